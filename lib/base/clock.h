@@ -1,0 +1,14 @@
+/* Time comes in as an argument wherever a decision depends on it; these are read at the edges only. */
+#ifndef SANDPLANE_LIB_BASE_CLOCK_H_
+#define SANDPLANE_LIB_BASE_CLOCK_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_wall_ms(void);
+int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void);
+/* RFC 3339, UTC, milliseconds: "2026-01-31T12:00:00.000Z"; out holds 25 bytes or more. */
+void clock_format_rfc3339(int64_t wall_ms, char *out, size_t out_len);
+
+#endif

@@ -1,0 +1,54 @@
+/* One table per program: flag, environment name, type, default, help.
+ *
+ * The table makes --help, validation, the start-up dump and the check of the documentation.
+ * Precedence: flag, then environment, then default. A flag is --name=value or --name value, a boolean also
+ * --name alone. Anything unknown or malformed is one clear line and exit 2.
+ */
+#ifndef SANDPLANE_LIB_BASE_CONFIG_H_
+#define SANDPLANE_LIB_BASE_CONFIG_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/compiler.h"
+#include "lib/base/error.h"
+
+typedef enum ConfigType {
+  CONFIG_STRING,   /* const char *, never NULL */
+  CONFIG_INT,      /* int64_t */
+  CONFIG_BOOL,     /* bool */
+  CONFIG_DURATION, /* int64_t, milliseconds */
+  CONFIG_ADDRESS,  /* const char *, "host:port", ":port", "[v6]:port" or "unix:/path" */
+} ConfigType;
+
+typedef struct ConfigItem {
+  const char *flag; /* without dashes */
+  const char *env;  /* "SANDPLANE_..." */
+  ConfigType type;
+  size_t offset; /* of the field in the caller's struct */
+  const char *fallback;
+  int64_t min, max; /* CONFIG_INT and CONFIG_DURATION; 0, 0: any that is not negative */
+  bool secret;      /* not dumped */
+  const char *help;
+} ConfigItem;
+
+typedef struct ConfigTable {
+  const char *program;
+  const char *summary; /* one or two lines for --help */
+  const ConfigItem *items;
+  size_t n_items;
+} ConfigTable;
+
+/* Outcomes of config_parse. */
+enum { CONFIG_HELP = 1, CONFIG_VERSION = 2 };
+
+/* Fills *config. Strings point into argv, the environment or the table. 0; CONFIG_HELP or CONFIG_VERSION
+ * when asked for (nothing is printed); -1 with one line in err. */
+int config_parse(const ConfigTable *table, int argc, char **argv, void *config, Error *err) MUST_CHECK;
+/* Text of --help; the caller frees. */
+char *config_help(const ConfigTable *table);
+/* {"flag":"value",...} for the start-up log; the caller frees. */
+char *config_dump_json(const ConfigTable *table, const void *config);
+
+#endif

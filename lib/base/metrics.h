@@ -1,0 +1,41 @@
+/* Metrics, declared in one table per service, as Prometheus text (exposition format 0.0.4).
+ *
+ * A metric has at most three labels, and every value of a label is declared or registered up front or by
+ * first use, at most 256 series a metric: after that all further ones count under "other".
+ * Used on the loop thread only.
+ */
+#ifndef SANDPLANE_LIB_BASE_METRICS_H_
+#define SANDPLANE_LIB_BASE_METRICS_H_
+
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+
+typedef enum MetricType { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM } MetricType;
+
+typedef struct MetricDesc {
+  const char *name; /* "sandplane_claims_total" */
+  MetricType type;
+  const char *help;
+  const char *labels[3]; /* names, NULL-terminated if fewer */
+  const double *buckets; /* upper bounds, ascending, without +Inf; histograms only */
+  size_t n_buckets;
+} MetricDesc;
+
+/* 100 us to 10 s. */
+extern const double METRICS_LATENCY_BUCKETS[];
+extern const size_t METRICS_N_LATENCY_BUCKETS;
+
+typedef struct Metrics Metrics;
+
+/* descs must outlive it; a metric is named by its index in descs. */
+Metrics *metrics_new(const MetricDesc *descs, size_t n_descs);
+void metrics_free(Metrics *metrics);
+/* Label values in the order of the description; NULL where there is no label. */
+void metrics_add(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
+void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
+void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
+/* Appends all series as text. */
+int metrics_write(const Metrics *m, Buf *out) MUST_CHECK;
+
+#endif

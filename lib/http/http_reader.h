@@ -1,0 +1,67 @@
+/* HTTP/1.x messages out of bytes: a thin, pull-free wrapper of http-parser (RFC 9112), no I/O.
+ *
+ * One reader a connection and direction. It gives the head of a message whole, then its body piece by piece,
+ * then the end. Refused: both Content-Length and Transfer-Encoding, a second differing Content-Length, bare
+ * CR, obsolete line folding, whitespace before a colon, control characters in names and values, more than
+ * max_head_bytes of head or HTTP_MAX_HEADERS fields.
+ */
+#ifndef SANDPLANE_LIB_HTTP_HTTP_READER_H_
+#define SANDPLANE_LIB_HTTP_HTTP_READER_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/error.h"
+
+enum { HTTP_MAX_HEADERS = 128, HTTP_MAX_HEAD_BYTES = 64 << 10 };
+
+typedef struct HttpHeader {
+  const char *name; /* as sent */
+  const char *value; /* without surrounding blanks */
+} HttpHeader;
+
+/* Valid until the end of the message. */
+typedef struct HttpHead {
+  const char *method; /* requests */
+  const char *target; /* requests, raw: "/a%20b?c=d" */
+  int status;         /* responses */
+  int minor_version;  /* HTTP/1.x */
+  const HttpHeader *headers;
+  size_t n_headers;
+  bool keep_alive;
+  bool upgrade;           /* a request that asks to (Connection: upgrade), or a 101 */
+  bool chunked;
+  int64_t content_length; /* -1: none */
+} HttpHead;
+
+typedef struct HttpReader HttpReader;
+
+typedef enum HttpSide { HTTP_REQUESTS, HTTP_RESPONSES } HttpSide;
+
+typedef struct HttpReaderHandlers {
+  /* Return false to stop parsing behind the head (for example an upgrade): feed then returns with what it
+   * used, and all further bytes are not HTTP. */
+  bool (*on_head)(void *arg, const HttpHead *head);
+  void (*on_body)(void *arg, const uint8_t *data, size_t len);
+  void (*on_end)(void *arg);
+} HttpReaderHandlers;
+
+HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, void *arg);
+void http_reader_free(HttpReader *r); /* NULL-safe */
+/* Responses: the next one answers a HEAD request and has no body. */
+void http_reader_expect_no_body(HttpReader *r);
+/* Parses up to len bytes, stopping after the end of one message. 0 and *ret_used; -1 and err
+ * (INVALID_ARGUMENT; head too large: RESOURCE_EXHAUSTED). */
+int http_reader_feed(HttpReader *r, const void *data, size_t len, size_t *ret_used, Error *err) MUST_CHECK;
+/* The peer closed: 0 when that is a proper end (a response without length), -1 when it cuts a message. */
+int http_reader_eof(HttpReader *r, Error *err) MUST_CHECK;
+
+/* Value of the first field of that name, case-insensitive; NULL if there is none. */
+const char *http_head_get(const HttpHead *head, const char *name);
+/* Whether a comma list field holds the token, case-insensitive. */
+bool http_head_has_token(const HttpHead *head, const char *name, const char *token);
+const char *http_status_text(int status);
+
+#endif

@@ -1,0 +1,48 @@
+/* The event loop: one thread owns all state of a service and runs everything on it.
+ *
+ * Only loop_post and loop_stop may be called from other threads. Callbacks run to their end and never
+ * block. Built on libevent, none of whose types appear here; a lib that needs the base asks loop_base().
+ */
+#ifndef SANDPLANE_LIB_LOOP_LOOP_H_
+#define SANDPLANE_LIB_LOOP_LOOP_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/compiler.h"
+
+typedef struct Loop Loop;
+typedef struct LoopTimer LoopTimer;
+typedef struct LoopFd LoopFd;
+typedef struct LoopSignal LoopSignal;
+
+Loop *loop_new(void);
+/* After loop_run has returned, and after everything made on it was freed. */
+void loop_free(Loop *loop);
+void loop_run(Loop *loop);
+/* From any thread: loop_run returns after the callback that runs now. */
+void loop_stop(Loop *loop);
+/* The struct event_base, for lib code that needs libevent itself. */
+struct event_base *loop_base(Loop *loop);
+
+/* From any thread: fn(arg) runs on the loop, in order of posting. No allocation the caller can see fail. */
+void loop_post(Loop *loop, void (*fn)(void *arg), void *arg);
+
+/* A one-shot timer, not running yet. */
+LoopTimer *loop_timer_new(Loop *loop, void (*fn)(void *arg), void *arg);
+/* (Re)starts it. */
+void loop_timer_start(LoopTimer *timer, int64_t delay_ms);
+void loop_timer_stop(LoopTimer *timer);
+void loop_timer_free(LoopTimer *timer); /* NULL-safe; allowed inside its own callback */
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+/* Level-triggered. events: LOOP_READ | LOOP_WRITE, 0 to pause. Never closes the descriptor. */
+LoopFd *loop_fd_new(Loop *loop, int fd, int events, void (*fn)(int events, void *arg), void *arg);
+void loop_fd_set(LoopFd *f, int events);
+void loop_fd_free(LoopFd *f); /* NULL-safe; allowed inside its own callback */
+
+LoopSignal *loop_signal_new(Loop *loop, int signo, void (*fn)(void *arg), void *arg);
+void loop_signal_free(LoopSignal *s);
+
+#endif

@@ -1,0 +1,81 @@
+/* Manifests of the Agent Sandbox API: SandboxTemplate and SandboxWarmPool, v1alpha1 and v1beta1, from YAML
+ * or JSON (libyaml, jansson), checked field by field.
+ *
+ * Only what the local backend can honour is read into the structs. Every error names the field's path, for
+ * example "spec.podTemplate.spec.containers[0].resources.limits.memory". Fields that exist in the API but are
+ * not read here are refused when they would change how a sandbox is isolated or behaves, kept in the canonical
+ * JSON when they do not; fields that do not exist in the API are refused.
+ */
+#ifndef SANDPLANE_LIB_MANIFEST_MANIFEST_H_
+#define SANDPLANE_LIB_MANIFEST_MANIFEST_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+enum { MANIFEST_MAX_BYTES = 256 << 10 };
+
+typedef struct ManifestEnv {
+  char *name;
+  char *value;
+} ManifestEnv;
+
+typedef struct ManifestTemplate {
+  char *ns;   /* "default" when absent */
+  char *name;
+  char *canonical; /* compact JSON, v1beta1, keys sorted */
+  char hash[9];    /* FNV-1a of the canonical blueprint (podTemplate, volumeClaimTemplates, service) */
+  char *container; /* its name */
+  char *image;
+  char *runtime_class; /* empty when absent */
+  char **command;      /* NULL-terminated; NULL: the image's */
+  char **args;
+  char *working_dir;   /* empty: the image's */
+  ManifestEnv *env;
+  size_t n_env;
+  /* limits, 0 when absent */
+  int64_t memory_bytes;
+  int64_t cpu_milli;
+  int64_t ephemeral_bytes;
+  int64_t pids; /* annotation sandplane.dev/pids-limit of podTemplate.metadata */
+  int64_t run_as_user, run_as_group; /* -1: the image's */
+  bool run_as_non_root;
+  bool read_only_root;               /* always true here; false is accepted and honoured by an overlay only where stated */
+  /* readinessProbe.httpGet; port 0: none */
+  char *ready_path;
+  int ready_port;
+  int64_t ready_initial_delay_ms, ready_period_ms, ready_timeout_ms;
+  int ready_failures;
+} ManifestTemplate;
+
+typedef struct ManifestPool {
+  char *ns;
+  char *name;
+  char *template_name;
+  int replicas;
+  int strategy; /* as in sandplane.v1.Pool.UpdateStrategy */
+} ManifestPool;
+
+typedef enum ManifestKind { MANIFEST_TEMPLATE = 1, MANIFEST_POOL } ManifestKind;
+
+typedef struct Manifest {
+  ManifestKind kind;
+  ManifestTemplate template_;
+  ManifestPool pool;
+} Manifest;
+
+/* One document. 0 or -1. */
+int manifest_parse(const char *text, size_t len, Manifest *ret_manifest, Error *err) MUST_CHECK;
+void manifest_deinit(Manifest *manifest);
+
+/* Splits a YAML stream at its document markers: calls fn for each non-empty document with its text and first
+ * line number (from 1) until fn fails. For the command line, which applies several at once. */
+int manifest_split(const char *text, size_t len, int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err),
+                   void *arg, Error *err) MUST_CHECK;
+
+/* Kubernetes resource quantities: "512Mi" as bytes, "250m" as thousandths. 0 or -1. */
+int manifest_quantity(const char *s, int64_t *ret_milli) MUST_CHECK;
+
+#endif

@@ -1,0 +1,70 @@
+/* An asynchronous, pipelined Redis client on the loop.
+ *
+ * hiredis formats commands and reads replies; sockets are the loop's. Any number of commands may be in
+ * flight; replies come in order. When the connection is lost, every command without a reply fails with
+ * UNAVAILABLE: whether it took effect is unknown, so only scripts that are safe to repeat are repeated, by
+ * their callers. Reconnects by itself (20 ms to 1 s, jittered); commands given meanwhile wait at most
+ * connect_wait_ms, then fail.
+ */
+#ifndef SANDPLANE_LIB_REDIS_REDIS_H_
+#define SANDPLANE_LIB_REDIS_REDIS_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/loop/loop.h"
+
+typedef struct RedisClient RedisClient;
+
+typedef enum RedisType { REDIS_NIL, REDIS_STRING, REDIS_STATUS, REDIS_INTEGER, REDIS_ARRAY, REDIS_ERROR } RedisType;
+
+/* Valid during the callback only. */
+typedef struct RedisReply {
+  RedisType type;
+  int64_t integer;
+  /* STRING, STATUS, ERROR; followed by a NUL that len does not count. */
+  const char *str;
+  size_t len;
+  const struct RedisReply *const *items;
+  size_t n_items;
+} RedisReply;
+
+typedef struct RedisConfig {
+  const char *address;  /* "host:port" or "unix:/path" */
+  const char *password; /* NULL or empty: none */
+  int64_t connect_wait_ms; /* 0: 3000 */
+  size_t max_in_flight; /* 0: 65,536; more fail with RESOURCE_EXHAUSTED at once */
+} RedisConfig;
+
+/* A Lua script, from a .lua file embedded by the build; called by digest, loaded on NOSCRIPT. */
+typedef struct RedisScript {
+  const char *name;
+  const char *source;
+  size_t source_len;
+} RedisScript;
+
+/* reply is NULL when err is not. A Redis error reply arrives as err: kind INTERNAL with Redis' text, but
+ * UNAVAILABLE for LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, BUSY, MISCONF and RESOURCE_EXHAUSTED for OOM. */
+typedef void (*RedisFn)(void *arg, const RedisReply *reply, const Error *err);
+
+/* Connects in the background. */
+RedisClient *redis_client_new(Loop *loop, const RedisConfig *config);
+/* Pending callbacks run with CANCELLED before it returns. NULL-safe. */
+void redis_client_free(RedisClient *client);
+bool redis_client_connected(const RedisClient *client);
+/* Runs at every connect (true) and loss (false). */
+void redis_client_on_state(RedisClient *client, void (*fn)(void *arg, bool connected), void *arg);
+
+/* lens may be NULL: NUL-terminated arguments. Everything is copied. fn may be NULL. */
+void redis_command(RedisClient *client, RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens);
+/* argv: n_keys keys, then the arguments. */
+void redis_script(RedisClient *client, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
+                  const char *const *argv, const size_t *lens);
+/* Messages of a channel, on a connection of its own, for the client's life. fn also runs with message NULL
+ * after each (re)connect: what was published before it may be lost, so re-read. */
+void redis_subscribe(RedisClient *client, const char *channel,
+                     void (*fn)(void *arg, const char *message, size_t len), void *arg);
+
+#endif

@@ -1,0 +1,94 @@
+/* A gRPC server on the C core, driven by the service's loop.
+ *
+ * One completion-queue thread polls and posts each completion to the loop (loop_post); everything declared
+ * here is called on, and calls back on, the loop thread. Messages are bytes: protobuf-c stays with the
+ * caller (rpc_pb.h). Every call, unary or streaming, has the same shape: the handler is told of a new call,
+ * pulls messages one at a time and finishes it once.
+ *
+ * Health (grpc.health.v1), reflection (v1 and v1alpha), keep-alive, message limits and draining are built in.
+ */
+#ifndef SANDPLANE_LIB_RPC_RPC_SERVER_H_
+#define SANDPLANE_LIB_RPC_RPC_SERVER_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+#include "lib/loop/loop.h"
+
+typedef struct RpcServer RpcServer;
+typedef struct RpcCall RpcCall;
+
+typedef enum RpcKind {
+  /* The server reads the one request itself: start is called with it, and with half-close done. */
+  RPC_UNARY,
+  /* start is called with no message; the handler pulls with rpc_call_read. */
+  RPC_STREAM,
+} RpcKind;
+
+typedef struct RpcMethod {
+  /* "/package.Service/Method"; "/package.Service/" (trailing slash) takes all methods of it that have no
+   * row of their own, as RPC_STREAM. */
+  const char *path;
+  RpcKind kind;
+  /* data, len: the request of a unary call, valid until the call is finished; NULL, 0 for a stream. */
+  void (*start)(RpcCall *call, void *service, const uint8_t *data, size_t len);
+} RpcMethod;
+
+typedef struct RpcServerConfig {
+  const char *address; /* "host:port" or "unix:/path" */
+  /* Largest message either way; 0: 4 MiB, the default of gRPC clients. */
+  size_t max_message_bytes;
+  /* More calls than this at once are refused with RESOURCE_EXHAUSTED and RetryInfo; 0: 10,000. */
+  size_t max_calls;
+  const RpcMethod *methods;
+  size_t n_methods;
+  void *service; /* handed to start */
+  /* Serialized google.protobuf.FileDescriptorSet of all services, for reflection. */
+  const uint8_t *descriptors;
+  size_t descriptors_len;
+  /* Called when a call ends, for metrics and logs; may be NULL. */
+  void (*on_done)(void *service, const char *path, ErrorKind status, int64_t duration_us);
+} RpcServerConfig;
+
+/* Serves from the moment it returns; health says SERVING after rpc_server_set_serving(true). The config's
+ * tables must outlive it. NULL and err when the address cannot be bound. */
+RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err);
+void rpc_server_set_serving(RpcServer *server, bool serving);
+/* The bound port, for address ":0". */
+int rpc_server_port(const RpcServer *server);
+/* Graceful end: health NOT_SERVING, no new calls (clients are told by GOAWAY), calls under way may finish for grace_ms, then are cancelled. done runs on the loop when nothing is left. */
+void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg);
+/* After done has run. */
+void rpc_server_free(RpcServer *server);
+
+/* ---- A call. It lives from start until its last callback after rpc_call_finish; hold it no longer. ---- */
+
+/* Pulls the next message. One read at a time. fn: data NULL when the client half-closed or the call is
+ * gone. data is valid during fn only. */
+void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len), void *arg);
+/* Sends one message (copied). Any number may be queued; rpc_call_pending_bytes tells how much waits, and
+ * fn (may be NULL) runs when this one has left: that is the back-pressure of a stream. */
+void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg), void *arg);
+size_t rpc_call_pending_bytes(const RpcCall *call);
+/* Ends the call after what is queued: NULL: OK. Otherwise the status of err, with google.rpc.Status details
+ * (BadRequest, RetryInfo) in grpc-status-details-bin. Exactly once; a cancelled call must be finished too. */
+void rpc_call_finish(RpcCall *call, const Error *err);
+/* rpc_call_write and rpc_call_finish(NULL) in one batch. */
+void rpc_call_reply(RpcCall *call, const uint8_t *data, size_t len);
+/* fn runs at most once, when the client cancels, its deadline passes or its connection is lost, and never
+ * after rpc_call_finish. The handler must then finish the call soon. */
+void rpc_call_on_cancel(RpcCall *call, void (*fn)(RpcCall *call, void *arg), void *arg);
+/* Milliseconds until the deadline; INT64_MAX: none; 0: passed. */
+int64_t rpc_call_time_left_ms(const RpcCall *call);
+const char *rpc_call_path(const RpcCall *call);
+/* Address of the client, "ipv4:127.0.0.1:1234". */
+const char *rpc_call_peer(const RpcCall *call);
+/* First value of a request header (lower-case key), NULL if there is none. */
+const char *rpc_call_metadata(const RpcCall *call, const char *key);
+/* A place for the handler's own state. */
+void rpc_call_set_data(RpcCall *call, void *data);
+void *rpc_call_data(const RpcCall *call);
+
+#endif

@@ -1,0 +1,53 @@
+/* All key and channel formats of the shared state, in one place.
+ *
+ * A pool's keys share the hash tag {namespace/pool}, so that every script touches one Redis Cluster slot.
+ * A sandbox is named <pool>-<5 characters>; its pool is what stands before the last hyphen.
+ *
+ *   sp:epoch                      string   marks the data set; see state_epoch_*
+ *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
+ *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
+ *   sp:{NS/POOL}:pool             hash     template replicas strategy generation create_ms implicit
+ *                                          reason message template_hash
+ *   sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
+ *   sp:{NS/POOL}:all              zset     score 0, every sandbox: lexical index for lists
+ *   sp:{NS/POOL}:creating         zset     score: ms since when
+ *   sp:{NS/POOL}:ready            zset     score: fresh template first, then oldest
+ *   sp:{NS/POOL}:claimed          zset     score: ms at which it ends, +inf: never; CLAIMED and FAILED
+ *   sp:{NS/POOL}:releasing        zset     score: ms since when
+ *   sp:{NS/POOL}:queue            zset     score: order; members: waiter tokens
+ *   sp:{NS/POOL}:waiters          hash     token -> the claim it asks for, JSON
+ *   sp:{NS/POOL}:seq              string   counter for the queue's order
+ *   sp:{NS/POOL}:req:REQUEST_ID   string   idempotency, expires after an hour
+ *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries
+ *
+ * Channels carry hints only; whoever hears one, or reconnects, reads the state again:
+ *   sp:wake:pools                 "NS/POOL" whose numbers changed
+ *   sp:wake:reconciler            "NS/POOL" that has something to destroy
+ *   sp:wake:events                "NS/POOL" whose stream grew
+ *   sp:grant:REPLICA              "TOKEN ID": a waiter of that claims replica got a sandbox
+ */
+#ifndef SANDPLANE_LIB_STATE_STATE_KEYS_H_
+#define SANDPLANE_LIB_STATE_STATE_KEYS_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+  STATE_NAME_MAX = 63,          /* DNS label */
+  STATE_POOL_NAME_MAX = 57,     /* leaves room for "-xxxxx" */
+  STATE_SUFFIX_LEN = 5,
+  STATE_KEY_MAX = 320,
+};
+
+/* Prefix of the pool that stands for "straight from a template". */
+#define STATE_IMPLICIT_POOL_PREFIX "shadow-pool-"
+
+/* Key "sp:{ns/pool}:suffix" into out. */
+void state_key_pool(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *suffix);
+void state_key_sandbox(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *id);
+void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *name);
+
+/* The pool of a sandbox id: false when it has no suffix. out: STATE_NAME_MAX + 1 bytes. */
+bool state_pool_of(const char *id, char *out);
+
+#endif
