@@ -25,6 +25,9 @@ void loop_run(Loop *loop);
 void loop_stop(Loop *loop);
 /* The struct event_base, for lib code that needs libevent itself. */
 struct event_base *loop_base(Loop *loop);
+/* A place for what all users of lib/rpc on this loop share (its completion queue); NULL at first. lib/rpc
+ * alone reads and writes it, and has cleared it again before loop_free. */
+void **loop_rpc_slot(Loop *loop);
 
 /* From any thread: fn(arg) runs on the loop, in order of posting. No allocation the caller can see fail. */
 void loop_post(Loop *loop, void (*fn)(void *arg), void *arg);
