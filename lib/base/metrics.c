@@ -1,0 +1,175 @@
+/* See metrics.h. Series of a metric are a list in order of first use; there are few (at most SERIES_MAX), so a
+ * linear look-up is enough and no hash table is owed. */
+#include "lib/base/metrics.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+
+/* A label that takes values from outside (a namespace, say) must not fill the memory. */
+#define SERIES_MAX 256
+#define N_LABELS 3
+#define OTHER "other"
+
+const double METRICS_LATENCY_BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                          0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
+const size_t METRICS_N_LATENCY_BUCKETS = ARRAY_LEN(METRICS_LATENCY_BUCKETS);
+
+typedef struct Series {
+  char *labels[N_LABELS];
+  double value; /* counter, gauge; sum of a histogram */
+  uint64_t count;
+  uint64_t *buckets; /* not cumulative; histograms only */
+} Series;
+
+typedef struct Family {
+  Series *series;
+  size_t n_series;
+} Family;
+
+struct Metrics {
+  const MetricDesc *descs;
+  size_t n_descs;
+  Family *families;
+};
+
+static void *xcalloc(size_t n, size_t size) {
+  void *p = calloc(n ? n : 1, size);
+  if (!p) abort();
+  return p;
+}
+
+static bool same(const Series *s, const char *const l[N_LABELS]) {
+  for (size_t i = 0; i < N_LABELS; i++)
+    if (strcmp(s->labels[i], l[i]) != 0) return false;
+  return true;
+}
+
+static Series *lookup(Metrics *m, size_t metric, const char *l0, const char *l1, const char *l2) {
+  const MetricDesc *d = &m->descs[metric];
+  Family *f = &m->families[metric];
+  const char *l[N_LABELS] = {l0 ? l0 : "", l1 ? l1 : "", l2 ? l2 : ""};
+  for (size_t i = 0; i < f->n_series; i++)
+    if (same(&f->series[i], l)) return &f->series[i];
+  if (f->n_series == SERIES_MAX - 1) {
+    for (size_t i = 0; i < N_LABELS; i++) l[i] = d->labels[i] ? OTHER : "";
+  } else if (f->n_series == SERIES_MAX) {
+    return &f->series[SERIES_MAX - 1];
+  }
+  f->series = realloc(f->series, (f->n_series + 1) * sizeof *f->series);
+  if (!f->series) abort();
+  Series *s = &f->series[f->n_series++];
+  *s = (Series){.buckets = d->type == METRIC_HISTOGRAM ? xcalloc(d->n_buckets, sizeof(uint64_t)) : NULL};
+  for (size_t i = 0; i < N_LABELS; i++) s->labels[i] = str_dup(l[i]);
+  return s;
+}
+
+Metrics *metrics_new(const MetricDesc *descs, size_t n_descs) {
+  Metrics *m = xcalloc(1, sizeof *m);
+  *m = (Metrics){.descs = descs, .n_descs = n_descs, .families = xcalloc(n_descs, sizeof(Family))};
+  /* a metric without labels is there from the start: its absence would read as "never scraped" */
+  for (size_t i = 0; i < n_descs; i++)
+    if (!descs[i].labels[0]) lookup(m, i, NULL, NULL, NULL);
+  return m;
+}
+
+void metrics_free(Metrics *m) {
+  if (!m) return;
+  for (size_t i = 0; i < m->n_descs; i++) {
+    for (size_t k = 0; k < m->families[i].n_series; k++) {
+      for (size_t l = 0; l < N_LABELS; l++) free(m->families[i].series[k].labels[l]);
+      free(m->families[i].series[k].buckets);
+    }
+    free(m->families[i].series);
+  }
+  free(m->families);
+  free(m);
+}
+
+void metrics_add(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
+  lookup(m, metric, l0, l1, l2)->value += value;
+}
+
+void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
+  lookup(m, metric, l0, l1, l2)->value = value;
+}
+
+void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
+  const MetricDesc *d = &m->descs[metric];
+  Series *s = lookup(m, metric, l0, l1, l2);
+  s->value += value;
+  s->count++;
+  for (size_t i = 0; i < d->n_buckets; i++) {
+    if (value > d->buckets[i]) continue;
+    s->buckets[i]++;
+    break;
+  }
+}
+
+static int write_label_value(Buf *out, const char *s) {
+  int bad = 0;
+  for (; *s; s++) {
+    if (*s == '\\' || *s == '"') bad |= buf_printf(out, "\\%c", *s);
+    else if (*s == '\n') bad |= buf_append_str(out, "\\n");
+    else bad |= buf_append(out, s, 1);
+  }
+  return bad;
+}
+
+/* le: value of a histogram's own label, NULL without it. */
+static int write_labels(Buf *out, const MetricDesc *d, const Series *s, const char *le) {
+  int bad = 0;
+  const char *sep = "{";
+  for (size_t i = 0; i < N_LABELS && d->labels[i]; i++, sep = ",") {
+    bad |= buf_printf(out, "%s%s=\"", sep, d->labels[i]);
+    bad |= write_label_value(out, s->labels[i]);
+    bad |= buf_append_str(out, "\"");
+  }
+  if (le) {
+    bad |= buf_printf(out, "%sle=\"%s\"", sep, le);
+    sep = ",";
+  }
+  return *sep == ',' ? bad | buf_append_str(out, "}") : bad;
+}
+
+static int write_histogram(Buf *out, const MetricDesc *d, const Series *s) {
+  int bad = 0;
+  uint64_t sum = 0;
+  char le[32];
+  for (size_t i = 0; i <= d->n_buckets; i++) {
+    bool inf = i == d->n_buckets;
+    sum = inf ? s->count : sum + s->buckets[i];
+    snprintf(le, sizeof le, inf ? "+Inf" : "%g", inf ? 0.0 : d->buckets[i]);
+    bad |= buf_printf(out, "%s_bucket", d->name);
+    bad |= write_labels(out, d, s, le);
+    bad |= buf_printf(out, " %llu\n", (unsigned long long)sum);
+  }
+  bad |= buf_printf(out, "%s_sum", d->name);
+  bad |= write_labels(out, d, s, NULL);
+  bad |= buf_printf(out, " %.9g\n%s_count", s->value, d->name);
+  bad |= write_labels(out, d, s, NULL);
+  return bad | buf_printf(out, " %llu\n", (unsigned long long)s->count);
+}
+
+int metrics_write(const Metrics *m, Buf *out) {
+  static const char *const TYPES[] = {"counter", "gauge", "histogram"};
+  int bad = 0;
+  for (size_t i = 0; i < m->n_descs; i++) {
+    const MetricDesc *d = &m->descs[i];
+    bad |= buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", d->name, d->help, d->name, TYPES[d->type]);
+    for (size_t k = 0; k < m->families[i].n_series; k++) {
+      const Series *s = &m->families[i].series[k];
+      if (d->type == METRIC_HISTOGRAM) {
+        bad |= write_histogram(out, d, s);
+        continue;
+      }
+      bad |= buf_append_str(out, d->name);
+      bad |= write_labels(out, d, s, NULL);
+      bad |= buf_printf(out, " %.15g\n", s->value);
+    }
+  }
+  return bad ? -1 : 0;
+}
