@@ -1,0 +1,50 @@
+/* See refill.h. */
+#include "services/pools/refill.h"
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t refill_backoff_ms(int64_t n_failures) {
+  if (n_failures <= 0)
+    return 0;
+  int64_t ms = REFILL_BACKOFF_MIN_MS;
+  for (int64_t i = 1; i < n_failures && ms < REFILL_BACKOFF_MAX_MS; i++)
+    ms *= 2;
+  return min64(ms, REFILL_BACKOFF_MAX_MS);
+}
+
+static int64_t wanted(const RefillInput *in) {
+  if (in->deleted)
+    return 0;
+  return (in->implicit ? 0 : in->replicas) + in->n_waiting;
+}
+
+static int to_create(const RefillInput *in, int64_t missing, int64_t *ret_again_ms) {
+  if (missing <= 0 || in->template_missing)
+    return 0;
+  int64_t limit = REFILL_MAX_CREATING;
+  if (in->n_failures > 0) {
+    int64_t next_ms = in->failure_ms + refill_backoff_ms(in->n_failures);
+    if (in->now_ms < next_ms) {
+      *ret_again_ms = next_ms;
+      return 0;
+    }
+    limit = 1;
+  }
+  return (int)max64(0, min64(missing, limit - in->n_creating));
+}
+
+RefillDecision refill_decide(const RefillInput *in) {
+  RefillDecision d = {.again_ms = INT64_MAX};
+  int64_t want = wanted(in);
+  int64_t missing = want - in->n_creating - in->n_ready;
+  d.create = to_create(in, missing, &d.again_ms);
+  if (missing < 0)
+    d.retire = (int)min64(-missing, in->n_ready);
+  if (in->recreate && !in->deleted && !in->template_missing && in->n_failures == 0 && d.retire == 0) {
+    int64_t step = max64(1, want / 4);
+    int64_t absent = max64(0, want - in->n_ready);
+    d.retire_stale = (int)max64(0, min64(step - absent, in->n_ready));
+  }
+  return d;
+}

@@ -1,0 +1,52 @@
+/* How many sandboxes a pool should have: numbers in, decision out.
+ *
+ * Wanted are `replicas` warm ones and one for each caller in the queue; an implicit pool keeps none warm.
+ * What is being started counts as there, so one look never orders twice.
+ *
+ *   - At most REFILL_MAX_CREATING are ordered and not ready at a time: a pool of thousands fills in steps, and
+ *     a template that cannot start costs little.
+ *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up to
+ *     60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
+ *   - A surplus of ready ones is retired, stale ones first, then the newest; those being started are left to
+ *     finish, and a later look retires them.
+ *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter of
+ *     the pool at a time (at least one), each step waiting until its replacements are ready. While starts
+ *     fail none is retired: a template that does not work must not empty a pool that does.
+ */
+#ifndef SANDPLANE_SERVICES_POOLS_REFILL_H_
+#define SANDPLANE_SERVICES_POOLS_REFILL_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+  /* Above what one machine starts at a time, below what would flood a reconciler that has just come up. */
+  REFILL_MAX_CREATING = 64,
+  REFILL_BACKOFF_MIN_MS = 1000,
+  REFILL_BACKOFF_MAX_MS = 60000,
+};
+
+typedef struct RefillInput {
+  int64_t now_ms;
+  int64_t replicas;
+  bool implicit;
+  bool deleted;
+  bool template_missing;
+  bool recreate;
+  int64_t n_creating, n_ready, n_waiting;
+  /* Failed starts since the last one that succeeded, and when the last of them was. */
+  int64_t n_failures, failure_ms;
+} RefillInput;
+
+typedef struct RefillDecision {
+  int create;
+  int retire;       /* surplus */
+  int retire_stale; /* to be replaced */
+  int64_t again_ms; /* when to look again though nothing changed; INT64_MAX: not needed */
+} RefillDecision;
+
+RefillDecision refill_decide(const RefillInput *in);
+/* Pause after the n-th failure in a row; 0 for none. */
+int64_t refill_backoff_ms(int64_t n_failures);
+
+#endif

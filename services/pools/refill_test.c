@@ -1,0 +1,122 @@
+/* The refill decision for every situation of a pool, and a pool's life replayed step by step. */
+#include "services/pools/refill.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "lib/base/compiler.h"
+
+#define NEVER INT64_MAX
+
+static void table(void **state) {
+  static const struct {
+    const char *name;
+    RefillInput in;
+    RefillDecision out;
+  } rows[] = {
+      {"empty pool", {.replicas = 3}, {.create = 3, .again_ms = NEVER}},
+      {"what is being started counts", {.replicas = 3, .n_creating = 2}, {.create = 1, .again_ms = NEVER}},
+      {"full", {.replicas = 3, .n_ready = 3}, {.again_ms = NEVER}},
+      {"one for each waiter", {.replicas = 3, .n_waiting = 2, .n_creating = 3}, {.create = 2, .again_ms = NEVER}},
+      {"large pools fill in steps", {.replicas = 10000}, {.create = 64, .again_ms = NEVER}},
+      {"the step counts what is under way", {.replicas = 10000, .n_creating = 60}, {.create = 4, .again_ms = NEVER}},
+      {"more under way than a step", {.replicas = 10000, .n_creating = 70}, {.again_ms = NEVER}},
+      {"surplus", {.replicas = 1, .n_ready = 3}, {.retire = 2, .again_ms = NEVER}},
+      {"surplus still starting", {.replicas = 1, .n_creating = 3}, {.again_ms = NEVER}},
+      {"surplus, some still starting", {.replicas = 1, .n_ready = 1, .n_creating = 2}, {.retire = 1, .again_ms = NEVER}},
+      {"implicit, nobody waits", {.implicit = true, .replicas = 5}, {.again_ms = NEVER}},
+      {"implicit, two wait", {.implicit = true, .n_waiting = 2}, {.create = 2, .again_ms = NEVER}},
+      {"implicit, a waiter left", {.implicit = true, .n_ready = 1}, {.retire = 1, .again_ms = NEVER}},
+      {"deleted", {.deleted = true, .replicas = 3, .n_ready = 2, .n_waiting = 1}, {.retire = 2, .again_ms = NEVER}},
+      {"no template", {.template_missing = true, .replicas = 3}, {.again_ms = NEVER}},
+      {"no template, surplus", {.template_missing = true, .n_ready = 3}, {.retire = 3, .again_ms = NEVER}},
+      {"pausing", {.now_ms = 1999, .replicas = 3, .n_failures = 1, .failure_ms = 1000}, {.again_ms = 2000}},
+      {"one attempt after the pause",
+       {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000},
+       {.create = 1, .again_ms = NEVER}},
+      {"only one", {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000, .n_creating = 1}, {.again_ms = NEVER}},
+      {"stale ones stay by default", {.replicas = 8, .n_ready = 8}, {.again_ms = NEVER}},
+      {"recreate a quarter", {.recreate = true, .replicas = 8, .n_ready = 8}, {.retire_stale = 2, .again_ms = NEVER}},
+      {"recreate waits for replacements",
+       {.recreate = true, .replicas = 8, .n_ready = 6, .n_creating = 2},
+       {.again_ms = NEVER}},
+      {"recreate goes on", {.recreate = true, .replicas = 8, .n_ready = 7, .n_creating = 1}, {.retire_stale = 1, .again_ms = NEVER}},
+      {"recreate a pool of one", {.recreate = true, .replicas = 1, .n_ready = 1}, {.retire_stale = 1, .again_ms = NEVER}},
+      {"a template that fails keeps the old ones",
+       {.now_ms = 9000, .recreate = true, .replicas = 8, .n_ready = 7, .n_failures = 1, .failure_ms = 8900},
+       {.again_ms = 9900}},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    RefillDecision d = refill_decide(&rows[i].in);
+    const RefillDecision *want = &rows[i].out;
+    if (d.create != want->create || d.retire != want->retire || d.retire_stale != want->retire_stale ||
+        d.again_ms != want->again_ms)
+      fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire, d.retire_stale,
+               (long long)d.again_ms);
+  }
+}
+
+static void backoff_doubles_up_to_a_minute(void **state) {
+  static const int64_t ms[] = {0, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+  for (size_t i = 0; i < ARRAY_LEN(ms); i++)
+    assert_int_equal(refill_backoff_ms((int64_t)i), ms[i]);
+  assert_int_equal(refill_backoff_ms(INT64_MAX), 60000);
+}
+
+/* A rollout of 20: at every step at least 15 are ready, and it ends with all of them fresh. */
+static void rollout_keeps_three_quarters(void **state) {
+  int64_t stale = 20, fresh = 0, creating = 0;
+  for (int step = 0; fresh < 20; step++) {
+    assert_true(step < 100);
+    RefillInput in = {.replicas = 20, .recreate = true, .n_creating = creating, .n_ready = stale + fresh};
+    RefillDecision d = refill_decide(&in);
+    assert_int_equal(d.retire, 0);
+    stale -= d.retire_stale < stale ? d.retire_stale : stale;
+    assert_true(stale + fresh >= 15);
+    creating += d.create;
+    assert_true(stale + fresh + creating <= 20);
+    if (d.create == 0 && creating > 0) {
+      creating--;
+      fresh++;
+    }
+  }
+  assert_int_equal(stale, 0);
+}
+
+/* Any numbers: never negative, never more retired than ready, never creating and retiring a surplus at once. */
+static void decisions_are_sane(void **state) {
+  for (unsigned i = 0; i < 200000; i++) {
+    unsigned r = i * 2654435761u;
+    RefillInput in = {.now_ms = r % 100000,
+                      .replicas = r % 7 * (r % 5),
+                      .implicit = r >> 8 & 1,
+                      .deleted = (r >> 9 & 7) == 0,
+                      .template_missing = (r >> 12 & 7) == 0,
+                      .recreate = r >> 15 & 1,
+                      .n_creating = r >> 16 & 7,
+                      .n_ready = r >> 19 & 15,
+                      .n_waiting = r >> 23 & 7,
+                      .n_failures = (r >> 26 & 3),
+                      .failure_ms = r % 100000};
+    RefillDecision d = refill_decide(&in);
+    assert_true(d.create >= 0 && d.retire >= 0 && d.retire_stale >= 0);
+    assert_true(d.retire + d.retire_stale <= in.n_ready);
+    assert_false(d.create && d.retire);
+    assert_true(d.create + in.n_creating <= REFILL_MAX_CREATING);
+    assert_true(d.again_ms >= in.now_ms);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(table),
+      cmocka_unit_test(backoff_doubles_up_to_a_minute),
+      cmocka_unit_test(rollout_keeps_three_quarters),
+      cmocka_unit_test(decisions_are_sane),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
