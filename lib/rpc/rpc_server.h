@@ -63,22 +63,26 @@ void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *ar
 /* After done has run. */
 void rpc_server_free(RpcServer *server);
 
-/* ---- A call. It lives from start until its last callback after rpc_call_finish; hold it no longer. ---- */
+/* ---- A call. It lives from start until rpc_call_finish (or _reply): no callback runs after that. ---- */
 
 /* Pulls the next message. One read at a time. fn: data NULL when the client half-closed or the call is
  * gone. data is valid during fn only. */
 void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len), void *arg);
 /* Sends one message (copied). Any number may be queued; rpc_call_pending_bytes tells how much waits, and
- * fn (may be NULL) runs when this one has left: that is the back-pressure of a stream. */
+ * fn (may be NULL) runs when this one has left: that is the back-pressure of a stream. It does not run for a
+ * call that is cancelled: rpc_call_on_cancel tells. A message above max_message_bytes is not sent; the call
+ * then ends with RESOURCE_EXHAUSTED. */
 void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg), void *arg);
 size_t rpc_call_pending_bytes(const RpcCall *call);
 /* Ends the call after what is queued: NULL: OK. Otherwise the status of err, with google.rpc.Status details
  * (BadRequest, RetryInfo) in grpc-status-details-bin. Exactly once; a cancelled call must be finished too. */
 void rpc_call_finish(RpcCall *call, const Error *err);
+/* The same with the details of another server, for a proxy. */
+void rpc_call_finish_details(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len);
 /* rpc_call_write and rpc_call_finish(NULL) in one batch. */
 void rpc_call_reply(RpcCall *call, const uint8_t *data, size_t len);
-/* fn runs at most once, when the client cancels, its deadline passes or its connection is lost, and never
- * after rpc_call_finish. The handler must then finish the call soon. */
+/* fn runs at most once, when the client cancels, its deadline passes or its connection is lost (at once if
+ * that is known already), and never after rpc_call_finish. The handler must then finish the call soon. */
 void rpc_call_on_cancel(RpcCall *call, void (*fn)(RpcCall *call, void *arg), void *arg);
 /* Milliseconds until the deadline; INT64_MAX: none; 0: passed. */
 int64_t rpc_call_time_left_ms(const RpcCall *call);

@@ -1,0 +1,42 @@
+/* What the tests of lib/rpc share: one loop with a server and a channel to it, and waiting with a limit. */
+#ifndef SANDPLANE_LIB_RPC_RPC_FIXTURE_H_
+#define SANDPLANE_LIB_RPC_RPC_FIXTURE_H_
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/rpc/rpc_client.h"
+#include "lib/rpc/rpc_server.h"
+
+typedef struct Fixture {
+  Loop *loop;
+  LoopTimer *limit;
+  RpcServer *server;
+  RpcChannel *channel;
+  bool drained;
+} Fixture;
+
+/* config->address NULL: a free port of 127.0.0.1. */
+void fixture_start(Fixture *f, RpcServerConfig config);
+/* Ends everything that is not ended yet. */
+void fixture_stop(Fixture *f);
+/* Runs the loop until *flag; fails the test after 20 s. */
+void fixture_wait(Fixture *f, const bool *flag);
+
+/* A call that is waited for. */
+typedef struct Answer {
+  bool done;
+  Error status;
+  char text[256];
+  size_t len;
+} Answer;
+
+void fixture_unary(Fixture *f, const char *path, const void *data, size_t len, Answer *ret);
+/* For rpc_client_unary; arg: Answer. */
+void answer_set(void *arg, const Error *status, const uint8_t *data, size_t len);
+
+#endif

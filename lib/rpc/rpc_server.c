@@ -1,0 +1,277 @@
+/* The listener: which calls come in, which handler gets them, and how the server ends.
+ *
+ * Unary methods are registered at the C core, which then announces a call together with its request; all
+ * other calls come in by path alone. Several empty calls of each kind wait at the core (slots), so that a burst is
+ * accepted in one go. A call counts from its acceptance until it is freed; above max_calls it is
+ * accepted and refused at once, which costs the client one round trip and the server no state. The
+ * health check is exempt, so that a busy server does not look like a dead one.
+ */
+#include "lib/rpc/rpc_server.h"
+
+#include <string.h>
+
+#include "lib/rpc/rpc_address.h"
+#include "lib/rpc/rpc_alloc.h"
+#include "lib/rpc/rpc_builtin.h"
+#include "lib/rpc/rpc_call.h"
+#include "lib/rpc/rpc_queue.h"
+
+enum {
+  SLOTS = 32, /* empty calls waiting per registered method and for all others together */
+  DEFAULT_MAX_MESSAGE = 4 << 20,
+  DEFAULT_MAX_CALLS = 10000,
+  /* Pings of clients more often than this cost them the connection; gRPC's advice for servers that want
+   * to notice lost clients soon is in the range of 10 s. */
+  MIN_CLIENT_PING_MS = 10 * 1000,
+  KEEPALIVE_MS = 60 * 1000,
+  KEEPALIVE_TIMEOUT_MS = 20 * 1000,
+  BUSY_RETRY_MS = 1000,
+};
+
+typedef struct Route Route;
+struct Route {
+  const RpcMethod *method;
+  void *service;
+  void *handle; /* of the C core, for a registered method */
+  bool builtin;
+};
+
+struct RpcServer {
+  RpcQueue *queue;
+  Loop *loop;
+  grpc_server *server;
+  RpcServerConfig config;
+  RpcCallOwner owner;
+  Route *routes;
+  size_t n_routes;
+  RpcBuiltin *builtin;
+  int port;
+  size_t slots;
+  size_t active;
+  bool draining;
+  bool shut_down;
+  RpcOp shutdown_op;
+  LoopTimer *grace;
+  void (*done)(void *arg);
+  void *done_arg;
+};
+
+/* ---- Calls that get no handler ---- */
+
+static void refuse_unknown(RpcCall *call, void *service, const uint8_t *data, size_t len) {
+  Error err;
+  error_set(&err, ERROR_UNIMPLEMENTED, "unknown method %s", rpc_call_path(call));
+  rpc_call_finish(call, &err);
+}
+
+static void refuse_busy(RpcCall *call, void *service, const uint8_t *data, size_t len) {
+  const RpcServer *server = service;
+  Error err;
+  error_set(&err, ERROR_RESOURCE_EXHAUSTED, "the server has %zu calls under way, its maximum", server->config.max_calls);
+  err.retry_after_ms = BUSY_RETRY_MS;
+  rpc_call_finish(call, &err);
+}
+
+static const RpcMethod UNKNOWN = {.path = "unknown", .kind = RPC_STREAM, .start = refuse_unknown};
+static const RpcMethod BUSY = {.path = "busy", .kind = RPC_STREAM, .start = refuse_busy};
+
+/* ---- Dispatch ---- */
+
+static bool is_wildcard(const RpcMethod *method) { return method->path[strlen(method->path) - 1] == '/'; }
+
+static Route *route_find(RpcServer *server, const char *path) {
+  Route *wildcard = NULL;
+  for (size_t i = 0; i < server->n_routes; i++) {
+    Route *route = &server->routes[i];
+    const char *prefix = route->method->path;
+    if (!strcmp(prefix, path)) return route;
+    if (is_wildcard(route->method) && !strncmp(prefix, path, strlen(prefix))) wildcard = route;
+  }
+  return wildcard;
+}
+
+static void add_slot(RpcServer *server, Route *route) {
+  server->slots++;
+  rpc_call_request(&server->owner, server->server, route ? route->handle : NULL, route);
+}
+
+static void end_if_empty(RpcServer *server) {
+  if (!server->shut_down || server->slots > 0 || server->active > 0 || !server->done) return;
+  void (*done)(void *) = server->done;
+  server->done = NULL;
+  loop_timer_stop(server->grace);
+  done(server->done_arg);
+}
+
+static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
+  RpcServer *server = arg;
+  server->slots--;
+  if (!ok) {
+    rpc_call_discard(call);
+    end_if_empty(server);
+    return;
+  }
+  if (!server->draining) add_slot(server, route);
+  server->active++;
+  if (route) {
+    rpc_call_set_path(call, route->method->path);
+  } else {
+    route = route_find(server, rpc_call_path(call));
+    rpc_call_set_route(call, route);
+  }
+  bool exempt = route && route->builtin && route->method->kind == RPC_UNARY;
+  if (server->active > server->config.max_calls && !exempt) {
+    rpc_call_run(call, &BUSY, server);
+  } else if (!route) {
+    rpc_call_run(call, &UNKNOWN, server);
+  } else {
+    rpc_call_run(call, route->method, route->service);
+  }
+}
+
+static void on_end(void *arg, RpcCall *call, Route *route, ErrorKind status, int64_t duration_us) {
+  RpcServer *server = arg;
+  server->active--;
+  if (server->config.on_done && !(route && route->builtin)) {
+    const char *path = route ? rpc_call_path(call) : UNKNOWN.path;
+    server->config.on_done(server->config.service, path, status, duration_us);
+  }
+  end_if_empty(server);
+}
+
+/* ---- Start ---- */
+
+static grpc_arg int_arg(const char *key, int value) {
+  return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
+}
+
+static grpc_server *server_create(const RpcServerConfig *config) {
+  /* Refusing must stay cheaper for a client than queueing, so streams go a little above max_calls. */
+  size_t streams = config->max_calls + SLOTS;
+  grpc_arg args[] = {
+      int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)config->max_message_bytes),
+      int_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams < INT32_MAX ? (int)streams : INT32_MAX),
+      int_arg(GRPC_ARG_ALLOW_REUSEPORT, 0),
+      int_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),
+      int_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_CLIENT_PING_MS),
+      int_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+      int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
+      int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
+      int_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
+  };
+  grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
+  return grpc_server_create(&all, NULL);
+}
+
+/* A server that never started has nothing under way, but the C core wants the full ceremony. */
+static void server_destroy_unstarted(grpc_server *server) {
+  grpc_completion_queue *cq = grpc_completion_queue_create_for_pluck(NULL);
+  grpc_server_register_completion_queue(server, cq, NULL);
+  grpc_server_start(server);
+  grpc_server_shutdown_and_notify(server, cq, cq);
+  grpc_completion_queue_pluck(cq, cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+  grpc_server_destroy(server);
+  grpc_completion_queue_shutdown(cq);
+  while (grpc_completion_queue_pluck(cq, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type != GRPC_QUEUE_SHUTDOWN) {
+  }
+  grpc_completion_queue_destroy(cq);
+}
+
+static void routes_init(RpcServer *server) {
+  const RpcServerConfig *config = &server->config;
+  size_t n_builtin;
+  const RpcMethod *builtin = rpc_builtin_methods(&n_builtin);
+  server->routes = rpc_alloc((config->n_methods + n_builtin) * sizeof *server->routes);
+  for (size_t i = 0; i < config->n_methods; i++) {
+    server->routes[server->n_routes++] = (Route){.method = &config->methods[i], .service = config->service};
+  }
+  for (size_t i = 0; i < n_builtin; i++) {
+    server->routes[server->n_routes++] = (Route){.method = &builtin[i], .service = server->builtin, .builtin = true};
+  }
+  for (size_t i = 0; i < server->n_routes; i++) {
+    Route *route = &server->routes[i];
+    if (route->method->kind != RPC_UNARY || is_wildcard(route->method)) continue;
+    route->handle = grpc_server_register_method(server->server, route->method->path, NULL,
+                                                GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    if (!route->handle) abort();
+  }
+}
+
+static void server_free(RpcServer *server) {
+  loop_timer_free(server->grace);
+  rpc_builtin_free(server->builtin);
+  free(server->routes);
+  rpc_queue_release(server->queue);
+  free(server);
+}
+
+static void cancel_rest(void *arg) {
+  RpcServer *server = arg;
+  grpc_server_cancel_all_calls(server->server);
+}
+
+RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err) {
+  RpcServer *server = rpc_alloc(sizeof *server);
+  server->loop = loop;
+  server->queue = rpc_queue_acquire(loop);
+  server->config = *config;
+  if (server->config.max_message_bytes == 0) server->config.max_message_bytes = DEFAULT_MAX_MESSAGE;
+  if (server->config.max_calls == 0) server->config.max_calls = DEFAULT_MAX_CALLS;
+  server->owner = (RpcCallOwner){.queue = server->queue,
+                                 .max_message_bytes = server->config.max_message_bytes,
+                                 .arg = server,
+                                 .on_accept = on_accept,
+                                 .on_end = on_end};
+  server->grace = loop_timer_new(loop, cancel_rest, server);
+  server->builtin = rpc_builtin_new(&server->config, err);
+  if (!server->builtin) {
+    server_free(server);
+    return NULL;
+  }
+  server->server = server_create(&server->config);
+  grpc_server_register_completion_queue(server->server, rpc_queue_cq(server->queue), NULL);
+  routes_init(server);
+  server->port = rpc_address_listen(server->server, config->address, err);
+  if (server->port < 0) {
+    server_destroy_unstarted(server->server);
+    server_free(server);
+    return NULL;
+  }
+  grpc_server_start(server->server);
+  for (int i = 0; i < SLOTS; i++) add_slot(server, NULL);
+  for (size_t r = 0; r < server->n_routes; r++) {
+    for (int i = 0; server->routes[r].handle && i < SLOTS; i++) add_slot(server, &server->routes[r]);
+  }
+  return server;
+}
+
+void rpc_server_set_serving(RpcServer *server, bool serving) {
+  rpc_builtin_set_serving(server->builtin, serving && !server->draining);
+}
+
+int rpc_server_port(const RpcServer *server) { return server->port; }
+
+/* ---- End ---- */
+
+static void on_shutdown(RpcOp *op, bool ok) {
+  RpcServer *server = RPC_OP_OWNER(op, RpcServer, shutdown_op);
+  server->shut_down = true;
+  end_if_empty(server);
+}
+
+void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg) {
+  server->draining = true;
+  server->done = done;
+  server->done_arg = arg;
+  rpc_builtin_end(server->builtin);
+  server->shutdown_op.fn = on_shutdown;
+  rpc_queue_expect(server->queue);
+  grpc_server_shutdown_and_notify(server->server, rpc_queue_cq(server->queue), &server->shutdown_op);
+  loop_timer_start(server->grace, grace_ms);
+}
+
+void rpc_server_free(RpcServer *server) {
+  if (!server) return;
+  grpc_server_destroy(server->server);
+  server_free(server);
+}
