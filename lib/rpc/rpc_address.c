@@ -36,7 +36,8 @@ static int split(const char *address, char host[HOST_LEN], char port[PORT_LEN], 
   const char *end = strrchr(address, ':');
   int64_t number;
   if (!end || str_to_int64(end + 1, 0, 65535, &number) < 0) {
-    return error_set(err, ERROR_INVALID_ARGUMENT, "\"%s\" is not an address: expected host:port or unix:/path", address);
+    return error_set(err, ERROR_INVALID_ARGUMENT,
+                     "\"%s\" is not an address: expected host:port or unix:/path", address);
   }
   snprintf(port, PORT_LEN, "%u", (unsigned)(uint16_t)number);
   if (*start == '[' && end > start && end[-1] == ']') {
@@ -57,9 +58,11 @@ static int try_bind(int family, const struct sockaddr *sa, socklen_t len) {
   int one = 1;
   int rc = 0;
   int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno;
+  if (fd < 0)
+    return errno;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(fd, sa, len) || listen(fd, 1)) rc = errno;
+  if (bind(fd, sa, len) || listen(fd, 1))
+    rc = errno;
   close(fd);
   return rc;
 }
@@ -86,9 +89,12 @@ static int listen_unix(grpc_server *server, const char *address, Error *err) {
   memcpy(sa.sun_path, path, strlen(path) + 1);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   bool alive = fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0;
-  if (fd >= 0) close(fd);
-  if (alive) return listen_failed(address, EADDRINUSE, err);
-  if (add_port(server, address)) return 0;
+  if (fd >= 0)
+    close(fd);
+  if (alive)
+    return listen_failed(address, EADDRINUSE, err);
+  if (add_port(server, address))
+    return 0;
   return listen_failed(address, try_bind(AF_UNIX, (struct sockaddr *)&sa, sizeof sa), err);
 }
 
@@ -101,22 +107,28 @@ static int listen_one(grpc_server *server, const struct addrinfo *a, int port) {
 }
 
 /* Results that only differ in what a machine without IPv6 lacks. */
-static bool is_missing_family(int error) { return error == EAFNOSUPPORT || error == EADDRNOTAVAIL; }
+static bool is_missing_family(int error) {
+  return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
 
 int rpc_address_listen(grpc_server *server, const char *address, Error *err) {
   char host[HOST_LEN], port_text[PORT_LEN];
-  if (str_starts_with(address, UNIX_PREFIX)) return listen_unix(server, address, err);
-  if (split(address, host, port_text, err) < 0) return -1;
+  if (str_starts_with(address, UNIX_PREFIX))
+    return listen_unix(server, address, err);
+  if (split(address, host, port_text, err) < 0)
+    return -1;
 
   CLEANUP(addrinfo_freep) struct addrinfo *found = NULL;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
   /* One wildcard socket takes both families where IPv6 exists. */
-  const char *name = *host ? host : try_bind(AF_INET6, (struct sockaddr *)&(struct sockaddr_in6){.sin6_family = AF_INET6},
-                                             sizeof(struct sockaddr_in6)) == 0
-                                ? "::"
-                                : "0.0.0.0";
+  const char *name = *host ? host
+                     : try_bind(AF_INET6, (struct sockaddr *)&(struct sockaddr_in6){.sin6_family = AF_INET6},
+                                sizeof(struct sockaddr_in6)) == 0
+                         ? "::"
+                         : "0.0.0.0";
   int rc = getaddrinfo(name, port_text, &hints, &found);
-  if (rc) return error_set(err, ERROR_INVALID_ARGUMENT, "cannot resolve %s: %s", address, gai_strerror(rc));
+  if (rc)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "cannot resolve %s: %s", address, gai_strerror(rc));
   int port = atoi(port_text);
   int added = 0;
   int reason = 0;
@@ -128,7 +140,8 @@ int rpc_address_listen(grpc_server *server, const char *address, Error *err) {
       continue;
     }
     reason = try_bind(a->ai_family, a->ai_addr, a->ai_addrlen);
-    if (!is_missing_family(reason)) return listen_failed(address, reason, err);
+    if (!is_missing_family(reason))
+      return listen_failed(address, reason, err);
   }
   return added > 0 ? port : listen_failed(address, reason, err);
 }
@@ -140,7 +153,9 @@ typedef struct Targets {
   Buf list; /* "a.b.c.d:port" and "[v6]:port", with commas */
 } Targets;
 
-static void targets_deinit(Targets *t) { buf_deinit(&t->list); }
+static void targets_deinit(Targets *t) {
+  buf_deinit(&t->list);
+}
 
 static void add_target(Targets *t, const char *host, const char *port, bool v6) {
   t->any_v6 |= v6;
@@ -152,7 +167,8 @@ static void add_target(Targets *t, const char *host, const char *port, bool v6) 
 static void add_name(Targets *t, const char *host, const char *port) {
   CLEANUP(addrinfo_freep) struct addrinfo *found = NULL;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-  if (getaddrinfo(host, port, &hints, &found)) return;
+  if (getaddrinfo(host, port, &hints, &found))
+    return;
   for (const struct addrinfo *a = found; a; a = a->ai_next) {
     char text[INET6_ADDRSTRLEN] = "";
     getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
@@ -185,12 +201,15 @@ char *rpc_address_target(const char *targets) {
   CLEANUP(targets_deinit) Targets t = {.list = BUF_INIT(TARGETS_MAX)};
   CLEANUP(str_freep) char *copy = str_dup(targets);
   char *rest = copy;
-  if (str_starts_with(targets, UNIX_PREFIX)) return str_dup(targets);
+  if (str_starts_with(targets, UNIX_PREFIX))
+    return str_dup(targets);
   for (char *part; (part = strsep(&rest, ","));) {
     char host[HOST_LEN], port[PORT_LEN];
     unsigned char binary[sizeof(struct in6_addr)];
-    if (split(part, host, port, NULL) < 0) continue;
-    if (!*host || !strcmp(host, "localhost")) strcpy(host, "127.0.0.1");
+    if (split(part, host, port, NULL) < 0)
+      continue;
+    if (!*host || !strcmp(host, "localhost"))
+      strcpy(host, "127.0.0.1");
     bool v4 = inet_pton(AF_INET, host, binary) == 1;
     bool v6 = !v4 && inet_pton(AF_INET6, host, binary) == 1;
     if (v4 || v6) {
@@ -201,6 +220,7 @@ char *rpc_address_target(const char *targets) {
       add_name(&t, host, port);
     }
   }
-  if (t.any_v6) return to_mapped(buf_str(&t.list));
+  if (t.any_v6)
+    return to_mapped(buf_str(&t.list));
   return str_printf("ipv4:%s", buf_str(&t.list));
 }

@@ -7,7 +7,8 @@
 /* Zeroed. */
 static inline void *rpc_alloc(size_t size) {
   void *p = calloc(1, size ? size : 1);
-  if (!p) abort();
+  if (!p)
+    abort();
   return p;
 }
 

@@ -47,7 +47,8 @@ static void add_services(RpcServices *services, const RpcMethod *methods, size_t
     for (size_t k = 0; k < services->n && !known; k++) {
       known = !strncmp(services->names[k], name, len) && !services->names[k][len];
     }
-    if (known) continue;
+    if (known)
+      continue;
     char *copy = rpc_alloc(len + 1);
     memcpy(copy, name, len);
     services->names[services->n++] = copy;
@@ -60,21 +61,29 @@ RpcBuiltin *rpc_builtin_new(const RpcServerConfig *config, Error *err) {
   add_services(&builtin->services, config->methods, config->n_methods);
   add_services(&builtin->services, METHODS, ARRAY_LEN(METHODS));
   builtin->health = rpc_health_new(&builtin->services);
-  builtin->reflection = rpc_reflection_new(&builtin->services, config->descriptors, config->descriptors_len, err);
-  if (builtin->reflection) return builtin;
+  builtin->reflection =
+      rpc_reflection_new(&builtin->services, config->descriptors, config->descriptors_len, err);
+  if (builtin->reflection)
+    return builtin;
   rpc_builtin_free(builtin);
   return NULL;
 }
 
 void rpc_builtin_free(RpcBuiltin *builtin) {
-  if (!builtin) return;
+  if (!builtin)
+    return;
   rpc_health_free(builtin->health);
   rpc_reflection_free(builtin->reflection);
-  for (size_t i = 0; i < builtin->services.n; i++) free(builtin->services.names[i]);
+  for (size_t i = 0; i < builtin->services.n; i++)
+    free(builtin->services.names[i]);
   free(builtin->services.names);
   free(builtin);
 }
 
-void rpc_builtin_set_serving(RpcBuiltin *builtin, bool serving) { rpc_health_set(builtin->health, serving); }
+void rpc_builtin_set_serving(RpcBuiltin *builtin, bool serving) {
+  rpc_health_set(builtin->health, serving);
+}
 
-void rpc_builtin_end(RpcBuiltin *builtin) { rpc_health_end(builtin->health); }
+void rpc_builtin_end(RpcBuiltin *builtin) {
+  rpc_health_end(builtin->health);
+}

@@ -28,6 +28,8 @@ typedef struct Write {
   void *arg;
 } Write;
 
+typedef void (*ReadFn)(RpcCall *call, void *arg, const uint8_t *data, size_t len);
+
 struct RpcCall {
   const RpcCallOwner *owner;
   struct Route *route;
@@ -48,7 +50,9 @@ struct RpcCall {
   RpcOp accept_op, close_op, read_op, send_op;
 
   grpc_slice request;
-  void (*read_fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len);
+  ReadFn read_fn;
+  bool reading;
+  bool read_failed;
   void *read_arg;
   grpc_byte_buffer *read_buffer;
 
@@ -91,10 +95,12 @@ static void drop_writes(RpcCall *call) {
 
 static void call_free(RpcCall *call) {
   drop_writes(call);
-  if (call->call) grpc_call_unref(call->call);
+  if (call->call)
+    grpc_call_unref(call->call);
   grpc_call_details_destroy(&call->details);
   grpc_metadata_array_destroy(&call->metadata);
-  if (call->payload) grpc_byte_buffer_destroy(call->payload);
+  if (call->payload)
+    grpc_byte_buffer_destroy(call->payload);
   grpc_slice_unref(call->request);
   arena_free(call->strings);
   gpr_free(call->peer);
@@ -105,7 +111,8 @@ static void call_free(RpcCall *call) {
 }
 
 static void release(RpcCall *call) {
-  if (--call->holds > 0 || !call->finished) return;
+  if (--call->holds > 0 || !call->finished)
+    return;
   ErrorKind status = call->cancel_seen ? ERROR_CANCELLED : call->status;
   call->owner->on_end(call->owner->arg, call, call->route, status, clock_mono_us() - call->start_us);
   call_free(call);
@@ -135,31 +142,54 @@ void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *hand
   grpc_completion_queue *cq = rpc_queue_cq(owner->queue);
   rpc_queue_expect(owner->queue);
   grpc_call_error rc =
-      handle ? grpc_server_request_registered_call(server, handle, &call->call, &call->deadline, &call->metadata,
-                                                   &call->payload, cq, cq, &call->accept_op)
-             : grpc_server_request_call(server, &call->call, &call->details, &call->metadata, cq, cq, &call->accept_op);
-  if (rc != GRPC_CALL_OK) abort();
+      handle ? grpc_server_request_registered_call(server, handle, &call->call, &call->deadline,
+                                                   &call->metadata, &call->payload, cq, cq, &call->accept_op)
+             : grpc_server_request_call(server, &call->call, &call->details, &call->metadata, cq, cq,
+                                        &call->accept_op);
+  if (rc != GRPC_CALL_OK)
+    abort();
 }
 
-void rpc_call_discard(RpcCall *call) { call_free(call); }
+void rpc_call_discard(RpcCall *call) {
+  call_free(call);
+}
 
-void rpc_call_set_path(RpcCall *call, const char *path) { call->path = path; }
-void rpc_call_set_route(RpcCall *call, struct Route *route) { call->route = route; }
+void rpc_call_set_path(RpcCall *call, const char *path) {
+  call->path = path;
+}
+void rpc_call_set_route(RpcCall *call, struct Route *route) {
+  call->route = route;
+}
+
+/* A client that vanishes must not look like one that half-closed, or half of an upload would be taken for the
+ * whole. So a read that failed waits for the word of the close watch, and on_cancel goes first. */
+static void tell_cancelled(RpcCall *call) {
+  void (*cancel_fn)(RpcCall *, void *) = call->cancel_fn;
+  ReadFn read_fn = call->read_failed ? call->read_fn : NULL;
+  call->cancel_fn = NULL;
+  call->read_fn = NULL;
+  if (call->finished)
+    return;
+  if (cancel_fn) {
+    cancel_fn(call, call->cancel_arg);
+  } else if (read_fn) {
+    read_fn(call, call->read_arg, NULL, 0);
+  }
+}
 
 static void on_close(RpcOp *op, bool ok) {
   RpcCall *call = RPC_OP_OWNER(op, RpcCall, close_op);
   if (call->cancelled) {
     call->cancel_seen = true;
-    void (*fn)(RpcCall *, void *) = call->cancel_fn;
-    call->cancel_fn = NULL;
-    if (fn && !call->finished) fn(call, call->cancel_arg);
+    tell_cancelled(call);
   }
   release(call);
 }
 
 static grpc_op close_watch(RpcCall *call) {
   call->close_watched = true;
-  return (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->cancelled};
+  return (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                   .data.recv_close_on_server.cancelled = &call->cancelled};
 }
 
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
@@ -191,20 +221,28 @@ static void on_read(RpcOp *op, bool ok) {
   RpcCall *call = RPC_OP_OWNER(op, RpcCall, read_op);
   grpc_byte_buffer *buffer = call->read_buffer;
   call->read_buffer = NULL;
-  void (*fn)(RpcCall *, void *, const uint8_t *, size_t) = call->read_fn;
-  call->read_fn = NULL;
-  if (buffer) {
-    grpc_slice message = rpc_bytes_take(buffer);
-    if (!call->finished) fn(call, call->read_arg, GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message));
-    grpc_slice_unref(message);
-  } else if (!call->finished) {
-    fn(call, call->read_arg, NULL, 0);
+  call->reading = false;
+  ReadFn fn = call->read_fn;
+  if (!buffer && (!ok || grpc_call_failed_before_recv_message(call->call))) {
+    call->read_failed = true;
+    if (call->cancel_seen)
+      tell_cancelled(call);
+    release(call);
+    return;
   }
+  call->read_fn = NULL;
+  grpc_slice message = buffer ? rpc_bytes_take(buffer) : grpc_empty_slice();
+  if (fn && !call->finished) {
+    fn(call, call->read_arg, buffer ? GRPC_SLICE_START_PTR(message) : NULL, GRPC_SLICE_LENGTH(message));
+  }
+  grpc_slice_unref(message);
   release(call);
 }
 
-void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len), void *arg) {
-  if (call->read_fn) abort();
+void rpc_call_read(RpcCall *call, ReadFn fn, void *arg) {
+  if (call->reading || call->finished)
+    abort();
+  call->reading = true;
   call->read_fn = fn;
   call->read_arg = arg;
   call->read_op.fn = on_read;
@@ -228,7 +266,8 @@ static void on_sent(RpcOp *op, bool ok) {
   }
   if (write) {
     call->pending_bytes -= write->len;
-    if (ok && write->fn && !call->finished) write->fn(call, write->arg);
+    if (ok && write->fn && !call->finished)
+      write->fn(call, write->arg);
     write_free(write);
   }
   flush(call);
@@ -256,32 +295,38 @@ static size_t add_status(RpcCall *call, grpc_op *ops, grpc_metadata *trailer, gr
     ops[0].data.send_status_from_server.trailing_metadata = trailer;
   }
   call->status_sent = true;
-  if (call->close_watched) return 1;
+  if (call->close_watched)
+    return 1;
   ops[1] = close_watch(call);
   call->send_op.fn = on_status_sent;
   return 2;
 }
 
 static void flush(RpcCall *call) {
-  if (call->sending || call->broken || call->status_sent) return;
+  if (call->sending || call->broken || call->status_sent)
+    return;
   Write *write = call->first;
   bool last = call->finished && (!write || !write->next);
-  if (!write && !last) return;
+  if (!write && !last)
+    return;
 
   grpc_op ops[4];
   size_t n = 0;
   grpc_metadata trailer = {.value = grpc_empty_slice()};
   grpc_slice message;
   call->send_op.fn = on_sent;
-  if (!call->initial_sent) ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+  if (!call->initial_sent)
+    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
   call->initial_sent = true;
   if (write) {
     call->first = write->next;
-    if (!call->first) call->last = &call->first;
+    if (!call->first)
+      call->last = &call->first;
     call->in_flight = write;
     ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = write->message};
   }
-  if (last) n += add_status(call, ops + n, &trailer, &message);
+  if (last)
+    n += add_status(call, ops + n, &trailer, &message);
   call->sending = true;
   call->holds++;
   rpc_queue_start(call->owner->queue, call->call, ops, n, &call->send_op);
@@ -290,7 +335,8 @@ static void flush(RpcCall *call) {
 
 static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, void *), void *arg) {
   size_t len = GRPC_SLICE_LENGTH(message);
-  if (len > call->owner->max_message_bytes) call->too_large = true;
+  if (len > call->owner->max_message_bytes)
+    call->too_large = true;
   if (call->broken || call->too_large || call->finished) {
     grpc_slice_unref(message);
     return;
@@ -302,21 +348,26 @@ static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, voi
   call->pending_bytes += len;
 }
 
-void rpc_call_write_slice(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *call, void *arg), void *arg) {
+void rpc_call_write_slice(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *call, void *arg),
+                          void *arg) {
   enqueue(call, message, fn, arg);
   flush(call);
 }
 
-void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg), void *arg) {
+void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg),
+                    void *arg) {
   rpc_call_write_slice(call, grpc_slice_from_copied_buffer((const char *)data, len), fn, arg);
 }
 
-size_t rpc_call_pending_bytes(const RpcCall *call) { return call->pending_bytes; }
+size_t rpc_call_pending_bytes(const RpcCall *call) {
+  return call->pending_bytes;
+}
 
 /* ---- Ending ---- */
 
 static void finish(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len) {
-  if (call->finished) abort();
+  if (call->finished)
+    abort();
   Error too_large;
   if (call->too_large) {
     error_set(&too_large, ERROR_RESOURCE_EXHAUSTED, "the answer is larger than %zu bytes",
@@ -342,7 +393,9 @@ static void finish(RpcCall *call, const Error *err, const uint8_t *details, size
   release(call);
 }
 
-void rpc_call_finish(RpcCall *call, const Error *err) { finish(call, err, NULL, 0); }
+void rpc_call_finish(RpcCall *call, const Error *err) {
+  finish(call, err, NULL, 0);
+}
 
 void rpc_call_finish_details(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len) {
   finish(call, err, details, details_len);
@@ -359,7 +412,8 @@ void rpc_call_reply(RpcCall *call, const uint8_t *data, size_t len) {
 
 void rpc_call_on_cancel(RpcCall *call, void (*fn)(RpcCall *call, void *arg), void *arg) {
   if (call->cancel_seen && !call->finished) {
-    if (fn) fn(call, arg);
+    if (fn)
+      fn(call, arg);
     return;
   }
   call->cancel_fn = fn;
@@ -370,17 +424,25 @@ void rpc_call_on_cancel(RpcCall *call, void (*fn)(RpcCall *call, void *arg), voi
 
 int64_t rpc_call_time_left_ms(const RpcCall *call) {
   gpr_timespec inf = gpr_inf_future(call->deadline.clock_type);
-  if (gpr_time_cmp(call->deadline, inf) == 0) return INT64_MAX;
+  if (gpr_time_cmp(call->deadline, inf) == 0)
+    return INT64_MAX;
   gpr_timespec left = gpr_time_sub(call->deadline, gpr_now(call->deadline.clock_type));
   int64_t ms = left.tv_sec * 1000 + left.tv_nsec / 1000000;
   return ms > 0 ? ms : 0;
 }
 
-const char *rpc_call_path(const RpcCall *call) { return call->path; }
+bool rpc_call_cancelled(const RpcCall *call) {
+  return call->cancel_seen;
+}
+
+const char *rpc_call_path(const RpcCall *call) {
+  return call->path;
+}
 
 const char *rpc_call_peer(const RpcCall *call) {
   RpcCall *mutable_call = (RpcCall *)call;
-  if (!call->peer) mutable_call->peer = grpc_call_get_peer(call->call);
+  if (!call->peer)
+    mutable_call->peer = grpc_call_get_peer(call->call);
   return call->peer;
 }
 
@@ -388,12 +450,19 @@ const char *rpc_call_metadata(const RpcCall *call, const char *key) {
   RpcCall *mutable_call = (RpcCall *)call;
   for (size_t i = 0; i < call->metadata.count; i++) {
     const grpc_metadata *md = &call->metadata.metadata[i];
-    if (grpc_slice_str_cmp(md->key, key)) continue;
-    if (!call->strings) mutable_call->strings = arena_new();
-    return arena_strndup(call->strings, (const char *)GRPC_SLICE_START_PTR(md->value), GRPC_SLICE_LENGTH(md->value));
+    if (grpc_slice_str_cmp(md->key, key))
+      continue;
+    if (!call->strings)
+      mutable_call->strings = arena_new();
+    return arena_strndup(call->strings, (const char *)GRPC_SLICE_START_PTR(md->value),
+                         GRPC_SLICE_LENGTH(md->value));
   }
   return NULL;
 }
 
-void rpc_call_set_data(RpcCall *call, void *data) { call->data = data; }
-void *rpc_call_data(const RpcCall *call) { return call->data; }
+void rpc_call_set_data(RpcCall *call, void *data) {
+  call->data = data;
+}
+void *rpc_call_data(const RpcCall *call) {
+  return call->data;
+}

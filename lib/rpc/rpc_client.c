@@ -58,7 +58,8 @@ struct RpcClientCall {
 };
 
 static void write_free(Write *write) {
-  if (!write) return;
+  if (!write)
+    return;
   grpc_byte_buffer_destroy(write->message);
   free(write);
 }
@@ -84,16 +85,19 @@ static void metadata_free(RpcClientCall *call) {
 }
 
 static void call_unlink(RpcClientCall *call) {
-  if (!call->channel) return;
+  if (!call->channel)
+    return;
   *call->link = call->next;
-  if (call->next) call->next->link = call->link;
+  if (call->next)
+    call->next->link = call->link;
   call->channel = NULL;
 }
 
 static void call_free(RpcClientCall *call) {
   drop_writes(call);
   metadata_free(call);
-  if (call->read_buffer) grpc_byte_buffer_destroy(call->read_buffer);
+  if (call->read_buffer)
+    grpc_byte_buffer_destroy(call->read_buffer);
   grpc_metadata_array_destroy(&call->initial);
   grpc_metadata_array_destroy(&call->trailing);
   grpc_slice_unref(call->status_message);
@@ -128,17 +132,20 @@ static void done_with_status(RpcClientCall *call) {
   }
   for (size_t i = 0; i < call->trailing.count; i++) {
     const grpc_metadata *md = &call->trailing.metadata[i];
-    if (grpc_slice_str_cmp(md->key, RPC_STATUS_DETAILS_KEY)) continue;
+    if (grpc_slice_str_cmp(md->key, RPC_STATUS_DETAILS_KEY))
+      continue;
     details = GRPC_SLICE_START_PTR(md->value);
     details_len = GRPC_SLICE_LENGTH(md->value);
     break;
   }
-  if (status.kind != ERROR_NONE) rpc_status_decode(details, details_len, &status);
+  if (status.kind != ERROR_NONE)
+    rpc_status_decode(details, details_len, &status);
   done(call, &status, details, details_len);
 }
 
 static void release(RpcClientCall *call) {
-  if (--call->holds > 0) return;
+  if (--call->holds > 0)
+    return;
   if (call->channel) {
     call_unlink(call);
     done_with_status(call);
@@ -169,7 +176,8 @@ static void on_sent(RpcOp *op, bool ok) {
   call->in_flight = NULL;
   call->sending = false;
   metadata_free(call);
-  if (write) call->pending_bytes -= write->len;
+  if (write)
+    call->pending_bytes -= write->len;
   if (!ok) {
     call->broken = true;
     drop_writes(call);
@@ -182,22 +190,26 @@ static void on_sent(RpcOp *op, bool ok) {
 }
 
 static void flush(RpcClientCall *call) {
-  if (call->sending || call->broken || call->close_sent) return;
+  if (call->sending || call->broken || call->close_sent)
+    return;
   Write *write = call->first;
   bool close = call->half_close && (!write || !write->next);
-  if (call->initial_sent && !write && !close) return;
+  if (call->initial_sent && !write && !close)
+    return;
 
   grpc_op ops[3];
   size_t n = 0;
   if (!call->initial_sent) {
-    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
-                         .flags = call->flags,
-                         .data.send_initial_metadata = {.count = call->n_metadata, .metadata = call->metadata}};
+    ops[n++] =
+        (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
+                  .flags = call->flags,
+                  .data.send_initial_metadata = {.count = call->n_metadata, .metadata = call->metadata}};
     call->initial_sent = true;
   }
   if (write) {
     call->first = write->next;
-    if (!call->first) call->last = &call->first;
+    if (!call->first)
+      call->last = &call->first;
     call->in_flight = write;
     ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = write->message};
   }
@@ -212,7 +224,8 @@ static void flush(RpcClientCall *call) {
 
 static void on_first(RpcOp *op, bool ok) {
   RpcClientCall *call = RPC_OP_OWNER(op, RpcClientCall, first_op);
-  if (!call->initial_sent) flush(call);
+  if (!call->initial_sent)
+    flush(call);
   release(call);
 }
 
@@ -227,14 +240,17 @@ void rpc_client_write_slice(RpcClientCall *call, grpc_slice message) {
   *call->last = write;
   call->last = &write->next;
   call->pending_bytes += write->len;
-  if (call->initial_sent) flush(call);
+  if (call->initial_sent)
+    flush(call);
 }
 
 void rpc_client_write(RpcClientCall *call, const uint8_t *data, size_t len) {
   rpc_client_write_slice(call, grpc_slice_from_copied_buffer((const char *)data, len));
 }
 
-size_t rpc_client_pending_bytes(const RpcClientCall *call) { return call->pending_bytes; }
+size_t rpc_client_pending_bytes(const RpcClientCall *call) {
+  return call->pending_bytes;
+}
 
 void rpc_client_half_close(RpcClientCall *call) {
   call->half_close = true;
@@ -259,7 +275,8 @@ static void on_read(RpcOp *op, bool ok) {
 }
 
 void rpc_client_read(RpcClientCall *call) {
-  if (call->reading) abort();
+  if (call->reading)
+    abort();
   call->reading = true;
   call->read_op.fn = on_read;
   call->holds++;
@@ -267,14 +284,17 @@ void rpc_client_read(RpcClientCall *call) {
   rpc_queue_start(call->queue, call->call, &op, 1, &call->read_op);
 }
 
-void rpc_client_cancel(RpcClientCall *call) { grpc_call_cancel(call->call, NULL); }
+void rpc_client_cancel(RpcClientCall *call) {
+  grpc_call_cancel(call->call, NULL);
+}
 
 /* ---- Starting ---- */
 
 static gpr_timespec deadline_in(int64_t timeout_ms) {
   /* Ten years: what is farther away would overflow on its way to nanoseconds. */
   const int64_t far_ms = (int64_t)10 * 365 * 86400 * 1000;
-  if (timeout_ms > far_ms) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  if (timeout_ms > far_ms)
+    return gpr_inf_future(GPR_CLOCK_MONOTONIC);
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
 }
 
@@ -284,7 +304,8 @@ static RpcClientCall *call_new(RpcChannel *channel, const char *path, int64_t ti
   call->channel = channel;
   call->next = channel->calls;
   call->link = &channel->calls;
-  if (call->next) call->next->link = &call->next;
+  if (call->next)
+    call->next->link = &call->next;
   channel->calls = call;
   call->last = &call->first;
   call->status_message = grpc_empty_slice();
@@ -293,8 +314,9 @@ static RpcClientCall *call_new(RpcChannel *channel, const char *path, int64_t ti
   grpc_metadata_array_init(&call->initial);
   grpc_metadata_array_init(&call->trailing);
   grpc_slice method = grpc_slice_from_copied_string(path);
-  call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_cq(channel->queue),
-                                        method, NULL, deadline_in(timeout_ms), NULL);
+  call->call =
+      grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_cq(channel->queue),
+                               method, NULL, deadline_in(timeout_ms), NULL);
   grpc_slice_unref(method);
   return call;
 }
@@ -320,20 +342,23 @@ static void metadata_set(RpcClientCall *call, const RpcMetadata *metadata, size_
       continue;
     }
     metadata_free(call);
-    grpc_call_cancel_with_status(call->call, GRPC_STATUS_INVALID_ARGUMENT, "a header is not valid in HTTP/2", NULL);
+    grpc_call_cancel_with_status(call->call, GRPC_STATUS_INVALID_ARGUMENT, "a header is not valid in HTTP/2",
+                                 NULL);
     return;
   }
 }
 
 RpcClientCall *rpc_client_call(RpcChannel *channel, const char *path, int64_t timeout_ms, bool wait_for_ready,
-                               const RpcMetadata *metadata, size_t n_metadata, const RpcClientHandlers *handlers,
-                               void *arg) {
+                               const RpcMetadata *metadata, size_t n_metadata,
+                               const RpcClientHandlers *handlers, void *arg) {
   RpcClientCall *call = call_new(channel, path, timeout_ms);
   grpc_op ops[2];
   call->handlers = *handlers;
   call->arg = arg;
-  if (wait_for_ready) call->flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
-  if (n_metadata > 0) metadata_set(call, metadata, n_metadata);
+  if (wait_for_ready)
+    call->flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
+  if (n_metadata > 0)
+    metadata_set(call, metadata, n_metadata);
   call->holds = 2;
   rpc_queue_start(call->queue, call->call, ops, status_ops(call, ops), &call->status_op);
   call->first_op.fn = on_first;
@@ -341,9 +366,10 @@ RpcClientCall *rpc_client_call(RpcChannel *channel, const char *path, int64_t ti
   return call;
 }
 
-RpcClientCall *rpc_client_unary_slice(RpcChannel *channel, const char *path, int64_t timeout_ms, grpc_slice message,
-                                      void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
-                                      void *arg) {
+RpcClientCall *
+rpc_client_unary_slice(RpcChannel *channel, const char *path, int64_t timeout_ms, grpc_slice message,
+                       void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
+                       void *arg) {
   RpcClientCall *call = call_new(channel, path, timeout_ms);
   grpc_op ops[6];
   call->unary_fn = fn;
@@ -360,8 +386,10 @@ RpcClientCall *rpc_client_unary_slice(RpcChannel *channel, const char *path, int
   return call;
 }
 
-RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms, const uint8_t *data, size_t len,
-                                void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len), void *arg) {
+RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms,
+                                const uint8_t *data, size_t len,
+                                void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
+                                void *arg) {
   grpc_slice message = grpc_slice_from_copied_buffer((const char *)data, len);
   return rpc_client_unary_slice(channel, path, timeout_ms, message, fn, arg);
 }

@@ -33,7 +33,8 @@ static const char *add(RpcDescriptors *d, int file, const char *scope, const cha
   if (d->n_symbols == d->cap_symbols) {
     d->cap_symbols = d->cap_symbols ? d->cap_symbols * 2 : 256;
     d->symbols = realloc(d->symbols, d->cap_symbols * sizeof *d->symbols);
-    if (!d->symbols) abort();
+    if (!d->symbols)
+      abort();
   }
   const char *full = arena_printf(d->arena, *scope ? "%s.%s" : "%s%s", scope, name);
   d->symbols[d->n_symbols++] = (Symbol){.name = full, .file = file, .is_message = is_message};
@@ -43,26 +44,34 @@ static const char *add(RpcDescriptors *d, int file, const char *scope, const cha
 /* Values of an enum are siblings of its name. */
 static void add_enum(RpcDescriptors *d, int file, const char *scope, const Enum *e) {
   add(d, file, scope, e->name, false);
-  for (size_t i = 0; i < e->n_value; i++) add(d, file, scope, e->value[i]->name, false);
+  for (size_t i = 0; i < e->n_value; i++)
+    add(d, file, scope, e->value[i]->name, false);
 }
 
 /* Recursion ends with the nesting in our own .proto files: the set is linked in, not received. */
 static void add_message(RpcDescriptors *d, int file, const char *scope, const Message *m) {
   const char *full = add(d, file, scope, m->name, true);
-  for (size_t i = 0; i < m->n_field; i++) add(d, file, full, m->field[i]->name, false);
-  for (size_t i = 0; i < m->n_oneof_decl; i++) add(d, file, full, m->oneof_decl[i]->name, false);
-  for (size_t i = 0; i < m->n_enum_type; i++) add_enum(d, file, full, m->enum_type[i]);
-  for (size_t i = 0; i < m->n_nested_type; i++) add_message(d, file, full, m->nested_type[i]);
+  for (size_t i = 0; i < m->n_field; i++)
+    add(d, file, full, m->field[i]->name, false);
+  for (size_t i = 0; i < m->n_oneof_decl; i++)
+    add(d, file, full, m->oneof_decl[i]->name, false);
+  for (size_t i = 0; i < m->n_enum_type; i++)
+    add_enum(d, file, full, m->enum_type[i]);
+  for (size_t i = 0; i < m->n_nested_type; i++)
+    add_message(d, file, full, m->nested_type[i]);
 }
 
 static void add_symbols(RpcDescriptors *d, int file, const File *f) {
   const char *package = f->package ? f->package : "";
-  for (size_t i = 0; i < f->n_message_type; i++) add_message(d, file, package, f->message_type[i]);
-  for (size_t i = 0; i < f->n_enum_type; i++) add_enum(d, file, package, f->enum_type[i]);
+  for (size_t i = 0; i < f->n_message_type; i++)
+    add_message(d, file, package, f->message_type[i]);
+  for (size_t i = 0; i < f->n_enum_type; i++)
+    add_enum(d, file, package, f->enum_type[i]);
   for (size_t i = 0; i < f->n_service; i++) {
     const Google__Protobuf__ServiceDescriptorProto *service = f->service[i];
     const char *full = add(d, file, package, service->name, false);
-    for (size_t k = 0; k < service->n_method; k++) add(d, file, full, service->method[k]->name, false);
+    for (size_t k = 0; k < service->n_method; k++)
+      add(d, file, full, service->method[k]->name, false);
   }
 }
 
@@ -77,7 +86,8 @@ static int link_imports(RpcDescriptors *d, RpcDescriptorFile *out, const File *f
   for (size_t i = 0; i < f->n_dependency; i++) {
     int import = rpc_descriptors_by_name(d, f->dependency[i]);
     if (import < 0) {
-      return error_set(err, ERROR_INTERNAL, "the descriptors lack %s, which %s imports", f->dependency[i], f->name);
+      return error_set(err, ERROR_INTERNAL, "the descriptors lack %s, which %s imports", f->dependency[i],
+                       f->name);
     }
     imports[i] = (size_t)import;
   }
@@ -98,9 +108,11 @@ static int load(RpcDescriptors *d, const Set *set, Error *err) {
     add_symbols(d, (int)i, f);
   }
   for (size_t i = 0; i < set->n_file; i++) {
-    if (link_imports(d, &d->files[i], set->file[i], err) < 0) return -1;
+    if (link_imports(d, &d->files[i], set->file[i], err) < 0)
+      return -1;
   }
-  if (d->n_symbols > 0) qsort(d->symbols, d->n_symbols, sizeof *d->symbols, compare);
+  if (d->n_symbols > 0)
+    qsort(d->symbols, d->n_symbols, sizeof *d->symbols, compare);
   return 0;
 }
 
@@ -115,13 +127,15 @@ RpcDescriptors *rpc_descriptors_new(const uint8_t *data, size_t len, Error *err)
   }
   int rc = load(d, set, err);
   google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
-  if (rc == 0) return d;
+  if (rc == 0)
+    return d;
   rpc_descriptors_free(d);
   return NULL;
 }
 
 void rpc_descriptors_free(RpcDescriptors *d) {
-  if (!d) return;
+  if (!d)
+    return;
   arena_free(d->arena);
   free(d->symbols);
   free(d);
@@ -129,13 +143,18 @@ void rpc_descriptors_free(RpcDescriptors *d) {
 
 /* ---- Looking up ---- */
 
-size_t rpc_descriptors_count(const RpcDescriptors *d) { return d->n_files; }
+size_t rpc_descriptors_count(const RpcDescriptors *d) {
+  return d->n_files;
+}
 
-const RpcDescriptorFile *rpc_descriptors_file(const RpcDescriptors *d, size_t index) { return &d->files[index]; }
+const RpcDescriptorFile *rpc_descriptors_file(const RpcDescriptors *d, size_t index) {
+  return &d->files[index];
+}
 
 int rpc_descriptors_by_name(const RpcDescriptors *d, const char *name) {
   for (size_t i = 0; i < d->n_files; i++) {
-    if (!strcmp(d->files[i].name, name)) return (int)i;
+    if (!strcmp(d->files[i].name, name))
+      return (int)i;
   }
   return -1;
 }

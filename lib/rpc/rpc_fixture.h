@@ -24,6 +24,8 @@ typedef struct Fixture {
 void fixture_start(Fixture *f, RpcServerConfig config);
 /* Ends everything that is not ended yet. */
 void fixture_stop(Fixture *f);
+/* Drains the server, with a grace of 100 ms. */
+void fixture_stop_server(Fixture *f);
 /* Runs the loop until *flag; fails the test after 20 s. */
 void fixture_wait(Fixture *f, const bool *flag);
 

@@ -38,13 +38,17 @@ RpcHealth *rpc_health_new(const RpcServices *services) {
   return health;
 }
 
-void rpc_health_free(RpcHealth *health) { free(health); }
+void rpc_health_free(RpcHealth *health) {
+  free(health);
+}
 
 /* The service asked about, "" for all; NULL when the request is malformed, and the call is finished then. */
 static Request *parse(Arena *arena, RpcCall *call, const uint8_t *data, size_t len) {
   Error err;
-  Request *request = rpc_pb_unpack(&grpc__health__v1__health_check_request__descriptor, arena, data, len, &err);
-  if (!request) rpc_call_finish(call, &err);
+  Request *request =
+      rpc_pb_unpack(&grpc__health__v1__health_check_request__descriptor, arena, data, len, &err);
+  if (!request)
+    rpc_call_finish(call, &err);
   return request;
 }
 
@@ -57,7 +61,8 @@ DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 void rpc_health_check(RpcHealth *health, RpcCall *call, const uint8_t *data, size_t len) {
   CLEANUP(arena_freep) Arena *arena = arena_new();
   Request *request = parse(arena, call, data, len);
-  if (!request) return;
+  if (!request)
+    return;
   if (!is_known(health, request)) {
     Error err;
     error_set(&err, ERROR_NOT_FOUND, "no service %s here", request->service);
@@ -73,7 +78,8 @@ void rpc_health_check(RpcHealth *health, RpcCall *call, const uint8_t *data, siz
 
 static void watcher_free(Watcher *watcher) {
   *watcher->link = watcher->next;
-  if (watcher->next) watcher->next->link = watcher->link;
+  if (watcher->next)
+    watcher->next->link = watcher->link;
   free(watcher);
 }
 
@@ -81,7 +87,8 @@ static void on_written(RpcCall *call, void *arg);
 
 static void watcher_tell(Watcher *watcher) {
   Status status = watcher->known ? watcher->health->status : STATUS(SERVICE_UNKNOWN);
-  if (watcher->busy || watcher->sent == status) return;
+  if (watcher->busy || watcher->sent == status)
+    return;
   Response response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
   response.status = status;
   watcher->sent = status;
@@ -116,23 +123,29 @@ static void on_watch_request(RpcCall *call, void *arg, const uint8_t *data, size
     return;
   }
   Request *request = parse(arena, call, data, len);
-  if (!request) return;
-  if (health->ended) return end_watch(call);
+  if (!request)
+    return;
+  if (health->ended)
+    return end_watch(call);
   Watcher *watcher = rpc_alloc(sizeof *watcher);
   *watcher = (Watcher){.health = health, .next = health->watchers, .link = &health->watchers, .call = call};
   watcher->known = is_known(health, request);
   watcher->sent = STATUS(UNKNOWN);
-  if (watcher->next) watcher->next->link = &watcher->next;
+  if (watcher->next)
+    watcher->next->link = &watcher->next;
   health->watchers = watcher;
   watcher_tell(watcher);
   rpc_call_on_cancel(call, on_cancel, watcher);
 }
 
-void rpc_health_watch(RpcHealth *health, RpcCall *call) { rpc_call_read(call, on_watch_request, health); }
+void rpc_health_watch(RpcHealth *health, RpcCall *call) {
+  rpc_call_read(call, on_watch_request, health);
+}
 
 void rpc_health_set(RpcHealth *health, bool serving) {
   health->status = serving ? STATUS(SERVING) : STATUS(NOT_SERVING);
-  for (Watcher *w = health->watchers; w; w = w->next) watcher_tell(w);
+  for (Watcher *w = health->watchers; w; w = w->next)
+    watcher_tell(w);
 }
 
 void rpc_health_end(RpcHealth *health) {

@@ -16,20 +16,23 @@ typedef struct Budget {
 
 static void *budget_alloc(void *arg, size_t size) {
   Budget *budget = arg;
-  if (size > budget->left) return NULL;
+  if (size > budget->left)
+    return NULL;
   budget->left -= size;
   return arena_alloc(budget->arena, size);
 }
 
 static void budget_free(void *arg, void *p) {}
 
-void *rpc_pb_unpack(const ProtobufCMessageDescriptor *descriptor, Arena *arena, const uint8_t *data, size_t len,
-                    Error *err) {
-  if (rpc_pb_check(descriptor, data, len, err) < 0) return NULL;
+void *rpc_pb_unpack(const ProtobufCMessageDescriptor *descriptor, Arena *arena, const uint8_t *data,
+                    size_t len, Error *err) {
+  if (rpc_pb_check(descriptor, data, len, err) < 0)
+    return NULL;
   Budget budget = {.arena = arena, .left = MEMORY_BASE + len * MEMORY_FACTOR};
   ProtobufCAllocator allocator = {.alloc = budget_alloc, .free = budget_free, .allocator_data = &budget};
   void *message = protobuf_c_message_unpack(descriptor, &allocator, len, data);
-  if (!message) error_set(err, ERROR_INVALID_ARGUMENT, "the request is not a valid %s", descriptor->name);
+  if (!message)
+    error_set(err, ERROR_INVALID_ARGUMENT, "the request is not a valid %s", descriptor->name);
   return message;
 }
 
@@ -39,9 +42,12 @@ static grpc_slice pack(const ProtobufCMessage *message) {
   return slice;
 }
 
-void rpc_pb_reply(RpcCall *call, const ProtobufCMessage *message) { rpc_call_reply_slice(call, pack(message)); }
+void rpc_pb_reply(RpcCall *call, const ProtobufCMessage *message) {
+  rpc_call_reply_slice(call, pack(message));
+}
 
-void rpc_pb_write(RpcCall *call, const ProtobufCMessage *message, void (*fn)(RpcCall *call, void *arg), void *arg) {
+void rpc_pb_write(RpcCall *call, const ProtobufCMessage *message, void (*fn)(RpcCall *call, void *arg),
+                  void *arg) {
   rpc_call_write_slice(call, pack(message), fn, arg);
 }
 

@@ -36,13 +36,15 @@ static int read_varint(Reader *r, uint64_t *ret) {
   for (int shift = 0; shift < 64 && r->at < r->end; shift += 7) {
     uint8_t byte = *r->at++;
     *ret |= (uint64_t)(byte & 0x7f) << shift;
-    if (!(byte & 0x80)) return 0;
+    if (!(byte & 0x80))
+      return 0;
   }
   return -1;
 }
 
 static int skip(Reader *r, size_t n) {
-  if ((size_t)(r->end - r->at) < n) return -1;
+  if ((size_t)(r->end - r->at) < n)
+    return -1;
   r->at += n;
   return 0;
 }
@@ -59,7 +61,8 @@ static int read_value(Reader *r, unsigned wire, const uint8_t **ret_value, size_
   case WIRE_FIXED32:
     return skip(r, 4);
   case WIRE_BYTES:
-    if (read_varint(r, &n) < 0 || n > (uint64_t)(r->end - r->at)) return -1;
+    if (read_varint(r, &n) < 0 || n > (uint64_t)(r->end - r->at))
+      return -1;
     *ret_value = r->at;
     *ret_len = (size_t)n;
     return skip(r, *ret_len);
@@ -70,7 +73,8 @@ static int read_value(Reader *r, unsigned wire, const uint8_t **ret_value, size_
 
 static size_t path_write(const Path *path, char *out, size_t size) {
   size_t n = path->parent ? path_write(path->parent, out, size) : 0;
-  if (!path->field || n >= size) return n;
+  if (!path->field || n >= size)
+    return n;
   n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "." : "", path->field->name);
   if (path->field->label == PROTOBUF_C_LABEL_REPEATED && n < size) {
     n += (size_t)snprintf(out + n, size - n, "[%zu]", path->index);
@@ -81,12 +85,14 @@ static size_t path_write(const Path *path, char *out, size_t size) {
 static int bad_string(const Path *path, const uint8_t *value, size_t len, Error *err) {
   char name[sizeof err->field] = "";
   path_write(path, name, sizeof name);
-  return error_field(err, name, memchr(value, 0, len) ? "%s holds a NUL character" : "%s is not valid UTF-8", name);
+  return error_field(err, name, memchr(value, 0, len) ? "%s holds a NUL character" : "%s is not valid UTF-8",
+                     name);
 }
 
-static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len, const Path *parent,
-                 Error *err) {
-  if (parent->depth > MAX_DEPTH) return error_set(err, ERROR_INVALID_ARGUMENT, "the request is nested too deeply");
+static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len,
+                 const Path *parent, Error *err) {
+  if (parent->depth > MAX_DEPTH)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "the request is nested too deeply");
   Reader r = {.at = data, .end = data + len};
   const ProtobufCFieldDescriptor *last = NULL;
   size_t index = 0;
@@ -98,15 +104,19 @@ static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *da
         read_value(&r, (unsigned)(tag & 7), &value, &value_len) < 0) {
       return error_set(err, ERROR_INVALID_ARGUMENT, "the request is not a valid %s", descriptor->name);
     }
-    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
-    if (!field || !value) continue;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
+    if (!field || !value)
+      continue;
     index = field == last ? index + 1 : 0;
     last = field;
     Path path = {.parent = parent, .field = field, .index = index, .depth = parent->depth + 1};
     if (field->type == PROTOBUF_C_TYPE_STRING) {
-      if (!str_is_utf8(value, value_len)) return bad_string(&path, value, value_len, err);
+      if (!str_is_utf8(value, value_len))
+        return bad_string(&path, value, value_len, err);
     } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-      if (check(field->descriptor, value, value_len, &path, err) < 0) return -1;
+      if (check(field->descriptor, value, value_len, &path, err) < 0)
+        return -1;
     }
   }
   return 0;

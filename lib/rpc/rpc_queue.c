@@ -53,14 +53,16 @@ static void push(RpcQueue *queue, RpcOp *op) {
     op->next = old;
   } while (!atomic_compare_exchange_weak_explicit(&queue->head, &old, op, memory_order_release,
                                                   memory_order_relaxed));
-  if (!old) signal_loop(queue);
+  if (!old)
+    signal_loop(queue);
 }
 
 static void *poll_thread(void *arg) {
   RpcQueue *queue = arg;
   for (;;) {
     grpc_event event = grpc_completion_queue_next(queue->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-    if (event.type == GRPC_QUEUE_SHUTDOWN) return NULL;
+    if (event.type == GRPC_QUEUE_SHUTDOWN)
+      return NULL;
     RpcOp *op = event.tag;
     op->ok = event.success;
     push(queue, op);
@@ -100,7 +102,8 @@ static void queue_free(RpcQueue *queue) {
     uint64_t n;
     RpcOp *ops = take(queue);
     run(queue, ops);
-    if (!ops && idle(queue) && poll(&fd, 1, -1) > 0 && read(queue->wake_fd, &n, sizeof n) < 0) continue;
+    if (!ops && idle(queue) && poll(&fd, 1, -1) > 0 && read(queue->wake_fd, &n, sizeof n) < 0)
+      continue;
   }
   grpc_completion_queue_shutdown(queue->cq);
   pthread_join(queue->thread, NULL);
@@ -115,7 +118,8 @@ static void queue_free(RpcQueue *queue) {
 static void drain(int events, void *arg) {
   RpcQueue *queue = arg;
   uint64_t n;
-  if (read(queue->wake_fd, &n, sizeof n) < 0) return;
+  if (read(queue->wake_fd, &n, sizeof n) < 0)
+    return;
   queue->draining = true;
   int rounds = 0;
   do {
@@ -139,14 +143,17 @@ static RpcQueue *queue_new(Loop *loop) {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  if (!getenv("GRPC_VERBOSITY")) gpr_set_log_function(drop_log);
+  if (!getenv("GRPC_VERBOSITY"))
+    gpr_set_log_function(drop_log);
   grpc_init();
   queue->loop = loop;
   queue->cq = grpc_completion_queue_create_for_next(NULL);
   queue->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (queue->wake_fd < 0) die("no eventfd");
+  if (queue->wake_fd < 0)
+    die("no eventfd");
   queue->wake = loop_fd_new(loop, queue->wake_fd, LOOP_READ, drain, queue);
-  if (pthread_create(&queue->thread, NULL, poll_thread, queue)) die("no thread for the completion queue");
+  if (pthread_create(&queue->thread, NULL, poll_thread, queue))
+    die("no thread for the completion queue");
   pthread_setname_np(queue->thread, "grpc-cq");
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   return queue;
@@ -154,25 +161,32 @@ static RpcQueue *queue_new(Loop *loop) {
 
 RpcQueue *rpc_queue_acquire(Loop *loop) {
   void **slot = loop_rpc_slot(loop);
-  if (!*slot) *slot = queue_new(loop);
+  if (!*slot)
+    *slot = queue_new(loop);
   RpcQueue *queue = *slot;
   queue->users++;
   return queue;
 }
 
 void rpc_queue_release(RpcQueue *queue) {
-  if (--queue->users == 0 && !queue->draining) queue_free(queue);
+  if (--queue->users == 0 && !queue->draining)
+    queue_free(queue);
 }
 
-grpc_completion_queue *rpc_queue_cq(RpcQueue *queue) { return queue->cq; }
+grpc_completion_queue *rpc_queue_cq(RpcQueue *queue) {
+  return queue->cq;
+}
 
 void rpc_queue_start(RpcQueue *queue, grpc_call *call, const grpc_op *ops, size_t n_ops, RpcOp *op) {
   queue->pending++;
   grpc_call_error rc = grpc_call_start_batch(call, ops, n_ops, op, NULL);
-  if (rc != GRPC_CALL_OK) die(grpc_call_error_to_string(rc));
+  if (rc != GRPC_CALL_OK)
+    die(grpc_call_error_to_string(rc));
 }
 
-void rpc_queue_expect(RpcQueue *queue) { queue->pending++; }
+void rpc_queue_expect(RpcQueue *queue) {
+  queue->pending++;
+}
 
 void rpc_queue_post(RpcQueue *queue, RpcOp *op) {
   queue->pending++;

@@ -25,17 +25,20 @@ struct RpcReflection {
   RpcDescriptors *descriptors;
 };
 
-RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len, Error *err) {
+RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len,
+                                  Error *err) {
   RpcReflection *reflection = rpc_alloc(sizeof *reflection);
   reflection->services = services;
   reflection->descriptors = rpc_descriptors_new(descriptors, len, err);
-  if (reflection->descriptors) return reflection;
+  if (reflection->descriptors)
+    return reflection;
   free(reflection);
   return NULL;
 }
 
 void rpc_reflection_free(RpcReflection *reflection) {
-  if (!reflection) return;
+  if (!reflection)
+    return;
   rpc_descriptors_free(reflection->descriptors);
   free(reflection);
 }
@@ -52,11 +55,13 @@ static void answer_error(Response *r, Arena *arena, ErrorKind kind, const char *
 }
 
 static void collect(const RpcDescriptors *d, size_t index, bool *taken, ProtobufCBinaryData *out, size_t *n) {
-  if (taken[index]) return;
+  if (taken[index])
+    return;
   taken[index] = true;
   const RpcDescriptorFile *file = rpc_descriptors_file(d, index);
   out[(*n)++] = (ProtobufCBinaryData){.data = file->data, .len = file->len};
-  for (size_t i = 0; i < file->n_imports; i++) collect(d, file->imports[i], taken, out, n);
+  for (size_t i = 0; i < file->n_imports; i++)
+    collect(d, file->imports[i], taken, out, n);
 }
 
 static void answer_file(Response *r, Arena *arena, const RpcDescriptors *d, int index) {
@@ -98,11 +103,13 @@ static void answer(const RpcReflection *reflection, Arena *arena, const Request 
   switch (request->message_request_case) {
   case ASKED(FILE_BY_FILENAME):
     index = rpc_descriptors_by_name(d, request->file_by_filename);
-    if (index < 0) return answer_error(r, arena, ERROR_NOT_FOUND, "no such file", request->file_by_filename);
+    if (index < 0)
+      return answer_error(r, arena, ERROR_NOT_FOUND, "no such file", request->file_by_filename);
     return answer_file(r, arena, d, index);
   case ASKED(FILE_CONTAINING_SYMBOL):
     index = rpc_descriptors_by_symbol(d, request->file_containing_symbol);
-    if (index < 0) return answer_error(r, arena, ERROR_NOT_FOUND, "no such symbol", request->file_containing_symbol);
+    if (index < 0)
+      return answer_error(r, arena, ERROR_NOT_FOUND, "no such symbol", request->file_containing_symbol);
     return answer_file(r, arena, d, index);
   case ASKED(FILE_CONTAINING_EXTENSION):
     return answer_error(r, arena, ERROR_NOT_FOUND, "no extension of",
@@ -123,7 +130,9 @@ static void answer(const RpcReflection *reflection, Arena *arena, const Request 
 
 static void on_request(RpcCall *call, void *arg, const uint8_t *data, size_t len);
 
-static void on_answered(RpcCall *call, void *arg) { rpc_call_read(call, on_request, arg); }
+static void on_answered(RpcCall *call, void *arg) {
+  rpc_call_read(call, on_request, arg);
+}
 
 DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 
@@ -131,9 +140,12 @@ static void on_request(RpcCall *call, void *arg, const uint8_t *data, size_t len
   const RpcReflection *reflection = arg;
   CLEANUP(arena_freep) Arena *arena = arena_new();
   Error err;
-  if (!data) return rpc_call_finish(call, NULL);
-  Request *request = rpc_pb_unpack(&grpc__reflection__v1__server_reflection_request__descriptor, arena, data, len, &err);
-  if (!request) return rpc_call_finish(call, &err);
+  if (!data)
+    return rpc_call_finish(call, NULL);
+  Request *request =
+      rpc_pb_unpack(&grpc__reflection__v1__server_reflection_request__descriptor, arena, data, len, &err);
+  if (!request)
+    return rpc_call_finish(call, &err);
   Response response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
   response.valid_host = request->host;
   response.original_request = request;
@@ -141,7 +153,9 @@ static void on_request(RpcCall *call, void *arg, const uint8_t *data, size_t len
   rpc_pb_write(call, &response.base, on_answered, arg);
 }
 
-static void on_cancel(RpcCall *call, void *arg) { rpc_call_finish(call, NULL); }
+static void on_cancel(RpcCall *call, void *arg) {
+  rpc_call_finish(call, NULL);
+}
 
 void rpc_reflection_serve(RpcReflection *reflection, RpcCall *call) {
   rpc_call_on_cancel(call, on_cancel, NULL);

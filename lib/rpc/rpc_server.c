@@ -1,8 +1,8 @@
 /* The listener: which calls come in, which handler gets them, and how the server ends.
  *
  * Unary methods are registered at the C core, which then announces a call together with its request; all
- * other calls come in by path alone. Several empty calls of each kind wait at the core (slots), so that a burst is
- * accepted in one go. A call counts from its acceptance until it is freed; above max_calls it is
+ * other calls come in by path alone. Several empty calls of each kind wait at the core (slots), so that a
+ * burst is accepted in one go. A call counts from its acceptance until it is freed; above max_calls it is
  * accepted and refused at once, which costs the client one round trip and the server no state. The
  * health check is exempt, so that a busy server does not look like a dead one.
  */
@@ -67,7 +67,8 @@ static void refuse_unknown(RpcCall *call, void *service, const uint8_t *data, si
 static void refuse_busy(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   const RpcServer *server = service;
   Error err;
-  error_set(&err, ERROR_RESOURCE_EXHAUSTED, "the server has %zu calls under way, its maximum", server->config.max_calls);
+  error_set(&err, ERROR_RESOURCE_EXHAUSTED, "the server has %zu calls under way, its maximum",
+            server->config.max_calls);
   err.retry_after_ms = BUSY_RETRY_MS;
   rpc_call_finish(call, &err);
 }
@@ -77,15 +78,19 @@ static const RpcMethod BUSY = {.path = "busy", .kind = RPC_STREAM, .start = refu
 
 /* ---- Dispatch ---- */
 
-static bool is_wildcard(const RpcMethod *method) { return method->path[strlen(method->path) - 1] == '/'; }
+static bool is_wildcard(const RpcMethod *method) {
+  return method->path[strlen(method->path) - 1] == '/';
+}
 
 static Route *route_find(RpcServer *server, const char *path) {
   Route *wildcard = NULL;
   for (size_t i = 0; i < server->n_routes; i++) {
     Route *route = &server->routes[i];
     const char *prefix = route->method->path;
-    if (!strcmp(prefix, path)) return route;
-    if (is_wildcard(route->method) && !strncmp(prefix, path, strlen(prefix))) wildcard = route;
+    if (!strcmp(prefix, path))
+      return route;
+    if (is_wildcard(route->method) && !strncmp(prefix, path, strlen(prefix)))
+      wildcard = route;
   }
   return wildcard;
 }
@@ -96,7 +101,8 @@ static void add_slot(RpcServer *server, Route *route) {
 }
 
 static void end_if_empty(RpcServer *server) {
-  if (!server->shut_down || server->slots > 0 || server->active > 0 || !server->done) return;
+  if (!server->shut_down || server->slots > 0 || server->active > 0 || !server->done)
+    return;
   void (*done)(void *) = server->done;
   server->done = NULL;
   loop_timer_stop(server->grace);
@@ -111,7 +117,8 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
     end_if_empty(server);
     return;
   }
-  if (!server->draining) add_slot(server, route);
+  if (!server->draining)
+    add_slot(server, route);
   server->active++;
   if (route) {
     rpc_call_set_path(call, route->method->path);
@@ -172,7 +179,8 @@ static void server_destroy_unstarted(grpc_server *server) {
   grpc_completion_queue_pluck(cq, cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
   grpc_server_destroy(server);
   grpc_completion_queue_shutdown(cq);
-  while (grpc_completion_queue_pluck(cq, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type != GRPC_QUEUE_SHUTDOWN) {
+  while (grpc_completion_queue_pluck(cq, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
+         GRPC_QUEUE_SHUTDOWN) {
   }
   grpc_completion_queue_destroy(cq);
 }
@@ -186,14 +194,17 @@ static void routes_init(RpcServer *server) {
     server->routes[server->n_routes++] = (Route){.method = &config->methods[i], .service = config->service};
   }
   for (size_t i = 0; i < n_builtin; i++) {
-    server->routes[server->n_routes++] = (Route){.method = &builtin[i], .service = server->builtin, .builtin = true};
+    server->routes[server->n_routes++] =
+        (Route){.method = &builtin[i], .service = server->builtin, .builtin = true};
   }
   for (size_t i = 0; i < server->n_routes; i++) {
     Route *route = &server->routes[i];
-    if (route->method->kind != RPC_UNARY || is_wildcard(route->method)) continue;
+    if (route->method->kind != RPC_UNARY || is_wildcard(route->method))
+      continue;
     route->handle = grpc_server_register_method(server->server, route->method->path, NULL,
                                                 GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
-    if (!route->handle) abort();
+    if (!route->handle)
+      abort();
   }
 }
 
@@ -215,8 +226,10 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
   server->loop = loop;
   server->queue = rpc_queue_acquire(loop);
   server->config = *config;
-  if (server->config.max_message_bytes == 0) server->config.max_message_bytes = DEFAULT_MAX_MESSAGE;
-  if (server->config.max_calls == 0) server->config.max_calls = DEFAULT_MAX_CALLS;
+  if (server->config.max_message_bytes == 0)
+    server->config.max_message_bytes = DEFAULT_MAX_MESSAGE;
+  if (server->config.max_calls == 0)
+    server->config.max_calls = DEFAULT_MAX_CALLS;
   server->owner = (RpcCallOwner){.queue = server->queue,
                                  .max_message_bytes = server->config.max_message_bytes,
                                  .arg = server,
@@ -238,9 +251,11 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
     return NULL;
   }
   grpc_server_start(server->server);
-  for (int i = 0; i < SLOTS; i++) add_slot(server, NULL);
+  for (int i = 0; i < SLOTS; i++)
+    add_slot(server, NULL);
   for (size_t r = 0; r < server->n_routes; r++) {
-    for (int i = 0; server->routes[r].handle && i < SLOTS; i++) add_slot(server, &server->routes[r]);
+    for (int i = 0; server->routes[r].handle && i < SLOTS; i++)
+      add_slot(server, &server->routes[r]);
   }
   return server;
 }
@@ -249,7 +264,9 @@ void rpc_server_set_serving(RpcServer *server, bool serving) {
   rpc_builtin_set_serving(server->builtin, serving && !server->draining);
 }
 
-int rpc_server_port(const RpcServer *server) { return server->port; }
+int rpc_server_port(const RpcServer *server) {
+  return server->port;
+}
 
 /* ---- End ---- */
 
@@ -271,7 +288,8 @@ void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *ar
 }
 
 void rpc_server_free(RpcServer *server) {
-  if (!server) return;
+  if (!server)
+    return;
   grpc_server_destroy(server->server);
   server_free(server);
 }

@@ -58,21 +58,25 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
 void rpc_server_set_serving(RpcServer *server, bool serving);
 /* The bound port, for address ":0". */
 int rpc_server_port(const RpcServer *server);
-/* Graceful end: health NOT_SERVING, no new calls (clients are told by GOAWAY), calls under way may finish for grace_ms, then are cancelled. done runs on the loop when nothing is left. */
+/* Graceful end: health NOT_SERVING, no new calls (clients are told by GOAWAY), calls under way may finish for
+ * grace_ms, then are cancelled. done runs on the loop when nothing is left. */
 void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg);
 /* After done has run. */
 void rpc_server_free(RpcServer *server);
 
 /* ---- A call. It lives from start until rpc_call_finish (or _reply): no callback runs after that. ---- */
 
-/* Pulls the next message. One read at a time. fn: data NULL when the client half-closed or the call is
- * gone. data is valid during fn only. */
-void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len), void *arg);
+/* Pulls the next message. One read at a time. fn: data NULL when the client half-closed, and then only once.
+ * data is valid during fn only. When the client vanishes instead, on_cancel runs and fn does not; without an
+ * on_cancel fn runs with NULL, and rpc_call_cancelled tells the difference. */
+void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len),
+                   void *arg);
 /* Sends one message (copied). Any number may be queued; rpc_call_pending_bytes tells how much waits, and
  * fn (may be NULL) runs when this one has left: that is the back-pressure of a stream. It does not run for a
  * call that is cancelled: rpc_call_on_cancel tells. A message above max_message_bytes is not sent; the call
  * then ends with RESOURCE_EXHAUSTED. */
-void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg), void *arg);
+void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg),
+                    void *arg);
 size_t rpc_call_pending_bytes(const RpcCall *call);
 /* Ends the call after what is queued: NULL: OK. Otherwise the status of err, with google.rpc.Status details
  * (BadRequest, RetryInfo) in grpc-status-details-bin. Exactly once; a cancelled call must be finished too. */
@@ -84,6 +88,8 @@ void rpc_call_reply(RpcCall *call, const uint8_t *data, size_t len);
 /* fn runs at most once, when the client cancels, its deadline passes or its connection is lost (at once if
  * that is known already), and never after rpc_call_finish. The handler must then finish the call soon. */
 void rpc_call_on_cancel(RpcCall *call, void (*fn)(RpcCall *call, void *arg), void *arg);
+/* The client is gone: it cancelled, its deadline passed or its connection was lost. */
+bool rpc_call_cancelled(const RpcCall *call);
 /* Milliseconds until the deadline; INT64_MAX: none; 0: passed. */
 int64_t rpc_call_time_left_ms(const RpcCall *call);
 const char *rpc_call_path(const RpcCall *call);

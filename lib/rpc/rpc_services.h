@@ -13,7 +13,8 @@ typedef struct RpcServices {
 
 static inline bool rpc_services_has(const RpcServices *services, const char *name) {
   for (size_t i = 0; i < services->n; i++) {
-    if (!strcmp(services->names[i], name)) return true;
+    if (!strcmp(services->names[i], name))
+      return true;
   }
   return false;
 }

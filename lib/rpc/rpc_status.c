@@ -1,5 +1,5 @@
-/* Encoding and decoding of google.rpc.Status with protobuf-c. What a peer sends is a hint, never an error of its own:
- * a status that cannot be parsed leaves code and message as they came. */
+/* Encoding and decoding of google.rpc.Status with protobuf-c. What a peer sends is a hint, never an error of
+ * its own: a status that cannot be parsed leaves code and message as they came. */
 #include "lib/rpc/rpc_status.h"
 
 #include <inttypes.h>
@@ -53,18 +53,21 @@ uint8_t *rpc_status_encode(const Error *err, size_t *ret_len) {
     retry.retry_delay = &delay;
     pack_any(&anys[status.n_details++], RETRY_INFO_TYPE, &retry.base);
   }
-  if (status.n_details == 0) return NULL;
+  if (status.n_details == 0)
+    return NULL;
 
   *ret_len = google__rpc__status__get_packed_size(&status);
   uint8_t *out = rpc_alloc(*ret_len);
   google__rpc__status__pack(&status, out);
-  for (size_t i = 0; i < status.n_details; i++) free(anys[i].value.data);
+  for (size_t i = 0; i < status.n_details; i++)
+    free(anys[i].value.data);
   return out;
 }
 
 static void decode_bad_request(const ProtobufCBinaryData *value, Error *err) {
   Google__Rpc__BadRequest *bad = google__rpc__bad_request__unpack(NULL, value->len, value->data);
-  if (!bad) return;
+  if (!bad)
+    return;
   if (bad->n_field_violations > 0) {
     snprintf(err->field, sizeof err->field, "%s", bad->field_violations[0]->field);
   }
@@ -73,7 +76,8 @@ static void decode_bad_request(const ProtobufCBinaryData *value, Error *err) {
 
 static void decode_retry_info(const ProtobufCBinaryData *value, Error *err) {
   Google__Rpc__RetryInfo *retry = google__rpc__retry_info__unpack(NULL, value->len, value->data);
-  if (!retry) return;
+  if (!retry)
+    return;
   const Google__Protobuf__Duration *delay = retry->retry_delay;
   if (delay && delay->seconds >= 0 && delay->seconds < MAX_RETRY_SECONDS && delay->nanos >= 0 &&
       delay->nanos < 1000000000) {
@@ -84,11 +88,14 @@ static void decode_retry_info(const ProtobufCBinaryData *value, Error *err) {
 
 void rpc_status_decode(const uint8_t *details, size_t len, Error *err) {
   Google__Rpc__Status *status = len > 0 ? google__rpc__status__unpack(NULL, len, details) : NULL;
-  if (!status) return;
+  if (!status)
+    return;
   for (size_t i = 0; i < status->n_details; i++) {
     const Google__Protobuf__Any *any = status->details[i];
-    if (!strcmp(any->type_url, BAD_REQUEST_TYPE)) decode_bad_request(&any->value, err);
-    if (!strcmp(any->type_url, RETRY_INFO_TYPE)) decode_retry_info(&any->value, err);
+    if (!strcmp(any->type_url, BAD_REQUEST_TYPE))
+      decode_bad_request(&any->value, err);
+    if (!strcmp(any->type_url, RETRY_INFO_TYPE))
+      decode_retry_info(&any->value, err);
   }
   google__rpc__status__free_unpacked(status, NULL);
 }
