@@ -1,0 +1,14 @@
+/* The second connection of a client, for messages of channels. */
+#ifndef SANDPLANE_LIB_REDIS_REDIS_SUBSCRIBER_H_
+#define SANDPLANE_LIB_REDIS_REDIS_SUBSCRIBER_H_
+
+#include "lib/redis/redis.h"
+
+typedef struct RedisSubscriber RedisSubscriber;
+typedef void (*RedisMessageFn)(void *arg, const char *message, size_t len);
+
+RedisSubscriber *redis_subscriber_new(Loop *loop, const char *address, const char *password);
+void redis_subscriber_free(RedisSubscriber *s); /* NULL-safe */
+void redis_subscriber_add(RedisSubscriber *s, const char *channel, RedisMessageFn fn, void *arg);
+
+#endif
