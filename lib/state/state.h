@@ -96,6 +96,10 @@ typedef struct ClaimResult {
 
 /* Idempotent by request_id: the same sandbox again (GRANTED) or the same place in the queue (QUEUED). */
 void state_claim(State *s, const ClaimRequest *request, void (*fn)(void *arg, const ClaimResult *r, const Error *err), void *arg);
+/* Remembers for an hour which pool a claim from a template with this request_id went to, so that a repeated
+ * one goes there as well. fn gets the remembered one: `pool`, unless another came first. */
+void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool,
+               void (*fn)(void *arg, const char *pool, const Error *err), void *arg);
 /* A granted waiter takes its sandbox for good; without it the sandbox is destroyed 10 s after the grant.
  * record NULL and NOT_FOUND: too late. */
 void state_confirm(State *s, const char *ns, const char *pool, const char *token,
