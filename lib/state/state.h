@@ -174,12 +174,16 @@ typedef struct PoolRecord {
   const char *template_hash; /* what is fresh, as last set */
   const char *reason, *message;
   int64_t n_creating, n_ready, n_claimed, n_releasing, n_waiting;
+  /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
+   * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */
+  int64_t n_failures, failure_ms;
 } PoolRecord;
 
 typedef void (*StatePoolFn)(void *arg, const PoolRecord *p, const Error *err);
 
 /* Creates or changes spec fields (template_name, replicas, strategy); implicit makes an implicit pool when
- * there is none and changes nothing when there is one. */
+ * there is none and changes nothing when there is one. template_name NULL: changes replicas alone, NOT_FOUND
+ * when there is no pool or it is deleted. */
 void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *arg);
 void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, void *arg); /* NOT_FOUND */
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
@@ -224,6 +228,8 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
 void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn, void *arg);
 /* reconciler: nothing of it is left. Removes the record. Unknown: success. */
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
+/* pools: CREATING ids of one pool, oldest first, at most 1000. */
+void state_creating(State *s, const char *ns, const char *pool, void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
 /* reconciler: ids to destroy in one pool. */
 void state_releasing(State *s, const char *ns, const char *pool, void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
 void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg); /* ns NULL: re-read all */
