@@ -31,7 +31,7 @@ enum {
 
 DEFINE_CLEANUP(struct addrinfo *, addrinfo_freep, freeaddrinfo)
 
-static int split(const char *address, char host[HOST_LEN], char port[PORT_LEN], Error *err) {
+static int split(const char *address, char host[HOST_LEN], char port[PORT_LEN], int *ret_port, Error *err) {
   const char *start = address;
   const char *end = strrchr(address, ':');
   int64_t number;
@@ -39,6 +39,7 @@ static int split(const char *address, char host[HOST_LEN], char port[PORT_LEN], 
     return error_set(err, ERROR_INVALID_ARGUMENT,
                      "\"%s\" is not an address: expected host:port or unix:/path", address);
   }
+  *ret_port = (uint16_t)number;
   snprintf(port, PORT_LEN, "%u", (unsigned)(uint16_t)number);
   if (*start == '[' && end > start && end[-1] == ']') {
     start++;
@@ -112,10 +113,11 @@ static bool is_missing_family(int error) {
 }
 
 int rpc_address_listen(grpc_server *server, const char *address, Error *err) {
-  char host[HOST_LEN], port_text[PORT_LEN];
+  char host[HOST_LEN] = "", port_text[PORT_LEN] = "";
+  int port = 0;
   if (str_starts_with(address, UNIX_PREFIX))
     return listen_unix(server, address, err);
-  if (split(address, host, port_text, err) < 0)
+  if (split(address, host, port_text, &port, err) < 0)
     return -1;
 
   CLEANUP(addrinfo_freep) struct addrinfo *found = NULL;
@@ -129,7 +131,6 @@ int rpc_address_listen(grpc_server *server, const char *address, Error *err) {
   int rc = getaddrinfo(name, port_text, &hints, &found);
   if (rc)
     return error_set(err, ERROR_INVALID_ARGUMENT, "cannot resolve %s: %s", address, gai_strerror(rc));
-  int port = atoi(port_text);
   int added = 0;
   int reason = 0;
   for (const struct addrinfo *a = found; a; a = a->ai_next) {
@@ -204,9 +205,10 @@ char *rpc_address_target(const char *targets) {
   if (str_starts_with(targets, UNIX_PREFIX))
     return str_dup(targets);
   for (char *part; (part = strsep(&rest, ","));) {
-    char host[HOST_LEN], port[PORT_LEN];
+    char host[HOST_LEN] = "", port[PORT_LEN] = "";
+    int number = 0;
     unsigned char binary[sizeof(struct in6_addr)];
-    if (split(part, host, port, NULL) < 0)
+    if (split(part, host, port, &number, NULL) < 0)
       continue;
     if (!*host || !strcmp(host, "localhost"))
       strcpy(host, "127.0.0.1");

@@ -16,6 +16,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 #include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_status.h"
@@ -150,6 +151,10 @@ void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *hand
     abort();
 }
 
+bool rpc_call_has_request(const RpcCall *call) {
+  return call->payload != NULL;
+}
+
 void rpc_call_discard(RpcCall *call) {
   call_free(call);
 }
@@ -196,17 +201,13 @@ void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
   call->start_us = clock_mono_us();
   call->holds = 1;
   call->close_op.fn = on_close;
-  if (method->kind == RPC_STREAM) {
-    method->start(call, service, NULL, 0);
-  } else if (!call->payload) {
-    Error err;
-    error_set(&err, ERROR_INVALID_ARGUMENT, "the request message is missing");
-    rpc_call_finish(call, &err);
-  } else {
+  const uint8_t *data = NULL;
+  if (method->kind == RPC_UNARY) {
     call->request = rpc_bytes_take(call->payload);
     call->payload = NULL;
-    method->start(call, service, GRPC_SLICE_START_PTR(call->request), GRPC_SLICE_LENGTH(call->request));
+    data = GRPC_SLICE_START_PTR(call->request);
   }
+  method->start(call, service, data, GRPC_SLICE_LENGTH(call->request));
   if (!call->close_watched) {
     grpc_op watch = close_watch(call);
     call->holds++;
@@ -378,8 +379,7 @@ static void finish(RpcCall *call, const Error *err, const uint8_t *details, size
   call->finished = true;
   if (err && err->kind != ERROR_NONE) {
     call->status = err->kind;
-    call->status_message = rpc_alloc(strlen(err->message) + 1);
-    strcpy(call->status_message, err->message);
+    call->status_message = str_dup(err->message);
     if (details_len > 0) {
       call->details_bytes = rpc_alloc(details_len);
       memcpy(call->details_bytes, details, details_len);

@@ -23,7 +23,9 @@ typedef struct RpcCallOwner {
 
 /* An empty call, asked for at the C core: a registered method's, or with handle NULL any other. */
 void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *handle, struct Route *route);
-/* on_accept does one of the two. */
+/* Whether a unary call came with its message. */
+bool rpc_call_has_request(const RpcCall *call);
+/* on_accept does one of the two; a unary method needs a request. */
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service);
 void rpc_call_discard(RpcCall *call);
 /* Of a registered method; others have their path from the client, and their route from the server. */

@@ -151,9 +151,10 @@ void rpc_health_set(RpcHealth *health, bool serving) {
 void rpc_health_end(RpcHealth *health) {
   health->ended = true;
   rpc_health_set(health, false);
-  while (health->watchers) {
-    RpcCall *call = health->watchers->call;
-    watcher_free(health->watchers);
+  for (Watcher *w = health->watchers, *next; w; w = next) {
+    next = w->next;
+    RpcCall *call = w->call;
+    watcher_free(w);
     end_watch(call);
   }
 }

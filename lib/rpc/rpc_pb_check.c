@@ -93,6 +93,8 @@ static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *da
                  const Path *parent, Error *err) {
   if (parent->depth > MAX_DEPTH)
     return error_set(err, ERROR_INVALID_ARGUMENT, "the request is nested too deeply");
+  if (len == 0)
+    return 0; /* data may be NULL then */
   Reader r = {.at = data, .end = data + len};
   const ProtobufCFieldDescriptor *last = NULL;
   size_t index = 0;

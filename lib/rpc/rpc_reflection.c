@@ -78,12 +78,13 @@ static void answer_file(Response *r, Arena *arena, const RpcDescriptors *d, int 
 static void answer_services(Response *r, Arena *arena, const RpcServices *services) {
   Grpc__Reflection__V1__ListServiceResponse *list = arena_alloc(arena, sizeof *list);
   grpc__reflection__v1__list_service_response__init(list);
+  Grpc__Reflection__V1__ServiceResponse *rows = arena_alloc(arena, services->n * sizeof *rows);
   list->n_service = services->n;
-  list->service = arena_alloc(arena, services->n * sizeof *list->service);
+  list->service = arena_alloc(arena, services->n * sizeof(void *));
   for (size_t i = 0; i < services->n; i++) {
-    list->service[i] = arena_alloc(arena, sizeof **list->service);
-    grpc__reflection__v1__service_response__init(list->service[i]);
-    list->service[i]->name = services->names[i];
+    grpc__reflection__v1__service_response__init(&rows[i]);
+    rows[i].name = services->names[i];
+    list->service[i] = &rows[i];
   }
   r->message_response_case = ANSWER(LIST_SERVICES_RESPONSE);
   r->list_services_response = list;

@@ -73,6 +73,13 @@ static void refuse_busy(RpcCall *call, void *service, const uint8_t *data, size_
   rpc_call_finish(call, &err);
 }
 
+static void refuse_empty(RpcCall *call, void *service, const uint8_t *data, size_t len) {
+  Error err;
+  error_set(&err, ERROR_INVALID_ARGUMENT, "the request message is missing");
+  rpc_call_finish(call, &err);
+}
+
+static const RpcMethod EMPTY = {.path = "empty", .kind = RPC_STREAM, .start = refuse_empty};
 static const RpcMethod UNKNOWN = {.path = "unknown", .kind = RPC_STREAM, .start = refuse_unknown};
 static const RpcMethod BUSY = {.path = "busy", .kind = RPC_STREAM, .start = refuse_busy};
 
@@ -131,6 +138,8 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
     rpc_call_run(call, &BUSY, server);
   } else if (!route) {
     rpc_call_run(call, &UNKNOWN, server);
+  } else if (route->method->kind == RPC_UNARY && !rpc_call_has_request(call)) {
+    rpc_call_run(call, &EMPTY, server);
   } else {
     rpc_call_run(call, route->method, route->service);
   }
@@ -185,27 +194,26 @@ static void server_destroy_unstarted(grpc_server *server) {
   grpc_completion_queue_destroy(cq);
 }
 
+static void add_route(RpcServer *server, const RpcMethod *method, void *service, bool builtin) {
+  Route *route = &server->routes[server->n_routes++];
+  *route = (Route){.method = method, .service = service, .builtin = builtin};
+  if (method->kind != RPC_UNARY || is_wildcard(method))
+    return;
+  route->handle = grpc_server_register_method(server->server, method->path, NULL,
+                                              GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+  if (!route->handle)
+    abort(); /* two rows with one path */
+}
+
 static void routes_init(RpcServer *server) {
   const RpcServerConfig *config = &server->config;
   size_t n_builtin;
   const RpcMethod *builtin = rpc_builtin_methods(&n_builtin);
   server->routes = rpc_alloc((config->n_methods + n_builtin) * sizeof *server->routes);
-  for (size_t i = 0; i < config->n_methods; i++) {
-    server->routes[server->n_routes++] = (Route){.method = &config->methods[i], .service = config->service};
-  }
-  for (size_t i = 0; i < n_builtin; i++) {
-    server->routes[server->n_routes++] =
-        (Route){.method = &builtin[i], .service = server->builtin, .builtin = true};
-  }
-  for (size_t i = 0; i < server->n_routes; i++) {
-    Route *route = &server->routes[i];
-    if (route->method->kind != RPC_UNARY || is_wildcard(route->method))
-      continue;
-    route->handle = grpc_server_register_method(server->server, route->method->path, NULL,
-                                                GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
-    if (!route->handle)
-      abort();
-  }
+  for (size_t i = 0; i < config->n_methods; i++)
+    add_route(server, &config->methods[i], config->service, false);
+  for (size_t i = 0; i < n_builtin; i++)
+    add_route(server, &builtin[i], server->builtin, true);
 }
 
 static void server_free(RpcServer *server) {

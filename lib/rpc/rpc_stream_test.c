@@ -281,7 +281,7 @@ static void test_queued_writes_before_status(void **state) {
   /* gRPC may drop what stands before an error, but never reorders it. */
   assert_true(c.messages <= N_MESSAGES);
   if (c.messages > 0)
-    assert_int_equal(atoi(c.last), c.messages - 1);
+    assert_int_equal(strtol(c.last, NULL, 10), c.messages - 1);
   fixture_stop(&f);
 }
 
@@ -436,6 +436,19 @@ static void test_drain_cancels_the_rest(void **state) {
   fixture_stop(&f);
 }
 
+static void test_unary_without_message(void **state) {
+  Service s = {0};
+  Fixture f;
+  Client c;
+  start(&f, &s);
+  client_start(&c, &f, "/test.Stream/Field", 10000);
+  rpc_client_half_close(c.call);
+  fixture_wait(&f, &c.done);
+  assert_int_equal(c.status.kind, ERROR_INVALID_ARGUMENT);
+  assert_string_equal(c.status.message, "the request message is missing");
+  fixture_stop(&f);
+}
+
 static void test_bad_header(void **state) {
   static const RpcClientHandlers handlers = {.on_message = client_message, .on_done = client_done};
   Service s = {0};
@@ -464,6 +477,7 @@ int main(void) {
       cmocka_unit_test(test_cancel_through_proxy),
       cmocka_unit_test(test_details_through_proxy),
       cmocka_unit_test(test_drain_cancels_the_rest),
+      cmocka_unit_test(test_unary_without_message),
       cmocka_unit_test(test_bad_header),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

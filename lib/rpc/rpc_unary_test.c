@@ -106,7 +106,7 @@ static void test_many_at_once(void **state) {
   for (int i = 0; i < N; i++) {
     fixture_wait(&f, &answers[i].done);
     assert_int_equal(answers[i].status.kind, ERROR_NONE);
-    assert_int_equal(atoi(answers[i].text), i);
+    assert_int_equal(strtol(answers[i].text, NULL, 10), i);
   }
   fixture_stop(&f);
   assert_int_equal(s.ended, N);
