@@ -7,13 +7,15 @@
 
 const char *http_head_get(const HttpHead *head, const char *name) {
   for (size_t i = 0; i < head->n_headers; i++)
-    if (strcasecmp(head->headers[i].name, name) == 0) return head->headers[i].value;
+    if (strcasecmp(head->headers[i].name, name) == 0)
+      return head->headers[i].value;
   return NULL;
 }
 
 size_t http_head_count(const HttpHead *head, const char *name) {
   size_t n = 0;
-  for (size_t i = 0; i < head->n_headers; i++) n += strcasecmp(head->headers[i].name, name) == 0;
+  for (size_t i = 0; i < head->n_headers; i++)
+    n += strcasecmp(head->headers[i].name, name) == 0;
   return n;
 }
 
@@ -23,8 +25,10 @@ bool http_list_has_token(const char *list, const char *token) {
     list += strspn(list, ", \t");
     size_t n = strcspn(list, ",");
     size_t trimmed = n;
-    while (trimmed && (list[trimmed - 1] == ' ' || list[trimmed - 1] == '\t')) trimmed--;
-    if (trimmed == want && strncasecmp(list, token, want) == 0) return true;
+    while (trimmed && (list[trimmed - 1] == ' ' || list[trimmed - 1] == '\t'))
+      trimmed--;
+    if (trimmed == want && strncasecmp(list, token, want) == 0)
+      return true;
     list += n;
   }
   return false;
@@ -32,7 +36,8 @@ bool http_list_has_token(const char *list, const char *token) {
 
 bool http_head_has_token(const HttpHead *head, const char *name, const char *token) {
   for (size_t i = 0; i < head->n_headers; i++)
-    if (strcasecmp(head->headers[i].name, name) == 0 && http_list_has_token(head->headers[i].value, token)) return true;
+    if (strcasecmp(head->headers[i].name, name) == 0 && http_list_has_token(head->headers[i].value, token))
+      return true;
   return false;
 }
 

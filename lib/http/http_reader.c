@@ -16,7 +16,17 @@
 /* A chunk line is a number; extensions are read and dropped. */
 #define MAX_CHUNK_LINE 4096
 
-typedef enum Part { PART_START, PART_FIELDS, PART_SIZE, PART_CHUNK, PART_CHUNK_END, PART_TRAILERS, PART_BODY, PART_TO_EOF, PART_STOPPED } Part;
+typedef enum Part {
+  PART_START,
+  PART_FIELDS,
+  PART_SIZE,
+  PART_CHUNK,
+  PART_CHUNK_END,
+  PART_TRAILERS,
+  PART_BODY,
+  PART_TO_EOF,
+  PART_STOPPED
+} Part;
 
 struct HttpReader {
   HttpSide side;
@@ -43,7 +53,8 @@ static size_t keep(HttpReader *r, const char *data, size_t len) {
   Buf *text = r->part == PART_TRAILERS ? &r->tail : &r->text;
   size_t at = text->len;
   /* fits: it holds what the head limit let through, and a NUL for each string */
-  if (buf_append(text, data, len) != 0 || buf_append(text, "", 1) != 0) abort();
+  if (buf_append(text, data, len) != 0 || buf_append(text, "", 1) != 0)
+    abort();
   return at;
 }
 
@@ -54,14 +65,16 @@ static int on_url(http_parser *p, const char *data, size_t len) {
 
 static int on_field(http_parser *p, const char *data, size_t len) {
   HttpReader *r = p->data;
-  if (r->n_fields == HTTP_MAX_HEADERS) return -1;
+  if (r->n_fields == HTTP_MAX_HEADERS)
+    return -1;
   r->at[r->n_fields].name = keep(r, data, len);
   return 0;
 }
 
 static int on_value(http_parser *p, const char *data, size_t len) {
   HttpReader *r = p->data;
-  while (len && (data[len - 1] == ' ' || data[len - 1] == '\t')) len--;
+  while (len && (data[len - 1] == ' ' || data[len - 1] == '\t'))
+    len--;
   r->at[r->n_fields++].value = keep(r, data, len);
   return 0;
 }
@@ -69,11 +82,13 @@ static int on_value(http_parser *p, const char *data, size_t len) {
 /* Outcomes http-parser asks for: 0 a body may follow, 1 none does. */
 static int on_headers_complete(http_parser *p) {
   HttpReader *r = p->data;
-  if (r->side == HTTP_REQUESTS) return 0;
+  if (r->side == HTTP_REQUESTS)
+    return 0;
   int status = (int)p->status_code;
   bool interim = status < 200;
   bool none = interim || status == 204 || status == 304 || r->no_body;
-  if (!interim) r->no_body = false;
+  if (!interim)
+    r->no_body = false;
   return none;
 }
 
@@ -115,7 +130,8 @@ static void start(HttpReader *r) {
 
 HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, void *arg) {
   HttpReader *r = calloc(1, sizeof *r);
-  if (!r) abort();
+  if (!r)
+    abort();
   r->side = side;
   r->handlers = *handlers;
   r->arg = arg;
@@ -126,22 +142,27 @@ HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, v
 }
 
 void http_reader_free(HttpReader *r) {
-  if (!r) return;
+  if (!r)
+    return;
   buf_deinit(&r->line);
   buf_deinit(&r->text);
   buf_deinit(&r->tail);
   free(r);
 }
 
-void http_reader_expect_no_body(HttpReader *r) { r->no_body = true; }
+void http_reader_expect_no_body(HttpReader *r) {
+  r->no_body = true;
+}
 
 static int execute(HttpReader *r, const char *data, size_t len, Error *err) {
   size_t n = http_parser_execute(&r->parser, &SETTINGS, data, len);
   enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
   if (e == HPE_CB_header_field)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "more than %d header fields", HTTP_MAX_HEADERS);
-  if (e != HPE_OK) return error_set(err, ERROR_INVALID_ARGUMENT, "%s", http_errno_description(e));
-  if (n != len && !r->ended) return error_set(err, ERROR_INVALID_ARGUMENT, "malformed message");
+  if (e != HPE_OK)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s", http_errno_description(e));
+  if (n != len && !r->ended)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "malformed message");
   return 0;
 }
 
@@ -169,34 +190,42 @@ static int build_head(HttpReader *r, Error *err) {
   };
   HttpHead *h = &r->head;
   const char *upgrade = http_head_get(h, "Upgrade");
-  h->upgrade = request ? upgrade && *upgrade && http_head_has_token(h, "Connection", "upgrade") : h->status == 101;
+  h->upgrade =
+      request ? upgrade && *upgrade && http_head_has_token(h, "Connection", "upgrade") : h->status == 101;
   const char *length = http_head_get(h, "Content-Length");
   const char *coding = http_head_get(h, "Transfer-Encoding");
   if (coding) {
-    if (http_head_count(h, "Transfer-Encoding") != 1 || strcasecmp(coding, "chunked") != 0 || h->minor_version == 0)
+    if (http_head_count(h, "Transfer-Encoding") != 1 || strcasecmp(coding, "chunked") != 0 ||
+        h->minor_version == 0)
       return error_set(err, ERROR_INVALID_ARGUMENT, "unsupported transfer coding");
-    if (length) return error_set(err, ERROR_INVALID_ARGUMENT, "both Content-Length and Transfer-Encoding");
+    if (length)
+      return error_set(err, ERROR_INVALID_ARGUMENT, "both Content-Length and Transfer-Encoding");
   }
   if (length) {
     char *end;
     h->content_length = strtoll(length, &end, 10);
     if (http_head_count(h, "Content-Length") != 1 || *length < '0' || *length > '9' || *end)
       return error_set(err, ERROR_INVALID_ARGUMENT, "malformed Content-Length");
-    if (h->content_length == INT64_MAX) return error_set(err, ERROR_INVALID_ARGUMENT, "Content-Length is too large");
+    if (h->content_length == INT64_MAX)
+      return error_set(err, ERROR_INVALID_ARGUMENT, "Content-Length is too large");
   }
   return 0;
 }
 
 static int end_head(HttpReader *r, Error *err) {
-  if (build_head(r, err) != 0) return -1;
+  if (build_head(r, err) != 0)
+    return -1;
   if (!r->handlers.on_head(r->arg, &r->head)) {
     r->part = PART_STOPPED;
     return 0;
   }
   r->head_len = 0;
-  if (r->head.chunked) r->part = PART_SIZE;
-  else if (r->head.content_length >= 0) r->part = PART_BODY, r->left = (uint64_t)r->head.content_length;
-  else r->part = PART_TO_EOF;
+  if (r->head.chunked)
+    r->part = PART_SIZE;
+  else if (r->head.content_length >= 0)
+    r->part = PART_BODY, r->left = (uint64_t)r->head.content_length;
+  else
+    r->part = PART_TO_EOF;
   return 0;
 }
 
@@ -210,20 +239,33 @@ static void end_trailers(HttpReader *r) {
 static int take_line(HttpReader *r, const char *line, size_t len, Error *err) {
   bool empty = len == 2 && line[0] == '\r';
   HttpLine start_line = r->side == HTTP_REQUESTS ? HTTP_LINE_REQUEST : HTTP_LINE_STATUS;
-  HttpLine kind = r->part == PART_START ? start_line : r->part == PART_SIZE ? HTTP_LINE_CHUNK : HTTP_LINE_FIELD;
+  HttpLine kind = r->part == PART_START  ? start_line
+                  : r->part == PART_SIZE ? HTTP_LINE_CHUNK
+                                         : HTTP_LINE_FIELD;
   /* clients of old send an empty line behind a body (RFC 9112, 2.2); it counts as head */
-  if (r->part == PART_START && r->side == HTTP_REQUESTS && empty) return 0;
+  if (r->part == PART_START && r->side == HTTP_REQUESTS && empty)
+    return 0;
   if (r->part == PART_CHUNK_END && !empty)
     return error_set(err, ERROR_INVALID_ARGUMENT, "chunk is longer than its size");
-  if (http_line_check(kind, line, len, err) != 0) return -1;
-  if (execute(r, line, len, err) != 0) return -1;
+  if (http_line_check(kind, line, len, err) != 0)
+    return -1;
+  if (execute(r, line, len, err) != 0)
+    return -1;
   switch (r->part) {
-  case PART_START: r->part = PART_FIELDS; return 0;
-  case PART_FIELDS: return empty ? end_head(r, err) : 0;
-  case PART_SIZE: r->part = r->left ? PART_CHUNK : PART_TRAILERS; return 0;
-  case PART_CHUNK_END: r->part = PART_SIZE; return 0;
+  case PART_START:
+    r->part = PART_FIELDS;
+    return 0;
+  case PART_FIELDS:
+    return empty ? end_head(r, err) : 0;
+  case PART_SIZE:
+    r->part = r->left ? PART_CHUNK : PART_TRAILERS;
+    return 0;
+  case PART_CHUNK_END:
+    r->part = PART_SIZE;
+    return 0;
   default:
-    if (empty) end_trailers(r);
+    if (empty)
+      end_trailers(r);
     return 0;
   }
 }
@@ -234,45 +276,56 @@ static int feed_line(HttpReader *r, const char *data, size_t len, size_t *ret_us
   size_t n = lf ? (size_t)(lf - data) + 1 : len;
   *ret_used = n;
   if (r->part == PART_SIZE || r->part == PART_CHUNK_END) {
-    if (r->line.len + n > MAX_CHUNK_LINE) return error_set(err, ERROR_RESOURCE_EXHAUSTED, "chunk line is too long");
+    if (r->line.len + n > MAX_CHUNK_LINE)
+      return error_set(err, ERROR_RESOURCE_EXHAUSTED, "chunk line is too long");
   } else if ((r->head_len += n) > HTTP_MAX_HEAD_BYTES) {
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "head is larger than %d bytes", HTTP_MAX_HEAD_BYTES);
   }
-  if (lf && r->line.len == 0) return take_line(r, data, n, err);
+  if (lf && r->line.len == 0)
+    return take_line(r, data, n, err);
   if (buf_append(&r->line, data, n) != 0)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "head is larger than %d bytes", HTTP_MAX_HEAD_BYTES);
-  if (!lf) return 0;
+  if (!lf)
+    return 0;
   int rc = take_line(r, buf_str(&r->line), r->line.len, err);
   r->line.len = 0;
   return rc;
 }
 
 static int feed_data(HttpReader *r, const char *data, size_t len, size_t *ret_used, Error *err) {
-  if (r->part != PART_TO_EOF && len > r->left) len = (size_t)r->left;
+  if (r->part != PART_TO_EOF && len > r->left)
+    len = (size_t)r->left;
   *ret_used = len;
-  if (execute(r, data, len, err) != 0) return -1;
-  if (r->part == PART_TO_EOF) return 0;
+  if (execute(r, data, len, err) != 0)
+    return -1;
+  if (r->part == PART_TO_EOF)
+    return 0;
   r->left -= len;
-  if (r->part == PART_CHUNK && r->left == 0) r->part = PART_CHUNK_END;
+  if (r->part == PART_CHUNK && r->left == 0)
+    r->part = PART_CHUNK_END;
   return 0;
 }
 
 static void finish(HttpReader *r) {
   start(r);
-  if (r->handlers.on_end) r->handlers.on_end(r->arg);
+  if (r->handlers.on_end)
+    r->handlers.on_end(r->arg);
 }
 
 int http_reader_feed(HttpReader *r, const void *data, size_t len, size_t *ret_used, Error *err) {
   *ret_used = 0;
-  if (r->part == PART_STOPPED) return error_set(err, ERROR_INTERNAL, "reader was stopped");
+  if (r->part == PART_STOPPED)
+    return error_set(err, ERROR_INTERNAL, "reader was stopped");
   while (*ret_used < len) {
     const char *at = (const char *)data + *ret_used;
     size_t left = len - *ret_used, n = 0;
     bool is_data = r->part == PART_CHUNK || r->part == PART_BODY || r->part == PART_TO_EOF;
     int rc = is_data ? feed_data(r, at, left, &n, err) : feed_line(r, at, left, &n, err);
-    if (rc != 0) return -1;
+    if (rc != 0)
+      return -1;
     *ret_used += n;
-    if (r->part == PART_STOPPED) return 0;
+    if (r->part == PART_STOPPED)
+      return 0;
     if (r->ended) {
       finish(r);
       return 0;
@@ -282,9 +335,12 @@ int http_reader_feed(HttpReader *r, const void *data, size_t len, size_t *ret_us
 }
 
 int http_reader_eof(HttpReader *r, Error *err) {
-  if (r->part == PART_STOPPED || (r->part == PART_START && r->line.len == 0)) return 0;
-  if (r->part != PART_TO_EOF) return error_set(err, ERROR_INVALID_ARGUMENT, "the connection ended inside a message");
-  if (execute(r, NULL, 0, err) != 0) return -1;
+  if (r->part == PART_STOPPED || (r->part == PART_START && r->line.len == 0))
+    return 0;
+  if (r->part != PART_TO_EOF)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "the connection ended inside a message");
+  if (execute(r, NULL, 0, err) != 0)
+    return -1;
   finish(r);
   return 0;
 }

@@ -1,8 +1,8 @@
 /* HTTP/1.x messages out of bytes: a thin, pull-free wrapper of http-parser (RFC 9112), no I/O.
  *
  * One reader a connection and direction. It gives the head of a message whole, then its body piece by piece,
- * then the end. Refused: both Content-Length and Transfer-Encoding, a second Content-Length, a transfer coding
- * other than chunked, bare CR and bare LF, obsolete line folding, whitespace before a colon, control
+ * then the end. Refused: both Content-Length and Transfer-Encoding, a second Content-Length, a transfer
+ * coding other than chunked, bare CR and bare LF, obsolete line folding, whitespace before a colon, control
  * characters in names and values, versions other than 1.0 and 1.1, more than HTTP_MAX_HEAD_BYTES of head or
  * HTTP_MAX_HEADERS fields. It holds one head at most; body bytes pass through.
  */
@@ -32,9 +32,9 @@ typedef struct HttpHead {
   const HttpHeader *headers;
   size_t n_headers;
   bool keep_alive;
-  bool upgrade;           /* a request that asks to (Connection: upgrade), or a 101 */
+  bool upgrade; /* a request that asks to (Connection: upgrade), or a 101 */
   bool chunked;
-  bool no_body; /* nothing follows the head, whatever its fields say */
+  bool no_body;           /* nothing follows the head, whatever its fields say */
   int64_t content_length; /* -1: none */
 } HttpHead;
 

@@ -1,10 +1,10 @@
 /* What well-formed messages give, in every way they can be cut into pieces. */
 #include "lib/http/http_reader.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,28 +23,44 @@ static void say(Seen *s, const char *fmt, ...) {
 
 static bool on_head(void *arg, const HttpHead *h) {
   Seen *s = arg;
-  if (h->method) say(s, "%s %s 1.%d", h->method, h->target, h->minor_version);
-  else say(s, "%d 1.%d", h->status, h->minor_version);
-  for (size_t i = 0; i < h->n_headers; i++) say(s, " %s=%s", h->headers[i].name, h->headers[i].value);
-  if (h->keep_alive) say(s, " +keep");
-  if (h->upgrade) say(s, " +upgrade");
-  if (h->chunked) say(s, " +chunked");
-  if (h->no_body) say(s, " +nobody");
-  if (h->content_length >= 0) say(s, " +%lld", (long long)h->content_length);
+  if (h->method)
+    say(s, "%s %s 1.%d", h->method, h->target, h->minor_version);
+  else
+    say(s, "%d 1.%d", h->status, h->minor_version);
+  for (size_t i = 0; i < h->n_headers; i++)
+    say(s, " %s=%s", h->headers[i].name, h->headers[i].value);
+  if (h->keep_alive)
+    say(s, " +keep");
+  if (h->upgrade)
+    say(s, " +upgrade");
+  if (h->chunked)
+    say(s, " +chunked");
+  if (h->no_body)
+    say(s, " +nobody");
+  if (h->content_length >= 0)
+    say(s, " +%lld", (long long)h->content_length);
   say(s, "|");
   return !s->stop;
 }
-static void on_body(void *arg, const uint8_t *data, size_t len) { say(arg, "%.*s", (int)len, (const char *)data); }
-static void on_trailer(void *arg, const HttpHeader *f) { say(arg, "~%s=%s", f->name, f->value); }
-static void on_end(void *arg) { say(arg, "#\n"); }
+static void on_body(void *arg, const uint8_t *data, size_t len) {
+  say(arg, "%.*s", (int)len, (const char *)data);
+}
+static void on_trailer(void *arg, const HttpHeader *f) {
+  say(arg, "~%s=%s", f->name, f->value);
+}
+static void on_end(void *arg) {
+  say(arg, "#\n");
+}
 
 static const HttpReaderHandlers HANDLERS = {on_head, on_body, on_trailer, on_end};
 
 /* Feeds text in pieces of `step` bytes and compares what was seen. */
-static void expect_step(HttpSide side, bool head_method, const char *text, size_t step, const char *want, bool eof) {
+static void expect_step(HttpSide side, bool head_method, const char *text, size_t step, const char *want,
+                        bool eof) {
   Seen s = {.text = BUF_INIT(1 << 20)};
   HttpReader *r = http_reader_new(side, &HANDLERS, &s);
-  if (head_method) http_reader_expect_no_body(r);
+  if (head_method)
+    http_reader_expect_no_body(r);
   Error err;
   size_t len = strlen(text);
   for (size_t at = 0; at < len;) {
@@ -53,20 +69,23 @@ static void expect_step(HttpSide side, bool head_method, const char *text, size_
     assert_true(used > 0 && used <= n);
     at += used;
   }
-  if (eof) assert_int_equal(http_reader_eof(r, &err), 0);
+  if (eof)
+    assert_int_equal(http_reader_eof(r, &err), 0);
   assert_string_equal(buf_str(&s.text), want);
   http_reader_free(r);
   buf_deinit(&s.text);
 }
 
 static void expect(HttpSide side, const char *text, const char *want) {
-  for (size_t step = 1; step <= strlen(text); step++) expect_step(side, false, text, step, want, true);
+  for (size_t step = 1; step <= strlen(text); step++)
+    expect_step(side, false, text, step, want, true);
 }
 
 static void test_requests(void **state) {
   expect(HTTP_REQUESTS, "GET /a%20b/../c?d=e HTTP/1.1\r\nHost:  x \t\r\nEmpty:\r\n\r\n",
          "GET /a%20b/../c?d=e 1.1 Host=x Empty= +keep +nobody|#\n");
-  expect(HTTP_REQUESTS, "\r\nPOST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "POST / 1.0 Content-Length=3 +3|abc#\n");
+  expect(HTTP_REQUESTS, "\r\nPOST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
+         "POST / 1.0 Content-Length=3 +3|abc#\n");
   expect(HTTP_REQUESTS, "PUT / HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
          "PUT / 1.1 Content-Length=0 Connection=close +nobody +0|#\n");
 }
@@ -94,19 +113,26 @@ static void test_feed_stops_after_one_message(void **state) {
 
 static void test_chunked(void **state) {
   expect(HTTP_RESPONSES,
-         "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5;name=\"v\"\r\nhe\r\nl\r\n00A ; x\r\n0123456789\r\n0\r\nX-Sum: 1\r\nEtag:\r\n\r\n",
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5;name=\"v\"\r\nhe\r\nl\r\n00A ; "
+         "x\r\n0123456789\r\n0\r\nX-Sum: 1\r\nEtag:\r\n\r\n",
          "200 1.1 Transfer-Encoding=Chunked +keep +chunked|he\r\nl0123456789~X-Sum=1~Etag=#\n");
 }
 
 static void test_responses_without_body(void **state) {
-  expect(HTTP_RESPONSES, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n"
-         "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
-         "100 1.1 +keep +nobody|#\n103 1.1 Link=x +keep +nobody|#\n204 1.1 Content-Length=9 +keep +nobody +9|#\n"
-         "304 1.1 Content-Length=9 +keep +nobody +9|#\n200 1.1 Content-Length=1 +keep +1|x#\n");
-  const char *head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+  expect(
+      HTTP_RESPONSES,
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No "
+      "Content\r\nContent-Length: 9\r\n\r\n"
+      "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+      "100 1.1 +keep +nobody|#\n103 1.1 Link=x +keep +nobody|#\n204 1.1 Content-Length=9 +keep +nobody +9|#\n"
+      "304 1.1 Content-Length=9 +keep +nobody +9|#\n200 1.1 Content-Length=1 +keep +1|x#\n");
+  const char *head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 "
+                     "OK\r\nContent-Length: 1\r\n\r\nx";
   for (size_t step = 1; step <= strlen(head); step++)
     expect_step(HTTP_RESPONSES, true, head, step,
-                "100 1.1 +keep +nobody|#\n200 1.1 Content-Length=9 +keep +nobody +9|#\n200 1.1 Content-Length=1 +keep +1|x#\n", true);
+                "100 1.1 +keep +nobody|#\n200 1.1 Content-Length=9 +keep +nobody +9|#\n200 1.1 "
+                "Content-Length=1 +keep +1|x#\n",
+                true);
 }
 
 static void test_body_until_eof(void **state) {
@@ -117,7 +143,8 @@ static void test_body_until_eof(void **state) {
 static void test_upgrade(void **state) {
   expect(HTTP_REQUESTS, "GET /ws HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
          "GET /ws 1.1 Connection=keep-alive, Upgrade Upgrade=websocket +keep +upgrade +nobody|#\n");
-  expect(HTTP_REQUESTS, "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "GET /ws 1.1 Upgrade=websocket +keep +nobody|#\n");
+  expect(HTTP_REQUESTS, "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+         "GET /ws 1.1 Upgrade=websocket +keep +nobody|#\n");
   Seen s = {.text = BUF_INIT(1 << 20), .stop = true};
   HttpReader *r = http_reader_new(HTTP_RESPONSES, &HANDLERS, &s);
   const char *text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n\x01\x02";
@@ -132,7 +159,8 @@ static void test_upgrade(void **state) {
 }
 
 static void test_eof_inside_a_message(void **state) {
-  static const char *const CUT[] = {"HTTP/1.1 200", "HTTP/1.1 200 OK\r\nA: b\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
+  static const char *const CUT[] = {"HTTP/1.1 200", "HTTP/1.1 200 OK\r\nA: b\r\n",
+                                    "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
                                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
                                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"};
   for (size_t i = 0; i < ARRAY_LEN(CUT); i++) {

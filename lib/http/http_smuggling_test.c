@@ -1,15 +1,17 @@
 /* What must be refused: messages that another program on the way could read differently, and heads without
  * an end. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/http/http_reader.h"
 
-static bool on_head(void *arg, const HttpHead *h) { return true; }
+static bool on_head(void *arg, const HttpHead *h) {
+  return true;
+}
 static void on_body(void *arg, const uint8_t *data, size_t len) {}
 static const HttpReaderHandlers HANDLERS = {.on_head = on_head, .on_body = on_body};
 
@@ -19,7 +21,8 @@ static ErrorKind feed(HttpSide side, const char *data, size_t len, size_t step) 
   Error err = {0};
   for (size_t at = 0; at < len && err.kind == ERROR_NONE;) {
     size_t used = 0, n = len - at < step ? len - at : step;
-    if (http_reader_feed(r, data + at, n, &used, &err) != 0) break;
+    if (http_reader_feed(r, data + at, n, &used, &err) != 0)
+      break;
     at += used;
   }
   http_reader_free(r);
@@ -28,7 +31,8 @@ static ErrorKind feed(HttpSide side, const char *data, size_t len, size_t step) 
 
 static void refuse_bytes(HttpSide side, const char *data, size_t len) {
   for (size_t step = 1; step <= len; step++) {
-    if (feed(side, data, len, step) == ERROR_INVALID_ARGUMENT) continue;
+    if (feed(side, data, len, step) == ERROR_INVALID_ARGUMENT)
+      continue;
     fail_msg("taken in steps of %zu: %.*s", step, (int)len, data);
   }
 }
@@ -132,7 +136,8 @@ static void test_chunks(void **state) {
 static void refuse_large(const char *prefix, const char *piece, size_t most) {
   Buf text = BUF_INIT(1 << 20);
   assert_int_equal(buf_append_str(&text, prefix), 0);
-  while (text.len < most) assert_int_equal(buf_append_str(&text, piece), 0);
+  while (text.len < most)
+    assert_int_equal(buf_append_str(&text, piece), 0);
   static const size_t STEPS[] = {1, 1000, 1 << 20};
   for (size_t i = 0; i < ARRAY_LEN(STEPS); i++)
     assert_int_equal(feed(HTTP_REQUESTS, buf_str(&text), text.len, STEPS[i]), ERROR_RESOURCE_EXHAUSTED);
@@ -152,9 +157,11 @@ static void test_heads_without_end(void **state) {
 static void test_largest_head_is_taken(void **state) {
   Buf text = BUF_INIT(1 << 20);
   assert_int_equal(buf_append_str(&text, "GET / HTTP/1.1\r\n"), 0);
-  for (int i = 0; i < HTTP_MAX_HEADERS - 1; i++) assert_int_equal(buf_printf(&text, "A%d:\r\n", i), 0);
+  for (int i = 0; i < HTTP_MAX_HEADERS - 1; i++)
+    assert_int_equal(buf_printf(&text, "A%d:\r\n", i), 0);
   assert_int_equal(buf_append_str(&text, "B: "), 0);
-  while (text.len < HTTP_MAX_HEAD_BYTES - 4) assert_int_equal(buf_append_str(&text, "b"), 0);
+  while (text.len < HTTP_MAX_HEAD_BYTES - 4)
+    assert_int_equal(buf_append_str(&text, "b"), 0);
   assert_int_equal(buf_append_str(&text, "\r\n\r\n"), 0);
   assert_int_equal(text.len, HTTP_MAX_HEAD_BYTES);
   assert_int_equal(feed(HTTP_REQUESTS, buf_str(&text), text.len, 1), ERROR_NONE);
