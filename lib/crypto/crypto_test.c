@@ -1,10 +1,12 @@
 /* HMAC-SHA-256 against RFC 4231, cases 1, 2 and 6. */
-#include "lib/crypto/crypto.h"
-
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
+
+#include "lib/crypto/crypto.h"
+
 #include <string.h>
 
 #include "lib/base/str.h"

@@ -1,10 +1,12 @@
 /* What well-formed messages give, in every way they can be cut into pieces. */
-#include "lib/http/http_reader.h"
-
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
+
+#include "lib/http/http_reader.h"
+
 #include <stdlib.h>
 #include <string.h>
 

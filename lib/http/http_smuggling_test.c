@@ -1,9 +1,11 @@
 /* What must be refused: messages that another program on the way could read differently, and heads without
  * an end. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
+
 #include <stdio.h>
 #include <string.h>
 

@@ -1,12 +1,14 @@
 /* What a sandbox may put in the place of its socket, and what comes of it. */
-#include "lib/wire/wire_connect.h"
-
-#include <arpa/inet.h>
-#include <cmocka.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
+
+#include "lib/wire/wire_connect.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
