@@ -50,6 +50,7 @@ typedef struct SandboxRecord {
   int64_t idle_timeout_ms; /* 0: none */
   int64_t active_ms;       /* last call seen */
   int64_t wait_ms;         /* time in the queue */
+  bool pending;            /* granted to a waiter that has not confirmed yet */
   const StatePair *labels;
   size_t n_labels;
   const StatePair *env;
@@ -61,6 +62,7 @@ typedef struct State State;
 /* replica: unique name of this process, for grants. now_ms: 0 uses the Redis server's clock, the only one
  * that all services share; tests set their own. */
 State *state_new(RedisClient *redis, const char *replica);
+/* After redis_client_free, which still runs callbacks. NULL-safe. */
 void state_free(State *state);
 void state_set_now(State *state, int64_t now_ms);
 
@@ -86,6 +88,7 @@ typedef enum ClaimOutcome {
   CLAIM_EMPTY,    /* nothing ready, max_wait_ms 0 */
   CLAIM_FULL,     /* the queue holds 10,000 already */
   CLAIM_NO_POOL,
+  CLAIM_ENDED,    /* request_id belongs to a claim whose sandbox is gone */
 } ClaimOutcome;
 
 typedef struct ClaimResult {
@@ -106,7 +109,8 @@ void state_confirm(State *s, const char *ns, const char *pool, const char *token
                    void (*fn)(void *arg, const SandboxRecord *r, const Error *err), void *arg);
 /* The caller has gone: leaves the queue, or lets go of what was granted meanwhile. */
 void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, void (*fn)(void *arg, const Error *err), void *arg);
-/* Grants for this replica's waiters; token NULL after a reconnect: confirm or re-claim what waits. */
+/* Grants to waiters of all replicas: only tokens of one's own are of interest. id empty: the pool was deleted
+ * and the waiter sent away. token NULL after a (re)connect: confirm or claim again what waits. */
 void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg);
 
 typedef void (*StateRecordFn)(void *arg, const SandboxRecord *r, const Error *err);
@@ -173,6 +177,7 @@ typedef struct PoolRecord {
   bool deleted;  /* no more refills; goes when its last sandbox is gone */
   const char *template_hash; /* what is fresh, as last set */
   const char *reason, *message;
+  int64_t start_failures; /* sandboxes in a row that never came up */
   int64_t n_creating, n_ready, n_claimed, n_releasing, n_waiting;
   /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
    * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */

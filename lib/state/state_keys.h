@@ -7,7 +7,7 @@
  *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
  *   sp:{NS/POOL}:pool             hash     template replicas strategy generation create_ms implicit
- *                                          reason message template_hash
+ *                                          reason message template_hash start_failures deleted
  *   sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
  *   sp:{NS/POOL}:all              zset     score 0, every sandbox: lexical index for lists
  *   sp:{NS/POOL}:creating         zset     score: ms since when
@@ -15,16 +15,19 @@
  *   sp:{NS/POOL}:claimed          zset     score: ms at which it ends, +inf: never; CLAIMED and FAILED
  *   sp:{NS/POOL}:releasing        zset     score: ms since when
  *   sp:{NS/POOL}:queue            zset     score: order; members: waiter tokens
- *   sp:{NS/POOL}:waiters          hash     token -> the claim it asks for, JSON
+ *   sp:{NS/POOL}:waiters          hash     token (the claim's uid) -> what it asks for, JSON
+ *   sp:{NS/POOL}:deadlines        zset     score: ms at which a waiter gives up
+ *   sp:{NS/POOL}:uids             hash     claim uid -> sandbox, while the sandbox is there
  *   sp:{NS/POOL}:seq              string   counter for the queue's order
- *   sp:{NS/POOL}:req:REQUEST_ID   string   idempotency, expires after an hour
+ *   sp:{NS/POOL}:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
+ *   sp:lease:NAME                 string   the replica that leads
  *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries
  *
  * Channels carry hints only; whoever hears one, or reconnects, reads the state again:
  *   sp:wake:pools                 "NS/POOL" whose numbers changed
  *   sp:wake:reconciler            "NS/POOL" that has something to destroy
  *   sp:wake:events                "NS/POOL" whose stream grew
- *   sp:grant:REPLICA              "TOKEN ID": a waiter of that claims replica got a sandbox
+ *   sp:grant                      "TOKEN ID": a waiter got a sandbox; "TOKEN ": it was sent away
  */
 #ifndef SANDPLANE_LIB_STATE_STATE_KEYS_H_
 #define SANDPLANE_LIB_STATE_STATE_KEYS_H_

@@ -1,0 +1,25 @@
+-- History after a stream id. ARGV: after ('$': nothing, only the newest id).
+-- Reply: {newest id, 1 when entries after `after` may be lost, {{stream id, id, uid, deleted}...}}
+local newest = redis.call('XREVRANGE', key('events'), '+', '-', 'COUNT', 1)[1]
+if not newest then return {'0-0', 0, {}} end
+if ARGV[1] == '$' then return {newest[1], 0, {}} end
+
+local function before(a, b)
+  local am, as = string.match(a, '(%d+)-(%d+)')
+  local bm, bs = string.match(b, '(%d+)-(%d+)')
+  am, as, bm, bs = tonumber(am), tonumber(as), tonumber(bm), tonumber(bs)
+  return am < bm or (am == bm and as < bs)
+end
+
+local first = redis.call('XRANGE', key('events'), '-', '+', 'COUNT', 1)[1][1]
+local info = redis.call('XINFO', 'STREAM', key('events'))
+local added, length = 0, 0
+for i = 1, #info, 2 do
+  if info[i] == 'entries-added' then added = info[i + 1] end
+  if info[i] == 'length' then length = info[i + 1] end
+end
+local reply = {}
+for i, e in ipairs(redis.call('XRANGE', key('events'), '(' .. ARGV[1], '+', 'COUNT', 500)) do
+  reply[i] = {e[1], e[2][2], e[2][4], e[2][6]}
+end
+return {newest[1], added > length and before(ARGV[1], first) and 1 or 0, reply}

@@ -1,0 +1,26 @@
+-- Ends claims, unconfirmed grants, failed records and waiters that are past their time.
+--
+-- ARGV: time. Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished}
+-- At most LIMIT of each kind a call, so that a script stays short; the reply's time is then in the past.
+local LIMIT = 100
+local now = time(ARGV[1])
+local n = 0
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('claimed'), '-inf', int(now), 'LIMIT', 0, LIMIT)) do
+  local expire = number(id, 'expire_ms')
+  local reason = 'IdleTimeout'
+  if redis.call('HEXISTS', key('sb:' .. id), 'pending') == 1 then reason = 'Unconfirmed'
+  elseif field(id, 'state') == '5' or (expire > 0 and expire <= now) then reason = 'Expired' end
+  release(id, reason, now)
+  n = n + 1
+end
+for _, uid in ipairs(redis.call('ZRANGEBYSCORE', key('deadlines'), '-inf', int(now), 'LIMIT', 0, LIMIT)) do
+  forget_request(drop_waiter(uid), uid)
+  n = n + 1
+end
+local next_ms = math.huge
+for _, set in ipairs({'claimed', 'deadlines'}) do
+  local first = redis.call('ZRANGE', key(set), 0, 0, 'WITHSCORES')
+  if first[2] and first[2] ~= 'inf' then next_ms = math.min(next_ms, tonumber(first[2])) end
+end
+if n > 0 then hint('sp:wake:pools') end
+return {n, next_ms == math.huge and -1 or next_ms, vanish_if_empty()}

@@ -1,0 +1,18 @@
+-- Creates a pool or changes what was declared of it.
+--
+-- ARGV: time, template, replicas, strategy, implicit (1 or 0). Reply: 'OK'.
+-- Invariant: an implicit pool never replaces a declared one.
+local there = redis.call('EXISTS', KEYS[1]) == 1
+local deleted = redis.call('HEXISTS', KEYS[1], 'deleted') == 1
+if ARGV[5] == '1' and there and not deleted then return 'OK' end
+local old = redis.call('HMGET', KEYS[1], 'template', 'replicas', 'strategy', 'implicit')
+local implicit = ARGV[5] == '1' and '1' or false
+if not there then redis.call('HSET', KEYS[1], 'create_ms', int(time(ARGV[1]))) end
+if deleted or old[1] ~= ARGV[2] or old[2] ~= ARGV[3] or old[3] ~= ARGV[4] or old[4] ~= implicit then
+  redis.call('HSET', KEYS[1], 'template', ARGV[2], 'replicas', ARGV[3], 'strategy', ARGV[4])
+  redis.call('HDEL', KEYS[1], 'deleted', 'implicit', 'reason', 'message', 'start_failures')
+  if implicit then redis.call('HSET', KEYS[1], 'implicit', '1') end
+  redis.call('HINCRBY', KEYS[1], 'generation', 1)
+end
+hint('sp:wake:pools')
+return 'OK'

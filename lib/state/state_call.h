@@ -1,0 +1,74 @@
+/* One call to the state store: what lib/state's own files share. A call owns an arena, in which its arguments
+ * and the parsed result live until the caller's callback has returned. */
+#ifndef SANDPLANE_LIB_STATE_STATE_CALL_H_
+#define SANDPLANE_LIB_STATE_STATE_CALL_H_
+
+#include "lib/base/arena.h"
+#include "lib/state/state.h"
+
+struct State {
+  RedisClient *redis;
+  char *replica;
+  int64_t now_ms;
+  void (*on_grant)(void *arg, const char *token, const char *id);
+  void *grant_arg;
+  void *hints; /* listeners, owned by state_events.c */
+};
+
+typedef struct StateCall StateCall;
+/* Turns the reply into the caller's result and calls it. err as of redis.h. */
+typedef void (*StateCallDone)(StateCall *call, const RedisReply *reply, const Error *err);
+
+struct StateCall {
+  State *s;
+  Arena *arena;
+  const char *ns, *pool; /* copies */
+  const char *id;
+  StateCallDone done;
+  /* The caller's callback, cast back by done. */
+  void (*fn)(void);
+  void *arg;
+  size_t argc, cap;
+  const char **argv;
+};
+
+/* fn: any function pointer. ns and pool may be NULL. */
+StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void), void *arg);
+#define STATE_CALL(s, ns, pool, done, fn, arg) state_call_new((s), (ns), (pool), (done), (void (*)(void))(fn), (arg))
+void state_call_str(StateCall *call, const char *value);
+void state_call_int(StateCall *call, int64_t value);
+/* The time argument of the scripts. */
+void state_call_now(StateCall *call);
+/* Runs a script on the pool's key. */
+void state_call_script(StateCall *call, const RedisScript *script);
+/* Runs a script on another key. */
+void state_call_script_on(StateCall *call, const RedisScript *script, const char *key);
+/* Runs the arguments as a plain command. */
+void state_call_command(StateCall *call);
+/* A failure without asking the store: INVALID_ARGUMENT for a sandbox id that names no pool, and the like. done
+ * runs now. */
+void state_call_fail(StateCall *call, const Error *err);
+
+/* Callback of calls that report nothing but success: fn is a StateDoneFn. */
+void state_done(StateCall *call, const RedisReply *reply, const Error *err);
+
+/* Parses {id, fields} of a script. false: the reply is not one. */
+bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);
+/* Value of a field in a flat HGETALL list; NULL if absent. */
+const char *state_field(const RedisReply *fields, const char *name);
+int64_t state_field_int(const RedisReply *fields, const char *name);
+
+/* Pairs as a JSON object (a copy in the arena), and back. */
+const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n);
+void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret_pairs, size_t *ret_n);
+
+/* After a script said that a pool vanished: takes it out of the index, without losing one made meanwhile. */
+void state_pool_vanished(State *s, const char *ns, const char *pool);
+
+/* Frees the listeners; the Redis client is gone by then. */
+void state_hints_free(State *s);
+
+#define STATE_SCRIPT(name_)                                                                                  \
+  (&(const RedisScript){.name = #name_, .source = (const char *)state_script_##name_, .source_len = state_script_##name_##_len})
+
+#endif

@@ -1,0 +1,94 @@
+/* Claims: asking, waiting, confirming, letting go. */
+#include <string.h>
+
+#include "lib/state/state_call.h"
+#include "lib/state/state_scripts.h"
+
+typedef void (*ClaimFn)(void *arg, const ClaimResult *r, const Error *err);
+
+static void claim_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  static const struct {
+    const char *word;
+    ClaimOutcome outcome;
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},    {"EMPTY", CLAIM_EMPTY},
+                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED}};
+  ClaimFn fn = (ClaimFn)call->fn;
+  if (err) return fn(call->arg, NULL, err);
+  SandboxRecord record;
+  ClaimResult result = {0};
+  for (size_t i = 0; reply->n_items > 0 && i < ARRAY_LEN(OUTCOMES); i++) {
+    if (strcmp(reply->items[0]->str, OUTCOMES[i].word) != 0) continue;
+    result.outcome = OUTCOMES[i].outcome;
+    if (result.outcome == CLAIM_GRANTED) {
+      if (!state_record_parse(call, reply->items[1], &record)) break;
+      result.record = &record;
+    }
+    if (result.outcome == CLAIM_QUEUED) result.token = reply->items[1]->str;
+    return fn(call->arg, &result, NULL);
+  }
+  Error bad;
+  error_set(&bad, ERROR_INTERNAL, "state store: the claim script gave an answer of unknown shape");
+  fn(call->arg, NULL, &bad);
+}
+
+void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, q->ns, q->pool, claim_done, fn, arg);
+  state_call_now(call);
+  state_call_str(call, q->uid);
+  state_call_str(call, q->request_id);
+  state_call_int(call, q->ttl_ms);
+  state_call_int(call, q->idle_timeout_ms);
+  state_call_str(call, state_pairs_to_json(call->arena, q->labels, q->n_labels));
+  state_call_str(call, state_pairs_to_json(call->arena, q->env, q->n_env));
+  state_call_int(call, q->max_wait_ms);
+  state_call_str(call, s->replica);
+  state_call_script(call, STATE_SCRIPT(claim));
+}
+
+static void confirm_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  StateRecordFn fn = (StateRecordFn)call->fn;
+  SandboxRecord record;
+  Error late;
+  if (!err && !state_record_parse(call, reply, &record)) {
+    error_set(&late, ERROR_NOT_FOUND, "what was granted is gone");
+    err = &late;
+  }
+  fn(call->arg, err ? NULL : &record, err);
+}
+
+void state_confirm(State *s, const char *ns, const char *pool, const char *token, StateRecordFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, pool, confirm_done, fn, arg);
+  state_call_now(call);
+  state_call_str(call, token);
+  state_call_script(call, STATE_SCRIPT(confirm));
+}
+
+static void vanish_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  if (!err && reply->type == REDIS_INTEGER && reply->integer == 1) state_pool_vanished(call->s, call->ns, call->pool);
+  state_done(call, reply, err);
+}
+
+void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, pool, vanish_done, fn, arg);
+  state_call_now(call);
+  state_call_str(call, token);
+  state_call_str(call, s->replica);
+  state_call_script(call, STATE_SCRIPT(cancel_wait));
+}
+
+static void on_grant(void *arg, const char *message, size_t len) {
+  State *s = arg;
+  if (!message) return s->on_grant(s->grant_arg, NULL, NULL);
+  const char *space = memchr(message, ' ', len);
+  char token[64];
+  if (!space || (size_t)(space - message) >= sizeof token) return;
+  memcpy(token, message, (size_t)(space - message));
+  token[space - message] = 0;
+  s->on_grant(s->grant_arg, token, space + 1);
+}
+
+void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg) {
+  s->on_grant = fn;
+  s->grant_arg = arg;
+  redis_subscribe(s->redis, "sp:grant", on_grant, s);
+}
