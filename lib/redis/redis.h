@@ -59,9 +59,12 @@ void redis_client_on_state(RedisClient *client, void (*fn)(void *arg, bool conne
 
 /* lens may be NULL: NUL-terminated arguments. Everything is copied. fn may be NULL. */
 void redis_command(RedisClient *client, RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens);
-/* argv: n_keys keys, then the arguments. */
+/* argv: n_keys keys, then the arguments. *script is copied, its text must stay. */
 void redis_script(RedisClient *client, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
                   const char *const *argv, const size_t *lens);
+/* fn(arg, NULL, err) from the loop, soon: for callers that find a mistake before they ask the server, so that a
+ * callback never runs inside the call that names it. */
+void redis_fail_later(RedisClient *client, RedisFn fn, void *arg, const Error *err);
 /* Messages of a channel, on a connection of its own, for the client's life. fn also runs with message NULL
  * after each (re)connect: what was published before it may be lost, so re-read. */
 void redis_subscribe(RedisClient *client, const char *channel,

@@ -24,12 +24,20 @@ typedef struct Request {
   RedisFn fn;
   void *arg;
   int64_t since_ms;
-  const RedisScript *script; /* sent by digest; NULL: a plain command, or EVAL */
+  RedisScript script; /* sent by digest; source NULL: a plain command, or EVAL */
   size_t tail;               /* scripts: where the part behind the digest begins */
   size_t argc;
   size_t len;
   char bytes[];
 } Request;
+
+/* A callback owed a failure, which it gets from the loop and never inside its caller's call. */
+typedef struct Failed {
+  struct Failed *next;
+  RedisFn fn;
+  void *arg;
+  Error err;
+} Failed;
 
 struct RedisClient {
   Loop *loop;
@@ -42,8 +50,7 @@ struct RedisClient {
   size_t n_requests, n_in_flight;
   LoopTimer *deadline; /* of those that wait for a connection */
   LoopTimer *fail_timer;
-  Request *failed, **failed_tail; /* to be told UNAVAILABLE, outside of any caller's call */
-  Error failure;
+  Failed *failed, **failed_tail;
   void (*on_state)(void *arg, bool connected);
   void *state_arg;
 };
@@ -68,24 +75,30 @@ static void finish(Request *r, const RedisReply *reply, const Error *err) {
   free(r);
 }
 
-static void fail_later(RedisClient *c, Request *r, const Error *why) {
-  r->next = NULL;
-  *c->failed_tail = r;
-  c->failed_tail = &r->next;
-  c->failure = *why;
+void redis_fail_later(RedisClient *c, RedisFn fn, void *arg, const Error *err) {
+  Failed *f = calloc(1, sizeof *f);
+  if (!f) abort();
+  *f = (Failed){.fn = fn, .arg = arg, .err = *err};
+  *c->failed_tail = f;
+  c->failed_tail = &f->next;
   loop_timer_start(c->fail_timer, 0);
+}
+
+static void fail_later(RedisClient *c, Request *r, const Error *why) {
+  if (r->fn) redis_fail_later(c, r->fn, r->arg, why);
+  free(r);
 }
 
 static void on_fail(void *arg) {
   RedisClient *c = arg;
-  Request *r = c->failed;
-  Error why = c->failure;
+  Failed *f = c->failed;
   c->failed = NULL;
   c->failed_tail = &c->failed;
-  while (r) {
-    Request *next = r->next;
-    finish(r, NULL, &why);
-    r = next;
+  while (f) {
+    Failed *next = f->next;
+    f->fn(f->arg, NULL, &f->err);
+    free(f);
+    f = next;
   }
 }
 
@@ -138,7 +151,7 @@ static ErrorKind error_kind_of(const char *text) {
 }
 
 static Request *as_eval(const Request *r) {
-  const RedisScript *s = r->script;
+  const RedisScript *s = &r->script;
   size_t max = r->len - r->tail + s->source_len + 80;
   Request *e = calloc(1, sizeof *e + max);
   if (!e) abort();
@@ -160,7 +173,7 @@ static void on_reply(void *arg, const RedisReply *reply) {
   c->n_in_flight--;
   Request *r = queue_pop(c);
   if (reply->type != REDIS_ERROR) return finish(r, reply, NULL);
-  if (r->script && str_starts_with(reply->str, "NOSCRIPT")) {
+  if (r->script.source && str_starts_with(reply->str, "NOSCRIPT")) {
     Request *again = as_eval(r);
     free(r);
     queue_push(c, again);
@@ -229,7 +242,7 @@ void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *scri
   for (size_t i = 0; i < argc + 3; i++) all_lens[i] = lens && i >= 3 ? lens[i - 3] : strlen(all[i]);
   Request *r = request_new(fn, arg, argc + 3, all, all_lens);
   char head[160];
-  r->script = script;
+  r->script = *script;
   r->tail = (size_t)snprintf(head, sizeof head, "*%zu\r\n$7\r\nEVALSHA\r\n$%zu\r\n%s\r\n", argc + 3, strlen(hex), hex);
   free(all);
   free(all_lens);

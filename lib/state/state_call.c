@@ -60,7 +60,7 @@ void state_call_command(StateCall *call) {
   redis_command(call->s->redis, on_reply, call, call->argc - 1, call->argv + 1, NULL);
 }
 
-void state_call_fail(StateCall *call, const Error *err) { on_reply(call, NULL, err); }
+void state_call_fail(StateCall *call, const Error *err) { redis_fail_later(call->s->redis, on_reply, call, err); }
 
 void state_done(StateCall *call, const RedisReply *reply, const Error *err) {
   if (call->fn) ((StateDoneFn)call->fn)(call->arg, err);

@@ -46,7 +46,7 @@ void state_call_script_on(StateCall *call, const RedisScript *script, const char
 /* Runs the arguments as a plain command. */
 void state_call_command(StateCall *call);
 /* A failure without asking the store: INVALID_ARGUMENT for a sandbox id that names no pool, and the like. done
- * runs now. */
+ * runs soon, from the loop. */
 void state_call_fail(StateCall *call, const Error *err);
 
 /* Callback of calls that report nothing but success: fn is a StateDoneFn. */

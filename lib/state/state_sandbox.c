@@ -6,7 +6,7 @@
 #include "lib/state/state_call.h"
 #include "lib/state/state_scripts.h"
 
-/* A call about one sandbox. NULL: the id names no pool; done has run with NOT_FOUND. */
+/* A call about one sandbox. NULL: the id names no pool; done will run with NOT_FOUND. */
 static StateCall *sandbox_call(State *s, const char *ns, const char *id, StateCallDone done, void (*fn)(void), void *arg) {
   char pool[STATE_NAME_MAX + 1];
   bool known = state_pool_of(id, pool);

@@ -43,7 +43,7 @@ if tonumber(ARGV[8]) == 0 then
   return {'EMPTY'}
 end
 if queued >= QUEUE_MAX then return {'FULL'} end
-redis.call('ZADD', key('queue'), redis.call('INCR', key('seq')), uid)
+redis.call('ZADD', key('queue'), redis.call('HINCRBY', KEYS[1], 'seq', 1), uid)
 redis.call('ZADD', key('deadlines'), int(w.deadline), uid)
 redis.call('HSET', key('waiters'), uid, cjson.encode(w))
 if request ~= '' then redis.call('SET', key('req:' .. request), uid, 'PX', REQUEST_KEPT_MS) end

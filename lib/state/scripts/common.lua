@@ -98,7 +98,7 @@ end
 local function vanish_if_empty()
   if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 and redis.call('HEXISTS', KEYS[1], 'implicit') == 0 then return 0 end
   if redis.call('EXISTS', key('all'), key('queue')) > 0 then return 0 end
-  redis.call('DEL', KEYS[1], key('events'), key('seq'), key('uids'), key('waiters'), key('deadlines'))
+  redis.call('DEL', KEYS[1], key('events'), key('uids'), key('waiters'), key('deadlines'))
   return 1
 end
 

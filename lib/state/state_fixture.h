@@ -1,0 +1,47 @@
+/* For tests: State made synchronous. Each call runs the loop until its callback has run, copies what the test
+ * looks at, and fails the test when nothing comes within a few seconds. */
+#ifndef SANDPLANE_LIB_STATE_STATE_FIXTURE_H_
+#define SANDPLANE_LIB_STATE_STATE_FIXTURE_H_
+
+#include "lib/state/state.h"
+
+typedef struct Fixture {
+  Loop *loop;
+  RedisClient *redis;
+  State *state;
+  LoopTimer *limit;
+  bool timed_out;
+  /* of the last call */
+  Error err;
+  ClaimOutcome outcome;
+  char token[64];
+  char id[64], uid[64], reason[64], labels[256], env[256];
+  SandboxState sandbox_state;
+  int64_t number, next_ms;
+  bool flag;
+  PoolRecord pool;
+  char text[512];
+} Fixture;
+
+/* Server from REDIS_ADDRESS, emptied. */
+Fixture *fixture_new(const char *replica, bool flush);
+void fixture_free(Fixture *f);
+void fixture_wait(Fixture *f);
+/* Callbacks that note the result and end fixture_wait; arg: the Fixture. */
+void fixture_done(void *arg, const Error *err);
+void fixture_record(void *arg, const SandboxRecord *r, const Error *err);
+void fixture_claimed(void *arg, const ClaimResult *r, const Error *err);
+void fixture_pool(void *arg, const PoolRecord *p, const Error *err);
+void fixture_count(void *arg, int n, const Error *err);
+void fixture_ready(void *arg, bool granted, const Error *err);
+void fixture_expired(void *arg, int n, int64_t next_ms, const Error *err);
+
+/* Shortcuts on pool "default/p". */
+void fixture_make_pool(Fixture *f, int replicas);
+void fixture_make_ready(Fixture *f, const char *id);
+ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms, int64_t max_wait_ms);
+SandboxState fixture_get(Fixture *f, const char *id);
+/* DBSIZE. */
+int64_t fixture_keys(Fixture *f);
+
+#endif

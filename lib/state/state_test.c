@@ -1,0 +1,433 @@
+/* Every transition, and every one that is refused, against a real server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the four above */
+#include <cmocka.h>
+
+#include "lib/state/state_fixture.h"
+
+#define T0 1000000
+
+static int setup(void **state) {
+  Fixture *f = fixture_new("r1", true);
+  state_set_now(f->state, T0);
+  *state = f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture_free(*state);
+  return 0;
+}
+
+static void release(Fixture *f, const char *id, const char *uid) {
+  state_release(f->state, "default", id, uid, "Deleted", fixture_done, f);
+  fixture_wait(f);
+}
+
+static void gone(Fixture *f, const char *id) {
+  state_gone(f->state, "default", id, fixture_done, f);
+  fixture_wait(f);
+}
+
+static void get_pool(Fixture *f) {
+  state_pool_get(f->state, "default", "p", fixture_pool, f);
+  fixture_wait(f);
+}
+
+static void claims_the_oldest_once(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 2);
+  fixture_make_ready(f, "p-aaaaa");
+  state_set_now(f->state, T0 + 1);
+  fixture_make_ready(f, "p-bbbbb");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-aaaaa");
+  assert_string_equal(f->labels, "team=\"ü\";");
+  assert_string_equal(f->env, "A=b\\c;");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-bbbbb");
+  assert_int_equal(fixture_claim(f, "u3", "", 0, 0), CLAIM_EMPTY);
+}
+
+static void fresh_before_stale(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 2);
+  fixture_make_ready(f, "p-aaaaa");
+  state_pool_set_hash(f->state, "default", "p", "h2", fixture_done, f);
+  fixture_wait(f);
+  const char *id = "p-bbbbb";
+  state_register(f->state, "default", "p", "t", "h2", &id, 1, fixture_done, f);
+  fixture_wait(f);
+  state_ready(f->state, "default", id, "unix:/y", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-bbbbb");
+  state_retire(f->state, "default", "p", true, 10, "Stale", fixture_count, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+}
+
+static void request_id_names_one_claim(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 2);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  assert_int_equal(fixture_claim(f, "u1", "req", 0, 0), CLAIM_GRANTED);
+  char first[64];
+  strcpy(first, f->id);
+  assert_int_equal(fixture_claim(f, "u2", "req", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, first);
+  assert_string_equal(f->uid, "u1");
+  release(f, first, "");
+  gone(f, first);
+  assert_int_equal(fixture_claim(f, "u3", "req", 0, 0), CLAIM_ENDED);
+}
+
+static void waiters_are_served_in_order(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  assert_int_equal(fixture_claim(f, "u1", "", 5000, 60000), CLAIM_QUEUED);
+  assert_string_equal(f->token, "u1");
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 60000), CLAIM_QUEUED);
+  assert_int_equal(fixture_claim(f, "u1", "", 5000, 60000), CLAIM_QUEUED);
+  get_pool(f);
+  assert_int_equal(f->pool.n_waiting, 2);
+  state_set_now(f->state, T0 + 100);
+  fixture_make_ready(f, "p-aaaaa");
+  assert_true(f->flag);
+  fixture_get(f, "p-aaaaa");
+  assert_string_equal(f->uid, "u1");
+  assert_true(f->flag);
+  state_confirm(f->state, "default", "p", "u1", fixture_record, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+  assert_false(f->flag);
+  assert_int_equal(f->number, T0 + 5100);
+  /* the second is still first in line, before a newcomer */
+  assert_int_equal(fixture_claim(f, "u3", "", 0, 0), CLAIM_EMPTY);
+}
+
+static void an_unconfirmed_grant_is_destroyed(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  fixture_claim(f, "u1", "req", 0, 60000);
+  fixture_make_ready(f, "p-aaaaa");
+  state_set_now(f->state, T0 + 10001);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+  assert_string_equal(f->reason, "Unconfirmed");
+  state_confirm(f->state, "default", "p", "u1", fixture_record, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
+}
+
+static void leaving_the_queue(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  fixture_claim(f, "u1", "req", 0, 60000);
+  state_cancel_wait(f->state, "default", "p", "u1", fixture_done, f);
+  fixture_wait(f);
+  fixture_make_ready(f, "p-aaaaa");
+  assert_false(f->flag);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_READY);
+  /* the request id came to nothing and is free */
+  assert_int_equal(fixture_claim(f, "u2", "req", 0, 0), CLAIM_GRANTED);
+  /* confirmed claims are not cancelled */
+  state_cancel_wait(f->state, "default", "p", "u2", fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  /* granted but not confirmed: let go */
+  fixture_claim(f, "u3", "", 0, 60000);
+  fixture_make_ready(f, "p-bbbbb");
+  state_cancel_wait(f->state, "default", "p", "u3", fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_RELEASING);
+}
+
+static void late_waiters_are_passed_over(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  fixture_claim(f, "u1", "", 0, 1000);
+  fixture_claim(f, "u2", "", 0, 60000);
+  state_set_now(f->state, T0 + 2000);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_get(f, "p-aaaaa");
+  assert_string_equal(f->uid, "u2");
+}
+
+static void ends_by_time(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 2);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_claim(f, "u1", "", 5000, 0);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 0);
+  assert_int_equal(f->next_ms, T0 + 5000);
+  SandboxUpdate u = {.mask = STATE_UPDATE_EXPIRE | STATE_UPDATE_IDLE, .expire_ms = T0 + 9000, .idle_timeout_ms = 2000};
+  state_update(f->state, "default", "p-aaaaa", &u, fixture_record, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, T0 + 9000);
+  state_set_now(f->state, T0 + 1500);
+  state_touch(f->state, "default", "p-aaaaa", "u1", fixture_done, f);
+  fixture_wait(f);
+  state_set_now(f->state, T0 + 3400);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 0);
+  assert_int_equal(f->next_ms, T0 + 3500);
+  state_set_now(f->state, T0 + 3500);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+  fixture_get(f, "p-aaaaa");
+  assert_string_equal(f->reason, "IdleTimeout");
+  state_update(f->state, "default", "p-aaaaa", &u, fixture_record, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+}
+
+static void failing(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  const char *id = "p-ccccc";
+  state_register(f->state, "default", "p", "t", "h1", &id, 1, fixture_done, f);
+  fixture_wait(f);
+  state_failed(f->state, "default", id, "ImageNotFound", "no image", fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, id), SANDBOX_UNKNOWN);
+  get_pool(f);
+  assert_string_equal(f->reason, "ImageNotFound");
+  assert_int_equal(f->pool.start_failures, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  get_pool(f);
+  assert_int_equal(f->pool.start_failures, 0);
+  fixture_claim(f, "u1", "", 0, 0);
+  state_failed(f->state, "default", "p-aaaaa", "OutOfMemory", "too much", fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_FAILED);
+  assert_string_equal(f->reason, "OutOfMemory");
+  gone(f, "p-aaaaa"); /* the holder still has it */
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_FAILED);
+  state_set_now(f->state, T0 + 3600001);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+}
+
+static void illegal_moves_are_refused(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  state_ready(f->state, "default", "p-zzzzz", "unix:/x", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+  fixture_make_ready(f, "p-aaaaa");
+  state_ready(f->state, "default", "p-aaaaa", "unix:/x", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+  gone(f, "p-aaaaa");
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_READY);
+  fixture_claim(f, "u1", "", 0, 0);
+  release(f, "p-aaaaa", "someone else");
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  release(f, "p-aaaaa", "u1");
+  release(f, "p-aaaaa", "u1");
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+  state_ready(f->state, "default", "p-aaaaa", "unix:/x", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+  const char *ids[] = {"p-bbbbb", "p-aaaaa"};
+  state_register(f->state, "default", "p", "t", "h1", ids, 2, fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_ALREADY_EXISTS);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_UNKNOWN);
+  release(f, "nonsense", "");
+  assert_int_equal(f->err.kind, ERROR_NONE);
+}
+
+static void nothing_stays_behind(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_claim(f, "u0", "", 0, 0);
+  release(f, "p-aaaaa", "");
+  gone(f, "p-aaaaa");
+  int64_t before = fixture_keys(f);
+  char id[16], uid[16];
+  for (int i = 0; i < 200; i++) {
+    snprintf(id, sizeof id, "p-b%04d", i);
+    snprintf(uid, sizeof uid, "w%d", i);
+    if (i % 2) fixture_claim(f, uid, "", 0, 60000);
+    fixture_make_ready(f, id);
+    if (i % 2) {
+      state_confirm(f->state, "default", "p", uid, fixture_record, f);
+      fixture_wait(f);
+    } else {
+      assert_int_equal(fixture_claim(f, uid, "", 0, 0), CLAIM_GRANTED);
+    }
+    assert_string_equal(f->id, id);
+    release(f, id, uid);
+    gone(f, id);
+  }
+  assert_int_equal(fixture_keys(f), before);
+  state_pool_delete(f->state, "default", "p", fixture_done, f);
+  fixture_wait(f);
+  for (int64_t n = -1; n != 0;) n = fixture_keys(f); /* the index follows in its own steps */
+}
+
+static void deleting_a_pool(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_claim(f, "u1", "", 0, 0);
+  fixture_make_ready(f, "p-bbbbb");
+  const char *late = "p-ccccc";
+  state_register(f->state, "default", "p", "t", "h1", &late, 1, fixture_done, f);
+  fixture_wait(f);
+  state_pool_delete(f->state, "default", "p", fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 60000), CLAIM_NO_POOL);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_RELEASING);
+  state_ready(f->state, "default", late, "unix:/z", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+  assert_int_equal(fixture_get(f, late), SANDBOX_RELEASING);
+  gone(f, late);
+  gone(f, "p-bbbbb");
+  release(f, "p-aaaaa", "");
+  gone(f, "p-aaaaa");
+  get_pool(f);
+  assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
+}
+
+static void implicit_pools_vanish(void **state) {
+  Fixture *f = *state;
+  int64_t before = fixture_keys(f);
+  PoolRecord p = {.ns = "default", .name = "p", .template_name = "t", .implicit = true};
+  state_pool_apply(f->state, &p, fixture_pool, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 60000), CLAIM_QUEUED);
+  fixture_make_ready(f, "p-aaaaa");
+  release(f, "p-aaaaa", "");
+  gone(f, "p-aaaaa");
+  for (int64_t n = -1; n != before;) n = fixture_keys(f);
+}
+
+typedef struct Seen {
+  Fixture *f;
+  char last[64];
+  size_t n;
+  bool deleted, trimmed;
+} Seen;
+
+static void on_events(void *arg, const StateEvents *e, const Error *err) {
+  Seen *s = arg;
+  assert_null(err);
+  s->n = e->n_events;
+  s->trimmed = e->trimmed;
+  snprintf(s->last, sizeof s->last, "%s", e->last_id);
+  s->deleted = e->n_events > 0 && e->events[e->n_events - 1].deleted;
+  loop_stop(s->f->loop);
+}
+
+static void history(void **state) {
+  Fixture *f = *state;
+  Seen seen = {.f = f};
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  state_events(f->state, "default", "p", "$", on_events, &seen);
+  fixture_wait(f);
+  assert_int_equal(seen.n, 0);
+  char from[64];
+  strcpy(from, seen.last);
+  fixture_claim(f, "u1", "", 0, 0);
+  release(f, "p-aaaaa", "");
+  gone(f, "p-aaaaa");
+  state_events(f->state, "default", "p", from, on_events, &seen);
+  fixture_wait(f);
+  assert_int_equal(seen.n, 3);
+  assert_true(seen.deleted);
+  assert_false(seen.trimmed);
+  for (int i = 0; i < 5000; i++) state_touch(f->state, "default", "p-aaaaa", "", NULL, NULL);
+  for (int i = 0; i < 2200; i++) {
+    char id[16];
+    snprintf(id, sizeof id, "p-e%04d", i);
+    const char *ids[] = {id};
+    state_register(f->state, "default", "p", "t", "h1", ids, 1, NULL, NULL);
+    state_ready(f->state, "default", id, "unix:/x", "gvisor", fixture_ready, f);
+    fixture_wait(f);
+    state_retire(f->state, "default", "p", false, 1, "Surplus", fixture_count, f);
+    fixture_wait(f);
+    gone(f, id);
+  }
+  state_events(f->state, "default", "p", from, on_events, &seen);
+  fixture_wait(f);
+  assert_true(seen.trimmed);
+}
+
+static void on_page(void *arg, const SandboxPage *page, const Error *err) {
+  Fixture *f = arg;
+  assert_null(err);
+  f->number = (int64_t)page->n_records;
+  snprintf(f->text, sizeof f->text, "%s", page->next ? page->next : "");
+  loop_stop(f->loop);
+}
+
+static void paging(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  fixture_make_ready(f, "p-ccccc");
+  state_list(f->state, "default", "p", "", 2, on_page, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 2);
+  assert_string_equal(f->text, "p-bbbbb");
+  state_list(f->state, "default", "p", "p-bbbbb", 2, on_page, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+  assert_string_equal(f->text, "");
+}
+
+static void scripts_come_back_after_a_flush(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  redis_command(f->redis, NULL, NULL, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
+  fixture_make_ready(f, "p-aaaaa");
+  redis_command(f->redis, NULL, NULL, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+}
+
+int main(void) {
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+  const struct CMUnitTest tests[] = {
+      TEST(claims_the_oldest_once),
+      TEST(fresh_before_stale),
+      TEST(request_id_names_one_claim),
+      TEST(waiters_are_served_in_order),
+      TEST(an_unconfirmed_grant_is_destroyed),
+      TEST(leaving_the_queue),
+      TEST(late_waiters_are_passed_over),
+      TEST(ends_by_time),
+      TEST(failing),
+      TEST(illegal_moves_are_refused),
+      TEST(nothing_stays_behind),
+      TEST(deleting_a_pool),
+      TEST(implicit_pools_vanish),
+      TEST(history),
+      TEST(paging),
+      TEST(scripts_come_back_after_a_flush),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
