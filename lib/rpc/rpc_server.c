@@ -285,6 +285,9 @@ static void on_shutdown(RpcOp *op, bool ok) {
 }
 
 void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg) {
+  loop_timer_start(server->grace, grace_ms);
+  if (server->draining)
+    return;
   server->draining = true;
   server->done = done;
   server->done_arg = arg;
@@ -292,7 +295,6 @@ void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *ar
   server->shutdown_op.fn = on_shutdown;
   rpc_queue_expect(server->queue);
   grpc_server_shutdown_and_notify(server->server, rpc_queue_cq(server->queue), &server->shutdown_op);
-  loop_timer_start(server->grace, grace_ms);
 }
 
 void rpc_server_free(RpcServer *server) {

@@ -59,7 +59,8 @@ void rpc_server_set_serving(RpcServer *server, bool serving);
 /* The bound port, for address ":0". */
 int rpc_server_port(const RpcServer *server);
 /* Graceful end: health NOT_SERVING, no new calls (clients are told by GOAWAY), calls under way may finish for
- * grace_ms, then are cancelled. done runs on the loop when nothing is left. */
+ * grace_ms, then are cancelled. done runs on the loop when nothing is left. A second call only sets another
+ * grace. */
 void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg);
 /* After done has run. */
 void rpc_server_free(RpcServer *server);

@@ -1,0 +1,48 @@
+/* Load generator for any unary method, and for the life of a sandbox. Prints one line of JSON. */
+#include <string.h>
+
+#include "e2e/bench/bench.h"
+#include "e2e/bench/load.h"
+
+static const ConfigItem ITEMS[] = {
+    {"mode", "SANDPLANE_LOAD_MODE", CONFIG_STRING, offsetof(LoadConfig, mode), "unary", 0, 0, false,
+     "unary or sandbox"},
+    {"target", "SANDPLANE_LOAD_TARGET", CONFIG_ADDRESS, offsetof(LoadConfig, target), "127.0.0.1:7400", 0, 0,
+     false, "server to call"},
+    {"depth", "SANDPLANE_LOAD_DEPTH", CONFIG_INT, offsetof(LoadConfig, depth), "1", 1, 10000, false,
+     "calls, or sandboxes, at once"},
+    {"count", "SANDPLANE_LOAD_COUNT", CONFIG_INT, offsetof(LoadConfig, count), "10000", 1, 100000000, false,
+     "calls, or sandboxes, in all"},
+    {"warmup", "SANDPLANE_LOAD_WARMUP", CONFIG_INT, offsetof(LoadConfig, warmup), "0", 0, 0, false,
+     "as many before, not measured"},
+    {"method", "SANDPLANE_LOAD_METHOD", CONFIG_STRING, offsetof(LoadConfig, method), BENCH_ECHO_METHOD, 0, 0,
+     false, "unary: path of the method"},
+    {"payload-bytes", "SANDPLANE_LOAD_PAYLOAD_BYTES", CONFIG_INT, offsetof(LoadConfig, payload_bytes), "64",
+     0, 4 << 20, false, "unary: size of the request, all zeros"},
+    {"parent", "SANDPLANE_LOAD_PARENT", CONFIG_STRING, offsetof(LoadConfig, parent), "namespaces/default", 0,
+     0, false, "sandbox: namespace"},
+    {"pool", "SANDPLANE_LOAD_POOL", CONFIG_STRING, offsetof(LoadConfig, pool), "python", 0, 0, false,
+     "sandbox: pool to claim from"},
+    {"command", "SANDPLANE_LOAD_COMMAND", CONFIG_STRING, offsetof(LoadConfig, command), "echo hello", 0, 0,
+     false, "sandbox: command and arguments, separated by spaces"},
+};
+static const ConfigTable TABLE = {.program = "load",
+                                  .summary = "Calls a gRPC server and measures how long the answers take.",
+                                  .items = ITEMS,
+                                  .n_items = ARRAY_LEN(ITEMS)};
+
+int main(int argc, char **argv) {
+  LoadConfig config;
+  int rc = bench_config(&TABLE, argc, argv, &config);
+  if (rc >= 0)
+    return rc;
+  bool unary = !strcmp(config.mode, "unary");
+  if (!unary && strcmp(config.mode, "sandbox") != 0) {
+    fprintf(stderr, "load: --mode: \"%s\" is neither unary nor sandbox\n", config.mode);
+    return 2;
+  }
+  LoadClient *client = load_client_new(config.target);
+  rc = unary ? load_unary(client, &config) : load_sandbox(client, &config);
+  load_client_free(client);
+  return rc;
+}
