@@ -177,7 +177,6 @@ typedef struct PoolRecord {
   bool deleted;  /* no more refills; goes when its last sandbox is gone */
   const char *template_hash; /* what is fresh, as last set */
   const char *reason, *message;
-  int64_t start_failures; /* sandboxes in a row that never came up */
   int64_t n_creating, n_ready, n_claimed, n_releasing, n_waiting;
   /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
    * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */
@@ -235,7 +234,7 @@ void state_failed(State *s, const char *ns, const char *id, const char *reason, 
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
 /* pools: CREATING ids of one pool, oldest first, at most 1000. */
 void state_creating(State *s, const char *ns, const char *pool, void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
-/* reconciler: ids to destroy in one pool. */
+/* reconciler: ids to destroy in one pool, oldest first, at most 1000. */
 void state_releasing(State *s, const char *ns, const char *pool, void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
 void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg); /* ns NULL: re-read all */
 

@@ -76,6 +76,26 @@ void state_cancel_wait(State *s, const char *ns, const char *pool, const char *t
   state_call_script(call, STATE_SCRIPT(cancel_wait));
 }
 
+typedef void (*PinFn)(void *arg, const char *pool, const Error *err);
+
+static void pin_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  PinFn fn = (PinFn)call->fn;
+  if (err) return fn(call->arg, NULL, err);
+  fn(call->arg, reply->type == REDIS_STRING ? reply->str : call->pool, NULL);
+}
+
+void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool, PinFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, pool, pin_done, fn, arg);
+  state_call_str(call, "SET");
+  state_call_str(call, arena_printf(call->arena, "sp:pin:%s/%s:%s", ns, template_name, request_id));
+  state_call_str(call, pool);
+  state_call_str(call, "NX");
+  state_call_str(call, "GET");
+  state_call_str(call, "PX");
+  state_call_int(call, 3600000); /* as long as the request id itself */
+  state_call_command(call);
+}
+
 static void on_grant(void *arg, const char *message, size_t len) {
   State *s = arg;
   if (!message) return s->on_grant(s->grant_arg, NULL, NULL);

@@ -7,7 +7,7 @@
  *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
  *   sp:{NS/POOL}:pool             hash     template replicas strategy generation create_ms implicit
- *                                          reason message template_hash start_failures deleted seq (order of waiters)
+ *                                          reason message template_hash failures failure_ms deleted seq (order of waiters)
  *   sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
  *   sp:{NS/POOL}:all              zset     score 0, every sandbox: lexical index for lists
  *   sp:{NS/POOL}:creating         zset     score: ms since when
@@ -19,6 +19,7 @@
  *   sp:{NS/POOL}:deadlines        zset     score: ms at which a waiter gives up
  *   sp:{NS/POOL}:uids             hash     claim uid -> sandbox, while the sandbox is there
  *   sp:{NS/POOL}:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
+ *   sp:pin:NS/TEMPLATE:REQUEST_ID string   pool a claim from a template went to; expires after an hour
  *   sp:lease:NAME                 string   the replica that leads
  *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries
  *

@@ -67,7 +67,8 @@ static void pool_done(StateCall *call, const RedisReply *reply, const Error *err
       .template_hash = hash ? hash : "",
       .reason = reason ? reason : "",
       .message = message ? message : "",
-      .start_failures = state_field_int(f, "start_failures"),
+      .n_failures = state_field_int(f, "failures"),
+      .failure_ms = state_field_int(f, "failure_ms"),
       .n_creating = reply->items[1]->integer,
       .n_ready = reply->items[2]->integer,
       .n_claimed = reply->items[3]->integer,
@@ -94,7 +95,21 @@ static void pool_applied(StateCall *call, const RedisReply *reply, const Error *
   index_command(call->s, POOL_INDEX, "ZADD", call->ns, call->pool, pool_listed, call->fn, call->arg);
 }
 
+static void pool_scaled(StateCall *call, const RedisReply *reply, const Error *err) {
+  Error missing;
+  if (!err && reply->integer == 0) {
+    error_set(&missing, ERROR_NOT_FOUND, "pool \"%s\" not found in namespace \"%s\"", call->pool, call->ns);
+    err = &missing;
+  }
+  pool_listed(call, reply, err);
+}
+
 void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *arg) {
+  if (!spec->template_name) {
+    StateCall *call = STATE_CALL(s, spec->ns, spec->name, pool_scaled, fn, arg);
+    state_call_int(call, spec->replicas);
+    return state_call_script(call, STATE_SCRIPT(pool_scale));
+  }
   StateCall *call = STATE_CALL(s, spec->ns, spec->name, pool_applied, fn, arg);
   state_call_now(call);
   state_call_str(call, spec->template_name);

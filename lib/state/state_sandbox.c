@@ -207,15 +207,24 @@ static void ids_done(StateCall *call, const RedisReply *reply, const Error *err)
   fn(call->arg, ids, reply->n_items, NULL);
 }
 
-void state_releasing(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+/* Oldest first, at most 1000: who works them off asks again. */
+static void ids_of(State *s, const char *ns, const char *pool, const char *set, IdsFn fn, void *arg) {
   char key[STATE_KEY_MAX];
-  state_key_pool(key, ns, pool, "releasing");
+  state_key_pool(key, ns, pool, set);
   StateCall *call = STATE_CALL(s, ns, pool, ids_done, fn, arg);
   state_call_str(call, "ZRANGE");
   state_call_str(call, key);
   state_call_str(call, "0");
-  state_call_str(call, "-1");
+  state_call_str(call, "999");
   state_call_command(call);
+}
+
+void state_releasing(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+  ids_of(s, ns, pool, "releasing", fn, arg);
+}
+
+void state_creating(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+  ids_of(s, ns, pool, "creating", fn, arg);
 }
 
 /* ---- epoch and leases ---- */

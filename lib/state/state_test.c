@@ -208,10 +208,10 @@ static void failing(void **state) {
   assert_int_equal(fixture_get(f, id), SANDBOX_UNKNOWN);
   get_pool(f);
   assert_string_equal(f->reason, "ImageNotFound");
-  assert_int_equal(f->pool.start_failures, 1);
+  assert_int_equal(f->pool.n_failures, 1);
   fixture_make_ready(f, "p-aaaaa");
   get_pool(f);
-  assert_int_equal(f->pool.start_failures, 0);
+  assert_int_equal(f->pool.n_failures, 0);
   fixture_claim(f, "u1", "", 0, 0);
   state_failed(f->state, "default", "p-aaaaa", "OutOfMemory", "too much", fixture_done, f);
   fixture_wait(f);

@@ -6,8 +6,8 @@ local now, id = time(ARGV[1]), ARGV[2]
 local sb = key('sb:' .. id)
 local state = field(id, 'state')
 if state == '1' then
-  redis.call('HINCRBY', KEYS[1], 'start_failures', 1)
-  redis.call('HSET', KEYS[1], 'reason', ARGV[3], 'message', ARGV[4])
+  redis.call('HINCRBY', KEYS[1], 'failures', 1)
+  redis.call('HSET', KEYS[1], 'failure_ms', int(now), 'reason', ARGV[3], 'message', ARGV[4])
 end
 if state == '1' or state == '2' then
   remove(id)

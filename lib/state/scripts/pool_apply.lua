@@ -10,7 +10,7 @@ local implicit = ARGV[5] == '1' and '1' or false
 if not there then redis.call('HSET', KEYS[1], 'create_ms', int(time(ARGV[1]))) end
 if deleted or old[1] ~= ARGV[2] or old[2] ~= ARGV[3] or old[3] ~= ARGV[4] or old[4] ~= implicit then
   redis.call('HSET', KEYS[1], 'template', ARGV[2], 'replicas', ARGV[3], 'strategy', ARGV[4])
-  redis.call('HDEL', KEYS[1], 'deleted', 'implicit', 'reason', 'message', 'start_failures')
+  redis.call('HDEL', KEYS[1], 'deleted', 'implicit', 'reason', 'message', 'failures', 'failure_ms')
   if implicit then redis.call('HSET', KEYS[1], 'implicit', '1') end
   redis.call('HINCRBY', KEYS[1], 'generation', 1)
 end

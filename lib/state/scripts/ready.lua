@@ -12,7 +12,7 @@ if not pool_open() then
 end
 redis.call('ZREM', key('creating'), id)
 redis.call('HSET', key('sb:' .. id), 'route', ARGV[3], 'class', ARGV[4], 'ready_ms', int(now))
-redis.call('HDEL', KEYS[1], 'start_failures', 'reason', 'message')
+redis.call('HDEL', KEYS[1], 'failures', 'failure_ms', 'reason', 'message')
 while true do
   local uid = redis.call('ZRANGE', key('queue'), 0, 0)[1]
   if not uid then break end
