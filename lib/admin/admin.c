@@ -1,0 +1,101 @@
+/* See admin.h. */
+#include "lib/admin/admin.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+
+/* Scrapers and probes send a request line and a few headers, and no body. */
+#define MAX_HEAD_BYTES 8192
+#define TIMEOUT_S 10
+
+struct Admin {
+  struct evhttp *http;
+  const Metrics *metrics;
+  const char *unready;
+  void (*scrape_fn)(void *arg);
+  void *scrape_arg;
+};
+
+static void answer(struct evhttp_request *req, int status, const char *type, const char *text, size_t len) {
+  struct evbuffer *body = evbuffer_new();
+  if (!body || evbuffer_add(body, text, len)) abort();
+  evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+  evhttp_send_reply(req, status, NULL, body);
+  evbuffer_free(body);
+}
+
+static void answer_text(struct evhttp_request *req, int status, const char *text) {
+  answer(req, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static void on_metrics(struct evhttp_request *req, void *arg) {
+  Admin *admin = arg;
+  if (admin->scrape_fn) admin->scrape_fn(admin->scrape_arg);
+  Buf text = BUF_INIT(0);
+  if (metrics_write(admin->metrics, &text)) answer_text(req, HTTP_INTERNAL, "the metrics do not fit\n");
+  else answer(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text), text.len);
+  buf_deinit(&text);
+}
+
+static void on_healthz(struct evhttp_request *req, void *arg) { answer_text(req, HTTP_OK, "ok\n"); }
+
+static void on_readyz(struct evhttp_request *req, void *arg) {
+  Admin *admin = arg;
+  if (!admin->unready) return answer_text(req, HTTP_OK, "ok\n");
+  Buf text = BUF_INIT(0);
+  if (buf_printf(&text, "%s\n", admin->unready)) abort();
+  answer(req, HTTP_SERVUNAVAIL, "text/plain; charset=utf-8", buf_str(&text), text.len);
+  buf_deinit(&text);
+}
+
+static void on_other(struct evhttp_request *req, void *arg) {
+  answer_text(req, HTTP_NOTFOUND, "not found; there are /metrics, /healthz and /readyz\n");
+}
+
+Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
+  const char *colon = strrchr(address, ':');
+  int64_t port;
+  if (!colon || str_starts_with(address, "unix:") || str_to_int64(colon + 1, 0, 65535, &port)) {
+    error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
+    return NULL;
+  }
+  bool v6 = *address == '[';
+  CLEANUP(str_freep) char *host = str_ndup(address + v6, (size_t)(colon - address) - 2 * v6);
+  Admin *admin = calloc(1, sizeof *admin);
+  if (!admin) abort();
+  admin->metrics = metrics;
+  admin->http = evhttp_new(loop_base(loop));
+  if (!admin->http) abort();
+  if (evhttp_bind_socket(admin->http, *host ? host : "0.0.0.0", (uint16_t)port)) {
+    error_set(err, ERROR_UNAVAILABLE, "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
+    admin_free(admin);
+    return NULL;
+  }
+  evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+  evhttp_set_max_headers_size(admin->http, MAX_HEAD_BYTES);
+  evhttp_set_max_body_size(admin->http, 0);
+  evhttp_set_timeout(admin->http, TIMEOUT_S);
+  evhttp_set_cb(admin->http, "/metrics", on_metrics, admin);
+  evhttp_set_cb(admin->http, "/healthz", on_healthz, admin);
+  evhttp_set_cb(admin->http, "/readyz", on_readyz, admin);
+  evhttp_set_gencb(admin->http, on_other, admin);
+  return admin;
+}
+
+void admin_free(Admin *admin) {
+  if (!admin) return;
+  evhttp_free(admin->http);
+  free(admin);
+}
+
+void admin_set_unready(Admin *admin, const char *reason) { admin->unready = reason; }
+
+void admin_on_scrape(Admin *admin, void (*fn)(void *arg), void *arg) {
+  admin->scrape_fn = fn;
+  admin->scrape_arg = arg;
+}

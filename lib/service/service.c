@@ -1,0 +1,161 @@
+/* See service.h. The life of a service: configured, started, ready, draining, stopped. */
+#include "lib/service/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/descriptors.h"
+#include "lib/base/str.h"
+
+#define VERSION "0.1.0"
+
+typedef struct Host {
+  Service service;
+  const ServiceSpec *spec;
+  const char *unready; /* of the service itself; draining goes before it */
+  bool draining;
+  LoopSignal *term, *interrupt;
+} Host;
+
+/* The Service is the Host's first member, so that a service's own code needs no back pointer. */
+static Host *host_of(Service *service) { return (Host *)service; }
+
+static void publish_readiness(Host *host) {
+  const char *reason = host->draining ? "draining" : host->unready;
+  admin_set_unready(host->service.admin, reason);
+  if (host->service.rpc) rpc_server_set_serving(host->service.rpc, reason == NULL);
+}
+
+void service_set_ready(Service *service, const char *reason) {
+  Host *host = host_of(service);
+  if (!str_equal(reason, host->unready))
+    log_event(reason ? LOG_WARN : LOG_INFO, reason ? "unready" : "ready", LOG_STR("reason", reason));
+  host->unready = reason;
+  publish_readiness(host);
+}
+
+/* on_done is handed the service's state, and there is one service a process: methods find their metrics
+ * through this. */
+static Host *the_host;
+
+static void on_rpc_done(void *state, const char *path, ErrorKind status, int64_t duration_us) {
+  const char *method = strrchr(path, '/');
+  metrics_observe(the_host->service.metrics, the_host->spec->rpc_metric, (double)duration_us / 1e6,
+                  method ? method + 1 : path, error_kind_name(status), NULL);
+}
+
+static void on_drained(void *arg) { loop_stop(((Host *)arg)->service.loop); }
+
+static void on_signal(void *arg) {
+  Host *host = arg;
+  if (host->draining) {
+    log_event(LOG_WARN, "stopping_at_once", LOG_STR("reason", "second signal"));
+    _exit(1);
+  }
+  log_event(LOG_INFO, "draining", LOG_STR("reason", "signal"));
+  host->draining = true;
+  publish_readiness(host);
+  if (host->spec->drain) host->spec->drain(&host->service);
+  const ServiceConfig *config = host->service.config;
+  rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, host);
+}
+
+static int listen_all(Host *host, Error *err) {
+  Service *service = &host->service;
+  const ServiceConfig *config = service->config;
+  service->admin = admin_new(service->loop, config->admin_address, service->metrics, err);
+  if (!service->admin) return -1;
+  host->unready = "starting";
+  publish_readiness(host);
+  if (host->spec->start(service, err)) return -1;
+  const RpcServerConfig rpc = {
+      .address = config->grpc_address,
+      .methods = host->spec->methods,
+      .n_methods = host->spec->n_methods,
+      .service = service->state,
+      .descriptors = SANDPLANE_DESCRIPTORS,
+      .descriptors_len = SANDPLANE_DESCRIPTORS_len,
+      .on_done = on_rpc_done,
+  };
+  service->rpc = rpc_server_new(service->loop, &rpc, err);
+  if (!service->rpc) return -1;
+  publish_readiness(host);
+  return 0;
+}
+
+static void report_start(const Host *host) {
+  char *dump = config_dump_json(&host->spec->config, host->service.config);
+  log_event(LOG_INFO, "started", LOG_STR("version", VERSION), LOG_STR("config", dump));
+  free(dump);
+}
+
+static int run(Host *host) {
+  Service *service = &host->service;
+  Error err = {0};
+  int rc = 0;
+  service->loop = loop_new();
+  service->metrics = metrics_new(host->spec->metrics, host->spec->n_metrics);
+  if (listen_all(host, &err)) {
+    log_event(LOG_ERROR, "start_failed", LOG_ERR(&err));
+    rc = 1;
+  } else {
+    host->term = loop_signal_new(service->loop, SIGTERM, on_signal, host);
+    host->interrupt = loop_signal_new(service->loop, SIGINT, on_signal, host);
+    report_start(host);
+    loop_run(service->loop);
+    log_event(LOG_INFO, "stopped", LOG_STR("reason", "drained"));
+  }
+  loop_signal_free(host->term);
+  loop_signal_free(host->interrupt);
+  rpc_server_free(service->rpc);
+  service->rpc = NULL;
+  if (service->state) host->spec->stop(service);
+  admin_free(service->admin);
+  metrics_free(service->metrics);
+  loop_free(service->loop);
+  return rc;
+}
+
+static int configure(const ServiceSpec *spec, int argc, char **argv, void *config) {
+  Error err;
+  LogLevel level;
+  int rc = config_parse(&spec->config, argc, argv, config, &err);
+  if (rc == CONFIG_HELP) {
+    CLEANUP(str_freep) char *help = config_help(&spec->config);
+    fputs(help, stdout);
+    return CONFIG_HELP;
+  }
+  if (rc == CONFIG_VERSION) {
+    printf("%s %s\n", spec->config.program, VERSION);
+    return CONFIG_VERSION;
+  }
+  const char *level_name = rc ? "info" : ((ServiceConfig *)config)->log_level;
+  if (rc == 0 && !log_level_parse(level_name, &level))
+    rc = error_field(&err, "log-level", "--log-level: '%s' is not debug, info, warn or error", level_name);
+  if (rc) {
+    fprintf(stderr, "%s: %s\n", spec->config.program, err.message);
+    return -1;
+  }
+  log_setup(spec->config.program, level);
+  return 0;
+}
+
+int service_main(const ServiceSpec *spec, int argc, char **argv) {
+  void *config = calloc(1, spec->config_size);
+  if (!config) abort();
+  int rc = configure(spec, argc, argv, config);
+  if (rc == 0) {
+    /* a peer that goes away is an error of the write, not the end of the service */
+    signal(SIGPIPE, SIG_IGN);
+    Host host = {.service = {.name = spec->config.program, .config = config}, .spec = spec};
+    the_host = &host;
+    rc = run(&host);
+  } else {
+    rc = rc < 0 ? 2 : 0;
+  }
+  free(config);
+  return rc;
+}
