@@ -1,0 +1,440 @@
+/* See claim_store.h. */
+#include "services/claims/claim_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "services/claims/directory.h"
+#include "services/claims/orphan_store.h"
+
+enum {
+  ASK_AGAIN_MS = 1000,
+  /* The state drops a waiter by itself this long after its caller should have, in case this replica dies. */
+  WAITER_MARGIN_MS = 1000,
+  /* An implicit pool vanishes when it is empty, so it may go between making it and claiming from it. */
+  MAX_MAKES = 3,
+  N_BUCKETS = 4096,
+  RETRY_EMPTY_MS = 1000,
+};
+
+struct ClaimStore {
+  Claims *claims;
+  struct OrphanStore *orphans;
+  /* Counts grants that found nobody: one may overtake the answer that says QUEUED, so a claim that comes into
+   * the queue confirms at once if this grew while it was under way. */
+  uint64_t strange_grants;
+  size_t n_waiting;
+  ClaimOp *buckets[N_BUCKETS]; /* waiting, by token */
+};
+
+static void claim(ClaimOp *op);
+static void confirm(ClaimOp *op);
+static void choose_pool(ClaimOp *op);
+
+static ClaimOp **bucket(ClaimStore *store, const char *token) {
+  return &store->buckets[str_fnv1a32(token, strlen(token)) % N_BUCKETS];
+}
+
+static void table_remove(ClaimOp *op) {
+  if (!op->waiting)
+    return;
+  ClaimOp **at = bucket(op->store, op->token);
+  while (*at != op)
+    at = &(*at)->next;
+  *at = op->next;
+  op->waiting = false;
+  op->store->n_waiting--;
+}
+
+static bool token_shared(const ClaimOp *op) {
+  for (const ClaimOp *o = *bucket(op->store, op->token); o; o = o->next)
+    if (o != op && str_equal(o->token, op->token))
+      return true;
+  return false;
+}
+
+/* The op belongs to the caller again. */
+static void finish(ClaimOp *op, const SandboxRecord *record, const Error *err) {
+  table_remove(op);
+  loop_timer_free(op->timer);
+  loop_timer_free(op->ask_again);
+  op->fn(op->arg, record, op->queued, err);
+}
+
+static void fail(ClaimOp *op, ErrorKind kind, const char *message) {
+  Error err = {0};
+  error_set(&err, kind, "%s", message);
+  if (kind == ERROR_RESOURCE_EXHAUSTED)
+    err.retry_after_ms = RETRY_EMPTY_MS;
+  finish(op, NULL, &err);
+}
+
+static void fail_ended(ClaimOp *op) {
+  if (op->cancelled)
+    fail(op, ERROR_CANCELLED, "the caller has gone");
+  else if (op->call_ends_first)
+    fail(op, ERROR_DEADLINE_EXCEEDED, "the pool had nothing ready before the deadline of the call");
+  else
+    fail(op, ERROR_RESOURCE_EXHAUSTED, "the pool had nothing ready within max_wait");
+}
+
+static bool ended(const ClaimOp *op) { return op->cancelled || op->expired; }
+
+static void on_left(void *arg, const Error *err) {
+  ClaimOp *op = arg;
+  if (err && str_empty(op->spec->request_id))
+    orphan_store_add(op->store->orphans, op->spec->ns, op->pool, op->uid);
+  fail_ended(op);
+}
+
+/* Leaves the queue, unless another call here waits in the same place. */
+static void leave(ClaimOp *op) {
+  bool shared = token_shared(op);
+  table_remove(op);
+  op->busy = true;
+  if (shared)
+    on_left(op, NULL);
+  else
+    state_cancel_wait(op->store->claims->state, op->spec->ns, op->pool, op->token, on_left, op);
+}
+
+static void on_given_back(void *arg, const Error *err) {
+  ClaimOp *op = arg;
+  if (err)
+    orphan_store_add(op->store->orphans, op->spec->ns, op->pool, op->uid);
+  fail_ended(op);
+}
+
+/* What was claimed is being destroyed: a grant nobody confirmed in time, or, for a repeated request_id, what
+ * its holder has let go of since. */
+static void on_too_late(ClaimOp *op) {
+  if (!str_empty(op->spec->request_id)) {
+    Error err = {0};
+    error_field(&err, "request_id", "its sandbox has ended; a new one takes a new request_id");
+    err.kind = ERROR_FAILED_PRECONDITION;
+    finish(op, NULL, &err);
+  } else if (ended(op)) {
+    table_remove(op);
+    fail_ended(op);
+  } else {
+    table_remove(op);
+    random_uid(op->uid);
+    claim(op);
+  }
+}
+
+static void granted(ClaimOp *op, const SandboxRecord *record) {
+  op->queued = op->queued || record->wait_ms > 0;
+  if (record->state == SANDBOX_RELEASING) {
+    on_too_late(op);
+    return;
+  }
+  if (record->pending && !op->cancelled) {
+    table_remove(op);
+    snprintf(op->token, sizeof op->token, "%s", record->uid);
+    confirm(op);
+    return;
+  }
+  if (op->cancelled && str_empty(op->spec->request_id)) {
+    table_remove(op);
+    op->busy = true;
+    state_release(op->store->claims->state, record->ns, record->id, record->uid, "CallerGone", on_given_back, op);
+    return;
+  }
+  finish(op, record, NULL);
+}
+
+/* ---- waiting ---- */
+
+static void on_wait_over(void *arg) {
+  ClaimOp *op = arg;
+  op->expired = true;
+  if (!op->busy)
+    leave(op);
+}
+
+static void on_ask_again(void *arg) {
+  ClaimOp *op = arg;
+  if (!op->busy)
+    claim(op);
+}
+
+static void ask_again_soon(ClaimOp *op) {
+  if (!op->ask_again)
+    op->ask_again = loop_timer_new(op->store->claims->service->loop, on_ask_again, op);
+  loop_timer_start(op->ask_again, ASK_AGAIN_MS);
+}
+
+static void enter_queue(ClaimOp *op, const char *token) {
+  table_remove(op);
+  snprintf(op->token, sizeof op->token, "%s", token);
+  op->queued = true;
+  ClaimOp **at = bucket(op->store, op->token);
+  op->next = *at;
+  *at = op;
+  op->waiting = true;
+  op->store->n_waiting++;
+  if (ended(op)) {
+    leave(op);
+    return;
+  }
+  if (!op->timer) {
+    op->timer = loop_timer_new(op->store->claims->service->loop, on_wait_over, op);
+    int64_t left = op->give_up_ms - clock_mono_ms();
+    loop_timer_start(op->timer, left > 0 ? left : 0);
+  }
+  if (!str_empty(op->spec->request_id))
+    ask_again_soon(op);
+  if (op->store->strange_grants != op->grants_seen)
+    confirm(op);
+}
+
+static void on_confirmed(void *arg, const SandboxRecord *record, const Error *err) {
+  ClaimOp *op = arg;
+  op->busy = false;
+  if (record)
+    granted(op, record);
+  else if (ended(op))
+    leave(op);
+  else if (err->kind == ERROR_NOT_FOUND)
+    claim(op); /* still waiting, or confirmed too late: the claim script knows */
+  else if (err->kind == ERROR_UNAVAILABLE)
+    ask_again_soon(op);
+  else
+    finish(op, NULL, err);
+}
+
+static void confirm(ClaimOp *op) {
+  op->busy = true;
+  op->grants_seen = op->store->strange_grants;
+  state_confirm(op->store->claims->state, op->spec->ns, op->pool, op->token, on_confirmed, op);
+}
+
+static void on_grant(void *arg, const char *token, const char *id) {
+  ClaimStore *store = arg;
+  bool known = false;
+  for (size_t i = 0; i < N_BUCKETS; i++) {
+    if (token && &store->buckets[i] != bucket(store, token))
+      continue;
+    for (ClaimOp *op = store->buckets[i], *next; op; op = next) {
+      next = op->next;
+      if (token && !str_equal(op->token, token))
+        continue;
+      if (op->busy)
+        continue;
+      known = true;
+      confirm(op);
+    }
+  }
+  if (!known)
+    store->strange_grants++;
+}
+
+/* ---- claiming ---- */
+
+static void on_no_pool(ClaimOp *op) {
+  Error err = {0};
+  if (str_empty(op->spec->template_name)) {
+    error_set(&err, ERROR_NOT_FOUND, "pool %s in namespace %s does not exist", op->pool, op->spec->ns);
+    finish(op, NULL, &err);
+    return;
+  }
+  op->implicit = true;
+  choose_pool(op);
+}
+
+static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
+  ClaimOp *op = arg;
+  op->busy = false;
+  if (err) {
+    /* One that waits already goes on waiting. */
+    if (err->kind == ERROR_UNAVAILABLE && op->waiting && !ended(op)) {
+      ask_again_soon(op);
+      return;
+    }
+    if (err->kind == ERROR_UNAVAILABLE && !op->repeated && !op->cancelled) {
+      op->repeated = true;
+      claim(op);
+      return;
+    }
+    if (str_empty(op->spec->request_id))
+      orphan_store_add(op->store->orphans, op->spec->ns, op->pool, op->uid);
+    finish(op, NULL, err);
+    return;
+  }
+  switch (result->outcome) {
+  case CLAIM_GRANTED:
+    granted(op, result->record);
+    break;
+  case CLAIM_QUEUED:
+    enter_queue(op, result->token);
+    break;
+  case CLAIM_EMPTY:
+    if (!ended(op) && !str_empty(op->spec->template_name) && !op->implicit)
+      choose_pool(op);
+    else
+      fail(op, ERROR_RESOURCE_EXHAUSTED, "nothing is ready");
+    break;
+  case CLAIM_FULL:
+    fail(op, ERROR_RESOURCE_EXHAUSTED, "the queue of the pool is full");
+    break;
+  case CLAIM_NO_POOL:
+    on_no_pool(op);
+    break;
+  case CLAIM_ENDED:
+    on_too_late(op);
+    break;
+  }
+}
+
+static void claim(ClaimOp *op) {
+  const ClaimSpec *spec = op->spec;
+  int64_t wait_ms = op->give_up_ms - clock_mono_ms();
+  /* Candidates of a template are only looked at: the queue to wait in is the implicit pool's, or the pinned. */
+  bool queue = wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
+  ClaimRequest request = {
+      .ns = spec->ns,
+      .pool = op->pool,
+      .uid = op->uid,
+      .request_id = spec->request_id,
+      .ttl_ms = spec->ttl_ms,
+      .idle_timeout_ms = spec->idle_timeout_ms,
+      .labels = spec->labels,
+      .n_labels = spec->n_labels,
+      .env = spec->env,
+      .n_env = spec->n_env,
+      .max_wait_ms = queue ? wait_ms + WAITER_MARGIN_MS : 0,
+  };
+  op->busy = true;
+  op->grants_seen = op->store->strange_grants;
+  state_claim(op->store->claims->state, &request, on_claim, op);
+}
+
+/* ---- from a template ---- */
+
+static void on_implicit_made(void *arg, const PoolRecord *pool, const Error *err) {
+  ClaimOp *op = arg;
+  op->busy = false;
+  if (err)
+    finish(op, NULL, err);
+  else if (ended(op))
+    fail_ended(op);
+  else
+    claim(op);
+}
+
+static void on_template(void *arg, const TemplateRecord *record, const Error *err) {
+  ClaimOp *op = arg;
+  op->busy = false;
+  Error out;
+  if (err && err->kind == ERROR_NOT_FOUND) {
+    error_set(&out, ERROR_NOT_FOUND, "template %s in namespace %s does not exist", op->spec->template_name, op->spec->ns);
+    finish(op, NULL, &out);
+  } else if (err) {
+    finish(op, NULL, err);
+  } else if (ended(op)) {
+    fail_ended(op);
+  } else if (op->spec->max_wait_ms == 0 || op->makes++ == MAX_MAKES) {
+    fail(op, ERROR_RESOURCE_EXHAUSTED, "no pool of the template has anything ready");
+  } else {
+    op->busy = true;
+    PoolRecord pool = {
+        .ns = op->spec->ns, .name = op->pool, .template_name = op->spec->template_name, .implicit = true};
+    state_pool_apply(op->store->claims->state, &pool, on_implicit_made, op);
+  }
+}
+
+static void use_implicit(ClaimOp *op) {
+  Error err = {0};
+  if (claim_implicit_pool(op->spec->template_name, op->pool, &err) < 0) {
+    finish(op, NULL, &err);
+    return;
+  }
+  op->implicit = true;
+  op->busy = true;
+  state_template_get(op->store->claims->state, op->spec->ns, op->spec->template_name, on_template, op);
+}
+
+static void on_pinned(void *arg, const char *pool, const Error *err) {
+  ClaimOp *op = arg;
+  op->busy = false;
+  if (err) {
+    finish(op, NULL, err);
+  } else if (ended(op)) {
+    fail_ended(op);
+  } else if (str_starts_with(pool, STATE_IMPLICIT_POOL_PREFIX)) {
+    use_implicit(op);
+  } else {
+    snprintf(op->pool, sizeof op->pool, "%s", pool);
+    claim(op);
+  }
+}
+
+static void choose_pool(ClaimOp *op) {
+  const ClaimSpec *spec = op->spec;
+  const DirectoryPool *pool = NULL;
+  if (!op->implicit && op->n_tried < CLAIM_STORE_MAX_TRIES)
+    pool = directory_pick(op->store->claims->directory, spec->ns, spec->template_name,
+                          (const char(*)[STATE_NAME_MAX + 1])op->tried, op->n_tried);
+  if (!str_empty(spec->request_id) && !op->implicit && op->n_tried == 0) {
+    char implicit[STATE_NAME_MAX + 1];
+    Error err = {0};
+    if (!pool && claim_implicit_pool(spec->template_name, implicit, &err) < 0) {
+      finish(op, NULL, &err);
+      return;
+    }
+    op->busy = true;
+    op->n_tried = 1; /* the pinned one */
+    state_pin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id, pool ? pool->name : implicit,
+              on_pinned, op);
+    return;
+  }
+  if (!pool || !str_empty(spec->request_id)) {
+    use_implicit(op);
+    return;
+  }
+  snprintf(op->tried[op->n_tried++], sizeof op->tried[0], "%s", pool->name);
+  snprintf(op->pool, sizeof op->pool, "%s", pool->name);
+  claim(op);
+}
+
+void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms, ClaimStoreFn fn,
+                         void *arg) {
+  *op = (ClaimOp){.store = store, .spec = spec, .fn = fn, .arg = arg, .call_ends_first = call_ms < spec->max_wait_ms};
+  op->give_up_ms = clock_mono_ms() + (op->call_ends_first ? call_ms : spec->max_wait_ms);
+  random_uid(op->uid);
+  if (str_empty(spec->pool)) {
+    choose_pool(op);
+    return;
+  }
+  snprintf(op->pool, sizeof op->pool, "%s", spec->pool);
+  claim(op);
+}
+
+void claim_store_cancel(ClaimOp *op) {
+  op->cancelled = true;
+  if (!op->busy)
+    leave(op);
+}
+
+size_t claim_store_waiting(const ClaimStore *store) { return store->n_waiting; }
+
+ClaimStore *claim_store_new(Claims *claims) {
+  ClaimStore *store = calloc(1, sizeof *store);
+  if (!store)
+    abort();
+  store->claims = claims;
+  store->orphans = orphan_store_new(claims->service->loop, claims->state);
+  state_on_grant(claims->state, on_grant, store);
+  return store;
+}
+
+void claim_store_free(ClaimStore *store) {
+  if (!store)
+    return;
+  orphan_store_free(store->orphans);
+  free(store);
+}

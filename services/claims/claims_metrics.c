@@ -1,0 +1,39 @@
+/* See claims_metrics.h. */
+#include "services/claims/claims_metrics.h"
+
+/* 100 us to a minute: a warm claim is below a millisecond, a queued one lasts as long as a cold start. */
+static const double BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                 0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30,    60};
+
+const MetricDesc CLAIMS_METRICS[] = {
+    [CLAIMS_METRIC_RPC] = {.name = "sandplane_rpc_duration_seconds",
+                           .type = METRIC_HISTOGRAM,
+                           .help = "gRPC calls served, by method and status code",
+                           .labels = {"method", "code"},
+                           .buckets = BUCKETS,
+                           .n_buckets = sizeof BUCKETS / sizeof BUCKETS[0]},
+    [CLAIMS_METRIC_CLAIMS] = {.name = "sandplane_claims_total",
+                              .type = METRIC_COUNTER,
+                              .help = "CreateSandbox calls by how they ended",
+                              .labels = {"outcome"}},
+    [CLAIMS_METRIC_CLAIM_SECONDS] = {.name = "sandplane_claim_duration_seconds",
+                                     .type = METRIC_HISTOGRAM,
+                                     .help = "CreateSandbox calls that got a sandbox: warm at once or after the queue",
+                                     .labels = {"phase"},
+                                     .buckets = BUCKETS,
+                                     .n_buckets = sizeof BUCKETS / sizeof BUCKETS[0]},
+    [CLAIMS_METRIC_WAITING] = {.name = "sandplane_claims_waiting",
+                               .type = METRIC_GAUGE,
+                               .help = "CreateSandbox calls of this replica that wait in a pool's queue"},
+    [CLAIMS_METRIC_ENDED] = {.name = "sandplane_claims_ended_total",
+                             .type = METRIC_COUNTER,
+                             .help = "claims, grants and waiters that this replica ended because their time was over"},
+    [CLAIMS_METRIC_WATCHES] = {.name = "sandplane_watches",
+                               .type = METRIC_GAUGE,
+                               .help = "WatchSandboxes streams that are open"},
+    [CLAIMS_METRIC_POOLS] = {.name = "sandplane_claims_pools",
+                             .type = METRIC_GAUGE,
+                             .help = "pools this replica knows"},
+};
+
+const size_t CLAIMS_N_METRICS = sizeof CLAIMS_METRICS / sizeof CLAIMS_METRICS[0];

@@ -1,0 +1,102 @@
+/* sandplane-claims: who holds which sandbox, until when. This file only wires the parts. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/str.h"
+#include "services/claims/claim_store.h"
+#include "services/claims/claims.h"
+#include "services/claims/claims_metrics.h"
+#include "services/claims/create_rpc.h"
+#include "services/claims/directory.h"
+#include "services/claims/expire_loop.h"
+#include "services/claims/list_rpc.h"
+#include "services/claims/sandbox_rpc.h"
+#include "services/claims/watch_rpc.h"
+
+#define SERVICE "/sandplane.v1.SandboxService/"
+
+static const RpcMethod METHODS[] = {
+    {SERVICE "CreateSandbox", RPC_UNARY, create_rpc},      {SERVICE "GetSandbox", RPC_UNARY, sandbox_rpc_get},
+    {SERVICE "ListSandboxes", RPC_UNARY, list_rpc},        {SERVICE "WatchSandboxes", RPC_UNARY, watch_rpc},
+    {SERVICE "UpdateSandbox", RPC_UNARY, sandbox_rpc_update}, {SERVICE "DeleteSandbox", RPC_UNARY, sandbox_rpc_delete},
+};
+
+static void on_redis(void *arg, bool connected) {
+  Claims *claims = arg;
+  service_set_ready(claims->service, connected ? NULL : "the state store does not answer");
+  if (connected)
+    directory_refresh(claims->directory);
+}
+
+static void on_pool(void *arg, const char *ns, const char *pool, bool present) {
+  Claims *claims = arg;
+  if (present)
+    expire_loop_touch(claims->expire, ns, pool);
+  else
+    expire_loop_drop(claims->expire, ns, pool);
+  watch_hub_pool(claims->watches, ns, pool, present);
+}
+
+static void on_scrape(void *arg) {
+  Claims *claims = arg;
+  Metrics *metrics = claims->service->metrics;
+  metrics_set(metrics, CLAIMS_METRIC_WAITING, (double)claim_store_waiting(claims->store), NULL, NULL, NULL);
+  metrics_set(metrics, CLAIMS_METRIC_WATCHES, (double)watch_hub_size(claims->watches), NULL, NULL, NULL);
+  metrics_set(metrics, CLAIMS_METRIC_POOLS, (double)directory_size(claims->directory), NULL, NULL, NULL);
+}
+
+static int start(Service *service, Error *err) {
+  Claims *claims = calloc(1, sizeof *claims);
+  if (!claims)
+    abort();
+  service->state = claims;
+  claims->service = service;
+  claims->config = service->config;
+  claims->redis = redis_client_new(service->loop, &(RedisConfig){.address = claims->config->redis_address,
+                                                                 .password = claims->config->redis_password});
+  char replica[33];
+  random_uid(replica);
+  claims->state = state_new(claims->redis, replica);
+  claims->expire = expire_loop_new(claims);
+  claims->watches = watch_hub_new(claims);
+  claims->store = claim_store_new(claims);
+  claims->directory = directory_new(service->loop, claims->state, on_pool, claims);
+  service_set_ready(service, "the state store does not answer");
+  redis_client_on_state(claims->redis, on_redis, claims);
+  admin_on_scrape(service->admin, on_scrape, claims);
+  return 0;
+}
+
+static void drain(Service *service) {
+  Claims *claims = service->state;
+  watch_hub_drain(claims->watches);
+}
+
+static void stop(Service *service) {
+  Claims *claims = service->state;
+  if (!claims)
+    return;
+  redis_client_free(claims->redis); /* answers what is still asked, so the parts below are alive */
+  directory_free(claims->directory);
+  claim_store_free(claims->store);
+  watch_hub_free(claims->watches);
+  expire_loop_free(claims->expire);
+  state_free(claims->state);
+  free(claims);
+}
+
+int main(int argc, char **argv) {
+  const ServiceSpec spec = {
+      .config = CLAIMS_CONFIG,
+      .config_size = sizeof(ClaimsConfig),
+      .metrics = CLAIMS_METRICS,
+      .n_metrics = CLAIMS_N_METRICS,
+      .methods = METHODS,
+      .n_methods = sizeof METHODS / sizeof METHODS[0],
+      .rpc_metric = CLAIMS_METRIC_RPC,
+      .start = start,
+      .drain = drain,
+      .stop = stop,
+  };
+  return service_main(&spec, argc, argv);
+}

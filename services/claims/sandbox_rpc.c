@@ -1,0 +1,139 @@
+/* See sandbox_rpc.h.
+ *
+ * An update that moves the end into the past releases the sandbox in the same call instead of leaving it to
+ * the expiry loop: the caller was told it ends now.
+ */
+#include "services/claims/sandbox_rpc.h"
+
+#include "api/sandplane/v1/sandbox.pb-c.h"
+#include "google/protobuf/empty.pb-c.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/rpc/rpc_request.h"
+#include "services/claims/claim.h"
+#include "services/claims/claims.h"
+#include "services/claims/expire_loop.h"
+#include "services/claims/message_rpc.h"
+
+typedef struct Named {
+  RpcRequest request;
+  ResourceName name;
+} Named;
+
+static void not_found(Error *out, const Error *err, const ResourceName *name) {
+  *out = *err;
+  if (err->kind == ERROR_NOT_FOUND)
+    error_set(out, ERROR_NOT_FOUND, "sandbox %s in namespace %s does not exist", name->id, name->ns);
+}
+
+static void reply_sandbox(Named *named, const SandboxRecord *record) {
+  RpcRequest *request = &named->request;
+  Sandplane__V1__Sandbox *box =
+      message_sandbox(request->arena, record, claims_of(request->service)->config->router_url);
+  rpc_request_reply(request, &box->base);
+}
+
+static void on_record(void *arg, const SandboxRecord *record, const Error *err) {
+  Named *named = arg;
+  if (record) {
+    reply_sandbox(named, record);
+    return;
+  }
+  Error out;
+  not_found(&out, err, &named->name);
+  rpc_request_fail(&named->request, &out);
+}
+
+void sandbox_rpc_get(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
+  Named *named = rpc_request_new(call, claims, sizeof *named);
+  Error err = {0};
+  const Sandplane__V1__GetSandboxRequest *in =
+      rpc_pb_unpack(&sandplane__v1__get_sandbox_request__descriptor, named->request.arena, data, len, &err);
+  if (!in || resource_name_parse(in->name, "sandboxes", "name", &named->name, &err) < 0) {
+    rpc_request_fail(&named->request, &err);
+    return;
+  }
+  state_get(claims_of(named->request.service)->state, named->name.ns, named->name.id, on_record, named);
+}
+
+/* ---- update ---- */
+
+typedef struct Update {
+  Named named;
+  bool ends_now;
+  Sandplane__V1__Sandbox *answer;
+} Update;
+
+static void on_ended(void *arg, const Error *err) {
+  Update *update = arg;
+  if (err) {
+    rpc_request_fail(&update->named.request, err);
+    return;
+  }
+  log_event(LOG_INFO, "sandbox_released", LOG_STR("sandbox", update->answer->name),
+            LOG_STR("uid", update->answer->uid), LOG_STR("reason", "Expired"));
+  rpc_request_reply(&update->named.request, &update->answer->base);
+}
+
+static void on_updated(void *arg, const SandboxRecord *record, const Error *err) {
+  Update *update = arg;
+  if (!record || !update->ends_now) {
+    if (record)
+      expire_loop_touch(claims_of(update->named.request.service)->expire, record->ns, record->pool);
+    on_record(&update->named, record, err);
+    return;
+  }
+  RpcRequest *request = &update->named.request;
+  SandboxRecord ending = *record;
+  ending.state = SANDBOX_RELEASING;
+  ending.reason = "Expired";
+  update->answer = message_sandbox(request->arena, &ending, claims_of(request->service)->config->router_url);
+  state_release(claims_of(request->service)->state, record->ns, record->id, record->uid, "Expired", on_ended, update);
+}
+
+void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
+  Update *update = rpc_request_new(call, claims, sizeof *update);
+  RpcRequest *request = &update->named.request;
+  Error err = {0};
+  const Sandplane__V1__UpdateSandboxRequest *message =
+      rpc_pb_unpack(&sandplane__v1__update_sandbox_request__descriptor, request->arena, data, len, &err);
+  if (!message) {
+    rpc_request_fail(request, &err);
+    return;
+  }
+  ClaimUpdateInput in = message_update_input(request->arena, message);
+  SandboxUpdate u;
+  int64_t now_ms = clock_wall_ms();
+  if (claim_check_update(&in, now_ms, &update->named.name, &u, &err) < 0) {
+    rpc_request_fail(request, &err);
+    return;
+  }
+  update->ends_now = (u.mask & STATE_UPDATE_EXPIRE) && u.expire_ms && u.expire_ms <= now_ms;
+  state_update(claims_of(request->service)->state, update->named.name.ns, update->named.name.id, &u, on_updated, update);
+}
+
+/* ---- delete ---- */
+
+static void on_released(void *arg, const Error *err) {
+  Named *named = arg;
+  if (err) {
+    rpc_request_fail(&named->request, err);
+    return;
+  }
+  log_event(LOG_INFO, "sandbox_released", LOG_STR("namespace", named->name.ns), LOG_STR("sandbox", named->name.id),
+            LOG_STR("reason", "Deleted"), LOG_STR("peer", rpc_call_peer(named->request.call)));
+  Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+  rpc_request_reply(&named->request, &empty.base);
+}
+
+void sandbox_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
+  Named *named = rpc_request_new(call, claims, sizeof *named);
+  Error err = {0};
+  const Sandplane__V1__DeleteSandboxRequest *in =
+      rpc_pb_unpack(&sandplane__v1__delete_sandbox_request__descriptor, named->request.arena, data, len, &err);
+  if (!in || resource_name_parse(in->name, "sandboxes", "name", &named->name, &err) < 0) {
+    rpc_request_fail(&named->request, &err);
+    return;
+  }
+  state_release(claims_of(named->request.service)->state, named->name.ns, named->name.id, "", "Deleted", on_released, named);
+}
