@@ -1,0 +1,16 @@
+/* Flags and environment of the pools service. */
+#ifndef SANDPLANE_SERVICES_POOLS_CONFIG_H_
+#define SANDPLANE_SERVICES_POOLS_CONFIG_H_
+
+#include "lib/service/service.h"
+
+typedef struct PoolsConfig {
+  ServiceConfig service;
+  const char *redis_address;
+  const char *redis_password;
+  const char *reconciler;
+} PoolsConfig;
+
+extern const ConfigTable POOLS_CONFIG;
+
+#endif

@@ -1,0 +1,89 @@
+/* sandplane-pools: templates, pools, and keeping each pool at its size. This file only wires the parts. */
+#include <stdlib.h>
+
+#include "lib/base/str.h"
+#include "services/pools/leader_loop.h"
+#include "services/pools/pool_rpc.h"
+#include "services/pools/pools.h"
+#include "services/pools/pools_metrics.h"
+#include "services/pools/refill_loop.h"
+#include "services/pools/template_rpc.h"
+
+#define TEMPLATE_SERVICE "/sandplane.v1.TemplateService/"
+#define POOL_SERVICE "/sandplane.v1.PoolService/"
+
+static const RpcMethod METHODS[] = {
+    {TEMPLATE_SERVICE "ApplyTemplate", RPC_UNARY, template_rpc_apply},
+    {TEMPLATE_SERVICE "GetTemplate", RPC_UNARY, template_rpc_get},
+    {TEMPLATE_SERVICE "ListTemplates", RPC_UNARY, template_rpc_list},
+    {TEMPLATE_SERVICE "DeleteTemplate", RPC_UNARY, template_rpc_delete},
+    {POOL_SERVICE "ApplyPool", RPC_UNARY, pool_rpc_apply},
+    {POOL_SERVICE "GetPool", RPC_UNARY, pool_rpc_get},
+    {POOL_SERVICE "ListPools", RPC_UNARY, pool_rpc_list},
+    {POOL_SERVICE "DeletePool", RPC_UNARY, pool_rpc_delete},
+    {POOL_SERVICE "ScalePool", RPC_UNARY, pool_rpc_scale},
+};
+
+static void on_redis(void *arg, bool connected) {
+  Pools *pools = arg;
+  service_set_ready(pools->service, connected ? NULL : "the state store does not answer");
+  if (connected)
+    refill_loop_look(pools->refill);
+}
+
+static void on_leadership(void *arg, bool leads) {
+  Pools *pools = arg;
+  refill_loop_lead(pools->refill, leads);
+}
+
+static int start(Service *service, Error *err) {
+  Pools *pools = calloc(1, sizeof *pools);
+  if (!pools)
+    abort();
+  service->state = pools;
+  pools->service = service;
+  pools->config = service->config;
+  pools->redis = redis_client_new(service->loop, &(RedisConfig){.address = pools->config->redis_address,
+                                                                .password = pools->config->redis_password});
+  char replica[33];
+  random_uid(replica);
+  pools->state = state_new(pools->redis, replica);
+  pools->reconciler = rpc_channel_new(service->loop, pools->config->reconciler);
+  pools->refill = refill_loop_new(pools);
+  pools->leader = leader_loop_new(service->loop, pools->state, on_leadership, pools);
+  service_set_ready(service, "the state store does not answer");
+  redis_client_on_state(pools->redis, on_redis, pools);
+  return 0;
+}
+
+static void drain(Service *service) {
+  Pools *pools = service->state;
+  leader_loop_resign(pools->leader);
+}
+
+static void stop(Service *service) {
+  Pools *pools = service->state;
+  /* Both answer what is still asked, so the parts below are alive. */
+  rpc_channel_free(pools->reconciler);
+  redis_client_free(pools->redis);
+  leader_loop_free(pools->leader);
+  refill_loop_free(pools->refill);
+  state_free(pools->state);
+  free(pools);
+}
+
+int main(int argc, char **argv) {
+  const ServiceSpec spec = {
+      .config = POOLS_CONFIG,
+      .config_size = sizeof(PoolsConfig),
+      .metrics = POOLS_METRICS,
+      .n_metrics = POOLS_N_METRICS,
+      .methods = METHODS,
+      .n_methods = sizeof METHODS / sizeof METHODS[0],
+      .rpc_metric = POOLS_METRIC_RPC,
+      .start = start,
+      .drain = drain,
+      .stop = stop,
+  };
+  return service_main(&spec, argc, argv);
+}

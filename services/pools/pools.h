@@ -1,0 +1,23 @@
+/* What the parts of the pools service share; main.c makes it, and the loop thread owns it. */
+#ifndef SANDPLANE_SERVICES_POOLS_POOLS_H_
+#define SANDPLANE_SERVICES_POOLS_POOLS_H_
+
+#include "lib/rpc/rpc_client.h"
+#include "lib/service/service.h"
+#include "lib/state/state.h"
+#include "services/pools/config.h"
+
+typedef struct Pools {
+  Service *service;
+  const PoolsConfig *config;
+  RedisClient *redis;
+  State *state;
+  RpcChannel *reconciler;
+  struct RefillLoop *refill;
+  struct LeaderLoop *leader;
+} Pools;
+
+/* The service of an RpcRequest. */
+static inline Pools *pools_of(void *service) { return service; }
+
+#endif

@@ -1,0 +1,12 @@
+/* TemplateService. */
+#ifndef SANDPLANE_SERVICES_POOLS_TEMPLATE_RPC_H_
+#define SANDPLANE_SERVICES_POOLS_TEMPLATE_RPC_H_
+
+#include "lib/rpc/rpc_server.h"
+
+void template_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len);
+void template_rpc_get(RpcCall *call, void *pools, const uint8_t *data, size_t len);
+void template_rpc_list(RpcCall *call, void *pools, const uint8_t *data, size_t len);
+void template_rpc_delete(RpcCall *call, void *pools, const uint8_t *data, size_t len);
+
+#endif
