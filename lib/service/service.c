@@ -17,6 +17,7 @@ typedef struct Host {
   const ServiceSpec *spec;
   const char *unready; /* of the service itself; draining goes before it */
   bool draining;
+  int holds; /* of the drain: the gRPC server's, and those of service_hold */
   LoopSignal *term, *interrupt;
 } Host;
 
@@ -47,7 +48,13 @@ static void on_rpc_done(void *state, const char *path, ErrorKind status, int64_t
                   method ? method + 1 : path, error_kind_name(status), NULL);
 }
 
-static void on_drained(void *arg) { loop_stop(((Host *)arg)->service.loop); }
+void service_hold(Service *service) { host_of(service)->holds++; }
+
+void service_release(Service *service) {
+  if (--host_of(service)->holds == 0) loop_stop(service->loop);
+}
+
+static void on_drained(void *arg) { service_release(arg); }
 
 static void on_signal(void *arg) {
   Host *host = arg;
@@ -58,9 +65,10 @@ static void on_signal(void *arg) {
   log_event(LOG_INFO, "draining", LOG_STR("reason", "signal"));
   host->draining = true;
   publish_readiness(host);
+  service_hold(&host->service);
   if (host->spec->drain) host->spec->drain(&host->service);
   const ServiceConfig *config = host->service.config;
-  rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, host);
+  rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, &host->service);
 }
 
 static int listen_all(Host *host, Error *err) {
@@ -135,6 +143,7 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
   const char *level_name = rc ? "info" : ((ServiceConfig *)config)->log_level;
   if (rc == 0 && !log_level_parse(level_name, &level))
     rc = error_field(&err, "log-level", "--log-level: '%s' is not debug, info, warn or error", level_name);
+  if (rc == 0 && spec->check) rc = spec->check(config, &err);
   if (rc) {
     fprintf(stderr, "%s: %s\n", spec->config.program, err.message);
     return -1;

@@ -55,10 +55,14 @@ typedef struct ServiceSpec {
   size_t n_methods;
   /* Index in metrics of a histogram {method, code} in seconds that every gRPC call is observed in. */
   size_t rpc_metric;
+  /* Judges what the table cannot, for example two flags that exclude each other: -1 with one line is exit 2.
+   * Optional. */
+  int (*check)(const void *config, Error *err);
   /* Makes service->state. The gRPC listener opens after it; call service_set_ready when the service can do
    * its job (Redis connected, ...). */
   int (*start)(Service *service, Error *err);
-  /* SIGTERM: calls are drained; stop whatever makes work by itself. Optional. */
+  /* SIGTERM: calls are drained; stop whatever makes work by itself. What takes time to end on top of the calls
+   * says so with service_hold. Optional. */
   void (*drain)(Service *service);
   /* After the drain: free service->state. */
   void (*stop)(Service *service);
@@ -66,6 +70,9 @@ typedef struct ServiceSpec {
 
 /* reason NULL: ready. */
 void service_set_ready(Service *service, const char *reason);
+/* Inside drain: the process goes on until service_release has been called as often, on the loop. */
+void service_hold(Service *service);
+void service_release(Service *service);
 /* main() of a service. Exit codes: 0 clean; 1 runtime failure; 2 bad flags. */
 int service_main(const ServiceSpec *spec, int argc, char **argv);
 

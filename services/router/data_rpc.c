@@ -1,0 +1,272 @@
+/* See data_rpc.h. */
+#include "services/router/data_rpc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/sandplane/internal/v1/router.pb-c.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/resource/resource.h"
+#include "lib/rpc/rpc_pb.h"
+#include "lib/wire/wire_connect.h"
+#include "services/router/router.h"
+#include "services/router/runtime_open.h"
+#include "services/router/sandbox_store.h"
+#include "services/router/stream.h"
+
+DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
+
+typedef struct DataCall {
+  Router *router;
+  RpcCall *call;
+  bool single;
+  ResourceName name;
+  char *uid;
+  /* The first message: the request of a single call, else a copy. */
+  const uint8_t *first;
+  size_t first_len;
+  uint8_t *copy;
+  SandboxLookup *lookup;
+  Stream *stream;
+  Activity *activity;
+  bool read_waits; /* the sandbox is behind: the client's next message is not asked for yet */
+} DataCall;
+
+static void count(DataCall *d, int delta) {
+  metrics_add(d->router->service->metrics, ROUTER_SANDBOX_CALLS, delta, NULL, NULL, NULL);
+}
+
+/* NULL: OK. */
+static void finish(DataCall *d, const Error *err) {
+  rpc_call_finish(d->call, err);
+  count(d, -1);
+  sandbox_lookup_cancel(d->lookup);
+  stream_free(d->stream);
+  activity_stop(d->activity, clock_wall_ms());
+  free(d->uid);
+  free(d->copy);
+  free(d);
+}
+
+static void on_cancel(RpcCall *call, void *arg) {
+  Error err;
+  if (rpc_call_time_left_ms(call) == 0)
+    error_set(&err, ERROR_DEADLINE_EXCEEDED, "the deadline has passed");
+  else
+    error_set(&err, ERROR_CANCELLED, "the client has gone");
+  finish(arg, &err);
+}
+
+/* ---- From the sandbox to the client ---- */
+
+static void on_ended(void *arg, const SandboxRecord *record, const Error *err) {
+  DataCall *d = arg;
+  d->lookup = NULL;
+  finish(d, err);
+}
+
+/* The sandbox did not answer, or broke off before its status. */
+static void find_out_why(DataCall *d) {
+  stream_free(d->stream);
+  d->stream = NULL;
+  d->lookup = sandbox_lookup_end(d->router->state, d->router->loop, d->name.ns, d->name.id, d->uid, on_ended, d);
+}
+
+static void on_written(RpcCall *call, void *arg) {
+  DataCall *d = arg;
+  if (d->stream && rpc_call_pending_bytes(call) < STREAM_LOW)
+    stream_resume(d->stream);
+}
+
+static void fail_malformed(DataCall *d) {
+  Error err;
+  error_set(&err, ERROR_INTERNAL, "the runtime of sandbox \"%s\" sent a malformed frame", d->name.id);
+  finish(d, &err);
+}
+
+/* The frame behind a message is a status of OK: both can leave as one. */
+static bool is_last(const uint8_t *data, size_t len) {
+  WireFrame frame;
+  Error err;
+  size_t used;
+  if (wire_parse(data, len, &frame, &used, &err) != 0 || frame.type != WIRE_STATUS)
+    return false;
+  runtime_status(&frame, &err);
+  return err.kind == ERROR_NONE;
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
+  DataCall *d = arg;
+  WireFrame frame;
+  Error err;
+  size_t used;
+  int rc = wire_parse(data, len, &frame, &used, &err);
+  if (rc == WIRE_MORE)
+    return 0;
+  if (rc == 0 && frame.type == WIRE_STATUS) {
+    runtime_status(&frame, &err);
+    finish(d, err.kind == ERROR_NONE ? NULL : &err);
+  } else if (rc == 0 && frame.type == WIRE_MESSAGE) {
+    rpc_call_write(d->call, frame.payload, frame.len, on_written, d);
+    if (is_last(data + used, len - used)) {
+      finish(d, NULL);
+      return len;
+    }
+    if (rpc_call_pending_bytes(d->call) >= STREAM_HIGH)
+      stream_pause(d->stream);
+    return used;
+  } else {
+    fail_malformed(d);
+  }
+  return len;
+}
+
+static void on_eof(void *arg) {
+  find_out_why(arg);
+}
+
+static void on_error(void *arg, int errnum) {
+  find_out_why(arg);
+}
+
+/* ---- From the client to the sandbox ---- */
+
+static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len);
+
+static void on_drain(void *arg) {
+  DataCall *d = arg;
+  if (!d->read_waits)
+    return;
+  d->read_waits = false;
+  rpc_call_read(d->call, on_message, d);
+}
+
+static const StreamHandlers STREAM_HANDLERS = {
+    .on_data = on_data, .on_eof = on_eof, .on_drain = on_drain, .on_error = on_error};
+
+static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len) {
+  DataCall *d = arg;
+  uint8_t header[WIRE_HEADER_LEN];
+  if (!d->stream)
+    return;
+  wire_header(header, data ? WIRE_MESSAGE : WIRE_HALF_CLOSE, len);
+  stream_write(d->stream, header, sizeof header);
+  if (!data)
+    return;
+  stream_write(d->stream, data, len);
+  if (stream_pending(d->stream) >= STREAM_HIGH)
+    d->read_waits = true;
+  else
+    rpc_call_read(call, on_message, d);
+}
+
+/* OPEN, the first message and, when it is the only one, the end: in one write. */
+static int compose(const DataCall *d, const SandboxRecord *record, Buf *out) {
+  int64_t left = rpc_call_time_left_ms(d->call);
+  const char *method = strrchr(rpc_call_path(d->call), '/') + 1;
+  if (runtime_open(out, method, record, 0, left == INT64_MAX ? 0 : left > 0 ? left : 1) != 0 ||
+      wire_append(out, WIRE_MESSAGE, d->first, d->first_len) != 0)
+    return -1;
+  return d->single ? wire_append(out, WIRE_HALF_CLOSE, NULL, 0) : 0;
+}
+
+static void on_record(void *arg, const SandboxRecord *record, const Error *err) {
+  DataCall *d = arg;
+  Error why;
+  CLEANUP(buf_deinit) Buf out = {0};
+  d->lookup = NULL;
+  if (err) {
+    finish(d, err);
+    return;
+  }
+  d->uid = str_dup(record->uid);
+  int fd = wire_connect(record->route, &why);
+  if (fd < 0) {
+    find_out_why(d);
+    return;
+  }
+  d->stream = stream_new(d->router->loop, fd, WIRE_HEADER_LEN + WIRE_MAX_PAYLOAD, &STREAM_HANDLERS, d);
+  if (compose(d, record, &out) != 0) {
+    error_set(&why, ERROR_RESOURCE_EXHAUSTED, "the message is larger than %d bytes", WIRE_MAX_PAYLOAD);
+    finish(d, &why);
+    return;
+  }
+  d->activity = activity_start(d->router->state, d->router->loop, record, true, clock_wall_ms());
+  stream_write(d->stream, out.data, out.len);
+  if (!d->single)
+    rpc_call_read(d->call, on_message, d);
+}
+
+/* ---- The first message ---- */
+
+static int read_name(const uint8_t *data, size_t len, bool single, ResourceName *ret_name, Error *err) {
+  CLEANUP(arena_freep) Arena *arena = arena_new();
+  const Sandplane__Internal__V1__Addressed *addressed;
+  if (single) {
+    addressed = rpc_pb_unpack(&sandplane__internal__v1__addressed__descriptor, arena, data, len, err);
+    if (!addressed)
+      return -1;
+    return resource_name_parse(addressed->name, "sandboxes", "name", ret_name, err);
+  }
+  const Sandplane__Internal__V1__AddressedStart *message =
+      rpc_pb_unpack(&sandplane__internal__v1__addressed_start__descriptor, arena, data, len, err);
+  if (!message)
+    return -1;
+  if (!message->start)
+    return error_field(err, "start", "the first message must be start");
+  return resource_name_parse(message->start->name, "sandboxes", "start.name", ret_name, err);
+}
+
+/* False: the call is finished. */
+static bool look_up(DataCall *d) {
+  Error err;
+  if (read_name(d->first, d->first_len, d->single, &d->name, &err) != 0) {
+    finish(d, &err);
+    return false;
+  }
+  d->lookup = sandbox_lookup(d->router->state, d->router->loop, d->name.ns, d->name.id, on_record, d);
+  return true;
+}
+
+static DataCall *data_call_new(RpcCall *call, void *router, bool single) {
+  DataCall *d = calloc(1, sizeof *d);
+  if (!d)
+    abort();
+  d->router = router;
+  d->call = call;
+  d->single = single;
+  count(d, 1);
+  return d;
+}
+
+void data_rpc_single(RpcCall *call, void *router, const uint8_t *data, size_t len) {
+  DataCall *d = data_call_new(call, router, true);
+  d->first = data;
+  d->first_len = len;
+  if (look_up(d))
+    rpc_call_on_cancel(call, on_cancel, d);
+}
+
+static void on_first(RpcCall *call, void *arg, const uint8_t *data, size_t len) {
+  DataCall *d = arg;
+  Error err;
+  if (!data) {
+    error_field(&err, "start", "the first message must be start");
+    finish(d, &err);
+    return;
+  }
+  d->copy = malloc(len ? len : 1);
+  if (!d->copy)
+    abort();
+  memcpy(d->copy, data, len);
+  d->first = d->copy;
+  d->first_len = len;
+  look_up(d);
+}
+
+void data_rpc_stream(RpcCall *call, void *router, const uint8_t *data, size_t len) {
+  DataCall *d = data_call_new(call, router, false);
+  rpc_call_read(call, on_first, d);
+  rpc_call_on_cancel(call, on_cancel, d);
+}

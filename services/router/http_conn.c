@@ -1,0 +1,446 @@
+/* See http_conn.h. What a connection is doing is its phase; each phase has its own time limit. */
+#include "services/router/http_conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "services/router/exchange.h"
+#include "services/router/forward.h"
+#include "services/router/http_log.h"
+#include "services/router/stream.h"
+
+/* Limits of the Agent Sandbox router. */
+#define HEAD_TIMEOUT_MS 10000
+#define IDLE_TIMEOUT_MS 120000
+/* What a client sends ahead is kept up to here. */
+#define IN_MAX (64 << 10)
+/* A closing client gets the rest of its answer as long as it takes some of it every so often. */
+#define CLOSE_STEP_MS 2000
+#define CLOSE_STEPS 15
+/* Methods for the Allow field: all but CONNECT and TRACE, which would lead past or mirror the router. */
+#define ALLOWED "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
+
+typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING } Phase;
+
+struct HttpConn {
+  Router *router;
+  void (*closed)(void *arg, HttpConn *conn);
+  void *closed_arg;
+  HttpConn *next, *prev;
+  char peer_ip[64];
+  Stream *stream;
+  HttpReader *reader;
+  LoopTimer *timer;
+  Phase phase;
+  bool draining;
+  uint64_t close_sent;
+  int close_steps;
+
+  /* The request being answered. */
+  Exchange *exchange;
+  HttpLog log;
+  bool request_done; /* its body was read */
+  bool keep_alive, is_head, expects_continue, upgrade;
+  int minor_version;
+  ForwardBody request_body, answer_body;
+  bool answered; /* the answer's head was sent */
+  bool trailers; /* and its last chunk */
+  uint64_t sent_before;
+};
+
+static void drop_exchange(HttpConn *c) {
+  if (!c->exchange)
+    return;
+  c->log.ns = exchange_is_found(c->exchange) ? c->log.target.ns : "-";
+  exchange_free(c->exchange);
+  c->exchange = NULL;
+}
+
+static void conn_free(HttpConn *c) {
+  drop_exchange(c);
+  http_log_end(&c->log, c->router, 499, stream_sent(c->stream) - c->sent_before);
+  stream_free(c->stream);
+  http_reader_free(c->reader);
+  loop_timer_free(c->timer);
+  c->closed(c->closed_arg, c);
+  free(c);
+}
+
+/* Cuts an answer that cannot be completed so that nobody takes it for whole. */
+static void conn_reset(HttpConn *c) {
+  stream_reset_on_close(c->stream);
+  conn_free(c);
+}
+
+static void start_closing(HttpConn *c) {
+  c->phase = PHASE_CLOSING;
+  c->close_sent = stream_sent(c->stream);
+  c->close_steps = 0;
+  stream_end(c->stream);
+  stream_resume(c->stream);
+  loop_timer_start(c->timer, CLOSE_STEP_MS);
+}
+
+static void start_idle(HttpConn *c) {
+  c->phase = PHASE_IDLE;
+  c->sent_before = stream_sent(c->stream);
+  loop_timer_start(c->timer, IDLE_TIMEOUT_MS);
+  stream_resume(c->stream);
+  stream_show_again(c->stream);
+}
+
+/* The answer is sent. */
+static void request_over(HttpConn *c, int status) {
+  drop_exchange(c);
+  http_log_end(&c->log, c->router, status, stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
+  if (c->keep_alive && c->request_done && !c->draining)
+    start_idle(c);
+  else
+    start_closing(c);
+}
+
+/* The router's own answer. */
+static void answer_error(HttpConn *c, int status, const char *detail, const char *allow) {
+  CLEANUP(buf_deinit) Buf out = {0};
+  c->keep_alive = c->keep_alive && c->request_done && !c->draining;
+  forward_error(&out, status, detail, allow, c->keep_alive, c->is_head);
+  stream_write(c->stream, out.data, out.len);
+  c->answered = true;
+  request_over(c, status);
+}
+
+/* ---- The sandbox's side ---- */
+
+static void on_ready(void *arg) {
+  HttpConn *c = arg;
+  if (c->expects_continue && !c->request_done)
+    stream_printf(c->stream, "HTTP/1.1 100 Continue\r\n\r\n");
+  stream_resume(c->stream);
+}
+
+static void on_exchange_drain(void *arg) {
+  HttpConn *c = arg;
+  stream_resume(c->stream);
+}
+
+static void on_answer_head(void *arg, const HttpHead *head) {
+  HttpConn *c = arg;
+  CLEANUP(buf_deinit) Buf out = {0};
+  /* a body that is still coming when the answer does may never end: not worth a connection */
+  ForwardClient client = {c->minor_version, c->keep_alive && c->request_done && !c->draining};
+  c->answer_body = forward_response(&out, head, client, &c->keep_alive);
+  c->answered = true;
+  c->log.status = head->status;
+  stream_write(c->stream, out.data, out.len);
+}
+
+static void on_answer_body(void *arg, const uint8_t *data, size_t len) {
+  HttpConn *c = arg;
+  if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED) {
+    CLEANUP(buf_deinit) Buf chunk = {0};
+    forward_chunk(&chunk, data, len);
+    stream_write(c->stream, chunk.data, chunk.len);
+  } else {
+    stream_write(c->stream, data, len);
+  }
+  if (stream_pending(c->stream) >= STREAM_HIGH)
+    exchange_pause(c->exchange);
+}
+
+static void on_answer_trailer(void *arg, const HttpHeader *field) {
+  HttpConn *c = arg;
+  if (c->answer_body != FORWARD_CHUNKED || !forward_allows_trailer(field->name))
+    return;
+  if (!c->trailers) {
+    stream_write(c->stream, "0\r\n", 3);
+    c->trailers = true;
+  }
+  stream_printf(c->stream, "%s: %s\r\n", field->name, field->value);
+}
+
+static void on_answer_end(void *arg) {
+  HttpConn *c = arg;
+  if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED)
+    stream_printf(c->stream, "%s\r\n", c->trailers ? "" : "0\r\n");
+  request_over(c, c->log.status);
+}
+
+static void on_switch(void *arg, const HttpHead *head) {
+  HttpConn *c = arg;
+  CLEANUP(buf_deinit) Buf out = {0};
+  forward_switch(&out, head);
+  stream_write(c->stream, out.data, out.len);
+  c->phase = PHASE_TUNNEL;
+  c->answered = true;
+  c->keep_alive = false;
+  c->log.status = 101;
+  stream_show_again(c->stream);
+}
+
+static void on_exchange_fail(void *arg, ExchangeFailure failure) {
+  HttpConn *c = arg;
+  char detail[160];
+  if (c->phase == PHASE_TUNNEL) {
+    request_over(c, 101);
+  } else if (c->answered) {
+    conn_reset(c);
+  } else if (failure == EXCHANGE_TIMEOUT) {
+    snprintf(detail, sizeof detail, "Timed out waiting for the backend sandbox: %s", c->log.target.id);
+    answer_error(c, 504, detail, NULL);
+  } else if (failure == EXCHANGE_NO_STATE) {
+    answer_error(c, 500, "An internal error occurred in the proxy.", NULL);
+  } else {
+    snprintf(detail, sizeof detail, "Could not connect to the backend sandbox: %s", c->log.target.id);
+    answer_error(c, 502, detail, NULL);
+  }
+}
+
+static const ExchangeHandlers EXCHANGE_HANDLERS = {
+    .on_ready = on_ready,
+    .on_drain = on_exchange_drain,
+    .on_head = on_answer_head,
+    .on_body = on_answer_body,
+    .on_trailer = on_answer_trailer,
+    .on_end = on_answer_end,
+    .on_switch = on_switch,
+    .on_fail = on_exchange_fail,
+};
+
+/* ---- The client's side ---- */
+
+static void answer_health(HttpConn *c) {
+  static const char BODY[] = "{\"status\":\"ok\"}";
+  stream_printf(c->stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
+                sizeof BODY - 1, c->keep_alive ? "" : "Connection: close\r\n", c->is_head ? "" : BODY);
+  request_over(c, 200);
+}
+
+static bool is_health(const char *path) {
+  return strncmp(path, "/healthz", 8) == 0 && (path[8] == 0 || path[8] == '?');
+}
+
+/* Whether the router answers the request itself, and has. */
+static bool refuse(HttpConn *c, const HttpHead *head) {
+  Router *r = c->router;
+  const char *detail = NULL;
+  if (!forward_path(head))
+    detail = "Invalid request target.";
+  else if (http_head_count(head, "Host") > 1 || (head->minor_version >= 1 && !http_head_get(head, "Host")))
+    detail = "Missing or repeated Host header.";
+  if (strcmp(head->method, "CONNECT") == 0 || strcmp(head->method, "TRACE") == 0) {
+    answer_error(c, 405, "Method Not Allowed", ALLOWED);
+    return true;
+  }
+  if (detail) {
+    answer_error(c, 400, detail, NULL);
+    return true;
+  }
+  if (is_health(forward_path(head))) {
+    answer_health(c);
+    return true;
+  }
+  AuthzDenial denial = authz_check_bearer(&r->authz, head);
+  if (!denial.status && (detail = target_parse(head, r->config->proxy_timeout_ms, &c->log.target)))
+    denial = (AuthzDenial){400, detail};
+  if (!denial.status)
+    denial = authz_check_target(&r->authz, head, &c->log.target, clock_wall_ms() / 1000);
+  if (denial.status != 400)
+    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", denial.status ? "deny" : "allow", NULL);
+  if (denial.status)
+    answer_error(c, denial.status, denial.detail, NULL);
+  return denial.status != 0;
+}
+
+static bool on_request_head(void *arg, const HttpHead *head) {
+  HttpConn *c = arg;
+  CLEANUP(buf_deinit) Buf out = {0};
+  loop_timer_stop(c->timer);
+  c->phase = PHASE_ANSWER;
+  c->keep_alive = head->keep_alive && !c->draining;
+  c->is_head = strcmp(head->method, "HEAD") == 0;
+  c->minor_version = head->minor_version;
+  c->request_done = head->no_body;
+  c->expects_continue = head->minor_version >= 1 && http_head_has_token(head, "Expect", "100-continue");
+  /* one that comes with a body is an ordinary request: bytes behind it would be ambiguous */
+  c->upgrade = head->upgrade && head->no_body && head->minor_version >= 1;
+  c->answered = c->trailers = false;
+  http_log_start(&c->log, c->router, head, c->peer_ip);
+  if (refuse(c, head))
+    return c->phase != PHASE_CLOSING;
+  c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade);
+  c->exchange = exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &EXCHANGE_HANDLERS, c);
+  /* the body waits for the sandbox; without one the client's leaving should be seen */
+  if (!c->request_done)
+    stream_pause(c->stream);
+  return true;
+}
+
+static void on_request_body(void *arg, const uint8_t *data, size_t len) {
+  HttpConn *c = arg;
+  if (!c->exchange)
+    return;
+  if (c->request_body == FORWARD_CHUNKED) {
+    CLEANUP(buf_deinit) Buf chunk = {0};
+    forward_chunk(&chunk, data, len);
+    exchange_write(c->exchange, chunk.data, chunk.len);
+  } else {
+    exchange_write(c->exchange, data, len);
+  }
+  if (exchange_pending(c->exchange) >= STREAM_HIGH)
+    stream_pause(c->stream);
+}
+
+static void on_request_end(void *arg) {
+  HttpConn *c = arg;
+  if (c->exchange && c->request_body == FORWARD_CHUNKED)
+    exchange_write(c->exchange, "0\r\n\r\n", 5);
+  c->request_done = true;
+}
+
+static const HttpReaderHandlers READER_HANDLERS = {
+    .on_head = on_request_head, .on_body = on_request_body, .on_end = on_request_end};
+
+/* Bytes that are no request, or whose body breaks off: 400, or silence when an answer has begun. */
+static void malformed(HttpConn *c, const Error *err) {
+  if (c->answered) {
+    conn_reset(c);
+    return;
+  }
+  drop_exchange(c);
+  c->keep_alive = c->request_done = c->is_head = false;
+  if (c->phase != PHASE_ANSWER)
+    http_log_start(&c->log, c->router, NULL, c->peer_ip);
+  if (err->kind == ERROR_RESOURCE_EXHAUSTED)
+    answer_error(c, 431, "Request header fields are too large.", NULL);
+  else
+    answer_error(c, 400, "Malformed HTTP request.", NULL);
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
+  HttpConn *c = arg;
+  size_t used;
+  Error err;
+  switch (c->phase) {
+  case PHASE_CLOSING:
+    return len;
+  case PHASE_TUNNEL:
+    exchange_write(c->exchange, data, len);
+    if (exchange_pending(c->exchange) >= STREAM_HIGH)
+      stream_pause(c->stream);
+    return len;
+  case PHASE_ANSWER:
+    if (c->request_done)
+      return 0;
+    break;
+  case PHASE_IDLE:
+    c->phase = PHASE_HEAD;
+    loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
+    break;
+  case PHASE_HEAD:
+    break;
+  }
+  if (http_reader_feed(c->reader, data, len, &used, &err) == 0)
+    return used;
+  malformed(c, &err);
+  return len;
+}
+
+static void on_eof(void *arg) {
+  HttpConn *c = arg;
+  if (c->phase == PHASE_TUNNEL) {
+    exchange_end(c->exchange);
+  } else if (c->phase != PHASE_CLOSING || stream_pending(c->stream) == 0) {
+    conn_free(c);
+  }
+}
+
+static void on_drain(void *arg) {
+  HttpConn *c = arg;
+  if (!c->exchange)
+    return;
+  exchange_note(c->exchange);
+  exchange_resume(c->exchange);
+}
+
+static void on_error(void *arg, int errnum) {
+  conn_free(arg);
+}
+
+static const StreamHandlers STREAM_HANDLERS = {
+    .on_data = on_data, .on_eof = on_eof, .on_drain = on_drain, .on_error = on_error};
+
+static void step_closing(HttpConn *c) {
+  bool stuck = stream_sent(c->stream) == c->close_sent;
+  c->close_sent = stream_sent(c->stream);
+  c->close_steps = stuck ? c->close_steps + 1 : 0;
+  if (stream_pending(c->stream) == 0 || c->close_steps >= CLOSE_STEPS)
+    conn_free(c);
+  else
+    loop_timer_start(c->timer, CLOSE_STEP_MS);
+}
+
+static void on_timer(void *arg) {
+  HttpConn *c = arg;
+  if (c->phase == PHASE_CLOSING) {
+    step_closing(c);
+  } else if (c->phase == PHASE_HEAD) {
+    http_log_start(&c->log, c->router, NULL, c->peer_ip);
+    c->keep_alive = c->is_head = false;
+    answer_error(c, 408, "Timed out waiting for the request.", NULL);
+  } else {
+    conn_free(c);
+  }
+}
+
+HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
+                        void *arg) {
+  HttpConn *c = calloc(1, sizeof *c);
+  if (!c)
+    abort();
+  c->router = router;
+  c->closed = closed;
+  c->closed_arg = arg;
+  snprintf(c->peer_ip, sizeof c->peer_ip, "%s", peer_ip);
+  c->stream = stream_new(router->loop, fd, IN_MAX, &STREAM_HANDLERS, c);
+  c->reader = http_reader_new(HTTP_REQUESTS, &READER_HANDLERS, c);
+  c->timer = loop_timer_new(router->loop, on_timer, c);
+  start_idle(c);
+  /* who connects has something to say */
+  loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
+  return c;
+}
+
+void http_conn_drain(HttpConn *c) {
+  c->draining = true;
+  c->keep_alive = false;
+  if (c->phase == PHASE_IDLE)
+    start_closing(c);
+}
+
+void http_conn_abort(HttpConn *c) {
+  conn_free(c);
+}
+
+void http_conn_link(HttpConn *c, HttpConn **head) {
+  c->next = *head;
+  if (*head)
+    (*head)->prev = c;
+  *head = c;
+}
+
+void http_conn_unlink(HttpConn *c, HttpConn **head) {
+  if (c->prev)
+    c->prev->next = c->next;
+  else
+    *head = c->next;
+  if (c->next)
+    c->next->prev = c->prev;
+}
+
+HttpConn *http_conn_next(const HttpConn *c) {
+  return c->next;
+}

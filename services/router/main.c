@@ -1,0 +1,115 @@
+/* sandplane-router: the front door. This file only wires the parts. */
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "services/router/data_rpc.h"
+#include "services/router/forward_rpc.h"
+#include "services/router/http_listener.h"
+#include "services/router/router.h"
+
+#define SANDBOXES "/sandplane.v1.SandboxService/"
+
+static const RpcMethod METHODS[] = {
+    {SANDBOXES "Exec", RPC_UNARY, data_rpc_single},
+    {SANDBOXES "ExecStream", RPC_STREAM, data_rpc_stream},
+    {SANDBOXES "ReadFile", RPC_UNARY, data_rpc_single},
+    {SANDBOXES "WriteFile", RPC_STREAM, data_rpc_stream},
+    {SANDBOXES "ListFiles", RPC_UNARY, data_rpc_single},
+    {SANDBOXES "Stat", RPC_UNARY, data_rpc_single},
+    {SANDBOXES "RemoveFile", RPC_UNARY, data_rpc_single},
+    {SANDBOXES "CreateSandbox", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES "GetSandbox", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES "ListSandboxes", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES "UpdateSandbox", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES "DeleteSandbox", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES, RPC_STREAM, forward_rpc_claims},
+    {"/sandplane.v1.TemplateService/", RPC_STREAM, forward_rpc_pools},
+    {"/sandplane.v1.PoolService/", RPC_STREAM, forward_rpc_pools},
+    {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
+};
+
+static void on_redis(void *arg, bool connected) {
+  Router *router = arg;
+  service_set_ready(router->service, connected ? NULL : "the state store does not answer");
+}
+
+static int check(const void *arg, Error *err) {
+  const RouterConfig *config = arg;
+  Authz authz;
+  int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
+  authz_deinit(&authz);
+  return rc;
+}
+
+/* A connection takes two descriptors, and the usual soft limit is 1024. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    log_event(LOG_WARN, "descriptor_limit_kept", LOG_INT("limit", (int64_t)limit.rlim_cur));
+}
+
+static int start(Service *service, Error *err) {
+  Router *router = calloc(1, sizeof *router);
+  if (!router)
+    abort();
+  service->state = router;
+  const RouterConfig *config = service->config;
+  *router = (Router){.service = service, .loop = service->loop, .config = config};
+  if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
+    return -1;
+  raise_descriptor_limit();
+  router->redis = redis_client_new(
+      service->loop, &(RedisConfig){.address = config->redis_address, .password = config->redis_password});
+  router->state = state_new(router->redis, "router");
+  router->claims = rpc_channel_new(service->loop, config->claims);
+  router->pools = rpc_channel_new(service->loop, config->pools);
+  router->reconciler = rpc_channel_new(service->loop, config->reconciler);
+  router->http = http_listener_new(router, err);
+  if (!router->http)
+    return -1;
+  service_set_ready(service, "the state store does not answer");
+  redis_client_on_state(router->redis, on_redis, router);
+  return 0;
+}
+
+static void on_http_drained(void *arg) {
+  service_release(arg);
+}
+
+static void drain(Service *service) {
+  Router *router = service->state;
+  service_hold(service);
+  http_listener_drain(router->http, router->config->service.shutdown_grace_ms, on_http_drained, service);
+}
+
+static void stop(Service *service) {
+  Router *router = service->state;
+  http_listener_free(router->http);
+  rpc_channel_free(router->claims);
+  rpc_channel_free(router->pools);
+  rpc_channel_free(router->reconciler);
+  redis_client_free(router->redis);
+  state_free(router->state);
+  authz_deinit(&router->authz);
+  free(router);
+}
+
+int main(int argc, char **argv) {
+  const ServiceSpec spec = {
+      .config = ROUTER_CONFIG,
+      .config_size = sizeof(RouterConfig),
+      .metrics = ROUTER_METRICS,
+      .n_metrics = ROUTER_N_METRICS,
+      .methods = METHODS,
+      .n_methods = ARRAY_LEN(METHODS),
+      .rpc_metric = ROUTER_RPC_SECONDS,
+      .check = check,
+      .start = start,
+      .drain = drain,
+      .stop = stop,
+  };
+  return service_main(&spec, argc, argv);
+}

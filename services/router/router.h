@@ -1,0 +1,55 @@
+/* What the parts of the router share: its configuration, its metrics, its connections to the rest. */
+#ifndef SANDPLANE_SERVICES_ROUTER_ROUTER_H_
+#define SANDPLANE_SERVICES_ROUTER_ROUTER_H_
+
+#include "lib/redis/redis.h"
+#include "lib/rpc/rpc_client.h"
+#include "lib/service/service.h"
+#include "lib/state/state.h"
+#include "services/router/authz.h"
+
+typedef struct RouterConfig {
+  ServiceConfig service;
+  const char *http_address;
+  const char *redis_address;
+  const char *redis_password;
+  const char *claims, *pools, *reconciler;
+  const char *authz_mode, *authz_secret_file, *auth_token;
+  int64_t proxy_timeout_ms;
+  int64_t upgrade_idle_timeout_ms;
+  int64_t max_connections;
+  int64_t upstream_max_retries;
+  bool access_log;
+} RouterConfig;
+
+extern const ConfigTable ROUTER_CONFIG;
+
+/* Indexes of ROUTER_METRICS; names and labels of sandbox_router_* are those of the Agent Sandbox router. */
+typedef enum RouterMetric {
+  ROUTER_RPC_SECONDS,
+  ROUTER_REQUESTS,
+  ROUTER_REQUEST_SECONDS,
+  ROUTER_INFLIGHT,
+  ROUTER_UPSTREAM_ERRORS,
+  ROUTER_UPSTREAM_RETRIES,
+  ROUTER_AUTHZ_DECISIONS,
+  ROUTER_CONNECTIONS,
+  ROUTER_CONNECTIONS_REFUSED,
+  ROUTER_SANDBOX_CALLS,
+  ROUTER_N_METRICS,
+} RouterMetric;
+
+extern const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS];
+
+typedef struct Router {
+  Service *service;
+  Loop *loop;
+  const RouterConfig *config;
+  RedisClient *redis;
+  State *state;
+  RpcChannel *claims, *pools, *reconciler;
+  Authz authz;
+  struct HttpListener *http;
+} Router;
+
+#endif

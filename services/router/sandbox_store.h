@@ -1,0 +1,38 @@
+/* What the router asks the shared state about a sandbox, for every call and request anew.
+ *
+ * Nothing is cached: a read is one round trip on a pipelined connection, and DeleteSandbox promises that the
+ * sandbox cannot be reached once it has returned. The claim's uid that goes to the runtime fences what happens
+ * between the read and the call.
+ */
+#ifndef SANDPLANE_SERVICES_ROUTER_SANDBOX_STORE_H_
+#define SANDPLANE_SERVICES_ROUTER_SANDBOX_STORE_H_
+
+#include "lib/base/error.h"
+#include "lib/loop/loop.h"
+#include "lib/state/state.h"
+
+typedef struct SandboxLookup SandboxLookup;
+
+/* record: of a CLAIMED sandbox, valid during the call. Otherwise NULL and err: NOT_FOUND, FAILED_PRECONDITION
+ * (not claimed, or why it ended), or what the state store answered. */
+typedef void (*SandboxLookupFn)(void *arg, const SandboxRecord *record, const Error *err);
+
+/* fn runs later, once, never from inside. */
+SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
+                              void *arg);
+/* A sandbox that was CLAIMED by uid did not answer or broke off: waits up to 2 s for the state to say why. fn
+ * gets UNAVAILABLE with the reason; record is NULL. */
+SandboxLookup *sandbox_lookup_end(State *state, Loop *loop, const char *ns, const char *id, const char *uid,
+                                  SandboxLookupFn fn, void *arg);
+/* fn will not run. NULL-safe. */
+void sandbox_lookup_cancel(SandboxLookup *lookup);
+
+/* Keeps a claimed sandbox from idling out while it is in use. */
+typedef struct Activity Activity;
+/* steady: it is in use until activity_stop; otherwise only when noted. NULL when the claim has no idle
+ * timeout; the functions below take it. now_ms: wall clock. */
+Activity *activity_start(State *state, Loop *loop, const SandboxRecord *record, bool steady, int64_t now_ms);
+void activity_note(Activity *activity, int64_t now_ms);
+void activity_stop(Activity *activity, int64_t now_ms);
+
+#endif

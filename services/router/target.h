@@ -1,0 +1,24 @@
+/* Which sandbox an HTTP request is for: the X-Sandbox-* headers, checked in the order and with the words of
+ * the Agent Sandbox router, so that its clients understand a refusal. */
+#ifndef SANDPLANE_SERVICES_ROUTER_TARGET_H_
+#define SANDPLANE_SERVICES_ROUTER_TARGET_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/compiler.h"
+#include "lib/http/http_reader.h"
+
+typedef struct Target {
+  char ns[64], id[64];
+  uint16_t port;
+  int64_t timeout_ms;
+  /* The caller named an address or a uid as well. They are checked and not used: the state alone decides
+   * where a sandbox is; but a scoped token does not cover such a request. */
+  bool names_address;
+} Target;
+
+/* max_timeout_ms: the default, and the most X-Sandbox-Timeout can ask for. NULL, or the detail of the 400. */
+const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *ret_target) MUST_CHECK;
+
+#endif
