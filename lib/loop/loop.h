@@ -39,8 +39,9 @@ void loop_timer_start(LoopTimer *timer, int64_t delay_ms);
 void loop_timer_stop(LoopTimer *timer);
 void loop_timer_free(LoopTimer *timer); /* NULL-safe; allowed inside its own callback */
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
-/* Level-triggered. events: LOOP_READ | LOOP_WRITE, 0 to pause. Never closes the descriptor. */
+/* LOOP_CLOSED: the peer has closed; told even while what it sent before is not read. */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_CLOSED = 4 };
+/* Level-triggered. events: any of these, 0 to pause. Never closes the descriptor. */
 LoopFd *loop_fd_new(Loop *loop, int fd, int events, void (*fn)(int events, void *arg), void *arg);
 void loop_fd_set(LoopFd *f, int events);
 void loop_fd_free(LoopFd *f); /* NULL-safe; allowed inside its own callback */

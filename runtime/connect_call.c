@@ -1,0 +1,86 @@
+/* Connect: a byte stream to a port inside. The sandbox has no network that the host could reach it by, so the
+ * runtime is the way in. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/methods.h"
+#include "runtime/relay.h"
+
+typedef struct Connect {
+  Call *call;
+  int fd;
+  LoopFd *watch;
+} Connect;
+
+static void refuse(Connect *x, int why) {
+  Error err;
+  error_set(&err, ERROR_UNAVAILABLE, "port %u inside the sandbox: %s", call_port(x->call), strerror(why));
+  call_finish(x->call, &err);
+}
+
+static void on_connected(int events, void *arg) {
+  Connect *x = arg;
+  int why = 0;
+  socklen_t len = sizeof why;
+  getsockopt(x->fd, SOL_SOCKET, SO_ERROR, &why, &len);
+  loop_fd_free(x->watch);
+  x->watch = NULL;
+  if (why) return refuse(x, why);
+  Call *call = x->call;
+  Loop *loop = call_runtime(call)->loop;
+  int inner = x->fd;
+  call_set_data(call, NULL);
+  free(x);
+  uint8_t accept[WIRE_HEADER_LEN];
+  wire_header(accept, WIRE_ACCEPT, 0);
+  Buf rest;
+  int outer = call_detach(call, &rest);
+  relay_start(loop, outer, inner, accept, sizeof accept, rest.data, rest.len);
+  buf_deinit(&rest);
+}
+
+static void on_open(Call *call) {
+  Connect *x = calloc(1, sizeof *x);
+  if (!x) abort();
+  *x = (Connect){.call = call, .fd = -1};
+  call_set_data(call, x);
+  Error err;
+  uint32_t port = call_port(call);
+  if (port < 1 || port > 65535) {
+    error_field(&err, "port", "must be 1 to 65535");
+    return call_finish(call, &err);
+  }
+  x->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int one = 1;
+  if (x->fd >= 0) setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (x->fd < 0 || (connect(x->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)) return refuse(x, errno);
+  /* what the caller sends from here on is not ours to read */
+  call_pause(call, true);
+  x->watch = loop_fd_new(call_runtime(call)->loop, x->fd, LOOP_WRITE, on_connected, x);
+}
+
+static void on_message(Call *call, const uint8_t *data, size_t len) {
+  Error err;
+  error_set(&err, ERROR_INVALID_ARGUMENT, "Connect takes no messages");
+  call_finish(call, &err);
+}
+
+static void on_half_close(Call *call) { on_message(call, NULL, 0); }
+
+static void on_end(Call *call) {
+  Connect *x = call_data(call);
+  if (!x) return;
+  loop_fd_free(x->watch);
+  if (x->fd >= 0) close(x->fd);
+  free(x);
+}
+
+const CallMethod METHOD_CONNECT = {
+    .name = "Connect", .on_open = on_open, .on_message = on_message, .on_half_close = on_half_close, .on_end = on_end};

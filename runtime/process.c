@@ -1,0 +1,323 @@
+/* See process.h. */
+#include "runtime/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "runtime/process_spawn.h"
+
+/* How long the output of a command that has ended is waited for, when something it left behind holds the
+ * pipes: long enough for `cmd | tee` to finish, short enough for `server &`. */
+#define LINGER_MS 1000
+#define READ_CHUNK (64 << 10)
+/* Reads of one turn, so that a flood of output does not starve the others. */
+#define READS_PER_TURN 8
+
+typedef struct Output {
+  struct Process *process;
+  int stream, fd;
+  LoopFd *watch;
+} Output;
+
+struct Process {
+  Process *next, **link;
+  ProcessTable *table;
+  ProcessHandlers handlers; /* on_exit NULL: abandoned */
+  void *arg;
+  pid_t pid;
+  bool reaped, terminal, stdin_closing, paused;
+  int status;
+  Output out[2];
+  int stdin_fd;
+  LoopFd *stdin_watch;
+  Buf stdin_buf;
+  LoopTimer *timer; /* timeout; after the end, the linger */
+  bool timed_out;
+  int64_t start_us, end_us;
+};
+
+struct ProcessTable {
+  Loop *loop;
+  uid_t uid;
+  gid_t gid;
+  LoopSignal *sigchld;
+  Process *head;
+};
+
+static void close_output(Output *o) {
+  loop_fd_free(o->watch);
+  o->watch = NULL;
+  if (o->fd >= 0) close(o->fd);
+  o->fd = -1;
+}
+
+static void close_stdin(Process *p) {
+  loop_fd_free(p->stdin_watch);
+  p->stdin_watch = NULL;
+  /* a terminal's one descriptor belongs to its output */
+  if (p->stdin_fd >= 0 && !p->terminal) close(p->stdin_fd);
+  p->stdin_fd = -1;
+  buf_deinit(&p->stdin_buf);
+}
+
+static void process_free(Process *p) {
+  close_stdin(p);
+  close_output(&p->out[0]);
+  close_output(&p->out[1]);
+  loop_timer_free(p->timer);
+  *p->link = p->next;
+  if (p->next) p->next->link = p->link;
+  free(p);
+}
+
+static bool drained(const Process *p) { return p->out[0].fd < 0 && p->out[1].fd < 0; }
+
+static void finish(Process *p) {
+  ProcessExit e = {.exit_code = -1, .timed_out = p->timed_out, .duration_us = p->end_us - p->start_us};
+  if (WIFEXITED(p->status)) e.exit_code = WEXITSTATUS(p->status);
+  else e.signal = WTERMSIG(p->status);
+  if (p->handlers.on_exit) p->handlers.on_exit(p->arg, &e);
+  process_free(p);
+}
+
+static void finish_if_done(Process *p) {
+  if (p->reaped && drained(p)) finish(p);
+}
+
+static void kill_group(const Process *p, int signo) {
+  /* -pid: the group it leads; gone (ESRCH) is what is wanted */
+  if (!p->reaped) kill(p->pid, signo);
+  kill(-p->pid, signo);
+}
+
+static void on_timer(void *arg) {
+  Process *p = arg;
+  if (!p->reaped) {
+    p->timed_out = true;
+    kill_group(p, SIGKILL);
+    return;
+  }
+  close_output(&p->out[0]);
+  close_output(&p->out[1]);
+  finish(p);
+}
+
+static void on_readable(int events, void *arg) {
+  Output *o = arg;
+  Process *p = o->process;
+  uint8_t chunk[READ_CHUNK];
+  for (int i = 0; i < READS_PER_TURN && !p->paused; i++) {
+    ssize_t n = read(o->fd, chunk, sizeof chunk);
+    if (n > 0) {
+      if (p->handlers.on_output) p->handlers.on_output(p->arg, o->stream, chunk, (size_t)n);
+      if (o->fd < 0) return;
+      continue;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    /* the end; a terminal says EIO when its last user has closed it */
+    close_output(o);
+    if (p->terminal) close_stdin(p);
+    finish_if_done(p);
+    return;
+  }
+}
+
+static void on_reaped(Process *p, int status) {
+  p->reaped = true;
+  p->status = status;
+  p->end_us = clock_mono_us();
+  close_stdin(p);
+  if (drained(p)) return finish(p);
+  /* the pipes may hold output that was written before the end: the loop reads it first */
+  loop_timer_start(p->timer, p->timed_out ? 0 : LINGER_MS);
+}
+
+static void on_sigchld(void *arg) {
+  ProcessTable *t = arg;
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+    for (Process *p = t->head; p; p = p->next)
+      if (p->pid == pid && !p->reaped) {
+        on_reaped(p, status);
+        break;
+      }
+}
+
+ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid) {
+  ProcessTable *t = calloc(1, sizeof *t);
+  if (!t) abort();
+  *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid};
+  t->sigchld = loop_signal_new(loop, SIGCHLD, on_sigchld, t);
+  return t;
+}
+
+void process_table_free(ProcessTable *t) {
+  if (!t) return;
+  while (t->head) {
+    kill_group(t->head, SIGKILL);
+    process_free(t->head);
+  }
+  loop_signal_free(t->sigchld);
+  free(t);
+}
+
+/* ---- starting ---- */
+
+typedef struct Plumbing {
+  SpawnFds child;
+  int in, out, err; /* our ends; -1: none */
+} Plumbing;
+
+static void close_all(const int *fds, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (fds[i] > 2) close(fds[i]);
+}
+
+static int plumb_pipes(Plumbing *pl, Error *err) {
+  int fds[6] = {-1, -1, -1, -1, -1, -1};
+  if (pipe2(fds, O_CLOEXEC) || pipe2(fds + 2, O_CLOEXEC) || pipe2(fds + 4, O_CLOEXEC)) {
+    close_all(fds, 6);
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED, "pipe: %s", strerror(errno));
+  }
+  *pl = (Plumbing){.child = {.in = fds[0], .out = fds[3], .err = fds[5]}, .in = fds[1], .out = fds[2], .err = fds[4]};
+  return 0;
+}
+
+static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Error *err) {
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  char name[64];
+  if (master < 0 || unlockpt(master) || ptsname_r(master, name, sizeof name)) {
+    error_set(err, ERROR_FAILED_PRECONDITION, "no terminal to be had: %s", strerror(errno));
+    if (master >= 0) close(master);
+    return -1;
+  }
+  int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave < 0) {
+    error_set(err, ERROR_FAILED_PRECONDITION, "open %s: %s", name, strerror(errno));
+    close(master);
+    return -1;
+  }
+  /* the command's user owns its terminal, as login would have it; without the right to, devpts' mode decides */
+  if (uid != (uid_t)-1 && fchown(slave, uid, (gid_t)-1)) errno = 0;
+  struct winsize size = {.ws_col = spec->columns, .ws_row = spec->rows};
+  ioctl(slave, TIOCSWINSZ, &size);
+  *pl = (Plumbing){.child = {.in = slave, .out = slave, .err = slave, .terminal = true}, .in = master, .out = master, .err = -1};
+  return 0;
+}
+
+static void watch_output(Process *p, int i, int stream, int fd) {
+  p->out[i] = (Output){.process = p, .stream = stream, .fd = fd};
+  if (fd < 0) return;
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  p->out[i].watch = loop_fd_new(p->table->loop, fd, LOOP_READ, on_readable, &p->out[i]);
+}
+
+Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg, Error *err) {
+  Plumbing pl;
+  if (spec->pty ? plumb_terminal(&pl, spec, t->uid, err) : plumb_pipes(&pl, err)) return NULL;
+  int64_t start = clock_mono_us();
+  pid_t pid = process_spawn(spec, &pl.child, t->uid, t->gid, err);
+  close_all((int[]){pl.child.in}, 1);
+  if (!spec->pty) close_all((int[]){pl.child.out, pl.child.err}, 2);
+  if (pid < 0) {
+    close_all((int[]){pl.in}, 1);
+    if (!spec->pty) close_all((int[]){pl.out, pl.err}, 2);
+    return NULL;
+  }
+  Process *p = calloc(1, sizeof *p);
+  if (!p) abort();
+  *p = (Process){.table = t, .handlers = *handlers, .arg = arg, .pid = pid, .terminal = spec->pty, .stdin_fd = pl.in, .start_us = start,
+                 .stdin_buf = BUF_INIT(0)};
+  p->next = t->head;
+  p->link = &t->head;
+  if (p->next) p->next->link = &p->next;
+  t->head = p;
+  watch_output(p, 0, PROCESS_STDOUT, pl.out);
+  watch_output(p, 1, PROCESS_STDERR, pl.err);
+  if (!spec->pty) fcntl(pl.in, F_SETFL, fcntl(pl.in, F_GETFL) | O_NONBLOCK);
+  p->timer = loop_timer_new(t->loop, on_timer, p);
+  if (spec->timeout_ms > 0) loop_timer_start(p->timer, spec->timeout_ms);
+  return p;
+}
+
+/* ---- while it runs ---- */
+
+pid_t process_pid(const Process *p) { return p->pid; }
+size_t process_stdin_pending(const Process *p) { return p->stdin_buf.len; }
+
+/* EOT, which a terminal in its usual mode takes for the end of input. */
+static void end_stdin(Process *p) {
+  if (p->terminal && p->stdin_fd >= 0 && write(p->stdin_fd, "\004", 1) < 0) errno = 0;
+  close_stdin(p);
+}
+
+static void on_stdin_writable(int events, void *arg);
+
+static void flush_stdin(Process *p) {
+  while (p->stdin_buf.len > 0) {
+    ssize_t n = write(p->stdin_fd, p->stdin_buf.data, p->stdin_buf.len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) break;
+    if (n < 0) return close_stdin(p); /* EPIPE: it reads no more, which is its right */
+    buf_consume(&p->stdin_buf, (size_t)n);
+  }
+  if (p->stdin_buf.len == 0 && p->stdin_closing) return end_stdin(p);
+  if (p->stdin_buf.len > 0 && !p->stdin_watch)
+    p->stdin_watch = loop_fd_new(p->table->loop, p->stdin_fd, LOOP_WRITE, on_stdin_writable, p);
+  if (p->stdin_buf.len == 0) {
+    loop_fd_free(p->stdin_watch);
+    p->stdin_watch = NULL;
+  }
+}
+
+static void on_stdin_writable(int events, void *arg) {
+  Process *p = arg;
+  flush_stdin(p);
+  if (p->stdin_buf.len == 0 && p->handlers.on_stdin_drained) p->handlers.on_stdin_drained(p->arg);
+}
+
+void process_write_stdin(Process *p, const uint8_t *data, size_t len) {
+  if (p->stdin_fd < 0 || p->stdin_closing || len == 0) return;
+  if (buf_append(&p->stdin_buf, data, len)) abort(); /* callers stop at a few MiB, see process_stdin_pending */
+  if (!p->stdin_watch) flush_stdin(p);
+}
+
+void process_close_stdin(Process *p) {
+  if (p->stdin_fd < 0) return;
+  p->stdin_closing = true;
+  if (p->stdin_buf.len == 0) end_stdin(p);
+}
+
+void process_pause_output(Process *p, bool pause) {
+  if (p->paused == pause) return;
+  p->paused = pause;
+  for (int i = 0; i < 2; i++)
+    if (p->out[i].watch) loop_fd_set(p->out[i].watch, pause ? 0 : LOOP_READ);
+}
+
+void process_signal(Process *p, int signo) {
+  if (!p->reaped) kill_group(p, signo);
+}
+
+void process_resize(Process *p, uint16_t columns, uint16_t rows) {
+  struct winsize size = {.ws_col = columns, .ws_row = rows};
+  if (p->terminal && p->out[0].fd >= 0) ioctl(p->out[0].fd, TIOCSWINSZ, &size);
+}
+
+void process_abandon(Process *p) {
+  kill_group(p, SIGKILL);
+  p->handlers = (ProcessHandlers){0};
+  if (p->reaped) return process_free(p);
+  close_stdin(p);
+  close_output(&p->out[0]);
+  close_output(&p->out[1]);
+}
