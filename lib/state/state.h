@@ -103,6 +103,8 @@ void state_claim(State *s, const ClaimRequest *request, void (*fn)(void *arg, co
  * one goes there as well. fn gets the remembered one: `pool`, unless another came first. */
 void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool,
                void (*fn)(void *arg, const char *pool, const Error *err), void *arg);
+/* Forgets it: the claim was tried at once and came to nothing. */
+void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id, void (*fn)(void *arg, const Error *err), void *arg);
 /* A granted waiter takes its sandbox for good; without it the sandbox is destroyed 10 s after the grant.
  * record NULL and NOT_FOUND: too late. */
 void state_confirm(State *s, const char *ns, const char *pool, const char *token,

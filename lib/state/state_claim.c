@@ -84,15 +84,26 @@ static void pin_done(StateCall *call, const RedisReply *reply, const Error *err)
   fn(call->arg, reply->type == REDIS_STRING ? reply->str : call->pool, NULL);
 }
 
+static void pin_key(StateCall *call, const char *ns, const char *template_name, const char *request_id) {
+  state_call_str(call, arena_printf(call->arena, "sp:pin:%s/%s:%s", ns, template_name, request_id));
+}
+
 void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool, PinFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, pin_done, fn, arg);
   state_call_str(call, "SET");
-  state_call_str(call, arena_printf(call->arena, "sp:pin:%s/%s:%s", ns, template_name, request_id));
+  pin_key(call, ns, template_name, request_id);
   state_call_str(call, pool);
   state_call_str(call, "NX");
   state_call_str(call, "GET");
   state_call_str(call, "PX");
   state_call_int(call, 3600000); /* as long as the request id itself */
+  state_call_command(call);
+}
+
+void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id, StateDoneFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, NULL, state_done, fn, arg);
+  state_call_str(call, "DEL");
+  pin_key(call, ns, template_name, request_id);
   state_call_command(call);
 }
 

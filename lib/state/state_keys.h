@@ -7,7 +7,8 @@
  *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
  *   sp:{NS/POOL}:pool             hash     template replicas strategy generation create_ms implicit
- *                                          reason message template_hash failures failure_ms deleted seq (order of waiters)
+ *                                          reason message template_hash failures failure_ms history_ms deleted
+ *                                          seq (order of waiters)
  *   sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
  *   sp:{NS/POOL}:all              zset     score 0, every sandbox: lexical index for lists
  *   sp:{NS/POOL}:creating         zset     score: ms since when
@@ -21,7 +22,8 @@
  *   sp:{NS/POOL}:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
  *   sp:pin:NS/TEMPLATE:REQUEST_ID string   pool a claim from a template went to; expires after an hour
  *   sp:lease:NAME                 string   the replica that leads
- *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries
+ *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries; kept
+ *                                          ten minutes longer than a pool that vanished
  *
  * Channels carry hints only; whoever hears one, or reconnects, reads the state again:
  *   sp:wake:pools                 "NS/POOL" whose numbers changed

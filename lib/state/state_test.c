@@ -129,6 +129,8 @@ static void an_unconfirmed_grant_is_destroyed(void **state) {
   state_confirm(f->state, "default", "p", "u1", fixture_record, f);
   fixture_wait(f);
   assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
+  /* Nobody was told of it, so its request id asks anew. */
+  assert_int_equal(fixture_claim(f, "u2", "req", 0, 60000), CLAIM_QUEUED);
 }
 
 static void leaving_the_queue(void **state) {
@@ -255,6 +257,13 @@ static void illegal_moves_are_refused(void **state) {
   assert_int_equal(f->err.kind, ERROR_NONE);
 }
 
+static void on_integer(void *arg, const RedisReply *reply, const Error *err) {
+  Fixture *f = arg;
+  assert_null(err);
+  f->number = reply->integer;
+  loop_stop(f->loop);
+}
+
 static void nothing_stays_behind(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 1);
@@ -282,7 +291,11 @@ static void nothing_stays_behind(void **state) {
   assert_int_equal(fixture_keys(f), before);
   state_pool_delete(f->state, "default", "p", fixture_done, f);
   fixture_wait(f);
-  for (int64_t n = -1; n != 0;) n = fixture_keys(f); /* the index follows in its own steps */
+  /* The index follows in its own steps; the history stays for a while, for watchers that were away. */
+  for (int64_t n = -1; n != 1;) n = fixture_keys(f);
+  redis_command(f->redis, on_integer, f, 2, (const char *[]){"PTTL", "sp:{default/p}:events"}, NULL);
+  fixture_wait(f);
+  assert_true(f->number > 0);
 }
 
 static void deleting_a_pool(void **state) {
@@ -321,7 +334,7 @@ static void implicit_pools_vanish(void **state) {
   fixture_make_ready(f, "p-aaaaa");
   release(f, "p-aaaaa", "");
   gone(f, "p-aaaaa");
-  for (int64_t n = -1; n != before;) n = fixture_keys(f);
+  for (int64_t n = -1; n != before + 1;) n = fixture_keys(f); /* its history stays for a while */
 }
 
 typedef struct Seen {
@@ -371,6 +384,43 @@ static void history(void **state) {
     fixture_wait(f);
     gone(f, id);
   }
+  state_events(f->state, "default", "p", from, on_events, &seen);
+  fixture_wait(f);
+  assert_true(seen.trimmed);
+}
+
+/* A pool of the same name goes on with the history while it is kept, and is a new one after that. */
+static void history_of_a_pool_made_again(void **state) {
+  Fixture *f = *state;
+  Seen seen = {.f = f};
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  state_events(f->state, "default", "p", "$", on_events, &seen);
+  fixture_wait(f);
+  char from[64];
+  strcpy(from, seen.last);
+  release(f, "p-aaaaa", "");
+  gone(f, "p-aaaaa");
+  state_pool_delete(f->state, "default", "p", fixture_done, f);
+  fixture_wait(f);
+  state_events(f->state, "default", "p", from, on_events, &seen);
+  fixture_wait(f);
+  assert_true(seen.deleted && !seen.trimmed);
+  fixture_make_pool(f, 1);
+  state_events(f->state, "default", "p", from, on_events, &seen);
+  fixture_wait(f);
+  assert_true(seen.deleted && !seen.trimmed);
+
+  state_pool_delete(f->state, "default", "p", fixture_done, f);
+  fixture_wait(f);
+  redis_command(f->redis, on_integer, f, 2, (const char *[]){"DEL", "sp:{default/p}:events"}, NULL);
+  fixture_wait(f);
+  state_events(f->state, "default", "p", from, on_events, &seen);
+  fixture_wait(f);
+  assert_true(seen.trimmed);
+  state_set_now(f->state, 0);
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-bbbbb");
   state_events(f->state, "default", "p", from, on_events, &seen);
   fixture_wait(f);
   assert_true(seen.trimmed);
@@ -426,6 +476,7 @@ int main(void) {
       TEST(deleting_a_pool),
       TEST(implicit_pools_vanish),
       TEST(history),
+      TEST(history_of_a_pool_made_again),
       TEST(paging),
       TEST(scripts_come_back_after_a_flush),
   };

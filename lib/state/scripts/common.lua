@@ -15,6 +15,8 @@ local CONFIRM_MS = 10000
 local FAILED_KEPT_MS = 3600000
 local REQUEST_KEPT_MS = 3600000
 local HISTORY = 4096
+-- How long a watcher that was away can still learn how a pool that vanished ended.
+local HISTORY_KEPT_MS = 600000
 
 local function key(suffix) return base .. suffix end
 local function int(n) return string.format('%.0f', n) end
@@ -98,7 +100,8 @@ end
 local function vanish_if_empty()
   if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 and redis.call('HEXISTS', KEYS[1], 'implicit') == 0 then return 0 end
   if redis.call('EXISTS', key('all'), key('queue')) > 0 then return 0 end
-  redis.call('DEL', KEYS[1], key('events'), key('uids'), key('waiters'), key('deadlines'))
+  redis.call('DEL', KEYS[1], key('uids'), key('waiters'), key('deadlines'))
+  redis.call('PEXPIRE', key('events'), HISTORY_KEPT_MS)
   return 1
 end
 

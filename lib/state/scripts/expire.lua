@@ -8,7 +8,9 @@ local n = 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('claimed'), '-inf', int(now), 'LIMIT', 0, LIMIT)) do
   local expire = number(id, 'expire_ms')
   local reason = 'IdleTimeout'
-  if redis.call('HEXISTS', key('sb:' .. id), 'pending') == 1 then reason = 'Unconfirmed'
+  if redis.call('HEXISTS', key('sb:' .. id), 'pending') == 1 then
+    reason = 'Unconfirmed'
+    forget_request({request = field(id, 'request')}, field(id, 'uid'))
   elseif field(id, 'state') == '5' or (expire > 0 and expire <= now) then reason = 'Expired' end
   release(id, reason, now)
   n = n + 1
