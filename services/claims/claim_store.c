@@ -72,6 +72,20 @@ static void fail(ClaimOp *op, ErrorKind kind, const char *message) {
   finish(op, NULL, &err);
 }
 
+static void on_unpinned(void *arg, const Error *err) {
+  fail(arg, ERROR_RESOURCE_EXHAUSTED, "nothing is ready");
+}
+
+/* Nothing at once, and no wait: the next try may choose another pool. */
+static void fail_empty(ClaimOp *op) {
+  const ClaimSpec *spec = op->spec;
+  op->busy = true;
+  if (str_empty(spec->template_name) || str_empty(spec->request_id))
+    on_unpinned(op, NULL);
+  else
+    state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id, on_unpinned, op);
+}
+
 static void fail_ended(ClaimOp *op) {
   if (op->cancelled)
     fail(op, ERROR_CANCELLED, "the caller has gone");
@@ -273,10 +287,10 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
     enter_queue(op, result->token);
     break;
   case CLAIM_EMPTY:
-    if (!ended(op) && !str_empty(op->spec->template_name) && !op->implicit)
+    if (!ended(op) && str_empty(op->spec->request_id) && !str_empty(op->spec->template_name) && !op->implicit)
       choose_pool(op);
     else
-      fail(op, ERROR_RESOURCE_EXHAUSTED, "nothing is ready");
+      fail_empty(op);
     break;
   case CLAIM_FULL:
     fail(op, ERROR_RESOURCE_EXHAUSTED, "the queue of the pool is full");
@@ -338,7 +352,7 @@ static void on_template(void *arg, const TemplateRecord *record, const Error *er
   } else if (ended(op)) {
     fail_ended(op);
   } else if (op->spec->max_wait_ms == 0 || op->makes++ == MAX_MAKES) {
-    fail(op, ERROR_RESOURCE_EXHAUSTED, "no pool of the template has anything ready");
+    fail_empty(op);
   } else {
     op->busy = true;
     PoolRecord pool = {

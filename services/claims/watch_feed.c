@@ -138,12 +138,19 @@ static Pool *add_pool(WatchFeed *f, const char *ns, const char *name) {
   return pool;
 }
 
-static void add_key(WatchFeed *f, const char *key) {
+/* NULL: not in scope. */
+static Pool *pool_in_scope(WatchFeed *f, const char *ns, const char *name) {
+  if ((f->scope.ns[0] && !str_equal(f->scope.ns, ns)) || (f->scope.pool[0] && !str_equal(f->scope.pool, name)))
+    return NULL;
+  return add_pool(f, ns, name);
+}
+
+static Pool *key_in_scope(WatchFeed *f, const char *key) {
   const char *slash = strchr(key, '/');
   if (!slash)
-    return;
+    return NULL;
   CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
-  add_pool(f, ns, slash + 1);
+  return pool_in_scope(f, ns, slash + 1);
 }
 
 static void remove_pool(WatchFeed *f, Pool *pool) {
@@ -380,20 +387,21 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
     return;
   }
   f->named = true;
-  for (size_t i = 0; i < names->n_names; i++)
-    add_key(f, names->names[i]);
+  /* Those of the token that are not listed have gone meanwhile. */
+  for (size_t i = 0; i < f->position.n_entries; i++) {
+    Pool *pool = key_in_scope(f, f->position.entries[i].pool);
+    if (pool)
+      pool->gone = true;
+  }
+  for (size_t i = 0; i < names->n_names; i++) {
+    Pool *pool = key_in_scope(f, names->names[i]);
+    if (pool)
+      pool->gone = false;
+  }
   pump(f);
 }
 
 static void read_names(WatchFeed *f) {
-  for (size_t i = 0; i < f->position.n_entries; i++)
-    add_key(f, f->position.entries[i].pool);
-  if (f->scope.pool[0]) {
-    f->named = true;
-    add_pool(f, f->scope.ns, f->scope.pool);
-    pump(f);
-    return;
-  }
   f->busy = true;
   state_pool_names(f->state, f->scope.ns, "", 0, on_names, f);
 }
@@ -441,14 +449,6 @@ static void pump(WatchFeed *f) {
 
 void watch_feed_pump(WatchFeed *f) { pump(f); }
 
-/* NULL: not in scope, or all that exist are still to be read. */
-static Pool *pool_in_scope(WatchFeed *f, const char *ns, const char *name) {
-  if (!f->named || (f->scope.ns[0] && !str_equal(f->scope.ns, ns)) ||
-      (f->scope.pool[0] && !str_equal(f->scope.pool, name)))
-    return NULL;
-  return add_pool(f, ns, name);
-}
-
 void watch_feed_changed(WatchFeed *f, const char *ns, const char *name) {
   if (!ns) {
     f->resting = false;
@@ -457,23 +457,24 @@ void watch_feed_changed(WatchFeed *f, const char *ns, const char *name) {
     pump(f);
     return;
   }
-  Pool *pool = pool_in_scope(f, ns, name);
+  Pool *pool = f->named ? pool_in_scope(f, ns, name) : NULL;
   if (!pool)
     return;
   pool->dirty = true;
-  pool->gone = false;
   pump(f);
 }
 
 void watch_feed_found(WatchFeed *f, const char *ns, const char *name) {
-  Pool *pool = pool_in_scope(f, ns, name);
-  if (pool && pool->phase == POOL_NEW)
-    pump(f);
+  Pool *pool = f->named ? pool_in_scope(f, ns, name) : NULL;
+  if (!pool)
+    return;
+  pool->gone = false;
+  pump(f);
 }
 
 void watch_feed_gone(WatchFeed *f, const char *ns, const char *name) {
   Pool *pool = find_pool(f, ns, name);
-  if (!pool || f->scope.pool[0])
+  if (!pool)
     return;
   pool->dirty = pool->gone = true;
   pump(f);
