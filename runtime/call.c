@@ -17,24 +17,32 @@
 #define IN_MAX (WIRE_HEADER_LEN + WIRE_MAX_PAYLOAD + READ_CHUNK)
 /* Who connects must say what for within this time. */
 #define OPEN_TIMEOUT_MS 10000
+/* After the status, what the caller was still sending is read and dropped for this long: closing on it would
+ * break its writes and might cost it the status. */
+#define LINGER_MS 2000
 
 struct Call {
   Runtime *rt;
   int fd;
   LoopFd *watch;
-  LoopTimer *open_timer;
+  LoopTimer *timer; /* until OPEN; after the status, the linger */
   Buf in, out;
   const CallMethod *method; /* NULL until OPEN */
   void *data;
   int64_t timeout_ms;
   uint32_t port;
-  bool paused, half_closed, finished, high, in_callback, dead;
+  bool paused, half_closed, finished, lingering, high, in_callback, dead;
 };
 
-static void call_free(Call *c) {
+static void end_method(Call *c) {
   if (c->method && c->method->on_end) c->method->on_end(c);
+  c->method = NULL;
+}
+
+static void call_free(Call *c) {
+  end_method(c);
   loop_fd_free(c->watch);
-  loop_timer_free(c->open_timer);
+  loop_timer_free(c->timer);
   if (c->fd >= 0) close(c->fd);
   buf_deinit(&c->in);
   buf_deinit(&c->out);
@@ -49,7 +57,7 @@ static void call_drop(Call *c) {
 
 static void arm(Call *c) {
   /* a call that does not read is still told of its caller's going */
-  bool reading = !c->paused && !c->finished;
+  bool reading = c->lingering || (!c->paused && !c->finished);
   loop_fd_set(c->watch, (reading ? LOOP_READ : LOOP_CLOSED) | (c->out.len ? LOOP_WRITE : 0));
 }
 
@@ -61,7 +69,12 @@ static void flush(Call *c) {
     if (n < 0) return call_drop(c);
     buf_consume(&c->out, (size_t)n);
   }
-  if (c->finished && c->out.len == 0) return call_drop(c);
+  if (c->finished && c->out.len == 0 && !c->lingering) {
+    c->lingering = true;
+    shutdown(c->fd, SHUT_WR);
+    loop_timer_start(c->timer, LINGER_MS);
+    end_method(c);
+  }
   arm(c);
 }
 
@@ -156,7 +169,7 @@ static int let_in(Call *c, const WireFrame *frame, Error *err) {
 static void on_frame(Call *c, const WireFrame *frame) {
   Error err;
   if (!c->method) {
-    loop_timer_stop(c->open_timer);
+    loop_timer_stop(c->timer);
     if (frame->type != WIRE_OPEN) error_set(&err, ERROR_INVALID_ARGUMENT, "the first frame must be OPEN");
     else if (let_in(c, frame, &err) == 0) {
       if (c->method->on_open) c->method->on_open(c);
@@ -202,6 +215,7 @@ static void on_io(int events, void *arg) {
     ssize_t n = to ? recv(c->fd, to, READ_CHUNK, MSG_DONTWAIT) : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) return call_free(c); /* the caller is gone: cancelled */
+    if (c->lingering) return;
     c->in.len += (size_t)n;
     take_frames(c);
     if (c->dead) return call_free(c);
@@ -224,13 +238,13 @@ static void on_io(int events, void *arg) {
   }
 }
 
-static void on_open_timeout(void *arg) { call_free(arg); }
+static void on_timeout(void *arg) { call_free(arg); }
 
 void call_accept(Runtime *rt, int fd) {
   Call *c = calloc(1, sizeof *c);
   if (!c) abort();
   *c = (Call){.rt = rt, .fd = fd, .in = BUF_INIT(IN_MAX), .out = BUF_INIT(0)};
   c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
-  c->open_timer = loop_timer_new(rt->loop, on_open_timeout, c);
-  loop_timer_start(c->open_timer, OPEN_TIMEOUT_MS);
+  c->timer = loop_timer_new(rt->loop, on_timeout, c);
+  loop_timer_start(c->timer, OPEN_TIMEOUT_MS);
 }

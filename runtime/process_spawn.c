@@ -45,7 +45,9 @@ static int exec_search(const ProcessSpec *spec) {
     int n = snprintf(full, sizeof full, "%.*s/%s", (int)(end - dir), dir, program);
     if (n > 0 && (size_t)n < sizeof full) {
       execve(full, spec->argv, spec->envp);
-      if (errno != ENOENT && errno != ENOTDIR) found = errno;
+      int why = errno;
+      /* EACCES also means a folder of PATH that the user may not search */
+      if (why != ENOENT && why != ENOTDIR && (why != EACCES || access(full, F_OK) == 0)) found = why;
     }
     dir = *end ? end + 1 : end;
   }
