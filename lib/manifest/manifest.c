@@ -1,0 +1,154 @@
+/* See manifest.h. */
+#include "lib/manifest/manifest.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/manifest/manifest_template.h"
+#include "lib/manifest/manifest_yaml.h"
+
+#define GROUP "extensions.agents.x-k8s.io/"
+
+static void read_metadata(const Node *root, char **ret_ns, char **ret_name) {
+  Node meta = node_get(root, "metadata"), ns = node_get(&meta, "namespace"), name = node_get(&meta, "name");
+  node_want_object(&meta);
+  *ret_ns = node_string(&ns, "default");
+  *ret_name = node_string(&name, "");
+  if (!str_is_dns_label(*ret_ns)) node_fail(&ns, "\"%.64s\" is not a DNS label", *ret_ns);
+  if (!str_is_dns_label(*ret_name)) node_fail(&name, "\"%.64s\" is not a DNS label", *ret_name);
+}
+
+/* FNV-1a over what a sandbox is made of, so that a changed label of the template itself changes nothing. */
+static void hash_blueprint(const json_t *object, char out[9]) {
+  static const char *const PARTS[] = {"podTemplate", "volumeClaimTemplates", "service"};
+  json_t *spec = json_object_get(object, "spec"), *blueprint = json_object();
+  for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) json_object_set(blueprint, PARTS[i], json_object_get(spec, PARTS[i]));
+  CLEANUP(str_freep) char *text = json_dumps(blueprint, JSON_COMPACT | JSON_SORT_KEYS);
+  json_decref(blueprint);
+  if (!text) abort();
+  snprintf(out, 9, "%08x", str_fnv1a32(text, strlen(text)));
+}
+
+static char *canonical(json_t *object, const char *ns) {
+  json_object_set_new(object, "apiVersion", json_string(GROUP "v1beta1"));
+  json_object_set_new(json_object_get(object, "metadata"), "namespace", json_string(ns));
+  json_object_del(object, "status");
+  char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+  if (!text) abort();
+  return text;
+}
+
+static void read_kind(const Node *root, json_t *object, Manifest *m) {
+  Node api = node_get(root, "apiVersion"), kind = node_get(root, "kind");
+  CLEANUP(str_freep) char *api_text = node_string(&api, "");
+  CLEANUP(str_freep) char *kind_text = node_string(&kind, "");
+  if (strcmp(api_text, GROUP "v1alpha1") != 0 && strcmp(api_text, GROUP "v1beta1") != 0)
+    return node_fail(&api, "must be " GROUP "v1beta1 or " GROUP "v1alpha1");
+  node_only(root, (const char *const[]){"apiVersion", "kind", "metadata", "spec", "status", NULL});
+  if (strcmp(kind_text, "SandboxTemplate") == 0) {
+    m->kind = MANIFEST_TEMPLATE;
+    read_metadata(root, &m->template_.ns, &m->template_.name);
+    manifest_read_template(root, &m->template_);
+    if (root->reader->failed) return;
+    m->template_.canonical = canonical(object, m->template_.ns);
+    hash_blueprint(object, m->template_.hash);
+  } else if (strcmp(kind_text, "SandboxWarmPool") == 0) {
+    m->kind = MANIFEST_POOL;
+    read_metadata(root, &m->pool.ns, &m->pool.name);
+    manifest_read_pool(root, &m->pool);
+  } else {
+    node_fail(&kind, "\"%.64s\" is not SandboxTemplate or SandboxWarmPool", kind_text);
+  }
+}
+
+int manifest_parse(const char *text, size_t len, Manifest *m, Error *err) {
+  *m = (Manifest){0};
+  if (len > MANIFEST_MAX_BYTES) return error_set(err, ERROR_INVALID_ARGUMENT, "the manifest has %zu bytes, at most %d are allowed", len, MANIFEST_MAX_BYTES);
+  json_t *object = manifest_yaml_load(text, len, err);
+  if (!object) return -1;
+  Reader reader = {.err = err};
+  Node root = node_root(&reader, object);
+  if (!json_is_object(object)) node_fail(&root, "the manifest must be an object");
+  else read_kind(&root, object, m);
+  json_decref(object);
+  if (!reader.failed) return 0;
+  manifest_deinit(m);
+  return -1;
+}
+
+static void free_strings(char **list) {
+  for (char **s = list; s && *s; s++) free(*s);
+  free(list);
+}
+
+void manifest_deinit(Manifest *m) {
+  ManifestTemplate *t = &m->template_;
+  for (size_t i = 0; i < t->n_env; i++) {
+    free(t->env[i].name);
+    free(t->env[i].value);
+  }
+  free(t->env);
+  free_strings(t->command);
+  free_strings(t->args);
+  char *texts[] = {t->ns, t->name, t->canonical, t->container, t->image, t->runtime_class, t->working_dir, t->ready_path,
+                   m->pool.ns, m->pool.name, m->pool.template_name};
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  *m = (Manifest){0};
+}
+
+static bool is_blank(const char *text, size_t len) {
+  for (const char *line = text, *end = text + len; line < end;) {
+    const char *eol = memchr(line, '\n', (size_t)(end - line));
+    if (!eol) eol = end;
+    const char *p = line;
+    while (p < eol && (*p == ' ' || *p == '\t' || *p == '\r')) p++;
+    if (p < eol && *p != '#') return false;
+    line = eol + 1;
+  }
+  return true;
+}
+
+int manifest_split(const char *text, size_t len, int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err),
+                   void *arg, Error *err) {
+  const char *end = text + len, *doc = text;
+  int line = 1, doc_line = 1;
+  for (const char *p = text; p <= end; line++) {
+    const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+    if (!eol) eol = end;
+    bool marker = eol - p >= 3 && memcmp(p, "---", 3) == 0 && (eol - p == 3 || p[3] == ' ' || p[3] == '\r');
+    if (marker || eol == end) {
+      size_t n = (size_t)((marker ? p : end) - doc);
+      if (!is_blank(doc, n) && fn(arg, doc, n, doc_line, err)) return -1;
+      doc = eol < end ? eol + 1 : end;
+      doc_line = line + 1;
+    }
+    if (eol == end) break;
+    p = eol + 1;
+  }
+  return 0;
+}
+
+int manifest_quantity(const char *s, int64_t *ret_milli) {
+  static const struct {
+    const char *suffix;
+    double milli;
+  } UNITS[] = {{"", 1e3},           {"m", 1},           {"k", 1e6},          {"M", 1e9},          {"G", 1e12},
+               {"T", 1e15},         {"Ki", 1024e3},     {"Mi", 1048576e3},   {"Gi", 1073741824e3}, {"Ti", 1099511627776e3}};
+  char *end;
+  if (!((*s >= '0' && *s <= '9') || *s == '.')) return -1;
+  double v = strtod(s, &end);
+  if (memchr(s, 'x', (size_t)(end - s)) || memchr(s, 'X', (size_t)(end - s))) return -1;
+  for (size_t i = 0; i < ARRAY_LEN(UNITS); i++) {
+    if (strcmp(end, UNITS[i].suffix) != 0) continue;
+    double milli = ceil(v * UNITS[i].milli);
+    /* 2^62: far above any machine, below what int64_t holds */
+    if (!(milli >= 0 && milli < 4611686018427387904.0)) return -1;
+    *ret_milli = (int64_t)milli;
+    return 0;
+  }
+  return -1;
+}
