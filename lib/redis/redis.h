@@ -35,10 +35,10 @@ typedef struct RedisConfig {
   const char *address;  /* "host:port" or "unix:/path" */
   const char *password; /* NULL or empty: none */
   int64_t connect_wait_ms; /* 0: 3000 */
-  size_t max_in_flight; /* 0: 65,536; more fail with RESOURCE_EXHAUSTED at once */
+  size_t max_in_flight; /* 0: 65,536; more, or more than 32 MiB, fail with RESOURCE_EXHAUSTED */
 } RedisConfig;
 
-/* A Lua script, from a .lua file embedded by the build; called by digest, loaded on NOSCRIPT. */
+/* A Lua script, from a .lua file embedded by the build; its text is sent once a connection, then its digest. */
 typedef struct RedisScript {
   const char *name;
   const char *source;

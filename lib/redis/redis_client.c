@@ -1,10 +1,9 @@
 /* See redis.h. A queue of requests in the order of their replies; those behind `sent` wait for a connection.
  *
- * A script is sent as EVALSHA. When the server does not know it (restart without persistence, SCRIPT FLUSH),
- * the same request goes again as EVAL, which also loads it: NOSCRIPT means that nothing has run.
+ * NOSCRIPT means that nothing has run, so that request goes again, behind what is under way. It follows only
+ * on a SCRIPT FLUSH by hand (see redis_scripts.h), the one case in which pipelined scripts may change places.
  */
 #include <hiredis/hiredis.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +11,25 @@
 #include "lib/base/str.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_conn.h"
+#include "lib/redis/redis_scripts.h"
 #include "lib/redis/redis_subscriber.h"
 
 #define DEFAULT_CONNECT_WAIT_MS 3000
 #define DEFAULT_MAX_IN_FLIGHT 65536
 /* What a client should wait before it tries again when Redis is away: about a restart. */
 #define RETRY_AFTER_MS 500
+/* Bytes of all commands without a reply. Half of what a connection's buffer holds (BUF_MAX_DEFAULT), so that
+ * the texts of scripts sent beside them always fit. */
+#define BYTES_MAX (BUF_MAX_DEFAULT / 2)
 
 typedef struct Request {
   struct Request *next;
   RedisFn fn;
   void *arg;
   int64_t since_ms;
-  RedisScript script; /* sent by digest; source NULL: a plain command, or EVAL */
-  size_t tail;               /* scripts: where the part behind the digest begins */
+  RedisKnownScript *script; /* NULL: a plain command */
+  size_t tail;              /* scripts: where the part behind the digest begins */
+  uint64_t number;          /* on this connection, in the order of sending */
   size_t argc;
   size_t len;
   char bytes[];
@@ -47,7 +51,9 @@ struct RedisClient {
   RedisSubscriber *subscriber;
   Request *head, **tail; /* oldest first */
   Request *unsent;       /* first one without a connection, or NULL */
-  size_t n_requests, n_in_flight;
+  size_t n_requests, n_in_flight, n_bytes;
+  uint64_t last_number;
+  RedisKnownScript *scripts;
   LoopTimer *deadline; /* of those that wait for a connection */
   LoopTimer *fail_timer;
   Failed *failed, **failed_tail;
@@ -60,6 +66,7 @@ static void queue_push(RedisClient *c, Request *r) {
   *c->tail = r;
   c->tail = &r->next;
   c->n_requests++;
+  c->n_bytes += r->len;
 }
 
 static Request *queue_pop(RedisClient *c) {
@@ -67,6 +74,7 @@ static Request *queue_pop(RedisClient *c) {
   c->head = r->next;
   if (!c->head) c->tail = &c->head;
   c->n_requests--;
+  c->n_bytes -= r->len;
   return r;
 }
 
@@ -102,17 +110,36 @@ static void on_fail(void *arg) {
   }
 }
 
+static void send_bytes(RedisClient *c, const char *data, size_t len, bool urgent) {
+  if (redis_conn_send(c->conn, data, len, urgent)) abort(); /* never: BYTES_MAX */
+}
+
+static void send_text(RedisClient *c, const Request *r) {
+  char head[96];
+  const RedisKnownScript *k = r->script;
+  int n = snprintf(head, sizeof head, "*%zu\r\n$4\r\nEVAL\r\n$%zu\r\n", r->argc, k->source_len);
+  send_bytes(c, head, (size_t)n, false);
+  send_bytes(c, k->source, k->source_len, false);
+  send_bytes(c, "\r\n", 2, false);
+  send_bytes(c, r->bytes + r->tail, r->len - r->tail, false);
+}
+
 static void send_one(RedisClient *c, Request *r) {
   /* alone on the line, it goes at once; with others under way it shares their write */
   bool urgent = c->n_in_flight == 0;
   c->n_in_flight++;
-  if (redis_conn_send(c->conn, r->bytes, r->len, urgent)) abort(); /* bounded by max_in_flight and the API's limits */
+  r->number = ++c->last_number;
+  if (!r->script || r->script->loaded_at) return send_bytes(c, r->bytes, r->len, urgent);
+  r->script->loaded_at = r->number;
+  send_text(c, r);
 }
 
 static void on_open(void *arg) {
   RedisClient *c = arg;
   Request *r = c->unsent;
   c->unsent = NULL;
+  c->last_number = 0;
+  redis_scripts_forget(c->scripts);
   loop_timer_stop(c->deadline);
   for (; r; r = r->next) send_one(c, r);
   if (c->on_state) c->on_state(c->state_arg, true);
@@ -133,7 +160,8 @@ static void on_close(void *arg, const Error *why) {
 static void on_deadline(void *arg) {
   RedisClient *c = arg;
   Error err;
-  error_set(&err, ERROR_UNAVAILABLE, "the state store (Redis at %s) does not answer", c->address);
+  error_set(&err, ERROR_UNAVAILABLE, "the state store (Redis at %s) does not answer: %s", c->address,
+            redis_conn_trouble(c->conn));
   err.retry_after_ms = RETRY_AFTER_MS;
   c->unsent = NULL;
   while (c->head) fail_later(c, queue_pop(c), &err);
@@ -150,34 +178,17 @@ static ErrorKind error_kind_of(const char *text) {
   return ERROR_INTERNAL;
 }
 
-static Request *as_eval(const Request *r) {
-  const RedisScript *s = &r->script;
-  size_t max = r->len - r->tail + s->source_len + 80;
-  Request *e = calloc(1, sizeof *e + max);
-  if (!e) abort();
-  int n = snprintf(e->bytes, max, "*%zu\r\n$4\r\nEVAL\r\n$%zu\r\n", r->argc, s->source_len);
-  memcpy(e->bytes + n, s->source, s->source_len);
-  n += (int)s->source_len;
-  memcpy(e->bytes + n, "\r\n", 2);
-  n += 2;
-  memcpy(e->bytes + n, r->bytes + r->tail, r->len - r->tail);
-  e->len = (size_t)n + r->len - r->tail;
-  e->fn = r->fn;
-  e->arg = r->arg;
-  return e;
-}
-
 static void on_reply(void *arg, const RedisReply *reply) {
   RedisClient *c = arg;
   if (c->n_in_flight == 0) return; /* no request asked for it: a broken server, whose connection ends soon */
   c->n_in_flight--;
   Request *r = queue_pop(c);
   if (reply->type != REDIS_ERROR) return finish(r, reply, NULL);
-  if (r->script.source && str_starts_with(reply->str, "NOSCRIPT")) {
-    Request *again = as_eval(r);
-    free(r);
-    queue_push(c, again);
-    return send_one(c, again);
+  if (r->script && r->number != r->script->loaded_at && str_starts_with(reply->str, "NOSCRIPT")) {
+    /* sent after the text: it was flushed since; sent before: the text is on its way again already */
+    if (r->number > r->script->loaded_at) r->script->loaded_at = 0;
+    queue_push(c, r);
+    return send_one(c, r);
   }
   Error err;
   error_set(&err, error_kind_of(reply->str), "state store: %s", reply->str);
@@ -191,8 +202,8 @@ static const RedisConnHandlers CONN_HANDLERS = {on_open, on_close, on_reply};
 
 static void submit(RedisClient *c, Request *r) {
   Error err;
-  if (c->n_requests >= c->config.max_in_flight) {
-    error_set(&err, ERROR_RESOURCE_EXHAUSTED, "%zu commands to the state store are under way", c->n_requests);
+  if (c->n_requests >= c->config.max_in_flight || c->n_bytes + r->len > BYTES_MAX) {
+    error_set(&err, ERROR_RESOURCE_EXHAUSTED, "%zu commands (%zu bytes) to the state store are under way", c->n_requests, c->n_bytes);
     err.retry_after_ms = RETRY_AFTER_MS;
     return fail_later(c, r, &err);
   }
@@ -225,25 +236,22 @@ void redis_command(RedisClient *c, RedisFn fn, void *arg, size_t argc, const cha
 
 void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
                   const char *const *argv, const size_t *lens) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  char hex[2 * EVP_MAX_MD_SIZE + 1], keys[24];
-  unsigned digest_len;
-  /* SHA-1 is Redis' name for a script, not a protection */
-  if (!EVP_Digest(script->source, script->source_len, digest, &digest_len, EVP_sha1(), NULL)) abort();
-  str_hex(digest, digest_len, hex);
+  RedisKnownScript *known = redis_scripts_find(&c->scripts, script);
+  char keys[24];
   snprintf(keys, sizeof keys, "%zu", n_keys);
   const char **all = calloc(argc + 3, sizeof *all);
   size_t *all_lens = calloc(argc + 3, sizeof *all_lens);
   if (!all || !all_lens) abort();
   all[0] = "EVALSHA";
-  all[1] = hex;
+  all[1] = known->digest;
   all[2] = keys;
   for (size_t i = 0; i < argc; i++) all[3 + i] = argv[i];
   for (size_t i = 0; i < argc + 3; i++) all_lens[i] = lens && i >= 3 ? lens[i - 3] : strlen(all[i]);
   Request *r = request_new(fn, arg, argc + 3, all, all_lens);
   char head[160];
-  r->script = *script;
-  r->tail = (size_t)snprintf(head, sizeof head, "*%zu\r\n$7\r\nEVALSHA\r\n$%zu\r\n%s\r\n", argc + 3, strlen(hex), hex);
+  r->script = known;
+  r->tail = (size_t)snprintf(head, sizeof head, "*%zu\r\n$7\r\nEVALSHA\r\n$%zu\r\n%s\r\n", argc + 3,
+                             strlen(known->digest), known->digest);
   free(all);
   free(all_lens);
   submit(c, r);
@@ -277,6 +285,7 @@ void redis_client_free(RedisClient *c) {
   while (c->failed) on_fail(c);
   loop_timer_free(c->deadline);
   loop_timer_free(c->fail_timer);
+  redis_scripts_free(c->scripts);
   free(c->address);
   free(c->password);
   free(c);

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +40,8 @@ struct RedisConn {
   redisReader *reader;
   Arena *arena;
   Buf out;
+  unsigned attempt; /* names with several addresses: they take turns */
+  char trouble[200];
 };
 
 /* ---- replies into the arena; hiredis hands us the place through the task's privdata ---- */
@@ -104,9 +107,20 @@ static int open_unix(const char *path, Error *err) {
   return fd >= 0 ? fd : error_set(err, ERROR_UNAVAILABLE, "socket: %s", strerror(errno));
 }
 
+/* A machine that is cut off sends no reset: the kernel gives up on it, sent bytes or not. */
+static void find_dead_peers(int fd) {
+  int one = 1, idle_s = 5, interval_s = 2, count = 3, unacked_ms = 10000;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
+}
+
 /* The look-up blocks, which is bearable for the names Redis has: numbers or an entry of /etc/hosts or cluster
  * DNS, once a reconnect. */
-static int open_tcp(const char *address, Error *err) {
+static int open_tcp(const char *address, unsigned attempt, Error *err) {
   char host[256];
   const char *colon = strrchr(address, ':');
   if (!colon || (size_t)(colon - address) >= sizeof host) return error_set(err, ERROR_INVALID_ARGUMENT, "not an address: %s", address);
@@ -117,14 +131,17 @@ static int open_tcp(const char *address, Error *err) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
   int rc = getaddrinfo(len ? host : "127.0.0.1", colon + 1, &hints, &list);
   if (rc) return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", host, gai_strerror(rc));
-  int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  int one = 1;
-  if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (fd >= 0 && connect(fd, list->ai_addr, list->ai_addrlen) && errno != EINPROGRESS) {
-    error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", address, strerror(errno));
+  unsigned n = 0;
+  for (const struct addrinfo *a = list; a; a = a->ai_next) n++;
+  const struct addrinfo *a = list;
+  for (unsigned i = attempt % n; i > 0; i--) a = a->ai_next;
+  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0) find_dead_peers(fd);
+  if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) && errno != EINPROGRESS) {
     close(fd);
     fd = -1;
   }
+  if (fd < 0) error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", address, strerror(errno));
   freeaddrinfo(list);
   return fd;
 }
@@ -136,6 +153,7 @@ static void lose(RedisConn *c, const Error *why) {
   if (c->fd >= 0) close(c->fd);
   c->fd = -1;
   c->state = CONN_WAITING;
+  snprintf(c->trouble, sizeof c->trouble, "%s", why->message);
   buf_deinit(&c->out);
   loop_timer_stop(c->flush_timer);
   uint8_t jitter;
@@ -241,7 +259,7 @@ static void on_timer(void *arg) {
     return lose_errno(c, "connect");
   }
   Error err;
-  c->fd = str_starts_with(c->address, "unix:") ? open_unix(c->address + 5, &err) : open_tcp(c->address, &err);
+  c->fd = str_starts_with(c->address, "unix:") ? open_unix(c->address + 5, &err) : open_tcp(c->address, c->attempt++, &err);
   if (c->fd < 0) return lose(c, &err);
   c->state = CONN_CONNECTING;
   arena_reset(c->arena);
@@ -261,7 +279,8 @@ RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password,
                    .fd = -1,
                    .backoff_ms = BACKOFF_MIN_MS,
                    .arena = arena_new(),
-                   .out = BUF_INIT(0)};
+                   .out = BUF_INIT(0),
+                   .trouble = "not connected yet"};
   c->timer = loop_timer_new(loop, on_timer, c);
   c->flush_timer = loop_timer_new(loop, flush, c);
   loop_timer_start(c->timer, 0);
@@ -281,6 +300,8 @@ void redis_conn_free(RedisConn *c) {
 }
 
 bool redis_conn_open(const RedisConn *c) { return c->state == CONN_OPEN; }
+
+const char *redis_conn_trouble(const RedisConn *c) { return c->trouble; }
 
 int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
   /* Straight to the socket when nothing waits before it. What is left, and an error, is the timer's: no

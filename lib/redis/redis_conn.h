@@ -19,6 +19,8 @@ typedef struct RedisConnHandlers {
 RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password, const RedisConnHandlers *handlers, void *arg);
 void redis_conn_free(RedisConn *conn); /* NULL-safe; on_close is not called */
 bool redis_conn_open(const RedisConn *conn);
+/* Why it is not open, as far as is known. */
+const char *redis_conn_trouble(const RedisConn *conn);
 /* Copies; only while open. urgent: written at once; otherwise at the end of the loop's turn, so that commands
  * of one turn share a write. -1: BUF_MAX_DEFAULT bytes wait already. Never calls a handler. */
 MUST_CHECK int redis_conn_send(RedisConn *conn, const void *data, size_t len, bool urgent);
