@@ -3,7 +3,8 @@
  *
  * Everything is asynchronous on the loop. A result is valid during its callback only; err is NULL on
  * success. Outcomes that a caller handles are in the result, not in err. After UNAVAILABLE it is unknown
- * whether a transition took place: all of them may be repeated with the same arguments.
+ * whether a transition took place: all of them may be repeated with the same arguments (but state_retire, which
+ * would retire as many again: count first).
  */
 #ifndef SANDPLANE_LIB_STATE_STATE_H_
 #define SANDPLANE_LIB_STATE_STATE_H_
@@ -97,7 +98,9 @@ typedef struct ClaimResult {
   const char *token;
 } ClaimResult;
 
-/* Idempotent by request_id: the same sandbox again (GRANTED) or the same place in the queue (QUEUED). */
+/* Idempotent by uid and by request_id: the same sandbox again (GRANTED, in whatever state it is by now; when
+ * record->pending, state_confirm is still owed) or the same place in the queue (QUEUED). INVALID_ARGUMENT:
+ * labels or env are not UTF-8. */
 void state_claim(State *s, const ClaimRequest *request, void (*fn)(void *arg, const ClaimResult *r, const Error *err), void *arg);
 /* Remembers for an hour which pool a claim from a template with this request_id went to, so that a repeated
  * one goes there as well. fn gets the remembered one: `pool`, unless another came first. */
@@ -146,7 +149,8 @@ typedef struct SandboxPage {
   /* Last id looked at when there may be more, NULL at the end. */
   const char *next;
 } SandboxPage;
-/* Sandboxes of one pool in lexical order, after the id `after` (empty: from the start), at most limit. */
+/* Sandboxes of one pool in lexical order, after the id `after` (empty: from the start), at most limit. Without
+ * env. */
 void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, void (*fn)(void *arg, const SandboxPage *page, const Error *err), void *arg);
 
 /* ---- history for watchers ---- */

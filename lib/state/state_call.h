@@ -58,7 +58,9 @@ bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord 
 const char *state_field(const RedisReply *fields, const char *name);
 int64_t state_field_int(const RedisReply *fields, const char *name);
 
-/* Pairs as a JSON object (a copy in the arena), and back. */
+/* Pairs as a JSON object (a copy in the arena; NULL: not UTF-8), and back. */
+/* Adds pairs as an argument. -1: INVALID_ARGUMENT with the field's name. */
+MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err);
 const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n);
 void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret_pairs, size_t *ret_n);
 

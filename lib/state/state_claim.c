@@ -33,13 +33,14 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
 
 void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, q->ns, q->pool, claim_done, fn, arg);
+  Error err;
   state_call_now(call);
   state_call_str(call, q->uid);
   state_call_str(call, q->request_id);
   state_call_int(call, q->ttl_ms);
   state_call_int(call, q->idle_timeout_ms);
-  state_call_str(call, state_pairs_to_json(call->arena, q->labels, q->n_labels));
-  state_call_str(call, state_pairs_to_json(call->arena, q->env, q->n_env));
+  if (state_call_pairs(call, "labels", q->labels, q->n_labels, &err)) return state_call_fail(call, &err);
+  if (state_call_pairs(call, "env", q->env, q->n_env, &err)) return state_call_fail(call, &err);
   state_call_int(call, q->max_wait_ms);
   state_call_str(call, s->replica);
   state_call_script(call, STATE_SCRIPT(claim));

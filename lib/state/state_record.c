@@ -23,7 +23,10 @@ const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n) 
   if (n == 0) return "{}";
   json_t *o = json_object();
   for (size_t i = 0; i < n; i++)
-    if (json_object_set_new(o, pairs[i].key, json_string(pairs[i].value))) abort(); /* callers check UTF-8 */
+    if (json_object_set_new(o, pairs[i].key, json_string(pairs[i].value))) {
+      json_decref(o);
+      return NULL;
+    }
   char *text = json_dumps(o, JSON_COMPACT);
   if (!text) abort();
   const char *copy = arena_strdup(arena, text);

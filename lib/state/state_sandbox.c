@@ -68,7 +68,8 @@ void state_update(State *s, const char *ns, const char *id, const SandboxUpdate 
   state_call_now(call);
   state_call_str(call, id);
   state_call_int(call, u->mask);
-  state_call_str(call, state_pairs_to_json(call->arena, u->labels, u->n_labels));
+  Error err;
+  if (state_call_pairs(call, "labels", u->labels, u->n_labels, &err)) return state_call_fail(call, &err);
   state_call_int(call, u->expire_ms);
   state_call_int(call, u->idle_timeout_ms);
   state_call_script(call, STATE_SCRIPT(update));

@@ -1,7 +1,7 @@
 -- A caller that waited has gone: it leaves the queue, or lets go of what it has not confirmed.
 --
 -- ARGV: time, uid, replica. Reply: how the pool stands, 1 when it vanished with its last waiter.
--- Invariant: a confirmed claim is never touched, nor a waiter that another replica speaks for by now.
+-- Invariant: a confirmed claim is never touched, nor one that another replica speaks for by now.
 local uid = ARGV[2]
 local waiter = redis.call('HGET', key('waiters'), uid)
 if waiter then
@@ -11,7 +11,7 @@ if waiter then
   return vanish_if_empty()
 end
 local id = redis.call('HGET', key('uids'), uid)
-if id and field(id, 'state') == '3' and redis.call('HEXISTS', key('sb:' .. id), 'pending') == 1 then
+if id and field(id, 'state') == '3' and field(id, 'pending') == ARGV[3] then
   forget_request({request = field(id, 'request')}, uid)
   release(id, 'Unconfirmed', time(ARGV[1]))
 end

@@ -11,11 +11,14 @@ local w = {ttl = tonumber(ARGV[4]), idle = tonumber(ARGV[5]), labels = ARGV[6], 
            deadline = now + tonumber(ARGV[8]), since = now, replica = ARGV[9]}
 
 local function standing(u)
+  -- whoever asks last is told of the grant, and may leave the queue or let go of what is not confirmed
   local id = redis.call('HGET', key('uids'), u)
-  if id then return {'GRANTED', record(id)} end
+  if id then
+    if field(id, 'pending') then redis.call('HSET', key('sb:' .. id), 'pending', w.replica) end
+    return {'GRANTED', record(id)}
+  end
   local waiter = redis.call('HGET', key('waiters'), u)
   if not waiter then return nil end
-  -- whoever asks last is told of the grant and may leave the queue
   waiter = cjson.decode(waiter)
   waiter.replica = w.replica
   redis.call('HSET', key('waiters'), u, cjson.encode(waiter))

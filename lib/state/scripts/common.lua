@@ -51,7 +51,8 @@ local function score_claimed(id)
   redis.call('ZADD', key('claimed'), at == math.huge and '+inf' or int(at), id)
 end
 
--- READY or CREATING -> CLAIMED for the claim w. pending: until it is confirmed, it ends in CONFIRM_MS.
+-- READY or CREATING -> CLAIMED for the claim w. pending: until it is confirmed, it ends in CONFIRM_MS, and the
+-- replica in that field speaks for the claim.
 local function grant(id, uid, w, now, wait_ms, pending)
   local sb = key('sb:' .. id)
   redis.call('HSET', sb, 'state', '3', 'uid', uid, 'labels', w.labels, 'env', w.env, 'claim_ms', int(now),
@@ -60,7 +61,7 @@ local function grant(id, uid, w, now, wait_ms, pending)
   redis.call('HSET', key('uids'), uid, id)
   if w.request ~= '' then redis.call('SET', key('req:' .. w.request), uid, 'PX', REQUEST_KEPT_MS) end
   if pending then
-    redis.call('HSET', sb, 'pending', '1')
+    redis.call('HSET', sb, 'pending', w.replica)
     redis.call('ZADD', key('claimed'), int(now + CONFIRM_MS), id)
   else
     score_claimed(id)

@@ -1,5 +1,16 @@
--- Records in lexical order. ARGV: after (exclusive, '' for the start), limit. Reply: a list of records.
+-- Records in lexical order, without env: it may be large, and nobody lists secrets.
+--
+-- ARGV: after (exclusive, '' for the start), limit. Reply: a list of records.
 local ids = redis.call('ZRANGEBYLEX', key('all'), ARGV[1] == '' and '-' or '(' .. ARGV[1], '+', 'LIMIT', 0, ARGV[2])
 local reply = {}
-for i, id in ipairs(ids) do reply[i] = record(id) end
+for i, id in ipairs(ids) do
+  local whole, short = redis.call('HGETALL', key('sb:' .. id)), {}
+  for f = 1, #whole, 2 do
+    if whole[f] ~= 'env' then
+      short[#short + 1] = whole[f]
+      short[#short + 1] = whole[f + 1]
+    end
+  end
+  reply[i] = {id, short}
+end
 return reply
