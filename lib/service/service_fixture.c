@@ -113,15 +113,19 @@ static bool exited(void *arg) {
   return waitpid(e->pid, &e->status, WNOHANG) == e->pid;
 }
 
-int service_process_stop(ServiceProcess *process, Loop *loop) {
+static int end(ServiceProcess *process, Loop *loop, int signo) {
   Exit e = {.pid = process->pid};
-  kill(process->pid, SIGTERM);
-  service_fixture_until(loop, exited, &e, "end of a service after SIGTERM");
+  kill(process->pid, signo);
+  service_fixture_until(loop, exited, &e, "end of a service after a signal");
   remember(0, process->pid);
   rpc_channel_free(process->channel);
   *process = (ServiceProcess){0};
   return WIFEXITED(e.status) ? WEXITSTATUS(e.status) : 128 + WTERMSIG(e.status);
 }
+
+int service_process_stop(ServiceProcess *process, Loop *loop) { return end(process, loop, SIGTERM); }
+
+void service_process_kill(ServiceProcess *process, Loop *loop) { end(process, loop, SIGKILL); }
 
 /* ---- calls ---- */
 

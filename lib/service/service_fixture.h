@@ -28,6 +28,9 @@ void service_process_start(ServiceProcess *process, Loop *loop, const char *prog
 /* SIGTERM; returns the exit code. */
 int service_process_stop(ServiceProcess *process, Loop *loop);
 
+/* SIGKILL. */
+void service_process_kill(ServiceProcess *process, Loop *loop);
+
 /* One call under way or over. */
 typedef struct ServiceCall {
   bool done;
