@@ -88,9 +88,10 @@ static void feed_free(WatchFeed *f) {
 /* First thing in every answer of the state: false when the feed is no more. */
 static bool answered(WatchFeed *f) {
   f->busy = false;
-  if (f->ended)
-    feed_free(f);
-  return !f->ended;
+  if (!f->ended)
+    return true;
+  feed_free(f);
+  return false;
 }
 
 static void fail(WatchFeed *f, ErrorKind kind, const char *message) {
