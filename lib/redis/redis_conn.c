@@ -24,7 +24,7 @@
 #define CONNECT_TIMEOUT_MS 2000
 #define READ_CHUNK (64 << 10)
 
-typedef enum ConnState { CONN_WAITING, CONN_CONNECTING, CONN_AUTH, CONN_OPEN } ConnState;
+typedef enum ConnState { CONN_WAITING, CONN_CONNECTING, CONN_GREETING, CONN_OPEN } ConnState;
 
 struct RedisConn {
   Loop *loop;
@@ -40,6 +40,7 @@ struct RedisConn {
   redisReader *reader;
   Arena *arena;
   Buf out;
+  int greetings;    /* replies still to come before it is open */
   unsigned attempt; /* names with several addresses: they take turns */
   char trouble[200];
 };
@@ -188,6 +189,14 @@ static void opened(RedisConn *c) {
   c->handlers.on_open(c->arg);
 }
 
+static void greet(RedisConn *c, int argc, const char **argv) {
+  char *cmd = NULL;
+  int n = redisFormatCommandArgv(&cmd, argc, argv, NULL);
+  if (n < 0 || buf_append(&c->out, cmd, (size_t)n)) abort();
+  free(cmd);
+  c->greetings++;
+}
+
 static void connected(RedisConn *c) {
   int e = 0;
   socklen_t len = sizeof e;
@@ -196,13 +205,10 @@ static void connected(RedisConn *c) {
     return lose_errno(c, "connect");
   }
   loop_fd_set(c->watch, LOOP_READ);
-  if (str_empty(c->password)) return opened(c);
-  c->state = CONN_AUTH;
-  char *cmd = NULL;
-  const char *argv[] = {"AUTH", c->password};
-  int n = redisFormatCommandArgv(&cmd, 2, argv, NULL);
-  if (n < 0 || buf_append(&c->out, cmd, (size_t)n)) abort();
-  free(cmd);
+  c->state = CONN_GREETING;
+  c->greetings = 0;
+  if (!str_empty(c->password)) greet(c, 2, (const char *[]){"AUTH", c->password});
+  greet(c, 1, (const char *[]){"PING"});
   flush(c);
 }
 
@@ -217,13 +223,14 @@ static bool take_replies(RedisConn *c) {
     }
     if (!reply) return true;
     const RedisReply *r = reply;
-    if (c->state == CONN_AUTH) {
+    if (c->state == CONN_GREETING) {
       if (r->type == REDIS_ERROR) {
-        errno = EACCES;
-        lose_errno(c, "AUTH refused");
+        Error err;
+        error_set(&err, ERROR_UNAVAILABLE, "%s", r->str);
+        lose(c, &err);
         return false;
       }
-      opened(c);
+      if (--c->greetings == 0) opened(c);
     } else {
       c->handlers.on_reply(c->arg, r);
     }

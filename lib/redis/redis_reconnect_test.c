@@ -141,8 +141,13 @@ static void unix_socket_and_password(void **state) {
   c = redis_client_new(f->loop, &(RedisConfig){.address = address, .password = "wrong", .connect_wait_ms = 100});
   ping(f, c);
   assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
-  assert_non_null(strstr(f->err.message, "AUTH"));
+  assert_non_null(strstr(f->err.message, "WRONGPASS"));
   assert_null(strstr(f->err.message, "wrong"));
+  redis_client_free(c);
+  c = redis_client_new(f->loop, &(RedisConfig){.address = address, .connect_wait_ms = 100});
+  ping(f, c);
+  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
+  assert_non_null(strstr(f->err.message, "NOAUTH"));
   redis_client_free(c);
   unlink(path);
 }
