@@ -1,0 +1,340 @@
+/* Thousands of claims by several replicas at once, while scripts are flushed and the server is killed.
+ *
+ * A small world: CLAIMERS claim, check, let go, over REPLICAS clients; a reconciler's part makes a new sandbox for
+ * each that was destroyed. Whatever fails with UNAVAILABLE is repeated with the same arguments, as services do.
+ * Checked: no sandbox goes to two claims in its life, no acknowledged claim is lost, nothing stays behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above */
+#include <cmocka.h>
+
+#include "lib/redis/redis_server_fixture.h"
+#include "lib/state/state.h"
+
+#define PORT 16391
+#define ADDRESS "127.0.0.1:16391"
+
+enum { REPLICAS = 4, CLAIMERS = 64, POOL_SIZE = 40, IDS_MAX = 30000, UID_LEN = 16, TROUBLE_EVERY = 300 };
+
+typedef struct World World;
+
+typedef struct Claimer {
+  World *w;
+  State *state;
+  char uid[UID_LEN], id[16];
+  int64_t max_wait_ms;
+  bool queued, granted_early, held;
+} Claimer;
+
+/* A sandbox on its way from nothing to READY, or from RELEASING to nothing. */
+typedef struct Making {
+  World *w;
+  char id[16];
+} Making;
+
+struct World {
+  Loop *loop;
+  LoopTimer *limit, *reconcile, *trouble;
+  RedisClient *redis[REPLICAS];
+  State *state[REPLICAS];
+  pid_t server;
+  bool kill, listing, ending;
+  int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes, n_repeated, n_granted_at_trouble;
+  Claimer claimers[CLAIMERS];
+  char owner[IDS_MAX][UID_LEN]; /* first claim of each sandbox, for ever */
+  bool destroying[IDS_MAX];
+  int64_t number;
+};
+
+static int number_of(const char *id) { return atoi(id + 2); }
+
+/* Whether to try again; any other failure is a defect. */
+static bool again(World *w, const Error *err) {
+  if (!err) return false;
+  if (err->kind != ERROR_UNAVAILABLE) fail_msg("%s: %s", error_kind_name(err->kind), err->message);
+  w->n_repeated++;
+  return true;
+}
+
+/* ---- making and destroying ---- */
+
+static void on_made(void *arg, bool granted, const Error *err);
+
+static void on_registered(void *arg, const Error *err) {
+  Making *m = arg;
+  if (again(m->w, err)) {
+    const char *id = m->id;
+    return state_register(m->w->state[0], "default", "p", "t", "h", &id, 1, on_registered, m);
+  }
+  state_ready(m->w->state[0], "default", m->id, "unix:/x", "gvisor", on_made, m);
+}
+
+static void on_made(void *arg, bool granted, const Error *err) {
+  Making *m = arg;
+  /* refused: the first try had succeeded, and it was claimed and let go since */
+  bool repeated = err && err->kind == ERROR_FAILED_PRECONDITION && m->w->n_kills > 0;
+  if (!repeated && again(m->w, err)) return on_registered(m, NULL);
+  free(m);
+}
+
+static void make(World *w) {
+  Making *m = calloc(1, sizeof *m);
+  m->w = w;
+  snprintf(m->id, sizeof m->id, "p-%05d", ++w->n_ids);
+  assert_true(w->n_ids < IDS_MAX);
+  const char *id = m->id;
+  state_register(w->state[0], "default", "p", "t", "h", &id, 1, on_registered, m);
+}
+
+static void on_gone(void *arg, const Error *err) {
+  Making *m = arg;
+  World *w = m->w;
+  if (again(w, err)) return state_gone(w->state[1], "default", m->id, on_gone, m);
+  free(m);
+  w->n_gone++;
+  if (!w->ending) make(w);
+}
+
+static void on_releasing(void *arg, const char *const *ids, size_t n_ids, const Error *err) {
+  World *w = arg;
+  w->listing = false;
+  if (again(w, err)) return;
+  for (size_t i = 0; i < n_ids; i++) {
+    if (w->destroying[number_of(ids[i])]) continue;
+    w->destroying[number_of(ids[i])] = true;
+    Making *m = calloc(1, sizeof *m);
+    m->w = w;
+    strcpy(m->id, ids[i]);
+    state_gone(w->state[1], "default", m->id, on_gone, m);
+  }
+}
+
+static void on_reconcile(void *arg) {
+  World *w = arg;
+  if (!w->listing) state_releasing(w->state[1], "default", "p", on_releasing, w);
+  w->listing = true;
+  if (w->ending && w->n_gone == w->n_ids) return loop_stop(w->loop);
+  loop_timer_start(w->reconcile, 2);
+}
+
+/* ---- claiming ---- */
+
+static void on_claimed(void *arg, const ClaimResult *r, const Error *err);
+static void next_claim(Claimer *c);
+
+static void ask(Claimer *c) {
+  ClaimRequest q = {.ns = "default", .pool = "p", .uid = c->uid, .request_id = "", .max_wait_ms = c->max_wait_ms};
+  state_claim(c->state, &q, on_claimed, c);
+}
+
+static void let_go(Claimer *c);
+
+static void on_let_go(void *arg, const Error *err) {
+  Claimer *c = arg;
+  if (again(c->w, err)) return let_go(c);
+  next_claim(c);
+}
+
+static void let_go(Claimer *c) { state_release(c->state, "default", c->id, c->uid, "Deleted", on_let_go, c); }
+
+static void on_checked(void *arg, const SandboxRecord *r, const Error *err) {
+  Claimer *c = arg;
+  if (again(c->w, err)) return state_get(c->state, "default", c->id, on_checked, c);
+  assert_int_equal(r->state, SANDBOX_CLAIMED);
+  assert_false(r->pending);
+  assert_string_equal(r->uid, c->uid);
+  if (!c->held) return let_go(c);
+  c->w->n_held++;
+  if (c->w->n_held == CLAIMERS) loop_stop(c->w->loop);
+}
+
+static void own(Claimer *c, const SandboxRecord *r) {
+  char *owner = c->w->owner[number_of(r->id)];
+  assert_string_equal(r->uid, c->uid);
+  assert_string_equal(owner, "");
+  strcpy(owner, c->uid);
+  strcpy(c->id, r->id);
+  c->w->n_granted++;
+  /* the last claim of each is kept to the end */
+  c->held = c->w->n_uids >= c->w->n_total;
+  state_get(c->state, "default", c->id, on_checked, c);
+}
+
+static void on_confirmed(void *arg, const SandboxRecord *r, const Error *err) {
+  Claimer *c = arg;
+  if (again(c->w, err)) return state_confirm(c->state, "default", "p", c->uid, on_confirmed, c);
+  c->w->n_waited++;
+  own(c, r);
+}
+
+static void confirm(Claimer *c) {
+  c->queued = c->granted_early = false;
+  state_confirm(c->state, "default", "p", c->uid, on_confirmed, c);
+}
+
+static void on_left(void *arg, const Error *err) {
+  Claimer *c = arg;
+  if (again(c->w, err)) return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
+  c->w->n_cancelled++;
+  next_claim(c);
+}
+
+static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
+  Claimer *c = arg;
+  if (again(c->w, err)) return ask(c);
+  if (r->outcome == CLAIM_EMPTY) {
+    c->max_wait_ms = 60000;
+    return ask(c);
+  }
+  if (r->outcome == CLAIM_GRANTED) {
+    if (r->record->pending) return confirm(c);
+    return own(c, r->record);
+  }
+  assert_int_equal(r->outcome, CLAIM_QUEUED);
+  assert_string_equal(r->token, c->uid);
+  if (atoi(c->uid + 1) % 7 == 0) return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
+  /* the grant came on another connection, and may have been faster */
+  if (c->granted_early) return confirm(c);
+  c->queued = true;
+}
+
+static void on_grant(void *arg, const char *token, const char *id) {
+  World *w = arg;
+  for (int i = 0; i < CLAIMERS; i++) {
+    Claimer *c = &w->claimers[i];
+    if (token && strcmp(c->uid, token) != 0) continue;
+    if (c->queued && token) {
+      confirm(c);
+    } else if (c->queued) { /* reconnected: what was said meanwhile is lost */
+      c->queued = false;
+      ask(c);
+    } else if (token) {
+      c->granted_early = true;
+    }
+  }
+}
+
+static void next_claim(Claimer *c) {
+  c->granted_early = c->queued = false;
+  snprintf(c->uid, sizeof c->uid, "u%d", ++c->w->n_uids);
+  c->max_wait_ms = c->w->n_uids % 3 ? 60000 : 0;
+  ask(c);
+}
+
+/* ---- the run ---- */
+
+/* Each run has data of its own. */
+static const char *folder(bool kill) { return kill ? "killed" : "flushed"; }
+
+static void on_trouble(void *arg) {
+  World *w = arg;
+  /* by progress, not by time: a slow machine must not be killed again before it is up */
+  if (w->n_granted - w->n_granted_at_trouble >= TROUBLE_EVERY) {
+    w->n_granted_at_trouble = w->n_granted;
+    if (w->kill) {
+      redis_server_kill(w->server);
+      w->server = redis_server_start(folder(true), PORT, NULL);
+      w->n_kills++;
+    } else {
+      redis_command(w->redis[0], NULL, NULL, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
+      w->n_flushes++;
+    }
+  }
+  loop_timer_start(w->trouble, 1);
+}
+
+static void on_limit(void *arg) {
+  World *w = arg;
+  fprintf(stderr, "stuck: %d claims, %d granted, %d held, %d made, %d gone\n", w->n_uids, w->n_granted, w->n_held, w->n_ids, w->n_gone);
+  abort();
+}
+
+static void on_number(void *arg, const RedisReply *r, const Error *err) {
+  World *w = arg;
+  assert_null(err);
+  w->number = r->integer;
+  loop_stop(w->loop);
+}
+
+static int64_t number(World *w, const char *command, const char *key) {
+  redis_command(w->redis[0], on_number, w, key ? 2 : 1, (const char *[]){command, key}, NULL);
+  loop_run(w->loop);
+  return w->number;
+}
+
+static void on_retired(void *arg, int n, const Error *err) { assert_null(err); }
+
+static void on_pool(void *arg, const PoolRecord *p, const Error *err) {
+  assert_null(err);
+  loop_stop(((World *)arg)->loop);
+}
+
+static void run(int n_total, bool kill) {
+  World *w = calloc(1, sizeof *w);
+  w->n_total = n_total;
+  w->kill = kill;
+  w->loop = loop_new();
+  w->limit = loop_timer_new(w->loop, on_limit, w);
+  w->reconcile = loop_timer_new(w->loop, on_reconcile, w);
+  w->trouble = loop_timer_new(w->loop, on_trouble, w);
+  w->server = redis_server_start(folder(kill), PORT, NULL);
+  loop_timer_start(w->limit, 50000);
+  for (int i = 0; i < REPLICAS; i++) {
+    char replica[8];
+    snprintf(replica, sizeof replica, "r%d", i);
+    w->redis[i] = redis_client_new(w->loop, &(RedisConfig){.address = ADDRESS});
+    w->state[i] = state_new(w->redis[i], replica);
+  }
+  state_on_grant(w->state[0], on_grant, w);
+  state_pool_apply(w->state[0], &(PoolRecord){.ns = "default", .name = "p", .template_name = "t", .replicas = POOL_SIZE}, on_pool, w);
+  loop_run(w->loop);
+  int64_t keys = number(w, "DBSIZE", NULL);
+
+  for (int i = 0; i < POOL_SIZE + CLAIMERS; i++) make(w);
+  for (int i = 0; i < CLAIMERS; i++) {
+    w->claimers[i].w = w;
+    w->claimers[i].state = w->state[i % REPLICAS];
+    next_claim(&w->claimers[i]);
+  }
+  loop_timer_start(w->reconcile, 0);
+  loop_timer_start(w->trouble, 10);
+  loop_run(w->loop); /* until the last claim of each is held */
+  loop_timer_stop(w->trouble);
+  printf("%d claims, %d sandboxes granted (%d by waiting), %d left the queue, %d kills, %d flushes, %d calls repeated\n", w->n_uids,
+         w->n_granted, w->n_waited, w->n_cancelled, w->n_kills, w->n_flushes, w->n_repeated);
+  assert_true(w->n_waited > 0 && w->n_cancelled > 0 && w->n_granted >= n_total / 2);
+  assert_true(kill ? w->n_kills > 3 && w->n_repeated > 0 : w->n_flushes > 3 && w->n_repeated == 0);
+
+  w->ending = true;
+  for (int i = 0; i < CLAIMERS; i++) state_release(w->state[0], "default", w->claimers[i].id, w->claimers[i].uid, "Deleted", NULL, NULL);
+  state_retire(w->state[0], "default", "p", false, IDS_MAX, "Surplus", on_retired, w);
+  loop_run(w->loop); /* until nothing is left */
+  assert_int_equal(number(w, "DBSIZE", NULL), keys + 1);
+  assert_int_equal(number(w, "EXISTS", "sp:{default/p}:events"), 1);
+  assert_in_range(number(w, "XLEN", "sp:{default/p}:events"), 1, 4096 + 100);
+
+  for (int i = 0; i < REPLICAS; i++) {
+    redis_client_free(w->redis[i]);
+    state_free(w->state[i]);
+  }
+  loop_timer_free(w->limit);
+  loop_timer_free(w->reconcile);
+  loop_timer_free(w->trouble);
+  loop_free(w->loop);
+  redis_server_kill(w->server);
+  free(w);
+}
+
+static void scripts_flushed(void **state) { run(10000, false); }
+static void server_killed(void **state) { run(10000, true); }
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(scripts_flushed), cmocka_unit_test(server_killed)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
