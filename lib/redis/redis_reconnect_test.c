@@ -22,7 +22,7 @@ typedef struct Fixture {
   pid_t server;
   Error err;
   int n_replies, n_up, n_down, n_reread, n_messages;
-  char message[32];
+  char message[32], order[32];
 } Fixture;
 
 static void on_limit(void *arg) {
@@ -67,6 +67,21 @@ static void ping(Fixture *f, RedisClient *c) {
   while (f->n_replies == before) wait(f);
 }
 
+static void on_order(void *arg, const RedisReply *r, const Error *err) {
+  Fixture *f = arg;
+  if (r) snprintf(f->order, sizeof f->order, "%s", r->str);
+  on_reply(arg, r, err);
+}
+
+/* A script and a plain command behind it, in one turn. */
+static void push(Fixture *f, RedisClient *c) {
+  static const char SOURCE[] = "return redis.call('RPUSH', KEYS[1], '1')";
+  RedisScript script = {.name = "push", .source = SOURCE, .source_len = sizeof SOURCE - 1};
+  redis_script(c, on_reply, f, &script, 1, 1, (const char *[]){"list"}, NULL);
+  redis_command(c, NULL, NULL, 3, (const char *[]){"RPUSH", "list", "2"}, NULL);
+  redis_command(c, on_order, f, 3, (const char *[]){"EVAL", "return table.concat(redis.call('LRANGE', 'list', 0, -1), ' ')", "0"}, NULL);
+}
+
 static void on_state(void *arg, bool connected) {
   Fixture *f = arg;
   ++*(connected ? &f->n_up : &f->n_down);
@@ -94,8 +109,13 @@ static void comes_back(void **state) {
   while (f->n_messages == 0) wait(f);
   assert_string_equal(f->message, "one");
 
-  /* under way when it dies: unknown whether it took effect */
   int before = f->n_replies;
+  push(f, c);
+  while (f->n_replies < before + 2) wait(f);
+  assert_string_equal(f->order, "1 2");
+
+  /* under way when it dies: unknown whether it took effect */
+  before = f->n_replies;
   redis_command(c, on_reply, f, 3, (const char *[]){"BLPOP", "never", "0"}, NULL);
   redis_server_kill(f->server);
   while (f->n_replies == before) wait(f);
@@ -105,10 +125,12 @@ static void comes_back(void **state) {
 
   /* given while it is away: waits, and is done when it is back */
   before = f->n_replies;
-  redis_command(c, on_reply, f, 3, (const char *[]){"SET", "k", "x"}, NULL);
+  push(f, c);
   f->server = redis_server_start("reconnect", PORT, NULL);
-  while (f->n_replies == before) wait(f);
+  while (f->n_replies < before + 2) wait(f);
   assert_int_equal(f->err.kind, ERROR_NONE);
+  /* in order, though the new server did not know the script */
+  assert_string_equal(f->order, "1 2 1 2");
   assert_int_equal(f->n_up, 2);
   while (f->n_reread < 2) wait(f);
   redis_command(c, NULL, NULL, 3, (const char *[]){"PUBLISH", "news", "two"}, NULL);
