@@ -70,7 +70,8 @@ static void on_ended(void *arg, const SandboxRecord *record, const Error *err) {
 static void find_out_why(DataCall *d) {
   stream_free(d->stream);
   d->stream = NULL;
-  d->lookup = sandbox_lookup_end(d->router->state, d->router->loop, d->name.ns, d->name.id, d->uid, on_ended, d);
+  d->lookup =
+      sandbox_lookup_end(d->router->state, d->router->loop, d->name.ns, d->name.id, d->uid, on_ended, d);
 }
 
 static void on_written(RpcCall *call, void *arg) {
@@ -165,7 +166,10 @@ static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len
 static int compose(const DataCall *d, const SandboxRecord *record, Buf *out) {
   int64_t left = rpc_call_time_left_ms(d->call);
   const char *method = strrchr(rpc_call_path(d->call), '/') + 1;
-  if (runtime_open(out, method, record, 0, left == INT64_MAX ? 0 : left > 0 ? left : 1) != 0 ||
+  if (runtime_open(out, method, record, 0,
+                   left == INT64_MAX ? 0
+                   : left > 0        ? left
+                                     : 1) != 0 ||
       wire_append(out, WIRE_MESSAGE, d->first, d->first_len) != 0)
     return -1;
   return d->single ? wire_append(out, WIRE_HALF_CLOSE, NULL, 0) : 0;

@@ -2,8 +2,8 @@
  *
  * The first message is read for the sandbox's name, the sandbox is looked up, and then messages pass between
  * the client and the runtime as bytes, each way as fast as the slower side takes them. What the runtime
- * answers is the call's status. A client that vanishes or runs out of time closes the connection, on which the
- * runtime kills what the call started.
+ * answers is the call's status. A client that vanishes or runs out of time closes the connection, on which
+ * the runtime kills what the call started.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_DATA_RPC_H_
 #define SANDPLANE_SERVICES_ROUTER_DATA_RPC_H_

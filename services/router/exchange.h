@@ -16,9 +16,9 @@ typedef struct Exchange Exchange;
 typedef enum ExchangeFailure {
   EXCHANGE_UNREACHABLE, /* no such sandbox, not claimed, or nobody listens on the port */
   EXCHANGE_TIMEOUT,
-  EXCHANGE_BROKEN,      /* the connection ended before the answer did */
-  EXCHANGE_MALFORMED,   /* the answer is not HTTP */
-  EXCHANGE_NO_STATE,    /* the state store did not answer */
+  EXCHANGE_BROKEN,    /* the connection ended before the answer did */
+  EXCHANGE_MALFORMED, /* the answer is not HTTP */
+  EXCHANGE_NO_STATE,  /* the state store did not answer */
 } ExchangeFailure;
 
 /* on_ready, on_drain, on_end and on_fail may free the exchange. */
@@ -41,8 +41,8 @@ typedef struct ExchangeHandlers {
 } ExchangeHandlers;
 
 /* head: the bytes of the request's head, copied. No handler runs from inside any of these. */
-Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade, bool is_head_request,
-                       const ExchangeHandlers *handlers, void *arg);
+Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade,
+                       bool is_head_request, const ExchangeHandlers *handlers, void *arg);
 void exchange_free(Exchange *exchange); /* NULL-safe; ends what is under way */
 void exchange_write(Exchange *exchange, const void *data, size_t len);
 size_t exchange_pending(const Exchange *exchange);
@@ -53,7 +53,8 @@ void exchange_pause(Exchange *exchange);
 void exchange_resume(Exchange *exchange);
 /* Bytes went to the client: the exchange is not idle. */
 void exchange_note(Exchange *exchange);
-/* Whether the sandbox was found. Until then its namespace is no label of a metric: callers could make it up. */
+/* Whether the sandbox was found. Until then its namespace is no label of a metric: callers could make it up.
+ */
 bool exchange_is_found(const Exchange *exchange);
 
 #endif

@@ -10,15 +10,15 @@
 
 /* Of one connection only (RFC 9110, 7.6.1), with those of old that programs still send. */
 static const char *const HOP_BY_HOP[] = {
-    "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-    "TE",         "Trailer",    "Trailers",         "Transfer-Encoding",  "Upgrade",
-    "Content-Length",
+    "Connection",          "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate",
+    "Proxy-Authorization", "TE",         "Trailer",          "Trailers",
+    "Transfer-Encoding",   "Upgrade",    "Content-Length",
 };
 
 /* Written anew, meant for the router, or not for a sandbox. */
 static const char *const OF_THE_ROUTER[] = {
-    "Host",           "Authorization",       "Expect",         "Forwarded",        "X-Real-IP",
-    "X-Sandbox-ID",   "X-Sandbox-Namespace", "X-Sandbox-Port", "X-Sandbox-Pod-IP", "X-Sandbox-Timeout",
+    "Host",         "Authorization",       "Expect",         "Forwarded",        "X-Real-IP",
+    "X-Sandbox-ID", "X-Sandbox-Namespace", "X-Sandbox-Port", "X-Sandbox-Pod-IP", "X-Sandbox-Timeout",
 };
 
 static bool listed(const char *const *list, size_t n, const char *name) {

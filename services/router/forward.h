@@ -1,8 +1,8 @@
 /* What of a message is passed on, and how it is framed on the other side. No I/O.
  *
- * Heads are written anew, field by field: hop-by-hop fields and whatever Connection names are dropped, framing
- * fields are the router's own, credentials and routing fields stay outside the sandbox, and claims about where
- * a request came from (Forwarded, X-Forwarded-*) are replaced by what the router saw itself.
+ * Heads are written anew, field by field: hop-by-hop fields and whatever Connection names are dropped,
+ * framing fields are the router's own, credentials and routing fields stay outside the sandbox, and claims
+ * about where a request came from (Forwarded, X-Forwarded-*) are replaced by what the router saw itself.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_FORWARD_H_
 #define SANDPLANE_SERVICES_ROUTER_FORWARD_H_
@@ -20,8 +20,8 @@ typedef enum ForwardBody { FORWARD_NO_BODY, FORWARD_LENGTH, FORWARD_CHUNKED, FOR
 /* The raw path and query of an origin-form or absolute-form target, or "*" of OPTIONS; NULL: neither. */
 const char *forward_path(const HttpHead *head);
 
-/* peer_ip: of the client. port: inside the sandbox. upgrade: ask for what the client asks for. The result says
- * how the body is to be written. -1 never comes: out must have room for 2 * HTTP_MAX_HEAD_BYTES. */
+/* peer_ip: of the client. port: inside the sandbox. upgrade: ask for what the client asks for. The result
+ * says how the body is to be written. -1 never comes: out must have room for 2 * HTTP_MAX_HEAD_BYTES. */
 ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, bool upgrade);
 
 typedef struct ForwardClient {
@@ -38,8 +38,9 @@ void forward_chunk(Buf *out, const uint8_t *data, size_t len);
 /* Whether a field may stand behind a chunked body. */
 bool forward_allows_trailer(const char *name);
 
-/* An answer of the router itself, {"detail": ...}. allow: value of the Allow field or NULL. no_body: answers a
- * HEAD request. */
-void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive, bool no_body);
+/* An answer of the router itself, {"detail": ...}. allow: value of the Allow field or NULL. no_body: answers
+ * a HEAD request. */
+void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive,
+                   bool no_body);
 
 #endif

@@ -106,8 +106,8 @@ static ForwardCall *begin(RpcCall *call, RpcChannel *channel, bool single) {
     if (value)
       passed[n++] = (RpcMetadata){PASSED[i], value};
   }
-  f->behind =
-      rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n, &HANDLERS, f);
+  f->behind = rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n,
+                              &HANDLERS, f);
   rpc_client_read(f->behind);
   return f;
 }

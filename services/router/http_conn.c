@@ -96,7 +96,8 @@ static void start_idle(HttpConn *c) {
 /* The answer is sent. */
 static void request_over(HttpConn *c, int status) {
   drop_exchange(c);
-  http_log_end(&c->log, c->router, status, stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
+  http_log_end(&c->log, c->router, status,
+               stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
   if (c->keep_alive && c->request_done && !c->draining)
     start_idle(c);
   else
@@ -214,7 +215,8 @@ static const ExchangeHandlers EXCHANGE_HANDLERS = {
 
 static void answer_health(HttpConn *c) {
   static const char BODY[] = "{\"status\":\"ok\"}";
-  stream_printf(c->stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
+  stream_printf(c->stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
                 sizeof BODY - 1, c->keep_alive ? "" : "Connection: close\r\n", c->is_head ? "" : BODY);
   request_over(c, 200);
 }
@@ -231,12 +233,12 @@ static bool refuse(HttpConn *c, const HttpHead *head) {
     detail = "Invalid request target.";
   else if (http_head_count(head, "Host") > 1 || (head->minor_version >= 1 && !http_head_get(head, "Host")))
     detail = "Missing or repeated Host header.";
-  if (strcmp(head->method, "CONNECT") == 0 || strcmp(head->method, "TRACE") == 0) {
-    answer_error(c, 405, "Method Not Allowed", ALLOWED);
-    return true;
-  }
-  if (detail) {
-    answer_error(c, 400, detail, NULL);
+  bool bad_method = strcmp(head->method, "CONNECT") == 0 || strcmp(head->method, "TRACE") == 0;
+  if (bad_method || detail) {
+    /* a client that speaks so may mean something else by what follows */
+    c->keep_alive = false;
+    answer_error(c, bad_method ? 405 : 400, bad_method ? "Method Not Allowed" : detail,
+                 bad_method ? ALLOWED : NULL);
     return true;
   }
   if (is_health(forward_path(head))) {
@@ -396,8 +398,8 @@ static void on_timer(void *arg) {
   }
 }
 
-HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
-                        void *arg) {
+HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip,
+                        void (*closed)(void *arg, HttpConn *conn), void *arg) {
   HttpConn *c = calloc(1, sizeof *c);
   if (!c)
     abort();

@@ -1,8 +1,8 @@
 /* What the router asks the shared state about a sandbox, for every call and request anew.
  *
  * Nothing is cached: a read is one round trip on a pipelined connection, and DeleteSandbox promises that the
- * sandbox cannot be reached once it has returned. The claim's uid that goes to the runtime fences what happens
- * between the read and the call.
+ * sandbox cannot be reached once it has returned. The claim's uid that goes to the runtime fences what
+ * happens between the read and the call.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_SANDBOX_STORE_H_
 #define SANDPLANE_SERVICES_ROUTER_SANDBOX_STORE_H_

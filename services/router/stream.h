@@ -1,8 +1,8 @@
 /* A connected socket on the loop, with bounded buffers both ways.
  *
  * Back-pressure is the owner's: it does not take what it cannot use (on_data returns less), pauses a stream
- * whose bytes would pile up elsewhere, and looks at stream_pending before it reads more from there. Nothing is
- * ever dropped or reordered. Handlers may free the stream; functions never call handlers from inside.
+ * whose bytes would pile up elsewhere, and looks at stream_pending before it reads more from there. Nothing
+ * is ever dropped or reordered. Handlers may free the stream; functions never call handlers from inside.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_STREAM_H_
 #define SANDPLANE_SERVICES_ROUTER_STREAM_H_

@@ -1,0 +1,243 @@
+"""The gRPC listener in front of a real runtime and of a real claims service."""
+
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
+from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_port, name_of, until  # noqa: E402
+
+
+class DataTest(StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.runtime, cls.route, cls.home = cls.stack.runtime()
+        cls.box = cls.stack.sandbox(cls.route, GREETING="hello")
+
+    def assert_status(self, got, code, field=None, text=None):
+        self.assertEqual(got[1][0], code, got)
+        if field:
+            self.assertEqual(got[1][1], field, got)
+        if text:
+            self.assertIn(text, got[1][3])
+
+    def stream_start(self, *args):
+        return field(1, field(1, name_of(self.box)) + field(2, command(*args)))
+
+
+class Calls(DataTest):
+    def test_exec_with_the_claims_env(self):
+        answers, status = self.stack.call("Exec", exec_request(self.box, "sh", "-c", "echo $GREETING; echo err >&2; exit 3"))
+        self.assertEqual(status[0], "OK", status)
+        out = fields(answers[0])
+        self.assertEqual((out[1], out[2]), ([b"hello\n"], [b"err\n"]))
+        self.assertEqual(fields(out[3][0])[1], [3])
+
+    def test_statuses_pass_unchanged(self):
+        self.assert_status(self.stack.call("Exec", exec_request(self.box, "no-such-program")), "NOT_FOUND")
+        got = self.stack.call("Exec", field(1, name_of(self.box)))
+        self.assert_status(got, "INVALID_ARGUMENT")
+        self.assertIn("command", got[1][1])
+
+    def test_files(self):
+        start = field(1, field(1, name_of(self.box)) + field(2, "dir/file"))
+        block = os.urandom(1 << 20)
+        _, status = self.stack.call("WriteFile", start, *[field(2, block) for _ in range(8)])
+        self.assertEqual(status[0], "OK", status)
+        with open(f"{self.home}/dir/file", "rb") as f:
+            self.assertEqual(f.read(), block * 8)
+        ask = field(1, name_of(self.box)) + field(2, "dir/file")
+        answers, status = self.stack.call("ReadFile", ask)
+        self.assertEqual(status[0], "OK", status)
+        self.assertEqual(b"".join(fields(a).get(2, [b""])[0] for a in answers), block * 8)
+        answers, _ = self.stack.call("Stat", ask)
+        self.assertEqual(fields(answers[0])[3], [8 << 20])
+        answers, _ = self.stack.call("ListFiles", field(1, name_of(self.box)) + field(2, "dir"))
+        self.assertEqual(fields(fields(answers[0])[1][0])[1], [b"dir/file"])
+        self.assertEqual(self.stack.call("RemoveFile", ask)[1][0], "OK")
+        self.assert_status(self.stack.call("Stat", ask), "NOT_FOUND")
+
+    def test_stream(self):
+        c = Call(self.stack, "ExecStream")
+        c.send(self.stream_start("cat"))
+        self.assertIn(1, fields(c.receive()))
+        for text in (b"one", b"two"):
+            c.send(field(2, text))
+            self.assertEqual(fields(c.receive()), {2: [text]})
+        answers, status = c.finish()
+        self.assertEqual(status[0], "OK", status)
+        self.assertIn(4, fields(answers[-1]))
+
+    def test_names(self):
+        for name in ("", "x", "namespaces/default/pools/p", "namespaces/Default/sandboxes/a-aaaaa", "namespaces/default/sandboxes/"):
+            self.assert_status(self.stack.call("Exec", field(1, name) + field(2, command("true"))), "INVALID_ARGUMENT", "name")
+        self.assert_status(self.stack.call("Exec", field(1, b"\xff")), "INVALID_ARGUMENT", "name")
+        self.assert_status(self.stack.call("Exec", b"\x0a\xff"), "INVALID_ARGUMENT")
+        self.assert_status(self.stack.call("Exec", b""), "INVALID_ARGUMENT", "name")
+        self.assert_status(self.stack.call("ExecStream"), "INVALID_ARGUMENT", "start")
+        self.assert_status(self.stack.call("ExecStream", field(2, b"stdin")), "INVALID_ARGUMENT", "start")
+        self.assert_status(self.stack.call("WriteFile", field(1, field(1, "x"))), "INVALID_ARGUMENT", "start.name")
+
+    def test_sandboxes_that_cannot_be_reached(self):
+        for box in ("nobody-aaaaa", "nosuffix"):
+            self.assert_status(self.stack.call("Exec", exec_request(box, "true")), "NOT_FOUND", text=box)
+        ready = self.stack.sandbox(self.route, claim=False)
+        self.assert_status(self.stack.call("Exec", exec_request(ready, "true")), "FAILED_PRECONDITION", text="not claimed")
+        released, failed = self.stack.sandbox(self.route), self.stack.sandbox(self.route)
+        self.stack.seed("release", "default", released)
+        self.assert_status(self.stack.call("Exec", exec_request(released, "true")), "FAILED_PRECONDITION")
+        self.stack.seed("fail", "default", failed, "OutOfMemory", "used 2 GiB")
+        got = self.stack.call("Exec", exec_request(failed, "true"))
+        self.assert_status(got, "FAILED_PRECONDITION", text="OutOfMemory: used 2 GiB")
+
+    def test_runtime_refuses_a_second_claim(self):
+        self.assertEqual(self.stack.call("Exec", exec_request(self.box, "true"))[1][0], "OK")
+        other = self.stack.sandbox(self.route)
+        self.assert_status(self.stack.call("Exec", exec_request(other, "true")), "PERMISSION_DENIED")
+
+
+class Ends(DataTest):
+    def gauge(self):
+        return self.stack.metric("sandplane_router_sandbox_calls")
+
+    def running(self, mark):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    if mark in f.read().split(b"\0"):
+                        return True
+            except OSError:
+                pass
+        return False
+
+    def test_client_that_leaves(self):
+        c = Call(self.stack, "Exec")
+        c.send(exec_request(self.box, "sleep", "98.5"))
+        c.half_close()
+        until(lambda: self.running(b"98.5"), "command runs")
+        c.kill()
+        until(lambda: not self.running(b"98.5"), "command killed")
+        until(lambda: self.gauge() == 0, "call over")
+
+    def test_deadline(self):
+        got = self.stack.call("Exec", exec_request(self.box, "sleep", "97.5"), timeout_ms=500)
+        self.assertIn(got[1][0], ("DEADLINE_EXCEEDED", "OK"))
+        until(lambda: not self.running(b"97.5"), "command killed")
+        until(lambda: self.gauge() == 0, "call over")
+
+    def test_client_that_does_not_read(self):
+        with open(f"{self.home}/large", "wb") as f:
+            f.truncate(512 << 20)
+        with open(f"/proc/{self.stack.router.pid}/statm") as f:
+            before = int(f.read().split()[1])
+        c = Call(self.stack, "ReadFile", 60000)
+        c.send(field(1, name_of(self.box)) + field(2, "large"))
+        c.half_close()
+        # its output stands still in the pipe, so it reads no more: what the router holds must stay bounded
+        c.receive()
+        time.sleep(2)
+        with open(f"/proc/{self.stack.router.pid}/statm") as f:
+            self.assertLess((int(f.read().split()[1]) - before) * 4096, 16 << 20)
+        answers, status = c.finish()
+        self.assertEqual(status[0], "OK", status)
+        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 512 << 20)
+
+    def test_sandbox_that_dies(self):
+        for fail in (True, False):
+            process, route, _ = self.stack.runtime()
+            box = self.stack.sandbox(route)
+            c = Call(self.stack, "ExecStream")
+            c.send(field(1, field(1, name_of(box)) + field(2, command("sleep", "60"))))
+            c.receive()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            if fail:
+                self.stack.seed("fail", "default", box, "OutOfMemory", "used 2 GiB")
+            self.assert_status(c.finish(), "UNAVAILABLE", text="OutOfMemory: used 2 GiB" if fail else "does not answer")
+
+    def test_dead_socket(self):
+        box = self.stack.sandbox(f"unix:{self.stack.dir}/nothing")
+        got = self.stack.call("Exec", exec_request(box, "true"))
+        self.assert_status(got, "UNAVAILABLE", text="does not answer")
+        self.assertGreater(got[1][2], 0)
+
+    def test_activity(self):
+        idle = self.stack.sandbox(self.stack.runtime()[1], idle_ms=60000)
+        plain = self.stack.sandbox(self.stack.runtime()[1])
+
+        def active(box):
+            return int(self.stack.seed("active", "default", box))
+
+        first = {box: active(box) for box in (idle, plain)}
+        until(lambda: time.time() * 1000 > first[plain] + 1100, "a second passes")
+        for box in (idle, plain):
+            self.assertEqual(self.stack.call("Exec", exec_request(box, "true"))[1][0], "OK")
+        until(lambda: active(idle) > first[idle], "noted")
+        self.assertEqual(active(plain), first[plain])
+
+
+class Forwarding(unittest.TestCase):
+    """Lifecycle calls, with a real claims service behind the router and nothing behind the other methods."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.claims_port, admin = free_port(), free_port()
+        cls.stack = Stack(f"--claims=127.0.0.1:{cls.claims_port}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1")
+        cls.addClassCleanup(cls.stack.stop)
+        argv = [f"--grpc-address=127.0.0.1:{cls.claims_port}", f"--admin-address=127.0.0.1:{admin}", f"--redis-address={cls.stack.redis}"]
+        cls.claims = cls.stack.start("services/claims/sandplane-claims", *argv)
+        cls.parent = field(1, "namespaces/default")
+        until(lambda: cls.stack.call("ListSandboxes", cls.parent)[1][0] == "OK", "claims")
+
+    def test_life_of_a_sandbox(self):
+        _, route, _ = self.stack.runtime()
+        box = self.stack.sandbox(route, claim=False)
+        watch = Call(self.stack, "WatchSandboxes", 0)
+        watch.send(self.parent)
+        while fields(watch.receive()).get(1) != [4]:
+            pass
+        pool = field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
+        answers, status = self.stack.call("CreateSandbox", self.parent + pool)
+        self.assertEqual(status[0], "OK", status)
+        self.assertEqual(fields(answers[0])[1], [name_of(box).encode()])
+        answers, status = self.stack.call("Exec", exec_request(box, "echo", "hi"))
+        self.assertEqual(fields(answers[0])[1], [b"hi\n"])
+        self.assertIn(name_of(box).encode(), watch.receive())
+        self.assertEqual(self.stack.call("DeleteSandbox", field(1, name_of(box)))[1][0], "OK")
+        got = self.stack.call("Exec", exec_request(box, "echo", "hi"))
+        self.assertEqual(got[1][0], "FAILED_PRECONDITION", got)
+        watch.kill()
+
+    def test_details_pass_unchanged(self):
+        got = self.stack.call("GetSandbox", field(1, "nonsense"))
+        self.assertEqual(got[1][:2], ("INVALID_ARGUMENT", "name"), got)
+        got = self.stack.call("GetSandbox", field(1, name_of("nobody-aaaaa")))
+        self.assertEqual(got[1][0], "NOT_FOUND", got)
+        _, route, _ = self.stack.runtime()
+        box = self.stack.sandbox(route)
+        empty = self.parent + field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}") + field(9, b"")
+        got = self.stack.call("CreateSandbox", empty)
+        self.assertEqual(got[1][0], "RESOURCE_EXHAUSTED", got)
+        self.assertGreater(got[1][2], 0)
+
+    def test_deadline_goes_along(self):
+        _, route, _ = self.stack.runtime()
+        box = self.stack.sandbox(route)
+        pool = field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
+        got = self.stack.call("CreateSandbox", self.parent + pool, timeout_ms=300)
+        self.assertEqual(got[1][0], "DEADLINE_EXCEEDED", got)
+
+    def test_nothing_behind(self):
+        for service, method in (("ImageService", "ListImages"), ("PoolService", "ListPools"), ("TemplateService", "Any")):
+            got = self.stack.call(method, b"", service=f"sandplane.v1.{service}")
+            self.assertEqual(got[1][0], "UNAVAILABLE", got)
+            self.assertGreater(got[1][2], 0)
+        got = self.stack.call("X", b"", service="sandplane.v1.NoService")
+        self.assertEqual(got[1][0], "UNIMPLEMENTED", got)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

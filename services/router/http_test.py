@@ -1,0 +1,393 @@
+"""The HTTP listener in front of a real runtime: what passes, what is refused, what happens when things break."""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
+import app  # noqa: E402
+from harness import Stack, StackTest, free_port, read_all, read_until, until  # noqa: E402
+
+import unittest  # noqa: E402
+
+
+class HttpTest(StackTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.port = app.start()
+        cls.runtime, cls.route, _ = cls.stack.runtime()
+        cls.box = cls.stack.sandbox(cls.route)
+
+    def connect(self):
+        s = socket.create_connection(("127.0.0.1", self.stack.http), timeout=20)
+        self.addCleanup(s.close)
+        return s
+
+    def head(self, path, method="GET", fields="", close=True, port=None, box=None):
+        return (
+            f"{method} {path} HTTP/1.1\r\nHost: front:1\r\nX-Sandbox-ID: {box or self.box}\r\nX-Sandbox-Port: {port or self.port}\r\n"
+            f"{'Connection: close' if close else 'X-Open: 1'}\r\n{fields}\r\n"
+        ).encode()
+
+    def ask(self, data):
+        """Sends bytes and reads to the end: status, head, body."""
+        s = self.connect()
+        s.sendall(data)
+        head, _, body = read_all(s).partition(b"\r\n\r\n")
+        return int(head.split(b" ")[1]), head.decode(), body
+
+    def get(self, path, **kw):
+        return self.ask(self.head(path, **kw))
+
+    def assert_detail(self, got, status, detail):
+        self.assertEqual((got[0], json.loads(got[2])), (status, {"detail": detail}))
+
+    def assert_alive(self):
+        self.assertIsNone(self.stack.router.poll(), self.stack.log())
+        self.assertEqual(self.get("/echo")[0], 200)
+
+
+class Forwarding(HttpTest):
+    def test_request_and_answer(self):
+        fields = "Authorization: Bearer x\r\nX-Forwarded-For: 6.6.6.6\r\nX-Own: kept\r\nContent-Length: 3\r\n"
+        status, head, body = self.ask(self.head("/a%2Fb/../c?x=1&y=%20", "POST", fields) + b"abc")
+        self.assertEqual(status, 200)
+        self.assertIn("X-App: yes", head)
+        self.assertEqual(head.count("Set-Cookie"), 2)
+        text = body.decode()
+        self.assertTrue(text.startswith("POST /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\n"), text)
+        self.assertTrue(text.endswith("\n\nabc"), text)
+        self.assertIn("X-Own: kept", text)
+        self.assertIn("X-Forwarded-For: 127.0.0.1\r\n", text)
+        self.assertIn("X-Forwarded-Host: front:1\r\n", text)
+        for gone in ("Authorization", "X-Sandbox", "6.6.6.6", "front:1\r\nX-Own"):
+            self.assertNotIn(gone, text)
+
+    def test_methods(self):
+        for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"):
+            self.assertTrue(self.get("/echo", method=method)[2].startswith(method.encode()))
+        status, head, body = self.get("/echo", method="HEAD")
+        self.assertEqual((status, body), (200, b""))
+        self.assertIn("Content-Length: 1000", head)
+        for method, target in (("TRACE", "/"), ("CONNECT", "x:80")):
+            got = self.get(target, method=method)
+            self.assert_detail(got, 405, "Method Not Allowed")
+            self.assertIn("Allow: GET", got[1])
+
+    def test_answers_of_all_shapes(self):
+        self.assertEqual(self.get("/old")[2], b"3\r\nold\r\n0\r\n\r\n")
+        status, head, body = self.get("/204")
+        self.assertEqual((status, body), (204, b""))
+        status, head, body = self.get("/304")
+        self.assertEqual((status, body), (304, b""))
+        self.assertEqual(self.get("/hints")[2], b"late")
+        _, head, body = self.get("/chunked?1")
+        self.assertIn("Transfer-Encoding: chunked", head)
+        self.assertTrue(body.endswith(b"\r\n0\r\nX-Sum: 42\r\n\r\n"), body[-60:])
+        self.assertEqual(body.count(b"x"), 1 << 20)
+
+    def test_old_client(self):
+        ask = f"GET /chunked?1 HTTP/1.0\r\nX-Sandbox-ID: {self.box}\r\nX-Sandbox-Port: {self.port}\r\n\r\n".encode()
+        status, head, body = self.ask(ask)
+        self.assertEqual((status, len(body)), (200, 1 << 20))
+        self.assertNotIn("Transfer-Encoding", head)
+
+    def test_keep_alive_and_pipelining(self):
+        s = self.connect()
+        post = self.head("/sum", "POST", "Content-Length: 5\r\n", close=False) + b"hello"
+        chunked = self.head("/sum", "POST", "Transfer-Encoding: chunked\r\n", close=False) + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+        s.sendall(post + self.head("/echo?2", close=False) + chunked + self.head("/healthz", close=False) + self.head("/echo?4"))
+        text = read_all(s)
+        places = [
+            text.index(hashlib.sha256(b"hello").hexdigest().encode()),
+            text.index(b"GET /echo?2 "),
+            text.index(hashlib.sha256(b"abcde").hexdigest().encode()),
+            text.index(b'{"status":"ok"}'),
+            text.index(b"GET /echo?4 "),
+        ]
+        self.assertEqual(places, sorted(places))
+        self.assertEqual(text.count(b"HTTP/1.1 200 OK"), 5)
+
+    def test_expect_continue(self):
+        s = self.connect()
+        s.sendall(self.head("/sum", "POST", "Content-Length: 5\r\nExpect: 100-continue\r\n"))
+        self.assertEqual(read_until(s, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
+        s.sendall(b"hello")
+        self.assertIn(hashlib.sha256(b"hello").hexdigest().encode(), read_all(s))
+
+    def test_healthz(self):
+        for ask in (b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz?x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+            status, head, body = self.ask(ask)
+            self.assertEqual((status, body), (200, b'{"status":"ok"}'))
+            self.assertIn("Content-Type: application/json", head)
+
+    def test_upgrade(self):
+        s = self.connect()
+        s.sendall(self.head("/ws", fields="Connection: Upgrade\r\nUpgrade: websocket\r\n", close=False) + b"ahead")
+        got = read_until(s, b"ahead")
+        self.assertTrue(got.startswith(b"HTTP/1.1 101 Switching Protocols\r\n"), got)
+        self.assertIn(b"Upgrade: websocket\r\n", got)
+        self.assertTrue(got.endswith(b"\r\n\r\nhelloahead"), got)
+        data = os.urandom(1 << 20)
+        threading.Thread(target=s.sendall, args=(data,), daemon=True).start()
+        back = b""
+        while len(back) < len(data):
+            back += s.recv(65536)
+        self.assertEqual(back, data)
+        s.shutdown(socket.SHUT_WR)
+        self.assertEqual(read_all(s), b"")
+
+    def test_upgrade_that_is_declined(self):
+        fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://o\r\n"
+        s = self.connect()
+        s.sendall(self.head("/echo", fields=fields, close=False))
+        got = read_until(s, b"\n\n")
+        self.assertIn(b"Upgrade: websocket", got)
+        self.assertNotIn(b"Origin", got)
+        s.sendall(self.head("/echo?again"))
+        self.assertIn(b"GET /echo?again", read_all(s))
+
+
+class Bodies(HttpTest):
+    def rss_kib(self):
+        with open(f"/proc/{self.stack.router.pid}/status") as f:
+            return next(int(x.split()[1]) for x in f if x.startswith("VmHWM"))
+
+    def test_large_upload(self):
+        self.get("/echo")
+        before = self.rss_kib()
+        block, n = os.urandom(1 << 20), 256
+        s = self.connect()
+        s.sendall(self.head("/sum", "POST", f"Content-Length: {n << 20}\r\n"))
+        h = hashlib.sha256()
+        for _ in range(n):
+            s.sendall(block)
+            h.update(block)
+        self.assertTrue(read_all(s).endswith(f"{n << 20} {h.hexdigest()}".encode()))
+        self.assertLess(self.rss_kib() - before, 8 << 10)
+
+    def test_large_answer_to_a_slow_client(self):
+        self.get("/echo")
+        before = self.rss_kib()
+        s = self.connect()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        s.sendall(self.head("/big?128"))
+        until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 1, "request under way")
+        # nothing is read here: what the router holds must stay bounded however long that lasts
+        time.sleep(1)
+        self.assertLess(self.rss_kib() - before, 8 << 10)
+        self.assertEqual(len(read_all(s).partition(b"\r\n\r\n")[2]), 128 << 20)
+
+    def test_upload_the_program_does_not_want(self):
+        s = self.connect()
+        s.sendall(self.head("/early", "POST", f"Content-Length: {64 << 20}\r\n"))
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += s.send(b"x" * 65536)
+        except OSError:
+            pass
+        # the answer is there, even though the body was not taken
+        s.settimeout(5)
+        self.assertIn(b"413 Payload Too Large", s.recv(65536) if sent < 64 << 20 else read_all(s))
+        self.assert_alive()
+
+
+class Failures(HttpTest):
+    flags = ["--upstream-max-retries=1"]
+
+    def test_refusals(self):
+        for fields, detail in (
+            ("", "X-Sandbox-ID header is required."),
+            ("X-Sandbox-ID:\r\n", "X-Sandbox-ID header is required."),
+            ("X-Sandbox-ID: Not/Valid\r\n", "Invalid sandbox ID format."),
+            ("X-Sandbox-ID: a\r\nX-Sandbox-Namespace: ../x\r\n", "Invalid namespace format."),
+            ("X-Sandbox-ID: a\r\nX-Sandbox-Port: 70000\r\n", "Invalid port format."),
+            ("X-Sandbox-ID: a\r\nX-Sandbox-Pod-IP: 127.0.0.1\r\n", "Invalid target IP address."),
+        ):
+            got = self.ask(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n".encode())
+            self.assert_detail(got, 400, detail)
+
+    def test_sandboxes_that_cannot_be_reached(self):
+        ready = self.stack.sandbox(self.route, claim=False)
+        released, failed = self.stack.sandbox(self.route), self.stack.sandbox(self.route)
+        self.stack.seed("release", "default", released)
+        self.stack.seed("fail", "default", failed, "OutOfMemory", "too much")
+        gone = self.stack.sandbox(f"unix:{self.stack.dir}/nothing")
+        linked = self.stack.sandbox(f"unix:{self.stack.dir}/link")
+        os.symlink(self.route[5:], f"{self.stack.dir}/link")
+        for box in ("nobody-aaaaa", "nosuffix", ready, released, failed, gone, linked):
+            got = self.get("/echo", box=box)
+            self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {box}")
+
+    def test_port_nobody_listens_on(self):
+        before = self.stack.metric("sandbox_router_upstream_retries_total")
+        got = self.get("/", port=free_port())
+        self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {self.box}")
+        self.assertGreater(self.stack.metric("sandbox_router_upstream_retries_total"), before)
+
+    def test_answers_that_are_none(self):
+        for path in ("/garbage", "/huge", "/both", "/switch"):
+            got = self.get(path)
+            self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {self.box}")
+        self.assert_alive()
+
+    def test_cut_answers_are_not_taken_for_whole(self):
+        status, head, body = self.get("/cut")
+        self.assertEqual(body, b"half")
+        status, head, body = self.get("/cutchunk")
+        self.assertEqual(body, b"4\r\nhalf\r\n")
+        self.assert_alive()
+
+    def test_timeout(self):
+        start = time.monotonic()
+        got = self.get("/slow", fields="X-Sandbox-Timeout: 0.3\r\n")
+        self.assert_detail(got, 504, f"Timed out waiting for the backend sandbox: {self.box}")
+        self.assertLess(time.monotonic() - start, 20)
+
+    def test_client_that_leaves(self):
+        before = int(self.get("/left")[2])
+        s = self.connect()
+        s.sendall(self.head("/hang"))
+        read_until(s, b"\r\n\r\n")
+        s.close()
+        until(lambda: int(self.get("/left")[2]) == before + 1, "the program sees it")
+        until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 0, "request over")
+
+    def test_runtime_that_dies(self):
+        process, route, _ = self.stack.runtime()
+        box = self.stack.sandbox(route)
+        s = self.connect()
+        s.sendall(self.head("/big?64", box=box))
+        read_until(s, b"xxxx")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.assertLess(len(read_all(s)), 64 << 20)
+        got = self.get("/echo", box=box)
+        self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {box}")
+        self.assert_alive()
+
+
+class Malformed(HttpTest):
+    def test_smuggling(self):
+        route = f"X-Sandbox-ID: {self.box}\r\nX-Sandbox-Port: {self.port}\r\n"
+        post = f"POST /sum HTTP/1.1\r\nHost: x\r\n{route}"
+        inner = f"GET /echo?smuggled HTTP/1.1\r\nHost: x\r\n{route}\r\n"
+        for bad in (
+            f"{post}Content-Length: {len(inner) + 5}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
+            f"{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{inner}",
+            f"{post}Content-Length: 0\r\nContent-Length: {len(inner)}\r\n\r\n{inner}",
+            f"{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{inner}",
+            f"{post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{inner}",
+            f"{post}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n{inner}",
+            f"{post}X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}",
+            f"{post}Transfer-Encoding: chunked\r\n\r\n0;\n\r\n{inner}",
+            f"{post}Transfer-Encoding: chunked\r\n\r\n1\rZ\r\n0\r\n\r\n{inner}",
+            f"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n{route}\r\n",
+            f"GET / HTTP/1.1\r\n{route}\r\n",
+            f"GET / HTTP/1.1\nHost: x\n{route}\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nX-Sandbox-ID : a\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "GET a HTTP/1.1\r\nHost: x\r\n\r\n",
+            "garbage\r\n\r\n",
+            "\x16\x03\x01\x02\x00\x01\x00\r\n",
+        ):
+            s = self.connect()
+            s.sendall(bad.encode("latin-1"))
+            got = read_all(s)
+            self.assertTrue(got.startswith(b"HTTP/1.1 400"), (bad, got))
+            self.assertNotIn(b"smuggled", got)
+            self.assertEqual(got.count(b"HTTP/1.1"), 1)
+        self.assert_alive()
+
+    def test_large_heads(self):
+        for bad in (b"GET /" + b"a" * 70000, b"GET / HTTP/1.1\r\nA: " + b"a" * 70000, b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200):
+            status, _, body = self.ask(bad + b" HTTP/1.1\r\n\r\n")
+            self.assertEqual((status, json.loads(body)), (431, {"detail": "Request header fields are too large."}))
+
+    def test_body_of_a_refused_request_is_no_request(self):
+        inner = self.head("/echo?smuggled")
+        bad = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(inner)}\r\n\r\n".encode() + inner
+        s = self.connect()
+        s.sendall(bad)
+        got = read_all(s)
+        self.assertEqual((got.count(b"HTTP/1.1 "), got.count(b"smuggled")), (1, 0))
+
+    def test_slow_head(self):
+        s = self.connect()
+        s.sendall(b"GET / HTTP/1.1\r\n")
+        self.assertTrue(read_all(s).startswith(b"HTTP/1.1 408"))
+
+
+class Limits(HttpTest):
+    flags = ["--max-connections=3"]
+
+    def test_connections(self):
+        held = [self.connect() for _ in range(3)]
+        for s in held:
+            s.sendall(self.head("/echo", close=False))
+            read_until(s, b"\n\n")
+        self.assertIn(b"503 Service Unavailable", read_all(self.connect()))
+        held[0].close()
+        until(lambda: self.get("/echo")[0] == 200, "a place is free again")
+
+
+class Auth(HttpTest):
+    env = {"ROUTER_AUTH_TOKEN": " s3cret "}
+
+    def test_bearer(self):
+        self.assert_detail(self.get("/echo"), 401, "Missing or invalid Authorization header.")
+        self.assert_detail(self.get("/echo", fields="Authorization: Bearer no\r\n"), 401, "Invalid token.")
+        self.assertEqual(self.get("/echo", fields="Authorization: Bearer s3cret\r\n")[0], 200)
+        self.assertEqual(self.get("/healthz")[0], 200)
+        self.assertNotIn("s3cret", self.stack.log())
+        self.assertNotIn("s3cret", self.stack.admin_get("/metrics").decode())
+
+
+class Lifecycle(unittest.TestCase):
+    def test_drain(self):
+        stack = Stack()
+        self.addCleanup(stack.stop)
+        port = app.start()
+        _, route, _ = stack.runtime()
+        box = stack.sandbox(route)
+        head = f"Host: x\r\nX-Sandbox-ID: {box}\r\nX-Sandbox-Port: {port}\r\n"
+        busy = socket.create_connection(("127.0.0.1", stack.http), timeout=20)
+        busy.sendall(f"POST /sum HTTP/1.1\r\n{head}Content-Length: 4\r\n\r\nab".encode())
+        idle = socket.create_connection(("127.0.0.1", stack.http), timeout=20)
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_until(idle, b"}")
+        until(lambda: stack.metric("sandbox_router_inflight_requests") == 1, "request under way")
+        stack.router.send_signal(signal.SIGTERM)
+        self.assertEqual(read_all(idle), b"")
+        until(lambda: stack.admin_get("/readyz").startswith(b"HTTP/1.1 503"), "unready")
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", stack.http), timeout=5)
+        busy.sendall(b"cd")
+        got = read_all(busy)
+        self.assertIn(hashlib.sha256(b"abcd").hexdigest().encode(), got)
+        self.assertIn(b"Connection: close", got)
+        self.assertEqual(stack.router.wait(20), 0)
+        busy.close()
+        idle.close()
+
+    def test_redis_away(self):
+        stack = Stack()
+        self.addCleanup(stack.stop)
+        redis = stack.processes[0]
+        redis.kill()
+        redis.wait()
+        until(lambda: stack.admin_get("/readyz").startswith(b"HTTP/1.1 503"), "unready")
+        with socket.create_connection(("127.0.0.1", stack.http), timeout=20) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Sandbox-ID: a-aaaaa\r\nConnection: close\r\n\r\n")
+            self.assertIn(b"500 Internal Server Error", read_all(s))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,264 @@
+"""Redis, a runtime outside of any sandbox and a router, for black-box tests: all real programs.
+
+Every wait has a deadline; everything that was started ends with Stack.stop.
+"""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROUTER = "services/router/sandplane-router"
+RUNTIME = "runtime/sandplane-runtime"
+SEED = "services/router/testing/seed"
+RPC_CALL = "services/router/testing/rpc_call"
+REDIS = "../redis/bin/redis-server"
+
+
+def until(check, what, timeout=20.0):
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            value = check()
+        except OSError as e:
+            value = None
+            what = f"{what} ({e})" if "(" not in what else what
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout:g} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Stack:
+    def __init__(self, *router_flags, env=None):
+        # short: a Unix socket's path has at most 107 characters
+        self.dir = tempfile.mkdtemp(dir="/tmp")
+        self.processes = []
+        self.redis = f"unix:{self.dir}/redis"
+        self.start(os.path.abspath(REDIS), "--port", "0", "--unixsocket", f"{self.dir}/redis", "--save", "", "--dir", self.dir)
+        until(lambda: os.path.exists(f"{self.dir}/redis"), "redis")
+        self.http, self.grpc, self.admin = free_port(), free_port(), free_port()
+        self.flags = list(router_flags)
+        self.env = env or {}
+        self.log_path = f"{self.dir}/router.log"
+        self.router = self.start_router()
+        self.n = 0
+
+    def start(self, *argv, log=None, env=None):
+        out = open(log or os.devnull, "ab")
+        p = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+        out.close()
+        self.processes.append(p)
+        return p
+
+    def start_router(self):
+        p = self.start(
+            ROUTER,
+            f"--http-address=127.0.0.1:{self.http}",
+            f"--grpc-address=127.0.0.1:{self.grpc}",
+            f"--admin-address=127.0.0.1:{self.admin}",
+            f"--redis-address={self.redis}",
+            *self.flags,
+            log=self.log_path,
+            env=self.env,
+        )
+        until(lambda: self.admin_get("/readyz").startswith(b"HTTP/1.1 200"), "router ready")
+        return p
+
+    def admin_get(self, path):
+        with socket.create_connection(("127.0.0.1", self.admin), timeout=5) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            return read_all(s)
+
+    def metric(self, name):
+        """Sum of the metric's series."""
+        lines = self.admin_get("/metrics").decode().splitlines()
+        return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith((name + " ", name + "{")))
+
+    def log(self):
+        with open(self.log_path) as f:
+            return f.read()
+
+    def seed(self, *args):
+        return subprocess.run([SEED, self.redis, *args], check=True, capture_output=True, text=True, timeout=20).stdout
+
+    def runtime(self):
+        """A runtime on a Unix socket: its process and its route."""
+        self.n += 1
+        home = f"{self.dir}/{self.n}"
+        os.mkdir(home)
+        route = f"{home}/s"
+        p = self.start(RUNTIME, f"--listen-unix={route}", "--http-address=", f"--base-dir={home}", log=f"{home}.log")
+        until(lambda: os.path.exists(route), "runtime")
+        return p, f"unix:{route}", home
+
+    def sandbox(self, route, idle_ms=0, claim=True, **env):
+        """Registers a sandbox at route, claims it, and returns its id."""
+        self.n += 1
+        pool = f"pool{self.n}"
+        name = f"{pool}-aaaaa"
+        self.seed("make", "default", name, route)
+        if claim:
+            self.seed("claim", "default", pool, str(idle_ms), *(f"{k}={v}" for k, v in env.items()))
+        return name
+
+    def stop(self):
+        for p in self.processes:
+            if p.poll() is None:
+                p.kill()
+            p.wait()
+        shutil.rmtree(self.dir)
+
+    # ---- gRPC on bytes ----
+
+    def call(self, method, *messages, timeout_ms=10000, service="sandplane.v1.SandboxService"):
+        """A whole call: messages of the answer, and its status (code, field, retry, message)."""
+        c = Call(self, method, timeout_ms, service)
+        for m in messages:
+            c.send(m)
+        return c.finish()
+
+
+class Call:
+    def __init__(self, stack, method, timeout_ms=10000, service="sandplane.v1.SandboxService"):
+        argv = [RPC_CALL, f"127.0.0.1:{stack.grpc}", f"/{service}/{method}", str(timeout_ms)]
+        self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.answers, self.status = [], None
+
+    def send(self, message):
+        self.p.stdin.write(struct.pack(">I", len(message)) + message)
+        self.p.stdin.flush()
+
+    def half_close(self):
+        self.p.stdin.close()
+
+    def receive(self):
+        """The next message, or None and status is set."""
+        (n,) = struct.unpack(">I", self.p.stdout.read(4))
+        if n == 0xFFFFFFFF:
+            code, field, retry, text = self.p.stdout.readline().decode().rstrip("\n").split(" ", 3)
+            self.status = (code, field, int(retry), text)
+            return None
+        self.answers.append(self.p.stdout.read(n))
+        return self.answers[-1]
+
+    def finish(self):
+        try:
+            if not self.p.stdin.closed:
+                self.p.stdin.close()
+            while self.receive() is not None:
+                pass
+            return self.answers, self.status
+        finally:
+            self.kill()
+
+    def kill(self):
+        self.p.kill()
+        self.p.stdout.close()
+        if not self.p.stdin.closed:
+            try:
+                self.p.stdin.close()
+            except BrokenPipeError:
+                pass
+        self.p.wait()
+
+
+# ---- protobuf, as far as these tests need it ----
+
+
+def varint(n):
+    out = b""
+    while n > 0x7F:
+        out += bytes([n & 0x7F | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def fields(data):
+    """Number -> list of values."""
+    out, at = {}, 0
+
+    def number():
+        nonlocal at
+        n = shift = 0
+        while True:
+            b = data[at]
+            at += 1
+            n |= (b & 0x7F) << shift
+            shift += 7
+            if b < 0x80:
+                return n
+
+    while at < len(data):
+        tag = number()
+        if tag & 7 == 0:
+            value = number()
+        else:
+            n = number()
+            value, at = data[at : at + n], at + n
+        out.setdefault(tag >> 3, []).append(value)
+    return out
+
+
+def name_of(box):
+    return f"namespaces/default/sandboxes/{box}"
+
+
+def command(*args):
+    return b"".join(field(1, a) for a in args)
+
+
+def exec_request(box, *args):
+    return field(1, name_of(box)) + field(2, command(*args))
+
+
+# ---- HTTP on sockets ----
+
+
+def read_all(s):
+    data = bytearray()
+    while True:
+        try:
+            block = s.recv(65536)
+        except ConnectionResetError:
+            block = b""
+        if not block:
+            return bytes(data)
+        data += block
+
+
+def read_until(s, mark):
+    data = b""
+    while mark not in data:
+        block = s.recv(65536)
+        if not block:
+            raise AssertionError(f"ended before {mark!r}: {data!r}")
+        data += block
+    return data
+
+
+class StackTest(unittest.TestCase):
+    flags, env = [], {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(*cls.flags, env=cls.env)
+        cls.addClassCleanup(cls.stack.stop)
