@@ -34,12 +34,13 @@ typedef struct ResourceName {
 } ResourceName;
 
 /* collection: "sandboxes", "pools", "templates". 0 or -1 with field in err. NULL name: empty. */
-int resource_name_parse(const char *name, const char *collection, const char *field, ResourceName *ret_name, Error *err)
-    MUST_CHECK;
+int resource_name_parse(const char *name, const char *collection, const char *field, ResourceName *ret_name,
+                        Error *err) MUST_CHECK;
 /* "namespaces/{namespace}" of a list or create. wildcard: "namespaces/-" is allowed and gives an empty ns. */
-int resource_parent_parse(const char *parent, bool wildcard, const char *field, char ret_ns[RESOURCE_SEGMENT_MAX + 1],
-                          Error *err) MUST_CHECK;
-void resource_name_format(char out[RESOURCE_NAME_SIZE], const char *ns, const char *collection, const char *id);
+int resource_parent_parse(const char *parent, bool wildcard, const char *field,
+                          char ret_ns[RESOURCE_SEGMENT_MAX + 1], Error *err) MUST_CHECK;
+void resource_name_format(char out[RESOURCE_NAME_SIZE], const char *ns, const char *collection,
+                          const char *id);
 
 /* page_size: 0 is RESOURCE_PAGE_DEFAULT, more than RESOURCE_PAGE_MAX is that; negative is refused. */
 int resource_page_size(int64_t page_size, size_t *ret_size, Error *err) MUST_CHECK;
@@ -47,8 +48,8 @@ int resource_page_size(int64_t page_size, size_t *ret_size, Error *err) MUST_CHE
 /* query: the other parameters of the request that the token continues. The caller frees. */
 char *resource_token_seal(const char *query, const char *position);
 /* 0, or -1 with field in err; a position longer than ret_position->max is refused as well. */
-int resource_token_open(const char *token, const char *query, const char *field, Buf *ret_position, Error *err)
-    MUST_CHECK;
+int resource_token_open(const char *token, const char *query, const char *field, Buf *ret_position,
+                        Error *err) MUST_CHECK;
 /* The position of a page; empty or NULL token: empty. 0, or -1 with field "page_token". */
 int resource_page_position(const char *token, const char *query, char ret_position[RESOURCE_POSITION_MAX + 1],
                            Error *err) MUST_CHECK;

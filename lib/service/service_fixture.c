@@ -13,7 +13,9 @@
 
 enum { LIMIT_MS = 20000, STEP_MS = 2, MAX_ARGS = 16 };
 
-static void stop(void *arg) { loop_stop(arg); }
+static void stop(void *arg) {
+  loop_stop(arg);
+}
 
 void service_fixture_until(Loop *loop, bool (*fn)(void *arg), void *arg, const char *what) {
   LoopTimer *step = loop_timer_new(loop, stop, loop);
@@ -29,7 +31,9 @@ void service_fixture_until(Loop *loop, bool (*fn)(void *arg), void *arg, const c
   loop_timer_free(step);
 }
 
-static bool is_set(void *arg) { return *(const bool *)arg; }
+static bool is_set(void *arg) {
+  return *(const bool *)arg;
+}
 
 void service_fixture_wait(Loop *loop, const bool *flag, const char *what) {
   service_fixture_until(loop, is_set, (void *)flag, what);
@@ -46,7 +50,9 @@ static void kill_all(void) {
       kill(the_pids[i], SIGKILL);
 }
 
-static void on_abort(int signo) { kill_all(); }
+static void on_abort(int signo) {
+  kill_all();
+}
 
 static void remember(pid_t pid, pid_t instead_of) {
   static bool installed;
@@ -83,7 +89,8 @@ static void wait_serving(ServiceProcess *process, Loop *loop) {
   }
 }
 
-void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port, const char *const *args) {
+void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port,
+                           const char *const *args) {
   char admin[32];
   snprintf(process->address, sizeof process->address, "127.0.0.1:%d", port);
   snprintf(admin, sizeof admin, "127.0.0.1:%d", port + 10);
@@ -123,9 +130,13 @@ static int end(ServiceProcess *process, Loop *loop, int signo) {
   return WIFEXITED(e.status) ? WEXITSTATUS(e.status) : 128 + WTERMSIG(e.status);
 }
 
-int service_process_stop(ServiceProcess *process, Loop *loop) { return end(process, loop, SIGTERM); }
+int service_process_stop(ServiceProcess *process, Loop *loop) {
+  return end(process, loop, SIGTERM);
+}
 
-void service_process_kill(ServiceProcess *process, Loop *loop) { end(process, loop, SIGKILL); }
+void service_process_kill(ServiceProcess *process, Loop *loop) {
+  end(process, loop, SIGKILL);
+}
 
 /* ---- calls ---- */
 
@@ -138,8 +149,9 @@ static void on_answer(void *arg, const Error *status, const uint8_t *data, size_
     call->answer = rpc_pb_unpack(call->descriptor, call->arena, data, len, &call->status);
 }
 
-void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path, const ProtobufCMessage *request,
-                        const ProtobufCMessageDescriptor *answer, int64_t timeout_ms) {
+void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path,
+                        const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
+                        int64_t timeout_ms) {
   *call = (ServiceCall){.arena = arena_new(), .descriptor = answer};
   size_t len;
   uint8_t *data = rpc_pb_pack(request, &len);
@@ -149,7 +161,9 @@ void service_call_start(ServiceCall *call, ServiceProcess *process, const char *
   free(data);
 }
 
-void service_call_free(ServiceCall *call) { arena_free(call->arena); }
+void service_call_free(ServiceCall *call) {
+  arena_free(call->arena);
+}
 
 void service_call(ServiceCall *call, Loop *loop, ServiceProcess *process, const char *path,
                   const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer) {
@@ -167,7 +181,9 @@ static const char *need_env(const char *name) {
   abort();
 }
 
-static void pid_path(char path[4096]) { snprintf(path, 4096, "%s/server.pid", need_env("REDIS_DIR")); }
+static void pid_path(char path[4096]) {
+  snprintf(path, 4096, "%s/server.pid", need_env("REDIS_DIR"));
+}
 
 void redis_process_signal(int signo) {
   char path[4096];
@@ -193,8 +209,9 @@ void redis_process_start(void) {
   if (pid == 0) {
     int null = open("/dev/null", O_WRONLY);
     dup2(null, STDOUT_FILENO);
-    execl(need_env("REDIS_SERVER"), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly",
-          "yes", "--appendfsync", "always", "--dir", dir, "--loglevel", "warning", (char *)NULL);
+    execl(need_env("REDIS_SERVER"), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+          "--appendonly", "yes", "--appendfsync", "always", "--dir", dir, "--loglevel", "warning",
+          (char *)NULL);
     _exit(127);
   }
   FILE *f = fopen(path, "w");

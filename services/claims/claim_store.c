@@ -7,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "services/claims/claim_queue.h"
 #include "services/claims/directory.h"
 #include "services/claims/orphan_store.h"
 
@@ -16,49 +17,29 @@ enum {
   WAITER_MARGIN_MS = 1000,
   /* An implicit pool vanishes when it is empty, so it may go between making it and claiming from it. */
   MAX_MAKES = 3,
-  N_BUCKETS = 4096,
   RETRY_EMPTY_MS = 1000,
 };
 
 struct ClaimStore {
   Claims *claims;
   struct OrphanStore *orphans;
-  /* Counts grants that found nobody: one may overtake the answer that says QUEUED, so a claim that comes into
-   * the queue confirms at once if this grew while it was under way. */
-  uint64_t strange_grants;
+  ClaimQueue *queue;
   size_t n_waiting;
-  ClaimOp *buckets[N_BUCKETS]; /* waiting, by token */
 };
 
 static void claim(ClaimOp *op);
 static void confirm(ClaimOp *op);
 static void choose_pool(ClaimOp *op);
 
-static ClaimOp **bucket(ClaimStore *store, const char *token) {
-  return &store->buckets[str_fnv1a32(token, strlen(token)) % N_BUCKETS];
-}
-
-static void table_remove(ClaimOp *op) {
-  if (!op->waiting)
-    return;
-  ClaimOp **at = bucket(op->store, op->token);
-  while (*at != op)
-    at = &(*at)->next;
-  *at = op->next;
+static void leave_queue(ClaimOp *op) {
+  claim_queue_remove(op->store->queue, op);
+  op->store->n_waiting -= op->waiting;
   op->waiting = false;
-  op->store->n_waiting--;
-}
-
-static bool token_shared(const ClaimOp *op) {
-  for (const ClaimOp *o = *bucket(op->store, op->token); o; o = o->next)
-    if (o != op && str_equal(o->token, op->token))
-      return true;
-  return false;
 }
 
 /* The op belongs to the caller again. */
 static void finish(ClaimOp *op, const SandboxRecord *record, const Error *err) {
-  table_remove(op);
+  leave_queue(op);
   loop_timer_free(op->timer);
   loop_timer_free(op->ask_again);
   op->fn(op->arg, record, op->queued, err);
@@ -95,7 +76,9 @@ static void fail_ended(ClaimOp *op) {
     fail(op, ERROR_RESOURCE_EXHAUSTED, "the pool had nothing ready within max_wait");
 }
 
-static bool ended(const ClaimOp *op) { return op->cancelled || op->expired; }
+static bool ended(const ClaimOp *op) {
+  return op->cancelled || op->expired;
+}
 
 static void on_left(void *arg, const Error *err) {
   ClaimOp *op = arg;
@@ -106,8 +89,8 @@ static void on_left(void *arg, const Error *err) {
 
 /* Leaves the queue, unless another call here waits in the same place. */
 static void leave(ClaimOp *op) {
-  bool shared = token_shared(op);
-  table_remove(op);
+  bool shared = claim_queue_shares(op->store->queue, op);
+  leave_queue(op);
   op->busy = true;
   if (shared)
     on_left(op, NULL);
@@ -131,10 +114,10 @@ static void on_too_late(ClaimOp *op) {
     err.kind = ERROR_FAILED_PRECONDITION;
     finish(op, NULL, &err);
   } else if (ended(op)) {
-    table_remove(op);
+    leave_queue(op);
     fail_ended(op);
   } else {
-    table_remove(op);
+    leave_queue(op);
     random_uid(op->uid);
     claim(op);
   }
@@ -147,15 +130,15 @@ static void granted(ClaimOp *op, const SandboxRecord *record) {
     return;
   }
   if (record->pending && !op->cancelled) {
-    table_remove(op);
-    snprintf(op->token, sizeof op->token, "%s", record->uid);
+    claim_queue_put(op->store->queue, op, record->uid);
     confirm(op);
     return;
   }
   if (op->cancelled && str_empty(op->spec->request_id)) {
-    table_remove(op);
+    leave_queue(op);
     op->busy = true;
-    state_release(op->store->claims->state, record->ns, record->id, record->uid, "CallerGone", on_given_back, op);
+    state_release(op->store->claims->state, record->ns, record->id, record->uid, "CallerGone", on_given_back,
+                  op);
     return;
   }
   finish(op, record, NULL);
@@ -183,14 +166,10 @@ static void ask_again_soon(ClaimOp *op) {
 }
 
 static void enter_queue(ClaimOp *op, const char *token) {
-  table_remove(op);
-  snprintf(op->token, sizeof op->token, "%s", token);
+  claim_queue_put(op->store->queue, op, token);
   op->queued = true;
-  ClaimOp **at = bucket(op->store, op->token);
-  op->next = *at;
-  *at = op;
+  op->store->n_waiting += !op->waiting;
   op->waiting = true;
-  op->store->n_waiting++;
   if (ended(op)) {
     leave(op);
     return;
@@ -202,7 +181,8 @@ static void enter_queue(ClaimOp *op, const char *token) {
   }
   if (!str_empty(op->spec->request_id))
     ask_again_soon(op);
-  if (op->store->strange_grants != op->grants_seen)
+  /* It may overtake the answer that says QUEUED. */
+  if (op->grant_seen)
     confirm(op);
 }
 
@@ -223,28 +203,20 @@ static void on_confirmed(void *arg, const SandboxRecord *record, const Error *er
 
 static void confirm(ClaimOp *op) {
   op->busy = true;
-  op->grants_seen = op->store->strange_grants;
+  op->grant_seen = false;
   state_confirm(op->store->claims->state, op->spec->ns, op->pool, op->token, on_confirmed, op);
+}
+
+static void granted_op(ClaimOp *op) {
+  if (op->busy)
+    op->grant_seen = true;
+  else
+    confirm(op);
 }
 
 static void on_grant(void *arg, const char *token, const char *id) {
   ClaimStore *store = arg;
-  bool known = false;
-  for (size_t i = 0; i < N_BUCKETS; i++) {
-    if (token && &store->buckets[i] != bucket(store, token))
-      continue;
-    for (ClaimOp *op = store->buckets[i], *next; op; op = next) {
-      next = op->next;
-      if (token && !str_equal(op->token, token))
-        continue;
-      if (op->busy)
-        continue;
-      known = true;
-      confirm(op);
-    }
-  }
-  if (!known)
-    store->strange_grants++;
+  claim_queue_each(store->queue, token, granted_op);
 }
 
 /* ---- claiming ---- */
@@ -307,8 +279,9 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
 static void claim(ClaimOp *op) {
   const ClaimSpec *spec = op->spec;
   int64_t wait_ms = op->give_up_ms - clock_mono_ms();
-  /* Candidates of a template are only looked at: the queue to wait in is the implicit pool's, or the pinned. */
-  bool queue = wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
+  /* Other pools of a template are only tried: the queue to wait in is the implicit or the pinned one's. */
+  bool queue =
+      wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
   ClaimRequest request = {
       .ns = spec->ns,
       .pool = op->pool,
@@ -322,8 +295,10 @@ static void claim(ClaimOp *op) {
       .n_env = spec->n_env,
       .max_wait_ms = queue ? wait_ms + WAITER_MARGIN_MS : 0,
   };
+  if (!op->listed)
+    claim_queue_put(op->store->queue, op, op->uid);
   op->busy = true;
-  op->grants_seen = op->store->strange_grants;
+  op->grant_seen = false;
   state_claim(op->store->claims->state, &request, on_claim, op);
 }
 
@@ -345,7 +320,8 @@ static void on_template(void *arg, const TemplateRecord *record, const Error *er
   op->busy = false;
   Error out;
   if (err && err->kind == ERROR_NOT_FOUND) {
-    error_set(&out, ERROR_NOT_FOUND, "template %s in namespace %s does not exist", op->spec->template_name, op->spec->ns);
+    error_set(&out, ERROR_NOT_FOUND, "template %s in namespace %s does not exist", op->spec->template_name,
+              op->spec->ns);
     finish(op, NULL, &out);
   } else if (err) {
     finish(op, NULL, err);
@@ -392,7 +368,7 @@ static void choose_pool(ClaimOp *op) {
   const DirectoryPool *pool = NULL;
   if (!op->implicit && op->n_tried < CLAIM_STORE_MAX_TRIES)
     pool = directory_pick(op->store->claims->directory, spec->ns, spec->template_name,
-                          (const char(*)[STATE_NAME_MAX + 1])op->tried, op->n_tried);
+                          (const char(*)[STATE_NAME_MAX + 1]) op->tried, op->n_tried);
   if (!str_empty(spec->request_id) && !op->implicit && op->n_tried == 0) {
     char implicit[STATE_NAME_MAX + 1];
     Error err = {0};
@@ -402,8 +378,8 @@ static void choose_pool(ClaimOp *op) {
     }
     op->busy = true;
     op->n_tried = 1; /* the pinned one */
-    state_pin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id, pool ? pool->name : implicit,
-              on_pinned, op);
+    state_pin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id,
+              pool ? pool->name : implicit, on_pinned, op);
     return;
   }
   if (!pool || !str_empty(spec->request_id)) {
@@ -415,9 +391,10 @@ static void choose_pool(ClaimOp *op) {
   claim(op);
 }
 
-void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms, ClaimStoreFn fn,
-                         void *arg) {
-  *op = (ClaimOp){.store = store, .spec = spec, .fn = fn, .arg = arg, .call_ends_first = call_ms < spec->max_wait_ms};
+void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms,
+                         ClaimStoreFn fn, void *arg) {
+  *op = (ClaimOp){
+      .store = store, .spec = spec, .fn = fn, .arg = arg, .call_ends_first = call_ms < spec->max_wait_ms};
   op->give_up_ms = clock_mono_ms() + (op->call_ends_first ? call_ms : spec->max_wait_ms);
   random_uid(op->uid);
   if (str_empty(spec->pool)) {
@@ -434,13 +411,16 @@ void claim_store_cancel(ClaimOp *op) {
     leave(op);
 }
 
-size_t claim_store_waiting(const ClaimStore *store) { return store->n_waiting; }
+size_t claim_store_waiting(const ClaimStore *store) {
+  return store->n_waiting;
+}
 
 ClaimStore *claim_store_new(Claims *claims) {
   ClaimStore *store = calloc(1, sizeof *store);
   if (!store)
     abort();
   store->claims = claims;
+  store->queue = claim_queue_new();
   store->orphans = orphan_store_new(claims->service->loop, claims->state);
   state_on_grant(claims->state, on_grant, store);
   return store;
@@ -449,6 +429,7 @@ ClaimStore *claim_store_new(Claims *claims) {
 void claim_store_free(ClaimStore *store) {
   if (!store)
     return;
+  claim_queue_free(store->queue);
   orphan_store_free(store->orphans);
   free(store);
 }

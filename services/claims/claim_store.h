@@ -9,8 +9,8 @@
  *     because its place may belong to a call on another replica.
  *   - A caller who leaves gives up what was claimed for it, unless a request_id lets it come back.
  *   - When the state is lost between claim and answer, nobody knows whether the claim took place. It is
- *     repeated once, with the same uid, which changes nothing if it did. If the state stays away the caller is
- *     told UNAVAILABLE; with a request_id it repeats the call itself, without one orphan_store lets go of
+ *     repeated once, with the same uid, which changes nothing if it did. If the state stays away the caller
+ * is told UNAVAILABLE; with a request_id it repeats the call itself, without one orphan_store lets go of
  *     whatever was claimed.
  */
 #ifndef SANDPLANE_SERVICES_CLAIMS_CLAIM_STORE_H_
@@ -42,9 +42,10 @@ typedef struct ClaimOp {
   bool call_ends_first;
   bool implicit;
   int makes; /* of the implicit pool */
-  uint64_t grants_seen;
   bool busy, cancelled, expired, queued, repeated;
-  bool waiting; /* in the table */
+  bool listed;     /* in the claim_queue, under token */
+  bool waiting;    /* the state has it in its queue */
+  bool grant_seen; /* while busy */
   struct ClaimOp *next;
   LoopTimer *timer;     /* end of the wait */
   LoopTimer *ask_again; /* with a request_id */
@@ -53,8 +54,8 @@ typedef struct ClaimOp {
 ClaimStore *claim_store_new(Claims *claims);
 void claim_store_free(ClaimStore *store);
 /* spec and op must live until fn has run, which it does once. call_ms: time left of the call. */
-void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms, ClaimStoreFn fn,
-                         void *arg);
+void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms,
+                         ClaimStoreFn fn, void *arg);
 /* The caller has gone; fn runs with CANCELLED, now or soon. */
 void claim_store_cancel(ClaimOp *op);
 size_t claim_store_waiting(const ClaimStore *store);

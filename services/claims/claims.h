@@ -18,6 +18,8 @@ typedef struct Claims {
 } Claims;
 
 /* The service of an RpcRequest. */
-static inline Claims *claims_of(void *service) { return service; }
+static inline Claims *claims_of(void *service) {
+  return service;
+}
 
 #endif

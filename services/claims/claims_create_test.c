@@ -9,7 +9,8 @@ static void warm(void **state) {
   world_pool(w, "warm");
   world_ready(w, "warm", "aaaaa");
   CreateRequest request = create_from(NS "/pools/warm");
-  Sandplane__V1__CreateSandboxRequest__LabelsEntry label = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
+  Sandplane__V1__CreateSandboxRequest__LabelsEntry label =
+      SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
   label.key = "team";
   label.value = "a";
   Sandplane__V1__CreateSandboxRequest__LabelsEntry *labels[] = {&label};
@@ -166,18 +167,6 @@ static void a_request_id_waits_once(void **state) {
     service_call_free(&calls[i]);
 }
 
-static void on_template(void *arg, const TemplateRecord *record, const Error *err) {
-  World *w = arg;
-  assert_null(err);
-  loop_stop(w->f->loop);
-}
-
-static void add_template(World *w, const char *name) {
-  TemplateRecord t = {.ns = "default", .name = name, .manifest = "{}", .hash = "h1", .runtime_class = "gvisor", .image = "i"};
-  state_template_apply(w->f->state, &t, on_template, w);
-  fixture_wait(w->f);
-}
-
 typedef struct Retry {
   World *w;
   CreateRequest request;
@@ -198,7 +187,7 @@ static bool claimed_without_waiting(void *arg) {
 
 static void a_template_is_served_from_any_pool_of_it(void **state) {
   World *w = *state;
-  add_template(w, "many");
+  world_template(w, "many");
   world_pool_of(w, "many-a", "many");
   world_pool_of(w, "many-b", "many");
   world_ready(w, "many-b", "aaaaa");
@@ -226,7 +215,7 @@ static void a_template_is_served_from_any_pool_of_it(void **state) {
 
 static void a_template_without_pools_gets_one_of_its_own(void **state) {
   World *w = *state;
-  add_template(w, "cold");
+  world_template(w, "cold");
   CreateRequest request = create_from("");
   request.template_ = NS "/templates/cold";
   ServiceCall call;

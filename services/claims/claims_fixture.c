@@ -8,8 +8,13 @@
 int world_setup(void **state) {
   World *w = calloc(1, sizeof *w);
   w->f = fixture_new("test", true);
-  const char *args[] = {"--redis-address", getenv("REDIS_ADDRESS"), "--router-url", "http://router.test:8080", "--log-level",
-                        "warn", NULL};
+  const char *args[] = {"--redis-address",
+                        getenv("REDIS_ADDRESS"),
+                        "--router-url",
+                        "http://router.test:8080",
+                        "--log-level",
+                        "warn",
+                        NULL};
   for (int i = 0; i < 2; i++)
     service_process_start(&w->replicas[i], w->f->loop, "services/claims/sandplane-claims", 17401 + i, args);
   *state = w;
@@ -25,6 +30,23 @@ int world_teardown(void **state) {
   return 0;
 }
 
+static void on_template(void *arg, const TemplateRecord *record, const Error *err) {
+  World *w = arg;
+  assert_null(err);
+  loop_stop(w->f->loop);
+}
+
+void world_template(World *w, const char *name) {
+  TemplateRecord t = {.ns = "default",
+                      .name = name,
+                      .manifest = "{}",
+                      .hash = "h1",
+                      .runtime_class = "gvisor",
+                      .image = "image:v1"};
+  state_template_apply(w->f->state, &t, on_template, w);
+  fixture_wait(w->f);
+}
+
 void world_pool_of(World *w, const char *name, const char *template_name) {
   PoolRecord pool = {.ns = "default", .name = name, .template_name = template_name, .strategy = 1};
   state_pool_apply(w->f->state, &pool, fixture_pool, w->f);
@@ -33,7 +55,9 @@ void world_pool_of(World *w, const char *name, const char *template_name) {
   fixture_wait(w->f);
 }
 
-void world_pool(World *w, const char *name) { world_pool_of(w, name, "t"); }
+void world_pool(World *w, const char *name) {
+  world_pool_of(w, name, "t");
+}
 
 void world_ready(World *w, const char *pool, const char *suffix) {
   char id[64];
@@ -47,7 +71,9 @@ void world_ready(World *w, const char *pool, const char *suffix) {
   assert_int_equal(w->f->err.kind, ERROR_NONE);
 }
 
-SandboxState world_state(World *w, const char *id) { return fixture_get(w->f, id); }
+SandboxState world_state(World *w, const char *id) {
+  return fixture_get(w->f, id);
+}
 
 typedef struct Want {
   World *w;
@@ -87,11 +113,13 @@ CreateRequest create_from(const char *pool) {
 }
 
 void create_start(World *w, int i, ServiceCall *call, const CreateRequest *request, int64_t timeout_ms) {
-  service_call_start(call, &w->replicas[i], METHOD("CreateSandbox"), &request->base, &sandplane__v1__sandbox__descriptor,
-                     timeout_ms);
+  service_call_start(call, &w->replicas[i], METHOD("CreateSandbox"), &request->base,
+                     &sandplane__v1__sandbox__descriptor, timeout_ms);
 }
 
-void call_wait(World *w, ServiceCall *call) { service_fixture_wait(w->f->loop, &call->done, "end of a call"); }
+void call_wait(World *w, ServiceCall *call) {
+  service_fixture_wait(w->f->loop, &call->done, "end of a call");
+}
 
 Sandbox *create_ok(World *w, int i, ServiceCall *call, const CreateRequest *request) {
   create_start(w, i, call, request, 20000);
@@ -103,7 +131,8 @@ Sandbox *create_ok(World *w, int i, ServiceCall *call, const CreateRequest *requ
 void get_sandbox(World *w, int i, ServiceCall *call, const char *name) {
   Sandplane__V1__GetSandboxRequest request = SANDPLANE__V1__GET_SANDBOX_REQUEST__INIT;
   request.name = (char *)name;
-  service_call(call, w->f->loop, &w->replicas[i], METHOD("GetSandbox"), &request.base, &sandplane__v1__sandbox__descriptor);
+  service_call(call, w->f->loop, &w->replicas[i], METHOD("GetSandbox"), &request.base,
+               &sandplane__v1__sandbox__descriptor);
 }
 
 void delete_sandbox(World *w, int i, const char *name) {

@@ -30,6 +30,7 @@ typedef struct World {
 int world_setup(void **state);
 int world_teardown(void **state);
 
+void world_template(World *w, const char *name);
 /* Pools in namespace "default", template "t" unless said otherwise. */
 void world_pool(World *w, const char *name);
 void world_pool_of(World *w, const char *name, const char *template_name);
@@ -50,10 +51,11 @@ void call_wait(World *w, ServiceCall *call);
 void get_sandbox(World *w, int i, ServiceCall *call, const char *name);
 void delete_sandbox(World *w, int i, const char *name);
 
-#define assert_kind(call, k)                                                                                 \
-  do {                                                                                                       \
-    if ((call)->status.kind != (k))                                                                          \
-      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, (call)->status.message); \
+#define assert_kind(call, k)                                                            \
+  do {                                                                                  \
+    if ((call)->status.kind != (k))                                                     \
+      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, \
+               (call)->status.message);                                                 \
   } while (0)
 
 #endif

@@ -15,7 +15,9 @@ static void make(World *w, int from, int to) {
   }
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static bool all_done(void *arg) {
   ServiceCall *calls = arg;

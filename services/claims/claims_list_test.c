@@ -21,7 +21,8 @@ static void claim_labelled(World *w, const char *pool, char *value) {
   char name[128];
   snprintf(name, sizeof name, NS "/pools/%s", pool);
   CreateRequest request = create_from(name);
-  Sandplane__V1__CreateSandboxRequest__LabelsEntry label = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
+  Sandplane__V1__CreateSandboxRequest__LabelsEntry label =
+      SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
   label.key = "n";
   label.value = value;
   Sandplane__V1__CreateSandboxRequest__LabelsEntry *labels[] = {&label};
@@ -59,7 +60,8 @@ static void pages_over_pools_and_replicas(void **state) {
     const ListResponse *response = call.answer;
     assert_true(response->n_sandboxes <= 1);
     if (response->n_sandboxes)
-      snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", strrchr(response->sandboxes[0]->name, '/') + 1);
+      snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ",
+               strrchr(response->sandboxes[0]->name, '/') + 1);
     str_freep(&token);
     token = str_dup(response->next_page_token);
     service_call_free(&call);
@@ -238,7 +240,8 @@ static void bad_creates(void **state) {
 
 static void bad_names_and_bytes(void **state) {
   World *w = *state;
-  static const char *names[] = {"", "x", NS "/sandboxes/", NS "/sandboxes/A_B", NS "/pools/x", NS "/sandboxes/x/y"};
+  static const char *names[] = {
+      "", "x", NS "/sandboxes/", NS "/sandboxes/A_B", NS "/pools/x", NS "/sandboxes/x/y"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     ServiceCall call;
     get_sandbox(w, 0, &call, names[i]);
@@ -250,7 +253,8 @@ static void bad_names_and_bytes(void **state) {
   Google__Protobuf__Duration other = GOOGLE__PROTOBUF__DURATION__INIT;
   other.seconds = 5;
   ServiceCall call;
-  service_call(&call, w->f->loop, &w->replicas[0], METHOD("CreateSandbox"), &other.base, &sandplane__v1__sandbox__descriptor);
+  service_call(&call, w->f->loop, &w->replicas[0], METHOD("CreateSandbox"), &other.base,
+               &sandplane__v1__sandbox__descriptor);
   assert_kind(&call, ERROR_INVALID_ARGUMENT);
   service_call_free(&call);
 }

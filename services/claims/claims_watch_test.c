@@ -31,7 +31,8 @@ static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size
       rpc_pb_unpack(&sandplane__v1__watch_sandboxes_response__descriptor, watch->arena, data, len, &err);
   assert_non_null(r);
   const char *id = r->sandbox ? strrchr(r->sandbox->name, '/') + 1 : "-";
-  snprintf(watch->log + strlen(watch->log), sizeof watch->log - strlen(watch->log), "%s %s;", NAMES[r->type], id);
+  snprintf(watch->log + strlen(watch->log), sizeof watch->log - strlen(watch->log), "%s %s;", NAMES[r->type],
+           id);
   assert_true(*r->resume_token != '\0');
   snprintf(watch->token, sizeof watch->token, "%s", r->resume_token);
   rpc_client_read(call);
@@ -46,7 +47,8 @@ static void on_done(RpcClientCall *call, void *arg, const Error *status, const u
 static void watch_start(Watch *watch, World *w, int i, WatchRequest *request) {
   static const RpcClientHandlers handlers = {on_message, NULL, on_done};
   *watch = (Watch){.w = w, .arena = arena_new()};
-  watch->call = rpc_client_call(w->replicas[i].channel, METHOD("WatchSandboxes"), INT64_MAX, false, NULL, 0, &handlers, watch);
+  watch->call = rpc_client_call(w->replicas[i].channel, METHOD("WatchSandboxes"), INT64_MAX, false, NULL, 0,
+                                &handlers, watch);
   size_t len;
   uint8_t *data = rpc_pb_pack(&request->base, &len);
   rpc_client_write(watch->call, data, len);
@@ -83,7 +85,8 @@ static void claim_with(World *w, const char *pool, char *value) {
   char name[128];
   snprintf(name, sizeof name, NS "/pools/%s", pool);
   CreateRequest request = create_from(name);
-  Sandplane__V1__CreateSandboxRequest__LabelsEntry label = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
+  Sandplane__V1__CreateSandboxRequest__LabelsEntry label =
+      SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
   label.key = "suite";
   label.value = value;
   Sandplane__V1__CreateSandboxRequest__LabelsEntry *labels[] = {&label};
@@ -188,14 +191,18 @@ static void resume_on_the_other_replica(void **state) {
 /* The implicit pool of a template vanishes with its last sandbox; a token from before still tells its end. */
 static void resume_after_a_pool_has_gone(void **state) {
   World *w = *state;
-  Fixture *f = w->f;
-  PoolRecord pool = {.ns = "default", .name = "shadow-pool-x", .template_name = "x", .implicit = true};
-  state_pool_apply(f->state, &pool, fixture_pool, f);
-  fixture_wait(f);
-  WatchRequest request = watch_labelled("suite=gone");
-  Watch watch;
+  world_template(w, "x");
+  CreateRequest create = create_from("");
+  create.template_ = NS "/templates/x";
+  ServiceCall call;
+  create_start(w, 0, &call, &create, 20000);
+  world_until_waiting(w, "shadow-pool-x", 1);
   world_ready(w, "shadow-pool-x", "aaaaa");
-  claim_with(w, "shadow-pool-x", "gone");
+  call_wait(w, &call);
+  assert_kind(&call, ERROR_NONE);
+  service_call_free(&call);
+  WatchRequest request = watch_labelled("!suite");
+  Watch watch;
   watch_start(&watch, w, 0, &request);
   expect(&watch, "ADDED shadow-pool-x-aaaaa;SYNCED");
   char token[sizeof watch.token];
@@ -220,9 +227,13 @@ static void bad_tokens(void **state) {
   watch_stop(&watch);
 }
 
-static void count_down(void *arg, const SandboxRecord *record, const Error *err) { --*(int *)arg; }
+static void count_down(void *arg, const SandboxRecord *record, const Error *err) {
+  --*(int *)arg;
+}
 
-static bool is_zero(void *arg) { return *(int *)arg == 0; }
+static bool is_zero(void *arg) {
+  return *(int *)arg == 0;
+}
 
 /* More changes than are retained: the token is too old. */
 static void lost_history_is_said(void **state) {

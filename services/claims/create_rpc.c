@@ -58,7 +58,8 @@ static void on_done(void *arg, const SandboxRecord *record, bool queued, const E
   log_event(LOG_INFO, "sandbox_claimed", LOG_STR("namespace", record->ns), LOG_STR("sandbox", record->id),
             LOG_STR("uid", record->uid), LOG_STR("pool", record->pool), LOG_STR("phase", phase),
             LOG_INT("wait_ms", record->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
-  Sandplane__V1__Sandbox *box = message_sandbox(request->arena, record, claims_of(request->service)->config->router_url);
+  Sandplane__V1__Sandbox *box =
+      message_sandbox(request->arena, record, claims_of(request->service)->config->router_url);
   rpc_request_reply(request, &box->base);
 }
 
@@ -83,6 +84,6 @@ void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
     return;
   }
   rpc_call_on_cancel(call, on_cancel, create);
-  claim_store_acquire(claims_of(create->request.service)->store, &create->op, &create->spec, rpc_call_time_left_ms(call), on_done,
-                      create);
+  claim_store_acquire(claims_of(create->request.service)->store, &create->op, &create->spec,
+                      rpc_call_time_left_ms(call), on_done, create);
 }

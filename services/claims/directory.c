@@ -155,7 +155,9 @@ void directory_refresh(Directory *d) {
   state_pool_names(d->state, "", "", 0, on_names, d);
 }
 
-static void on_refresh(void *arg) { directory_refresh(arg); }
+static void on_refresh(void *arg) {
+  directory_refresh(arg);
+}
 
 static void on_hint(void *arg, const char *ns, const char *pool) {
   Directory *d = arg;
@@ -165,8 +167,8 @@ static void on_hint(void *arg, const char *ns, const char *pool) {
     directory_refresh(d);
 }
 
-Directory *directory_new(Loop *loop, State *state, void (*fn)(void *arg, const char *ns, const char *pool, bool present),
-                         void *arg) {
+Directory *directory_new(Loop *loop, State *state,
+                         void (*fn)(void *arg, const char *ns, const char *pool, bool present), void *arg) {
   Directory *d = calloc(1, sizeof *d);
   if (!d)
     abort();
@@ -191,7 +193,9 @@ void directory_free(Directory *d) {
   free(d);
 }
 
-size_t directory_size(const Directory *d) { return d->n; }
+size_t directory_size(const Directory *d) {
+  return d->n;
+}
 
 static bool was_tried(const char *name, const char (*tried)[STATE_NAME_MAX + 1], size_t n_tried) {
   for (size_t i = 0; i < n_tried; i++)
@@ -205,8 +209,8 @@ const DirectoryPool *directory_pick(const Directory *d, const char *ns, const ch
   const DirectoryPool *best = NULL;
   for (size_t i = lower_bound(d, ns, ""); i < d->n && str_equal(d->entries[i]->pool.ns, ns); i++) {
     const DirectoryPool *pool = &d->entries[i]->pool;
-    if (pool->usable && pool->n_ready > (best ? best->n_ready : 0) && str_equal(pool->template_name, template_name) &&
-        !was_tried(pool->name, tried, n_tried))
+    if (pool->usable && pool->n_ready > (best ? best->n_ready : 0) &&
+        str_equal(pool->template_name, template_name) && !was_tried(pool->name, tried, n_tried))
       best = pool;
   }
   return best;

@@ -28,8 +28,8 @@ typedef struct DirectoryPool {
 } DirectoryPool;
 
 /* fn runs whenever a pool was read, and with present false when it is gone. */
-Directory *directory_new(Loop *loop, State *state, void (*fn)(void *arg, const char *ns, const char *pool, bool present),
-                         void *arg);
+Directory *directory_new(Loop *loop, State *state,
+                         void (*fn)(void *arg, const char *ns, const char *pool, bool present), void *arg);
 void directory_free(Directory *directory);
 /* Reads all again. */
 void directory_refresh(Directory *directory);

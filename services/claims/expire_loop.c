@@ -27,7 +27,9 @@ struct ExpireLoop {
   void *root; /* tsearch(3) */
 };
 
-static int compare(const void *a, const void *b) { return strcmp(a, b); }
+static int compare(const void *a, const void *b) {
+  return strcmp(a, b);
+}
 
 static void watched_free(void *arg) {
   Watched *w = arg;

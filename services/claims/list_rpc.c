@@ -19,7 +19,13 @@
 #include "services/claims/selector.h"
 #include "services/claims/watch.h"
 
-enum { SCAN_MAX = 5000, SCAN_STEP = 500, BYTES_MAX = 3 << 20, POOLS_STEP = 100, POOL_KEY_SIZE = 2 * (STATE_NAME_MAX + 1) };
+enum {
+  SCAN_MAX = 5000,
+  SCAN_STEP = 500,
+  BYTES_MAX = 3 << 20,
+  POOLS_STEP = 100,
+  POOL_KEY_SIZE = 2 * (STATE_NAME_MAX + 1)
+};
 
 typedef struct List {
   RpcRequest request;
@@ -125,7 +131,8 @@ static void next_pool(List *list) {
   } else if (list->one_pool || list->last_batch) {
     finish(list, false);
   } else {
-    state_pool_names(claims_of(list->request.service)->state, list->ns, list->pool, POOLS_STEP, on_names, list);
+    state_pool_names(claims_of(list->request.service)->state, list->ns, list->pool, POOLS_STEP, on_names,
+                     list);
   }
 }
 
@@ -137,7 +144,8 @@ static int start_at(List *list, const Sandplane__V1__ListSandboxesRequest *in, E
   char *space = strchr(position, ' ');
   if (!position[0])
     return 0;
-  if (!space || !strchr(position, '/') || space - position >= POOL_KEY_SIZE || strlen(space + 1) > STATE_NAME_MAX)
+  if (!space || !strchr(position, '/') || space - position >= POOL_KEY_SIZE ||
+      strlen(space + 1) > STATE_NAME_MAX)
     return error_field(err, "page_token", "is not a token of this service");
   *space = '\0';
   snprintf(list->pool, sizeof list->pool, "%s", position);
@@ -158,8 +166,8 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
       return error_field(err, "pool", "must be in the namespace of parent");
     snprintf(list->pool, sizeof list->pool, "%s/%s", pool.ns, pool.id);
   }
-  list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
-                             in->show_unclaimed);
+  list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool,
+                             in->label_selector, in->show_unclaimed);
   if (start_at(list, in, err) < 0)
     return -1;
   list->selector = selector_parse(in->label_selector, err);

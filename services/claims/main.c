@@ -16,9 +16,12 @@
 #define SERVICE "/sandplane.v1.SandboxService/"
 
 static const RpcMethod METHODS[] = {
-    {SERVICE "CreateSandbox", RPC_UNARY, create_rpc},      {SERVICE "GetSandbox", RPC_UNARY, sandbox_rpc_get},
-    {SERVICE "ListSandboxes", RPC_UNARY, list_rpc},        {SERVICE "WatchSandboxes", RPC_UNARY, watch_rpc},
-    {SERVICE "UpdateSandbox", RPC_UNARY, sandbox_rpc_update}, {SERVICE "DeleteSandbox", RPC_UNARY, sandbox_rpc_delete},
+    {SERVICE "CreateSandbox", RPC_UNARY, create_rpc},
+    {SERVICE "GetSandbox", RPC_UNARY, sandbox_rpc_get},
+    {SERVICE "ListSandboxes", RPC_UNARY, list_rpc},
+    {SERVICE "WatchSandboxes", RPC_UNARY, watch_rpc},
+    {SERVICE "UpdateSandbox", RPC_UNARY, sandbox_rpc_update},
+    {SERVICE "DeleteSandbox", RPC_UNARY, sandbox_rpc_delete},
 };
 
 static void on_redis(void *arg, bool connected) {

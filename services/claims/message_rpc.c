@@ -30,7 +30,9 @@ static char *resource(Arena *arena, const char *ns, const char *collection, cons
   return arena_strdup(arena, name);
 }
 
-static char *copy(Arena *arena, const char *s) { return arena_strdup(arena, s ? s : ""); }
+static char *copy(Arena *arena, const char *s) {
+  return arena_strdup(arena, s ? s : "");
+}
 
 static void add_condition(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxRecord *record) {
   ClaimCondition ready = claim_ready_condition(record);
@@ -58,7 +60,8 @@ static void add_labels(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxR
   }
 }
 
-Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id, const char *uid) {
+Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id,
+                                     const char *uid) {
   Sandplane__V1__Sandbox *box = arena_alloc(arena, sizeof *box);
   sandplane__v1__sandbox__init(box);
   box->name = resource(arena, ns, "sandboxes", id);
@@ -110,13 +113,13 @@ static size_t last_of_each(Arena *arena, StatePair *pairs, size_t n) {
 }
 
 /* Every map has an entry type of its own, all with key and value. */
-#define TAKE_PAIRS(arena, entries, n_entries, ret_pairs, ret_n)                                              \
-  do {                                                                                                       \
-    StatePair *pairs_ = arena_alloc((arena), (n_entries) * sizeof *pairs_);                                  \
-    for (size_t i_ = 0; i_ < (n_entries); i_++)                                                              \
-      pairs_[i_] = (StatePair){(entries)[i_]->key, (entries)[i_]->value};                                    \
-    (ret_n) = last_of_each((arena), pairs_, (n_entries));                                                    \
-    (ret_pairs) = pairs_;                                                                                    \
+#define TAKE_PAIRS(arena, entries, n_entries, ret_pairs, ret_n)             \
+  do {                                                                      \
+    StatePair *pairs_ = arena_alloc((arena), (n_entries) * sizeof *pairs_); \
+    for (size_t i_ = 0; i_ < (n_entries); i_++)                             \
+      pairs_[i_] = (StatePair){(entries)[i_]->key, (entries)[i_]->value};   \
+    (ret_n) = last_of_each((arena), pairs_, (n_entries));                   \
+    (ret_pairs) = pairs_;                                                   \
   } while (0)
 
 static ClaimTime take_duration(const Google__Protobuf__Duration *d) {

@@ -67,7 +67,9 @@ static void settle(OrphanStore *s) {
   state_cancel_wait(s->state, s->first->ns, s->first->pool, s->first->uid, on_left, s);
 }
 
-static void on_timer(void *arg) { settle(arg); }
+static void on_timer(void *arg) {
+  settle(arg);
+}
 
 void orphan_store_add(OrphanStore *s, const char *ns, const char *pool, const char *uid) {
   if (s->n == ORPHAN_STORE_MAX) {

@@ -109,4 +109,6 @@ int resume_parse(const char *token, const char *query, Resume *ret_resume, Error
   return 0;
 }
 
-int64_t resume_ms(const char *stream_id) { return strtoll(stream_id, NULL, 10); }
+int64_t resume_ms(const char *stream_id) {
+  return strtoll(stream_id, NULL, 10);
+}

@@ -20,7 +20,7 @@
 enum {
   /* Pools one watch may span. A token is at most about 64 KiB then; it comes with every event. */
   RESUME_MAX_POOLS = 512,
-  RESUME_STREAM_ID_SIZE = 48, /* two 64-bit numbers, a hyphen, a NUL */
+  RESUME_STREAM_ID_SIZE = 48,                        /* two 64-bit numbers, a hyphen, a NUL */
   RESUME_POOL_SIZE = 2 * (RESOURCE_SEGMENT_MAX + 1), /* "namespace/pool" and a NUL */
 };
 

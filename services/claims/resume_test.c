@@ -59,7 +59,8 @@ static void token_round_trip(void **state) {
 
 /* Correctly sealed, but with content this service never writes. */
 static void forged_content(void **state) {
-  static const char *bad[] = {"x", "a/b", "a/b=", "a/b=5", "ab=5-0", "a/b=5-0,", "a/B=5-0", "a/b=$-0", "a/b=-5-0", "a/b/c=5-0"};
+  static const char *bad[] = {"x",        "a/b",     "a/b=",    "a/b=5",    "ab=5-0",
+                              "a/b=5-0,", "a/B=5-0", "a/b=$-0", "a/b=-5-0", "a/b/c=5-0"};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     CLEANUP(str_freep) char *token = resource_token_seal("q", bad[i]);
     Resume none;

@@ -88,7 +88,8 @@ static void on_updated(void *arg, const SandboxRecord *record, const Error *err)
   ending.state = SANDBOX_RELEASING;
   ending.reason = "Expired";
   update->answer = message_sandbox(request->arena, &ending, claims_of(request->service)->config->router_url);
-  state_release(claims_of(request->service)->state, record->ns, record->id, record->uid, "Expired", on_ended, update);
+  state_release(claims_of(request->service)->state, record->ns, record->id, record->uid, "Expired", on_ended,
+                update);
 }
 
 void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
@@ -109,7 +110,8 @@ void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t
     return;
   }
   update->ends_now = (u.mask & STATE_UPDATE_EXPIRE) && u.expire_ms && u.expire_ms <= now_ms;
-  state_update(claims_of(request->service)->state, update->named.name.ns, update->named.name.id, &u, on_updated, update);
+  state_update(claims_of(request->service)->state, update->named.name.ns, update->named.name.id, &u,
+               on_updated, update);
 }
 
 /* ---- delete ---- */
@@ -120,8 +122,9 @@ static void on_released(void *arg, const Error *err) {
     rpc_request_fail(&named->request, err);
     return;
   }
-  log_event(LOG_INFO, "sandbox_released", LOG_STR("namespace", named->name.ns), LOG_STR("sandbox", named->name.id),
-            LOG_STR("reason", "Deleted"), LOG_STR("peer", rpc_call_peer(named->request.call)));
+  log_event(LOG_INFO, "sandbox_released", LOG_STR("namespace", named->name.ns),
+            LOG_STR("sandbox", named->name.id), LOG_STR("reason", "Deleted"),
+            LOG_STR("peer", rpc_call_peer(named->request.call)));
   Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
   rpc_request_reply(&named->request, &empty.base);
 }
@@ -129,11 +132,12 @@ static void on_released(void *arg, const Error *err) {
 void sandbox_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   Named *named = rpc_request_new(call, claims, sizeof *named);
   Error err = {0};
-  const Sandplane__V1__DeleteSandboxRequest *in =
-      rpc_pb_unpack(&sandplane__v1__delete_sandbox_request__descriptor, named->request.arena, data, len, &err);
+  const Sandplane__V1__DeleteSandboxRequest *in = rpc_pb_unpack(
+      &sandplane__v1__delete_sandbox_request__descriptor, named->request.arena, data, len, &err);
   if (!in || resource_name_parse(in->name, "sandboxes", "name", &named->name, &err) < 0) {
     rpc_request_fail(&named->request, &err);
     return;
   }
-  state_release(claims_of(named->request.service)->state, named->name.ns, named->name.id, "", "Deleted", on_released, named);
+  state_release(claims_of(named->request.service)->state, named->name.ns, named->name.id, "", "Deleted",
+                on_released, named);
 }

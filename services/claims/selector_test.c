@@ -49,7 +49,8 @@ static void matching(void **state) {
 }
 
 static void refusing(void **state) {
-  static const char *bad[] = {",", "app,", ",app", "=x", "!", "!app=x", "app=a b", "a b", "app=web=x", "app in (a)", "-a"};
+  static const char *bad[] = {",",       "app,", ",app",      "=x",         "!", "!app=x",
+                              "app=a b", "a b",  "app=web=x", "app in (a)", "-a"};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     Error err = {0};
     CLEANUP(selector_freep) Selector *s = selector_parse(bad[i], &err);

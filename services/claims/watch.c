@@ -36,7 +36,9 @@ typedef struct Seen {
   char uid[];
 } Seen;
 
-static int compare(const void *a, const void *b) { return strcmp(a, b); }
+static int compare(const void *a, const void *b) {
+  return strcmp(a, b);
+}
 
 void watch_set_deinit(WatchSet *set) {
   tdestroy(set->root, free);

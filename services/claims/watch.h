@@ -31,7 +31,8 @@ bool watch_sees(const WatchFilter *filter, const SandboxRecord *record);
 
 WatchChange watch_change(bool saw, bool sees);
 /* since_ms: time of the token. uid: of the event, empty when nobody had claimed it. */
-WatchChange watch_change_resumed(const WatchFilter *filter, const SandboxRecord *record, const char *uid, int64_t since_ms);
+WatchChange watch_change_resumed(const WatchFilter *filter, const SandboxRecord *record, const char *uid,
+                                 int64_t since_ms);
 
 /* The sandboxes of one pool that a watcher has seen. */
 typedef struct WatchSet {

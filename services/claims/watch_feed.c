@@ -18,19 +18,6 @@ enum {
   TELL_STEP = 32,
 };
 
-typedef enum PoolPhase { POOL_NEW, POOL_FOLLOWED } PoolPhase;
-
-typedef struct Pool {
-  char key[RESUME_POOL_SIZE];
-  char ns[STATE_NAME_MAX + 1];
-  char name[STATE_NAME_MAX + 1];
-  PoolPhase phase;
-  bool dirty, gone;
-  char noted[RESUME_STREAM_ID_SIZE]; /* end of the history when the list began; empty: not noted */
-  int64_t token_ms;                  /* time of the resume token, 0: none */
-  WatchSet seen;
-} Pool;
-
 /* A sandbox that changed. */
 typedef struct Change {
   char id[STATE_NAME_MAX + 1];
@@ -45,20 +32,18 @@ typedef struct Tell {
 
 struct WatchFeed {
   State *state;
-  WatchScope scope;
   const WatchFilter *filter;
   const WatchFeedHandlers *handlers;
   void *arg;
   bool resumed;
-  bool named;  /* the pools there are were read */
+  bool named; /* the pools there are were read */
   bool synced;
   bool busy, ended, resting;
   Resume position;
-  Pool **pools;
-  size_t n_pools;
+  WatchPools pools;
   /* The unit under way. */
   void (*step)(WatchFeed *feed);
-  Pool *pool;
+  WatchPool *pool;
   bool catching_up;
   char read_after[RESUME_STREAM_ID_SIZE];
   char list_after[STATE_NAME_MAX + 1];
@@ -71,15 +56,8 @@ struct WatchFeed {
 
 static void pump(WatchFeed *f);
 
-static void pool_free(Pool *pool) {
-  watch_set_deinit(&pool->seen);
-  free(pool);
-}
-
 static void feed_free(WatchFeed *f) {
-  for (size_t i = 0; i < f->n_pools; i++)
-    pool_free(f->pools[i]);
-  free(f->pools);
+  watch_pools_deinit(&f->pools);
   free(f->changes);
   resume_deinit(&f->position);
   free(f);
@@ -117,49 +95,9 @@ static void go_on(WatchFeed *f, void (*step)(WatchFeed *f)) {
   pump(f);
 }
 
-static Pool *find_pool(WatchFeed *f, const char *ns, const char *name) {
-  for (size_t i = 0; i < f->n_pools; i++)
-    if (str_equal(f->pools[i]->name, name) && str_equal(f->pools[i]->ns, ns))
-      return f->pools[i];
-  return NULL;
-}
-
-static Pool *add_pool(WatchFeed *f, const char *ns, const char *name) {
-  Pool *pool = find_pool(f, ns, name);
-  if (pool)
-    return pool;
-  pool = calloc(1, sizeof *pool);
-  f->pools = reallocarray(f->pools, f->n_pools + 1, sizeof(Pool *));
-  if (!pool || !f->pools)
-    abort();
-  snprintf(pool->ns, sizeof pool->ns, "%s", ns);
-  snprintf(pool->name, sizeof pool->name, "%s", name);
-  snprintf(pool->key, sizeof pool->key, "%s/%s", ns, name);
-  f->pools[f->n_pools++] = pool;
-  return pool;
-}
-
-/* NULL: not in scope. */
-static Pool *pool_in_scope(WatchFeed *f, const char *ns, const char *name) {
-  if ((f->scope.ns[0] && !str_equal(f->scope.ns, ns)) || (f->scope.pool[0] && !str_equal(f->scope.pool, name)))
-    return NULL;
-  return add_pool(f, ns, name);
-}
-
-static Pool *key_in_scope(WatchFeed *f, const char *key) {
-  const char *slash = strchr(key, '/');
-  if (!slash)
-    return NULL;
-  CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
-  return pool_in_scope(f, ns, slash + 1);
-}
-
-static void remove_pool(WatchFeed *f, Pool *pool) {
-  for (size_t i = 0; i < f->n_pools; i++)
-    if (f->pools[i] == pool)
-      f->pools[i] = f->pools[--f->n_pools];
+static void remove_pool(WatchFeed *f, WatchPool *pool) {
   resume_remove(&f->position, pool->key);
-  pool_free(pool);
+  watch_pools_remove(&f->pools, pool);
 }
 
 /* ---- telling ---- */
@@ -171,7 +109,8 @@ static bool move_to(WatchFeed *f, const char *stream_id) {
   return false;
 }
 
-static void tell(WatchFeed *f, WatchChange change, const char *id, const char *uid, const SandboxRecord *record) {
+static void tell(WatchFeed *f, WatchChange change, const char *id, const char *uid,
+                 const SandboxRecord *record) {
   if (change == WATCH_NOTHING)
     return;
   WatchEvent event = {.change = change, .ns = f->pool->ns, .pool = f->pool->name, .id = id, .uid = uid};
@@ -222,7 +161,7 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
 /* All are asked for at once; the state answers in order. */
 static void tell_step(WatchFeed *f) {
   if (f->at_change == f->n_changes) {
-    f->pool->phase = POOL_FOLLOWED;
+    f->pool->phase = WATCH_POOL_FOLLOWED;
     pump(f);
     return;
   }
@@ -271,7 +210,8 @@ static void on_history(void *arg, const StateEvents *events, const Error *err) {
     return;
   }
   if (events->trimmed) {
-    fail(f, ERROR_OUT_OF_RANGE, "the history since the resume token is no longer retained; start without one");
+    fail(f, ERROR_OUT_OF_RANGE,
+         "the history since the resume token is no longer retained; start without one");
     return;
   }
   for (size_t i = 0; i < events->n_events; i++)
@@ -316,7 +256,7 @@ static void on_list(void *arg, const SandboxPage *page, const Error *err) {
   } else if (f->catching_up) {
     go_on(f, tell_step);
   } else if (move_to(f, f->pool->noted)) {
-    f->pool->phase = POOL_FOLLOWED;
+    f->pool->phase = WATCH_POOL_FOLLOWED;
     f->pool->dirty = true;
     pump(f);
   }
@@ -390,12 +330,12 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   f->named = true;
   /* Those of the token that are not listed have gone meanwhile. */
   for (size_t i = 0; i < f->position.n_entries; i++) {
-    Pool *pool = key_in_scope(f, f->position.entries[i].pool);
+    WatchPool *pool = watch_pools_add_key(&f->pools, f->position.entries[i].pool);
     if (pool)
       pool->gone = true;
   }
   for (size_t i = 0; i < names->n_names; i++) {
-    Pool *pool = key_in_scope(f, names->names[i]);
+    WatchPool *pool = watch_pools_add_key(&f->pools, names->names[i]);
     if (pool)
       pool->gone = false;
   }
@@ -404,16 +344,16 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
 
 static void read_names(WatchFeed *f) {
   f->busy = true;
-  state_pool_names(f->state, f->scope.ns, "", 0, on_names, f);
+  state_pool_names(f->state, f->pools.scope.ns, "", 0, on_names, f);
 }
 
-static Pool *next_pool(const WatchFeed *f) {
-  for (size_t i = 0; i < f->n_pools; i++)
-    if (f->pools[i]->phase == POOL_NEW)
-      return f->pools[i];
-  for (size_t i = 0; i < f->n_pools; i++)
-    if (f->pools[i]->dirty || f->pools[i]->gone)
-      return f->pools[i];
+static WatchPool *next_pool(const WatchFeed *f) {
+  for (size_t i = 0; i < f->pools.n; i++)
+    if (f->pools.items[i]->phase == WATCH_POOL_NEW)
+      return f->pools.items[i];
+  for (size_t i = 0; i < f->pools.n; i++)
+    if (f->pools.items[i]->dirty || f->pools.items[i]->gone)
+      return f->pools.items[i];
   return NULL;
 }
 
@@ -431,7 +371,7 @@ static void pump(WatchFeed *f) {
     return;
   }
   f->pool = next_pool(f);
-  if (f->pool && f->pool->phase == POOL_NEW) {
+  if (f->pool && f->pool->phase == WATCH_POOL_NEW) {
     begin_pool(f);
     return;
   }
@@ -448,17 +388,19 @@ static void pump(WatchFeed *f) {
     end_pool(f);
 }
 
-void watch_feed_pump(WatchFeed *f) { pump(f); }
+void watch_feed_pump(WatchFeed *f) {
+  pump(f);
+}
 
 void watch_feed_changed(WatchFeed *f, const char *ns, const char *name) {
   if (!ns) {
     f->resting = false;
-    for (size_t i = 0; i < f->n_pools; i++)
-      f->pools[i]->dirty = true;
+    for (size_t i = 0; i < f->pools.n; i++)
+      f->pools.items[i]->dirty = true;
     pump(f);
     return;
   }
-  Pool *pool = f->named ? pool_in_scope(f, ns, name) : NULL;
+  WatchPool *pool = f->named ? watch_pools_add(&f->pools, ns, name) : NULL;
   if (!pool)
     return;
   pool->dirty = true;
@@ -466,7 +408,7 @@ void watch_feed_changed(WatchFeed *f, const char *ns, const char *name) {
 }
 
 void watch_feed_found(WatchFeed *f, const char *ns, const char *name) {
-  Pool *pool = f->named ? pool_in_scope(f, ns, name) : NULL;
+  WatchPool *pool = f->named ? watch_pools_add(&f->pools, ns, name) : NULL;
   if (!pool)
     return;
   pool->gone = false;
@@ -474,22 +416,24 @@ void watch_feed_found(WatchFeed *f, const char *ns, const char *name) {
 }
 
 void watch_feed_gone(WatchFeed *f, const char *ns, const char *name) {
-  Pool *pool = find_pool(f, ns, name);
+  WatchPool *pool = watch_pools_find(&f->pools, ns, name);
   if (!pool)
     return;
   pool->dirty = pool->gone = true;
   pump(f);
 }
 
-const Resume *watch_feed_position(const WatchFeed *f) { return &f->position; }
+const Resume *watch_feed_position(const WatchFeed *f) {
+  return &f->position;
+}
 
-WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed, Resume *from,
-                          const WatchFeedHandlers *handlers, void *arg) {
+WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed,
+                          Resume *from, const WatchFeedHandlers *handlers, void *arg) {
   WatchFeed *f = calloc(1, sizeof *f);
   if (!f)
     abort();
   f->state = state;
-  f->scope = *scope;
+  f->pools.scope = *scope;
   f->filter = filter;
   f->resumed = resumed;
   f->position = *from;

@@ -1,9 +1,9 @@
 /* Reads the state for one watcher and tells what it should see, in order and without gaps.
  *
  * For each pool in scope it notes the end of the pool's history, reads the pool's sandboxes, and then follows
- * the history from where it noted: what changed while it read is looked at again. An event in the history only
- * says which sandbox changed; what is told is the sandbox as it is now, so several changes in a row may be
- * told as one. Going on from a resume token, it reads the history since then first.
+ * the history from where it noted: what changed while it read is looked at again. An event in the history
+ * only says which sandbox changed; what is told is the sandbox as it is now, so several changes in a row may
+ * be told as one. Going on from a resume token, it reads the history since then first.
  *
  * One read is under way at a time, so a watcher costs the state no more than it can take in; while it is full
  * (a slow reader) nothing is read. One that falls behind the retained history is ended with OUT_OF_RANGE.
@@ -15,13 +15,9 @@
 #include "lib/state/state.h"
 #include "services/claims/resume.h"
 #include "services/claims/watch.h"
+#include "services/claims/watch_pools.h"
 
 typedef struct WatchFeed WatchFeed;
-
-typedef struct WatchScope {
-  char ns[STATE_NAME_MAX + 1];   /* empty: all */
-  char pool[STATE_NAME_MAX + 1]; /* empty: all of ns; else ns is set */
-} WatchScope;
 
 typedef struct WatchEvent {
   WatchChange change;
@@ -41,8 +37,8 @@ typedef struct WatchFeedHandlers {
 
 /* from: where to go on, taken over; resumed false: from is empty and the current set comes first. filter and
  * handlers must outlive it. Nothing is told before watch_feed_pump. */
-WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed, Resume *from,
-                          const WatchFeedHandlers *handlers, void *arg);
+WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed,
+                          Resume *from, const WatchFeedHandlers *handlers, void *arg);
 /* Allowed inside failed. */
 void watch_feed_free(WatchFeed *feed);
 void watch_feed_pump(WatchFeed *feed);

@@ -95,7 +95,9 @@ static bool on_full(void *arg) {
   return rpc_call_pending_bytes(watch->call) >= WATCH_MAX_PENDING;
 }
 
-static void on_failed(void *arg, const Error *err) { end(arg, err); }
+static void on_failed(void *arg, const Error *err) {
+  end(arg, err);
+}
 
 static void on_cancel(RpcCall *call, void *arg) {
   Error err;
@@ -123,8 +125,8 @@ static int prepare(Watch *watch, const Sandplane__V1__WatchSandboxesRequest *in,
   if (!watch->selector)
     return -1;
   watch->filter = (WatchFilter){watch->selector, in->show_unclaimed};
-  watch->query = arena_printf(watch->request, "watch\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
-                              in->show_unclaimed);
+  watch->query = arena_printf(watch->request, "watch\n%s\n%s\n%s\n%d", in->parent, in->pool,
+                              in->label_selector, in->show_unclaimed);
   return str_empty(in->resume_token) ? 0 : resume_parse(in->resume_token, watch->query, ret_from, err);
 }
 
@@ -144,8 +146,8 @@ static int start(Watch *watch, const uint8_t *data, size_t len, Error *err) {
   CLEANUP(resume_deinit) Resume from = {0};
   if (prepare(watch, in, &scope, &from, err) < 0)
     return -1;
-  watch->feed = watch_feed_new(hub->claims->state, &scope, &watch->filter, !str_empty(in->resume_token), &from,
-                               &HANDLERS, watch);
+  watch->feed = watch_feed_new(hub->claims->state, &scope, &watch->filter, !str_empty(in->resume_token),
+                               &from, &HANDLERS, watch);
   return 0;
 }
 
@@ -183,7 +185,9 @@ static void changed(WatchHub *hub, const char *ns, const char *pool) {
   }
 }
 
-static void on_events(void *arg, const char *ns, const char *pool) { changed(arg, ns, pool); }
+static void on_events(void *arg, const char *ns, const char *pool) {
+  changed(arg, ns, pool);
+}
 
 static void on_timer(void *arg) {
   WatchHub *hub = arg;
@@ -209,7 +213,9 @@ void watch_hub_drain(WatchHub *hub) {
     end(hub->first, &err);
 }
 
-size_t watch_hub_size(const WatchHub *hub) { return hub->n; }
+size_t watch_hub_size(const WatchHub *hub) {
+  return hub->n;
+}
 
 WatchHub *watch_hub_new(Claims *claims) {
   WatchHub *hub = calloc(1, sizeof *hub);

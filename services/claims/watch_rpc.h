@@ -1,8 +1,8 @@
 /* WatchSandboxes: each stream is a WatchFeed turned into messages; the hub tells the feeds what may be new.
  *
  * A reader who is slower than the changes is held at WATCH_MAX_PENDING bytes on their way to it; after that
- * its feed rests, and what changes meanwhile is told later as one. Besides hints, every feed looks again every
- * WATCH_LOOK_MS, because hints may be lost.
+ * its feed rests, and what changes meanwhile is told later as one. Besides hints, every feed looks again
+ * every WATCH_LOOK_MS, because hints may be lost.
  */
 #ifndef SANDPLANE_SERVICES_CLAIMS_WATCH_RPC_H_
 #define SANDPLANE_SERVICES_CLAIMS_WATCH_RPC_H_

@@ -51,7 +51,9 @@ static void changes_after_a_resume(void **state) {
   selector_free(all);
 }
 
-static void count(void *arg, const char *id, const char *uid) { ++*(int *)arg; }
+static void count(void *arg, const char *id, const char *uid) {
+  ++*(int *)arg;
+}
 
 static void set(void **state) {
   CLEANUP(watch_set_deinit) WatchSet s = {0};

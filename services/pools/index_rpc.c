@@ -14,7 +14,9 @@ static void finish(IndexPage *page, bool more) {
   page->kind->reply(page, token);
 }
 
-void index_page_fail(IndexPage *page, const Error *err) { rpc_request_fail(&page->request, err); }
+void index_page_fail(IndexPage *page, const Error *err) {
+  rpc_request_fail(&page->request, err);
+}
 
 void index_page_add(IndexPage *page, ProtobufCMessage *item) {
   page->items[page->n_items++] = item;
@@ -48,7 +50,8 @@ void index_page_next(IndexPage *page) {
     return;
   }
   if (at_end) {
-    page->kind->read_names(pools_of(page->request.service)->state, page->ns, page->after, NAMES_STEP, on_names, page);
+    page->kind->read_names(pools_of(page->request.service)->state, page->ns, page->after, NAMES_STEP,
+                           on_names, page);
     return;
   }
   const char *key = page->names[page->at_name++];
@@ -58,9 +61,10 @@ void index_page_next(IndexPage *page) {
   page->kind->read(page, ns, slash ? slash + 1 : key);
 }
 
-/* ListTemplatesRequest and ListPoolsRequest have the same fields at the same numbers, so one is read for both. */
-void index_page_start(RpcCall *call, void *pools, const IndexKind *kind, const ProtobufCMessageDescriptor *descriptor,
-                      const uint8_t *data, size_t len) {
+/* ListTemplatesRequest and ListPoolsRequest have the same fields at the same numbers, so one is read for
+ * both. */
+void index_page_start(RpcCall *call, void *pools, const IndexKind *kind,
+                      const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len) {
   IndexPage *page = rpc_request_new(call, pools, sizeof *page);
   page->kind = kind;
   Arena *arena = page->request.arena;

@@ -23,7 +23,9 @@ static void set(LeaderLoop *l, bool leads) {
   l->fn(l->arg, leads);
 }
 
-static void on_over(void *arg) { set(arg, false); }
+static void on_over(void *arg) {
+  set(arg, false);
+}
 
 static void on_lease(void *arg, bool held, const Error *err) {
   LeaderLoop *l = arg;

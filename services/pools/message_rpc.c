@@ -9,7 +9,9 @@ static char *resource(Arena *arena, const char *ns, const char *collection, cons
   return arena_strdup(arena, name);
 }
 
-static char *copy(Arena *arena, const char *s) { return arena_strdup(arena, s ? s : ""); }
+static char *copy(Arena *arena, const char *s) {
+  return arena_strdup(arena, s ? s : "");
+}
 
 static Google__Protobuf__Timestamp *timestamp(Arena *arena, int64_t ms) {
   Google__Protobuf__Timestamp *t = arena_alloc(arena, sizeof *t);

@@ -1,5 +1,5 @@
-/* What a caller may declare of a pool, checked: fields in, a record's fields or an error with the field's path
- * out. */
+/* What a caller may declare of a pool, checked: fields in, a record's fields or an error with the field's
+ * path out. */
 #ifndef SANDPLANE_SERVICES_POOLS_POOL_H_
 #define SANDPLANE_SERVICES_POOLS_POOL_H_
 

@@ -18,6 +18,8 @@ typedef struct Pools {
 } Pools;
 
 /* The service of an RpcRequest. */
-static inline Pools *pools_of(void *service) { return service; }
+static inline Pools *pools_of(void *service) {
+  return service;
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* For black-box tests of pools: two replicas of the program on one real Redis, and the reconciler's side played
- * here: a gRPC server that answers as told and makes sandboxes ready in the state. */
+/* For black-box tests of pools: two replicas of the program on one real Redis, and the reconciler's side
+ * played here: a gRPC server that answers as told and makes sandboxes ready in the state. */
 #ifndef SANDPLANE_SERVICES_POOLS_POOLS_FIXTURE_H_
 #define SANDPLANE_SERVICES_POOLS_POOLS_FIXTURE_H_
 
@@ -51,10 +51,11 @@ void until_reason(World *w, const char *pool, const char *reason);
 /* Ids of the ready sandboxes of a pool, joined by blanks, in out. */
 void ready_ids(World *w, const char *pool, char out[1024]);
 
-#define assert_kind(call, k)                                                                                 \
-  do {                                                                                                       \
-    if ((call)->status.kind != (k))                                                                          \
-      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, (call)->status.message); \
+#define assert_kind(call, k)                                                            \
+  do {                                                                                  \
+    if ((call)->status.kind != (k))                                                     \
+      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, \
+               (call)->status.message);                                                 \
   } while (0)
 
 #endif

@@ -1,8 +1,12 @@
 /* See refill.h. */
 #include "services/pools/refill.h"
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min64(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+static int64_t max64(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
 
 int64_t refill_backoff_ms(int64_t n_failures) {
   if (n_failures <= 0)

@@ -3,15 +3,15 @@
  * Wanted are `replicas` warm ones and one for each caller in the queue; an implicit pool keeps none warm.
  * What is being started counts as there, so one look never orders twice.
  *
- *   - At most REFILL_MAX_CREATING are ordered and not ready at a time: a pool of thousands fills in steps, and
- *     a template that cannot start costs little.
- *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up to
- *     60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
+ *   - At most REFILL_MAX_CREATING are ordered and not ready at a time: a pool of thousands fills in steps,
+ * and a template that cannot start costs little.
+ *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up
+ * to 60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
  *   - A surplus of ready ones is retired, stale ones first, then the newest; those being started are left to
  *     finish, and a later look retires them.
- *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter of
- *     the pool at a time (at least one), each step waiting until its replacements are ready. While starts
- *     fail none is retired: a template that does not work must not empty a pool that does.
+ *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter
+ * of the pool at a time (at least one), each step waiting until its replacements are ready. While starts fail
+ * none is retired: a template that does not work must not empty a pool that does.
  */
 #ifndef SANDPLANE_SERVICES_POOLS_REFILL_H_
 #define SANDPLANE_SERVICES_POOLS_REFILL_H_

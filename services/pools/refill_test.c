@@ -21,31 +21,47 @@ static void table(void **state) {
       {"empty pool", {.replicas = 3}, {.create = 3, .again_ms = NEVER}},
       {"what is being started counts", {.replicas = 3, .n_creating = 2}, {.create = 1, .again_ms = NEVER}},
       {"full", {.replicas = 3, .n_ready = 3}, {.again_ms = NEVER}},
-      {"one for each waiter", {.replicas = 3, .n_waiting = 2, .n_creating = 3}, {.create = 2, .again_ms = NEVER}},
+      {"one for each waiter",
+       {.replicas = 3, .n_waiting = 2, .n_creating = 3},
+       {.create = 2, .again_ms = NEVER}},
       {"large pools fill in steps", {.replicas = 10000}, {.create = 64, .again_ms = NEVER}},
-      {"the step counts what is under way", {.replicas = 10000, .n_creating = 60}, {.create = 4, .again_ms = NEVER}},
+      {"the step counts what is under way",
+       {.replicas = 10000, .n_creating = 60},
+       {.create = 4, .again_ms = NEVER}},
       {"more under way than a step", {.replicas = 10000, .n_creating = 70}, {.again_ms = NEVER}},
       {"surplus", {.replicas = 1, .n_ready = 3}, {.retire = 2, .again_ms = NEVER}},
       {"surplus still starting", {.replicas = 1, .n_creating = 3}, {.again_ms = NEVER}},
-      {"surplus, some still starting", {.replicas = 1, .n_ready = 1, .n_creating = 2}, {.retire = 1, .again_ms = NEVER}},
+      {"surplus, some still starting",
+       {.replicas = 1, .n_ready = 1, .n_creating = 2},
+       {.retire = 1, .again_ms = NEVER}},
       {"implicit, nobody waits", {.implicit = true, .replicas = 5}, {.again_ms = NEVER}},
       {"implicit, two wait", {.implicit = true, .n_waiting = 2}, {.create = 2, .again_ms = NEVER}},
       {"implicit, a waiter left", {.implicit = true, .n_ready = 1}, {.retire = 1, .again_ms = NEVER}},
-      {"deleted", {.deleted = true, .replicas = 3, .n_ready = 2, .n_waiting = 1}, {.retire = 2, .again_ms = NEVER}},
+      {"deleted",
+       {.deleted = true, .replicas = 3, .n_ready = 2, .n_waiting = 1},
+       {.retire = 2, .again_ms = NEVER}},
       {"no template", {.template_missing = true, .replicas = 3}, {.again_ms = NEVER}},
       {"no template, surplus", {.template_missing = true, .n_ready = 3}, {.retire = 3, .again_ms = NEVER}},
       {"pausing", {.now_ms = 1999, .replicas = 3, .n_failures = 1, .failure_ms = 1000}, {.again_ms = 2000}},
       {"one attempt after the pause",
        {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000},
        {.create = 1, .again_ms = NEVER}},
-      {"only one", {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000, .n_creating = 1}, {.again_ms = NEVER}},
+      {"only one",
+       {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000, .n_creating = 1},
+       {.again_ms = NEVER}},
       {"stale ones stay by default", {.replicas = 8, .n_ready = 8}, {.again_ms = NEVER}},
-      {"recreate a quarter", {.recreate = true, .replicas = 8, .n_ready = 8}, {.retire_stale = 2, .again_ms = NEVER}},
+      {"recreate a quarter",
+       {.recreate = true, .replicas = 8, .n_ready = 8},
+       {.retire_stale = 2, .again_ms = NEVER}},
       {"recreate waits for replacements",
        {.recreate = true, .replicas = 8, .n_ready = 6, .n_creating = 2},
        {.again_ms = NEVER}},
-      {"recreate goes on", {.recreate = true, .replicas = 8, .n_ready = 7, .n_creating = 1}, {.retire_stale = 1, .again_ms = NEVER}},
-      {"recreate a pool of one", {.recreate = true, .replicas = 1, .n_ready = 1}, {.retire_stale = 1, .again_ms = NEVER}},
+      {"recreate goes on",
+       {.recreate = true, .replicas = 8, .n_ready = 7, .n_creating = 1},
+       {.retire_stale = 1, .again_ms = NEVER}},
+      {"recreate a pool of one",
+       {.recreate = true, .replicas = 1, .n_ready = 1},
+       {.retire_stale = 1, .again_ms = NEVER}},
       {"a template that fails keeps the old ones",
        {.now_ms = 9000, .recreate = true, .replicas = 8, .n_ready = 7, .n_failures = 1, .failure_ms = 8900},
        {.again_ms = 9900}},
@@ -55,8 +71,8 @@ static void table(void **state) {
     const RefillDecision *want = &rows[i].out;
     if (d.create != want->create || d.retire != want->retire || d.retire_stale != want->retire_stale ||
         d.again_ms != want->again_ms)
-      fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire, d.retire_stale,
-               (long long)d.again_ms);
+      fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire,
+               d.retire_stale, (long long)d.again_ms);
   }
 }
 
@@ -87,7 +103,8 @@ static void rollout_keeps_three_quarters(void **state) {
   assert_int_equal(stale, 0);
 }
 
-/* Any numbers: never negative, never more retired than ready, never creating and retiring a surplus at once. */
+/* Any numbers: never negative, never more retired than ready, never creating and retiring a surplus at once.
+ */
 static void decisions_are_sane(void **state) {
   for (unsigned i = 0; i < 200000; i++) {
     unsigned r = i * 2654435761u;

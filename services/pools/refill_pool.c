@@ -1,0 +1,365 @@
+/* See refill_pool.h. */
+#include "services/pools/refill_pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "services/pools/pool.h"
+#include "services/pools/pools_metrics.h"
+#include "services/pools/reconciler_rpc.h"
+#include "services/pools/refill.h"
+
+enum {
+  /* 28^5 suffixes make a collision rare; three in a row mean something else is wrong. */
+  MAX_NAMINGS = 3,
+  RETRY_ORDER_MS = 1000,
+};
+
+struct RefillPool {
+  char key[REFILL_KEY_SIZE];
+  char ns[STATE_NAME_MAX + 1];
+  char name[STATE_NAME_MAX + 1];
+  Pools *pools;
+  const bool *leads;
+  LoopTimer *again;
+  bool busy, dirty, gone;
+  int64_t resend_ms; /* monotonic: when to hand over what is CREATING again */
+  /* The look under way. */
+  Arena *arena;
+  RefillInput input;
+  RefillDecision decision;
+  const char *template_name, *template_hash, *manifest, *reason;
+  const char **ids;
+  size_t n_ids;
+  int namings;
+  int64_t again_ms;
+};
+
+static void order(RefillPool *p);
+static void retire(RefillPool *p);
+static void resend(RefillPool *p);
+
+static State *state_of(const RefillPool *p) {
+  return p->pools->state;
+}
+static Metrics *metrics_of(const RefillPool *p) {
+  return p->pools->service->metrics;
+}
+
+void refill_pool_free(RefillPool *p) {
+  loop_timer_free(p->again);
+  arena_free(p->arena);
+  free(p);
+}
+
+/* ---- the end of a look ---- */
+
+static void done(RefillPool *p) {
+  p->busy = false;
+  arena_reset(p->arena);
+  if (p->gone) {
+    refill_pool_free(p);
+    return;
+  }
+  if (p->dirty)
+    refill_pool_look(p);
+  else if (p->again_ms != INT64_MAX)
+    loop_timer_start(p->again, p->again_ms > 0 ? p->again_ms : 0);
+}
+
+static void look_again_in(RefillPool *p, int64_t ms) {
+  if (ms < p->again_ms)
+    p->again_ms = ms;
+}
+
+static void on_again(void *arg) {
+  refill_pool_look(arg);
+}
+
+/* ---- reasons ---- */
+
+static void on_reason_set(void *arg, const Error *err) {}
+
+static void set_reason(RefillPool *p, const char *reason, const char *message) {
+  if (str_equal(p->reason, reason))
+    return;
+  p->reason = arena_strdup(p->arena, reason);
+  if (*reason)
+    log_event(LOG_WARN, "pool_not_full", LOG_STR("pool", p->key), LOG_STR("reason", reason),
+              LOG_STR("message", message));
+  state_pool_set_reason(state_of(p), p->ns, p->name, reason, message, on_reason_set, NULL);
+}
+
+/* The reconciler takes orders again. */
+static void clear_order_reason(RefillPool *p) {
+  if (str_equal(p->reason, "ReconcilerUnavailable"))
+    set_reason(p, "", "");
+}
+
+/* ---- orders ---- */
+
+static void on_given_up(void *arg, const Error *err) {}
+
+static bool worth_repeating(ErrorKind kind) {
+  switch (kind) {
+  case ERROR_UNAVAILABLE:
+  case ERROR_DEADLINE_EXCEEDED:
+  case ERROR_CANCELLED:
+  case ERROR_RESOURCE_EXHAUSTED:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Refused for good: the names are given up, which counts as failed starts. */
+static void refused(RefillPool *p, const Error *err) {
+  const char *reason = err->kind == ERROR_FAILED_PRECONDITION || err->kind == ERROR_INVALID_ARGUMENT
+                           ? "TemplateRefused"
+                           : "ReconcilerError";
+  const char *message =
+      err->field[0] ? arena_printf(p->arena, "%s: %s", err->field, err->message) : err->message;
+  set_reason(p, reason, message);
+  for (size_t i = 0; i < p->n_ids; i++)
+    state_failed(state_of(p), p->ns, p->ids[i], reason, message, on_given_up, NULL);
+}
+
+/* err NULL: accepted. */
+static void order_answered(RefillPool *p, const Error *err) {
+  if (!err) {
+    clear_order_reason(p);
+    return;
+  }
+  metrics_add(metrics_of(p), POOLS_METRIC_REFUSED, 1, error_kind_name(err->kind), NULL, NULL);
+  if (worth_repeating(err->kind)) {
+    set_reason(p, "ReconcilerUnavailable", err->message);
+    p->resend_ms = clock_mono_ms() + RETRY_ORDER_MS;
+    look_again_in(p, RETRY_ORDER_MS);
+  } else {
+    refused(p, err);
+  }
+}
+
+static void send_order(RefillPool *p, void (*fn)(void *arg, const Error *err)) {
+  ReconcilerOrder o = {
+      .ns = p->ns,
+      .pool = p->name,
+      .template_name = p->template_name,
+      .manifest = p->manifest,
+      .template_hash = p->template_hash,
+      .ids = p->ids,
+      .n_ids = p->n_ids,
+  };
+  reconciler_create_sandboxes(p->pools->reconciler, &o, fn, p);
+}
+
+static void on_ordered(void *arg, const Error *err) {
+  RefillPool *p = arg;
+  order_answered(p, err);
+  retire(p);
+}
+
+static void on_registered(void *arg, const Error *err) {
+  RefillPool *p = arg;
+  if (err && err->kind == ERROR_ALREADY_EXISTS && ++p->namings < MAX_NAMINGS) {
+    order(p);
+    return;
+  }
+  if (err) {
+    log_event(LOG_WARN, "sandboxes_not_registered", LOG_STR("pool", p->key), LOG_ERR(err));
+    done(p);
+    return;
+  }
+  metrics_add(metrics_of(p), POOLS_METRIC_ORDERED, (double)p->n_ids, NULL, NULL, NULL);
+  log_event(LOG_INFO, "sandboxes_ordered", LOG_STR("pool", p->key), LOG_INT("count", (int64_t)p->n_ids),
+            LOG_STR("template_hash", p->template_hash));
+  send_order(p, on_ordered);
+}
+
+static void order(RefillPool *p) {
+  p->n_ids = *p->leads ? (size_t)p->decision.create : 0;
+  if (p->n_ids == 0) {
+    retire(p);
+    return;
+  }
+  p->ids = arena_alloc(p->arena, p->n_ids * sizeof *p->ids);
+  for (size_t i = 0; i < p->n_ids; i++) {
+    char suffix[STATE_SUFFIX_LEN + 1];
+    random_name_suffix(suffix, STATE_SUFFIX_LEN);
+    p->ids[i] = arena_printf(p->arena, "%s-%s", p->name, suffix);
+  }
+  state_register(state_of(p), p->ns, p->name, p->template_name, p->template_hash, p->ids, p->n_ids,
+                 on_registered, p);
+}
+
+/* ---- retiring ---- */
+
+static void count_retired(RefillPool *p, int n, const char *reason) {
+  if (n <= 0)
+    return;
+  metrics_add(metrics_of(p), POOLS_METRIC_RETIRED, n, reason, NULL, NULL);
+  log_event(LOG_INFO, "sandboxes_retired", LOG_STR("pool", p->key), LOG_INT("count", n),
+            LOG_STR("reason", reason));
+}
+
+static void on_stale_retired(void *arg, int n, const Error *err) {
+  RefillPool *p = arg;
+  if (!err)
+    count_retired(p, n, "Stale");
+  resend(p);
+}
+
+static void on_surplus_retired(void *arg, int n, const Error *err) {
+  RefillPool *p = arg;
+  if (!err)
+    count_retired(p, n, "Surplus");
+  resend(p);
+}
+
+static void retire(RefillPool *p) {
+  const RefillDecision *d = &p->decision;
+  if (*p->leads && d->retire > 0)
+    state_retire(state_of(p), p->ns, p->name, false, (size_t)d->retire, "Surplus", on_surplus_retired, p);
+  else if (*p->leads && d->retire_stale > 0)
+    state_retire(state_of(p), p->ns, p->name, true, (size_t)d->retire_stale, "Stale", on_stale_retired, p);
+  else
+    resend(p);
+}
+
+/* ---- handing over again ---- */
+
+static void on_resent(void *arg, const Error *err) {
+  RefillPool *p = arg;
+  order_answered(p, err);
+  done(p);
+}
+
+static void on_creating(void *arg, const char *const *ids, size_t n_ids, const Error *err) {
+  RefillPool *p = arg;
+  if (err || n_ids == 0) {
+    done(p);
+    return;
+  }
+  p->ids = arena_alloc(p->arena, n_ids * sizeof *p->ids);
+  p->n_ids = n_ids;
+  for (size_t i = 0; i < n_ids; i++)
+    p->ids[i] = arena_strdup(p->arena, ids[i]);
+  send_order(p, on_resent);
+}
+
+static void resend(RefillPool *p) {
+  int64_t now_ms = clock_mono_ms();
+  if (p->input.n_creating == 0)
+    p->resend_ms = now_ms + REFILL_RESEND_MS;
+  if (!*p->leads || p->input.n_creating == 0 || !p->manifest || now_ms < p->resend_ms) {
+    done(p);
+    return;
+  }
+  p->resend_ms = now_ms + REFILL_RESEND_MS;
+  state_creating(state_of(p), p->ns, p->name, on_creating, p);
+}
+
+/* ---- the look ---- */
+
+static void on_hash_set(void *arg, const Error *err) {
+  RefillPool *p = arg;
+  if (err)
+    done(p);
+  else
+    order(p);
+}
+
+static void decide(RefillPool *p, bool hash_is_new) {
+  p->input.now_ms = clock_wall_ms();
+  p->decision = refill_decide(&p->input);
+  if (p->decision.again_ms != INT64_MAX)
+    look_again_in(p, p->decision.again_ms - p->input.now_ms);
+  if (hash_is_new)
+    state_pool_set_hash(state_of(p), p->ns, p->name, p->template_hash, on_hash_set, p);
+  else
+    order(p);
+}
+
+static void on_template(void *arg, const TemplateRecord *record, const Error *err) {
+  RefillPool *p = arg;
+  if (err && err->kind != ERROR_NOT_FOUND) {
+    done(p);
+    return;
+  }
+  p->input.template_missing = !record;
+  bool hash_is_new = false;
+  if (record) {
+    hash_is_new = !str_equal(record->hash, p->template_hash);
+    p->template_hash = arena_strdup(p->arena, record->hash);
+    p->manifest = arena_strdup(p->arena, record->manifest);
+    if (str_equal(p->reason, "TemplateNotFound"))
+      set_reason(p, "", "");
+  } else if (!p->input.deleted) {
+    set_reason(p, "TemplateNotFound", arena_printf(p->arena, "template %s does not exist", p->template_name));
+  }
+  decide(p, hash_is_new);
+}
+
+static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
+  RefillPool *p = arg;
+  if (!record) {
+    done(p);
+    return;
+  }
+  p->input = (RefillInput){
+      .replicas = record->replicas,
+      .implicit = record->implicit,
+      .deleted = record->deleted,
+      .recreate = record->strategy == POOL_RECREATE,
+      .n_creating = record->n_creating,
+      .n_ready = record->n_ready,
+      .n_waiting = record->n_waiting,
+      .n_failures = record->n_failures,
+      .failure_ms = record->failure_ms,
+  };
+  p->template_name = arena_strdup(p->arena, record->template_name);
+  p->template_hash = arena_strdup(p->arena, record->template_hash ? record->template_hash : "");
+  p->reason = arena_strdup(p->arena, record->reason ? record->reason : "");
+  state_template_get(state_of(p), p->ns, p->template_name, on_template, p);
+}
+
+void refill_pool_look(RefillPool *p) {
+  p->dirty = true;
+  if (!*p->leads || p->busy)
+    return;
+  p->dirty = false;
+  p->busy = true;
+  p->namings = 0;
+  p->manifest = NULL;
+  p->again_ms = INT64_MAX;
+  loop_timer_stop(p->again);
+  state_pool_get(state_of(p), p->ns, p->name, on_pool, p);
+}
+
+RefillPool *refill_pool_new(Pools *pools, const bool *leads, const char *ns, const char *name) {
+  RefillPool *p = calloc(1, sizeof *p);
+  if (!p)
+    abort();
+  snprintf(p->key, sizeof p->key, "%s/%s", ns, name);
+  snprintf(p->ns, sizeof p->ns, "%s", ns);
+  snprintf(p->name, sizeof p->name, "%s", name);
+  p->pools = pools;
+  p->leads = leads;
+  p->arena = arena_new();
+  p->again = loop_timer_new(pools->service->loop, on_again, p);
+  return p;
+}
+
+const char *refill_pool_key(const RefillPool *p) {
+  return p->key;
+}
+
+void refill_pool_drop(RefillPool *p) {
+  p->gone = true;
+  if (!p->busy)
+    refill_pool_free(p);
+}
