@@ -1,0 +1,206 @@
+/* See cgroup.h. */
+#include "services/reconciler/local/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/str.h"
+
+#define PATH_MAX_LEN 512
+/* The kernel's own default period (Documentation/scheduler/sched-bwc). */
+#define CPU_PERIOD_US 100000
+
+struct CgroupTree {
+  bool v2, cpu;
+  size_t n;
+  char *dirs[CGROUP_FDS_MAX]; /* our folder in each hierarchy: [0] memory (all of v2), [1] pids, [2] cpu */
+};
+
+static int write_file(const char *dir, const char *file, const char *value) {
+  char path[PATH_MAX_LEN];
+  snprintf(path, sizeof path, "%s/%s", dir, file);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t n = write(fd, value, strlen(value));
+  int why = errno;
+  close(fd);
+  errno = why;
+  return n < 0 ? -1 : 0;
+}
+
+static bool read_file(const char *dir, const char *file, char *out, size_t max) {
+  char path[PATH_MAX_LEN];
+  snprintf(path, sizeof path, "%s/%s", dir, file);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read(fd, out, max - 1) : -1;
+  if (fd >= 0) close(fd);
+  out[n > 0 ? n : 0] = 0;
+  return n >= 0;
+}
+
+static int add_dir(CgroupTree *t, const char *base, const char *parent, Error *err) {
+  char *dir = str_printf("%s/%s", base, parent);
+  if (mkdir(dir, 0755) && errno != EEXIST) {
+    error_set(err, ERROR_UNAVAILABLE, "cannot make control group %s: %s (root is needed)", dir, strerror(errno));
+    free(dir);
+    return -1;
+  }
+  t->dirs[t->n++] = dir;
+  return 0;
+}
+
+static int open_v2(CgroupTree *t, const char *root, const char *parent, Error *err) {
+  char text[1024];
+  t->v2 = true;
+  if (!read_file(root, "cgroup.controllers", text, sizeof text) || !strstr(text, "memory") || !strstr(text, "pids"))
+    return error_set(err, ERROR_UNAVAILABLE, "%s has no memory and pids controllers", root);
+  t->cpu = strstr(text, "cpu") != NULL;
+  write_file(root, "cgroup.subtree_control", t->cpu ? "+memory +pids +cpu" : "+memory +pids");
+  if (add_dir(t, root, parent, err)) return -1;
+  if (write_file(t->dirs[0], "cgroup.subtree_control", t->cpu ? "+memory +pids +cpu" : "+memory +pids"))
+    return error_set(err, ERROR_UNAVAILABLE, "cannot use the controllers in %s: %s", t->dirs[0], strerror(errno));
+  return 0;
+}
+
+static int open_v1(CgroupTree *t, const char *root, const char *parent, Error *err) {
+  static const char *const NAMES[] = {"memory", "pids", "cpu"};
+  for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+    CLEANUP(str_freep) char *base = str_printf("%s/%s", root, NAMES[i]);
+    if (access(base, F_OK)) {
+      if (i < 2) return error_set(err, ERROR_UNAVAILABLE, "there is no %s controller at %s: sandboxes could not be limited", NAMES[i], base);
+      return 0;
+    }
+    if (add_dir(t, base, parent, err)) return -1;
+  }
+  t->cpu = true;
+  return 0;
+}
+
+CgroupTree *cgroup_tree_new(const char *root, const char *parent, Error *err) {
+  CgroupTree *t = calloc(1, sizeof *t);
+  if (!t) abort();
+  CLEANUP(str_freep) char *unified = str_printf("%s/cgroup.controllers", root);
+  int rc = access(unified, F_OK) == 0 ? open_v2(t, root, parent, err) : open_v1(t, root, parent, err);
+  if (rc == 0) return t;
+  cgroup_tree_free(t);
+  return NULL;
+}
+
+void cgroup_tree_free(CgroupTree *t) {
+  if (!t) return;
+  for (size_t i = 0; i < t->n; i++) {
+    rmdir(t->dirs[i]);
+    free(t->dirs[i]);
+  }
+  free(t);
+}
+
+bool cgroup_has_cpu(const CgroupTree *t) { return t->cpu; }
+
+static void group_path(const CgroupTree *t, size_t i, const char *name, char out[PATH_MAX_LEN]) {
+  snprintf(out, PATH_MAX_LEN, "%s/%s", t->dirs[i], name);
+}
+
+static int set(const CgroupTree *t, size_t v1_dir, const char *name, const char *v1_file, const char *v2_file, const char *value, Error *err) {
+  char dir[PATH_MAX_LEN];
+  group_path(t, t->v2 ? 0 : v1_dir, name, dir);
+  const char *file = t->v2 ? v2_file : v1_file;
+  if (write_file(dir, file, value) == 0) return 0;
+  return error_set(err, ERROR_UNAVAILABLE, "cannot write %s to %s/%s: %s", value, dir, file, strerror(errno));
+}
+
+static int set_limits(CgroupTree *t, const char *name, const CgroupLimits *l, Error *err) {
+  char value[64];
+  if (l->memory_bytes) {
+    snprintf(value, sizeof value, "%lld", (long long)l->memory_bytes);
+    if (set(t, 0, name, "memory.limit_in_bytes", "memory.max", value, err)) return -1;
+    /* swap must not be a way around it; where the kernel does not count swap, there is no file */
+    Error none;
+    if (t->v2) set(t, 0, name, "", "memory.swap.max", "0", &none);
+    else set(t, 0, name, "memory.memsw.limit_in_bytes", "", value, &none);
+  }
+  if (l->pids) {
+    snprintf(value, sizeof value, "%lld", (long long)l->pids);
+    if (set(t, 1, name, "pids.max", "pids.max", value, err)) return -1;
+  }
+  if (l->cpu_milli && t->cpu) {
+    long long quota = (long long)l->cpu_milli * CPU_PERIOD_US / 1000;
+    if (quota < 1000) quota = 1000; /* the kernel's minimum */
+    snprintf(value, sizeof value, t->v2 ? "%lld 100000" : "%lld", quota);
+    if (set(t, 2, name, "cpu.cfs_quota_us", "cpu.max", value, err)) return -1;
+  }
+  return 0;
+}
+
+int cgroup_create(CgroupTree *t, const char *name, const CgroupLimits *limits, Error *err) {
+  char dir[PATH_MAX_LEN];
+  for (size_t i = 0; i < t->n; i++) {
+    group_path(t, i, name, dir);
+    if (mkdir(dir, 0755) && errno != EEXIST) {
+      error_set(err, ERROR_UNAVAILABLE, "cannot make control group %s: %s", dir, strerror(errno));
+      cgroup_remove(t, name);
+      return -1;
+    }
+  }
+  if (set_limits(t, name, limits, err) == 0) return 0;
+  cgroup_remove(t, name);
+  return -1;
+}
+
+int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t *ret_n, Error *err) {
+  char path[PATH_MAX_LEN];
+  for (*ret_n = 0; *ret_n < t->n; ++*ret_n) {
+    snprintf(path, sizeof path, "%s/%s/cgroup.procs", t->dirs[*ret_n], name);
+    fds[*ret_n] = open(path, O_WRONLY | O_CLOEXEC);
+    if (fds[*ret_n] >= 0) continue;
+    error_set(err, ERROR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+    while (*ret_n > 0) close(fds[--*ret_n]);
+    return -1;
+  }
+  return 0;
+}
+
+int cgroup_kill(CgroupTree *t, const char *name) {
+  char path[PATH_MAX_LEN];
+  snprintf(path, sizeof path, "%s/%s/cgroup.procs", t->dirs[0], name);
+  FILE *f = fopen(path, "re");
+  int n = 0;
+  for (int pid; f && fscanf(f, "%d", &pid) == 1; n++) kill(pid, SIGKILL);
+  if (f) fclose(f);
+  return n;
+}
+
+bool cgroup_remove(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN];
+  bool gone = true;
+  for (size_t i = 0; i < t->n; i++) {
+    group_path(t, i, name, dir);
+    if (rmdir(dir) && errno != ENOENT) gone = false;
+  }
+  return gone;
+}
+
+bool cgroup_oom_killed(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN], text[1024];
+  group_path(t, 0, name, dir);
+  if (!read_file(dir, t->v2 ? "memory.events" : "memory.oom_control", text, sizeof text)) return false;
+  /* both files hold lines of "name value"; "oom_kill" is how many were killed */
+  const char *p = strstr(text, "oom_kill ");
+  return p && atoll(p + 9) > 0;
+}
+
+void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *arg) {
+  for (size_t i = 0; i < t->n; i++) {
+    DIR *dir = opendir(t->dirs[i]);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+      if (e->d_type == DT_DIR && *e->d_name != '.') fn(arg, e->d_name);
+    if (dir) closedir(dir);
+  }
+}

@@ -1,0 +1,41 @@
+/* One control group a sandbox: its limits, and the list of all that runs in it. Version 1 (a hierarchy for each
+ * controller) and version 2 (one for all). */
+#ifndef SANDPLANE_SERVICES_RECONCILER_LOCAL_CGROUP_H_
+#define SANDPLANE_SERVICES_RECONCILER_LOCAL_CGROUP_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+typedef struct CgroupLimits {
+  int64_t memory_bytes; /* 0: none */
+  int64_t pids;         /* 0: none */
+  int64_t cpu_milli;    /* 0: none */
+} CgroupLimits;
+
+typedef struct CgroupTree CgroupTree;
+
+/* root: "/sys/fs/cgroup"; parent: name of our folder in each hierarchy. -1... NULL: UNAVAILABLE when memory or
+ * pids cannot be limited here: then nothing is isolated. */
+CgroupTree *cgroup_tree_new(const char *root, const char *parent, Error *err);
+/* Removes our folders when they are empty. */
+void cgroup_tree_free(CgroupTree *t);
+bool cgroup_has_cpu(const CgroupTree *t);
+
+enum { CGROUP_FDS_MAX = 3 };
+
+int cgroup_create(CgroupTree *t, const char *name, const CgroupLimits *limits, Error *err) MUST_CHECK;
+/* Opens its cgroup.procs files; the caller closes. */
+int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t *ret_n, Error *err) MUST_CHECK;
+/* SIGKILL to all in it. How many there were. */
+int cgroup_kill(CgroupTree *t, const char *name);
+/* false: it is not empty yet. A group that is not there counts as removed. */
+bool cgroup_remove(CgroupTree *t, const char *name);
+/* Whether the kernel killed for want of memory in it. */
+bool cgroup_oom_killed(CgroupTree *t, const char *name);
+/* Calls fn for each group below our folder. */
+void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *arg);
+
+#endif

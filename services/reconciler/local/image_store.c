@@ -1,0 +1,246 @@
+/* See image_store.h. */
+#include "services/reconciler/local/image_store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/remove_tree.h"
+#include "services/reconciler/local/subprocess.h"
+
+/* Of the archive as it comes in: far above any image that a laptop keeps. */
+#define ARCHIVE_MAX ((int64_t)8 << 30)
+#define UNPACK_ARCHIVE_AT_FAULT 3
+
+struct ImageStore {
+  Loop *loop;
+  char *folder, *unpack;
+  json_t *references; /* reference -> digest */
+  json_t *images;     /* digest -> image.json, with "import_ms" */
+};
+
+static char *image_dir(const ImageStore *s, const char *digest) {
+  /* "sha256:HEX" as a name without a colon, which mount options and PATH-like lists would trip over */
+  return str_printf("%s/sha256-%s", s->folder, digest + strlen("sha256:"));
+}
+
+static void load_image(ImageStore *s, const char *digest) {
+  CLEANUP(str_freep) char *dir = image_dir(s, digest);
+  CLEANUP(str_freep) char *path = str_printf("%s/image.json", dir);
+  struct stat st;
+  json_t *image = json_load_file(path, 0, NULL);
+  if (!json_is_object(image) || stat(path, &st)) return json_decref(image);
+  json_object_set_new(image, "import_ms", json_integer((json_int_t)st.st_mtim.tv_sec * 1000));
+  json_object_set_new(s->images, digest, image);
+}
+
+static int save_references(ImageStore *s, Error *err) {
+  CLEANUP(str_freep) char *path = str_printf("%s/references.json", s->folder);
+  CLEANUP(str_freep) char *temp = str_printf("%s/.references.json", s->folder);
+  if (json_dump_file(s->references, temp, JSON_INDENT(2) | JSON_SORT_KEYS) || rename(temp, path))
+    return error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno));
+  return 0;
+}
+
+ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err) {
+  if (mkdir(folder, 0755) && errno != EEXIST) {
+    error_set(err, ERROR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
+    return NULL;
+  }
+  ImageStore *s = calloc(1, sizeof *s);
+  if (!s) abort();
+  *s = (ImageStore){.loop = loop, .folder = str_dup(folder), .unpack = str_dup(unpack), .images = json_object()};
+  CLEANUP(str_freep) char *path = str_printf("%s/references.json", folder);
+  s->references = json_load_file(path, 0, NULL);
+  if (!json_is_object(s->references)) {
+    json_decref(s->references);
+    s->references = json_object();
+  }
+  DIR *dir = opendir(folder);
+  for (struct dirent *e; dir && (e = readdir(dir));) {
+    CLEANUP(str_freep) char *full = str_printf("%s/%s", folder, e->d_name);
+    if (str_starts_with(e->d_name, ".import-")) remove_tree(full);
+    if (!str_starts_with(e->d_name, "sha256-")) continue;
+    CLEANUP(str_freep) char *digest = str_printf("sha256:%s", e->d_name + strlen("sha256-"));
+    load_image(s, digest);
+  }
+  if (dir) closedir(dir);
+  return s;
+}
+
+void image_store_free(ImageStore *s) {
+  if (!s) return;
+  json_decref(s->references);
+  json_decref(s->images);
+  free(s->folder);
+  free(s->unpack);
+  free(s);
+}
+
+static const json_t *image_of(const ImageStore *s, const char *reference) {
+  const char *digest = json_string_value(json_object_get(s->references, reference));
+  return digest ? json_object_get(s->images, digest) : NULL;
+}
+
+int image_store_find(ImageStore *s, const char *reference, ImageConfig *c) {
+  const json_t *image = image_of(s, reference);
+  if (!image) return IMAGE_MISSING;
+  CLEANUP(str_freep) char *dir = image_dir(s, json_string_value(json_object_get(image, "digest")));
+  snprintf(c->rootfs, sizeof c->rootfs, "%s/rootfs", dir);
+  c->working_dir = json_string_value(json_object_get(image, "working_dir"));
+  c->user = json_string_value(json_object_get(image, "user"));
+  c->env = json_object_get(image, "env");
+  return 0;
+}
+
+static ImageInfo info_of(const ImageStore *s, const char *reference) {
+  const json_t *image = image_of(s, reference);
+  return (ImageInfo){.reference = reference,
+                     .digest = json_string_value(json_object_get(image, "digest")),
+                     .size_bytes = json_integer_value(json_object_get(image, "size")),
+                     .import_ms = json_integer_value(json_object_get(image, "import_ms"))};
+}
+
+void image_store_each(ImageStore *s, void (*fn)(void *arg, const ImageInfo *info), void *arg) {
+  const char *reference;
+  json_t *digest;
+  json_object_foreach(s->references, reference, digest) {
+    ImageInfo info = info_of(s, reference);
+    if (info.digest) fn(arg, &info);
+  }
+}
+
+/* ---- import ---- */
+
+struct ImageImport {
+  ImageStore *store;
+  char *dir, *archive, *log;
+  int fd;
+  int64_t size;
+  json_t *references;
+  PidWatch *watch;
+  pid_t pid;
+  void (*fn)(void *arg, const ImageInfo *infos, size_t n_infos, const Error *err);
+  void *arg;
+};
+
+ImageImport *image_import_new(ImageStore *s, Error *err) {
+  char suffix[9];
+  random_name_suffix(suffix, 8);
+  ImageImport *i = calloc(1, sizeof *i);
+  if (!i) abort();
+  *i = (ImageImport){.store = s, .dir = str_printf("%s/.import-%s", s->folder, suffix), .fd = -1};
+  i->archive = str_printf("%s/archive.tar", i->dir);
+  i->log = str_printf("%s/log", i->dir);
+  if (mkdir(i->dir, 0700) == 0) i->fd = open(i->archive, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (i->fd >= 0) return i;
+  error_set(err, ERROR_INTERNAL, "%s: %s", i->archive, strerror(errno));
+  image_import_free(i);
+  return NULL;
+}
+
+int image_import_write(ImageImport *i, const void *data, size_t len, Error *err) {
+  i->size += (int64_t)len;
+  if (i->size > ARCHIVE_MAX) return error_set(err, ERROR_RESOURCE_EXHAUSTED, "the archive is larger than 8 GiB");
+  for (const char *p = data; len > 0;) {
+    ssize_t n = write(i->fd, p, len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return error_set(err, ERROR_RESOURCE_EXHAUSTED, "cannot store the archive: %s", strerror(errno));
+    p += n;
+    len -= (size_t)n;
+  }
+  return 0;
+}
+
+void image_import_free(ImageImport *i) {
+  if (!i) return;
+  if (i->watch) kill(i->pid, SIGKILL);
+  pid_watch_free(i->watch);
+  if (i->fd >= 0) close(i->fd);
+  remove_tree(i->dir);
+  json_decref(i->references);
+  free(i->dir);
+  free(i->archive);
+  free(i->log);
+  free(i);
+}
+
+static void read_log(const ImageImport *i, char *out, size_t max) {
+  FILE *f = fopen(i->log, "re");
+  size_t n = f ? fread(out, 1, max - 1, f) : 0;
+  if (f) fclose(f);
+  while (n > 0 && out[n - 1] == '\n') n--;
+  out[n] = 0;
+}
+
+/* Puts what was unpacked in its place and names it. */
+static int adopt(ImageImport *i, Error *err) {
+  ImageStore *s = i->store;
+  CLEANUP(str_freep) char *meta = str_printf("%s/image.json", i->dir);
+  json_t *image = json_load_file(meta, 0, NULL);
+  CLEANUP(str_freep) char *digest = str_dup(image ? json_string_value(json_object_get(image, "digest")) : "");
+  if (json_array_size(i->references) == 0) {
+    json_decref(i->references);
+    i->references = json_incref(json_object_get(image, "references"));
+  }
+  json_decref(image);
+  if (json_array_size(i->references) == 0)
+    return error_field(err, "start.references", "the archive names no reference, so one must be given");
+  CLEANUP(str_freep) char *dir = image_dir(s, digest);
+  unlink(i->archive);
+  unlink(i->log);
+  /* an image that is there already is the same by its digest, and sandboxes may use it */
+  if (!json_object_get(s->images, digest)) {
+    if (chmod(i->dir, 0755) || rename(i->dir, dir)) return error_set(err, ERROR_INTERNAL, "%s: %s", dir, strerror(errno));
+    load_image(s, digest);
+  }
+  size_t k;
+  json_t *reference;
+  json_array_foreach(i->references, k, reference) json_object_set_new(s->references, json_string_value(reference), json_string(digest));
+  return save_references(s, err);
+}
+
+static void on_unpacked(void *arg, int status) {
+  ImageImport *i = arg;
+  Error err = {0};
+  i->watch = NULL;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    char text[400];
+    read_log(i, text, sizeof text);
+    bool archive = WIFEXITED(status) && WEXITSTATUS(status) == UNPACK_ARCHIVE_AT_FAULT;
+    error_set(&err, archive ? ERROR_INVALID_ARGUMENT : ERROR_INTERNAL, "image: %s", *text ? text : "unpacking failed");
+    return i->fn(i->arg, NULL, 0, &err);
+  }
+  if (adopt(i, &err)) return i->fn(i->arg, NULL, 0, &err);
+  size_t n = json_array_size(i->references);
+  ImageInfo *infos = calloc(n, sizeof *infos);
+  if (!infos) abort();
+  for (size_t k = 0; k < n; k++) infos[k] = info_of(i->store, json_string_value(json_array_get(i->references, k)));
+  i->fn(i->arg, infos, n, NULL);
+  free(infos);
+}
+
+void image_import_finish(ImageImport *i, const char *const *references, size_t n,
+                         void (*fn)(void *arg, const ImageInfo *infos, size_t n_infos, const Error *err), void *arg) {
+  Error err = {0};
+  i->fn = fn;
+  i->arg = arg;
+  i->references = json_array();
+  for (size_t k = 0; k < n; k++) json_array_append_new(i->references, json_string(references[k]));
+  close(i->fd);
+  i->fd = -1;
+  char *const argv[] = {i->store->unpack, i->archive, i->dir, NULL};
+  i->pid = subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = i->log}, &err);
+  if (i->pid > 0) i->watch = pid_watch_new(i->store->loop, i->pid, on_unpacked, i);
+  if (i->watch) return;
+  if (!err.kind) error_set(&err, ERROR_INTERNAL, "cannot watch the unpacking: %s", strerror(errno));
+  fn(arg, NULL, 0, &err);
+}

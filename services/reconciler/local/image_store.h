@@ -1,0 +1,47 @@
+/* The images of this machine, unpacked once each and shared read-only by all sandboxes.
+ *
+ *   FOLDER/sha256-HEX/rootfs, image.json    one image
+ *   FOLDER/references.json                  {"reference": "sha256:HEX"}
+ *   FOLDER/.import-XXXXX                    one on its way in; removed at start
+ */
+#ifndef SANDPLANE_SERVICES_RECONCILER_LOCAL_IMAGE_STORE_H_
+#define SANDPLANE_SERVICES_RECONCILER_LOCAL_IMAGE_STORE_H_
+
+#include <jansson.h>
+
+#include "lib/base/error.h"
+#include "lib/loop/loop.h"
+
+typedef struct ImageStore ImageStore;
+
+typedef struct ImageInfo {
+  const char *reference;
+  const char *digest;
+  int64_t size_bytes, import_ms;
+} ImageInfo;
+
+/* unpack: path of sandplane-unpack. NULL and err when the folder cannot be used. */
+ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err);
+void image_store_free(ImageStore *s);
+
+/* What a sandbox is made of; strings live as long as the store does not learn of the same image again. 0; 1 (IMAGE_MISSING): no such reference. */
+enum { IMAGE_MISSING = 1 };
+typedef struct ImageConfig {
+  char rootfs[512];
+  const char *working_dir, *user;
+  const json_t *env; /* list of "NAME=value" */
+} ImageConfig;
+int image_store_find(ImageStore *s, const char *reference, ImageConfig *ret_config);
+
+/* One import: bytes are written to a file, then unpacked by a program of its own. */
+typedef struct ImageImport ImageImport;
+ImageImport *image_import_new(ImageStore *s, Error *err);
+int image_import_write(ImageImport *i, const void *data, size_t len, Error *err);
+/* references: names it gets; none: those in the archive. fn runs once, unless image_import_free comes first. */
+void image_import_finish(ImageImport *i, const char *const *references, size_t n,
+                         void (*fn)(void *arg, const ImageInfo *infos, size_t n_infos, const Error *err), void *arg);
+void image_import_free(ImageImport *i); /* NULL-safe; drops what is not finished */
+
+void image_store_each(ImageStore *s, void (*fn)(void *arg, const ImageInfo *info), void *arg);
+
+#endif

@@ -1,0 +1,154 @@
+/* Class "process": namespaces, seccomp and no rights at all, by bubblewrap. For templates that name no class.
+ *
+ * bubblewrap runs as a host user that owns nothing, so even what breaks out of its namespaces is nobody. The
+ * runtime inherits the socket that it listens on, so nothing of the host is mounted but the read-only image.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/isolation.h"
+#include "services/reconciler/local/seccomp_filter.h"
+#include "services/reconciler/local/subprocess.h"
+
+#define TRY_TIMEOUT_MS 10000
+#define TMP_BYTES ((int64_t)256 << 20)
+#define BACKLOG 128
+
+typedef struct ProcessIsolation {
+  Isolation base;
+  char *bwrap, *runtime;
+  uid_t uid;
+} ProcessIsolation;
+
+/* Arguments, all owned. */
+typedef struct Args {
+  char *v[256];
+  size_t n;
+} Args;
+
+static void add(Args *a, char *text) {
+  if (a->n + 1 < ARRAY_LEN(a->v)) a->v[a->n++] = text;
+  else free(text);
+}
+
+static void add_all(Args *a, const char *const *texts) {
+  for (; *texts; texts++) add(a, str_dup(*texts));
+}
+
+static void free_args(Args *a) {
+  while (a->n > 0) free(a->v[--a->n]);
+}
+
+static void add_isolation(Args *a) {
+  add_all(a, (const char *const[]){"--unshare-all", "--disable-userns", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv", NULL});
+}
+
+static void add_env(Args *a, const SandboxPlan *p) {
+  size_t i;
+  json_t *item;
+  json_array_foreach((json_t *)p->image.env, i, item) {
+    const char *entry = json_string_value(item), *eq = entry ? strchr(entry, '=') : NULL;
+    if (!eq) continue;
+    add(a, str_dup("--setenv"));
+    add(a, str_ndup(entry, (size_t)(eq - entry)));
+    add(a, str_dup(eq + 1));
+  }
+  for (i = 0; i < p->n_env; i++) add_all(a, (const char *const[]){"--setenv", p->env[i].name, p->env[i].value, NULL});
+}
+
+static void add_files(Args *a, const ProcessIsolation *iso, const SandboxPlan *p) {
+  CLEANUP(str_freep) char *size = str_printf("%lld", (long long)p->workspace_bytes);
+  CLEANUP(str_freep) char *tmp = str_printf("%lld", (long long)TMP_BYTES);
+  CLEANUP(str_freep) char *uid = str_printf("%lld", (long long)p->uid);
+  CLEANUP(str_freep) char *gid = str_printf("%lld", (long long)p->gid);
+  add_all(a, (const char *const[]){"--uid", uid, "--gid", gid, "--hostname", p->id, "--ro-bind", p->image.rootfs, "/", "--ro-bind", iso->runtime,
+                                   "/.sandplane/runtime", "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", tmp, "--tmpfs", "/tmp",
+                                   "--perms", "0755", "--size", size, "--tmpfs", p->working_dir, "--chdir", p->working_dir, NULL});
+}
+
+static int listen_at(const char *path, Error *err) {
+  struct sockaddr_un a = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof a.sun_path) return error_set(err, ERROR_INVALID_ARGUMENT, "%s is too long for a socket; choose a shorter --data-dir", path);
+  strcpy(a.sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, BACKLOG) == 0) return fd;
+  error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno));
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a, const int pass[2], Error *err) {
+  CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
+  int fds[CGROUP_FDS_MAX];
+  size_t n;
+  if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
+  SubprocessSpec spec = {.argv = a->v, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n, .pass_fds = pass, .n_pass_fds = 2, .uid = iso->uid};
+  pid_t pid = subprocess_start(&spec, err);
+  while (n > 0) close(fds[--n]);
+  return pid;
+}
+
+static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len, Error *err) {
+  const ProcessIsolation *iso = (const ProcessIsolation *)self;
+  CLEANUP(str_freep) char *socket_path = str_printf("%s/run/runtime.sock", p->dir);
+  int pass[2] = {listen_at(socket_path, err), -1};
+  if (pass[0] < 0) return -1;
+  pid_t pid = -1;
+  pass[1] = seccomp_filter_open(err);
+  if (pass[1] >= 0) {
+    Args a = {.n = 0};
+    add(&a, str_dup(iso->bwrap));
+    add_isolation(&a);
+    add_files(&a, iso, p);
+    add_env(&a, p);
+    CLEANUP(str_freep) char *base = str_printf("--base-dir=%s", p->working_dir);
+    add_all(&a, (const char *const[]){"--seccomp", "4", "--", "/.sandplane/runtime", "--listen-fd=3", base, NULL});
+    pid = start(iso, p, cgroups, &a, pass, err);
+    free_args(&a);
+    close(pass[1]);
+  }
+  close(pass[0]);
+  snprintf(ret_route, route_len, "unix:%s", socket_path);
+  return pid;
+}
+
+static void process_free(Isolation *self) {
+  ProcessIsolation *iso = (ProcessIsolation *)self;
+  free(iso->bwrap);
+  free(iso->runtime);
+  free(iso);
+}
+
+/* The same isolation around the runtime's --version. */
+static bool works(const ProcessIsolation *iso) {
+  Args a = {.n = 0};
+  add(&a, str_dup(iso->bwrap));
+  add_isolation(&a);
+  add_all(&a, (const char *const[]){"--size", "1048576", "--tmpfs", "/", "--ro-bind", iso->runtime, "/runtime", "--proc", "/proc", "--dev", "/dev",
+                                    "--", "/runtime", "--version", NULL});
+  bool ok = isolation_try(a.v, iso->uid, TRY_TIMEOUT_MS);
+  free_args(&a);
+  return ok;
+}
+
+Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const char *scratch, Error *err) {
+  ProcessIsolation *iso = calloc(1, sizeof *iso);
+  if (!iso) abort();
+  iso->base = (Isolation){.class_name = "process", .extra_memory_bytes = (int64_t)16 << 20, .extra_pids = 8, .launch = launch, .free = process_free};
+  iso->runtime = str_dup(runtime);
+  iso->uid = (uid_t)config->sandbox_uid;
+  iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
+  if (iso->bwrap && works(iso)) return &iso->base;
+  if (!iso->bwrap) error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
+  else error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here as user %lld (are user namespaces allowed?)", iso->bwrap, (long long)iso->uid);
+  process_free(&iso->base);
+  return NULL;
+}

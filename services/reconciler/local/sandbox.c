@@ -1,0 +1,266 @@
+/* See sandbox.h. */
+#include "services/reconciler/local/sandbox.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "services/reconciler/local/probe.h"
+#include "services/reconciler/local/remove_tree.h"
+#include "services/reconciler/local/subprocess.h"
+
+/* Readiness is asked for often at first, because a sandbox is up within tens of milliseconds. */
+#define PROBE_FIRST_MS 3
+#define PROBE_MAX_MS 100
+#define PROBE_TIMEOUT_MS 2000
+/* Between looks whether the last process of an ending sandbox is gone. */
+#define END_POLL_MS 3
+#define END_POLL_MAX_MS 200
+
+typedef enum Phase { NEW, STARTING, READY, ENDING } Phase;
+
+struct Sandbox {
+  Sandbox *next;
+  SandboxSite site;
+  char *ns, *pool, *id, *epoch, *class_name, *name, *dir;
+  char route[256];
+  Phase phase;
+  pid_t pid;
+  unsigned long long pid_start;
+  PidWatch *launcher, *life;
+  Probe *probe;
+  LoopTimer *timer;
+  int64_t deadline_ms, delay_ms;
+};
+
+Sandbox **sandbox_next(Sandbox *s) { return &s->next; }
+bool sandbox_starting(const Sandbox *s) { return s->phase == STARTING; }
+bool sandbox_ending(const Sandbox *s) { return s->phase == ENDING; }
+
+BackendSandbox sandbox_view(const Sandbox *s) {
+  return (BackendSandbox){.ns = s->ns,
+                          .pool = s->pool,
+                          .id = s->id,
+                          .epoch = s->epoch,
+                          .route = s->route,
+                          .runtime_class = s->class_name,
+                          .ready = s->phase == READY};
+}
+
+static void on_timer(void *arg);
+
+Sandbox *sandbox_new(const SandboxSite *site, const BackendSandbox *what) {
+  Sandbox *s = calloc(1, sizeof *s);
+  if (!s) abort();
+  *s = (Sandbox){.site = *site,
+                 .ns = str_dup(what->ns),
+                 .pool = str_dup(what->pool),
+                 .id = str_dup(what->id),
+                 .epoch = str_dup(what->epoch),
+                 .class_name = str_dup(what->runtime_class),
+                 .name = str_printf("%s.%s", what->ns, what->id)};
+  s->dir = str_printf("%s/%s", site->folder, s->name);
+  s->timer = loop_timer_new(site->loop, on_timer, s);
+  return s;
+}
+
+void sandbox_forget(Sandbox *s) {
+  pid_watch_free(s->launcher);
+  pid_watch_free(s->life);
+  probe_free(s->probe);
+  loop_timer_free(s->timer);
+  char *texts[] = {s->ns, s->pool, s->id, s->epoch, s->class_name, s->name, s->dir};
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  free(s);
+}
+
+/* ---- on disk ---- */
+
+static int save(const Sandbox *s, Error *err) {
+  CLEANUP(str_freep) char *path = str_printf("%s/sandbox.json", s->dir);
+  CLEANUP(str_freep) char *temp = str_printf("%s/.sandbox.json", s->dir);
+  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "namespace", s->ns, "pool", s->pool, "id", s->id, "epoch", s->epoch, "class",
+                        s->class_name, "route", s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start);
+  int rc = o && json_dump_file(o, temp, JSON_INDENT(2)) == 0 && rename(temp, path) == 0 ? 0 : -1;
+  json_decref(o);
+  return rc ? error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno)) : 0;
+}
+
+/* ---- ending ---- */
+
+static void look_for_end(Sandbox *s) {
+  cgroup_kill(s->site.cgroups, s->name);
+  /* our own child is reaped by its watch: until then it is still there */
+  if (s->launcher || s->life || !cgroup_remove(s->site.cgroups, s->name)) {
+    loop_timer_start(s->timer, s->delay_ms);
+    s->delay_ms = s->delay_ms * 2 > END_POLL_MAX_MS ? END_POLL_MAX_MS : s->delay_ms * 2;
+    return;
+  }
+  remove_tree(s->dir);
+  s->site.handlers.on_gone(s->site.arg, s);
+  sandbox_forget(s);
+}
+
+void sandbox_end(Sandbox *s) {
+  if (s->phase == ENDING) return;
+  s->phase = ENDING;
+  probe_free(s->probe);
+  s->probe = NULL;
+  s->delay_ms = END_POLL_MS;
+  cgroup_kill(s->site.cgroups, s->name);
+  loop_timer_start(s->timer, 0);
+}
+
+/* Why the last line of the launcher's output says it failed. */
+static void read_last_line(const Sandbox *s, char *out, size_t max) {
+  CLEANUP(str_freep) char *path = str_printf("%s/log", s->dir);
+  char text[4096];
+  FILE *f = fopen(path, "re");
+  if (f) fseek(f, -(long)sizeof text + 1, SEEK_END);
+  size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+  if (f && n == 0) {
+    rewind(f);
+    n = fread(text, 1, sizeof text - 1, f);
+  }
+  if (f) fclose(f);
+  while (n > 0 && text[n - 1] == '\n') n--;
+  text[n] = 0;
+  char *line = strrchr(text, '\n');
+  snprintf(out, max, "%.300s", line ? line + 1 : text);
+}
+
+static void fail(Sandbox *s, const char *reason, const char *message) {
+  if (s->phase == ENDING) return;
+  if (cgroup_oom_killed(s->site.cgroups, s->name)) {
+    reason = "OutOfMemory";
+    message = "the sandbox used more memory than its limit";
+  }
+  s->site.handlers.on_ended(s->site.arg, s, reason, message);
+  sandbox_end(s);
+}
+
+/* ---- starting ---- */
+
+static void on_life_ended(void *arg, int status) {
+  Sandbox *s = arg;
+  char line[320], message[400];
+  s->life = NULL;
+  read_last_line(s, line, sizeof line);
+  if (s->phase == READY) snprintf(message, sizeof message, "the sandbox's process ended by itself");
+  else snprintf(message, sizeof message, "the sandbox ended while it was starting: %s", line);
+  fail(s, s->phase == READY ? "Terminated" : "StartFailed", message);
+}
+
+static void watch_life(Sandbox *s) {
+  s->pid_start = pid_start_time(s->pid);
+  s->life = pid_watch_new(s->site.loop, s->pid, on_life_ended, s);
+}
+
+static void probe_later(Sandbox *s) { loop_timer_start(s->timer, s->delay_ms); }
+
+static void on_probed(void *arg, bool ok) {
+  Sandbox *s = arg;
+  s->probe = NULL;
+  if (!ok && clock_mono_ms() > s->deadline_ms) return fail(s, "StartTimeout", "the sandbox did not become ready in time");
+  if (!ok) {
+    s->delay_ms = s->delay_ms * 2 > PROBE_MAX_MS ? PROBE_MAX_MS : s->delay_ms * 2;
+    return probe_later(s);
+  }
+  Error err;
+  s->phase = READY;
+  if (save(s, &err)) return fail(s, "StartFailed", err.message);
+  s->site.handlers.on_ready(s->site.arg, s);
+}
+
+static void on_timer(void *arg) {
+  Sandbox *s = arg;
+  if (s->phase == ENDING) return look_for_end(s);
+  s->probe = probe_new(s->site.loop, s->route, PROBE_TIMEOUT_MS, on_probed, s);
+}
+
+static void on_launched(void *arg, int status) {
+  Sandbox *s = arg;
+  s->launcher = NULL;
+  if (s->phase == ENDING) return;
+  char line[320];
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    read_last_line(s, line, sizeof line);
+    return fail(s, "StartFailed", *line ? line : "the sandbox's launcher failed");
+  }
+  CLEANUP(str_freep) char *path = str_printf("%s/pid", s->dir);
+  FILE *f = fopen(path, "re");
+  int pid = 0;
+  if (f && fscanf(f, "%d", &pid) == 1) s->pid = pid;
+  if (f) fclose(f);
+  if (s->pid > 0) watch_life(s);
+  if (!s->life) return fail(s, "StartFailed", "the sandbox ended at once");
+  probe_later(s);
+}
+
+static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Error *err) {
+  CLEANUP(str_freep) char *run = str_printf("%s/run", s->dir);
+  plan->dir = s->dir;
+  plan->cgroup = s->name;
+  /* a folder that is there already is not ours to start in: a sandbox's name is used once */
+  if (mkdir(s->dir, 0755) || mkdir(run, 0755)) return error_set(err, ERROR_INTERNAL, "%s: %s", s->dir, strerror(errno));
+  if (save(s, err)) return -1;
+  CgroupLimits limits = {.memory_bytes = plan->memory_bytes + isolation->extra_memory_bytes,
+                         .pids = plan->pids + isolation->extra_pids,
+                         .cpu_milli = plan->cpu_milli};
+  if (cgroup_create(s->site.cgroups, s->name, &limits, err)) return -1;
+  s->pid = isolation->launch(isolation, plan, s->site.cgroups, s->route, sizeof s->route, err);
+  return s->pid < 0 ? -1 : 0;
+}
+
+void sandbox_start(Sandbox *s, const Isolation *isolation, SandboxPlan *plan) {
+  Error err = {0};
+  s->phase = STARTING;
+  s->deadline_ms = clock_mono_ms() + s->site.start_timeout_ms;
+  s->delay_ms = PROBE_FIRST_MS;
+  if (begin(s, isolation, plan, &err)) return fail(s, "StartFailed", err.message);
+  if (isolation->detaches) {
+    s->launcher = pid_watch_new(s->site.loop, s->pid, on_launched, s);
+    if (!s->launcher) return fail(s, "StartFailed", "the sandbox's launcher cannot be watched");
+    s->pid = 0;
+    return;
+  }
+  watch_life(s);
+  if (!s->life) return fail(s, "StartFailed", "the sandbox ended at once");
+  probe_later(s);
+}
+
+/* ---- found again ---- */
+
+static const char *text(const json_t *o, const char *key) {
+  const char *s = json_string_value(json_object_get(o, key));
+  return s ? s : "";
+}
+
+Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
+  CLEANUP(str_freep) char *path = str_printf("%s/%s/sandbox.json", site->folder, folder_name);
+  json_t *o = json_load_file(path, 0, NULL);
+  BackendSandbox what = {.ns = text(o, "namespace"), .pool = text(o, "pool"), .id = text(o, "id"), .epoch = text(o, "epoch"), .runtime_class = text(o, "class")};
+  CLEANUP(str_freep) char *name = str_printf("%s.%s", what.ns, what.id);
+  Sandbox *s = strcmp(name, folder_name) == 0 ? sandbox_new(site, &what) : NULL;
+  if (s) {
+    snprintf(s->route, sizeof s->route, "%s", text(o, "route"));
+    s->pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
+    s->pid_start = (unsigned long long)json_integer_value(json_object_get(o, "pid_start"));
+    /* the number may be another process's by now; with the time it began it is not */
+    bool alive = s->pid > 0 && *s->route && pid_start_time(s->pid) == s->pid_start;
+    if (alive) {
+      s->phase = READY;
+      watch_life(s);
+      if (!s->life) s->phase = NEW;
+    }
+  }
+  json_decref(o);
+  return s;
+}

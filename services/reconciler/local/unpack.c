@@ -1,0 +1,272 @@
+/* sandplane-unpack ARCHIVE FOLDER: checks an OCI image archive and unpacks it into FOLDER.
+ *
+ * A program of its own, because it reads what strangers made and takes its time: a crash or a flood here cannot
+ * touch the reconciler. FOLDER gets rootfs/ and image.json {digest, references, size, env, working_dir, user}.
+ * Exit 0; else one line on standard error, 3 when the archive is at fault, 1 when the machine is.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/remove_tree.h"
+
+/* Documents of an image are small; a layer may be large. */
+#define DOCUMENT_MAX ((int64_t)8 << 20)
+/* Against archives that expand without end. */
+#define UNPACKED_MAX ((int64_t)16 << 30)
+#define ENTRIES_MAX 2000000
+
+enum { EXIT_MACHINE = 1, EXIT_ARCHIVE = 3 };
+
+static void die(int code, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
+static void die(int code, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  vfprintf(stderr, fmt, ap);
+  va_end(ap);
+  fputc('\n', stderr);
+  exit(code);
+}
+
+/* ---- the outer archive: its files into blobs/ by name ---- */
+
+static bool is_digest_name(const char *s) {
+  if (strlen(s) != 64) return false;
+  return strspn(s, "0123456789abcdef") == 64;
+}
+
+/* Copies one file out and returns its sha256. */
+static void copy_out(struct archive *a, const char *to, char hex[65]) {
+  int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "%s: %s", to, strerror(errno));
+  EVP_MD_CTX *md = EVP_MD_CTX_new();
+  if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL)) abort();
+  static char chunk[1 << 16];
+  ssize_t n;
+  while ((n = archive_read_data(a, chunk, sizeof chunk)) > 0) {
+    EVP_DigestUpdate(md, chunk, (size_t)n);
+    if (write(fd, chunk, (size_t)n) != n) die(EXIT_MACHINE, "write %s: %s", to, strerror(errno));
+  }
+  if (n < 0) die(EXIT_ARCHIVE, "the archive is damaged: %s", archive_error_string(a));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  EVP_DigestFinal_ex(md, digest, NULL);
+  EVP_MD_CTX_free(md);
+  close(fd);
+  str_hex(digest, 32, hex);
+}
+
+static void split_archive(const char *path) {
+  struct archive *a = archive_read_new();
+  struct archive_entry *e;
+  archive_read_support_format_tar(a);
+  archive_read_support_filter_gzip(a);
+  if (archive_read_open_filename(a, path, 1 << 16)) die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
+  if (mkdir("blobs", 0700)) die(EXIT_MACHINE, "mkdir: %s", strerror(errno));
+  int rc, n = 0;
+  char hex[65];
+  while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
+    if (++n > ENTRIES_MAX) die(EXIT_ARCHIVE, "too many entries");
+    const char *name = archive_entry_pathname(e);
+    if (!name || archive_entry_filetype(e) != AE_IFREG) continue;
+    if (str_starts_with(name, "./")) name += 2;
+    if (strcmp(name, "index.json") == 0 || strcmp(name, "oci-layout") == 0) copy_out(a, name, hex);
+    else if (str_starts_with(name, "blobs/sha256/") && is_digest_name(name + 13)) {
+      CLEANUP(str_freep) char *to = str_printf("blobs/%s", name + 13);
+      copy_out(a, to, hex);
+      if (strcmp(hex, name + 13) != 0) die(EXIT_ARCHIVE, "blob sha256:%s has another digest: sha256:%s", name + 13, hex);
+    }
+  }
+  if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
+  archive_read_free(a);
+  if (access("oci-layout", F_OK) || access("index.json", F_OK)) die(EXIT_ARCHIVE, "not an OCI image archive: oci-layout or index.json is missing");
+}
+
+/* ---- documents ---- */
+
+static json_t *load(const char *path) {
+  struct stat st;
+  json_error_t why;
+  if (stat(path, &st) || st.st_size > DOCUMENT_MAX) die(EXIT_ARCHIVE, "%s is missing or too large", path);
+  json_t *doc = json_load_file(path, 0, &why);
+  if (!json_is_object(doc)) die(EXIT_ARCHIVE, "%s is not a JSON object: %s", path, why.text);
+  return doc;
+}
+
+static char *blob_path(const json_t *descriptor) {
+  const char *digest = json_string_value(json_object_get(descriptor, "digest"));
+  if (!digest || !str_starts_with(digest, "sha256:") || !is_digest_name(digest + 7)) die(EXIT_ARCHIVE, "a descriptor has no sha256 digest");
+  char *path = str_printf("blobs/%s", digest + 7);
+  struct stat st;
+  if (stat(path, &st)) die(EXIT_ARCHIVE, "blob %s is missing", digest);
+  if (st.st_size != json_integer_value(json_object_get(descriptor, "size"))) die(EXIT_ARCHIVE, "blob %s has another size", digest);
+  return path;
+}
+
+/* ---- layers ---- */
+
+static int remove_below(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+  return ftw->level == 0 ? 0 : remove(path);
+}
+
+/* A whiteout hides what lower layers have. true: the entry was one. */
+static bool whiteout(const char *path) {
+  const char *base = strrchr(path, '/');
+  base = base ? base + 1 : path;
+  if (!str_starts_with(base, ".wh.")) return false;
+  CLEANUP(str_freep) char *dir = str_ndup(path, (size_t)(base - path));
+  if (strstr(path, "..")) die(EXIT_ARCHIVE, "a whiteout leads out of the image: %s", path);
+  if (strcmp(base, ".wh..wh..opq") == 0) {
+    nftw(*dir ? dir : ".", remove_below, 16, FTW_DEPTH | FTW_PHYS);
+    return true;
+  }
+  CLEANUP(str_freep) char *hidden = str_printf("%s%s", dir, base + 4);
+  remove_tree(hidden);
+  return true;
+}
+
+static int64_t copy_entry(struct archive *from, struct archive *to) {
+  const void *block;
+  size_t len;
+  la_int64_t offset;
+  int64_t total = 0;
+  int rc;
+  while ((rc = archive_read_data_block(from, &block, &len, &offset)) == ARCHIVE_OK) {
+    total += (int64_t)len;
+    if (archive_write_data_block(to, block, len, offset) < 0) die(EXIT_MACHINE, "unpack: %s", archive_error_string(to));
+  }
+  if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(from));
+  return total;
+}
+
+static int64_t unpack_layer(const char *path) {
+  /* libarchive refuses what would leave the folder: "..", absolute names, and links on the way */
+  static const int FLAGS = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+                           ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_UNLINK;
+  struct archive *a = archive_read_new(), *disk = archive_write_disk_new();
+  struct archive_entry *e;
+  archive_read_support_format_tar(a);
+  archive_read_support_filter_gzip(a);
+  archive_read_support_filter_zstd(a);
+  archive_write_disk_set_options(disk, FLAGS);
+  if (archive_read_open_filename(a, path, 1 << 16)) die(EXIT_ARCHIVE, "a layer is not a tar file: %s", archive_error_string(a));
+  int rc, n = 0;
+  int64_t total = 0;
+  while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
+    const char *name = archive_entry_pathname(e);
+    if (++n > ENTRIES_MAX || total > UNPACKED_MAX) die(EXIT_ARCHIVE, "a layer unpacks to too much");
+    if (!name) continue;
+    while (*name == '/') name++;
+    if (str_starts_with(name, "./")) name += 2;
+    if (!*name || whiteout(name)) continue;
+    CLEANUP(str_freep) char *own = str_dup(name);
+    archive_entry_set_pathname(e, own);
+    mode_t type = archive_entry_filetype(e);
+    /* a sandbox has devices of its own or none */
+    if (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK) continue;
+    /* nothing in an image may lend anybody its owner's rights */
+    archive_entry_set_perm(e, archive_entry_perm(e) & 01777);
+    if (archive_write_header(disk, e) < ARCHIVE_WARN) die(EXIT_ARCHIVE, "%s: %s", own, archive_error_string(disk));
+    if (type == AE_IFREG && !archive_entry_hardlink(e)) total += copy_entry(a, disk);
+    if (archive_write_finish_entry(disk) < ARCHIVE_WARN) die(EXIT_MACHINE, "%s: %s", own, archive_error_string(disk));
+  }
+  if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(a));
+  archive_read_free(a);
+  archive_write_free(disk);
+  return total;
+}
+
+/* Places that sandboxes mount something at must be there: the image is read-only by then. */
+static void make_mount_points(const char *working_dir) {
+  const char *dirs[] = {"proc", "dev", "sys", "tmp", "run", "run/sandplane", ".sandplane", working_dir + strspn(working_dir, "/")};
+  for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+    CLEANUP(str_freep) char *path = str_dup(dirs[i]);
+    struct stat st;
+    for (char *slash = path; *path; slash++) {
+      slash = strchrnul(slash, '/');
+      char kept = *slash;
+      *slash = 0;
+      if (mkdir(path, 0755) && errno != EEXIST) die(EXIT_MACHINE, "mkdir %s: %s", path, strerror(errno));
+      *slash = kept;
+      if (!kept) break;
+    }
+    if (*path && (stat(path, &st) || !S_ISDIR(st.st_mode))) die(EXIT_ARCHIVE, "/%s in the image is not a folder", path);
+  }
+  int fd = open(".sandplane/runtime", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+  if (fd < 0) die(EXIT_MACHINE, ".sandplane/runtime: %s", strerror(errno));
+  close(fd);
+}
+
+/* ---- all of it ---- */
+
+static const json_t *pick_manifest(const json_t *index) {
+  const json_t *list = json_object_get(index, "manifests");
+  if (json_array_size(list) == 0) die(EXIT_ARCHIVE, "index.json lists no manifest");
+  if (json_array_size(list) > 1) die(EXIT_ARCHIVE, "index.json lists %zu manifests, one is supported", json_array_size(list));
+  return json_array_get(list, 0);
+}
+
+static const char *text(const json_t *object, const char *key, const char *fallback) {
+  const char *s = json_string_value(json_object_get(object, key));
+  return s && *s ? s : fallback;
+}
+
+static void unpack(const char *archive, const char *folder) {
+  CLEANUP(str_freep) char *absolute = realpath(archive, NULL);
+  if (!absolute) die(EXIT_MACHINE, "%s: %s", archive, strerror(errno));
+  if (chdir(folder)) die(EXIT_MACHINE, "%s: %s", folder, strerror(errno));
+  umask(022);
+  split_archive(absolute);
+  json_t *index = load("index.json");
+  const json_t *descriptor = pick_manifest(index);
+  CLEANUP(str_freep) char *manifest_path = blob_path(descriptor);
+  json_t *manifest = load(manifest_path);
+  CLEANUP(str_freep) char *config_path = blob_path(json_object_get(manifest, "config"));
+  json_t *config = load(config_path);
+  const json_t *run = json_object_get(config, "config");
+  if (mkdir("rootfs", 0755) || chdir("rootfs")) die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
+  int64_t size = 0;
+  size_t i;
+  json_t *layer;
+  json_array_foreach(json_object_get(manifest, "layers"), i, layer) {
+    if (chdir("..")) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
+    CLEANUP(str_freep) char *blob = blob_path(layer);
+    CLEANUP(str_freep) char *path = realpath(blob, NULL);
+    if (!path || chdir("rootfs")) die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
+    size += unpack_layer(path);
+  }
+  const char *working_dir = text(run, "WorkingDir", "/");
+  if (strcmp(working_dir, "/") == 0) working_dir = "/workspace";
+  make_mount_points(working_dir);
+  if (chdir("..")) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
+  const char *ref = text(json_object_get(descriptor, "annotations"), "org.opencontainers.image.ref.name", NULL);
+  const json_t *env = json_object_get(run, "Env");
+  json_t *image = json_pack("{s:s,s:o,s:I,s:o,s:s,s:s}", "digest", text(descriptor, "digest", ""), "references",
+                            ref ? json_pack("[s]", ref) : json_array(), "size", (json_int_t)size, "env",
+                            json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir, "user", text(run, "User", ""));
+  if (!image || json_dump_file(image, "image.json", JSON_INDENT(2))) die(EXIT_MACHINE, "image.json cannot be written");
+  remove_tree("blobs");
+  json_decref(image);
+  json_decref(config);
+  json_decref(manifest);
+  json_decref(index);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: sandplane-unpack ARCHIVE FOLDER\n");
+    return 2;
+  }
+  unpack(argv[1], argv[2]);
+  return 0;
+}

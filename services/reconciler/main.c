@@ -1,0 +1,86 @@
+/* sandplane-reconciler: the outside world. This file only wires the parts. */
+#include <stdlib.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/image_rpc.h"
+#include "services/reconciler/local/local_backend.h"
+#include "services/reconciler/reconcile_loop.h"
+#include "services/reconciler/reconciler_metrics.h"
+#include "services/reconciler/reconciler_rpc.h"
+
+#define RECONCILER_SERVICE "/sandplane.internal.v1.ReconcilerService/"
+#define IMAGE_SERVICE "/sandplane.v1.ImageService/"
+
+static const RpcMethod METHODS[] = {
+    {RECONCILER_SERVICE "CheckTemplate", RPC_UNARY, reconciler_rpc_check_template},
+    {RECONCILER_SERVICE "CreateSandboxes", RPC_UNARY, reconciler_rpc_create_sandboxes},
+    {IMAGE_SERVICE "ImportImage", RPC_STREAM, image_rpc_import},
+    {IMAGE_SERVICE "ListImages", RPC_UNARY, image_rpc_list},
+};
+
+static void on_redis(void *arg, bool connected) {
+  Reconciler *r = arg;
+  if (connected) reconcile_loop_connected(r->loop);
+  else service_set_ready(r->service, "the state store does not answer");
+}
+
+static void set_class_gauge(void *arg, const char *class_name, size_t n) {
+  metrics_set(arg, RECONCILER_METRIC_SANDBOXES, (double)n, class_name, NULL, NULL);
+}
+
+static void on_scrape(void *arg) {
+  Reconciler *r = arg;
+  local_backend_classes(r->backend, set_class_gauge, r->service->metrics);
+}
+
+static void log_class(void *arg, const char *class_name, size_t n) {
+  const char *missing = local_backend_missing(arg, class_name);
+  log_event(missing ? LOG_WARN : LOG_INFO, "runtime_class", LOG_STR("class", class_name), LOG_BOOL("works", !missing),
+            LOG_STR("reason", missing ? missing : ""), LOG_INT("taken_over", (int64_t)n));
+}
+
+static int start(Service *service, Error *err) {
+  Reconciler *r = calloc(1, sizeof *r);
+  if (!r) abort();
+  service->state = r;
+  r->service = service;
+  r->config = service->config;
+  r->redis = redis_client_new(service->loop, &(RedisConfig){.address = r->config->redis_address, .password = r->config->redis_password});
+  char replica[33];
+  random_uid(replica);
+  r->state = state_new(r->redis, replica);
+  r->loop = reconcile_loop_new(r);
+  r->backend = local_backend_new(service->loop, r->config, &RECONCILE_EVENTS, r->loop, err);
+  if (!r->backend) return -1;
+  r->images = local_backend_images(r->backend);
+  local_backend_classes(r->backend, log_class, r->backend);
+  service_set_ready(service, "the state store does not answer");
+  redis_client_on_state(r->redis, on_redis, r);
+  admin_on_scrape(service->admin, on_scrape, r);
+  return 0;
+}
+
+static void stop(Service *service) {
+  Reconciler *r = service->state;
+  reconcile_loop_stop(r->loop);
+  redis_client_free(r->redis);
+  if (r->backend) r->backend->ops->free(r->backend, r->config->destroy_on_exit);
+  reconcile_loop_free(r->loop);
+  state_free(r->state);
+  free(r);
+}
+
+int main(int argc, char **argv) {
+  const ServiceSpec spec = {
+      .config = RECONCILER_CONFIG,
+      .config_size = sizeof(ReconcilerConfig),
+      .metrics = RECONCILER_METRICS,
+      .n_metrics = RECONCILER_N_METRICS,
+      .methods = METHODS,
+      .n_methods = ARRAY_LEN(METHODS),
+      .rpc_metric = RECONCILER_METRIC_RPC,
+      .start = start,
+      .stop = stop,
+  };
+  return service_main(&spec, argc, argv);
+}

@@ -1,0 +1,283 @@
+/* See reconcile_loop.h. */
+#include "services/reconciler/reconcile_loop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/reconciler_metrics.h"
+
+/* A hint that was lost costs at most this long. */
+#define LOOK_MS 3000
+/* An event of the world that the state could not take is told again. */
+#define RETELL_MS 500
+#define LIST_PAGE 500
+
+struct ReconcileLoop {
+  Reconciler *r;
+  LoopTimer *timer;
+  char epoch[40];
+  bool comparing;
+  bool stopped;
+};
+
+/* Something the world said, until the state has it. */
+typedef struct Told {
+  ReconcileLoop *rl;
+  enum { TOLD_READY, TOLD_FAILED, TOLD_GONE } what;
+  char *ns, *id, *route, *class_name, *reason, *message;
+  LoopTimer *again;
+} Told;
+
+const char *reconcile_loop_epoch(const ReconcileLoop *rl) { return *rl->epoch ? rl->epoch : NULL; }
+
+/* ---- telling ---- */
+
+static void told_free(Told *t) {
+  loop_timer_free(t->again);
+  char *texts[] = {t->ns, t->id, t->route, t->class_name, t->reason, t->message};
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  free(t);
+}
+
+static void tell(void *arg);
+
+static void retell(Told *t) {
+  if (t->rl->stopped) return told_free(t);
+  loop_timer_start(t->again, RETELL_MS);
+}
+
+static bool is_away(const Error *err) { return err && (err->kind == ERROR_UNAVAILABLE || err->kind == ERROR_RESOURCE_EXHAUSTED); }
+
+static void on_told(void *arg, const Error *err) {
+  Told *t = arg;
+  if (is_away(err)) return retell(t);
+  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_ERROR, "state_refused", LOG_STR("sandbox", t->id), LOG_ERR(err));
+  told_free(t);
+}
+
+static void on_ready_told(void *arg, bool granted, const Error *err) {
+  Told *t = arg;
+  Reconciler *r = t->rl->r;
+  if (is_away(err)) return retell(t);
+  if (err && err->kind != ERROR_CANCELLED) {
+    /* nobody wants it any more */
+    r->backend->ops->destroy(r->backend, t->ns, t->id);
+  } else if (!err) {
+    log_event(LOG_INFO, "sandbox_ready", LOG_STR("namespace", t->ns), LOG_STR("sandbox", t->id), LOG_STR("class", t->class_name),
+              LOG_BOOL("granted", granted));
+  }
+  told_free(t);
+}
+
+static void tell(void *arg) {
+  Told *t = arg;
+  State *s = t->rl->r->state;
+  switch (t->what) {
+  case TOLD_READY:
+    return state_ready(s, t->ns, t->id, t->route, t->class_name, on_ready_told, t);
+  case TOLD_FAILED:
+    return state_failed(s, t->ns, t->id, t->reason, t->message, on_told, t);
+  case TOLD_GONE:
+    return state_gone(s, t->ns, t->id, on_told, t);
+  }
+}
+
+static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *id) {
+  Told *t = calloc(1, sizeof *t);
+  if (!t) abort();
+  *t = (Told){.rl = rl, .what = what, .ns = str_dup(ns), .id = str_dup(id)};
+  t->again = loop_timer_new(rl->r->service->loop, tell, t);
+  return t;
+}
+
+static void on_ready(void *arg, const BackendSandbox *b) {
+  ReconcileLoop *rl = arg;
+  Told *t = told_new(rl, TOLD_READY, b->ns, b->id);
+  t->route = str_dup(b->route);
+  t->class_name = str_dup(b->runtime_class);
+  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_STARTED, 1, b->runtime_class, NULL, NULL);
+  tell(t);
+}
+
+static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
+  ReconcileLoop *rl = arg;
+  log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason), LOG_STR("message", message));
+  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
+  if (rl->stopped) return;
+  Told *t = told_new(rl, TOLD_FAILED, ns, id);
+  t->reason = str_dup(reason);
+  t->message = str_dup(message);
+  tell(t);
+}
+
+static void on_destroyed(void *arg, const char *ns, const char *id) {
+  ReconcileLoop *rl = arg;
+  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_DESTROYED, 1, NULL, NULL, NULL);
+  if (rl->stopped) return;
+  log_event(LOG_INFO, "sandbox_destroyed", LOG_STR("namespace", ns), LOG_STR("sandbox", id));
+  tell(told_new(rl, TOLD_GONE, ns, id));
+}
+
+const BackendEvents RECONCILE_EVENTS = {.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed};
+
+/* ---- destroying what is RELEASING ---- */
+
+typedef struct PoolLook {
+  ReconcileLoop *rl;
+  char ns[STATE_NAME_MAX + 1], pool[STATE_NAME_MAX + 1];
+} PoolLook;
+
+static PoolLook *pool_look_new(ReconcileLoop *rl, const char *ns, const char *pool) {
+  PoolLook *l = calloc(1, sizeof *l);
+  if (!l) abort();
+  l->rl = rl;
+  strncpy(l->ns, ns, STATE_NAME_MAX);
+  strncpy(l->pool, pool, STATE_NAME_MAX);
+  return l;
+}
+
+static void on_releasing(void *arg, const char *const *ids, size_t n, const Error *err) {
+  PoolLook *l = arg;
+  Backend *b = l->rl->r->backend;
+  for (size_t i = 0; !err && i < n; i++) b->ops->destroy(b, l->ns, ids[i]);
+  free(l);
+}
+
+static void look_at_pool(ReconcileLoop *rl, const char *ns, const char *pool) {
+  state_releasing(rl->r->state, ns, pool, on_releasing, pool_look_new(rl, ns, pool));
+}
+
+/* ---- comparing state and world ---- */
+
+/* A sandbox of the world: does the state still have it? */
+typedef struct Doubt {
+  ReconcileLoop *rl;
+  char *ns, *id, *route, *class_name;
+} Doubt;
+
+static void on_doubt(void *arg, const SandboxRecord *rec, const Error *err) {
+  Doubt *d = arg;
+  Backend *b = d->rl->r->backend;
+  if (err && err->kind == ERROR_NOT_FOUND) {
+    log_event(LOG_WARN, "sandbox_unknown", LOG_STR("namespace", d->ns), LOG_STR("sandbox", d->id));
+    b->ops->destroy(b, d->ns, d->id);
+  } else if (!err && rec->state == SANDBOX_CREATING && *d->route) {
+    /* it came up, and the state was away when that was told */
+    BackendSandbox v = {.ns = d->ns, .id = d->id, .route = d->route, .runtime_class = d->class_name, .ready = true};
+    on_ready(d->rl, &v);
+  }
+  free(d->ns);
+  free(d->id);
+  free(d->route);
+  free(d->class_name);
+  free(d);
+}
+
+static void doubt(void *arg, const BackendSandbox *v) {
+  ReconcileLoop *rl = arg;
+  if (strcmp(v->epoch, rl->epoch) != 0) {
+    rl->r->backend->ops->destroy(rl->r->backend, v->ns, v->id);
+    return;
+  }
+  Doubt *d = calloc(1, sizeof *d);
+  if (!d) abort();
+  *d = (Doubt){.rl = rl, .ns = str_dup(v->ns), .id = str_dup(v->id), .route = str_dup(v->ready ? v->route : ""), .class_name = str_dup(v->runtime_class)};
+  state_get(rl->r->state, d->ns, d->id, on_doubt, d);
+}
+
+/* A record of the state: does the world still have it? */
+typedef struct Search {
+  const char *ns, *id;
+  bool found;
+} Search;
+
+static void match(void *arg, const BackendSandbox *v) {
+  Search *s = arg;
+  if (strcmp(v->id, s->id) == 0 && strcmp(v->ns, s->ns) == 0) s->found = true;
+}
+
+static void on_page(void *arg, const SandboxPage *page, const Error *err) {
+  PoolLook *l = arg;
+  Backend *b = l->rl->r->backend;
+  for (size_t i = 0; !err && i < page->n_records; i++) {
+    const SandboxRecord *rec = &page->records[i];
+    Search s = {.ns = rec->ns, .id = rec->id};
+    /* CREATING ones are asked for again by pools, RELEASING ones are destroyed below */
+    if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) continue;
+    b->ops->observe(b, match, &s);
+    if (!s.found) on_ended(l->rl, rec->ns, rec->id, "Lost", "the sandbox is no longer on this machine");
+  }
+  if (!err && page->next) return state_list(l->rl->r->state, l->ns, l->pool, page->next, LIST_PAGE, on_page, l);
+  free(l);
+}
+
+static void on_names(void *arg, const StateNames *names, const Error *err) {
+  ReconcileLoop *rl = arg;
+  for (size_t i = 0; !err && i < names->n_names; i++) {
+    const char *slash = strchr(names->names[i], '/');
+    if (!slash) continue;
+    CLEANUP(str_freep) char *ns = str_ndup(names->names[i], (size_t)(slash - names->names[i]));
+    look_at_pool(rl, ns, slash + 1);
+    if (rl->comparing) state_list(rl->r->state, ns, slash + 1, "", LIST_PAGE, on_page, pool_look_new(rl, ns, slash + 1));
+  }
+  if (!err) rl->comparing = false;
+}
+
+static void look(void *arg) {
+  ReconcileLoop *rl = arg;
+  if (!*rl->epoch) return reconcile_loop_connected(rl);
+  if (redis_client_connected(rl->r->redis)) state_pool_names(rl->r->state, "", "", 0, on_names, rl);
+  loop_timer_start(rl->timer, LOOK_MS);
+}
+
+/* The newest mark that the world carries. All of it is of one epoch, because the rest was destroyed before. */
+static void note_epoch(void *arg, const BackendSandbox *v) {
+  char *epoch = arg;
+  if (!*epoch) strncpy(epoch, v->epoch, 39);
+}
+
+static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) {
+  ReconcileLoop *rl = arg;
+  Backend *b = rl->r->backend;
+  if (err) {
+    if (err->kind != ERROR_CANCELLED) loop_timer_start(rl->timer, RETELL_MS);
+    return;
+  }
+  if (!same) log_event(LOG_WARN, "epoch_changed", LOG_STR("epoch", epoch), LOG_STR("effect", "every sandbox from before is destroyed"));
+  strncpy(rl->epoch, epoch, sizeof rl->epoch - 1);
+  service_set_ready(rl->r->service, NULL);
+  rl->comparing = true;
+  b->ops->observe(b, doubt, rl);
+  look(rl);
+}
+
+void reconcile_loop_connected(ReconcileLoop *rl) {
+  char known[40];
+  strcpy(known, rl->epoch);
+  if (!*known) rl->r->backend->ops->observe(rl->r->backend, note_epoch, known);
+  state_epoch(rl->r->state, known, on_epoch, rl);
+}
+
+static void on_hint(void *arg, const char *ns, const char *pool) {
+  ReconcileLoop *rl = arg;
+  if (!*rl->epoch) return;
+  if (ns) look_at_pool(rl, ns, pool);
+  else look(rl);
+}
+
+ReconcileLoop *reconcile_loop_new(Reconciler *r) {
+  ReconcileLoop *rl = calloc(1, sizeof *rl);
+  if (!rl) abort();
+  rl->r = r;
+  rl->timer = loop_timer_new(r->service->loop, look, rl);
+  state_on_releasing(r->state, on_hint, rl);
+  return rl;
+}
+
+void reconcile_loop_stop(ReconcileLoop *rl) { rl->stopped = true; }
+
+void reconcile_loop_free(ReconcileLoop *rl) {
+  loop_timer_free(rl->timer);
+  free(rl);
+}

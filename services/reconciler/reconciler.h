@@ -1,0 +1,21 @@
+/* What the parts of the reconciler share. */
+#ifndef SANDPLANE_SERVICES_RECONCILER_RECONCILER_H_
+#define SANDPLANE_SERVICES_RECONCILER_RECONCILER_H_
+
+#include "lib/service/service.h"
+#include "lib/state/state.h"
+#include "services/reconciler/backend.h"
+#include "services/reconciler/config.h"
+#include "services/reconciler/local/image_store.h"
+
+typedef struct Reconciler {
+  Service *service;
+  const ReconcilerConfig *config;
+  RedisClient *redis;
+  State *state;
+  struct ReconcileLoop *loop;
+  Backend *backend;
+  ImageStore *images;
+} Reconciler;
+
+#endif
