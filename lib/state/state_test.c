@@ -4,10 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/base/clock.h"
 #include "lib/state/state_fixture.h"
 
 #define T0 1000000
@@ -419,6 +421,7 @@ static void history_of_a_pool_made_again(void **state) {
   fixture_wait(f);
   assert_true(seen.trimmed);
   state_set_now(f->state, 0);
+  while (clock_wall_ms() <= strtoll(from, NULL, 10)) continue; /* positions are told apart by milliseconds */
   fixture_make_pool(f, 1);
   fixture_make_ready(f, "p-bbbbb");
   state_events(f->state, "default", "p", from, on_events, &seen);

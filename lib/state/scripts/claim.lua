@@ -35,10 +35,13 @@ if not pool_open() then return {'NOPOOL'} end
 
 local queued = redis.call('ZCARD', key('queue'))
 if queued == 0 then
-  local best = redis.call('ZPOPMIN', key('ready'))
-  if best[1] then
-    grant(best[1], uid, w, now, 0, false)
-    return {'GRANTED', record(best[1])}
+  local best = redis.call('ZRANGE', key('ready'), 0, 0)[1]
+  if best then
+    -- out of the set only after the grant: a server out of memory judges a script by its first write, and
+    -- claims shall stop then, while what frees memory goes on
+    grant(best, uid, w, now, 0, false)
+    redis.call('ZREM', key('ready'), best)
+    return {'GRANTED', record(best)}
   end
 end
 if tonumber(ARGV[8]) == 0 then

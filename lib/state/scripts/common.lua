@@ -106,12 +106,13 @@ local function vanish_if_empty()
   return 1
 end
 
--- Nothing is left of it.
+-- Nothing is left of it. Takes away before it writes history: a server out of memory judges a script by its
+-- first write.
 local function remove(id)
-  event(id, true)
   local uid = field(id, 'uid')
-  if uid then redis.call('HDEL', key('uids'), uid) end
   for _, set in ipairs({'creating', 'ready', 'claimed', 'releasing', 'all'}) do redis.call('ZREM', key(set), id) end
+  event(id, true)
+  if uid then redis.call('HDEL', key('uids'), uid) end
   redis.call('DEL', key('sb:' .. id))
   hint('sp:wake:pools')
 end

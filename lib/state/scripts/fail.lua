@@ -5,12 +5,12 @@
 local now, id = time(ARGV[1]), ARGV[2]
 local sb = key('sb:' .. id)
 local state = field(id, 'state')
-if state == '1' then
-  redis.call('HINCRBY', KEYS[1], 'failures', 1)
-  redis.call('HSET', KEYS[1], 'failure_ms', int(now), 'reason', ARGV[3], 'message', ARGV[4])
-end
 if state == '1' or state == '2' then
   remove(id)
+  if state == '1' then
+    redis.call('HINCRBY', KEYS[1], 'failures', 1)
+    redis.call('HSET', KEYS[1], 'failure_ms', int(now), 'reason', ARGV[3], 'message', ARGV[4])
+  end
   return vanish_if_empty()
 end
 if state == '3' and redis.call('HEXISTS', sb, 'pending') == 1 then
