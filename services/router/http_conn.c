@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/str.h"
+#include "services/router/admit.h"
 #include "services/router/exchange.h"
 #include "services/router/forward.h"
 #include "services/router/http_log.h"
@@ -21,8 +21,6 @@
 /* A closing client gets the rest of its answer as long as it takes some of it every so often. */
 #define CLOSE_STEP_MS 2000
 #define CLOSE_STEPS 15
-/* Methods for the Allow field: all but CONNECT and TRACE, which would lead past or mirror the router. */
-#define ALLOWED "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 
 typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING } Phase;
 
@@ -221,40 +219,18 @@ static void answer_health(HttpConn *c) {
   request_over(c, 200);
 }
 
-static bool is_health(const char *path) {
-  return strncmp(path, "/healthz", 8) == 0 && (path[8] == 0 || path[8] == '?');
-}
-
 /* Whether the router answers the request itself, and has. */
-static bool refuse(HttpConn *c, const HttpHead *head) {
+static bool answer_here(HttpConn *c, const HttpHead *head) {
   Router *r = c->router;
-  const char *detail = NULL;
-  if (!forward_path(head))
-    detail = "Invalid request target.";
-  else if (http_head_count(head, "Host") > 1 || (head->minor_version >= 1 && !http_head_get(head, "Host")))
-    detail = "Missing or repeated Host header.";
-  bool bad_method = strcmp(head->method, "CONNECT") == 0 || strcmp(head->method, "TRACE") == 0;
-  if (bad_method || detail) {
-    /* a client that speaks so may mean something else by what follows */
-    c->keep_alive = false;
-    answer_error(c, bad_method ? 405 : 400, bad_method ? "Method Not Allowed" : detail,
-                 bad_method ? ALLOWED : NULL);
-    return true;
-  }
-  if (is_health(forward_path(head))) {
+  Admission a = admit(&r->authz, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
+  if (a.judged)
+    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
+  c->keep_alive = c->keep_alive && !a.close;
+  if (a.status == 200)
     answer_health(c);
-    return true;
-  }
-  AuthzDenial denial = authz_check_bearer(&r->authz, head);
-  if (!denial.status && (detail = target_parse(head, r->config->proxy_timeout_ms, &c->log.target)))
-    denial = (AuthzDenial){400, detail};
-  if (!denial.status)
-    denial = authz_check_target(&r->authz, head, &c->log.target, clock_wall_ms() / 1000);
-  if (denial.status != 400)
-    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", denial.status ? "deny" : "allow", NULL);
-  if (denial.status)
-    answer_error(c, denial.status, denial.detail, NULL);
-  return denial.status != 0;
+  else if (a.status)
+    answer_error(c, a.status, a.detail, a.allow);
+  return a.status != 0;
 }
 
 static bool on_request_head(void *arg, const HttpHead *head) {
@@ -271,7 +247,7 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   c->upgrade = head->upgrade && head->no_body && head->minor_version >= 1;
   c->answered = c->trailers = false;
   http_log_start(&c->log, c->router, head, c->peer_ip);
-  if (refuse(c, head))
+  if (answer_here(c, head))
     return c->phase != PHASE_CLOSING;
   c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade);
   c->exchange = exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &EXCHANGE_HANDLERS, c);
