@@ -18,7 +18,14 @@
 
 typedef struct RedisClient RedisClient;
 
-typedef enum RedisType { REDIS_NIL, REDIS_STRING, REDIS_STATUS, REDIS_INTEGER, REDIS_ARRAY, REDIS_ERROR } RedisType;
+typedef enum RedisType {
+  REDIS_NIL,
+  REDIS_STRING,
+  REDIS_STATUS,
+  REDIS_INTEGER,
+  REDIS_ARRAY,
+  REDIS_ERROR
+} RedisType;
 
 /* Valid during the callback only. */
 typedef struct RedisReply {
@@ -32,13 +39,14 @@ typedef struct RedisReply {
 } RedisReply;
 
 typedef struct RedisConfig {
-  const char *address;  /* "host:port" or "unix:/path" */
-  const char *password; /* NULL or empty: none */
+  const char *address;     /* "host:port" or "unix:/path" */
+  const char *password;    /* NULL or empty: none */
   int64_t connect_wait_ms; /* 0: 3000 */
-  size_t max_in_flight; /* 0: 65,536; more, or more than 32 MiB, fail with RESOURCE_EXHAUSTED */
+  size_t max_in_flight;    /* 0: 65,536; more, or more than 32 MiB, fail with RESOURCE_EXHAUSTED */
 } RedisConfig;
 
-/* A Lua script, from a .lua file embedded by the build; its text is sent once a connection, then its digest. */
+/* A Lua script, from a .lua file embedded by the build; its text is sent once a connection, then its digest.
+ */
 typedef struct RedisScript {
   const char *name;
   const char *source;
@@ -46,7 +54,8 @@ typedef struct RedisScript {
 } RedisScript;
 
 /* reply is NULL when err is not. A Redis error reply arrives as err: kind INTERNAL with Redis' text, but
- * UNAVAILABLE for LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, BUSY, MISCONF and RESOURCE_EXHAUSTED for OOM. */
+ * UNAVAILABLE for LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, BUSY, MISCONF and RESOURCE_EXHAUSTED
+ * for OOM. */
 typedef void (*RedisFn)(void *arg, const RedisReply *reply, const Error *err);
 
 /* Connects in the background. */
@@ -58,12 +67,13 @@ bool redis_client_connected(const RedisClient *client);
 void redis_client_on_state(RedisClient *client, void (*fn)(void *arg, bool connected), void *arg);
 
 /* lens may be NULL: NUL-terminated arguments. Everything is copied. fn may be NULL. */
-void redis_command(RedisClient *client, RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens);
+void redis_command(RedisClient *client, RedisFn fn, void *arg, size_t argc, const char *const *argv,
+                   const size_t *lens);
 /* argv: n_keys keys, then the arguments. *script is copied, its text must stay. */
-void redis_script(RedisClient *client, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
-                  const char *const *argv, const size_t *lens);
-/* fn(arg, NULL, err) from the loop, soon: for callers that find a mistake before they ask the server, so that a
- * callback never runs inside the call that names it. */
+void redis_script(RedisClient *client, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys,
+                  size_t argc, const char *const *argv, const size_t *lens);
+/* fn(arg, NULL, err) from the loop, soon: for callers that find a mistake before they ask the server, so that
+ * a callback never runs inside the call that names it. */
 void redis_fail_later(RedisClient *client, RedisFn fn, void *arg, const Error *err);
 /* Messages of a channel, on a connection of its own, for the client's life. fn also runs with message NULL
  * after each (re)connect: what was published before it may be lost, so re-read. */

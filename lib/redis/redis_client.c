@@ -72,20 +72,23 @@ static void queue_push(RedisClient *c, Request *r) {
 static Request *queue_pop(RedisClient *c) {
   Request *r = c->head;
   c->head = r->next;
-  if (!c->head) c->tail = &c->head;
+  if (!c->head)
+    c->tail = &c->head;
   c->n_requests--;
   c->n_bytes -= r->len;
   return r;
 }
 
 static void finish(Request *r, const RedisReply *reply, const Error *err) {
-  if (r->fn) r->fn(r->arg, reply, err);
+  if (r->fn)
+    r->fn(r->arg, reply, err);
   free(r);
 }
 
 void redis_fail_later(RedisClient *c, RedisFn fn, void *arg, const Error *err) {
   Failed *f = calloc(1, sizeof *f);
-  if (!f) abort();
+  if (!f)
+    abort();
   *f = (Failed){.fn = fn, .arg = arg, .err = *err};
   *c->failed_tail = f;
   c->failed_tail = &f->next;
@@ -93,7 +96,8 @@ void redis_fail_later(RedisClient *c, RedisFn fn, void *arg, const Error *err) {
 }
 
 static void fail_later(RedisClient *c, Request *r, const Error *why) {
-  if (r->fn) redis_fail_later(c, r->fn, r->arg, why);
+  if (r->fn)
+    redis_fail_later(c, r->fn, r->arg, why);
   free(r);
 }
 
@@ -111,7 +115,8 @@ static void on_fail(void *arg) {
 }
 
 static void send_bytes(RedisClient *c, const char *data, size_t len, bool urgent) {
-  if (redis_conn_send(c->conn, data, len, urgent)) abort(); /* never: BYTES_MAX */
+  if (redis_conn_send(c->conn, data, len, urgent))
+    abort(); /* never: BYTES_MAX */
 }
 
 static void send_text(RedisClient *c, const Request *r) {
@@ -129,7 +134,8 @@ static void send_one(RedisClient *c, Request *r) {
   bool urgent = c->n_in_flight == 0;
   c->n_in_flight++;
   r->number = ++c->last_number;
-  if (!r->script || r->script->loaded_at) return send_bytes(c, r->bytes, r->len, urgent);
+  if (!r->script || r->script->loaded_at)
+    return send_bytes(c, r->bytes, r->len, urgent);
   r->script->loaded_at = r->number;
   send_text(c, r);
 }
@@ -141,8 +147,10 @@ static void on_open(void *arg) {
   c->last_number = 0;
   redis_scripts_forget(c->scripts);
   loop_timer_stop(c->deadline);
-  for (; r; r = r->next) send_one(c, r);
-  if (c->on_state) c->on_state(c->state_arg, true);
+  for (; r; r = r->next)
+    send_one(c, r);
+  if (c->on_state)
+    c->on_state(c->state_arg, true);
 }
 
 static void on_close(void *arg, const Error *why) {
@@ -154,7 +162,8 @@ static void on_close(void *arg, const Error *why) {
     fail_later(c, queue_pop(c), &err);
   }
   c->unsent = c->head;
-  if (c->on_state) c->on_state(c->state_arg, false);
+  if (c->on_state)
+    c->on_state(c->state_arg, false);
 }
 
 static void on_deadline(void *arg) {
@@ -164,35 +173,43 @@ static void on_deadline(void *arg) {
             redis_conn_trouble(c->conn));
   err.retry_after_ms = RETRY_AFTER_MS;
   c->unsent = NULL;
-  while (c->head) fail_later(c, queue_pop(c), &err);
+  while (c->head)
+    fail_later(c, queue_pop(c), &err);
 }
 
 /* ---- replies ---- */
 
 static ErrorKind error_kind_of(const char *text) {
-  static const char *const AWAY[] = {"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MISCONF", "NOREPLICAS"};
+  static const char *const AWAY[] = {"LOADING",  "READONLY", "MASTERDOWN", "CLUSTERDOWN",
+                                     "TRYAGAIN", "BUSY",     "MISCONF",    "NOREPLICAS"};
   for (size_t i = 0; i < ARRAY_LEN(AWAY); i++)
-    if (str_starts_with(text, AWAY[i])) return ERROR_UNAVAILABLE;
+    if (str_starts_with(text, AWAY[i]))
+      return ERROR_UNAVAILABLE;
   /* a script's own call to Redis that failed carries the same words further on */
-  if (str_starts_with(text, "OOM") || strstr(text, "-OOM")) return ERROR_RESOURCE_EXHAUSTED;
+  if (str_starts_with(text, "OOM") || strstr(text, "-OOM"))
+    return ERROR_RESOURCE_EXHAUSTED;
   return ERROR_INTERNAL;
 }
 
 static void on_reply(void *arg, const RedisReply *reply) {
   RedisClient *c = arg;
-  if (c->n_in_flight == 0) return; /* no request asked for it: a broken server, whose connection ends soon */
+  if (c->n_in_flight == 0)
+    return; /* no request asked for it: a broken server, whose connection ends soon */
   c->n_in_flight--;
   Request *r = queue_pop(c);
-  if (reply->type != REDIS_ERROR) return finish(r, reply, NULL);
+  if (reply->type != REDIS_ERROR)
+    return finish(r, reply, NULL);
   if (r->script && r->number != r->script->loaded_at && str_starts_with(reply->str, "NOSCRIPT")) {
     /* sent after the text: it was flushed since; sent before: the text is on its way again already */
-    if (r->number > r->script->loaded_at) r->script->loaded_at = 0;
+    if (r->number > r->script->loaded_at)
+      r->script->loaded_at = 0;
     queue_push(c, r);
     return send_one(c, r);
   }
   Error err;
   error_set(&err, error_kind_of(reply->str), "state store: %s", reply->str);
-  if (err.kind != ERROR_INTERNAL) err.retry_after_ms = RETRY_AFTER_MS;
+  if (err.kind != ERROR_INTERNAL)
+    err.retry_after_ms = RETRY_AFTER_MS;
   finish(r, NULL, &err);
 }
 
@@ -203,12 +220,14 @@ static const RedisConnHandlers CONN_HANDLERS = {on_open, on_close, on_reply};
 static void submit(RedisClient *c, Request *r) {
   Error err;
   if (c->n_requests >= c->config.max_in_flight || c->n_bytes + r->len > BYTES_MAX) {
-    error_set(&err, ERROR_RESOURCE_EXHAUSTED, "%zu commands (%zu bytes) to the state store are under way", c->n_requests, c->n_bytes);
+    error_set(&err, ERROR_RESOURCE_EXHAUSTED, "%zu commands (%zu bytes) to the state store are under way",
+              c->n_requests, c->n_bytes);
     err.retry_after_ms = RETRY_AFTER_MS;
     return fail_later(c, r, &err);
   }
   queue_push(c, r);
-  if (redis_conn_open(c->conn) && !c->unsent) return send_one(c, r);
+  if (redis_conn_open(c->conn) && !c->unsent)
+    return send_one(c, r);
   if (!c->unsent) {
     c->unsent = r;
     loop_timer_start(c->deadline, c->config.connect_wait_ms);
@@ -218,9 +237,11 @@ static void submit(RedisClient *c, Request *r) {
 static Request *request_new(RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens) {
   char *bytes = NULL;
   int n = redisFormatCommandArgv(&bytes, (int)argc, (const char **)argv, lens);
-  if (n < 0) abort();
+  if (n < 0)
+    abort();
   Request *r = calloc(1, sizeof *r + (size_t)n);
-  if (!r) abort();
+  if (!r)
+    abort();
   r->fn = fn;
   r->arg = arg;
   r->argc = argc;
@@ -230,23 +251,27 @@ static Request *request_new(RedisFn fn, void *arg, size_t argc, const char *cons
   return r;
 }
 
-void redis_command(RedisClient *c, RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens) {
+void redis_command(RedisClient *c, RedisFn fn, void *arg, size_t argc, const char *const *argv,
+                   const size_t *lens) {
   submit(c, request_new(fn, arg, argc, argv, lens));
 }
 
-void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
-                  const char *const *argv, const size_t *lens) {
+void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys,
+                  size_t argc, const char *const *argv, const size_t *lens) {
   RedisKnownScript *known = redis_scripts_find(&c->scripts, script);
   char keys[24];
   snprintf(keys, sizeof keys, "%zu", n_keys);
   const char **all = calloc(argc + 3, sizeof *all);
   size_t *all_lens = calloc(argc + 3, sizeof *all_lens);
-  if (!all || !all_lens) abort();
+  if (!all || !all_lens)
+    abort();
   all[0] = "EVALSHA";
   all[1] = known->digest;
   all[2] = keys;
-  for (size_t i = 0; i < argc; i++) all[3 + i] = argv[i];
-  for (size_t i = 0; i < argc + 3; i++) all_lens[i] = lens && i >= 3 ? lens[i - 3] : strlen(all[i]);
+  for (size_t i = 0; i < argc; i++)
+    all[3 + i] = argv[i];
+  for (size_t i = 0; i < argc + 3; i++)
+    all_lens[i] = lens && i >= 3 ? lens[i - 3] : strlen(all[i]);
   Request *r = request_new(fn, arg, argc + 3, all, all_lens);
   char head[160];
   r->script = known;
@@ -259,11 +284,14 @@ void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *scri
 
 RedisClient *redis_client_new(Loop *loop, const RedisConfig *config) {
   RedisClient *c = calloc(1, sizeof *c);
-  if (!c) abort();
+  if (!c)
+    abort();
   c->loop = loop;
   c->config = *config;
-  if (!c->config.connect_wait_ms) c->config.connect_wait_ms = DEFAULT_CONNECT_WAIT_MS;
-  if (!c->config.max_in_flight) c->config.max_in_flight = DEFAULT_MAX_IN_FLIGHT;
+  if (!c->config.connect_wait_ms)
+    c->config.connect_wait_ms = DEFAULT_CONNECT_WAIT_MS;
+  if (!c->config.max_in_flight)
+    c->config.max_in_flight = DEFAULT_MAX_IN_FLIGHT;
   c->address = str_dup(config->address);
   c->password = str_dup(config->password ? config->password : "");
   c->tail = &c->head;
@@ -275,14 +303,17 @@ RedisClient *redis_client_new(Loop *loop, const RedisConfig *config) {
 }
 
 void redis_client_free(RedisClient *c) {
-  if (!c) return;
+  if (!c)
+    return;
   redis_conn_free(c->conn);
   redis_subscriber_free(c->subscriber);
   Error err;
   error_set(&err, ERROR_CANCELLED, "shutting down");
   /* their callbacks may ask for more, which then fails as well */
-  for (c->config.max_in_flight = 0; c->head;) finish(queue_pop(c), NULL, &err);
-  while (c->failed) on_fail(c);
+  for (c->config.max_in_flight = 0; c->head;)
+    finish(queue_pop(c), NULL, &err);
+  while (c->failed)
+    on_fail(c);
   loop_timer_free(c->deadline);
   loop_timer_free(c->fail_timer);
   redis_scripts_free(c->scripts);
@@ -291,14 +322,18 @@ void redis_client_free(RedisClient *c) {
   free(c);
 }
 
-bool redis_client_connected(const RedisClient *c) { return redis_conn_open(c->conn); }
+bool redis_client_connected(const RedisClient *c) {
+  return redis_conn_open(c->conn);
+}
 
 void redis_client_on_state(RedisClient *c, void (*fn)(void *arg, bool connected), void *arg) {
   c->on_state = fn;
   c->state_arg = arg;
 }
 
-void redis_subscribe(RedisClient *c, const char *channel, void (*fn)(void *arg, const char *message, size_t len), void *arg) {
-  if (!c->subscriber) c->subscriber = redis_subscriber_new(c->loop, c->address, c->password);
+void redis_subscribe(RedisClient *c, const char *channel,
+                     void (*fn)(void *arg, const char *message, size_t len), void *arg) {
+  if (!c->subscriber)
+    c->subscriber = redis_subscriber_new(c->loop, c->address, c->password);
   redis_subscriber_add(c->subscriber, channel, fn, arg);
 }

@@ -1,4 +1,5 @@
-/* See redis_conn.h. Replies are built in an arena by hiredis' reader and live until their callback returns. */
+/* See redis_conn.h. Replies are built in an arena by hiredis' reader and live until their callback returns.
+ */
 #include "lib/redis/redis_conn.h"
 
 #include <errno.h>
@@ -50,12 +51,15 @@ struct RedisConn {
 static RedisReply *reply_new(const redisReadTask *task, RedisType type) {
   RedisReply *r = arena_alloc(task->privdata, sizeof *r);
   r->type = type;
-  if (task->parent) ((const RedisReply **)((RedisReply *)task->parent->obj)->items)[task->idx] = r;
+  if (task->parent)
+    ((const RedisReply **)((RedisReply *)task->parent->obj)->items)[task->idx] = r;
   return r;
 }
 
 static void *create_string(const redisReadTask *task, char *s, size_t len) {
-  RedisType type = task->type == REDIS_REPLY_ERROR ? REDIS_ERROR : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS : REDIS_STRING;
+  RedisType type = task->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
+                   : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
+                                                      : REDIS_STRING;
   RedisReply *r = reply_new(task, type);
   r->str = arena_strndup(task->privdata, s, len);
   r->len = len;
@@ -75,8 +79,12 @@ static void *create_integer(const redisReadTask *task, long long v) {
   return r;
 }
 
-static void *create_nil(const redisReadTask *task) { return reply_new(task, REDIS_NIL); }
-static void free_object(void *r) { (void)r; }
+static void *create_nil(const redisReadTask *task) {
+  return reply_new(task, REDIS_NIL);
+}
+static void free_object(void *r) {
+  (void)r;
+}
 
 static redisReplyObjectFunctions REPLY_FUNCTIONS = {
     .createString = create_string,
@@ -87,9 +95,11 @@ static redisReplyObjectFunctions REPLY_FUNCTIONS = {
 };
 
 static void reader_reset(RedisConn *c) {
-  if (c->reader) redisReaderFree(c->reader);
+  if (c->reader)
+    redisReaderFree(c->reader);
   c->reader = redisReaderCreateWithFunctions(&REPLY_FUNCTIONS);
-  if (!c->reader) abort();
+  if (!c->reader)
+    abort();
   c->reader->privdata = c->arena;
 }
 
@@ -97,7 +107,8 @@ static void reader_reset(RedisConn *c) {
 
 static int open_unix(const char *path, Error *err) {
   struct sockaddr_un a = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof a.sun_path) return error_set(err, ERROR_INVALID_ARGUMENT, "socket path is too long: %s", path);
+  if (strlen(path) >= sizeof a.sun_path)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "socket path is too long: %s", path);
   strcpy(a.sun_path, path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) && errno != EINPROGRESS) {
@@ -124,25 +135,31 @@ static void find_dead_peers(int fd) {
 static int open_tcp(const char *address, unsigned attempt, Error *err) {
   char host[256];
   const char *colon = strrchr(address, ':');
-  if (!colon || (size_t)(colon - address) >= sizeof host) return error_set(err, ERROR_INVALID_ARGUMENT, "not an address: %s", address);
+  if (!colon || (size_t)(colon - address) >= sizeof host)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "not an address: %s", address);
   const char *begin = *address == '[' ? address + 1 : address;
   size_t len = (size_t)(colon - begin) - (*address == '[');
   memcpy(host, begin, len);
   host[len] = 0;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
   int rc = getaddrinfo(len ? host : "127.0.0.1", colon + 1, &hints, &list);
-  if (rc) return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", host, gai_strerror(rc));
+  if (rc)
+    return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", host, gai_strerror(rc));
   unsigned n = 0;
-  for (const struct addrinfo *a = list; a; a = a->ai_next) n++;
+  for (const struct addrinfo *a = list; a; a = a->ai_next)
+    n++;
   const struct addrinfo *a = list;
-  for (unsigned i = attempt % n; i > 0; i--) a = a->ai_next;
+  for (unsigned i = attempt % n; i > 0; i--)
+    a = a->ai_next;
   int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0) find_dead_peers(fd);
+  if (fd >= 0)
+    find_dead_peers(fd);
   if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) && errno != EINPROGRESS) {
     close(fd);
     fd = -1;
   }
-  if (fd < 0) error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", address, strerror(errno));
+  if (fd < 0)
+    error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", address, strerror(errno));
   freeaddrinfo(list);
   return fd;
 }
@@ -151,7 +168,8 @@ static void lose(RedisConn *c, const Error *why) {
   bool was_open = c->state == CONN_OPEN;
   loop_fd_free(c->watch);
   c->watch = NULL;
-  if (c->fd >= 0) close(c->fd);
+  if (c->fd >= 0)
+    close(c->fd);
   c->fd = -1;
   c->state = CONN_WAITING;
   snprintf(c->trouble, sizeof c->trouble, "%s", why->message);
@@ -161,7 +179,8 @@ static void lose(RedisConn *c, const Error *why) {
   random_bytes(&jitter, 1);
   loop_timer_start(c->timer, c->backoff_ms / 2 + c->backoff_ms * jitter / 512);
   c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
-  if (was_open) c->handlers.on_close(c->arg, why);
+  if (was_open)
+    c->handlers.on_close(c->arg, why);
 }
 
 static void lose_errno(RedisConn *c, const char *what) {
@@ -174,9 +193,12 @@ static void flush(void *arg) {
   RedisConn *c = arg;
   while (c->out.len) {
     ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
-    if (n < 0) return lose_errno(c, "write");
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0 && errno == EAGAIN)
+      break;
+    if (n < 0)
+      return lose_errno(c, "write");
     buf_consume(&c->out, (size_t)n);
   }
   loop_fd_set(c->watch, LOOP_READ | (c->out.len ? LOOP_WRITE : 0));
@@ -192,7 +214,8 @@ static void opened(RedisConn *c) {
 static void greet(RedisConn *c, int argc, const char **argv) {
   char *cmd = NULL;
   int n = redisFormatCommandArgv(&cmd, argc, argv, NULL);
-  if (n < 0 || buf_append(&c->out, cmd, (size_t)n)) abort();
+  if (n < 0 || buf_append(&c->out, cmd, (size_t)n))
+    abort();
   free(cmd);
   c->greetings++;
 }
@@ -207,7 +230,8 @@ static void connected(RedisConn *c) {
   loop_fd_set(c->watch, LOOP_READ);
   c->state = CONN_GREETING;
   c->greetings = 0;
-  if (!str_empty(c->password)) greet(c, 2, (const char *[]){"AUTH", c->password});
+  if (!str_empty(c->password))
+    greet(c, 2, (const char *[]){"AUTH", c->password});
   greet(c, 1, (const char *[]){"PING"});
   flush(c);
 }
@@ -221,7 +245,8 @@ static bool take_replies(RedisConn *c) {
       lose_errno(c, c->reader->errstr);
       return false;
     }
-    if (!reply) return true;
+    if (!reply)
+      return true;
     const RedisReply *r = reply;
     if (c->state == CONN_GREETING) {
       if (r->type == REDIS_ERROR) {
@@ -230,11 +255,13 @@ static bool take_replies(RedisConn *c) {
         lose(c, &err);
         return false;
       }
-      if (--c->greetings == 0) opened(c);
+      if (--c->greetings == 0)
+        opened(c);
     } else {
       c->handlers.on_reply(c->arg, r);
     }
-    if (c->fd < 0) return false;
+    if (c->fd < 0)
+      return false;
     arena_reset(c->arena);
   }
 }
@@ -242,19 +269,25 @@ static bool take_replies(RedisConn *c) {
 static void on_io(int events, void *arg) {
   RedisConn *c = arg;
   if (c->state == CONN_CONNECTING) {
-    if (events & LOOP_WRITE) connected(c);
+    if (events & LOOP_WRITE)
+      connected(c);
     return;
   }
   if (events & LOOP_WRITE) {
     flush(c);
-    if (c->fd < 0) return;
+    if (c->fd < 0)
+      return;
   }
-  if (!(events & LOOP_READ)) return;
+  if (!(events & LOOP_READ))
+    return;
   char chunk[READ_CHUNK];
   ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n == 0) errno = ECONNRESET;
-  if (n <= 0) return lose_errno(c, "read");
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (n == 0)
+    errno = ECONNRESET;
+  if (n <= 0)
+    return lose_errno(c, "read");
   redisReaderFeed(c->reader, chunk, (size_t)n);
   take_replies(c);
 }
@@ -266,8 +299,10 @@ static void on_timer(void *arg) {
     return lose_errno(c, "connect");
   }
   Error err;
-  c->fd = str_starts_with(c->address, "unix:") ? open_unix(c->address + 5, &err) : open_tcp(c->address, c->attempt++, &err);
-  if (c->fd < 0) return lose(c, &err);
+  c->fd = str_starts_with(c->address, "unix:") ? open_unix(c->address + 5, &err)
+                                               : open_tcp(c->address, c->attempt++, &err);
+  if (c->fd < 0)
+    return lose(c, &err);
   c->state = CONN_CONNECTING;
   arena_reset(c->arena);
   reader_reset(c);
@@ -275,9 +310,11 @@ static void on_timer(void *arg) {
   loop_timer_start(c->timer, CONNECT_TIMEOUT_MS);
 }
 
-RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password, const RedisConnHandlers *handlers, void *arg) {
+RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password,
+                          const RedisConnHandlers *handlers, void *arg) {
   RedisConn *c = calloc(1, sizeof *c);
-  if (!c) abort();
+  if (!c)
+    abort();
   *c = (RedisConn){.loop = loop,
                    .address = address,
                    .password = password,
@@ -295,34 +332,44 @@ RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password,
 }
 
 void redis_conn_free(RedisConn *c) {
-  if (!c) return;
+  if (!c)
+    return;
   loop_fd_free(c->watch);
-  if (c->fd >= 0) close(c->fd);
+  if (c->fd >= 0)
+    close(c->fd);
   loop_timer_free(c->timer);
   loop_timer_free(c->flush_timer);
-  if (c->reader) redisReaderFree(c->reader);
+  if (c->reader)
+    redisReaderFree(c->reader);
   arena_free(c->arena);
   buf_deinit(&c->out);
   free(c);
 }
 
-bool redis_conn_open(const RedisConn *c) { return c->state == CONN_OPEN; }
+bool redis_conn_open(const RedisConn *c) {
+  return c->state == CONN_OPEN;
+}
 
-const char *redis_conn_trouble(const RedisConn *c) { return c->trouble; }
+const char *redis_conn_trouble(const RedisConn *c) {
+  return c->trouble;
+}
 
 int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
   /* Straight to the socket when nothing waits before it. What is left, and an error, is the timer's: no
    * handler may run inside the caller's call. */
   if (urgent && c->out.len == 0) {
     ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
-    if (n == (ssize_t)len) return 0;
+    if (n == (ssize_t)len)
+      return 0;
     if (n > 0) {
       data = (const uint8_t *)data + n;
       len -= (size_t)n;
     }
   }
   bool first = c->out.len == 0;
-  if (buf_append(&c->out, data, len)) return -1;
-  if (first) loop_timer_start(c->flush_timer, 0);
+  if (buf_append(&c->out, data, len))
+    return -1;
+  if (first)
+    loop_timer_start(c->flush_timer, 0);
   return 0;
 }

@@ -1,6 +1,6 @@
 /* One connection to Redis that comes back by itself: socket, reply reader, output buffer. Bytes out, replies
- * in; which reply belongs to what is redis_client.c's business. It is open once the server has answered a PING:
- * one that still loads its data set is as good as away. */
+ * in; which reply belongs to what is redis_client.c's business. It is open once the server has answered a
+ * PING: one that still loads its data set is as good as away. */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_CONN_H_
 #define SANDPLANE_LIB_REDIS_REDIS_CONN_H_
 
@@ -17,7 +17,8 @@ typedef struct RedisConnHandlers {
 } RedisConnHandlers;
 
 /* Connects in the background. address and password must outlive it. */
-RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password, const RedisConnHandlers *handlers, void *arg);
+RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password,
+                          const RedisConnHandlers *handlers, void *arg);
 void redis_conn_free(RedisConn *conn); /* NULL-safe; on_close is not called */
 bool redis_conn_open(const RedisConn *conn);
 /* Why it is not open, as far as is known. */

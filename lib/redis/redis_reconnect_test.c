@@ -40,7 +40,8 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   Fixture *f = *state;
-  if (f->server) redis_server_kill(f->server);
+  if (f->server)
+    redis_server_kill(f->server);
   loop_timer_free(f->limit);
   loop_free(f->loop);
   free(f);
@@ -64,12 +65,14 @@ static void on_reply(void *arg, const RedisReply *r, const Error *err) {
 static void ping(Fixture *f, RedisClient *c) {
   int before = f->n_replies;
   redis_command(c, on_reply, f, 1, (const char *[]){"PING"}, NULL);
-  while (f->n_replies == before) wait(f);
+  while (f->n_replies == before)
+    wait(f);
 }
 
 static void on_order(void *arg, const RedisReply *r, const Error *err) {
   Fixture *f = arg;
-  if (r) snprintf(f->order, sizeof f->order, "%s", r->str);
+  if (r)
+    snprintf(f->order, sizeof f->order, "%s", r->str);
   on_reply(arg, r, err);
 }
 
@@ -79,7 +82,9 @@ static void push(Fixture *f, RedisClient *c) {
   RedisScript script = {.name = "push", .source = SOURCE, .source_len = sizeof SOURCE - 1};
   redis_script(c, on_reply, f, &script, 1, 1, (const char *[]){"list"}, NULL);
   redis_command(c, NULL, NULL, 3, (const char *[]){"RPUSH", "list", "2"}, NULL);
-  redis_command(c, on_order, f, 3, (const char *[]){"EVAL", "return table.concat(redis.call('LRANGE', 'list', 0, -1), ' ')", "0"}, NULL);
+  redis_command(
+      c, on_order, f, 3,
+      (const char *[]){"EVAL", "return table.concat(redis.call('LRANGE', 'list', 0, -1), ' ')", "0"}, NULL);
 }
 
 static void on_state(void *arg, bool connected) {
@@ -91,7 +96,8 @@ static void on_state(void *arg, bool connected) {
 static void on_message(void *arg, const char *message, size_t len) {
   Fixture *f = arg;
   ++*(message ? &f->n_messages : &f->n_reread);
-  if (message) snprintf(f->message, sizeof f->message, "%.*s", (int)len, message);
+  if (message)
+    snprintf(f->message, sizeof f->message, "%.*s", (int)len, message);
   loop_stop(f->loop);
 }
 
@@ -104,21 +110,25 @@ static void comes_back(void **state) {
   ping(f, c); /* waited for the server */
   assert_int_equal(f->err.kind, ERROR_NONE);
   assert_true(redis_client_connected(c));
-  while (f->n_reread == 0) wait(f);
+  while (f->n_reread == 0)
+    wait(f);
   redis_command(c, NULL, NULL, 3, (const char *[]){"PUBLISH", "news", "one"}, NULL);
-  while (f->n_messages == 0) wait(f);
+  while (f->n_messages == 0)
+    wait(f);
   assert_string_equal(f->message, "one");
 
   int before = f->n_replies;
   push(f, c);
-  while (f->n_replies < before + 2) wait(f);
+  while (f->n_replies < before + 2)
+    wait(f);
   assert_string_equal(f->order, "1 2");
 
   /* under way when it dies: unknown whether it took effect */
   before = f->n_replies;
   redis_command(c, on_reply, f, 3, (const char *[]){"BLPOP", "never", "0"}, NULL);
   redis_server_kill(f->server);
-  while (f->n_replies == before) wait(f);
+  while (f->n_replies == before)
+    wait(f);
   assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
   assert_true(f->err.retry_after_ms > 0);
   assert_int_equal(f->n_down, 1);
@@ -127,14 +137,17 @@ static void comes_back(void **state) {
   before = f->n_replies;
   push(f, c);
   f->server = redis_server_start("reconnect", PORT, NULL);
-  while (f->n_replies < before + 2) wait(f);
+  while (f->n_replies < before + 2)
+    wait(f);
   assert_int_equal(f->err.kind, ERROR_NONE);
   /* in order, though the new server did not know the script */
   assert_string_equal(f->order, "1 2 1 2");
   assert_int_equal(f->n_up, 2);
-  while (f->n_reread < 2) wait(f);
+  while (f->n_reread < 2)
+    wait(f);
   redis_command(c, NULL, NULL, 3, (const char *[]){"PUBLISH", "news", "two"}, NULL);
-  while (f->n_messages < 2) wait(f);
+  while (f->n_messages < 2)
+    wait(f);
   assert_string_equal(f->message, "two");
   redis_client_free(c);
 }
@@ -155,12 +168,14 @@ static void unix_socket_and_password(void **state) {
   char path[64], address[80];
   snprintf(path, sizeof path, "/tmp/sp-redis-%d.sock", getpid());
   snprintf(address, sizeof address, "unix:%s", path);
-  f->server = redis_server_start("unix", 0, (const char *[]){"--unixsocket", path, "--requirepass", "open sesame", NULL});
+  f->server = redis_server_start(
+      "unix", 0, (const char *[]){"--unixsocket", path, "--requirepass", "open sesame", NULL});
   RedisClient *c = redis_client_new(f->loop, &(RedisConfig){.address = address, .password = "open sesame"});
   ping(f, c);
   assert_int_equal(f->err.kind, ERROR_NONE);
   redis_client_free(c);
-  c = redis_client_new(f->loop, &(RedisConfig){.address = address, .password = "wrong", .connect_wait_ms = 100});
+  c = redis_client_new(f->loop,
+                       &(RedisConfig){.address = address, .password = "wrong", .connect_wait_ms = 100});
   ping(f, c);
   assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
   assert_non_null(strstr(f->err.message, "WRONGPASS"));

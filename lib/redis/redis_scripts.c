@@ -10,21 +10,25 @@
 
 RedisKnownScript *redis_scripts_find(RedisKnownScript **list, const RedisScript *script) {
   for (RedisKnownScript *k = *list; k; k = k->next)
-    if (k->source == script->source) return k;
+    if (k->source == script->source)
+      return k;
   RedisKnownScript *k = calloc(1, sizeof *k);
-  if (!k) abort();
+  if (!k)
+    abort();
   *k = (RedisKnownScript){.next = *list, .source = script->source, .source_len = script->source_len};
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned len;
   /* SHA-1 is Redis' name for a script, not a protection */
-  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len != SHA1_LEN) abort();
+  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len != SHA1_LEN)
+    abort();
   str_hex(digest, len, k->digest);
   *list = k;
   return k;
 }
 
 void redis_scripts_forget(RedisKnownScript *list) {
-  for (; list; list = list->next) list->loaded_at = 0;
+  for (; list; list = list->next)
+    list->loaded_at = 0;
 }
 
 void redis_scripts_free(RedisKnownScript *list) {

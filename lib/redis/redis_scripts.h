@@ -1,8 +1,9 @@
-/* What a client knows of the scripts it has used: their digests, and whether its connection has sent their text.
+/* What a client knows of the scripts it has used: their digests, and whether its connection has sent their
+ * text.
  *
- * A script's first call on a connection is sent as EVAL, which also loads it, later ones by digest. So a server
- * that has just started, or a replica that took over, knows each script before it is called by digest, and the
- * order of pipelined calls is kept.
+ * A script's first call on a connection is sent as EVAL, which also loads it, later ones by digest. So a
+ * server that has just started, or a replica that took over, knows each script before it is called by digest,
+ * and the order of pipelined calls is kept.
  */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_SCRIPTS_H_
 #define SANDPLANE_LIB_REDIS_REDIS_SCRIPTS_H_

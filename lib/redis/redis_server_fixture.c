@@ -15,13 +15,17 @@ pid_t redis_server_start(const char *folder, int port, const char *const *extra)
   snprintf(dir, sizeof dir, "%s/%s", getenv("REDIS_DIR"), folder);
   snprintf(port_text, sizeof port_text, "%d", port);
   mkdir(dir, 0700);
-  const char *argv[32] = {"redis-server", "--port", port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
-                          "--appendfsync", "always", "--dir", dir, "--loglevel", "warning"};
+  const char *argv[32] = {
+      "redis-server",  "--port", port_text, "--bind", "127.0.0.1",  "--save", "", "--appendonly", "yes",
+      "--appendfsync", "always", "--dir",   dir,      "--loglevel", "warning"};
   size_t n = 15;
-  for (; extra && *extra && n < 31; extra++) argv[n++] = *extra;
+  for (; extra && *extra && n < 31; extra++)
+    argv[n++] = *extra;
   pid_t pid = fork();
-  if (pid < 0) abort();
-  if (pid > 0) return pid;
+  if (pid < 0)
+    abort();
+  if (pid > 0)
+    return pid;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int null = open("/dev/null", O_WRONLY);
   dup2(null, 1);

@@ -4,8 +4,8 @@
 
 #include <sys/types.h>
 
-/* Durable (appendonly, appendfsync always), in a folder under REDIS_DIR that it makes when there is none. extra:
- * more arguments, ended by NULL. Does not wait: clients do. It dies with the test. */
+/* Durable (appendonly, appendfsync always), in a folder under REDIS_DIR that it makes when there is none.
+ * extra: more arguments, ended by NULL. Does not wait: clients do. It dies with the test. */
 pid_t redis_server_start(const char *folder, int port, const char *const *extra);
 /* SIGKILL, and waits until it is gone. */
 void redis_server_kill(pid_t pid);

@@ -25,22 +25,27 @@ static void send_subscribe(RedisSubscriber *s, const Channel *ch) {
   char *cmd = NULL;
   const char *argv[] = {"SUBSCRIBE", ch->name};
   int n = redisFormatCommandArgv(&cmd, 2, argv, NULL);
-  if (n < 0 || redis_conn_send(s->conn, cmd, (size_t)n, false)) abort();
+  if (n < 0 || redis_conn_send(s->conn, cmd, (size_t)n, false))
+    abort();
   free(cmd);
 }
 
 static void on_open(void *arg) {
   RedisSubscriber *s = arg;
-  for (Channel *ch = s->channels; ch; ch = ch->next) send_subscribe(s, ch);
+  for (Channel *ch = s->channels; ch; ch = ch->next)
+    send_subscribe(s, ch);
 }
 
 static void on_close(void *arg, const Error *why) {}
 
 static void on_reply(void *arg, const RedisReply *r) {
   RedisSubscriber *s = arg;
-  if (r->type != REDIS_ARRAY || r->n_items != 3 || r->items[0]->type != REDIS_STRING || r->items[1]->type != REDIS_STRING) return;
+  if (r->type != REDIS_ARRAY || r->n_items != 3 || r->items[0]->type != REDIS_STRING ||
+      r->items[1]->type != REDIS_STRING)
+    return;
   bool confirmed = strcmp(r->items[0]->str, "subscribe") == 0;
-  if (!confirmed && (strcmp(r->items[0]->str, "message") != 0 || r->items[2]->type != REDIS_STRING)) return;
+  if (!confirmed && (strcmp(r->items[0]->str, "message") != 0 || r->items[2]->type != REDIS_STRING))
+    return;
   for (Channel *ch = s->channels; ch; ch = ch->next)
     if (strcmp(ch->name, r->items[1]->str) == 0)
       ch->fn(ch->arg, confirmed ? NULL : r->items[2]->str, confirmed ? 0 : r->items[2]->len);
@@ -50,13 +55,15 @@ static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply};
 
 RedisSubscriber *redis_subscriber_new(Loop *loop, const char *address, const char *password) {
   RedisSubscriber *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   s->conn = redis_conn_new(loop, address, password, &HANDLERS, s);
   return s;
 }
 
 void redis_subscriber_free(RedisSubscriber *s) {
-  if (!s) return;
+  if (!s)
+    return;
   redis_conn_free(s->conn);
   while (s->channels) {
     Channel *ch = s->channels;
@@ -69,8 +76,10 @@ void redis_subscriber_free(RedisSubscriber *s) {
 
 void redis_subscriber_add(RedisSubscriber *s, const char *channel, RedisMessageFn fn, void *arg) {
   Channel *ch = calloc(1, sizeof *ch);
-  if (!ch) abort();
+  if (!ch)
+    abort();
   *ch = (Channel){.next = s->channels, .name = str_dup(channel), .fn = fn, .arg = arg};
   s->channels = ch;
-  if (redis_conn_open(s->conn)) send_subscribe(s, ch);
+  if (redis_conn_open(s->conn))
+    send_subscribe(s, ch);
 }

@@ -33,7 +33,8 @@ static int setup(void **state) {
   Fixture *f = calloc(1, sizeof *f);
   f->loop = loop_new();
   f->limit = loop_timer_new(f->loop, on_limit, f);
-  f->redis = redis_client_new(f->loop, &(RedisConfig){.address = getenv("REDIS_ADDRESS"), .max_in_flight = 20000});
+  f->redis =
+      redis_client_new(f->loop, &(RedisConfig){.address = getenv("REDIS_ADDRESS"), .max_in_flight = 20000});
   *state = f;
   return 0;
 }
@@ -55,9 +56,11 @@ static void on_reply(void *arg, const RedisReply *r, const Error *err) {
     f->type = r->type;
     f->integer = r->integer;
     f->len = r->len;
-    if (r->str) memcpy(f->text, r->str, r->len < sizeof f->text ? r->len + 1 : sizeof f->text);
+    if (r->str)
+      memcpy(f->text, r->str, r->len < sizeof f->text ? r->len + 1 : sizeof f->text);
   }
-  if (--f->waiting == 0) loop_stop(f->loop);
+  if (--f->waiting == 0)
+    loop_stop(f->loop);
 }
 
 static void wait(Fixture *f, size_t n) {
@@ -67,11 +70,11 @@ static void wait(Fixture *f, size_t n) {
   loop_timer_stop(f->limit);
 }
 
-#define RUN(f, ...)                                                                                          \
-  do {                                                                                                       \
-    const char *argv_[] = {__VA_ARGS__};                                                                     \
-    redis_command((f)->redis, on_reply, (f), ARRAY_LEN(argv_), argv_, NULL);                                 \
-    wait((f), 1);                                                                                            \
+#define RUN(f, ...)                                                          \
+  do {                                                                       \
+    const char *argv_[] = {__VA_ARGS__};                                     \
+    redis_command((f)->redis, on_reply, (f), ARRAY_LEN(argv_), argv_, NULL); \
+    wait((f), 1);                                                            \
   } while (0)
 
 static RedisScript script_of(const char *source) {
@@ -120,14 +123,16 @@ static void on_ordered(void *arg, const RedisReply *r, const Error *err) {
   Ordered *o = arg;
   assert_null(err);
   assert_int_equal(r->integer, ++o->next);
-  if (--o->f->waiting == 0) loop_stop(o->f->loop);
+  if (--o->f->waiting == 0)
+    loop_stop(o->f->loop);
 }
 
 static void pipelined_replies_come_in_order(void **state) {
   Fixture *f = *state;
   Ordered o = {.f = f};
   RUN(f, "DEL", "n");
-  for (int i = 0; i < 10000; i++) redis_command(f->redis, on_ordered, &o, 2, (const char *[]){"INCR", "n"}, NULL);
+  for (int i = 0; i < 10000; i++)
+    redis_command(f->redis, on_ordered, &o, 2, (const char *[]){"INCR", "n"}, NULL);
   assert_int_equal(o.next, 0);
   wait(f, 10000);
   assert_int_equal(o.next, 10000);
@@ -136,7 +141,8 @@ static void pipelined_replies_come_in_order(void **state) {
 /* What a server does not know yet still runs before what is pipelined behind it. */
 static void scripts_keep_their_place(void **state) {
   Fixture *f = *state;
-  RedisScript a = script_of("return redis.call('RPUSH', KEYS[1], ARGV[1])"), b = script_of("return redis.call('RPUSH', KEYS[1], 'b' .. ARGV[1])");
+  RedisScript a = script_of("return redis.call('RPUSH', KEYS[1], ARGV[1])"),
+              b = script_of("return redis.call('RPUSH', KEYS[1], 'b' .. ARGV[1])");
   RUN(f, "SCRIPT", "FLUSH");
   RUN(f, "SCRIPT", "LOAD", b.source);
   RUN(f, "DEL", "list");
@@ -152,10 +158,12 @@ static void scripts_keep_their_place(void **state) {
 
 static void flushed_scripts_run_once(void **state) {
   Fixture *f = *state;
-  RedisScript incr = script_of("return redis.call('INCR', KEYS[1])"), fail = script_of("return redis.error_reply('NOSCRIPT of my own')");
+  RedisScript incr = script_of("return redis.call('INCR', KEYS[1])"),
+              fail = script_of("return redis.error_reply('NOSCRIPT of my own')");
   RUN(f, "DEL", "n");
   for (int i = 0; i < 300; i++) {
-    if (i % 100 == 50) redis_command(f->redis, NULL, NULL, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
+    if (i % 100 == 50)
+      redis_command(f->redis, NULL, NULL, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
     redis_script(f->redis, on_reply, f, &incr, 1, 1, (const char *[]){"n"}, NULL);
   }
   wait(f, 300);
@@ -204,7 +212,8 @@ static void errors_have_kinds(void **state) {
 static void too_many_and_too_much(void **state) {
   Fixture *f = *state;
   RUN(f, "PING");
-  for (int i = 0; i < 20000; i++) redis_command(f->redis, NULL, NULL, 1, (const char *[]){"PING"}, NULL);
+  for (int i = 0; i < 20000; i++)
+    redis_command(f->redis, NULL, NULL, 1, (const char *[]){"PING"}, NULL);
   f->err.kind = ERROR_NONE;
   redis_command(f->redis, on_reply, f, 1, (const char *[]){"PING"}, NULL);
   assert_int_equal(f->err.kind, ERROR_NONE); /* never inside the call itself */
@@ -229,7 +238,8 @@ static void freeing_cancels(void **state) {
   Fixture *f = *state;
   RUN(f, "PING");
   int n = 0;
-  for (int i = 0; i < 5; i++) redis_command(f->redis, on_cancelled, &n, 1, (const char *[]){"PING"}, NULL);
+  for (int i = 0; i < 5; i++)
+    redis_command(f->redis, on_cancelled, &n, 1, (const char *[]){"PING"}, NULL);
   redis_client_free(f->redis);
   f->redis = NULL;
   assert_int_equal(n, 5);

@@ -3,8 +3,8 @@
  *
  * Everything is asynchronous on the loop. A result is valid during its callback only; err is NULL on
  * success. Outcomes that a caller handles are in the result, not in err. After UNAVAILABLE it is unknown
- * whether a transition took place: all of them may be repeated with the same arguments (but state_retire, which
- * would retire as many again: count first).
+ * whether a transition took place: all of them may be repeated with the same arguments (but state_retire,
+ * which would retire as many again: count first).
  */
 #ifndef SANDPLANE_LIB_STATE_STATE_H_
 #define SANDPLANE_LIB_STATE_STATE_H_
@@ -72,8 +72,8 @@ void state_set_now(State *state, int64_t now_ms);
 typedef struct ClaimRequest {
   const char *ns;
   const char *pool;
-  const char *uid; /* made by the caller, kept across retries */
-  const char *request_id; /* empty: none */
+  const char *uid;                 /* made by the caller, kept across retries */
+  const char *request_id;          /* empty: none */
   int64_t ttl_ms, idle_timeout_ms; /* 0: none */
   const StatePair *labels;
   size_t n_labels;
@@ -84,12 +84,12 @@ typedef struct ClaimRequest {
 } ClaimRequest;
 
 typedef enum ClaimOutcome {
-  CLAIM_GRANTED,  /* record is the claimed sandbox */
-  CLAIM_QUEUED,   /* token: a grant follows on the grant channel, then state_confirm */
-  CLAIM_EMPTY,    /* nothing ready, max_wait_ms 0 */
-  CLAIM_FULL,     /* the queue holds 10,000 already */
+  CLAIM_GRANTED, /* record is the claimed sandbox */
+  CLAIM_QUEUED,  /* token: a grant follows on the grant channel, then state_confirm */
+  CLAIM_EMPTY,   /* nothing ready, max_wait_ms 0 */
+  CLAIM_FULL,    /* the queue holds 10,000 already */
   CLAIM_NO_POOL,
-  CLAIM_ENDED,    /* request_id belongs to a claim whose sandbox is gone */
+  CLAIM_ENDED, /* request_id belongs to a claim whose sandbox is gone */
 } ClaimOutcome;
 
 typedef struct ClaimResult {
@@ -101,19 +101,22 @@ typedef struct ClaimResult {
 /* Idempotent by uid and by request_id: the same sandbox again (GRANTED, in whatever state it is by now; when
  * record->pending, state_confirm is still owed) or the same place in the queue (QUEUED). INVALID_ARGUMENT:
  * labels or env are not UTF-8. */
-void state_claim(State *s, const ClaimRequest *request, void (*fn)(void *arg, const ClaimResult *r, const Error *err), void *arg);
+void state_claim(State *s, const ClaimRequest *request,
+                 void (*fn)(void *arg, const ClaimResult *r, const Error *err), void *arg);
 /* Remembers for an hour which pool a claim from a template with this request_id went to, so that a repeated
  * one goes there as well. fn gets the remembered one: `pool`, unless another came first. */
 void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool,
                void (*fn)(void *arg, const char *pool, const Error *err), void *arg);
 /* Forgets it: the claim was tried at once and came to nothing. */
-void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id, void (*fn)(void *arg, const Error *err), void *arg);
+void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id,
+                 void (*fn)(void *arg, const Error *err), void *arg);
 /* A granted waiter takes its sandbox for good; without it the sandbox is destroyed 10 s after the grant.
  * record NULL and NOT_FOUND: too late. */
 void state_confirm(State *s, const char *ns, const char *pool, const char *token,
                    void (*fn)(void *arg, const SandboxRecord *r, const Error *err), void *arg);
 /* The caller has gone: leaves the queue, or lets go of what was granted meanwhile. */
-void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, void (*fn)(void *arg, const Error *err), void *arg);
+void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token,
+                       void (*fn)(void *arg, const Error *err), void *arg);
 /* Grants to waiters of all replicas: only tokens of one's own are of interest. id empty: the pool was deleted
  * and the waiter sent away. token NULL after a (re)connect: confirm or claim again what waits. */
 void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg);
@@ -124,7 +127,8 @@ typedef void (*StateDoneFn)(void *arg, const Error *err);
 /* NOT_FOUND. */
 void state_get(State *s, const char *ns, const char *id, StateRecordFn fn, void *arg);
 /* CLAIMED or FAILED -> RELEASING; uid empty: any claim. Also retires READY ones. Unknown: success. */
-void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason, StateDoneFn fn, void *arg);
+void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason,
+                   StateDoneFn fn, void *arg);
 
 enum { STATE_UPDATE_LABELS = 1, STATE_UPDATE_EXPIRE = 2, STATE_UPDATE_IDLE = 4 };
 typedef struct SandboxUpdate {
@@ -135,13 +139,15 @@ typedef struct SandboxUpdate {
   int64_t idle_timeout_ms;
 } SandboxUpdate;
 /* NOT_FOUND, FAILED_PRECONDITION (not CLAIMED). */
-void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn, void *arg);
+void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn,
+                  void *arg);
 /* Notes activity for the idle timeout. */
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg);
 
 /* Ends what is past its time in one pool: claims, unconfirmed grants, waiters (at most 100 a call).
  * next_ms: when to look again, INT64_MAX: when something changes. */
-void state_expire(State *s, const char *ns, const char *pool, void (*fn)(void *arg, int n_ended, int64_t next_ms, const Error *err), void *arg);
+void state_expire(State *s, const char *ns, const char *pool,
+                  void (*fn)(void *arg, int n_ended, int64_t next_ms, const Error *err), void *arg);
 
 typedef struct SandboxPage {
   const SandboxRecord *records;
@@ -149,9 +155,10 @@ typedef struct SandboxPage {
   /* Last id looked at when there may be more, NULL at the end. */
   const char *next;
 } SandboxPage;
-/* Sandboxes of one pool in lexical order, after the id `after` (empty: from the start), at most limit. Without
- * env. */
-void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, void (*fn)(void *arg, const SandboxPage *page, const Error *err), void *arg);
+/* Sandboxes of one pool in lexical order, after the id `after` (empty: from the start), at most limit.
+ * Without env. */
+void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit,
+                void (*fn)(void *arg, const SandboxPage *page, const Error *err), void *arg);
 
 /* ---- history for watchers ---- */
 
@@ -164,12 +171,14 @@ typedef struct StateEvent {
 typedef struct StateEvents {
   const StateEvent *events;
   size_t n_events;
-  bool trimmed;         /* entries after `after` are lost */
-  const char *last_id;  /* newest entry of the stream, "0-0" when it is empty */
+  bool trimmed;        /* entries after `after` are lost */
+  const char *last_id; /* newest entry of the stream, "0-0" when it is empty */
 } StateEvents;
 /* Events of one pool after stream id `after` (exclusive), at most 500. after "$": none, only last_id. */
-void state_events(State *s, const char *ns, const char *pool, const char *after, void (*fn)(void *arg, const StateEvents *e, const Error *err), void *arg);
-void state_on_events(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg); /* ns NULL: re-read all */
+void state_events(State *s, const char *ns, const char *pool, const char *after,
+                  void (*fn)(void *arg, const StateEvents *e, const Error *err), void *arg);
+void state_on_events(State *s, void (*fn)(void *arg, const char *ns, const char *pool),
+                     void *arg); /* ns NULL: re-read all */
 
 /* ---- pools and templates ---- */
 
@@ -179,8 +188,8 @@ typedef struct PoolRecord {
   int replicas;
   int strategy; /* as in sandplane.v1.Pool.UpdateStrategy */
   int64_t generation, create_ms;
-  bool implicit; /* made for claims straight from a template; goes when it is empty */
-  bool deleted;  /* no more refills; goes when its last sandbox is gone */
+  bool implicit;             /* made for claims straight from a template; goes when it is empty */
+  bool deleted;              /* no more refills; goes when its last sandbox is gone */
   const char *template_hash; /* what is fresh, as last set */
   const char *reason, *message;
   int64_t n_creating, n_ready, n_claimed, n_releasing, n_waiting;
@@ -197,18 +206,23 @@ typedef void (*StatePoolFn)(void *arg, const PoolRecord *p, const Error *err);
 void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *arg);
 void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, void *arg); /* NOT_FOUND */
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
-void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason, const char *message, StateDoneFn fn, void *arg);
+void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason,
+                           const char *message, StateDoneFn fn, void *arg);
 /* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). */
-void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, StateDoneFn fn, void *arg);
+void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, StateDoneFn fn,
+                         void *arg);
 
 typedef struct StateNames {
   const char *const *names; /* "namespace/name" */
   size_t n_names;
 } StateNames;
 /* Index of pools or templates after `after`, at most limit (0: all). ns empty: all namespaces. */
-void state_pool_names(State *s, const char *ns, const char *after, size_t limit, void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
-void state_template_names(State *s, const char *ns, const char *after, size_t limit, void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
-void state_on_pools(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg); /* ns NULL: re-read all */
+void state_pool_names(State *s, const char *ns, const char *after, size_t limit,
+                      void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
+void state_template_names(State *s, const char *ns, const char *after, size_t limit,
+                          void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
+void state_on_pools(State *s, void (*fn)(void *arg, const char *ns, const char *pool),
+                    void *arg); /* ns NULL: re-read all */
 
 typedef struct TemplateRecord {
   const char *ns, *name;
@@ -223,8 +237,9 @@ void state_template_delete(State *s, const char *ns, const char *name, StateDone
 /* ---- making and ending sandboxes ---- */
 
 /* pools: registers new names as CREATING, all or none; template_name and hash as of now. */
-void state_register(State *s, const char *ns, const char *pool, const char *template_name, const char *template_hash,
-                    const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg);
+void state_register(State *s, const char *ns, const char *pool, const char *template_name,
+                    const char *template_hash, const char *const *ids, size_t n_ids, StateDoneFn fn,
+                    void *arg);
 /* pools: READY ones -> RELEASING, for reason; stale_only: only those whose hash is not the pool's. At most n;
  * the newest first. fn gets how many. */
 void state_retire(State *s, const char *ns, const char *pool, bool stale_only, size_t n, const char *reason,
@@ -235,26 +250,33 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
                  void (*fn)(void *arg, bool granted, const Error *err), void *arg);
 /* reconciler: it ended by itself or never came up. CLAIMED -> FAILED; CREATING and READY: gone at once.
  * reason: CamelCase. Unknown: success. */
-void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn, void *arg);
+void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message,
+                  StateDoneFn fn, void *arg);
 /* reconciler: nothing of it is left. Removes the record. Unknown: success. */
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
 /* pools: CREATING ids of one pool, oldest first, at most 1000. */
-void state_creating(State *s, const char *ns, const char *pool, void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
+void state_creating(State *s, const char *ns, const char *pool,
+                    void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
 /* reconciler: ids to destroy in one pool, oldest first, at most 1000. */
-void state_releasing(State *s, const char *ns, const char *pool, void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
-void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg); /* ns NULL: re-read all */
+void state_releasing(State *s, const char *ns, const char *pool,
+                     void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err),
+                     void *arg);
+void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool),
+                        void *arg); /* ns NULL: re-read all */
 
 /* ---- epoch ---- */
 
 /* reconciler, at every connect: *same tells whether the data set carries `known` (the newest epoch that the
  * world's marks name; empty: none). When it does not, a new epoch is written and returned: everything from
  * before is unproven and must be destroyed. */
-void state_epoch(State *s, const char *known, void (*fn)(void *arg, bool same, const char *epoch, const Error *err), void *arg);
+void state_epoch(State *s, const char *known,
+                 void (*fn)(void *arg, bool same, const char *epoch, const Error *err), void *arg);
 
 /* ---- leadership (pools, reconciler) ---- */
 
 /* Takes or keeps the lease `name` for this replica for ttl_ms. fn: whether it is held. */
-void state_lease(State *s, const char *name, int64_t ttl_ms, void (*fn)(void *arg, bool held, const Error *err), void *arg);
+void state_lease(State *s, const char *name, int64_t ttl_ms,
+                 void (*fn)(void *arg, bool held, const Error *err), void *arg);
 void state_lease_release(State *s, const char *name, StateDoneFn fn, void *arg);
 
 #endif

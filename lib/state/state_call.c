@@ -6,7 +6,8 @@
 
 #include "lib/base/str.h"
 
-StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void), void *arg) {
+StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void),
+                          void *arg) {
   Arena *arena = arena_new();
   StateCall *call = arena_alloc(arena, sizeof *call);
   *call = (StateCall){.s = s,
@@ -39,12 +40,15 @@ void state_call_int(StateCall *call, int64_t value) {
 
 int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err) {
   const char *json = state_pairs_to_json(call->arena, pairs, n);
-  if (!json) return error_field(err, field, "is not UTF-8");
+  if (!json)
+    return error_field(err, field, "is not UTF-8");
   state_call_str(call, json);
   return 0;
 }
 
-void state_call_now(StateCall *call) { state_call_int(call, call->s->now_ms); }
+void state_call_now(StateCall *call) {
+  state_call_int(call, call->s->now_ms);
+}
 
 static void on_reply(void *arg, const RedisReply *reply, const Error *err) {
   StateCall *call = arg;
@@ -67,27 +71,34 @@ void state_call_command(StateCall *call) {
   redis_command(call->s->redis, on_reply, call, call->argc - 1, call->argv + 1, NULL);
 }
 
-void state_call_fail(StateCall *call, const Error *err) { redis_fail_later(call->s->redis, on_reply, call, err); }
+void state_call_fail(StateCall *call, const Error *err) {
+  redis_fail_later(call->s->redis, on_reply, call, err);
+}
 
 void state_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (call->fn) ((StateDoneFn)call->fn)(call->arg, err);
+  if (call->fn)
+    ((StateDoneFn)call->fn)(call->arg, err);
 }
 
 /* ---- State itself ---- */
 
 State *state_new(RedisClient *redis, const char *replica) {
   State *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   s->redis = redis;
   s->replica = str_dup(replica);
   return s;
 }
 
 void state_free(State *s) {
-  if (!s) return;
+  if (!s)
+    return;
   state_hints_free(s);
   free(s->replica);
   free(s);
 }
 
-void state_set_now(State *s, int64_t now_ms) { s->now_ms = now_ms; }
+void state_set_now(State *s, int64_t now_ms) {
+  s->now_ms = now_ms;
+}

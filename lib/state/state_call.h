@@ -33,8 +33,10 @@ struct StateCall {
 };
 
 /* fn: any function pointer. ns and pool may be NULL. */
-StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void), void *arg);
-#define STATE_CALL(s, ns, pool, done, fn, arg) state_call_new((s), (ns), (pool), (done), (void (*)(void))(fn), (arg))
+StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void),
+                          void *arg);
+#define STATE_CALL(s, ns, pool, done, fn, arg) \
+  state_call_new((s), (ns), (pool), (done), (void (*)(void))(fn), (arg))
 void state_call_str(StateCall *call, const char *value);
 void state_call_int(StateCall *call, int64_t value);
 /* The time argument of the scripts. */
@@ -45,8 +47,8 @@ void state_call_script(StateCall *call, const RedisScript *script);
 void state_call_script_on(StateCall *call, const RedisScript *script, const char *key);
 /* Runs the arguments as a plain command. */
 void state_call_command(StateCall *call);
-/* A failure without asking the store: INVALID_ARGUMENT for a sandbox id that names no pool, and the like. done
- * runs soon, from the loop. */
+/* A failure without asking the store: INVALID_ARGUMENT for a sandbox id that names no pool, and the like.
+ * done runs soon, from the loop. */
 void state_call_fail(StateCall *call, const Error *err);
 
 /* Callback of calls that report nothing but success: fn is a StateDoneFn. */
@@ -60,7 +62,8 @@ int64_t state_field_int(const RedisReply *fields, const char *name);
 
 /* Pairs as a JSON object (a copy in the arena; NULL: not UTF-8), and back. */
 /* Adds pairs as an argument. -1: INVALID_ARGUMENT with the field's name. */
-MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err);
+MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n,
+                                Error *err);
 const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n);
 void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret_pairs, size_t *ret_n);
 
@@ -70,7 +73,9 @@ void state_pool_vanished(State *s, const char *ns, const char *pool);
 /* Frees the listeners; the Redis client is gone by then. */
 void state_hints_free(State *s);
 
-#define STATE_SCRIPT(name_)                                                                                  \
-  (&(const RedisScript){.name = #name_, .source = (const char *)state_script_##name_, .source_len = state_script_##name_##_len})
+#define STATE_SCRIPT(name_)                                           \
+  (&(const RedisScript){.name = #name_,                               \
+                        .source = (const char *)state_script_##name_, \
+                        .source_len = state_script_##name_##_len})
 
 #endif

@@ -10,20 +10,24 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},    {"EMPTY", CLAIM_EMPTY},
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
                   {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED}};
   ClaimFn fn = (ClaimFn)call->fn;
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   SandboxRecord record;
   ClaimResult result = {0};
   for (size_t i = 0; reply->n_items > 0 && i < ARRAY_LEN(OUTCOMES); i++) {
-    if (strcmp(reply->items[0]->str, OUTCOMES[i].word) != 0) continue;
+    if (strcmp(reply->items[0]->str, OUTCOMES[i].word) != 0)
+      continue;
     result.outcome = OUTCOMES[i].outcome;
     if (result.outcome == CLAIM_GRANTED) {
-      if (!state_record_parse(call, reply->items[1], &record)) break;
+      if (!state_record_parse(call, reply->items[1], &record))
+        break;
       result.record = &record;
     }
-    if (result.outcome == CLAIM_QUEUED) result.token = reply->items[1]->str;
+    if (result.outcome == CLAIM_QUEUED)
+      result.token = reply->items[1]->str;
     return fn(call->arg, &result, NULL);
   }
   Error bad;
@@ -39,8 +43,10 @@ void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
   state_call_str(call, q->request_id);
   state_call_int(call, q->ttl_ms);
   state_call_int(call, q->idle_timeout_ms);
-  if (state_call_pairs(call, "labels", q->labels, q->n_labels, &err)) return state_call_fail(call, &err);
-  if (state_call_pairs(call, "env", q->env, q->n_env, &err)) return state_call_fail(call, &err);
+  if (state_call_pairs(call, "labels", q->labels, q->n_labels, &err))
+    return state_call_fail(call, &err);
+  if (state_call_pairs(call, "env", q->env, q->n_env, &err))
+    return state_call_fail(call, &err);
   state_call_int(call, q->max_wait_ms);
   state_call_str(call, s->replica);
   state_call_script(call, STATE_SCRIPT(claim));
@@ -57,7 +63,8 @@ static void confirm_done(StateCall *call, const RedisReply *reply, const Error *
   fn(call->arg, err ? NULL : &record, err);
 }
 
-void state_confirm(State *s, const char *ns, const char *pool, const char *token, StateRecordFn fn, void *arg) {
+void state_confirm(State *s, const char *ns, const char *pool, const char *token, StateRecordFn fn,
+                   void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, confirm_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);
@@ -65,11 +72,13 @@ void state_confirm(State *s, const char *ns, const char *pool, const char *token
 }
 
 static void vanish_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (!err && reply->type == REDIS_INTEGER && reply->integer == 1) state_pool_vanished(call->s, call->ns, call->pool);
+  if (!err && reply->type == REDIS_INTEGER && reply->integer == 1)
+    state_pool_vanished(call->s, call->ns, call->pool);
   state_done(call, reply, err);
 }
 
-void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn, void *arg) {
+void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn,
+                       void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, vanish_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);
@@ -81,7 +90,8 @@ typedef void (*PinFn)(void *arg, const char *pool, const Error *err);
 
 static void pin_done(StateCall *call, const RedisReply *reply, const Error *err) {
   PinFn fn = (PinFn)call->fn;
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   fn(call->arg, reply->type == REDIS_STRING ? reply->str : call->pool, NULL);
 }
 
@@ -89,7 +99,8 @@ static void pin_key(StateCall *call, const char *ns, const char *template_name, 
   state_call_str(call, arena_printf(call->arena, "sp:pin:%s/%s:%s", ns, template_name, request_id));
 }
 
-void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool, PinFn fn, void *arg) {
+void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool,
+               PinFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, pin_done, fn, arg);
   state_call_str(call, "SET");
   pin_key(call, ns, template_name, request_id);
@@ -101,7 +112,8 @@ void state_pin(State *s, const char *ns, const char *template_name, const char *
   state_call_command(call);
 }
 
-void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id, StateDoneFn fn, void *arg) {
+void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id, StateDoneFn fn,
+                 void *arg) {
   StateCall *call = STATE_CALL(s, ns, NULL, state_done, fn, arg);
   state_call_str(call, "DEL");
   pin_key(call, ns, template_name, request_id);
@@ -110,10 +122,12 @@ void state_unpin(State *s, const char *ns, const char *template_name, const char
 
 static void on_grant(void *arg, const char *message, size_t len) {
   State *s = arg;
-  if (!message) return s->on_grant(s->grant_arg, NULL, NULL);
+  if (!message)
+    return s->on_grant(s->grant_arg, NULL, NULL);
   const char *space = memchr(message, ' ', len);
   char token[64];
-  if (!space || (size_t)(space - message) >= sizeof token) return;
+  if (!space || (size_t)(space - message) >= sizeof token)
+    return;
   memcpy(token, message, (size_t)(space - message));
   token[space - message] = 0;
   s->on_grant(s->grant_arg, token, space + 1);

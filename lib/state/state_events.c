@@ -9,7 +9,8 @@ typedef void (*EventsFn)(void *arg, const StateEvents *e, const Error *err);
 
 static void events_done(StateCall *call, const RedisReply *reply, const Error *err) {
   EventsFn fn = (EventsFn)call->fn;
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   const RedisReply *list = reply->items[2];
   StateEvent *events = arena_alloc(call->arena, list->n_items * sizeof *events);
   for (size_t i = 0; i < list->n_items; i++) {
@@ -21,8 +22,10 @@ static void events_done(StateCall *call, const RedisReply *reply, const Error *e
         .deleted = strcmp(e->items[3]->str, "1") == 0,
     };
   }
-  StateEvents result = {
-      .events = events, .n_events = list->n_items, .trimmed = reply->items[1]->integer == 1, .last_id = reply->items[0]->str};
+  StateEvents result = {.events = events,
+                        .n_events = list->n_items,
+                        .trimmed = reply->items[1]->integer == 1,
+                        .last_id = reply->items[0]->str};
   fn(call->arg, &result, NULL);
 }
 
@@ -41,19 +44,23 @@ typedef struct Hint {
 
 static void on_hint(void *arg, const char *message, size_t len) {
   Hint *h = arg;
-  if (!message) return h->fn(h->arg, NULL, NULL);
+  if (!message)
+    return h->fn(h->arg, NULL, NULL);
   char ns[STATE_NAME_MAX + 1], pool[STATE_NAME_MAX + 1];
   const char *slash = memchr(message, '/', len);
-  if (!slash || (size_t)(slash - message) >= sizeof ns || len - (size_t)(slash - message) > sizeof pool) return;
+  if (!slash || (size_t)(slash - message) >= sizeof ns || len - (size_t)(slash - message) > sizeof pool)
+    return;
   memcpy(ns, message, (size_t)(slash - message));
   ns[slash - message] = 0;
   strcpy(pool, slash + 1);
   h->fn(h->arg, ns, pool);
 }
 
-static void subscribe(State *s, const char *channel, void (*fn)(void *arg, const char *ns, const char *pool), void *arg) {
+static void subscribe(State *s, const char *channel, void (*fn)(void *arg, const char *ns, const char *pool),
+                      void *arg) {
   Hint *h = calloc(1, sizeof *h);
-  if (!h) abort();
+  if (!h)
+    abort();
   *h = (Hint){.next = s->hints, .fn = fn, .arg = arg};
   s->hints = h;
   redis_subscribe(s->redis, channel, on_hint, h);

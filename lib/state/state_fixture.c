@@ -28,7 +28,8 @@ static void note(Fixture *f, const Error *err) {
 
 static void pairs(char *out, size_t max, const StatePair *p, size_t n) {
   *out = 0;
-  for (size_t i = 0; i < n; i++) snprintf(out + strlen(out), max - strlen(out), "%s=%s;", p[i].key, p[i].value);
+  for (size_t i = 0; i < n; i++)
+    snprintf(out + strlen(out), max - strlen(out), "%s=%s;", p[i].key, p[i].value);
 }
 
 static void note_record(Fixture *f, const SandboxRecord *r) {
@@ -42,10 +43,13 @@ static void note_record(Fixture *f, const SandboxRecord *r) {
   pairs(f->env, sizeof f->env, r->env, r->n_env);
 }
 
-void fixture_done(void *arg, const Error *err) { note(arg, err); }
+void fixture_done(void *arg, const Error *err) {
+  note(arg, err);
+}
 
 void fixture_record(void *arg, const SandboxRecord *r, const Error *err) {
-  if (r) note_record(arg, r);
+  if (r)
+    note_record(arg, r);
   note(arg, err);
 }
 
@@ -54,7 +58,8 @@ void fixture_claimed(void *arg, const ClaimResult *r, const Error *err) {
   if (r) {
     f->outcome = r->outcome;
     snprintf(f->token, sizeof f->token, "%s", r->token ? r->token : "");
-    if (r->record) note_record(f, r->record);
+    if (r->record)
+      note_record(f, r->record);
   }
   note(f, err);
 }
@@ -85,7 +90,8 @@ void fixture_expired(void *arg, int n, int64_t next_ms, const Error *err) {
 }
 
 static void integer_reply(void *arg, const RedisReply *r, const Error *err) {
-  if (r) ((Fixture *)arg)->number = r->integer;
+  if (r)
+    ((Fixture *)arg)->number = r->integer;
   note(arg, err);
 }
 
@@ -97,7 +103,8 @@ int64_t fixture_keys(Fixture *f) {
 
 Fixture *fixture_new(const char *replica, bool flush) {
   Fixture *f = calloc(1, sizeof *f);
-  if (!f) abort();
+  if (!f)
+    abort();
   f->loop = loop_new();
   f->limit = loop_timer_new(f->loop, on_limit, f);
   f->redis = redis_client_new(f->loop, &(RedisConfig){.address = getenv("REDIS_ADDRESS")});
@@ -132,7 +139,8 @@ void fixture_make_ready(Fixture *f, const char *id) {
   fixture_wait(f);
 }
 
-ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms, int64_t max_wait_ms) {
+ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms,
+                           int64_t max_wait_ms) {
   const StatePair label = {"team", "\"ü\""}, env = {"A", "b\\c"};
   ClaimRequest q = {.ns = "default",
                     .pool = "p",

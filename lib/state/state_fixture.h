@@ -39,7 +39,8 @@ void fixture_expired(void *arg, int n, int64_t next_ms, const Error *err);
 /* Shortcuts on pool "default/p". */
 void fixture_make_pool(Fixture *f, int replicas);
 void fixture_make_ready(Fixture *f, const char *id);
-ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms, int64_t max_wait_ms);
+ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms,
+                           int64_t max_wait_ms);
 SandboxState fixture_get(Fixture *f, const char *id);
 /* DBSIZE. */
 int64_t fixture_keys(Fixture *f);

@@ -7,9 +7,8 @@
  *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
  *   sp:{NS/POOL}:pool             hash     template replicas strategy generation create_ms implicit
- *                                          reason message template_hash failures failure_ms history_ms deleted
- *                                          seq (order of waiters)
- *   sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
+ *                                          reason message template_hash failures failure_ms history_ms
+ * deleted seq (order of waiters) sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
  *   sp:{NS/POOL}:all              zset     score 0, every sandbox: lexical index for lists
  *   sp:{NS/POOL}:creating         zset     score: ms since when
  *   sp:{NS/POOL}:ready            zset     score: fresh template first, then oldest
@@ -38,8 +37,8 @@
 #include <stddef.h>
 
 enum {
-  STATE_NAME_MAX = 63,          /* DNS label */
-  STATE_POOL_NAME_MAX = 57,     /* leaves room for "-xxxxx" */
+  STATE_NAME_MAX = 63,      /* DNS label */
+  STATE_POOL_NAME_MAX = 57, /* leaves room for "-xxxxx" */
   STATE_SUFFIX_LEN = 5,
   STATE_KEY_MAX = 320,
 };

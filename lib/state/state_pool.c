@@ -14,21 +14,24 @@ static void index_command(State *s, const char *index, const char *verb, const c
   StateCall *call = state_call_new(s, ns, name, done, fn, arg);
   state_call_str(call, verb);
   state_call_str(call, index);
-  if (strcmp(verb, "ZADD") == 0) state_call_str(call, "0");
+  if (strcmp(verb, "ZADD") == 0)
+    state_call_str(call, "0");
   state_call_str(call, arena_printf(call->arena, "%s/%s", ns, name));
   state_call_command(call);
 }
 
 /* ---- a pool that vanished ---- */
 
-/* Index and pool lie in different slots, so no script can change both. A pool made again between the two steps
- * is found by the second look and put back. */
+/* Index and pool lie in different slots, so no script can change both. A pool made again between the two
+ * steps is found by the second look and put back. */
 static void looked_again(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (!err && reply->integer == 1) index_command(call->s, POOL_INDEX, "ZADD", call->ns, call->pool, state_done, NULL, NULL);
+  if (!err && reply->integer == 1)
+    index_command(call->s, POOL_INDEX, "ZADD", call->ns, call->pool, state_done, NULL, NULL);
 }
 
 static void unlisted(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err) return;
+  if (err)
+    return;
   char key[STATE_KEY_MAX];
   state_key_pool(key, call->ns, call->pool, "pool");
   StateCall *look = STATE_CALL(call->s, call->ns, call->pool, looked_again, NULL, NULL);
@@ -50,9 +53,11 @@ static void pool_done(StateCall *call, const RedisReply *reply, const Error *err
     error_set(&missing, ERROR_NOT_FOUND, "pool \"%s\" not found in namespace \"%s\"", call->pool, call->ns);
     err = &missing;
   }
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   const RedisReply *f = reply->items[0];
-  const char *hash = state_field(f, "template_hash"), *reason = state_field(f, "reason"), *message = state_field(f, "message");
+  const char *hash = state_field(f, "template_hash"), *reason = state_field(f, "reason"),
+             *message = state_field(f, "message");
   const char *template_name = state_field(f, "template");
   PoolRecord p = {
       .ns = call->ns,
@@ -83,15 +88,19 @@ void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, 
   state_call_script(call, STATE_SCRIPT(pool_get));
 }
 
-static void pool_fail(StateCall *call, const Error *err) { ((StatePoolFn)call->fn)(call->arg, NULL, err); }
+static void pool_fail(StateCall *call, const Error *err) {
+  ((StatePoolFn)call->fn)(call->arg, NULL, err);
+}
 
 static void pool_listed(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err) return pool_fail(call, err);
+  if (err)
+    return pool_fail(call, err);
   state_pool_get(call->s, call->ns, call->pool, (StatePoolFn)call->fn, call->arg);
 }
 
 static void pool_applied(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err) return pool_fail(call, err);
+  if (err)
+    return pool_fail(call, err);
   index_command(call->s, POOL_INDEX, "ZADD", call->ns, call->pool, pool_listed, call->fn, call->arg);
 }
 
@@ -120,7 +129,8 @@ void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *ar
 }
 
 static void pool_deleted(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (!err && reply->integer == 1) state_pool_vanished(call->s, call->ns, call->pool);
+  if (!err && reply->integer == 1)
+    state_pool_vanished(call->s, call->ns, call->pool);
   state_done(call, reply, err);
 }
 
@@ -130,14 +140,16 @@ void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn f
   state_call_script(call, STATE_SCRIPT(pool_delete));
 }
 
-void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason, const char *message, StateDoneFn fn, void *arg) {
+void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason,
+                           const char *message, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
   state_call_str(call, reason);
   state_call_str(call, message);
   state_call_script(call, STATE_SCRIPT(pool_set_reason));
 }
 
-void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, StateDoneFn fn, void *arg) {
+void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, StateDoneFn fn,
+                         void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
   state_call_str(call, hash);
   state_call_script(call, STATE_SCRIPT(pool_set_hash));
@@ -165,10 +177,12 @@ static void template_done(StateCall *call, const RedisReply *reply, const Error 
   StateTemplateFn fn = (StateTemplateFn)call->fn;
   Error missing;
   if (!err && (reply->type != REDIS_ARRAY || reply->n_items == 0)) {
-    error_set(&missing, ERROR_NOT_FOUND, "template \"%s\" not found in namespace \"%s\"", call->pool, call->ns);
+    error_set(&missing, ERROR_NOT_FOUND, "template \"%s\" not found in namespace \"%s\"", call->pool,
+              call->ns);
     err = &missing;
   }
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   template_parsed(call, reply, fn, call->arg);
 }
 
@@ -183,12 +197,14 @@ void state_template_get(State *s, const char *ns, const char *name, StateTemplat
 
 static void template_listed(StateCall *call, const RedisReply *reply, const Error *err) {
   StateTemplateFn fn = (StateTemplateFn)call->fn;
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   state_template_get(call->s, call->ns, call->pool, fn, call->arg);
 }
 
 static void template_applied(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err) return ((StateTemplateFn)call->fn)(call->arg, NULL, err);
+  if (err)
+    return ((StateTemplateFn)call->fn)(call->arg, NULL, err);
   index_command(call->s, TEMPLATE_INDEX, "ZADD", call->ns, call->pool, template_listed, call->fn, call->arg);
 }
 
@@ -205,7 +221,8 @@ void state_template_apply(State *s, const TemplateRecord *t, StateTemplateFn fn,
 }
 
 static void template_unlisted(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err) return state_done(call, reply, err);
+  if (err)
+    return state_done(call, reply, err);
   char key[STATE_KEY_MAX];
   state_key_template(key, call->ns, call->pool);
   StateCall *del = state_call_new(call->s, call->ns, call->pool, state_done, call->fn, call->arg);
@@ -224,19 +241,24 @@ typedef void (*NamesFn)(void *arg, const StateNames *n, const Error *err);
 
 static void names_done(StateCall *call, const RedisReply *reply, const Error *err) {
   NamesFn fn = (NamesFn)call->fn;
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   const char **names = arena_alloc(call->arena, reply->n_items * sizeof *names);
-  for (size_t i = 0; i < reply->n_items; i++) names[i] = reply->items[i]->str;
+  for (size_t i = 0; i < reply->n_items; i++)
+    names[i] = reply->items[i]->str;
   fn(call->arg, &(StateNames){.names = names, .n_names = reply->n_items}, NULL);
 }
 
-static void names(State *s, const char *index, const char *ns, const char *after, size_t limit, NamesFn fn, void *arg) {
+static void names(State *s, const char *index, const char *ns, const char *after, size_t limit, NamesFn fn,
+                  void *arg) {
   StateCall *call = STATE_CALL(s, NULL, NULL, names_done, fn, arg);
   bool all = str_empty(ns);
   state_call_str(call, "ZRANGEBYLEX");
   state_call_str(call, index);
-  if (!str_empty(after)) state_call_str(call, arena_printf(call->arena, "(%s", after));
-  else state_call_str(call, all ? "-" : arena_printf(call->arena, "[%s/", ns));
+  if (!str_empty(after))
+    state_call_str(call, arena_printf(call->arena, "(%s", after));
+  else
+    state_call_str(call, all ? "-" : arena_printf(call->arena, "[%s/", ns));
   /* '0' is the character after '/': the end of all names of a namespace */
   state_call_str(call, all ? "+" : arena_printf(call->arena, "(%s0", ns));
   if (limit) {

@@ -8,19 +8,22 @@
 
 const char *state_field(const RedisReply *fields, const char *name) {
   for (size_t i = 0; i + 1 < fields->n_items; i += 2)
-    if (fields->items[i]->str && strcmp(fields->items[i]->str, name) == 0) return fields->items[i + 1]->str;
+    if (fields->items[i]->str && strcmp(fields->items[i]->str, name) == 0)
+      return fields->items[i + 1]->str;
   return NULL;
 }
 
 int64_t state_field_int(const RedisReply *fields, const char *name) {
   int64_t v = 0;
   const char *s = state_field(fields, name);
-  if (!s || str_to_int64(s, INT64_MIN, INT64_MAX, &v)) return 0;
+  if (!s || str_to_int64(s, INT64_MIN, INT64_MAX, &v))
+    return 0;
   return v;
 }
 
 const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n) {
-  if (n == 0) return "{}";
+  if (n == 0)
+    return "{}";
   json_t *o = json_object();
   for (size_t i = 0; i < n; i++)
     if (json_object_set_new(o, pairs[i].key, json_string(pairs[i].value))) {
@@ -28,7 +31,8 @@ const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n) 
       return NULL;
     }
   char *text = json_dumps(o, JSON_COMPACT);
-  if (!text) abort();
+  if (!text)
+    abort();
   const char *copy = arena_strdup(arena, text);
   free(text);
   json_decref(o);
@@ -38,13 +42,15 @@ const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n) 
 void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret_pairs, size_t *ret_n) {
   *ret_pairs = NULL;
   *ret_n = 0;
-  if (str_empty(json) || strcmp(json, "{}") == 0) return;
+  if (str_empty(json) || strcmp(json, "{}") == 0)
+    return;
   json_t *o = json_loads(json, 0, NULL);
   StatePair *pairs = arena_alloc(arena, json_object_size(o) * sizeof *pairs);
   const char *key;
   json_t *value;
   json_object_foreach(o, key, value) {
-    if (!json_is_string(value)) continue;
+    if (!json_is_string(value))
+      continue;
     pairs[(*ret_n)++] = (StatePair){arena_strdup(arena, key), arena_strdup(arena, json_string_value(value))};
   }
   *ret_pairs = pairs;
@@ -57,7 +63,8 @@ static const char *text(const RedisReply *fields, const char *name) {
 }
 
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *r) {
-  if (reply->type != REDIS_ARRAY || reply->n_items != 2 || reply->items[1]->type != REDIS_ARRAY || !reply->items[0]->str)
+  if (reply->type != REDIS_ARRAY || reply->n_items != 2 || reply->items[1]->type != REDIS_ARRAY ||
+      !reply->items[0]->str)
     return false;
   const RedisReply *f = reply->items[1];
   *r = (SandboxRecord){

@@ -125,7 +125,7 @@ static void another_replica_speaks_for_it(void **state) {
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
   assert_int_equal(fixture_claim(f, "u8", "req", 0, 60000), CLAIM_GRANTED);
   assert_true(f->flag); /* pending */
-  cancel(other, "u1"); /* now the first replica speaks for it */
+  cancel(other, "u1");  /* now the first replica speaks for it */
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
   cancel(f, "u1");
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
@@ -183,7 +183,8 @@ static void bytes_come_back(void **state) {
   Fixture *f = *state;
   fixture_make_ready(f, "p-aaaaa");
   StatePair ugly = {"k\"\\/", "\x01\t\n\xe2\x82\xac'{}[]\x7f"}, broken = {"k", "\xff"};
-  ClaimRequest q = {.ns = "default", .pool = "p", .uid = "u1", .labels = &ugly, .n_labels = 1, .env = &broken, .n_env = 1};
+  ClaimRequest q = {
+      .ns = "default", .pool = "p", .uid = "u1", .labels = &ugly, .n_labels = 1, .env = &broken, .n_env = 1};
   state_claim(f->state, &q, fixture_claimed, f);
   fixture_wait(f);
   assert_int_equal(f->err.kind, ERROR_INVALID_ARGUMENT);

@@ -7,18 +7,21 @@
 #include "lib/state/state_scripts.h"
 
 /* A call about one sandbox. NULL: the id names no pool; done will run with NOT_FOUND. */
-static StateCall *sandbox_call(State *s, const char *ns, const char *id, StateCallDone done, void (*fn)(void), void *arg) {
+static StateCall *sandbox_call(State *s, const char *ns, const char *id, StateCallDone done, void (*fn)(void),
+                               void *arg) {
   char pool[STATE_NAME_MAX + 1];
   bool known = state_pool_of(id, pool);
   StateCall *call = state_call_new(s, ns, known ? pool : NULL, done, fn, arg);
   call->id = arena_strdup(call->arena, id);
-  if (known) return call;
+  if (known)
+    return call;
   Error err;
   error_set(&err, ERROR_NOT_FOUND, "sandbox \"%s\" not found in namespace \"%s\"", id, ns);
   state_call_fail(call, &err);
   return NULL;
 }
-#define SANDBOX_CALL(s, ns, id, done, fn, arg) sandbox_call((s), (ns), (id), (done), (void (*)(void))(fn), (arg))
+#define SANDBOX_CALL(s, ns, id, done, fn, arg) \
+  sandbox_call((s), (ns), (id), (done), (void (*)(void))(fn), (arg))
 
 static void record_done(StateCall *call, const RedisReply *reply, const Error *err) {
   StateRecordFn fn = (StateRecordFn)call->fn;
@@ -36,15 +39,18 @@ static void record_done(StateCall *call, const RedisReply *reply, const Error *e
 
 void state_get(State *s, const char *ns, const char *id, StateRecordFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_str(call, id);
   state_call_script(call, STATE_SCRIPT(get));
 }
 
 /* Not there is as good as done; so is a pool that went with it. */
 static void ended_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err && err->kind == ERROR_NOT_FOUND) err = NULL;
-  if (!err && reply && reply->type == REDIS_INTEGER && reply->integer == 1) state_pool_vanished(call->s, call->ns, call->pool);
+  if (err && err->kind == ERROR_NOT_FOUND)
+    err = NULL;
+  if (!err && reply && reply->type == REDIS_INTEGER && reply->integer == 1)
+    state_pool_vanished(call->s, call->ns, call->pool);
   state_done(call, reply, err);
 }
 
@@ -52,9 +58,11 @@ static void released_done(StateCall *call, const RedisReply *reply, const Error 
   state_done(call, reply, err && err->kind == ERROR_NOT_FOUND ? NULL : err);
 }
 
-void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason, StateDoneFn fn, void *arg) {
+void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason,
+                   StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_now(call);
   state_call_str(call, id);
   state_call_str(call, uid);
@@ -62,14 +70,17 @@ void state_release(State *s, const char *ns, const char *id, const char *uid, co
   state_call_script(call, STATE_SCRIPT(release));
 }
 
-void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn, void *arg) {
+void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn,
+                  void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_now(call);
   state_call_str(call, id);
   state_call_int(call, u->mask);
   Error err;
-  if (state_call_pairs(call, "labels", u->labels, u->n_labels, &err)) return state_call_fail(call, &err);
+  if (state_call_pairs(call, "labels", u->labels, u->n_labels, &err))
+    return state_call_fail(call, &err);
   state_call_int(call, u->expire_ms);
   state_call_int(call, u->idle_timeout_ms);
   state_call_script(call, STATE_SCRIPT(update));
@@ -77,7 +88,8 @@ void state_update(State *s, const char *ns, const char *id, const SandboxUpdate 
 
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, state_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_now(call);
   state_call_str(call, id);
   state_call_str(call, uid);
@@ -96,9 +108,11 @@ static void ready_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, !err && reply->integer == 1, err);
 }
 
-void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class, ReadyFn fn, void *arg) {
+void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class,
+                 ReadyFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ready_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_now(call);
   state_call_str(call, id);
   state_call_str(call, route);
@@ -106,9 +120,11 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
   state_call_script(call, STATE_SCRIPT(ready));
 }
 
-void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn, void *arg) {
+void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message,
+                  StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ended_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_now(call);
   state_call_str(call, id);
   state_call_str(call, reason);
@@ -118,7 +134,8 @@ void state_failed(State *s, const char *ns, const char *id, const char *reason, 
 
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ended_done, fn, arg);
-  if (!call) return;
+  if (!call)
+    return;
   state_call_str(call, id);
   state_call_script(call, STATE_SCRIPT(gone));
 }
@@ -135,13 +152,15 @@ static void register_done(StateCall *call, const RedisReply *reply, const Error 
   state_done(call, reply, err);
 }
 
-void state_register(State *s, const char *ns, const char *pool, const char *template_name, const char *template_hash,
-                    const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg) {
+void state_register(State *s, const char *ns, const char *pool, const char *template_name,
+                    const char *template_hash, const char *const *ids, size_t n_ids, StateDoneFn fn,
+                    void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, register_done, fn, arg);
   state_call_now(call);
   state_call_str(call, template_name);
   state_call_str(call, template_hash);
-  for (size_t i = 0; i < n_ids; i++) state_call_str(call, ids[i]);
+  for (size_t i = 0; i < n_ids; i++)
+    state_call_str(call, ids[i]);
   state_call_script(call, STATE_SCRIPT(register));
 }
 
@@ -151,7 +170,8 @@ static void count_done(StateCall *call, const RedisReply *reply, const Error *er
   ((CountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
 }
 
-void state_retire(State *s, const char *ns, const char *pool, bool stale_only, size_t n, const char *reason, CountFn fn, void *arg) {
+void state_retire(State *s, const char *ns, const char *pool, bool stale_only, size_t n, const char *reason,
+                  CountFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, count_done, fn, arg);
   state_call_now(call);
   state_call_int(call, (int64_t)n);
@@ -164,9 +184,11 @@ typedef void (*ExpireFn)(void *arg, int n_ended, int64_t next_ms, const Error *e
 
 static void expire_done(StateCall *call, const RedisReply *reply, const Error *err) {
   ExpireFn fn = (ExpireFn)call->fn;
-  if (err) return fn(call->arg, 0, 0, err);
+  if (err)
+    return fn(call->arg, 0, 0, err);
   int64_t next = reply->items[1]->integer;
-  if (reply->items[2]->integer == 1) state_pool_vanished(call->s, call->ns, call->pool);
+  if (reply->items[2]->integer == 1)
+    state_pool_vanished(call->s, call->ns, call->pool);
   fn(call->arg, (int)reply->items[0]->integer, next < 0 ? INT64_MAX : next, NULL);
 }
 
@@ -180,18 +202,21 @@ typedef void (*PageFn)(void *arg, const SandboxPage *page, const Error *err);
 
 static void list_done(StateCall *call, const RedisReply *reply, const Error *err) {
   PageFn fn = (PageFn)call->fn;
-  if (err) return fn(call->arg, NULL, err);
+  if (err)
+    return fn(call->arg, NULL, err);
   SandboxRecord *records = arena_alloc(call->arena, reply->n_items * sizeof *records);
   SandboxPage page = {.records = records};
   for (size_t i = 0; i < reply->n_items; i++)
-    if (state_record_parse(call, reply->items[i], &records[page.n_records])) page.n_records++;
+    if (state_record_parse(call, reply->items[i], &records[page.n_records]))
+      page.n_records++;
   int64_t limit;
   if (!str_to_int64(call->argv[2], 1, INT64_MAX, &limit) && reply->n_items == (size_t)limit)
     page.next = reply->items[reply->n_items - 1]->items[0]->str;
   fn(call->arg, &page, NULL);
 }
 
-void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn, void *arg) {
+void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn,
+                void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, list_done, fn, arg);
   state_call_str(call, after);
   state_call_int(call, (int64_t)limit);
@@ -202,9 +227,11 @@ typedef void (*IdsFn)(void *arg, const char *const *ids, size_t n_ids, const Err
 
 static void ids_done(StateCall *call, const RedisReply *reply, const Error *err) {
   IdsFn fn = (IdsFn)call->fn;
-  if (err) return fn(call->arg, NULL, 0, err);
+  if (err)
+    return fn(call->arg, NULL, 0, err);
   const char **ids = arena_alloc(call->arena, reply->n_items * sizeof *ids);
-  for (size_t i = 0; i < reply->n_items; i++) ids[i] = reply->items[i]->str;
+  for (size_t i = 0; i < reply->n_items; i++)
+    ids[i] = reply->items[i]->str;
   fn(call->arg, ids, reply->n_items, NULL);
 }
 
@@ -234,7 +261,8 @@ typedef void (*EpochFn)(void *arg, bool same, const char *epoch, const Error *er
 
 static void epoch_done(StateCall *call, const RedisReply *reply, const Error *err) {
   EpochFn fn = (EpochFn)call->fn;
-  if (err) return fn(call->arg, false, NULL, err);
+  if (err)
+    return fn(call->arg, false, NULL, err);
   fn(call->arg, reply->items[0]->integer == 1, reply->items[1]->str, NULL);
 }
 
@@ -253,7 +281,8 @@ static void lease_done(StateCall *call, const RedisReply *reply, const Error *er
   ((LeaseFn)call->fn)(call->arg, !err && reply->integer == 1, err);
 }
 
-static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void), void *arg) {
+static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void),
+                  void *arg) {
   StateCall *call = state_call_new(s, NULL, NULL, done, fn, arg);
   state_call_str(call, s->replica);
   state_call_int(call, ttl_ms);

@@ -24,14 +24,16 @@ static void on_template(void *arg, const TemplateRecord *t, const Error *err) {
   Fixture *f = arg;
   *f->text = 0;
   if (t) {
-    snprintf(f->text, sizeof f->text, "%s/%s %s %s %s %s", t->ns, t->name, t->manifest, t->hash, t->runtime_class, t->image);
+    snprintf(f->text, sizeof f->text, "%s/%s %s %s %s %s", t->ns, t->name, t->manifest, t->hash,
+             t->runtime_class, t->image);
     f->number = t->generation;
   }
   fixture_done(f, err);
 }
 
 static void apply_template(Fixture *f, const char *ns, const char *name, const char *manifest) {
-  TemplateRecord t = {.ns = ns, .name = name, .manifest = manifest, .hash = "h1", .runtime_class = "gvisor", .image = "img"};
+  TemplateRecord t = {
+      .ns = ns, .name = name, .manifest = manifest, .hash = "h1", .runtime_class = "gvisor", .image = "img"};
   state_template_apply(f->state, &t, on_template, f);
   fixture_wait(f);
 }
@@ -111,7 +113,8 @@ static void one_leads(void **state) {
   state_lease_release(f->state, "pools", fixture_done, f);
   fixture_wait(f);
   assert_true(lease(other, 1));
-  while (!lease(f, 60000)) continue; /* it ran out */
+  while (!lease(f, 60000))
+    continue; /* it ran out */
   fixture_free(other);
 }
 
@@ -163,11 +166,15 @@ typedef struct Heard {
 } Heard;
 
 static void hear(Heard *h, const char *a, const char *b) {
-  if (!a) h->n_reread++;
-  else snprintf(h->what, sizeof h->what, "%s %s", a, b);
+  if (!a)
+    h->n_reread++;
+  else
+    snprintf(h->what, sizeof h->what, "%s %s", a, b);
   loop_stop(h->f->loop);
 }
-static void on_hint(void *arg, const char *a, const char *b) { hear(arg, a, b); }
+static void on_hint(void *arg, const char *a, const char *b) {
+  hear(arg, a, b);
+}
 
 static void hints(void **state) {
   Fixture *f = *state;
@@ -176,26 +183,31 @@ static void hints(void **state) {
   state_on_pools(f->state, on_hint, &pools);
   state_on_releasing(f->state, on_hint, &releasing);
   state_on_events(f->state, on_hint, &events);
-  while (!grant.n_reread || !pools.n_reread || !releasing.n_reread || !events.n_reread) fixture_wait(f);
+  while (!grant.n_reread || !pools.n_reread || !releasing.n_reread || !events.n_reread)
+    fixture_wait(f);
 
   Fixture *other = fixture_new("r2", false);
   fixture_make_pool(other, 1);
-  while (!*pools.what) fixture_wait(f);
+  while (!*pools.what)
+    fixture_wait(f);
   assert_string_equal(pools.what, "default p");
   fixture_claim(other, "u1", "", 0, 60000);
   fixture_make_ready(other, "p-aaaaa");
-  while (!*grant.what || !*events.what) fixture_wait(f);
+  while (!*grant.what || !*events.what)
+    fixture_wait(f);
   assert_string_equal(grant.what, "u1 p-aaaaa");
   assert_string_equal(events.what, "default p");
   state_release(other->state, "default", "p-aaaaa", "", "Deleted", fixture_done, other);
   fixture_wait(other);
-  while (!*releasing.what) fixture_wait(f);
+  while (!*releasing.what)
+    fixture_wait(f);
   assert_string_equal(releasing.what, "default p");
   *grant.what = 0;
   fixture_claim(other, "u2", "", 0, 60000);
   state_pool_delete(other->state, "default", "p", fixture_done, other);
   fixture_wait(other);
-  while (!*grant.what) fixture_wait(f);
+  while (!*grant.what)
+    fixture_wait(f);
   assert_string_equal(grant.what, "u2 "); /* sent away */
   fixture_free(other);
 }

@@ -1,8 +1,9 @@
 /* Thousands of claims by several replicas at once, while scripts are flushed and the server is killed.
  *
- * A small world: CLAIMERS claim, check, let go, over REPLICAS clients; a reconciler's part makes a new sandbox for
- * each that was destroyed. Whatever fails with UNAVAILABLE is repeated with the same arguments, as services do.
- * Checked: no sandbox goes to two claims in its life, no acknowledged claim is lost, nothing stays behind.
+ * A small world: CLAIMERS claim, check, let go, over REPLICAS clients; a reconciler's part makes a new
+ * sandbox for each that was destroyed. Whatever fails with UNAVAILABLE is repeated with the same arguments,
+ * as services do. Checked: no sandbox goes to two claims in its life, no acknowledged claim is lost, nothing
+ * stays behind.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,19 +46,24 @@ struct World {
   State *state[REPLICAS];
   pid_t server;
   bool kill, listing, ending;
-  int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes, n_repeated, n_granted_at_trouble;
+  int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes,
+      n_repeated, n_granted_at_trouble;
   Claimer claimers[CLAIMERS];
   char owner[IDS_MAX][UID_LEN]; /* first claim of each sandbox, for ever */
   bool destroying[IDS_MAX];
   int64_t number;
 };
 
-static int number_of(const char *id) { return atoi(id + 2); }
+static int number_of(const char *id) {
+  return atoi(id + 2);
+}
 
 /* Whether to try again; any other failure is a defect. */
 static bool again(World *w, const Error *err) {
-  if (!err) return false;
-  if (err->kind != ERROR_UNAVAILABLE) fail_msg("%s: %s", error_kind_name(err->kind), err->message);
+  if (!err)
+    return false;
+  if (err->kind != ERROR_UNAVAILABLE)
+    fail_msg("%s: %s", error_kind_name(err->kind), err->message);
   w->n_repeated++;
   return true;
 }
@@ -79,7 +85,8 @@ static void on_made(void *arg, bool granted, const Error *err) {
   Making *m = arg;
   /* refused: the first try had succeeded, and it was claimed and let go since */
   bool repeated = err && err->kind == ERROR_FAILED_PRECONDITION && m->w->n_kills > 0;
-  if (!repeated && again(m->w, err)) return on_registered(m, NULL);
+  if (!repeated && again(m->w, err))
+    return on_registered(m, NULL);
   free(m);
 }
 
@@ -95,18 +102,22 @@ static void make(World *w) {
 static void on_gone(void *arg, const Error *err) {
   Making *m = arg;
   World *w = m->w;
-  if (again(w, err)) return state_gone(w->state[1], "default", m->id, on_gone, m);
+  if (again(w, err))
+    return state_gone(w->state[1], "default", m->id, on_gone, m);
   free(m);
   w->n_gone++;
-  if (!w->ending) make(w);
+  if (!w->ending)
+    make(w);
 }
 
 static void on_releasing(void *arg, const char *const *ids, size_t n_ids, const Error *err) {
   World *w = arg;
   w->listing = false;
-  if (again(w, err)) return;
+  if (again(w, err))
+    return;
   for (size_t i = 0; i < n_ids; i++) {
-    if (w->destroying[number_of(ids[i])]) continue;
+    if (w->destroying[number_of(ids[i])])
+      continue;
     w->destroying[number_of(ids[i])] = true;
     Making *m = calloc(1, sizeof *m);
     m->w = w;
@@ -117,9 +128,11 @@ static void on_releasing(void *arg, const char *const *ids, size_t n_ids, const 
 
 static void on_reconcile(void *arg) {
   World *w = arg;
-  if (!w->listing) state_releasing(w->state[1], "default", "p", on_releasing, w);
+  if (!w->listing)
+    state_releasing(w->state[1], "default", "p", on_releasing, w);
   w->listing = true;
-  if (w->ending && w->n_gone == w->n_ids) return loop_stop(w->loop);
+  if (w->ending && w->n_gone == w->n_ids)
+    return loop_stop(w->loop);
   loop_timer_start(w->reconcile, 2);
 }
 
@@ -129,7 +142,8 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err);
 static void next_claim(Claimer *c);
 
 static void ask(Claimer *c) {
-  ClaimRequest q = {.ns = "default", .pool = "p", .uid = c->uid, .request_id = "", .max_wait_ms = c->max_wait_ms};
+  ClaimRequest q = {
+      .ns = "default", .pool = "p", .uid = c->uid, .request_id = "", .max_wait_ms = c->max_wait_ms};
   state_claim(c->state, &q, on_claimed, c);
 }
 
@@ -137,21 +151,27 @@ static void let_go(Claimer *c);
 
 static void on_let_go(void *arg, const Error *err) {
   Claimer *c = arg;
-  if (again(c->w, err)) return let_go(c);
+  if (again(c->w, err))
+    return let_go(c);
   next_claim(c);
 }
 
-static void let_go(Claimer *c) { state_release(c->state, "default", c->id, c->uid, "Deleted", on_let_go, c); }
+static void let_go(Claimer *c) {
+  state_release(c->state, "default", c->id, c->uid, "Deleted", on_let_go, c);
+}
 
 static void on_checked(void *arg, const SandboxRecord *r, const Error *err) {
   Claimer *c = arg;
-  if (again(c->w, err)) return state_get(c->state, "default", c->id, on_checked, c);
+  if (again(c->w, err))
+    return state_get(c->state, "default", c->id, on_checked, c);
   assert_int_equal(r->state, SANDBOX_CLAIMED);
   assert_false(r->pending);
   assert_string_equal(r->uid, c->uid);
-  if (!c->held) return let_go(c);
+  if (!c->held)
+    return let_go(c);
   c->w->n_held++;
-  if (c->w->n_held == CLAIMERS) loop_stop(c->w->loop);
+  if (c->w->n_held == CLAIMERS)
+    loop_stop(c->w->loop);
 }
 
 static void own(Claimer *c, const SandboxRecord *r) {
@@ -168,7 +188,8 @@ static void own(Claimer *c, const SandboxRecord *r) {
 
 static void on_confirmed(void *arg, const SandboxRecord *r, const Error *err) {
   Claimer *c = arg;
-  if (again(c->w, err)) return state_confirm(c->state, "default", "p", c->uid, on_confirmed, c);
+  if (again(c->w, err))
+    return state_confirm(c->state, "default", "p", c->uid, on_confirmed, c);
   c->w->n_waited++;
   own(c, r);
 }
@@ -180,27 +201,32 @@ static void confirm(Claimer *c) {
 
 static void on_left(void *arg, const Error *err) {
   Claimer *c = arg;
-  if (again(c->w, err)) return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
+  if (again(c->w, err))
+    return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
   c->w->n_cancelled++;
   next_claim(c);
 }
 
 static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   Claimer *c = arg;
-  if (again(c->w, err)) return ask(c);
+  if (again(c->w, err))
+    return ask(c);
   if (r->outcome == CLAIM_EMPTY) {
     c->max_wait_ms = 60000;
     return ask(c);
   }
   if (r->outcome == CLAIM_GRANTED) {
-    if (r->record->pending) return confirm(c);
+    if (r->record->pending)
+      return confirm(c);
     return own(c, r->record);
   }
   assert_int_equal(r->outcome, CLAIM_QUEUED);
   assert_string_equal(r->token, c->uid);
-  if (atoi(c->uid + 1) % 7 == 0) return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
+  if (atoi(c->uid + 1) % 7 == 0)
+    return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
   /* the grant came on another connection, and may have been faster */
-  if (c->granted_early) return confirm(c);
+  if (c->granted_early)
+    return confirm(c);
   c->queued = true;
 }
 
@@ -208,7 +234,8 @@ static void on_grant(void *arg, const char *token, const char *id) {
   World *w = arg;
   for (int i = 0; i < CLAIMERS; i++) {
     Claimer *c = &w->claimers[i];
-    if (token && strcmp(c->uid, token) != 0) continue;
+    if (token && strcmp(c->uid, token) != 0)
+      continue;
     if (c->queued && token) {
       confirm(c);
     } else if (c->queued) { /* reconnected: what was said meanwhile is lost */
@@ -230,7 +257,9 @@ static void next_claim(Claimer *c) {
 /* ---- the run ---- */
 
 /* Each run has data of its own. */
-static const char *folder(bool kill) { return kill ? "killed" : "flushed"; }
+static const char *folder(bool kill) {
+  return kill ? "killed" : "flushed";
+}
 
 static void on_trouble(void *arg) {
   World *w = arg;
@@ -251,7 +280,8 @@ static void on_trouble(void *arg) {
 
 static void on_limit(void *arg) {
   World *w = arg;
-  fprintf(stderr, "stuck: %d claims, %d granted, %d held, %d made, %d gone\n", w->n_uids, w->n_granted, w->n_held, w->n_ids, w->n_gone);
+  fprintf(stderr, "stuck: %d claims, %d granted, %d held, %d made, %d gone\n", w->n_uids, w->n_granted,
+          w->n_held, w->n_ids, w->n_gone);
   abort();
 }
 
@@ -268,7 +298,9 @@ static int64_t number(World *w, const char *command, const char *key) {
   return w->number;
 }
 
-static void on_retired(void *arg, int n, const Error *err) { assert_null(err); }
+static void on_retired(void *arg, int n, const Error *err) {
+  assert_null(err);
+}
 
 static void on_pool(void *arg, const PoolRecord *p, const Error *err) {
   assert_null(err);
@@ -292,11 +324,14 @@ static void run(int n_total, bool kill) {
     w->state[i] = state_new(w->redis[i], replica);
   }
   state_on_grant(w->state[0], on_grant, w);
-  state_pool_apply(w->state[0], &(PoolRecord){.ns = "default", .name = "p", .template_name = "t", .replicas = POOL_SIZE}, on_pool, w);
+  state_pool_apply(w->state[0],
+                   &(PoolRecord){.ns = "default", .name = "p", .template_name = "t", .replicas = POOL_SIZE},
+                   on_pool, w);
   loop_run(w->loop);
   int64_t keys = number(w, "DBSIZE", NULL);
 
-  for (int i = 0; i < POOL_SIZE + CLAIMERS; i++) make(w);
+  for (int i = 0; i < POOL_SIZE + CLAIMERS; i++)
+    make(w);
   for (int i = 0; i < CLAIMERS; i++) {
     w->claimers[i].w = w;
     w->claimers[i].state = w->state[i % REPLICAS];
@@ -306,13 +341,15 @@ static void run(int n_total, bool kill) {
   loop_timer_start(w->trouble, 10);
   loop_run(w->loop); /* until the last claim of each is held */
   loop_timer_stop(w->trouble);
-  printf("%d claims, %d sandboxes granted (%d by waiting), %d left the queue, %d kills, %d flushes, %d calls repeated\n", w->n_uids,
-         w->n_granted, w->n_waited, w->n_cancelled, w->n_kills, w->n_flushes, w->n_repeated);
+  printf("%d claims, %d sandboxes granted (%d by waiting), %d left the queue, %d kills, %d flushes, %d calls "
+         "repeated\n",
+         w->n_uids, w->n_granted, w->n_waited, w->n_cancelled, w->n_kills, w->n_flushes, w->n_repeated);
   assert_true(w->n_waited > 0 && w->n_cancelled > 0 && w->n_granted >= n_total / 2);
   assert_true(kill ? w->n_kills > 3 && w->n_repeated > 0 : w->n_flushes > 3 && w->n_repeated == 0);
 
   w->ending = true;
-  for (int i = 0; i < CLAIMERS; i++) state_release(w->state[0], "default", w->claimers[i].id, w->claimers[i].uid, "Deleted", NULL, NULL);
+  for (int i = 0; i < CLAIMERS; i++)
+    state_release(w->state[0], "default", w->claimers[i].id, w->claimers[i].uid, "Deleted", NULL, NULL);
   state_retire(w->state[0], "default", "p", false, IDS_MAX, "Surplus", on_retired, w);
   loop_run(w->loop); /* until nothing is left */
   assert_int_equal(number(w, "DBSIZE", NULL), keys + 1);
@@ -331,8 +368,12 @@ static void run(int n_total, bool kill) {
   free(w);
 }
 
-static void scripts_flushed(void **state) { run(10000, false); }
-static void server_killed(void **state) { run(10000, true); }
+static void scripts_flushed(void **state) {
+  run(10000, false);
+}
+static void server_killed(void **state) {
+  run(10000, true);
+}
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(scripts_flushed), cmocka_unit_test(server_killed)};

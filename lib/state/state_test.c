@@ -178,7 +178,8 @@ static void ends_by_time(void **state) {
   fixture_wait(f);
   assert_int_equal(f->number, 0);
   assert_int_equal(f->next_ms, T0 + 5000);
-  SandboxUpdate u = {.mask = STATE_UPDATE_EXPIRE | STATE_UPDATE_IDLE, .expire_ms = T0 + 9000, .idle_timeout_ms = 2000};
+  SandboxUpdate u = {
+      .mask = STATE_UPDATE_EXPIRE | STATE_UPDATE_IDLE, .expire_ms = T0 + 9000, .idle_timeout_ms = 2000};
   state_update(f->state, "default", "p-aaaaa", &u, fixture_record, f);
   fixture_wait(f);
   assert_int_equal(f->number, T0 + 9000);
@@ -278,7 +279,8 @@ static void nothing_stays_behind(void **state) {
   for (int i = 0; i < 200; i++) {
     snprintf(id, sizeof id, "p-b%04d", i);
     snprintf(uid, sizeof uid, "w%d", i);
-    if (i % 2) fixture_claim(f, uid, "", 0, 60000);
+    if (i % 2)
+      fixture_claim(f, uid, "", 0, 60000);
     fixture_make_ready(f, id);
     if (i % 2) {
       state_confirm(f->state, "default", "p", uid, fixture_record, f);
@@ -294,7 +296,8 @@ static void nothing_stays_behind(void **state) {
   state_pool_delete(f->state, "default", "p", fixture_done, f);
   fixture_wait(f);
   /* The index follows in its own steps; the history stays for a while, for watchers that were away. */
-  for (int64_t n = -1; n != 1;) n = fixture_keys(f);
+  for (int64_t n = -1; n != 1;)
+    n = fixture_keys(f);
   redis_command(f->redis, on_integer, f, 2, (const char *[]){"PTTL", "sp:{default/p}:events"}, NULL);
   fixture_wait(f);
   assert_true(f->number > 0);
@@ -336,7 +339,8 @@ static void implicit_pools_vanish(void **state) {
   fixture_make_ready(f, "p-aaaaa");
   release(f, "p-aaaaa", "");
   gone(f, "p-aaaaa");
-  for (int64_t n = -1; n != before + 1;) n = fixture_keys(f); /* its history stays for a while */
+  for (int64_t n = -1; n != before + 1;)
+    n = fixture_keys(f); /* its history stays for a while */
 }
 
 typedef struct Seen {
@@ -374,7 +378,8 @@ static void history(void **state) {
   assert_int_equal(seen.n, 3);
   assert_true(seen.deleted);
   assert_false(seen.trimmed);
-  for (int i = 0; i < 5000; i++) state_touch(f->state, "default", "p-aaaaa", "", NULL, NULL);
+  for (int i = 0; i < 5000; i++)
+    state_touch(f->state, "default", "p-aaaaa", "", NULL, NULL);
   for (int i = 0; i < 2200; i++) {
     char id[16];
     snprintf(id, sizeof id, "p-e%04d", i);
@@ -421,7 +426,8 @@ static void history_of_a_pool_made_again(void **state) {
   fixture_wait(f);
   assert_true(seen.trimmed);
   state_set_now(f->state, 0);
-  while (clock_wall_ms() <= strtoll(from, NULL, 10)) continue; /* positions are told apart by milliseconds */
+  while (clock_wall_ms() <= strtoll(from, NULL, 10))
+    continue; /* positions are told apart by milliseconds */
   fixture_make_pool(f, 1);
   fixture_make_ready(f, "p-bbbbb");
   state_events(f->state, "default", "p", from, on_events, &seen);
