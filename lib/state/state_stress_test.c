@@ -126,11 +126,18 @@ static void on_releasing(void *arg, const char *const *ids, size_t n_ids, const 
   }
 }
 
+static void on_retired(void *arg, int n, const Error *err) {
+  again(arg, err);
+}
+
 static void on_reconcile(void *arg) {
   World *w = arg;
   if (!w->listing)
     state_releasing(w->state[1], "default", "p", on_releasing, w);
   w->listing = true;
+  /* again and again: some are still coming up */
+  if (w->ending)
+    state_retire(w->state[0], "default", "p", false, IDS_MAX, "Surplus", on_retired, w);
   if (w->ending && w->n_gone == w->n_ids)
     return loop_stop(w->loop);
   loop_timer_start(w->reconcile, 2);
@@ -153,7 +160,8 @@ static void on_let_go(void *arg, const Error *err) {
   Claimer *c = arg;
   if (again(c->w, err))
     return let_go(c);
-  next_claim(c);
+  if (!c->held)
+    next_claim(c);
 }
 
 static void let_go(Claimer *c) {
@@ -298,10 +306,6 @@ static int64_t number(World *w, const char *command, const char *key) {
   return w->number;
 }
 
-static void on_retired(void *arg, int n, const Error *err) {
-  assert_null(err);
-}
-
 static void on_pool(void *arg, const PoolRecord *p, const Error *err) {
   assert_null(err);
   loop_stop(((World *)arg)->loop);
@@ -349,8 +353,7 @@ static void run(int n_total, bool kill) {
 
   w->ending = true;
   for (int i = 0; i < CLAIMERS; i++)
-    state_release(w->state[0], "default", w->claimers[i].id, w->claimers[i].uid, "Deleted", NULL, NULL);
-  state_retire(w->state[0], "default", "p", false, IDS_MAX, "Surplus", on_retired, w);
+    let_go(&w->claimers[i]);
   loop_run(w->loop); /* until nothing is left */
   assert_int_equal(number(w, "DBSIZE", NULL), keys + 1);
   assert_int_equal(number(w, "EXISTS", "sp:{default/p}:events"), 1);
