@@ -8,10 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "services/router/admit.h"
-#include "services/router/exchange.h"
-#include "services/router/forward.h"
-#include "services/router/http_log.h"
-#include "services/router/stream.h"
+#include "services/router/http_conn_state.h"
 
 /* Limits of the Agent Sandbox router. */
 #define HEAD_TIMEOUT_MS 10000
@@ -21,34 +18,6 @@
 /* A closing client gets the rest of its answer as long as it takes some of it every so often. */
 #define CLOSE_STEP_MS 2000
 #define CLOSE_STEPS 15
-
-typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING } Phase;
-
-struct HttpConn {
-  Router *router;
-  void (*closed)(void *arg, HttpConn *conn);
-  void *closed_arg;
-  HttpConn *next, *prev;
-  char peer_ip[64];
-  Stream *stream;
-  HttpReader *reader;
-  LoopTimer *timer;
-  Phase phase;
-  bool draining;
-  uint64_t close_sent;
-  int close_steps;
-
-  /* The request being answered. */
-  Exchange *exchange;
-  HttpLog log;
-  bool request_done; /* its body was read */
-  bool keep_alive, is_head, expects_continue, upgrade;
-  int minor_version;
-  ForwardBody request_body, answer_body;
-  bool answered; /* the answer's head was sent */
-  bool trailers; /* and its last chunk */
-  uint64_t sent_before;
-};
 
 static void drop_exchange(HttpConn *c) {
   if (!c->exchange)
@@ -68,8 +37,8 @@ static void conn_free(HttpConn *c) {
   free(c);
 }
 
-/* Cuts an answer that cannot be completed so that nobody takes it for whole. */
-static void conn_reset(HttpConn *c) {
+void http_conn_reset(HttpConn *c) {
+  http_log_end(&c->log, c->router, c->log.status, stream_sent(c->stream) - c->sent_before);
   stream_reset_on_close(c->stream);
   conn_free(c);
 }
@@ -91,8 +60,7 @@ static void start_idle(HttpConn *c) {
   stream_show_again(c->stream);
 }
 
-/* The answer is sent. */
-static void request_over(HttpConn *c, int status) {
+void http_conn_over(HttpConn *c, int status) {
   drop_exchange(c);
   http_log_end(&c->log, c->router, status,
                stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
@@ -100,123 +68,6 @@ static void request_over(HttpConn *c, int status) {
     start_idle(c);
   else
     start_closing(c);
-}
-
-/* The router's own answer. */
-static void answer_error(HttpConn *c, int status, const char *detail, const char *allow) {
-  CLEANUP(buf_deinit) Buf out = {0};
-  c->keep_alive = c->keep_alive && c->request_done && !c->draining;
-  forward_error(&out, status, detail, allow, c->keep_alive, c->is_head);
-  stream_write(c->stream, out.data, out.len);
-  c->answered = true;
-  request_over(c, status);
-}
-
-/* ---- The sandbox's side ---- */
-
-static void on_ready(void *arg) {
-  HttpConn *c = arg;
-  if (c->expects_continue && !c->request_done)
-    stream_printf(c->stream, "HTTP/1.1 100 Continue\r\n\r\n");
-  stream_resume(c->stream);
-}
-
-static void on_exchange_drain(void *arg) {
-  HttpConn *c = arg;
-  stream_resume(c->stream);
-}
-
-static void on_answer_head(void *arg, const HttpHead *head) {
-  HttpConn *c = arg;
-  CLEANUP(buf_deinit) Buf out = {0};
-  /* a body that is still coming when the answer does may never end: not worth a connection */
-  ForwardClient client = {c->minor_version, c->keep_alive && c->request_done && !c->draining};
-  c->answer_body = forward_response(&out, head, client, &c->keep_alive);
-  c->answered = true;
-  c->log.status = head->status;
-  stream_write(c->stream, out.data, out.len);
-}
-
-static void on_answer_body(void *arg, const uint8_t *data, size_t len) {
-  HttpConn *c = arg;
-  if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED) {
-    CLEANUP(buf_deinit) Buf chunk = {0};
-    forward_chunk(&chunk, data, len);
-    stream_write(c->stream, chunk.data, chunk.len);
-  } else {
-    stream_write(c->stream, data, len);
-  }
-  if (stream_pending(c->stream) >= STREAM_HIGH)
-    exchange_pause(c->exchange);
-}
-
-static void on_answer_trailer(void *arg, const HttpHeader *field) {
-  HttpConn *c = arg;
-  if (c->answer_body != FORWARD_CHUNKED || !forward_allows_trailer(field->name))
-    return;
-  if (!c->trailers) {
-    stream_write(c->stream, "0\r\n", 3);
-    c->trailers = true;
-  }
-  stream_printf(c->stream, "%s: %s\r\n", field->name, field->value);
-}
-
-static void on_answer_end(void *arg) {
-  HttpConn *c = arg;
-  if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED)
-    stream_printf(c->stream, "%s\r\n", c->trailers ? "" : "0\r\n");
-  request_over(c, c->log.status);
-}
-
-static void on_switch(void *arg, const HttpHead *head) {
-  HttpConn *c = arg;
-  CLEANUP(buf_deinit) Buf out = {0};
-  forward_switch(&out, head);
-  stream_write(c->stream, out.data, out.len);
-  c->phase = PHASE_TUNNEL;
-  c->answered = true;
-  c->keep_alive = false;
-  c->log.status = 101;
-  stream_show_again(c->stream);
-}
-
-static void on_exchange_fail(void *arg, ExchangeFailure failure) {
-  HttpConn *c = arg;
-  char detail[160];
-  if (c->phase == PHASE_TUNNEL) {
-    request_over(c, 101);
-  } else if (c->answered) {
-    conn_reset(c);
-  } else if (failure == EXCHANGE_TIMEOUT) {
-    snprintf(detail, sizeof detail, "Timed out waiting for the backend sandbox: %s", c->log.target.id);
-    answer_error(c, 504, detail, NULL);
-  } else if (failure == EXCHANGE_NO_STATE) {
-    answer_error(c, 500, "An internal error occurred in the proxy.", NULL);
-  } else {
-    snprintf(detail, sizeof detail, "Could not connect to the backend sandbox: %s", c->log.target.id);
-    answer_error(c, 502, detail, NULL);
-  }
-}
-
-static const ExchangeHandlers EXCHANGE_HANDLERS = {
-    .on_ready = on_ready,
-    .on_drain = on_exchange_drain,
-    .on_head = on_answer_head,
-    .on_body = on_answer_body,
-    .on_trailer = on_answer_trailer,
-    .on_end = on_answer_end,
-    .on_switch = on_switch,
-    .on_fail = on_exchange_fail,
-};
-
-/* ---- The client's side ---- */
-
-static void answer_health(HttpConn *c) {
-  static const char BODY[] = "{\"status\":\"ok\"}";
-  stream_printf(c->stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
-                sizeof BODY - 1, c->keep_alive ? "" : "Connection: close\r\n", c->is_head ? "" : BODY);
-  request_over(c, 200);
 }
 
 /* Whether the router answers the request itself, and has. */
@@ -227,9 +78,9 @@ static bool answer_here(HttpConn *c, const HttpHead *head) {
     metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
   c->keep_alive = c->keep_alive && !a.close;
   if (a.status == 200)
-    answer_health(c);
+    http_answer_health(c);
   else if (a.status)
-    answer_error(c, a.status, a.detail, a.allow);
+    http_answer_error(c, a.status, a.detail, a.allow);
   return a.status != 0;
 }
 
@@ -250,7 +101,8 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   if (answer_here(c, head))
     return c->phase != PHASE_CLOSING;
   c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade);
-  c->exchange = exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &EXCHANGE_HANDLERS, c);
+  c->exchange =
+      exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &HTTP_ANSWER_HANDLERS, c);
   /* the body waits for the sandbox; without one the client's leaving should be seen */
   if (!c->request_done)
     stream_pause(c->stream);
@@ -285,7 +137,7 @@ static const HttpReaderHandlers READER_HANDLERS = {
 /* Bytes that are no request, or whose body breaks off: 400, or silence when an answer has begun. */
 static void malformed(HttpConn *c, const Error *err) {
   if (c->answered) {
-    conn_reset(c);
+    http_conn_reset(c);
     return;
   }
   drop_exchange(c);
@@ -293,9 +145,9 @@ static void malformed(HttpConn *c, const Error *err) {
   if (c->phase != PHASE_ANSWER)
     http_log_start(&c->log, c->router, NULL, c->peer_ip);
   if (err->kind == ERROR_RESOURCE_EXHAUSTED)
-    answer_error(c, 431, "Request header fields are too large.", NULL);
+    http_answer_error(c, 431, "Request header fields are too large.", NULL);
   else
-    answer_error(c, 400, "Malformed HTTP request.", NULL);
+    http_answer_error(c, 400, "Malformed HTTP request.", NULL);
 }
 
 static size_t on_data(void *arg, const uint8_t *data, size_t len) {
@@ -315,6 +167,9 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len) {
       return 0;
     break;
   case PHASE_IDLE:
+    /* a client that asks and does not read: its next question waits until it does */
+    if (stream_pending(c->stream) >= STREAM_HIGH)
+      return 0;
     c->phase = PHASE_HEAD;
     loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
     break;
@@ -338,6 +193,7 @@ static void on_eof(void *arg) {
 
 static void on_drain(void *arg) {
   HttpConn *c = arg;
+  stream_show_again(c->stream);
   if (!c->exchange)
     return;
   exchange_note(c->exchange);
@@ -368,7 +224,7 @@ static void on_timer(void *arg) {
   } else if (c->phase == PHASE_HEAD) {
     http_log_start(&c->log, c->router, NULL, c->peer_ip);
     c->keep_alive = c->is_head = false;
-    answer_error(c, 408, "Timed out waiting for the request.", NULL);
+    http_answer_error(c, 408, "Timed out waiting for the request.", NULL);
   } else {
     conn_free(c);
   }

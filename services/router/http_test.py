@@ -184,6 +184,25 @@ class Bodies(HttpTest):
         self.assertLess(self.rss_kib() - before, 8 << 10)
         self.assertEqual(len(read_all(s).partition(b"\r\n\r\n")[2]), 128 << 20)
 
+    def test_client_that_asks_and_does_not_read(self):
+        self.get("/echo")
+        before = self.rss_kib()
+        s = self.connect()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        s.settimeout(2)
+        sent = 0
+        with self.assertRaises(TimeoutError):
+            while sent < 64 << 20:
+                sent += s.send((ask * 2000)[sent % len(ask) :])
+        self.assertLess(self.rss_kib() - before, 8 << 10)
+        s.settimeout(20)
+        answer = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"ok"}'
+        whole, got = sent // len(ask), bytearray()
+        while len(got) < whole * len(answer):
+            got += s.recv(65536)
+        self.assertEqual(got, answer * whole)
+
     def test_upload_the_program_does_not_want(self):
         s = self.connect()
         s.sendall(self.head("/early", "POST", f"Content-Length: {64 << 20}\r\n"))
