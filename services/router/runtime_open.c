@@ -15,7 +15,7 @@ typedef Sandplane__Internal__V1__RuntimeStatus Status;
 
 static void fill_bind(Arena *arena, Bind *bind, const SandboxRecord *record) {
   bind->n_env = record->n_env;
-  bind->env = arena_alloc(arena, record->n_env * sizeof *bind->env);
+  bind->env = arena_alloc(arena, record->n_env * sizeof(EnvEntry *));
   for (size_t i = 0; i < record->n_env; i++) {
     EnvEntry *entry = arena_alloc(arena, sizeof *entry);
     sandplane__internal__v1__runtime_bind__env_entry__init(entry);
