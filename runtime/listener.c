@@ -45,13 +45,7 @@ static void on_incoming(int events, void *arg) {
   }
 }
 
-Listener *listener_fd(Runtime *rt, int fd, ListenerFn accept, Error *err) {
-  int listening = 0;
-  socklen_t len = sizeof listening;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "--listen-fd %d is not a listening socket", fd);
-    return NULL;
-  }
+static Listener *watch(Runtime *rt, int fd, ListenerFn accept) {
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   Listener *l = calloc(1, sizeof *l);
@@ -60,6 +54,14 @@ Listener *listener_fd(Runtime *rt, int fd, ListenerFn accept, Error *err) {
   l->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_incoming, l);
   l->retry = loop_timer_new(rt->loop, on_retry, l);
   return l;
+}
+
+Listener *listener_fd(Runtime *rt, int fd, ListenerFn accept, Error *err) {
+  int listening = 0;
+  socklen_t len = sizeof listening;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening) return watch(rt, fd, accept);
+  error_set(err, ERROR_INVALID_ARGUMENT, "--listen-fd %d is not a listening socket", fd);
+  return NULL;
 }
 
 static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_t len, const char *what, ListenerFn accept, Error *err) {
@@ -71,7 +73,7 @@ static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_
     if (fd >= 0) close(fd);
     return NULL;
   }
-  return listener_fd(rt, fd, accept, err);
+  return watch(rt, fd, accept);
 }
 
 Listener *listener_unix(Runtime *rt, const char *path, ListenerFn accept, Error *err) {

@@ -48,7 +48,7 @@ static void free_args(Args *a) {
 }
 
 static void add_isolation(Args *a) {
-  add_all(a, (const char *const[]){"--unshare-all", "--disable-userns", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv", NULL});
+  add_all(a, (const char *const[]){"--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv", NULL});
 }
 
 static void add_env(Args *a, const SandboxPlan *p) {
