@@ -32,7 +32,8 @@ typedef struct StreamHandlers {
   void (*on_error)(void *arg, int errnum);
 } StreamHandlers;
 
-/* Owns fd from now on. in_max: most that is kept of what on_data did not use; reading stops there. */
+/* Owns fd, a non-blocking socket, from now on. in_max: most that is kept of what on_data did not use; reading
+ * stops there. */
 Stream *stream_new(Loop *loop, int fd, size_t in_max, const StreamHandlers *handlers, void *arg);
 void stream_free(Stream *stream); /* NULL-safe */
 /* Queues len bytes. */
