@@ -21,8 +21,8 @@ static const ConfigItem ITEMS[] = {
      0, 4 << 20, false, "unary: size of the request, all zeros"},
     {"parent", "SANDPLANE_LOAD_PARENT", CONFIG_STRING, offsetof(LoadConfig, parent), "namespaces/default", 0,
      0, false, "sandbox: namespace"},
-    {"pool", "SANDPLANE_LOAD_POOL", CONFIG_STRING, offsetof(LoadConfig, pool), "python", 0, 0, false,
-     "sandbox: pool to claim from"},
+    {"pool", "SANDPLANE_LOAD_POOL", CONFIG_STRING, offsetof(LoadConfig, pool), "python-sandbox-warmpool", 0,
+     0, false, "sandbox: pool to claim from"},
     {"command", "SANDPLANE_LOAD_COMMAND", CONFIG_STRING, offsetof(LoadConfig, command), "echo hello", 0, 0,
      false, "sandbox: command and arguments, separated by spaces"},
 };

@@ -1,8 +1,8 @@
 /* The life of a sandbox as an agent sees it: CreateSandbox, Exec, DeleteSandbox.
  *
  * A round takes depth sandboxes at once. Before it, and outside of all measured times, the round waits until
- * the pool has that many ready: the figures are those of warm sandboxes, not of starting new ones. How many
- * of the claims were served without waiting is reported beside them.
+ * the pool has that many ready and starts no more: the figures are those of warm sandboxes, not of starting
+ * new ones. How many of the claims were served without waiting is reported beside them.
  *
  * claim_to_output runs from the call of CreateSandbox to the answer of Exec; exec_own is the part of Exec
  * that the sandbox itself took, by the duration in its answer.
@@ -31,6 +31,7 @@ typedef struct Run {
   char *args[MAX_ARGS];
   size_t n_args;
   int64_t ready;
+  bool settled; /* no sandbox of the pool is being started */
   int64_t warm;
   int64_t errors;
   Samples create, exec, exec_own, claim_to_output, delete;
@@ -71,6 +72,7 @@ static void on_pool(void *arg, const LoadAnswer *answer) {
   }
   Sandplane__V1__Pool *pool = sandplane__v1__pool__unpack(NULL, answer->len, answer->data);
   run->ready = pool ? pool->ready_count : -1;
+  run->settled = pool && pool->creating_count == 0;
   sandplane__v1__pool__free_unpacked(pool, NULL);
 }
 
@@ -81,7 +83,7 @@ static int wait_ready(Run *run, int64_t wanted) {
   for (;;) {
     call(run, "/sandplane.v1.PoolService/GetPool", &request.base, on_pool, run);
     load_client_run(run->client);
-    if (run->ready >= wanted)
+    if (run->ready >= wanted && run->settled)
       return 0;
     if (run->ready < 0)
       return -1;
