@@ -1,0 +1,107 @@
+/* apply: SandboxTemplate and SandboxWarmPool manifests, several to a file.
+ *
+ * All documents are read and checked before the first is sent, so a typo in the last one changes nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/sandplane/v1/pool_service.pb-c.h"
+#include "cli/call.h"
+#include "lib/base/buf.h"
+#include "lib/manifest/manifest.h"
+
+/* A file of manifests; each document in it has the API's limit. */
+enum { FILE_MAX_BYTES = 8 << 20 };
+
+typedef struct Apply {
+  Cli *cli;
+  const char *file;
+  bool send;
+} Apply;
+
+static int read_all(int fd, Buf *text) {
+  for (;;) {
+    uint8_t *at = buf_reserve(text, 65536);
+    if (!at) {
+      errno = EFBIG;
+      return -1;
+    }
+    ssize_t n = read(fd, at, 65536);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return (int)n;
+    text->len += (size_t)n;
+    text->data[text->len] = 0;
+  }
+}
+
+static int apply_template(Cli *cli, const char *doc, size_t len, Error *err) {
+  Sandplane__V1__Template template = SANDPLANE__V1__TEMPLATE__INIT;
+  Sandplane__V1__ApplyTemplateRequest request = SANDPLANE__V1__APPLY_TEMPLATE_REQUEST__INIT;
+  template.manifest = arena_strndup(cli->arena, doc, len);
+  request.template_ = &template;
+  Sandplane__V1__Template *now =
+      call_unary(cli, TEMPLATE_SERVICE "ApplyTemplate", &request, &sandplane__v1__template__descriptor, err);
+  if (!now) return -1;
+  printf("template %s applied\n", cli_short(now->name));
+  return 0;
+}
+
+static int apply_pool(Cli *cli, const ManifestPool *p, Error *err) {
+  Sandplane__V1__Pool pool = SANDPLANE__V1__POOL__INIT;
+  Sandplane__V1__ApplyPoolRequest request = SANDPLANE__V1__APPLY_POOL_REQUEST__INIT;
+  pool.name = arena_printf(cli->arena, "namespaces/%s/pools/%s", p->ns, p->name);
+  pool.template_ = arena_printf(cli->arena, "namespaces/%s/templates/%s", p->ns, p->template_name);
+  pool.replicas = p->replicas;
+  pool.update_strategy = (Sandplane__V1__Pool__UpdateStrategy)p->strategy;
+  request.pool = &pool;
+  Sandplane__V1__Pool *now = call_unary(cli, POOL_SERVICE "ApplyPool", &request, &sandplane__v1__pool__descriptor, err);
+  if (!now) return -1;
+  printf("pool %s applied, %d replicas\n", cli_short(now->name), now->replicas);
+  return 0;
+}
+
+static int on_document(void *arg, const char *doc, size_t len, int line, Error *err) {
+  Apply *a = arg;
+  Manifest manifest = {0};
+  int rc = manifest_parse(doc, len, &manifest, err);
+  if (rc == 0 && a->send)
+    rc = manifest.kind == MANIFEST_TEMPLATE ? apply_template(a->cli, doc, len, err) : apply_pool(a->cli, &manifest.pool, err);
+  manifest_deinit(&manifest);
+  return rc < 0 ? error_prefix(err, "%s, document at line %d", a->file, line) : 0;
+}
+
+static int apply_file(Cli *cli, const char *file, Error *err) {
+  bool is_stdin = !strcmp(file, "-");
+  Buf text = BUF_INIT(FILE_MAX_BYTES);
+  int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
+  int rc = read_all(fd, &text);
+  if (rc < 0) error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
+  if (!is_stdin) close(fd);
+  Apply a = {.cli = cli, .file = is_stdin ? "standard input" : file};
+  if (rc == 0) rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
+  a.send = true;
+  if (rc == 0) rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
+  buf_deinit(&text);
+  return rc;
+}
+
+static int apply(Cli *cli, const Args *args) {
+  if (args->n_names || !args_has(args, "filename")) return cli_usage("apply needs -f FILE (- is standard input)");
+  const char *file;
+  for (size_t i = 0; (file = args_nth(args, "filename", i)); i++) {
+    Error err = {0};
+    if (apply_file(cli, file, &err) < 0) return cli_fail(cli, &err);
+  }
+  return 0;
+}
+
+static const Option APPLY[] = {{"filename", 'f', "FILE", "YAML or JSON; - is standard input; may be repeated"},
+                               {NULL, 0, NULL, NULL}};
+
+const Command APPLY_COMMANDS[] = {
+    {"apply", "-f FILE", "Creates or changes templates and pools from manifests.", APPLY, apply},
+    {NULL, NULL, NULL, NULL, NULL},
+};
