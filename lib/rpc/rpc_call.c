@@ -1,101 +1,20 @@
-/* One call of the server.
+/* The life of a call, and what it receives.
  *
  * Batches under way and the dispatch of a callback each hold the call; it is freed when it has been finished
  * and the last hold is gone, so exactly once, whatever the order in which the client, the deadline and the
  * handler let go of it.
- *
- * One send batch is under way at a time. It takes along what goes together: initial metadata with the first
- * message, the status with the last. A unary call that is answered inside start therefore costs two batches
- * in all (accept with the request; reply with the watch for its end), any other call one more.
  */
-#include "lib/rpc/rpc_call.h"
-
 #include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/clock.h"
-#include "lib/base/str.h"
 #include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
-#include "lib/rpc/rpc_status.h"
-
-typedef struct Write {
-  struct Write *next;
-  grpc_byte_buffer *message;
-  size_t len;
-  void (*fn)(RpcCall *call, void *arg);
-  void *arg;
-} Write;
-
-typedef void (*ReadFn)(RpcCall *call, void *arg, const uint8_t *data, size_t len);
-
-struct RpcCall {
-  const RpcCallOwner *owner;
-  struct Route *route;
-  grpc_call *call;
-  gpr_timespec deadline;
-  grpc_call_details details;
-  grpc_metadata_array metadata;
-  grpc_byte_buffer *payload;
-  bool registered;
-  const char *path;
-  char *path_copy;
-  char *peer;
-  Arena *strings;
-  int64_t start_us;
-  void *data;
-
-  size_t holds;
-  RpcOp accept_op, close_op, read_op, send_op;
-
-  grpc_slice request;
-  ReadFn read_fn;
-  bool reading;
-  bool read_failed;
-  void *read_arg;
-  grpc_byte_buffer *read_buffer;
-
-  Write *first, **last;
-  Write *in_flight;
-  size_t pending_bytes;
-  bool sending;
-  bool initial_sent;
-  bool status_sent;
-  bool broken; /* a batch failed: nothing more can leave */
-
-  bool finished;
-  ErrorKind status;
-  char *status_message;
-  uint8_t *details_bytes;
-  size_t details_len;
-  bool too_large; /* a message over the limit was queued */
-
-  bool close_watched;
-  int cancelled; /* of the C core: set when close_op has run */
-  bool cancel_seen;
-  void (*cancel_fn)(RpcCall *call, void *arg);
-  void *cancel_arg;
-};
-
-static void write_free(Write *write) {
-  grpc_byte_buffer_destroy(write->message);
-  free(write);
-}
-
-static void drop_writes(RpcCall *call) {
-  while (call->first) {
-    Write *write = call->first;
-    call->first = write->next;
-    call->pending_bytes -= write->len;
-    write_free(write);
-  }
-  call->last = &call->first;
-}
+#include "lib/rpc/rpc_call_impl.h"
 
 static void call_free(RpcCall *call) {
-  drop_writes(call);
+  rpc_call_drop_writes(call);
   if (call->call)
     grpc_call_unref(call->call);
   grpc_call_details_destroy(&call->details);
@@ -111,7 +30,7 @@ static void call_free(RpcCall *call) {
   free(call);
 }
 
-static void release(RpcCall *call) {
+void rpc_call_release(RpcCall *call) {
   if (--call->holds > 0 || !call->finished)
     return;
   ErrorKind status = call->cancel_seen ? ERROR_CANCELLED : call->status;
@@ -188,10 +107,10 @@ static void on_close(RpcOp *op, bool ok) {
     call->cancel_seen = true;
     tell_cancelled(call);
   }
-  release(call);
+  rpc_call_release(call);
 }
 
-static grpc_op close_watch(RpcCall *call) {
+grpc_op rpc_call_close_watch(RpcCall *call) {
   call->close_watched = true;
   return (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                    .data.recv_close_on_server.cancelled = &call->cancelled};
@@ -209,11 +128,11 @@ void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
   }
   method->start(call, service, data, GRPC_SLICE_LENGTH(call->request));
   if (!call->close_watched) {
-    grpc_op watch = close_watch(call);
+    grpc_op watch = rpc_call_close_watch(call);
     call->holds++;
     rpc_queue_start(call->owner->queue, call->call, &watch, 1, &call->close_op);
   }
-  release(call);
+  rpc_call_release(call);
 }
 
 /* ---- Receiving ---- */
@@ -228,7 +147,7 @@ static void on_read(RpcOp *op, bool ok) {
     call->read_failed = true;
     if (call->cancel_seen)
       tell_cancelled(call);
-    release(call);
+    rpc_call_release(call);
     return;
   }
   call->read_fn = NULL;
@@ -237,7 +156,7 @@ static void on_read(RpcOp *op, bool ok) {
     fn(call, call->read_arg, buffer ? GRPC_SLICE_START_PTR(message) : NULL, GRPC_SLICE_LENGTH(message));
   }
   grpc_slice_unref(message);
-  release(call);
+  rpc_call_release(call);
 }
 
 void rpc_call_read(RpcCall *call, ReadFn fn, void *arg) {
@@ -250,164 +169,6 @@ void rpc_call_read(RpcCall *call, ReadFn fn, void *arg) {
   call->holds++;
   grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->read_buffer};
   rpc_queue_start(call->owner->queue, call->call, &op, 1, &call->read_op);
-}
-
-/* ---- Sending ---- */
-
-static void flush(RpcCall *call);
-
-static void on_sent(RpcOp *op, bool ok) {
-  RpcCall *call = RPC_OP_OWNER(op, RpcCall, send_op);
-  Write *write = call->in_flight;
-  call->in_flight = NULL;
-  call->sending = false;
-  if (!ok) {
-    call->broken = true;
-    drop_writes(call);
-  }
-  if (write) {
-    call->pending_bytes -= write->len;
-    if (ok && write->fn && !call->finished)
-      write->fn(call, write->arg);
-    write_free(write);
-  }
-  flush(call);
-  release(call);
-}
-
-/* The watch for the call's end may come with the status, and then has its answer in the same batch. */
-static void on_status_sent(RpcOp *op, bool ok) {
-  RpcCall *call = RPC_OP_OWNER(op, RpcCall, send_op);
-  call->cancel_seen = call->cancelled;
-  on_sent(op, ok);
-}
-
-static size_t add_status(RpcCall *call, grpc_op *ops, grpc_metadata *trailer, grpc_slice *message) {
-  ops[0] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
-  ops[0].data.send_status_from_server.status = (grpc_status_code)call->status;
-  if (call->status_message) {
-    *message = grpc_slice_from_static_string(call->status_message);
-    ops[0].data.send_status_from_server.status_details = message;
-  }
-  if (call->details_len > 0) {
-    trailer->key = grpc_slice_from_static_string(RPC_STATUS_DETAILS_KEY);
-    trailer->value = grpc_slice_from_copied_buffer((const char *)call->details_bytes, call->details_len);
-    ops[0].data.send_status_from_server.trailing_metadata_count = 1;
-    ops[0].data.send_status_from_server.trailing_metadata = trailer;
-  }
-  call->status_sent = true;
-  if (call->close_watched)
-    return 1;
-  ops[1] = close_watch(call);
-  call->send_op.fn = on_status_sent;
-  return 2;
-}
-
-static void flush(RpcCall *call) {
-  if (call->sending || call->broken || call->status_sent)
-    return;
-  Write *write = call->first;
-  bool last = call->finished && (!write || !write->next);
-  if (!write && !last)
-    return;
-
-  grpc_op ops[4];
-  size_t n = 0;
-  grpc_metadata trailer = {.value = grpc_empty_slice()};
-  grpc_slice message;
-  call->send_op.fn = on_sent;
-  if (!call->initial_sent)
-    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
-  call->initial_sent = true;
-  if (write) {
-    call->first = write->next;
-    if (!call->first)
-      call->last = &call->first;
-    call->in_flight = write;
-    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = write->message};
-  }
-  if (last)
-    n += add_status(call, ops + n, &trailer, &message);
-  call->sending = true;
-  call->holds++;
-  rpc_queue_start(call->owner->queue, call->call, ops, n, &call->send_op);
-  grpc_slice_unref(trailer.value);
-}
-
-static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, void *), void *arg) {
-  size_t len = GRPC_SLICE_LENGTH(message);
-  if (len > call->owner->max_message_bytes)
-    call->too_large = true;
-  if (call->broken || call->too_large || call->finished) {
-    grpc_slice_unref(message);
-    return;
-  }
-  Write *write = rpc_alloc(sizeof *write);
-  *write = (Write){.message = rpc_bytes_wrap(message), .len = len, .fn = fn, .arg = arg};
-  *call->last = write;
-  call->last = &write->next;
-  call->pending_bytes += len;
-}
-
-void rpc_call_write_slice(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *call, void *arg),
-                          void *arg) {
-  enqueue(call, message, fn, arg);
-  flush(call);
-}
-
-void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg),
-                    void *arg) {
-  rpc_call_write_slice(call, grpc_slice_from_copied_buffer((const char *)data, len), fn, arg);
-}
-
-size_t rpc_call_pending_bytes(const RpcCall *call) {
-  return call->pending_bytes;
-}
-
-/* ---- Ending ---- */
-
-static void finish(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len) {
-  if (call->finished)
-    abort();
-  Error too_large;
-  if (call->too_large) {
-    error_set(&too_large, ERROR_RESOURCE_EXHAUSTED, "the answer is larger than %zu bytes",
-              call->owner->max_message_bytes);
-    err = &too_large;
-    details_len = 0;
-  }
-  call->finished = true;
-  if (err && err->kind != ERROR_NONE) {
-    call->status = err->kind;
-    call->status_message = str_dup(err->message);
-    if (details_len > 0) {
-      call->details_bytes = rpc_alloc(details_len);
-      memcpy(call->details_bytes, details, details_len);
-      call->details_len = details_len;
-    } else {
-      call->details_bytes = rpc_status_encode(err, &call->details_len);
-    }
-  }
-  call->holds++;
-  flush(call);
-  release(call);
-}
-
-void rpc_call_finish(RpcCall *call, const Error *err) {
-  finish(call, err, NULL, 0);
-}
-
-void rpc_call_finish_details(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len) {
-  finish(call, err, details, details_len);
-}
-
-void rpc_call_reply_slice(RpcCall *call, grpc_slice message) {
-  enqueue(call, message, NULL, NULL);
-  rpc_call_finish(call, NULL);
-}
-
-void rpc_call_reply(RpcCall *call, const uint8_t *data, size_t len) {
-  rpc_call_reply_slice(call, grpc_slice_from_copied_buffer((const char *)data, len));
 }
 
 void rpc_call_on_cancel(RpcCall *call, void (*fn)(RpcCall *call, void *arg), void *arg) {
