@@ -50,7 +50,7 @@ need_packages() {
 
 # The build asks apt's index where packages are; a fresh machine has none.
 need_index() {
-  apt-cache policy libgrpc-dev 2>/dev/null | grep -q 'Candidate: [0-9]' && return 0
+  case $(apt-cache policy libgrpc-dev 2>/dev/null) in *'Candidate: '[0-9]*) return 0 ;; esac
   say "fetching the package index"
   as_root apt-get update -qq || die "apt-get update failed; is there a network?"
 }
