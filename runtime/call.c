@@ -10,6 +10,7 @@
 
 #include "api/sandplane/internal/v1/runtime.pb-c.h"
 #include "lib/base/str.h"
+#include "lib/rpc/rpc_pb_check.h"
 #include "runtime/methods.h"
 
 #define READ_CHUNK (64 << 10)
@@ -177,7 +178,11 @@ static void on_frame(Call *c, const WireFrame *frame) {
     }
     return call_finish(c, &err);
   }
-  if (frame->type == WIRE_MESSAGE && !c->half_closed) return c->method->on_message(c, frame->payload, frame->len);
+  if (frame->type == WIRE_MESSAGE && !c->half_closed) {
+    /* protobuf-c would cut a string at a NUL, and another path than the one that was asked for be used */
+    if (c->method->request && rpc_pb_check(c->method->request, frame->payload, frame->len, &err)) return call_finish(c, &err);
+    return c->method->on_message(c, frame->payload, frame->len);
+  }
   if (frame->type == WIRE_HALF_CLOSE && !c->half_closed) {
     c->half_closed = true;
     return c->method->on_half_close(c);

@@ -8,10 +8,13 @@
 #include "runtime/runtime.h"
 
 typedef struct Call Call;
+struct ProtobufCMessageDescriptor;
 
 /* A method. Each callback may end the call with call_finish; none runs after that but on_end. */
 typedef struct CallMethod {
   const char *name;
+  /* Of its messages, whose strings are checked before on_message; NULL: it takes none. */
+  const struct ProtobufCMessageDescriptor *request;
   /* The call was let in. Optional. */
   void (*on_open)(Call *call);
   /* One message of the caller; not run any more once its reading is paused. */

@@ -101,7 +101,7 @@ static void list_end(Call *call) {
 }
 
 const CallMethod METHOD_LIST_FILES = {
-    .name = "ListFiles", .on_message = list_message, .on_half_close = list_half_close, .on_drained = list_pump, .on_end = list_end};
+    .name = "ListFiles", .request = &sandplane__v1__list_files_request__descriptor, .on_message = list_message, .on_half_close = list_half_close, .on_drained = list_pump, .on_end = list_end};
 
 /* ---- Stat ---- */
 
@@ -129,7 +129,7 @@ static void stat_message(Call *call, const uint8_t *data, size_t len) {
   call_finish(call, rc ? &err : NULL);
 }
 
-const CallMethod METHOD_STAT = {.name = "Stat", .on_message = stat_message, .on_half_close = ignore_half_close};
+const CallMethod METHOD_STAT = {.name = "Stat", .request = &sandplane__v1__stat_request__descriptor, .on_message = stat_message, .on_half_close = ignore_half_close};
 
 /* ---- RemoveFile ---- */
 
@@ -182,4 +182,4 @@ static void remove_message(Call *call, const uint8_t *data, size_t len) {
   call_finish(call, rc ? &err : NULL);
 }
 
-const CallMethod METHOD_REMOVE_FILE = {.name = "RemoveFile", .on_message = remove_message, .on_half_close = ignore_half_close};
+const CallMethod METHOD_REMOVE_FILE = {.name = "RemoveFile", .request = &sandplane__v1__remove_file_request__descriptor, .on_message = remove_message, .on_half_close = ignore_half_close};

@@ -115,4 +115,4 @@ static void on_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_EXEC = {.name = "Exec", .on_message = on_message, .on_half_close = on_half_close, .on_end = on_end};
+const CallMethod METHOD_EXEC = {.name = "Exec", .request = &sandplane__v1__exec_request__descriptor, .on_message = on_message, .on_half_close = on_half_close, .on_end = on_end};

@@ -110,7 +110,7 @@ static void read_end(Call *call) {
 }
 
 const CallMethod METHOD_READ_FILE = {
-    .name = "ReadFile", .on_message = read_message, .on_half_close = read_half_close, .on_drained = pump, .on_end = read_end};
+    .name = "ReadFile", .request = &sandplane__v1__read_file_request__descriptor, .on_message = read_message, .on_half_close = read_half_close, .on_drained = pump, .on_end = read_end};
 
 /* ---- WriteFile ---- */
 
@@ -165,4 +165,4 @@ static void write_end(Call *call) {
 }
 
 const CallMethod METHOD_WRITE_FILE = {
-    .name = "WriteFile", .on_message = write_message, .on_half_close = write_half_close, .on_end = write_end};
+    .name = "WriteFile", .request = &sandplane__v1__write_file_request__descriptor, .on_message = write_message, .on_half_close = write_half_close, .on_end = write_end};

@@ -134,7 +134,7 @@ static void on_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_EXEC_STREAM = {.name = "ExecStream",
+const CallMethod METHOD_EXEC_STREAM = {.name = "ExecStream", .request = &sandplane__v1__exec_stream_request__descriptor, 
                                        .on_open = on_open,
                                        .on_message = on_message,
                                        .on_half_close = on_half_close,
