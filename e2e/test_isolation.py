@@ -26,7 +26,7 @@ ESCAPES = {
     "setuid": "cp /bin/sh ./s && chmod 4755 ./s; find / -xdev -perm -4000 2>/dev/null | grep -v '^/app' | grep -q . && echo out; "
     "python3 -c 'import os; os.setuid(0); print(\"out\")' 2>/dev/null",
     "mounts": "mount -t tmpfs x /mnt 2>/dev/null && echo out; mount --bind / /mnt 2>/dev/null && echo out",
-    "devices": "mknod ./d b 8 0 2>/dev/null && echo out; ls /dev | grep -qE '^(sda|vda|mem|kmem|kvm)$' && echo out",
+    "devices": "mknod ./d b 8 0 2>/dev/null; head -c 1 ./d 2>/dev/null | grep -q . && echo out; ls /dev | grep -qE '^(sda|vda|mem|kmem|kvm)$' && echo out",
     "kernel settings": "echo 1 >/proc/sys/kernel/panic 2>/dev/null && echo out; echo b >/proc/sysrq-trigger 2>/dev/null && echo out; "
     "head -c 1 /proc/kcore >/dev/null 2>&1 && echo out; head -c1 /proc/kmsg >/dev/null 2>&1 && echo out",
     "sys secrets": "ls /sys/firmware/* 2>/dev/null | grep -q . && echo out; touch /sys/kernel/x 2>/dev/null && echo out",
