@@ -3,7 +3,6 @@
 import contextlib
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
@@ -21,7 +20,7 @@ REFERENCES = ["registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0", "py
 
 
 def import_image(client, references):
-    bazel_bin = subprocess.run(["bazel", "info", "bazel-bin"], cwd=ROOT, check=True, text=True, capture_output=True).stdout.strip()
+    bazel_bin = (ROOT / "out/.built").read_text().split("\n")[0]
     archive = pathlib.Path(bazel_bin, "deploy/images/python-runtime.oci.tar")
 
     def requests():

@@ -55,6 +55,18 @@ need_index() {
   as_root apt-get update -qq || die "apt-get update failed; is there a network?"
 }
 
+# What the last build of the stack left, and when it began: a start that finds nothing newer needs no Bazel.
+BUILT=$ROOT/out/.built
+SOURCES=(api build_defs cli deploy lib locks runtime services third_party BUILD.bazel WORKSPACE .bazelrc)
+
+# Sets BAZEL_BIN and EXTERNAL; fails when the sources have changed since, or the build is gone.
+built() {
+  [ -s "$BUILT" ] || return 1
+  { read -r BAZEL_BIN && read -r EXTERNAL; } <"$BUILT"
+  [ -x "$BAZEL_BIN/cli/sandctl" ] && [ -x "$EXTERNAL/redis/bin/redis-server" ] || return 1
+  [ -z "$(find "${SOURCES[@]}" -newer "$BUILT" -print -quit)" ]
+}
+
 # build TARGET...: with Bazel's own progress on a terminal, its last words otherwise.
 build() {
   local log=${TMPDIR:-/tmp}/sandplane-build.$$.log
@@ -67,4 +79,14 @@ build() {
     die "the build failed"
   fi
   rm -f "$log"
+}
+
+build_stack() {
+  local began
+  built && return 0
+  began=$(date +%s.%N)
+  build //:stack
+  printf '%s\n%s\n' "$(bazel info bazel-bin 2>/dev/null)" "$(bazel info output_base 2>/dev/null)/external" >"$BUILT"
+  touch -d "@$began" "$BUILT"
+  built || die "the sources changed while they were built; run it again"
 }
