@@ -82,8 +82,8 @@ static void times_have_limits(void **state) {
       {{true, 0, 999999999}, -1},
       {{true, 0, 0}, -1},
       {{true, 1, 500000000}, 1500},
-      {{true, 30 * 24 * 3600, 0}, CLAIM_MAX_TTL_MS},
-      {{true, 30 * 24 * 3600, 1000000}, -1},
+      {{true, INT64_C(30) * 24 * 3600, 0}, CLAIM_MAX_TTL_MS},
+      {{true, INT64_C(30) * 24 * 3600, 1000000}, -1},
       {{true, INT64_MAX, 0}, -1},
       {{true, INT64_MIN, 0}, -1},
       {{true, -1, 0}, -1},
@@ -211,7 +211,7 @@ static void bad_updates_name_the_field(void **state) {
   const char *labels[] = {"labels"}, *expire[] = {"expire_time"}, *idle[] = {"idle_timeout"},
              *other[] = {"state"};
   StatePair bad = {"-", ""};
-  const ClaimTime far = {true, NOW / 1000 + 31 * 24 * 3600, 0};
+  const ClaimTime far = {true, NOW / 1000 + INT64_C(31) * 24 * 3600, 0};
   const struct {
     ClaimUpdateInput in;
     const char *field;

@@ -171,7 +171,7 @@ static void resume_on_the_other_replica(void **state) {
   claim_with(w, "res", "res");
   expect(&watch, "ADDED res-bbbbb;");
   char token[sizeof watch.token];
-  strcpy(token, watch.token);
+  memcpy(token, watch.token, sizeof token);
   watch_stop(&watch);
 
   claim_with(w, "res", "res");
@@ -206,7 +206,7 @@ static void resume_after_a_pool_has_gone(void **state) {
   watch_start(&watch, w, 0, &request);
   expect(&watch, "ADDED shadow-pool-x-aaaaa;SYNCED");
   char token[sizeof watch.token];
-  strcpy(token, watch.token);
+  memcpy(token, watch.token, sizeof token);
   watch_stop(&watch);
   end(w, "shadow-pool-x-aaaaa");
   request.resume_token = token;
@@ -246,7 +246,7 @@ static void lost_history_is_said(void **state) {
   watch_start(&watch, w, 0, &request);
   expect(&watch, "SYNCED");
   char token[sizeof watch.token];
-  strcpy(token, watch.token);
+  memcpy(token, watch.token, sizeof token);
   watch_stop(&watch);
   int left = 5000;
   for (int i = 0; i < 5000; i++) {

@@ -52,29 +52,28 @@ static int parse_term(char *s, Term *term, Error *err) {
   return 0;
 }
 
-DEFINE_CLEANUP(Selector *, selector_freep, selector_free)
+static int parse_all(Selector *selector, Error *err) {
+  if (strlen(selector->text) > SELECTOR_MAX_BYTES)
+    return error_field(err, "label_selector", "must be at most %d bytes", SELECTOR_MAX_BYTES);
+  char *rest = *trim(selector->text) ? selector->text : NULL;
+  for (char *term; (term = strsep(&rest, ","));) {
+    if (selector->n_terms == SELECTOR_MAX_TERMS)
+      return error_field(err, "label_selector", "must hold at most %d requirements", SELECTOR_MAX_TERMS);
+    if (parse_term(term, &selector->terms[selector->n_terms++], err) < 0)
+      return -1;
+  }
+  return 0;
+}
 
 Selector *selector_parse(const char *text, Error *err) {
-  CLEANUP(selector_freep) Selector *selector = calloc(1, sizeof *selector);
+  Selector *selector = calloc(1, sizeof *selector);
   if (!selector)
     abort();
   selector->text = str_dup(text ? text : "");
-  if (strlen(selector->text) > SELECTOR_MAX_BYTES) {
-    error_field(err, "label_selector", "must be at most %d bytes", SELECTOR_MAX_BYTES);
-    return NULL;
-  }
-  char *rest = *trim(selector->text) ? selector->text : NULL;
-  for (char *term; (term = strsep(&rest, ","));) {
-    if (selector->n_terms == SELECTOR_MAX_TERMS) {
-      error_field(err, "label_selector", "must hold at most %d requirements", SELECTOR_MAX_TERMS);
-      return NULL;
-    }
-    if (parse_term(term, &selector->terms[selector->n_terms++], err) < 0)
-      return NULL;
-  }
-  Selector *done = selector;
-  selector = NULL;
-  return done;
+  if (parse_all(selector, err) == 0)
+    return selector;
+  selector_free(selector);
+  return NULL;
 }
 
 void selector_free(Selector *selector) {

@@ -63,7 +63,7 @@ static void refusing(void **state) {
 
 static void bounds(void **state) {
   char many[2 * (SELECTOR_MAX_TERMS + 1) + 1];
-  for (int i = 0; i <= SELECTOR_MAX_TERMS; i++)
+  for (size_t i = 0; i <= SELECTOR_MAX_TERMS; i++)
     memcpy(many + 2 * i, "a,", 2);
   many[2 * (SELECTOR_MAX_TERMS + 1) - 1] = '\0';
   Error err = {0};

@@ -2,6 +2,7 @@
 #include "services/claims/watch.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,8 +64,8 @@ void watch_set_put(WatchSet *set, const char *id, const char *uid) {
   Seen *seen = calloc(1, sizeof *seen + strlen(uid) + 1);
   if (!seen)
     abort();
-  strncpy(seen->id, id, STATE_NAME_MAX);
-  strcpy(seen->uid, uid);
+  snprintf(seen->id, sizeof seen->id, "%s", id);
+  memcpy(seen->uid, uid, strlen(uid) + 1);
   if (!tsearch(seen, &set->root, compare))
     abort();
   set->n++;

@@ -209,8 +209,10 @@ void watch_hub_drain(WatchHub *hub) {
   hub->draining = true;
   Error err;
   error_set(&err, ERROR_UNAVAILABLE, "shutting down; go on with the last resume_token");
-  while (hub->first)
-    end(hub->first, &err);
+  for (Watch *watch = hub->first, *next; watch; watch = next) {
+    next = watch->next;
+    end(watch, &err);
+  }
 }
 
 size_t watch_hub_size(const WatchHub *hub) {

@@ -70,7 +70,7 @@ static void waiters_are_served(void **state) {
   apply_pool(w, "wait", "wait", 0, 0);
   claim(w, "wait", "w1", 60000);
   assert_int_equal(w->f->outcome, CLAIM_QUEUED);
-  strcpy(w->f->text, "wait");
+  snprintf(w->f->text, sizeof w->f->text, "%s", "wait");
   service_fixture_until(w->f->loop, is_served, w, "waiter of an empty pool");
   until_ready(w, "wait", 0);
 
@@ -79,7 +79,7 @@ static void waiters_are_served(void **state) {
   state_pool_apply(w->f->state, &implicit, fixture_pool, w->f);
   fixture_wait(w->f);
   claim(w, "shadow-pool-wait", "w2", 60000);
-  strcpy(w->f->text, "shadow-pool-wait");
+  snprintf(w->f->text, sizeof w->f->text, "%s", "shadow-pool-wait");
   service_fixture_until(w->f->loop, is_served, w, "waiter of an implicit pool");
   until_ready(w, "shadow-pool-wait", 0);
 }
@@ -142,7 +142,7 @@ static void deleting_spares_claims(void **state) {
   until_ready(w, "bye", 2);
   claim(w, "bye", "b1", 0);
   char claimed[64];
-  strcpy(claimed, w->f->id);
+  memcpy(claimed, w->f->id, sizeof claimed);
   Sandplane__V1__DeletePoolRequest request = SANDPLANE__V1__DELETE_POOL_REQUEST__INIT;
   request.name = NS "/pools/bye";
   for (int i = 0; i < 2; i++) {

@@ -107,7 +107,7 @@ static void rollout_keeps_three_quarters(void **state) {
  */
 static void decisions_are_sane(void **state) {
   for (unsigned i = 0; i < 200000; i++) {
-    unsigned r = i * 2654435761u;
+    uint32_t r = (uint32_t)(i * UINT64_C(2654435761));
     RefillInput in = {.now_ms = r % 100000,
                       .replicas = r % 7 * (r % 5),
                       .implicit = r >> 8 & 1,

@@ -45,15 +45,16 @@ void template_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t 
   Error err = {0};
   const Sandplane__V1__ApplyTemplateRequest *in =
       rpc_pb_unpack(&sandplane__v1__apply_template_request__descriptor, request->arena, data, len, &err);
-  if (in && (!in->template_ || str_empty(in->template_->manifest)))
+  const char *manifest = in && in->template_ ? in->template_->manifest : "";
+  if (in && str_empty(manifest))
     error_field(&err, "template.manifest", "is required: a SandboxTemplate as YAML or JSON");
-  else if (in && strlen(in->template_->manifest) > MANIFEST_MAX)
+  else if (strlen(manifest) > MANIFEST_MAX)
     error_field(&err, "template.manifest", "must be at most %d bytes", MANIFEST_MAX);
   if (err.kind != ERROR_NONE) {
     rpc_request_fail(request, &err);
     return;
   }
-  reconciler_check_template(pools_of(pools)->reconciler, in->template_->manifest, on_checked, request);
+  reconciler_check_template(pools_of(pools)->reconciler, manifest, on_checked, request);
 }
 
 /* ---- get, delete ---- */
