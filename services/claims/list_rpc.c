@@ -187,7 +187,7 @@ void list_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
     return;
   }
   sandplane__v1__list_sandboxes_response__init(&list->answer);
-  list->answer.sandboxes = arena_alloc(list->request.arena, list->size * sizeof *list->answer.sandboxes);
+  list->answer.sandboxes = arena_alloc(list->request.arena, list->size * sizeof(Sandplane__V1__Sandbox *));
   if (list->pool[0])
     list_pool(list);
   else

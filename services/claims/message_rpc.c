@@ -43,14 +43,14 @@ static void add_condition(Arena *arena, Sandplane__V1__Sandbox *box, const Sandb
   condition->reason = copy(arena, ready.reason);
   condition->message = copy(arena, ready.message);
   condition->last_transition_time = timestamp(arena, ready.transition_ms);
-  box->conditions = arena_alloc(arena, sizeof *box->conditions);
+  box->conditions = arena_alloc(arena, sizeof(Sandplane__V1__Condition *));
   box->conditions[0] = condition;
   box->n_conditions = 1;
 }
 
 static void add_labels(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxRecord *record) {
   box->n_labels = record->n_labels;
-  box->labels = arena_alloc(arena, record->n_labels * sizeof *box->labels);
+  box->labels = arena_alloc(arena, record->n_labels * sizeof(Sandplane__V1__Sandbox__LabelsEntry *));
   for (size_t i = 0; i < record->n_labels; i++) {
     Sandplane__V1__Sandbox__LabelsEntry *entry = arena_alloc(arena, sizeof *entry);
     sandplane__v1__sandbox__labels_entry__init(entry);

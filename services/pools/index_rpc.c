@@ -81,6 +81,6 @@ void index_page_start(RpcCall *call, void *pools, const IndexKind *kind,
     index_page_fail(page, &err);
     return;
   }
-  page->items = arena_alloc(arena, page->size * sizeof *page->items);
+  page->items = arena_alloc(arena, page->size * sizeof(ProtobufCMessage *));
   index_page_next(page);
 }

@@ -109,7 +109,7 @@ static void decisions_are_sane(void **state) {
   for (unsigned i = 0; i < 200000; i++) {
     uint32_t r = (uint32_t)(i * UINT64_C(2654435761));
     RefillInput in = {.now_ms = r % 100000,
-                      .replicas = r % 7 * (r % 5),
+                      .replicas = (int64_t)(r % 7) * (r % 5),
                       .implicit = r >> 8 & 1,
                       .deleted = (r >> 9 & 7) == 0,
                       .template_missing = (r >> 12 & 7) == 0,
