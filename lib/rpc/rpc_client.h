@@ -18,7 +18,7 @@ typedef struct RpcMetadata {
 } RpcMetadata;
 
 /* targets: one address or several with commas, "host:port,host:port" (round robin over those that answer)
- * or "unix:/path". Connects in the background, again and again (back-off 50 ms to 2 s). */
+ * or "unix:/path". Connects in the background, again and again (back-off 50 ms to 250 ms). */
 RpcChannel *rpc_channel_new(Loop *loop, const char *targets);
 /* Cancels what is under way; the callbacks of those calls run before it returns. NULL-safe. */
 void rpc_channel_free(RpcChannel *channel);
