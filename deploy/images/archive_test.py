@@ -50,7 +50,8 @@ def check_layer(data):
             if m.isdir():
                 folders.add(path)
             paths.append(path)
-    assert paths == sorted(set(paths)), "not sorted, or a path twice"
+    raw = [p.encode("utf-8", "surrogateescape") for p in paths]
+    assert raw == sorted(set(raw)), "not sorted, or a path twice"
     return paths
 
 
