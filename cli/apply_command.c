@@ -29,8 +29,10 @@ static int read_all(int fd, Buf *text) {
       return -1;
     }
     ssize_t n = read(fd, at, 65536);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return (int)n;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return (int)n;
     text->len += (size_t)n;
     text->data[text->len] = 0;
   }
@@ -43,7 +45,8 @@ static int apply_template(Cli *cli, const char *doc, size_t len, Error *err) {
   request.template_ = &template;
   Sandplane__V1__Template *now =
       call_unary(cli, TEMPLATE_SERVICE "ApplyTemplate", &request, &sandplane__v1__template__descriptor, err);
-  if (!now) return -1;
+  if (!now)
+    return -1;
   printf("template %s applied\n", cli_short(now->name));
   return 0;
 }
@@ -56,8 +59,10 @@ static int apply_pool(Cli *cli, const ManifestPool *p, Error *err) {
   pool.replicas = p->replicas;
   pool.update_strategy = (Sandplane__V1__Pool__UpdateStrategy)p->strategy;
   request.pool = &pool;
-  Sandplane__V1__Pool *now = call_unary(cli, POOL_SERVICE "ApplyPool", &request, &sandplane__v1__pool__descriptor, err);
-  if (!now) return -1;
+  Sandplane__V1__Pool *now =
+      call_unary(cli, POOL_SERVICE "ApplyPool", &request, &sandplane__v1__pool__descriptor, err);
+  if (!now)
+    return -1;
   printf("pool %s applied, %d replicas\n", cli_short(now->name), now->replicas);
   return 0;
 }
@@ -67,7 +72,8 @@ static int on_document(void *arg, const char *doc, size_t len, int line, Error *
   Manifest manifest = {0};
   int rc = manifest_parse(doc, len, &manifest, err);
   if (rc == 0 && a->send)
-    rc = manifest.kind == MANIFEST_TEMPLATE ? apply_template(a->cli, doc, len, err) : apply_pool(a->cli, &manifest.pool, err);
+    rc = manifest.kind == MANIFEST_TEMPLATE ? apply_template(a->cli, doc, len, err)
+                                            : apply_pool(a->cli, &manifest.pool, err);
   manifest_deinit(&manifest);
   return rc < 0 ? error_prefix(err, "%s, document at line %d", a->file, line) : 0;
 }
@@ -76,30 +82,37 @@ static int apply_file(Cli *cli, const char *file, Error *err) {
   bool is_stdin = !strcmp(file, "-");
   Buf text = BUF_INIT(FILE_MAX_BYTES);
   int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
+  if (fd < 0)
+    return error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
   int rc = read_all(fd, &text);
-  if (rc < 0) error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
-  if (!is_stdin) close(fd);
+  if (rc < 0)
+    error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
+  if (!is_stdin)
+    close(fd);
   Apply a = {.cli = cli, .file = is_stdin ? "standard input" : file};
-  if (rc == 0) rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
+  if (rc == 0)
+    rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
   a.send = true;
-  if (rc == 0) rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
+  if (rc == 0)
+    rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
   buf_deinit(&text);
   return rc;
 }
 
 static int apply(Cli *cli, const Args *args) {
-  if (args->n_names || !args_has(args, "filename")) return cli_usage("apply needs -f FILE (- is standard input)");
+  if (args->n_names || !args_has(args, "filename"))
+    return cli_usage("apply needs -f FILE (- is standard input)");
   const char *file;
   for (size_t i = 0; (file = args_nth(args, "filename", i)); i++) {
     Error err = {0};
-    if (apply_file(cli, file, &err) < 0) return cli_fail(cli, &err);
+    if (apply_file(cli, file, &err) < 0)
+      return cli_fail(cli, &err);
   }
   return 0;
 }
 
-static const Option APPLY[] = {{"filename", 'f', "FILE", "YAML or JSON; - is standard input; may be repeated"},
-                               {NULL, 0, NULL, NULL}};
+static const Option APPLY[] = {
+    {"filename", 'f', "FILE", "YAML or JSON; - is standard input; may be repeated"}, {NULL, 0, NULL, NULL}};
 
 const Command APPLY_COMMANDS[] = {
     {"apply", "-f FILE", "Creates or changes templates and pools from manifests.", APPLY, apply},

@@ -6,7 +6,8 @@
 static const Option *find(const Option *const *tables, const char *name, size_t len, char letter) {
   for (; *tables; tables++)
     for (const Option *o = *tables; o->name; o++)
-      if (letter ? o->letter == letter : strlen(o->name) == len && !strncmp(o->name, name, len)) return o;
+      if (letter ? o->letter == letter : strlen(o->name) == len && !strncmp(o->name, name, len))
+        return o;
   return NULL;
 }
 
@@ -16,7 +17,8 @@ static int unknown(Error *err, const char *text) {
 }
 
 static int add(Args *args, const Option *option, const char *value, Error *err) {
-  if (args->n_set == ARGS_MAX) return error_set(err, ERROR_INVALID_ARGUMENT, "too many options");
+  if (args->n_set == ARGS_MAX)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "too many options");
   args->set[args->n_set].option = option;
   args->set[args->n_set++].value = value;
   return 0;
@@ -25,26 +27,35 @@ static int add(Args *args, const Option *option, const char *value, Error *err) 
 /* Takes the next argument when the option's value is not in the same one. Returns how many it took. */
 static int take_value(Args *args, const Option *option, const char *joined, const char *next, Error *err) {
   const char *value = joined ? joined : next;
-  if (!value) return error_set(err, ERROR_INVALID_ARGUMENT, "--%s needs a value: %s", option->name, option->value);
-  if (add(args, option, value, err) < 0) return -1;
+  if (!value)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--%s needs a value: %s", option->name, option->value);
+  if (add(args, option, value, err) < 0)
+    return -1;
   return joined ? 0 : 1;
 }
 
-static int long_option(const Option *const *tables, Args *args, const char *text, const char *next, Error *err) {
+static int long_option(const Option *const *tables, Args *args, const char *text, const char *next,
+                       Error *err) {
   const char *equals = strchr(text, '=');
   const Option *option = find(tables, text + 2, equals ? (size_t)(equals - text - 2) : strlen(text + 2), 0);
-  if (!option) return unknown(err, text);
-  if (option->value) return take_value(args, option, equals ? equals + 1 : NULL, next, err);
-  if (equals) return error_set(err, ERROR_INVALID_ARGUMENT, "--%s takes no value", option->name);
+  if (!option)
+    return unknown(err, text);
+  if (option->value)
+    return take_value(args, option, equals ? equals + 1 : NULL, next, err);
+  if (equals)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--%s takes no value", option->name);
   return add(args, option, "", err);
 }
 
 static int letters(const Option *const *tables, Args *args, const char *text, const char *next, Error *err) {
   for (const char *c = text + 1; *c; c++) {
     const Option *option = find(tables, NULL, 0, *c);
-    if (!option) return unknown(err, text);
-    if (option->value) return take_value(args, option, c[1] ? c + 1 : NULL, next, err);
-    if (add(args, option, "", err) < 0) return -1;
+    if (!option)
+      return unknown(err, text);
+    if (option->value)
+      return take_value(args, option, c[1] ? c + 1 : NULL, next, err);
+    if (add(args, option, "", err) < 0)
+      return -1;
   }
   return 0;
 }
@@ -60,27 +71,34 @@ int args_parse(const Option *const *tables, int argc, char **argv, Args *ret_arg
       return 0;
     }
     if (text[0] != '-' || !text[1]) { /* "-" alone is a name: standard input or output */
-      if (args->n_names == ARGS_MAX) return error_set(err, ERROR_INVALID_ARGUMENT, "too many names");
+      if (args->n_names == ARGS_MAX)
+        return error_set(err, ERROR_INVALID_ARGUMENT, "too many names");
       args->names[args->n_names++] = text;
       continue;
     }
-    int taken = text[1] == '-' ? long_option(tables, args, text, next, err) : letters(tables, args, text, next, err);
-    if (taken < 0) return -1;
+    int taken =
+        text[1] == '-' ? long_option(tables, args, text, next, err) : letters(tables, args, text, next, err);
+    if (taken < 0)
+      return -1;
     i += taken;
   }
   return 0;
 }
 
-bool args_has(const Args *args, const char *name) { return args_value(args, name) != NULL; }
+bool args_has(const Args *args, const char *name) {
+  return args_value(args, name) != NULL;
+}
 
 const char *args_value(const Args *args, const char *name) {
   for (size_t i = args->n_set; i-- > 0;)
-    if (!strcmp(args->set[i].option->name, name)) return args->set[i].value;
+    if (!strcmp(args->set[i].option->name, name))
+      return args->set[i].value;
   return NULL;
 }
 
 const char *args_nth(const Args *args, const char *name, size_t n) {
   for (size_t i = 0; i < args->n_set; i++)
-    if (!strcmp(args->set[i].option->name, name) && n-- == 0) return args->set[i].value;
+    if (!strcmp(args->set[i].option->name, name) && n-- == 0)
+      return args->set[i].value;
   return NULL;
 }

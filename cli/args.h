@@ -12,8 +12,8 @@
 #include "lib/base/error.h"
 
 typedef struct Option {
-  const char *name; /* without dashes */
-  char letter;      /* 0: none */
+  const char *name;  /* without dashes */
+  char letter;       /* 0: none */
   const char *value; /* how --help calls its value; NULL: it takes none */
   const char *help;
 } Option;

@@ -13,12 +13,14 @@ static const Option OPTIONS[] = {
 static const Option *const TABLES[] = {OPTIONS, NULL};
 
 #define PARSE(args, err, ...)                                                                                \
-  args_parse(TABLES, (int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), (char *[]){__VA_ARGS__}, args, err)
+  args_parse(TABLES, (int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), (char *[]){__VA_ARGS__}, args, \
+             err)
 
 static void mixed(void **state) {
   Args a;
   Error err;
-  assert_int_equal(PARSE(&a, &err, "-it", "--env=A=1", "box", "-e", "B=2", "-eC=3", "--", "ls", "-l", "--", "x"), 0);
+  assert_int_equal(
+      PARSE(&a, &err, "-it", "--env=A=1", "box", "-e", "B=2", "-eC=3", "--", "ls", "-l", "--", "x"), 0);
   assert_true(args_has(&a, "stdin") && args_has(&a, "tty"));
   assert_string_equal(args_nth(&a, "env", 0), "A=1");
   assert_string_equal(args_nth(&a, "env", 2), "C=3");
@@ -52,7 +54,8 @@ static void too_many(void **state) {
   char *many[ARGS_MAX + 1];
   Args a;
   Error err;
-  for (int i = 0; i <= ARGS_MAX; i++) many[i] = "x";
+  for (int i = 0; i <= ARGS_MAX; i++)
+    many[i] = "x";
   assert_int_equal(args_parse(TABLES, ARGS_MAX, many, &a, &err), 0);
   assert_int_equal(args_parse(TABLES, ARGS_MAX + 1, many, &a, &err), -1);
 }

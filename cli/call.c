@@ -24,8 +24,10 @@ void call_write(RpcClientCall *call, const void *message) {
 
 static void on_answer(void *arg, const Error *status, const uint8_t *data, size_t len) {
   Wait *wait = arg;
-  if (status->kind != ERROR_NONE) *wait->err = *status;
-  else wait->message = rpc_pb_unpack(wait->descriptor, wait->cli->arena, data, len, wait->err);
+  if (status->kind != ERROR_NONE)
+    *wait->err = *status;
+  else
+    wait->message = rpc_pb_unpack(wait->descriptor, wait->cli->arena, data, len, wait->err);
   loop_stop(wait->cli->loop);
 }
 
@@ -42,16 +44,20 @@ void *call_unary(Cli *cli, const char *path, const void *request, const Protobuf
 
 static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size_t len) {
   Wait *wait = arg;
-  if (wait->outcome) return;
+  if (wait->outcome)
+    return;
   Arena *arena = arena_new();
   void *message = rpc_pb_unpack(wait->descriptor, arena, data, len, wait->err);
   wait->outcome = message ? wait->fn(wait->arg, message) : -1;
   arena_free(arena);
-  if (wait->outcome) rpc_client_cancel(call);
-  else rpc_client_read(call);
+  if (wait->outcome)
+    rpc_client_cancel(call);
+  else
+    rpc_client_read(call);
 }
 
-static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
+static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
+                    size_t details_len) {
   Wait *wait = arg;
   if (!wait->outcome && status->kind != ERROR_NONE) {
     *wait->err = *status;
@@ -64,7 +70,8 @@ int call_stream(Cli *cli, const char *path, const void *request, const ProtobufC
                 int (*fn)(void *arg, const void *message), void *arg, Error *err) {
   static const RpcClientHandlers HANDLERS = {.on_message = on_message, .on_done = on_done};
   Wait wait = {.cli = cli, .descriptor = answer, .fn = fn, .arg = arg, .err = err};
-  RpcClientCall *call = rpc_client_call(cli->channel, path, cli->timeout_ms, false, NULL, 0, &HANDLERS, &wait);
+  RpcClientCall *call =
+      rpc_client_call(cli->channel, path, cli->timeout_ms, false, NULL, 0, &HANDLERS, &wait);
   call_write(call, request);
   rpc_client_half_close(call);
   rpc_client_read(call);

@@ -14,8 +14,8 @@
 /* One request, one answer, which lives in cli->arena. NULL and err. */
 void *call_unary(Cli *cli, const char *path, const void *request, const ProtobufCMessageDescriptor *answer,
                  Error *err);
-/* One request, many answers: fn for each (the message lives until it returns) until it returns non-zero, which
- * is handed on; 0 at the end of the stream, -1 and err. */
+/* One request, many answers: fn for each (the message lives until it returns) until it returns non-zero,
+ * which is handed on; 0 at the end of the stream, -1 and err. */
 int call_stream(Cli *cli, const char *path, const void *request, const ProtobufCMessageDescriptor *answer,
                 int (*fn)(void *arg, const void *message), void *arg, Error *err);
 /* Sends a message on a call. */

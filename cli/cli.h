@@ -1,8 +1,8 @@
 /* What the commands of sandctl share: where to call, how to answer.
  *
- * A command's run gets its arguments parsed and returns the exit code. Exit codes: 0; 1 the call failed; 2 the
- * command line is wrong; exec hands on the command's own. Answers go to standard output, everything else is
- * one line on standard error.
+ * A command's run gets its arguments parsed and returns the exit code. Exit codes: 0; 1 the call failed; 2
+ * the command line is wrong; exec hands on the command's own. Answers go to standard output, everything else
+ * is one line on standard error.
  */
 #ifndef SANDPLANE_CLI_CLI_H_
 #define SANDPLANE_CLI_CLI_H_
@@ -28,7 +28,7 @@ typedef struct Cli {
 } Cli;
 
 typedef struct Command {
-  const char *name; /* "create", "pools scale" */
+  const char *name;  /* "create", "pools scale" */
   const char *usage; /* what follows the name */
   const char *help;
   const Option *options; /* ended by an option without a name */

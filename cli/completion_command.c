@@ -11,7 +11,8 @@ static void first_words(void) {
   for (const Command *const *table = COMMAND_TABLES; *table; table++)
     for (const Command *c = *table; c->name; c++) {
       size_t n = strcspn(c->name, " ");
-      if (n == last_len && !strncmp(last, c->name, n)) continue;
+      if (n == last_len && !strncmp(last, c->name, n))
+        continue;
       printf("%.*s ", (int)n, c->name);
       last = c->name;
       last_len = n;
@@ -25,30 +26,37 @@ static void second_words(void) {
   for (const Command *const *table = COMMAND_TABLES; *table; table++)
     for (const Command *c = *table; c->name; c++) {
       const char *space = strchr(c->name, ' ');
-      if (!space) continue;
+      if (!space)
+        continue;
       size_t n = (size_t)(space - c->name);
-      if (open && (n != n_open || strncmp(open, c->name, n) != 0)) printf("';;\n");
-      if (!open || n != n_open || strncmp(open, c->name, n) != 0) printf("      %.*s) words='", (int)n, c->name);
+      if (open && (n != n_open || strncmp(open, c->name, n) != 0))
+        printf("';;\n");
+      if (!open || n != n_open || strncmp(open, c->name, n) != 0)
+        printf("      %.*s) words='", (int)n, c->name);
       printf("%s ", space + 1);
       open = c->name;
       n_open = n;
     }
-  if (open) printf("';;\n");
+  if (open)
+    printf("';;\n");
 }
 
 static void options_of(const Option *options) {
-  for (; options->name; options++) printf("--%s ", options->name);
+  for (; options->name; options++)
+    printf("--%s ", options->name);
 }
 
 static void bash_script(void) {
-  printf("_sandctl() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words='");
+  printf("_sandctl() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n "
+         "   words='");
   first_words();
   printf("'\n  elif [[ $cur == -* ]]; then\n    words='");
   options_of(GLOBAL_OPTIONS);
   printf("'\n    case ${COMP_WORDS[1]} in\n");
   for (const Command *const *table = COMMAND_TABLES; *table; table++)
     for (const Command *c = *table; c->name; c++) {
-      if (strchr(c->name, ' ') || !c->options->name) continue;
+      if (strchr(c->name, ' ') || !c->options->name)
+        continue;
       printf("      %s) words+='", c->name);
       options_of(c->options);
       printf("';;\n");
@@ -57,7 +65,8 @@ static void bash_script(void) {
   second_words();
   printf("      get|exec|delete|update|cp|ls|rm|logs)"
          " words=$(sandctl list --output name --timeout 2s 2>/dev/null | sed 's|.*/||');;\n"
-         "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _sandctl sandctl\n");
+         "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F "
+         "_sandctl sandctl\n");
 }
 
 static void fish_script(void) {
@@ -68,14 +77,17 @@ static void fish_script(void) {
       int n = (int)strcspn(c->name, " ");
       if (space) {
         printf("complete -c sandctl -n __fish_use_subcommand -a %.*s\n", n, c->name);
-        printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s' -a %s -d \"%s\"\n", n, c->name, space + 1, c->help);
+        printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s' -a %s -d \"%s\"\n", n, c->name,
+               space + 1, c->help);
         continue;
       }
       printf("complete -c sandctl -n __fish_use_subcommand -a %s -d \"%s\"\n", c->name, c->help);
       for (const Option *o = c->options; o->name; o++)
-        printf("complete -c sandctl -n '__fish_seen_subcommand_from %s' -l %s -d \"%s\"\n", c->name, o->name, o->help);
+        printf("complete -c sandctl -n '__fish_seen_subcommand_from %s' -l %s -d \"%s\"\n", c->name, o->name,
+               o->help);
     }
-  for (const Option *o = GLOBAL_OPTIONS; o->name; o++) printf("complete -c sandctl -l %s -d \"%s\"\n", o->name, o->help);
+  for (const Option *o = GLOBAL_OPTIONS; o->name; o++)
+    printf("complete -c sandctl -l %s -d \"%s\"\n", o->name, o->help);
   printf("complete -c sandctl -n '__fish_seen_subcommand_from get exec delete update ls rm logs' -a "
          "'(sandctl list --output name --timeout 2s 2>/dev/null | string replace -r \".*/\" \"\")'\n");
 }

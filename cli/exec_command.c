@@ -1,8 +1,8 @@
 /* exec: a command in a sandbox as if it ran here.
  *
  * Output arrives as it is written, stdout and stderr apart; with -i standard input goes along, with -t the
- * command has a terminal and this one hands over every key and every change of its size. Ctrl-C and SIGTERM go
- * to the command; the third one ends sandctl itself. The exit code is the command's, 128 + n for signal n,
+ * command has a terminal and this one hands over every key and every change of its size. Ctrl-C and SIGTERM
+ * go to the command; the third one ends sandctl itself. The exit code is the command's, 128 + n for signal n,
  * 124 when its --limit ended it.
  */
 #include <errno.h>
@@ -42,7 +42,8 @@ static void send_stdin(RpcClientCall *call, const uint8_t *data, size_t len) {
 
 static void send_signal(Exec *e, int signo) {
   Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
-  if (!e->call) return;
+  if (!e->call)
+    return;
   if (++e->interrupts >= IMPATIENT) {
     rpc_client_cancel(e->call);
     return;
@@ -52,14 +53,19 @@ static void send_signal(Exec *e, int signo) {
   call_write(e->call, &request);
 }
 
-static void on_interrupt(void *arg) { send_signal(arg, SIGINT); }
-static void on_terminate(void *arg) { send_signal(arg, SIGTERM); }
+static void on_interrupt(void *arg) {
+  send_signal(arg, SIGINT);
+}
+static void on_terminate(void *arg) {
+  send_signal(arg, SIGTERM);
+}
 
 static void on_resize(void *arg) {
   Exec *e = arg;
   Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
   Sandplane__V1__TerminalSize size = SANDPLANE__V1__TERMINAL_SIZE__INIT;
-  if (!e->call) return;
+  if (!e->call)
+    return;
   terminal_size(&size.columns, &size.rows);
   request.request_case = SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_RESIZE;
   request.resize = &size;
@@ -70,8 +76,10 @@ static void on_resize(void *arg) {
 static int put(int fd, ProtobufCBinaryData data) {
   while (data.len) {
     ssize_t n = write(fd, data.data, data.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return -1;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return -1;
     data.data += n;
     data.len -= (size_t)n;
   }
@@ -79,17 +87,21 @@ static int put(int fd, ProtobufCBinaryData data) {
 }
 
 static int exit_code(const Sandplane__V1__ExitStatus *status) {
-  if (status->timed_out) return EXIT_TIMED_OUT;
+  if (status->timed_out)
+    return EXIT_TIMED_OUT;
   return status->signal ? EXIT_SIGNAL_BASE + status->signal : status->exit_code;
 }
 
 static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size_t len) {
   Exec *e = arg;
   Arena *arena = arena_new();
-  Response *response = rpc_pb_unpack(&sandplane__v1__exec_stream_response__descriptor, arena, data, len, &e->err);
+  Response *response =
+      rpc_pb_unpack(&sandplane__v1__exec_stream_response__descriptor, arena, data, len, &e->err);
   int rc = response ? 0 : -1;
-  if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STARTED && e->forward_stdin)
-    e->pump = pump_new(&(PumpConfig){.loop = e->cli->loop, .call = call, .fd = STDIN_FILENO, .send = send_stdin});
+  if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STARTED &&
+      e->forward_stdin)
+    e->pump =
+        pump_new(&(PumpConfig){.loop = e->cli->loop, .call = call, .fd = STDIN_FILENO, .send = send_stdin});
   if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDOUT)
     rc = put(STDOUT_FILENO, response->stdout);
   if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDERR)
@@ -110,10 +122,12 @@ static void on_written(RpcClientCall *call, void *arg) {
   pump_written(e->pump);
 }
 
-static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
+static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
+                    size_t details_len) {
   Exec *e = arg;
   e->call = NULL;
-  if (e->code < 0 && !e->err.kind) e->err = *status;
+  if (e->code < 0 && !e->err.kind)
+    e->err = *status;
   loop_stop(e->cli->loop);
 }
 
@@ -122,27 +136,33 @@ static int fill_command(Cli *cli, const Args *args, Sandplane__V1__Command *comm
   bool behind = args->n_command > 0;
   command->n_args = behind ? args->n_command : args->n_names - 1;
   command->args = behind ? args->command : (char **)args->names + 1;
-  if (args_has(args, "workdir")) command->working_dir = (char *)args_value(args, "workdir");
+  if (args_has(args, "workdir"))
+    command->working_dir = (char *)args_value(args, "workdir");
   command->timeout = text_duration(cli, args, "limit", &err);
   command->env = arena_alloc(cli->arena, ARGS_MAX * sizeof *command->env);
   for (int rc = err.kind ? -1 : 1; rc != 0; command->n_env += rc > 0) {
     Sandplane__V1__Command__EnvEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__command__env_entry__init(entry);
-    if (rc > 0) rc = text_pair(cli, args, "env", command->n_env, &entry->key, &entry->value, &err);
-    if (rc < 0) return cli_usage("%s", err.message);
+    if (rc > 0)
+      rc = text_pair(cli, args, "env", command->n_env, &entry->key, &entry->value, &err);
+    if (rc < 0)
+      return cli_usage("%s", err.message);
     command->env[command->n_env] = entry;
   }
   return 0;
 }
 
 static int run(Cli *cli, Exec *e, const Sandplane__V1__ExecStreamRequest__Start *start) {
-  static const RpcClientHandlers HANDLERS = {.on_message = on_message, .on_written = on_written, .on_done = on_done};
+  static const RpcClientHandlers HANDLERS = {
+      .on_message = on_message, .on_written = on_written, .on_done = on_done};
   Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
   request.request_case = SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_START;
   request.start = (void *)start;
-  e->call = rpc_client_call(cli->channel, SANDBOX_SERVICE "ExecStream", cli->timeout_ms, false, NULL, 0, &HANDLERS, e);
+  e->call = rpc_client_call(cli->channel, SANDBOX_SERVICE "ExecStream", cli->timeout_ms, false, NULL, 0,
+                            &HANDLERS, e);
   call_write(e->call, &request);
-  if (!e->forward_stdin && !e->terminal) rpc_client_half_close(e->call);
+  if (!e->forward_stdin && !e->terminal)
+    rpc_client_half_close(e->call);
   rpc_client_read(e->call);
   LoopSignal *interrupt = loop_signal_new(cli->loop, SIGINT, on_interrupt, e);
   LoopSignal *terminate = e->terminal ? NULL : loop_signal_new(cli->loop, SIGTERM, on_terminate, e);
@@ -153,7 +173,8 @@ static int run(Cli *cli, Exec *e, const Sandplane__V1__ExecStreamRequest__Start 
   loop_signal_free(resize);
   pump_free(e->pump);
   terminal_restore();
-  if (e->code >= 0) return e->code;
+  if (e->code >= 0)
+    return e->code;
   return e->interrupts >= IMPATIENT ? EXIT_SIGNAL_BASE + SIGINT : cli_fail(cli, &e->err);
 }
 
@@ -161,17 +182,22 @@ static int exec(Cli *cli, const Args *args) {
   Sandplane__V1__ExecStreamRequest__Start start = SANDPLANE__V1__EXEC_STREAM_REQUEST__START__INIT;
   Sandplane__V1__Command command = SANDPLANE__V1__COMMAND__INIT;
   Sandplane__V1__TerminalSize size = SANDPLANE__V1__TERMINAL_SIZE__INIT;
-  if (!args->n_names || (args->n_names > 1) == (args->n_command > 0)) return cli_usage("exec needs NAME -- COMMAND");
+  if (!args->n_names || (args->n_names > 1) == (args->n_command > 0))
+    return cli_usage("exec needs NAME -- COMMAND");
   int code = fill_command(cli, args, &command);
-  if (code) return code;
-  if (!cli->timeout_given) cli->timeout_ms = INT64_MAX;
+  if (code)
+    return code;
+  if (!cli->timeout_given)
+    cli->timeout_ms = INT64_MAX;
   start.name = cli_name(cli, "sandboxes", args->names[0]);
   start.command = &command;
-  Exec e = {.cli = cli, .code = -1, .forward_stdin = args_has(args, "stdin"), .terminal = args_has(args, "tty")};
+  Exec e = {
+      .cli = cli, .code = -1, .forward_stdin = args_has(args, "stdin"), .terminal = args_has(args, "tty")};
   if (e.terminal) {
     terminal_size(&size.columns, &size.rows);
     start.terminal = &size;
-    if (e.forward_stdin && !terminal_raw()) return cli_usage("-t: standard input is no terminal; leave -t out");
+    if (e.forward_stdin && !terminal_raw())
+      return cli_usage("-t: standard input is no terminal; leave -t out");
   }
   return run(cli, &e, &start);
 }
@@ -186,6 +212,7 @@ static const Option EXEC[] = {
 };
 
 const Command EXEC_COMMANDS[] = {
-    {"exec", "[-i] [-t] NAME -- COMMAND [ARGS]", "Runs a command in a sandbox; its exit code is the command's.", EXEC, exec},
+    {"exec", "[-i] [-t] NAME -- COMMAND [ARGS]",
+     "Runs a command in a sandbox; its exit code is the command's.", EXEC, exec},
     {NULL, NULL, NULL, NULL, NULL},
 };

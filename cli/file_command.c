@@ -21,7 +21,8 @@ typedef Sandplane__V1__WriteFileRequest WriteRequest;
 /* NAME:PATH; a name holds no slash, so "./a:b" is a local file. */
 static bool is_remote(const char *text) {
   const char *colon = strchr(text, ':'), *slash = strchr(text, '/');
-  if (str_starts_with(text, "namespaces/")) return colon != NULL;
+  if (str_starts_with(text, "namespaces/"))
+    return colon != NULL;
   return colon && colon > text && (!slash || slash > colon);
 }
 
@@ -31,7 +32,9 @@ static void split(Cli *cli, const char *text, char **ret_name, char **ret_path) 
   *ret_path = arena_strdup(cli->arena, colon + 1);
 }
 
-static int local_error(Error *err, const char *path) { return error_set(err, ERROR_UNKNOWN, "%s: %s", path, strerror(errno)); }
+static int local_error(Error *err, const char *path) {
+  return error_set(err, ERROR_UNKNOWN, "%s: %s", path, strerror(errno));
+}
 
 static void send_data(RpcClientCall *call, const uint8_t *data, size_t len) {
   WriteRequest request = SANDPLANE__V1__WRITE_FILE_REQUEST__INIT;
@@ -50,12 +53,15 @@ static int put_file(Cli *cli, const char *from, const char *to, Error *err) {
   if (!is_stdin && (n == 0 || start.path[n - 1] == '/'))
     start.path = arena_printf(cli->arena, "%s%s", start.path, cli_short(from));
   int fd = is_stdin ? STDIN_FILENO : open(from, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat(fd, &st) != 0) return local_error(err, from);
+  if (fd < 0 || fstat(fd, &st) != 0)
+    return local_error(err, from);
   int rc = -1;
   if (S_ISDIR(st.st_mode)) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "%s is a directory; tar c -C %s . | sandctl exec -i NAME -- tar x copies one", from, from);
+    error_set(err, ERROR_INVALID_ARGUMENT,
+              "%s is a directory; tar c -C %s . | sandctl exec -i NAME -- tar x copies one", from, from);
   } else {
-    if (S_ISREG(st.st_mode)) start.mode = st.st_mode & 0777;
+    if (S_ISREG(st.st_mode))
+      start.mode = st.st_mode & 0777;
     request.request_case = SANDPLANE__V1__WRITE_FILE_REQUEST__REQUEST_START;
     request.start = &start;
     const Upload upload = {.path = SANDBOX_SERVICE "WriteFile",
@@ -66,7 +72,8 @@ static int put_file(Cli *cli, const char *from, const char *to, Error *err) {
                            .progress = from};
     rc = upload_run(cli, &upload, err) ? 0 : -1;
   }
-  if (!is_stdin) close(fd);
+  if (!is_stdin)
+    close(fd);
   return rc;
 }
 
@@ -79,11 +86,14 @@ typedef struct Download {
 static int on_data(void *arg, const void *message) {
   Download *d = arg;
   const Sandplane__V1__ReadFileResponse *part = message;
-  if (part->info && d->fd != STDOUT_FILENO) fchmod(d->fd, part->info->mode & 0777);
+  if (part->info && d->fd != STDOUT_FILENO)
+    fchmod(d->fd, part->info->mode & 0777);
   for (size_t done = 0; done < part->data.len;) {
     ssize_t n = write(d->fd, part->data.data + done, part->data.len - done);
-    if (n < 0 && errno != EINTR) return local_error(d->err, d->path);
-    if (n > 0) done += (size_t)n;
+    if (n < 0 && errno != EINTR)
+      return local_error(d->err, d->path);
+    if (n > 0)
+      done += (size_t)n;
   }
   return 0;
 }
@@ -98,22 +108,33 @@ static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
     to = arena_printf(cli->arena, "%s/%s", to, cli_short(request.path));
   char *temp = arena_printf(cli->arena, "%s.XXXXXX", to);
   Download d = {.path = to, .err = err, .fd = is_stdout ? STDOUT_FILENO : mkostemp(temp, O_CLOEXEC)};
-  if (d.fd < 0) return local_error(err, to);
-  if (!cli->timeout_given) cli->timeout_ms = INT64_MAX;
-  int rc = call_stream(cli, SANDBOX_SERVICE "ReadFile", &request, &sandplane__v1__read_file_response__descriptor, on_data, &d, err);
-  if (is_stdout) return rc;
-  if (close(d.fd) != 0 && rc == 0) rc = local_error(err, to);
-  if (rc == 0 && rename(temp, to) != 0) rc = local_error(err, to);
-  if (rc != 0) unlink(temp);
+  if (d.fd < 0)
+    return local_error(err, to);
+  if (!cli->timeout_given)
+    cli->timeout_ms = INT64_MAX;
+  int rc = call_stream(cli, SANDBOX_SERVICE "ReadFile", &request,
+                       &sandplane__v1__read_file_response__descriptor, on_data, &d, err);
+  if (is_stdout)
+    return rc;
+  if (close(d.fd) != 0 && rc == 0)
+    rc = local_error(err, to);
+  if (rc == 0 && rename(temp, to) != 0)
+    rc = local_error(err, to);
+  if (rc != 0)
+    unlink(temp);
   return rc;
 }
 
 static int copy(Cli *cli, const Args *args) {
-  if (args->n_names != 2) return cli_usage("cp needs FROM and TO");
+  if (args->n_names != 2)
+    return cli_usage("cp needs FROM and TO");
   const char *from = args->names[0], *to = args->names[1];
-  if (is_remote(from) == is_remote(to)) return cli_usage("cp copies between NAME:PATH and a local file (- is standard input or output)");
+  if (is_remote(from) == is_remote(to))
+    return cli_usage("cp copies between NAME:PATH and a local file (- is standard input or output)");
   Error err = {0};
-  return (is_remote(from) ? get_file(cli, from, to, &err) : put_file(cli, from, to, &err)) < 0 ? cli_fail(cli, &err) : 0;
+  return (is_remote(from) ? get_file(cli, from, to, &err) : put_file(cli, from, to, &err)) < 0
+             ? cli_fail(cli, &err)
+             : 0;
 }
 
 typedef struct Listing {
@@ -127,10 +148,13 @@ static int on_files(void *arg, const void *message) {
   for (size_t i = 0; i < page->n_files; i++) {
     const Sandplane__V1__FileInfo *f = page->files[i];
     char mode[16], size[16], age[16];
-    if (l->cli->format == FORMAT_JSON) json_pb_print(f);
-    if (l->cli->format == FORMAT_NAME) puts(f->path);
-    if (!l->table) continue;
-    snprintf(mode, sizeof mode, "%c%04o", "?-dlo"[f->type <= 4 ? f->type : 0], f->mode);
+    if (l->cli->format == FORMAT_JSON)
+      json_pb_print(f);
+    if (l->cli->format == FORMAT_NAME)
+      puts(f->path);
+    if (!l->table)
+      continue;
+    snprintf(mode, sizeof mode, "%c%04o", "?-dlo"[f->type <= 4 ? f->type : 0], f -> mode);
     table_size(f->size_bytes, size);
     table_age(f->modify_time ? clock_wall_ms() - f->modify_time->seconds * 1000 : -1, age);
     table_row(l->table, (const char *const[]){mode, size, age, f->path});
@@ -139,22 +163,29 @@ static int on_files(void *arg, const void *message) {
 }
 
 static int ls(Cli *cli, const Args *args) {
-  if (args->n_names != 1) return cli_usage("ls needs NAME or NAME:PATH");
+  if (args->n_names != 1)
+    return cli_usage("ls needs NAME or NAME:PATH");
   static const char *const HEADS[] = {"MODE", "SIZE", "AGE", "PATH", NULL};
   Sandplane__V1__ListFilesRequest request = SANDPLANE__V1__LIST_FILES_REQUEST__INIT;
-  if (strchr(args->names[0], ':')) split(cli, args->names[0], &request.name, &request.path);
-  else request.name = cli_name(cli, "sandboxes", args->names[0]);
+  if (strchr(args->names[0], ':'))
+    split(cli, args->names[0], &request.name, &request.path);
+  else
+    request.name = cli_name(cli, "sandboxes", args->names[0]);
   Listing l = {.cli = cli, .table = cli->format == FORMAT_TABLE ? table_new(HEADS) : NULL};
   Error err = {0};
-  int rc = call_stream(cli, SANDBOX_SERVICE "ListFiles", &request, &sandplane__v1__list_files_response__descriptor, on_files, &l, &err);
-  if (l.table) table_print(l.table);
+  int rc = call_stream(cli, SANDBOX_SERVICE "ListFiles", &request,
+                       &sandplane__v1__list_files_response__descriptor, on_files, &l, &err);
+  if (l.table)
+    table_print(l.table);
   return rc < 0 ? cli_fail(cli, &err) : 0;
 }
 
 static int rm(Cli *cli, const Args *args) {
-  if (!args->n_names) return cli_usage("rm needs NAME:PATH");
+  if (!args->n_names)
+    return cli_usage("rm needs NAME:PATH");
   for (size_t i = 0; i < args->n_names; i++) {
-    if (!is_remote(args->names[i])) return cli_usage("rm: \"%s\" is not NAME:PATH", args->names[i]);
+    if (!is_remote(args->names[i]))
+      return cli_usage("rm: \"%s\" is not NAME:PATH", args->names[i]);
     Sandplane__V1__RemoveFileRequest request = SANDPLANE__V1__REMOVE_FILE_REQUEST__INIT;
     split(cli, args->names[i], &request.name, &request.path);
     request.recursive = args_has(args, "recursive");
@@ -166,10 +197,12 @@ static int rm(Cli *cli, const Args *args) {
 }
 
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
-static const Option RM[] = {{"recursive", 'r', NULL, "a directory goes with all that is in it"}, {NULL, 0, NULL, NULL}};
+static const Option RM[] = {{"recursive", 'r', NULL, "a directory goes with all that is in it"},
+                            {NULL, 0, NULL, NULL}};
 
 const Command FILE_COMMANDS[] = {
-    {"cp", "FROM TO", "Copies a file; one of FROM and TO is NAME:PATH, the other a local file or -.", NONE, copy},
+    {"cp", "FROM TO", "Copies a file; one of FROM and TO is NAME:PATH, the other a local file or -.", NONE,
+     copy},
     {"ls", "NAME[:PATH]", "Lists files of a sandbox.", NONE, ls},
     {"rm", "[-r] NAME:PATH...", "Removes files of a sandbox.", RM, rm},
     {NULL, NULL, NULL, NULL, NULL},

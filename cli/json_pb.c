@@ -28,7 +28,8 @@ static json_t *duration_json(const Google__Protobuf__Duration *d) {
 
 static json_t *bytes_json(const ProtobufCBinaryData *b) {
   Buf text = {0};
-  if (str_base64_encode(&text, b->data, b->len, false) < 0) abort();
+  if (str_base64_encode(&text, b->data, b->len, false) < 0)
+    abort();
   json_t *json = json_string(buf_str(&text));
   buf_deinit(&text);
   return json;
@@ -36,20 +37,20 @@ static json_t *bytes_json(const ProtobufCBinaryData *b) {
 
 static size_t width(const ProtobufCFieldDescriptor *field) {
   switch (field->type) {
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-      return 8;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-      return sizeof(void *);
-    case PROTOBUF_C_TYPE_BYTES:
-      return sizeof(ProtobufCBinaryData);
-    default:
-      return 4;
+  case PROTOBUF_C_TYPE_INT64:
+  case PROTOBUF_C_TYPE_UINT64:
+  case PROTOBUF_C_TYPE_SINT64:
+  case PROTOBUF_C_TYPE_SFIXED64:
+  case PROTOBUF_C_TYPE_FIXED64:
+  case PROTOBUF_C_TYPE_DOUBLE:
+    return 8;
+  case PROTOBUF_C_TYPE_STRING:
+  case PROTOBUF_C_TYPE_MESSAGE:
+    return sizeof(void *);
+  case PROTOBUF_C_TYPE_BYTES:
+    return sizeof(ProtobufCBinaryData);
+  default:
+    return 4;
   }
 }
 
@@ -57,43 +58,46 @@ static size_t width(const ProtobufCFieldDescriptor *field) {
 static json_t *value_json(const ProtobufCFieldDescriptor *field, const void *at, bool keep_default) {
   int64_t number = 0;
   switch (field->type) {
-    case PROTOBUF_C_TYPE_STRING: {
-      const char *text = *(char *const *)at;
-      return keep_default || !str_empty(text) ? json_string(text ? text : "") : NULL;
+  case PROTOBUF_C_TYPE_STRING: {
+    const char *text = *(char *const *)at;
+    return keep_default || !str_empty(text) ? json_string(text ? text : "") : NULL;
+  }
+  case PROTOBUF_C_TYPE_MESSAGE: {
+    const ProtobufCMessage *message = *(ProtobufCMessage *const *)at;
+    return message ? message_json(message) : NULL;
+  }
+  case PROTOBUF_C_TYPE_BYTES: {
+    const ProtobufCBinaryData *data = at;
+    return keep_default || data->len ? bytes_json(data) : NULL;
+  }
+  case PROTOBUF_C_TYPE_BOOL:
+    return *(const protobuf_c_boolean *)at || keep_default ? json_boolean(*(const protobuf_c_boolean *)at)
+                                                           : NULL;
+  case PROTOBUF_C_TYPE_ENUM: {
+    int value = *(const int *)at;
+    const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(field->descriptor, value);
+    if (!value && !keep_default)
+      return NULL;
+    return known ? json_string(known->name) : json_integer(value);
+  }
+  case PROTOBUF_C_TYPE_UINT32:
+  case PROTOBUF_C_TYPE_FIXED32:
+    number = *(const uint32_t *)at;
+    break;
+  default:
+    if (width(field) == 8) {
+      number = *(const int64_t *)at;
+      return number || keep_default ? json_sprintf("%lld", (long long)number) : NULL;
     }
-    case PROTOBUF_C_TYPE_MESSAGE: {
-      const ProtobufCMessage *message = *(ProtobufCMessage *const *)at;
-      return message ? message_json(message) : NULL;
-    }
-    case PROTOBUF_C_TYPE_BYTES: {
-      const ProtobufCBinaryData *data = at;
-      return keep_default || data->len ? bytes_json(data) : NULL;
-    }
-    case PROTOBUF_C_TYPE_BOOL:
-      return *(const protobuf_c_boolean *)at || keep_default ? json_boolean(*(const protobuf_c_boolean *)at) : NULL;
-    case PROTOBUF_C_TYPE_ENUM: {
-      int value = *(const int *)at;
-      const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(field->descriptor, value);
-      if (!value && !keep_default) return NULL;
-      return known ? json_string(known->name) : json_integer(value);
-    }
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32:
-      number = *(const uint32_t *)at;
-      break;
-    default:
-      if (width(field) == 8) {
-        number = *(const int64_t *)at;
-        return number || keep_default ? json_sprintf("%lld", (long long)number) : NULL;
-      }
-      number = *(const int32_t *)at;
+    number = *(const int32_t *)at;
   }
   return number || keep_default ? json_integer(number) : NULL;
 }
 
 /* protobuf-c does not mark the entries of maps; nothing else in the API is called ...Entry. */
 static bool is_map(const ProtobufCFieldDescriptor *field) {
-  if (field->type != PROTOBUF_C_TYPE_MESSAGE) return false;
+  if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+    return false;
   const ProtobufCMessageDescriptor *entry = field->descriptor;
   size_t n = strlen(entry->short_name);
   return n > 5 && !strcmp(entry->short_name + n - 5, "Entry") && entry->n_fields == 2;
@@ -102,7 +106,8 @@ static bool is_map(const ProtobufCFieldDescriptor *field) {
 static json_t *repeated_json(const ProtobufCFieldDescriptor *field, const void *base) {
   size_t n = *(const size_t *)((const char *)base + field->quantifier_offset);
   const char *items = *(char *const *)((const char *)base + field->offset);
-  if (!n) return NULL;
+  if (!n)
+    return NULL;
   json_t *json = is_map(field) ? json_object() : json_array();
   for (size_t i = 0; i < n; i++) {
     const void *at = items + i * width(field);
@@ -121,7 +126,8 @@ static json_t *repeated_json(const ProtobufCFieldDescriptor *field, const void *
 static void camel(const char *name, char *out, size_t size) {
   size_t n = 0;
   for (bool up = false; *name && n + 1 < size; name++) {
-    if (*name == '_') up = true;
+    if (*name == '_')
+      up = true;
     else {
       out[n++] = (char)(up ? toupper((unsigned char)*name) : *name);
       up = false;
@@ -131,18 +137,23 @@ static void camel(const char *name, char *out, size_t size) {
 }
 
 static json_t *message_json(const ProtobufCMessage *message) {
-  if (message->descriptor == &google__protobuf__timestamp__descriptor) return timestamp_json((const void *)message);
-  if (message->descriptor == &google__protobuf__duration__descriptor) return duration_json((const void *)message);
+  if (message->descriptor == &google__protobuf__timestamp__descriptor)
+    return timestamp_json((const void *)message);
+  if (message->descriptor == &google__protobuf__duration__descriptor)
+    return duration_json((const void *)message);
   json_t *json = json_object();
   for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
     const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
     const char *at = (const char *)message + field->offset;
     bool one_of = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
-    if (one_of && *(const uint32_t *)((const char *)message + field->quantifier_offset) != field->id) continue;
-    json_t *value = field->label == PROTOBUF_C_LABEL_REPEATED ? repeated_json(field, message) : value_json(field, at, one_of);
+    if (one_of && *(const uint32_t *)((const char *)message + field->quantifier_offset) != field->id)
+      continue;
+    json_t *value = field->label == PROTOBUF_C_LABEL_REPEATED ? repeated_json(field, message)
+                                                              : value_json(field, at, one_of);
     char name[64];
     camel(field->name, name, sizeof name);
-    if (value) json_object_set_new(json, name, value);
+    if (value)
+      json_object_set_new(json, name, value);
   }
   return json;
 }
@@ -151,7 +162,8 @@ char *json_pb_text(const void *message) {
   json_t *json = message_json(message);
   char *text = json_dumps(json, JSON_COMPACT);
   json_decref(json);
-  if (!text) abort();
+  if (!text)
+    abort();
   return text;
 }
 

@@ -34,7 +34,8 @@ static void a_sandbox(void **state) {
   box.n_labels = 1;
   box.claim_time = &time;
   box.idle_timeout = &idle;
-  expect(&box, "{\"name\":\"namespaces/default/sandboxes/x-abcde\",\"state\":\"CLAIMED\",\"labels\":{\"team\":\"a \\\"b\\\"\"},"
+  expect(&box, "{\"name\":\"namespaces/default/sandboxes/"
+               "x-abcde\",\"state\":\"CLAIMED\",\"labels\":{\"team\":\"a \\\"b\\\"\"},"
                "\"claimTime\":\"1970-01-01T00:00:01.500Z\",\"idleTimeout\":\"90.000s\"}");
 }
 

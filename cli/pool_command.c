@@ -7,57 +7,71 @@
 #include <stdio.h>
 
 static int list(Cli *cli, const Args *args) {
-  if (args->n_names) return cli_usage("pools list takes no names; pools get shows one");
+  if (args->n_names)
+    return cli_usage("pools list takes no names; pools get shows one");
   Sandplane__V1__ListPoolsRequest request = SANDPLANE__V1__LIST_POOLS_REQUEST__INIT;
   request.parent = args_has(args, "all-namespaces") ? (char *)"namespaces/-" : cli_parent(cli);
   Table *table = cli->format == FORMAT_TABLE ? pool_table() : NULL;
   Error err = {0};
   Sandplane__V1__ListPoolsResponse *page;
   do {
-    page = call_unary(cli, POOL_SERVICE "ListPools", &request, &sandplane__v1__list_pools_response__descriptor, &err);
+    page = call_unary(cli, POOL_SERVICE "ListPools", &request,
+                      &sandplane__v1__list_pools_response__descriptor, &err);
     for (size_t i = 0; page && i < page->n_pools; i++) {
-      if (table) pool_row(table, page->pools[i]);
-      else pool_print(cli, page->pools[i]);
+      if (table)
+        pool_row(table, page->pools[i]);
+      else
+        pool_print(cli, page->pools[i]);
     }
-    if (page) request.page_token = page->next_page_token;
+    if (page)
+      request.page_token = page->next_page_token;
   } while (page && request.page_token[0]);
-  if (table) table_print(table);
+  if (table)
+    table_print(table);
   return page ? 0 : cli_fail(cli, &err);
 }
 
 static int get(Cli *cli, const Args *args) {
-  if (args->n_names != 1) return cli_usage("pools get needs one POOL");
+  if (args->n_names != 1)
+    return cli_usage("pools get needs one POOL");
   Sandplane__V1__GetPoolRequest request = SANDPLANE__V1__GET_POOL_REQUEST__INIT;
   request.name = cli_name(cli, "pools", args->names[0]);
   Error err = {0};
-  Sandplane__V1__Pool *pool = call_unary(cli, POOL_SERVICE "GetPool", &request, &sandplane__v1__pool__descriptor, &err);
-  if (!pool) return cli_fail(cli, &err);
+  Sandplane__V1__Pool *pool =
+      call_unary(cli, POOL_SERVICE "GetPool", &request, &sandplane__v1__pool__descriptor, &err);
+  if (!pool)
+    return cli_fail(cli, &err);
   pool_print(cli, pool);
   return 0;
 }
 
 static int scale(Cli *cli, const Args *args) {
   int64_t replicas;
-  if (args->n_names != 2) return cli_usage("pools scale needs POOL and REPLICAS");
+  if (args->n_names != 2)
+    return cli_usage("pools scale needs POOL and REPLICAS");
   if (str_to_int64(args->names[1], 0, INT32_MAX, &replicas) < 0)
     return cli_usage("pools scale: \"%s\" is no number of sandboxes", args->names[1]);
   Sandplane__V1__ScalePoolRequest request = SANDPLANE__V1__SCALE_POOL_REQUEST__INIT;
   request.name = cli_name(cli, "pools", args->names[0]);
   request.replicas = (int32_t)replicas;
   Error err = {0};
-  Sandplane__V1__Pool *pool = call_unary(cli, POOL_SERVICE "ScalePool", &request, &sandplane__v1__pool__descriptor, &err);
-  if (!pool) return cli_fail(cli, &err);
+  Sandplane__V1__Pool *pool =
+      call_unary(cli, POOL_SERVICE "ScalePool", &request, &sandplane__v1__pool__descriptor, &err);
+  if (!pool)
+    return cli_fail(cli, &err);
   pool_print(cli, pool);
   return 0;
 }
 
-static int delete(Cli *cli, const Args *args) {
-  if (!args->n_names) return cli_usage("pools delete needs POOLs");
+static int delete (Cli *cli, const Args *args) {
+  if (!args->n_names)
+    return cli_usage("pools delete needs POOLs");
   for (size_t i = 0; i < args->n_names; i++) {
     Sandplane__V1__DeletePoolRequest request = SANDPLANE__V1__DELETE_POOL_REQUEST__INIT;
     request.name = cli_name(cli, "pools", args->names[i]);
     Error err = {0};
-    if (!call_unary(cli, POOL_SERVICE "DeletePool", &request, &google__protobuf__empty__descriptor, &err)) return cli_fail(cli, &err);
+    if (!call_unary(cli, POOL_SERVICE "DeletePool", &request, &google__protobuf__empty__descriptor, &err))
+      return cli_fail(cli, &err);
     printf("%s\n", cli->format == FORMAT_TABLE ? cli_short(request.name) : request.name);
   }
   return 0;

@@ -11,7 +11,8 @@ static void since(const Google__Protobuf__Timestamp *t, char out[16]) {
 }
 
 Table *pool_table(void) {
-  static const char *const HEADS[] = {"NAME", "TEMPLATE", "READY", "STARTING", "CLAIMED", "WAITING", "AGE", "REASON", NULL};
+  static const char *const HEADS[] = {"NAME",    "TEMPLATE", "READY",  "STARTING", "CLAIMED",
+                                      "WAITING", "AGE",      "REASON", NULL};
   return table_new(HEADS);
 }
 
@@ -22,7 +23,8 @@ void pool_row(Table *table, const Sandplane__V1__Pool *p) {
   snprintf(claimed, sizeof claimed, "%d", p->claimed_count);
   snprintf(waiting, sizeof waiting, "%d", p->waiting_count);
   since(p->create_time, age);
-  table_row(table, (const char *const[]){cli_short(p->name), cli_short(p->template_), ready, creating, claimed, waiting, age, p->reason});
+  table_row(table, (const char *const[]){cli_short(p->name), cli_short(p->template_), ready, creating,
+                                         claimed, waiting, age, p->reason});
 }
 
 void pool_print(const Cli *cli, const Sandplane__V1__Pool *p) {
@@ -34,7 +36,8 @@ void pool_print(const Cli *cli, const Sandplane__V1__Pool *p) {
     Table *table = pool_table();
     pool_row(table, p);
     table_print(table);
-    if (p->message[0]) printf("%s: %s\n", p->reason, p->message);
+    if (p->message[0])
+      printf("%s: %s\n", p->reason, p->message);
   }
 }
 

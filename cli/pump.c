@@ -26,14 +26,18 @@ struct Pump {
 static void progress(Pump *p, bool last) {
   int64_t now = clock_mono_ms();
   char done[16], total[16];
-  if (!p->config.progress || (last ? !p->shown : now < p->next_progress_ms)) return;
+  if (!p->config.progress || (last ? !p->shown : now < p->next_progress_ms))
+    return;
   p->next_progress_ms = now + PROGRESS_EVERY_MS;
   p->shown = true;
   table_size(p->sent, done);
   table_size(p->config.total, total);
-  if (p->config.total) fprintf(stderr, "\r%s: %s of %s\033[K", p->config.progress, done, total);
-  else fprintf(stderr, "\r%s: %s\033[K", p->config.progress, done);
-  if (last) fputc('\n', stderr);
+  if (p->config.total)
+    fprintf(stderr, "\r%s: %s of %s\033[K", p->config.progress, done, total);
+  else
+    fprintf(stderr, "\r%s: %s\033[K", p->config.progress, done);
+  if (last)
+    fputc('\n', stderr);
 }
 
 static void end(Pump *p) {
@@ -46,12 +50,15 @@ static void end(Pump *p) {
 /* false: nothing more to read now. */
 static bool read_one(Pump *p) {
   ssize_t n = read(p->config.fd, p->chunk, sizeof p->chunk);
-  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return false;
+  if (n < 0 && (errno == EINTR || errno == EAGAIN))
+    return false;
   if (n <= 0) {
     p->error = n < 0 ? errno : 0;
     end(p);
-    if (p->error) rpc_client_cancel(p->config.call);
-    else rpc_client_half_close(p->config.call);
+    if (p->error)
+      rpc_client_cancel(p->config.call);
+    else
+      rpc_client_half_close(p->config.call);
     return false;
   }
   p->config.send(p->config.call, p->chunk, (size_t)n);
@@ -60,30 +67,39 @@ static bool read_one(Pump *p) {
   return true;
 }
 
-static bool full(const Pump *p) { return rpc_client_pending_bytes(p->config.call) >= PUMP_PENDING_MAX; }
+static bool full(const Pump *p) {
+  return rpc_client_pending_bytes(p->config.call) >= PUMP_PENDING_MAX;
+}
 
 static void on_ready(int events, void *arg) {
   Pump *p = arg;
-  if (p->ended) return;
+  if (p->ended)
+    return;
   read_one(p);
-  if (p->ready) loop_fd_set(p->ready, full(p) ? 0 : LOOP_READ);
+  if (p->ready)
+    loop_fd_set(p->ready, full(p) ? 0 : LOOP_READ);
 }
 
 static void on_start(void *arg) {
   Pump *p = arg;
-  while (!p->ended && !full(p) && read_one(p)) continue;
+  while (!p->ended && !full(p) && read_one(p))
+    continue;
 }
 
 void pump_written(Pump *p) {
-  if (!p || p->ended || full(p)) return;
-  if (p->ready) loop_fd_set(p->ready, LOOP_READ);
-  else on_start(p);
+  if (!p || p->ended || full(p))
+    return;
+  if (p->ready)
+    loop_fd_set(p->ready, LOOP_READ);
+  else
+    on_start(p);
 }
 
 Pump *pump_new(const PumpConfig *config) {
   Pump *p = calloc(1, sizeof *p);
   struct stat st;
-  if (!p) abort();
+  if (!p)
+    abort();
   p->config = *config;
   p->next_progress_ms = clock_mono_ms() + PROGRESS_FIRST_MS;
   /* epoll takes neither files nor most character devices, and they never block for long */
@@ -98,10 +114,13 @@ Pump *pump_new(const PumpConfig *config) {
   return p;
 }
 
-int pump_error(const Pump *p) { return p ? p->error : 0; }
+int pump_error(const Pump *p) {
+  return p ? p->error : 0;
+}
 
 void pump_free(Pump *p) {
-  if (!p) return;
+  if (!p)
+    return;
   loop_fd_free(p->ready);
   loop_timer_free(p->start);
   free(p);

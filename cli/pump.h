@@ -1,7 +1,7 @@
 /* Bytes of a file descriptor into a call, as fast as the call takes them and no faster.
  *
- * What can be waited for (pipes, terminals, sockets) is waited for on the loop, so the call's answers are seen
- * meanwhile; regular files are read as the call drains. At most PUMP_PENDING_MAX bytes are queued.
+ * What can be waited for (pipes, terminals, sockets) is waited for on the loop, so the call's answers are
+ * seen meanwhile; regular files are read as the call drains. At most PUMP_PENDING_MAX bytes are queued.
  */
 #ifndef SANDPLANE_CLI_PUMP_H_
 #define SANDPLANE_CLI_PUMP_H_

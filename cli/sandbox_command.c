@@ -19,7 +19,8 @@ static int fill_env(Cli *cli, const Args *args, CreateRequest *request, Error *e
   for (int rc;; request->n_env++) {
     Sandplane__V1__CreateSandboxRequest__EnvEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__create_sandbox_request__env_entry__init(entry);
-    if ((rc = text_pair(cli, args, "env", request->n_env, &entry->key, &entry->value, err)) <= 0) return rc;
+    if ((rc = text_pair(cli, args, "env", request->n_env, &entry->key, &entry->value, err)) <= 0)
+      return rc;
     request->env[request->n_env] = entry;
   }
 }
@@ -29,7 +30,8 @@ static int fill_labels(Cli *cli, const Args *args, CreateRequest *request, Error
   for (int rc;; request->n_labels++) {
     Sandplane__V1__CreateSandboxRequest__LabelsEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__create_sandbox_request__labels_entry__init(entry);
-    if ((rc = text_pair(cli, args, "label", request->n_labels, &entry->key, &entry->value, err)) <= 0) return rc;
+    if ((rc = text_pair(cli, args, "label", request->n_labels, &entry->key, &entry->value, err)) <= 0)
+      return rc;
     request->labels[request->n_labels] = entry;
   }
 }
@@ -38,46 +40,61 @@ static int create(Cli *cli, const Args *args) {
   CreateRequest request = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__INIT;
   const char *pool = args_value(args, "pool"), *template = args_value(args, "template");
   Error err = {0};
-  if (args->n_names || args->n_command) return cli_usage("create takes no names: a sandbox's name is made for it");
-  if (!pool == !template) return cli_usage("create needs one of --pool and --template (sandctl pools list shows the pools)");
+  if (args->n_names || args->n_command)
+    return cli_usage("create takes no names: a sandbox's name is made for it");
+  if (!pool == !template)
+    return cli_usage("create needs one of --pool and --template (sandctl pools list shows the pools)");
   request.parent = cli_parent(cli);
-  if (pool) request.pool = cli_name(cli, "pools", pool);
-  if (template) request.template_ = cli_name(cli, "templates", template);
-  if (args_has(args, "request-id")) request.request_id = (char *)args_value(args, "request-id");
+  if (pool)
+    request.pool = cli_name(cli, "pools", pool);
+  if (template)
+    request.template_ = cli_name(cli, "templates", template);
+  if (args_has(args, "request-id"))
+    request.request_id = (char *)args_value(args, "request-id");
   request.ttl = text_duration(cli, args, "ttl", &err);
   request.idle_timeout = text_duration(cli, args, "idle-timeout", &err);
   request.max_wait = text_duration(cli, args, "wait", &err);
   if (err.kind || fill_env(cli, args, &request, &err) < 0 || fill_labels(cli, args, &request, &err) < 0)
     return cli_usage("%s", err.message);
-  if (request.max_wait && !cli->timeout_given) cli->timeout_ms = request.max_wait->seconds * 1000 + WAIT_MARGIN_MS;
+  if (request.max_wait && !cli->timeout_given)
+    cli->timeout_ms = request.max_wait->seconds * 1000 + WAIT_MARGIN_MS;
   int64_t before = clock_mono_us();
   Sandplane__V1__Sandbox *box =
       call_unary(cli, SANDBOX_SERVICE "CreateSandbox", &request, &sandplane__v1__sandbox__descriptor, &err);
-  if (!box) return cli_fail(cli, &err);
+  if (!box)
+    return cli_fail(cli, &err);
   int64_t took = clock_mono_us() - before;
-  if (cli->format == FORMAT_TABLE) printf("%s  (%.1f ms)\n", cli_short(box->name), (double)took / 1000);
-  else sandbox_print(cli, box);
+  if (cli->format == FORMAT_TABLE)
+    printf("%s  (%.1f ms)\n", cli_short(box->name), (double)took / 1000);
+  else
+    sandbox_print(cli, box);
   return 0;
 }
 
 static int get(Cli *cli, const Args *args) {
-  if (args->n_names != 1) return cli_usage("get needs one NAME");
+  if (args->n_names != 1)
+    return cli_usage("get needs one NAME");
   Sandplane__V1__GetSandboxRequest request = SANDPLANE__V1__GET_SANDBOX_REQUEST__INIT;
   request.name = cli_name(cli, "sandboxes", args->names[0]);
   Error err = {0};
-  Sandplane__V1__Sandbox *box = call_unary(cli, SANDBOX_SERVICE "GetSandbox", &request, &sandplane__v1__sandbox__descriptor, &err);
-  if (!box) return cli_fail(cli, &err);
+  Sandplane__V1__Sandbox *box =
+      call_unary(cli, SANDBOX_SERVICE "GetSandbox", &request, &sandplane__v1__sandbox__descriptor, &err);
+  if (!box)
+    return cli_fail(cli, &err);
   sandbox_print(cli, box);
   return 0;
 }
 
 static int update(Cli *cli, const Args *args) {
-  if (args->n_names != 1) return cli_usage("update needs one NAME");
+  if (args->n_names != 1)
+    return cli_usage("update needs one NAME");
   Error err = {0};
   Google__Protobuf__Duration *ttl = text_duration(cli, args, "ttl", &err);
   Google__Protobuf__Duration *idle = text_duration(cli, args, "idle-timeout", &err);
-  if (err.kind) return cli_usage("%s", err.message);
-  if (!ttl && !idle) return cli_usage("update needs --ttl or --idle-timeout");
+  if (err.kind)
+    return cli_usage("%s", err.message);
+  if (!ttl && !idle)
+    return cli_usage("update needs --ttl or --idle-timeout");
   char *paths[2];
   Google__Protobuf__FieldMask mask = GOOGLE__PROTOBUF__FIELD_MASK__INIT;
   Google__Protobuf__Timestamp end = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
@@ -98,7 +115,8 @@ static int update(Cli *cli, const Args *args) {
   request.update_mask = &mask;
   Sandplane__V1__Sandbox *now =
       call_unary(cli, SANDBOX_SERVICE "UpdateSandbox", &request, &sandplane__v1__sandbox__descriptor, &err);
-  if (!now) return cli_fail(cli, &err);
+  if (!now)
+    return cli_fail(cli, &err);
   sandbox_print(cli, now);
   return 0;
 }
@@ -117,28 +135,37 @@ static int delete_all(Cli *cli, const Args *args) {
   Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;
   Error err = {0};
   request.parent = cli_parent(cli);
-  if (args_has(args, "selector")) request.label_selector = (char *)args_value(args, "selector");
+  if (args_has(args, "selector"))
+    request.label_selector = (char *)args_value(args, "selector");
   int code = 0;
   for (;;) {
-    Sandplane__V1__ListSandboxesResponse *page = call_unary(cli, SANDBOX_SERVICE "ListSandboxes", &request,
-                                                            &sandplane__v1__list_sandboxes_response__descriptor, &err);
-    if (!page) return cli_fail(cli, &err);
+    Sandplane__V1__ListSandboxesResponse *page =
+        call_unary(cli, SANDBOX_SERVICE "ListSandboxes", &request,
+                   &sandplane__v1__list_sandboxes_response__descriptor, &err);
+    if (!page)
+      return cli_fail(cli, &err);
     for (size_t i = 0; i < page->n_sandboxes; i++)
-      if (page->sandboxes[i]->state != SANDPLANE__V1__SANDBOX__STATE__RELEASING && delete_one(cli, page->sandboxes[i]->name))
+      if (page->sandboxes[i]->state != SANDPLANE__V1__SANDBOX__STATE__RELEASING &&
+          delete_one(cli, page->sandboxes[i]->name))
         code = EXIT_FAILED;
-    if (!page->next_page_token[0]) return code;
+    if (!page->next_page_token[0])
+      return code;
     request.page_token = page->next_page_token;
   }
 }
 
-static int delete(Cli *cli, const Args *args) {
+static int delete (Cli *cli, const Args *args) {
   bool all = args_has(args, "all");
-  if (args_has(args, "selector") && !all) return cli_usage("--selector goes with --all");
-  if (all == (args->n_names > 0)) return cli_usage("delete needs NAMEs, or --all");
-  if (all) return delete_all(cli, args);
+  if (args_has(args, "selector") && !all)
+    return cli_usage("--selector goes with --all");
+  if (all == (args->n_names > 0))
+    return cli_usage("delete needs NAMEs, or --all");
+  if (all)
+    return delete_all(cli, args);
   int code = 0;
   for (size_t i = 0; i < args->n_names; i++)
-    if (delete_one(cli, cli_name(cli, "sandboxes", args->names[i]))) code = EXIT_FAILED;
+    if (delete_one(cli, cli_name(cli, "sandboxes", args->names[i])))
+      code = EXIT_FAILED;
   return code;
 }
 
@@ -168,7 +195,9 @@ static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 const Command SANDBOX_COMMANDS[] = {
     {"create", "--pool POOL [options]", "Claims a sandbox and prints its name.", CREATE, create},
     {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get},
-    {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.", UPDATE, update},
-    {"delete", "NAME... | --all [--selector LABELS]", "Gives sandboxes back; they are destroyed.", DELETE, delete},
+    {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
+     UPDATE, update},
+    {"delete", "NAME... | --all [--selector LABELS]", "Gives sandboxes back; they are destroyed.", DELETE,
+     delete},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -12,9 +12,13 @@ static const char *const HEADS[] = {"NAME", "POOL", "STATE", "AGE", "CLAIMED", "
 /* As much of labels as fits in a line is enough. */
 enum { LABELS_MAX = 120 };
 
-static int64_t ms_of(const Google__Protobuf__Timestamp *t) { return t->seconds * 1000 + t->nanos / 1000000; }
+static int64_t ms_of(const Google__Protobuf__Timestamp *t) {
+  return t->seconds * 1000 + t->nanos / 1000000;
+}
 
-static void since(const Google__Protobuf__Timestamp *t, char out[16]) { table_age(t ? clock_wall_ms() - ms_of(t) : -1, out); }
+static void since(const Google__Protobuf__Timestamp *t, char out[16]) {
+  table_age(t ? clock_wall_ms() - ms_of(t) : -1, out);
+}
 
 static void until(const Google__Protobuf__Timestamp *t, char out[16]) {
   int64_t left = t ? ms_of(t) - clock_wall_ms() : -1;
@@ -22,16 +26,20 @@ static void until(const Google__Protobuf__Timestamp *t, char out[16]) {
 }
 
 const char *sandbox_state_name(const Sandplane__V1__Sandbox *box) {
-  const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(&sandplane__v1__sandbox__state__descriptor, box->state);
+  const ProtobufCEnumValue *value =
+      protobuf_c_enum_descriptor_get_value(&sandplane__v1__sandbox__state__descriptor, box->state);
   return value ? value->name : "?";
 }
 
 static void labels_text(const Sandplane__V1__Sandbox *box, Buf *text) {
   for (size_t i = 0; i < box->n_labels; i++)
-    if (buf_printf(text, "%s%s=%s", i ? "," : "", box->labels[i]->key, box->labels[i]->value) < 0) return;
+    if (buf_printf(text, "%s%s=%s", i ? "," : "", box->labels[i]->key, box->labels[i]->value) < 0)
+      return;
 }
 
-Table *sandbox_table(void) { return table_new(HEADS); }
+Table *sandbox_table(void) {
+  return table_new(HEADS);
+}
 
 void sandbox_row(Table *table, const Sandplane__V1__Sandbox *box) {
   char age[16], claimed[16], expires[16];
@@ -40,15 +48,18 @@ void sandbox_row(Table *table, const Sandplane__V1__Sandbox *box) {
   since(box->claim_time, claimed);
   until(box->expire_time, expires);
   labels_text(box, &labels);
-  table_row(table, (const char *const[]){cli_short(box->name), cli_short(box->pool), sandbox_state_name(box), age, claimed,
-                                         expires, buf_str(&labels)});
+  table_row(table, (const char *const[]){cli_short(box->name), cli_short(box->pool), sandbox_state_name(box),
+                                         age, claimed, expires, buf_str(&labels)});
   buf_deinit(&labels);
 }
 
 void sandbox_event(const Cli *cli, const char *event, const Sandplane__V1__Sandbox *box) {
-  if (cli->format == FORMAT_NAME) printf("%s\n", box->name);
-  else if (event[0] == 'D') printf("%-9s %s\n", event, cli_short(box->name));
-  else printf("%-9s %s  %s  %s\n", event, cli_short(box->name), sandbox_state_name(box), cli_short(box->pool));
+  if (cli->format == FORMAT_NAME)
+    printf("%s\n", box->name);
+  else if (event[0] == 'D')
+    printf("%-9s %s\n", event, cli_short(box->name));
+  else
+    printf("%-9s %s  %s  %s\n", event, cli_short(box->name), sandbox_state_name(box), cli_short(box->pool));
   fflush(stdout);
 }
 
@@ -64,8 +75,10 @@ void sandbox_print(const Cli *cli, const Sandplane__V1__Sandbox *box) {
   char text[32];
   Buf labels = BUF_INIT(LABELS_MAX * 64);
   labels_text(box, &labels);
-  printf("name:      %s\nuid:       %s\nstate:     %s\npool:      %s\ntemplate:  %s\nisolation: %s\naddress:   %s\n", box->name,
-         box->uid, sandbox_state_name(box), box->pool, box->template_, box->runtime_class, box->address);
+  printf("name:      %s\nuid:       %s\nstate:     %s\npool:      %s\ntemplate:  %s\nisolation: %s\naddress: "
+         "  %s\n",
+         box->name, box->uid, sandbox_state_name(box), box->pool, box->template_, box->runtime_class,
+         box->address);
   since(box->create_time, text);
   printf("age:       %s\n", text);
   if (box->claim_time) {
@@ -80,7 +93,8 @@ void sandbox_print(const Cli *cli, const Sandplane__V1__Sandbox *box) {
     table_age(box->idle_timeout->seconds * 1000, text);
     printf("idle end:  after %s\n", text);
   }
-  if (labels.len) printf("labels:    %s\n", buf_str(&labels));
+  if (labels.len)
+    printf("labels:    %s\n", buf_str(&labels));
   buf_deinit(&labels);
   for (size_t i = 0; i < box->n_conditions; i++) {
     const Sandplane__V1__Condition *c = box->conditions[i];

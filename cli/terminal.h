@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Every key goes to the command as a byte, until terminal_restore; that also runs when the process exits or is
- * ended by SIGTERM or SIGHUP. false: standard input is no terminal. */
+/* Every key goes to the command as a byte, until terminal_restore; that also runs when the process exits or
+ * is ended by SIGTERM or SIGHUP. false: standard input is no terminal. */
 bool terminal_raw(void);
 void terminal_restore(void);
 /* Of standard output, or of standard input; 80 by 24 when neither is one. */
