@@ -1,11 +1,15 @@
 /* exec: a command in a sandbox as if it ran here.
  *
  * Output arrives as it is written, stdout and stderr apart; with -i standard input goes along, with -t the
- * command has a terminal and this one hands over every key and every change of its size. Ctrl-C and SIGTERM
- * go to the command; the third one ends sandctl itself. The exit code is the command's, 128 + n for signal n,
- * 124 when its --limit ended it.
+ * command has a terminal and this one hands over every key and every change of its size. The exit code is
+ * the command's, 128 + n for signal n, 124 when its --limit ended it.
+ *
+ * Signals go to the command while the stream to it is open; the third that asks it to end kills it. Closing
+ * standard input closes the stream (the API has no other way), so from then on, and so without -i from the
+ * start, the first such signal kills the command.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,10 +32,27 @@ typedef struct Exec {
   RpcClientCall *call; /* NULL when it is over */
   Pump *pump;
   bool forward_stdin, terminal;
-  int interrupts;
-  int code; /* -1: not ended yet */
+  int n_ends; /* signals that asked for the end */
+  int killed; /* the one that ended the call; 0: none */
+  int code;   /* -1: not ended yet */
   Error err;
 } Exec;
+
+/* What is handed on. */
+static const struct {
+  int signo;
+  bool ends;     /* a person or a supervisor wants the end */
+  bool terminal; /* also with -t: else terminal.h's handlers put the terminal right and end sandctl */
+} FORWARDED[] = {
+    {SIGINT, true, true},  {SIGQUIT, true, true},  {SIGTERM, true, false},
+    {SIGHUP, true, false}, {SIGUSR1, false, true}, {SIGUSR2, false, true},
+};
+
+typedef struct Forward {
+  Exec *exec;
+  size_t row;
+  LoopSignal *signal;
+} Forward;
 
 static void send_stdin(RpcClientCall *call, const uint8_t *data, size_t len) {
   Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
@@ -40,24 +61,38 @@ static void send_stdin(RpcClientCall *call, const uint8_t *data, size_t len) {
   call_write(call, &request);
 }
 
-static void send_signal(Exec *e, int signo) {
-  Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
+static bool stream_open(const Exec *e) {
+  return e->forward_stdin ? !pump_ended(e->pump) : e->terminal;
+}
+
+static void on_signal(void *arg) {
+  Forward *forward = arg;
+  Exec *e = forward->exec;
+  int signo = FORWARDED[forward->row].signo;
+  bool ends = FORWARDED[forward->row].ends;
   if (!e->call)
     return;
-  if (++e->interrupts >= IMPATIENT) {
+  if (ends && (++e->n_ends >= IMPATIENT || !stream_open(e))) {
+    e->killed = signo;
     rpc_client_cancel(e->call);
     return;
   }
+  Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
   request.request_case = SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_SIGNAL;
   request.signal = signo;
   call_write(e->call, &request);
 }
 
-static void on_interrupt(void *arg) {
-  send_signal(arg, SIGINT);
-}
-static void on_terminate(void *arg) {
-  send_signal(arg, SIGTERM);
+/* One that sandctl was told to ignore (nohup, a script's background) stays ignored. */
+static void forward_signals(Exec *e, Forward *forwards) {
+  for (size_t i = 0; i < ARRAY_LEN(FORWARDED); i++) {
+    struct sigaction now;
+    forwards[i] = (Forward){.exec = e, .row = i};
+    if (e->terminal && !FORWARDED[i].terminal)
+      continue;
+    if (sigaction(FORWARDED[i].signo, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+      forwards[i].signal = loop_signal_new(e->cli->loop, FORWARDED[i].signo, on_signal, &forwards[i]);
+  }
 }
 
 static void on_resize(void *arg) {
@@ -76,10 +111,12 @@ static void on_resize(void *arg) {
 static int put(int fd, ProtobufCBinaryData data) {
   while (data.len) {
     ssize_t n = write(fd, data.data, data.len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
+    if (n < 0 && errno == EAGAIN) /* who shares our terminal may have made it non-blocking */
+      poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+    else if (n < 0 && errno != EINTR)
       return -1;
+    if (n < 0)
+      continue;
     data.data += n;
     data.len -= (size_t)n;
   }
@@ -139,17 +176,17 @@ static int fill_command(Cli *cli, const Args *args, Sandplane__V1__Command *comm
   if (args_has(args, "workdir"))
     command->working_dir = (char *)args_value(args, "workdir");
   command->timeout = text_duration(cli, args, "limit", &err);
+  if (err.kind)
+    return cli_usage("%s", err.message);
   command->env = arena_alloc(cli->arena, ARGS_MAX * sizeof *command->env);
-  for (int rc = err.kind ? -1 : 1; rc != 0; command->n_env += rc > 0) {
+  for (;; command->n_env++) {
     Sandplane__V1__Command__EnvEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__command__env_entry__init(entry);
-    if (rc > 0)
-      rc = text_pair(cli, args, "env", command->n_env, &entry->key, &entry->value, &err);
-    if (rc < 0)
-      return cli_usage("%s", err.message);
+    int rc = text_pair(cli, args, "env", command->n_env, &entry->key, &entry->value, &err);
+    if (rc <= 0)
+      return rc < 0 ? cli_usage("%s", err.message) : 0;
     command->env[command->n_env] = entry;
   }
-  return 0;
 }
 
 static int run(Cli *cli, Exec *e, const Sandplane__V1__ExecStreamRequest__Start *start) {
@@ -164,18 +201,20 @@ static int run(Cli *cli, Exec *e, const Sandplane__V1__ExecStreamRequest__Start 
   if (!e->forward_stdin && !e->terminal)
     rpc_client_half_close(e->call);
   rpc_client_read(e->call);
-  LoopSignal *interrupt = loop_signal_new(cli->loop, SIGINT, on_interrupt, e);
-  LoopSignal *terminate = e->terminal ? NULL : loop_signal_new(cli->loop, SIGTERM, on_terminate, e);
+  Forward forwards[ARRAY_LEN(FORWARDED)];
+  forward_signals(e, forwards);
   LoopSignal *resize = e->terminal ? loop_signal_new(cli->loop, SIGWINCH, on_resize, e) : NULL;
   loop_run(cli->loop);
-  loop_signal_free(interrupt);
-  loop_signal_free(terminate);
-  loop_signal_free(resize);
+  for (size_t i = 0; i < ARRAY_LEN(forwards); i++)
+    if (forwards[i].signal)
+      loop_signal_free(forwards[i].signal);
+  if (resize)
+    loop_signal_free(resize);
   pump_free(e->pump);
   terminal_restore();
   if (e->code >= 0)
     return e->code;
-  return e->interrupts >= IMPATIENT ? EXIT_SIGNAL_BASE + SIGINT : cli_fail(cli, &e->err);
+  return e->killed ? EXIT_SIGNAL_BASE + e->killed : cli_fail(cli, &e->err);
 }
 
 static int exec(Cli *cli, const Args *args) {

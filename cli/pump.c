@@ -114,6 +114,10 @@ Pump *pump_new(const PumpConfig *config) {
   return p;
 }
 
+bool pump_ended(const Pump *p) {
+  return p && p->ended;
+}
+
 int pump_error(const Pump *p) {
   return p ? p->error : 0;
 }

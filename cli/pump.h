@@ -28,6 +28,8 @@ typedef struct PumpConfig {
 Pump *pump_new(const PumpConfig *config);
 /* From the call's on_written. */
 void pump_written(Pump *pump);
+/* Its bytes have ended; not so before it was made (NULL). */
+bool pump_ended(const Pump *pump);
 /* errno of a failed read, else 0. */
 int pump_error(const Pump *pump);
 void pump_free(Pump *pump); /* NULL-safe */
