@@ -79,6 +79,8 @@ static int put_file(Cli *cli, const char *from, const char *to, Error *err) {
 
 typedef struct Download {
   int fd;
+  bool is_new; /* ours, to be renamed */
+  mode_t umask;
   const char *path;
   Error *err;
 } Download;
@@ -86,8 +88,8 @@ typedef struct Download {
 static int on_data(void *arg, const void *message) {
   Download *d = arg;
   const Sandplane__V1__ReadFileResponse *part = message;
-  if (part->info && d->fd != STDOUT_FILENO)
-    fchmod(d->fd, part->info->mode & 0777);
+  if (part->info && d->is_new)
+    fchmod(d->fd, part->info->mode & 0777 & ~d->umask);
   for (size_t done = 0; done < part->data.len;) {
     ssize_t n = write(d->fd, part->data.data + done, part->data.len - done);
     if (n < 0 && errno != EINTR)
@@ -98,6 +100,27 @@ static int on_data(void *arg, const void *message) {
   return 0;
 }
 
+/* Opens where the download goes. A regular file, also one behind a symbolic link, is written beside it under
+ * *ret_temp; a device or pipe (/dev/null) is written itself. */
+static int open_target(Cli *cli, Download *d, char **ret_temp, Error *err) {
+  struct stat st;
+  bool there = stat(d->path, &st) == 0;
+  if (there && !S_ISREG(st.st_mode)) {
+    d->fd = open(d->path, O_WRONLY | O_CLOEXEC);
+    return d->fd < 0 ? local_error(err, d->path) : 0;
+  }
+  char *real = there ? realpath(d->path, NULL) : NULL;
+  if (real)
+    d->path = arena_strdup(cli->arena, real);
+  free(real);
+  *ret_temp = arena_printf(cli->arena, "%s.XXXXXX", d->path);
+  d->fd = mkostemp(*ret_temp, O_CLOEXEC);
+  d->is_new = true;
+  d->umask = umask(0);
+  umask(d->umask);
+  return d->fd < 0 ? local_error(err, d->path) : 0;
+}
+
 /* The local file appears whole, by rename, or not at all. */
 static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
   Sandplane__V1__ReadFileRequest request = SANDPLANE__V1__READ_FILE_REQUEST__INIT;
@@ -106,10 +129,10 @@ static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
   struct stat st;
   if (!is_stdout && stat(to, &st) == 0 && S_ISDIR(st.st_mode))
     to = arena_printf(cli->arena, "%s/%s", to, cli_short(request.path));
-  char *temp = arena_printf(cli->arena, "%s.XXXXXX", to);
-  Download d = {.path = to, .err = err, .fd = is_stdout ? STDOUT_FILENO : mkostemp(temp, O_CLOEXEC)};
-  if (d.fd < 0)
-    return local_error(err, to);
+  char *temp = NULL;
+  Download d = {.path = to, .err = err, .fd = STDOUT_FILENO};
+  if (!is_stdout && open_target(cli, &d, &temp, err) < 0)
+    return -1;
   if (!cli->timeout_given)
     cli->timeout_ms = INT64_MAX;
   int rc = call_stream(cli, SANDBOX_SERVICE "ReadFile", &request,
@@ -117,10 +140,10 @@ static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
   if (is_stdout)
     return rc;
   if (close(d.fd) != 0 && rc == 0)
-    rc = local_error(err, to);
-  if (rc == 0 && rename(temp, to) != 0)
-    rc = local_error(err, to);
-  if (rc != 0)
+    rc = local_error(err, d.path);
+  if (rc == 0 && d.is_new && rename(temp, d.path) != 0)
+    rc = local_error(err, d.path);
+  if (rc != 0 && d.is_new)
     unlink(temp);
   return rc;
 }
@@ -175,9 +198,13 @@ static int ls(Cli *cli, const Args *args) {
   Error err = {0};
   int rc = call_stream(cli, SANDBOX_SERVICE "ListFiles", &request,
                        &sandplane__v1__list_files_response__descriptor, on_files, &l, &err);
+  if (rc < 0) {
+    table_free(l.table);
+    return cli_fail(cli, &err);
+  }
   if (l.table)
     table_print(l.table);
-  return rc < 0 ? cli_fail(cli, &err) : 0;
+  return 0;
 }
 
 static int rm(Cli *cli, const Args *args) {

@@ -23,15 +23,36 @@ Table *table_new(const char *const *heads) {
   return t;
 }
 
+/* Columns of a terminal, with one for every code point. */
+static size_t width_of(const char *cell) {
+  size_t n = 0;
+  for (; *cell; cell++)
+    n += (*cell & 0xc0) != 0x80;
+  return n;
+}
+
+void table_printable(char *text) {
+  for (unsigned char *c = (unsigned char *)text; *c; c++) {
+    if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) { /* U+0080 to U+009F */
+      *c++ = '?';
+      *c = '?';
+    } else if (*c < ' ' || *c == 0x7f) {
+      *c = '?';
+    }
+  }
+}
+
 void table_row(Table *t, const char *const *cells) {
   t->cells = realloc(t->cells, (t->n_rows + 1) * t->n_columns * sizeof *t->cells);
   if (!t->cells)
     abort();
   for (size_t i = 0; i < t->n_columns; i++) {
     const char *cell = str_empty(cells[i]) ? "-" : cells[i];
-    t->cells[t->n_rows * t->n_columns + i] = str_dup(cell);
-    if (strlen(cell) > t->widths[i])
-      t->widths[i] = strlen(cell);
+    char *copy = str_dup(cell);
+    table_printable(copy);
+    t->cells[t->n_rows * t->n_columns + i] = copy;
+    if (width_of(copy) > t->widths[i])
+      t->widths[i] = width_of(copy);
   }
   t->n_rows++;
 }
@@ -42,9 +63,16 @@ void table_print(Table *t) {
     if (column + 1 == t->n_columns)
       printf("%s\n", t->cells[i]);
     else
-      printf("%-*s  ", (int)t->widths[column], t->cells[i]);
-    free(t->cells[i]);
+      printf("%s%*s", t->cells[i], (int)(t->widths[column] - width_of(t->cells[i])) + 2, "");
   }
+  table_free(t);
+}
+
+void table_free(Table *t) {
+  if (!t)
+    return;
+  for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+    free(t->cells[i]);
   free(t->cells);
   free(t);
 }

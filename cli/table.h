@@ -14,6 +14,11 @@ Table *table_new(const char *const *heads);
 void table_row(Table *table, const char *const *cells);
 /* Prints and frees. */
 void table_print(Table *table);
+/* Frees only; NULL-safe. */
+void table_free(Table *table);
+/* Names of files and messages come out of sandboxes: control characters, which a terminal would obey, become
+ * question marks. */
+void table_printable(char *text);
 
 /* "12s", "5m", "3h", "2d"; "-" for less than 0. out holds 16 bytes. */
 void table_age(int64_t ms, char out[16]);

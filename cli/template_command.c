@@ -25,9 +25,13 @@ static int list(Cli *cli, const Args *args) {
     if (page)
       request.page_token = page->next_page_token;
   } while (page && request.page_token[0]);
+  if (!page) {
+    table_free(table);
+    return cli_fail(cli, &err);
+  }
   if (table)
     table_print(table);
-  return page ? 0 : cli_fail(cli, &err);
+  return 0;
 }
 
 static int get(Cli *cli, const Args *args) {
