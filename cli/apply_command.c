@@ -38,6 +38,13 @@ static int read_all(int fd, Buf *text) {
   }
 }
 
+static void applied(const Cli *cli, const char *kind, const char *name) {
+  if (cli->format == FORMAT_NAME)
+    printf("%s\n", name);
+  else
+    printf("%s/%s configured\n", kind, cli_short(name));
+}
+
 static int apply_template(Cli *cli, const char *doc, size_t len, Error *err) {
   Sandplane__V1__Template template = SANDPLANE__V1__TEMPLATE__INIT;
   Sandplane__V1__ApplyTemplateRequest request = SANDPLANE__V1__APPLY_TEMPLATE_REQUEST__INIT;
@@ -47,7 +54,7 @@ static int apply_template(Cli *cli, const char *doc, size_t len, Error *err) {
       call_unary(cli, TEMPLATE_SERVICE "ApplyTemplate", &request, &sandplane__v1__template__descriptor, err);
   if (!now)
     return -1;
-  printf("template %s applied\n", cli_short(now->name));
+  applied(cli, "template", now->name);
   return 0;
 }
 
@@ -63,14 +70,25 @@ static int apply_pool(Cli *cli, const ManifestPool *p, Error *err) {
       call_unary(cli, POOL_SERVICE "ApplyPool", &request, &sandplane__v1__pool__descriptor, err);
   if (!now)
     return -1;
-  printf("pool %s applied, %d replicas\n", cli_short(now->name), now->replicas);
+  applied(cli, "pool", now->name);
   return 0;
+}
+
+/* The manifest alone says where it goes; a --namespace that says otherwise is a mistake. */
+static int check_namespace(const Cli *cli, const Manifest *m, Error *err) {
+  const char *ns = m->kind == MANIFEST_TEMPLATE ? m->template_.ns : m->pool.ns;
+  if (!cli->ns_given || !strcmp(ns, cli->ns))
+    return 0;
+  return error_field(err, "metadata.namespace",
+                     "the manifest goes to %s, --namespace says %s; make them equal", ns, cli->ns);
 }
 
 static int on_document(void *arg, const char *doc, size_t len, int line, Error *err) {
   Apply *a = arg;
   Manifest manifest = {0};
   int rc = manifest_parse(doc, len, &manifest, err);
+  if (rc == 0)
+    rc = check_namespace(a->cli, &manifest, err);
   if (rc == 0 && a->send)
     rc = manifest.kind == MANIFEST_TEMPLATE ? apply_template(a->cli, doc, len, err)
                                             : apply_pool(a->cli, &manifest.pool, err);

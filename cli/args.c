@@ -60,27 +60,40 @@ static int letters(const Option *const *tables, Args *args, const char *text, co
   return 0;
 }
 
-int args_parse(const Option *const *tables, int argc, char **argv, Args *ret_args, Error *err) {
-  Args *args = ret_args;
-  memset(args, 0, sizeof *args);
-  for (int i = 0; i < argc; i++) {
+/* "-" alone is a name: standard input or output. */
+static bool is_option(const char *text) {
+  return text[0] == '-' && text[1] && strcmp(text, "--") != 0;
+}
+
+int args_leading(const Option *const *tables, int argc, char **argv, Args *args, Error *err) {
+  int i = 0;
+  while (i < argc && is_option(argv[i])) {
     const char *text = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
-    if (!strcmp(text, "--")) {
-      args->command = argv + i + 1;
-      args->n_command = (size_t)(argc - i - 1);
-      return 0;
-    }
-    if (text[0] != '-' || !text[1]) { /* "-" alone is a name: standard input or output */
-      if (args->n_names == ARGS_MAX)
-        return error_set(err, ERROR_INVALID_ARGUMENT, "too many names");
-      args->names[args->n_names++] = text;
-      continue;
-    }
     int taken =
         text[1] == '-' ? long_option(tables, args, text, next, err) : letters(tables, args, text, next, err);
     if (taken < 0)
       return -1;
+    i += 1 + taken;
+  }
+  return i;
+}
+
+int args_parse(const Option *const *tables, int argc, char **argv, Args *args, Error *err) {
+  for (int i = 0; i < argc;) {
+    int taken = args_leading(tables, argc - i, argv + i, args, err);
+    if (taken < 0)
+      return -1;
     i += taken;
+    if (i == argc)
+      break;
+    if (!strcmp(argv[i], "--")) {
+      args->command = argv + i + 1;
+      args->n_command = (size_t)(argc - i - 1);
+      break;
+    }
+    if (args->n_names == ARGS_MAX)
+      return error_set(err, ERROR_INVALID_ARGUMENT, "too many names");
+    args->names[args->n_names++] = argv[i++];
   }
   return 0;
 }

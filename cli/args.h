@@ -33,8 +33,11 @@ typedef struct Args {
   size_t n_command;
 } Args;
 
-/* tables: NULL-terminated list of tables, each ended by an option without a name. */
-int args_parse(const Option *const *tables, int argc, char **argv, Args *ret_args, Error *err) MUST_CHECK;
+/* tables: NULL-terminated list of tables, each ended by an option without a name. Both add to *args, which is
+ * zeroed before the first. */
+int args_parse(const Option *const *tables, int argc, char **argv, Args *args, Error *err) MUST_CHECK;
+/* Only the options before the first name or "--". Returns how many of argv they are, -1. */
+int args_leading(const Option *const *tables, int argc, char **argv, Args *args, Error *err) MUST_CHECK;
 bool args_has(const Args *args, const char *name);
 /* The last value given; NULL: none. */
 const char *args_value(const Args *args, const char *name);

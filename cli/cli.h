@@ -19,6 +19,7 @@ typedef enum Format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NAME } Format;
 typedef struct Cli {
   const char *server;
   const char *ns;
+  bool ns_given;
   int64_t timeout_ms; /* of one call; INT64_MAX: none */
   bool timeout_given;
   Format format;

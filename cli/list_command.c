@@ -1,69 +1,39 @@
-/* list, and list --watch, which goes on over a lost connection without a gap: each event has a token. */
+/* list and list --watch. */
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "api/sandplane/v1/sandbox.pb-c.h"
 #include "cli/call.h"
 #include "cli/json_pb.h"
 #include "cli/sandbox_print.h"
-#include "lib/base/str.h"
-
-/* Between two tries after the connection was lost. */
-enum { RETRY_US = 500000 };
-
-typedef Sandplane__V1__WatchSandboxesResponse Event;
-
-typedef struct Watch {
-  Cli *cli;
-  char *token; /* of the last event */
-} Watch;
+#include "cli/watch.h"
 
 static char *parent_of(Cli *cli, const Args *args) {
   return args_has(args, "all-namespaces") ? arena_strdup(cli->arena, "namespaces/-") : cli_parent(cli);
 }
 
-static int on_event(void *arg, const void *message) {
-  Watch *watch = arg;
-  const Event *event = message;
+static int on_event(void *arg, const Sandplane__V1__WatchSandboxesResponse *event) {
+  const Cli *cli = arg;
   const ProtobufCEnumValue *type = protobuf_c_enum_descriptor_get_value(
       &sandplane__v1__watch_sandboxes_response__event_type__descriptor, event->type);
-  str_freep(&watch->token);
-  watch->token = str_dup(event->resume_token);
-  if (watch->cli->format == FORMAT_JSON) {
+  if (cli->format == FORMAT_JSON) {
     json_pb_print(event);
     fflush(stdout);
   } else if (event->sandbox && type) {
-    sandbox_event(watch->cli, type->name, event->sandbox);
+    sandbox_event(cli, type->name, event->sandbox);
   }
   return 0;
 }
 
 static int watch(Cli *cli, const Args *args) {
   Sandplane__V1__WatchSandboxesRequest request = SANDPLANE__V1__WATCH_SANDBOXES_REQUEST__INIT;
-  Watch state = {.cli = cli};
+  Error err;
   request.parent = parent_of(cli, args);
   if (args_has(args, "selector"))
     request.label_selector = (char *)args_value(args, "selector");
   if (args_has(args, "pool"))
     request.pool = cli_name(cli, "pools", args_value(args, "pool"));
   request.show_unclaimed = args_has(args, "all");
-  if (!cli->timeout_given)
-    cli->timeout_ms = INT64_MAX;
-  for (bool seen = false;;) {
-    Error err = {0};
-    int rc = call_stream(cli, SANDBOX_SERVICE "WatchSandboxes", &request,
-                         &sandplane__v1__watch_sandboxes_response__descriptor, on_event, &state, &err);
-    seen = seen || state.token;
-    bool lost = seen && (rc == 0 || err.kind == ERROR_UNAVAILABLE);
-    if (!lost) {
-      str_freep(&state.token);
-      return cli_fail(cli, &err);
-    }
-    if (state.token)
-      request.resume_token = arena_strdup(cli->arena, state.token);
-    usleep(RETRY_US);
-  }
+  watch_run(cli, &request, on_event, cli, &err); /* ends by failure only */
+  return cli_fail(cli, &err);
 }
 
 static int list(Cli *cli, const Args *args) {
@@ -93,9 +63,13 @@ static int list(Cli *cli, const Args *args) {
     if (page)
       request.page_token = page->next_page_token;
   } while (page && request.page_token[0]);
+  if (!page) {
+    table_free(table);
+    return cli_fail(cli, &err);
+  }
   if (table)
     table_print(table);
-  return page ? 0 : cli_fail(cli, &err);
+  return 0;
 }
 
 static const Option LIST[] = {

@@ -1,4 +1,4 @@
-/* sandctl: Sandplane from the command line. This file reads the global options and finds the command. */
+/* sandctl: Sandplane from the command line. This file reads the global options and runs the command. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/help.h"
+#include "cli/table.h"
 #include "lib/base/str.h"
 
 #define VERSION "0.1.0"
@@ -18,6 +20,7 @@ const Option GLOBAL_OPTIONS[] = {
     {"timeout", 0, "DURATION", "longest time of a call, for example 30s (60s; exec, cp and --watch: none)"},
     {"output", 'o', "FORMAT", "table, json or name"},
     {"help", 'h', NULL, "this text"},
+    {"version", 0, NULL, "the version of sandctl"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -52,11 +55,15 @@ const char *cli_short(const char *name) {
 static const char *hint(const Error *err) {
   switch (err->kind) {
   case ERROR_UNAVAILABLE:
-    return "is the stack running (tools/stack status)? --server says where";
+    return "try again; --server says whom to call, tools/stack status whether a local stack runs";
   case ERROR_DEADLINE_EXCEEDED:
     return "--timeout allows more time";
   case ERROR_RESOURCE_EXHAUSTED:
     return "try again, or make the pool larger: sandctl pools scale NAME REPLICAS";
+  case ERROR_NOT_FOUND:
+    return "list, pools list, templates list and ls show what there is";
+  case ERROR_UNIMPLEMENTED:
+    return "is --server the router's gRPC port?";
   default:
     return NULL;
   }
@@ -64,10 +71,13 @@ static const char *hint(const Error *err) {
 
 int cli_fail(const Cli *cli, const Error *err) {
   const char *more = hint(err);
+  Error shown = *err;
+  table_printable(shown.field);
+  table_printable(shown.message);
   fprintf(stderr, "sandctl: ");
-  if (err->field[0] && !strstr(err->message, err->field))
-    fprintf(stderr, "%s: ", err->field);
-  fprintf(stderr, "%s (%s)", err->message[0] ? err->message : "failed", error_kind_name(err->kind));
+  if (shown.field[0] && !str_starts_with(shown.message, shown.field))
+    fprintf(stderr, "%s: ", shown.field);
+  fprintf(stderr, "%s (%s)", shown.message[0] ? shown.message : "failed", error_kind_name(err->kind));
   if (err->kind == ERROR_UNAVAILABLE && cli)
     fprintf(stderr, " from %s", cli->server);
   if (err->retry_after_ms)
@@ -86,63 +96,9 @@ int cli_usage(const char *fmt, ...) {
   return EXIT_USAGE;
 }
 
-static void print_options(const Option *options) {
-  for (const Option *o = options; o->name; o++) {
-    char left[64];
-    snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-             o->letter ? "," : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
-    printf("  %-30s %s\n", left, o->help);
-  }
-}
-
-static void print_help(void) {
-  printf("sandctl claims sandboxes, runs commands in them and lets them go.\n\nusage: sandctl COMMAND "
-         "[options]\n\n");
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++)
-      printf("  %-18s %s\n", c->name, c->help);
-  printf("\nOptions of every command:\n");
-  print_options(GLOBAL_OPTIONS);
-  printf(
-      "\nsandctl COMMAND --help tells more. Exit codes: 1 failed, 2 wrong usage; exec: the command's own.\n");
-}
-
-static int print_command_help(const Command *c) {
-  printf("usage: sandctl %s %s\n\n%s\n\nOptions:\n", c->name, c->usage, c->help);
-  print_options(c->options);
-  print_options(GLOBAL_OPTIONS);
+static int version(void) {
+  printf("sandctl " VERSION "\n");
   return 0;
-}
-
-/* The command that argv starts with, of one or two words; *ret_words says which. */
-static const Command *find_command(int argc, char **argv, int *ret_words) {
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++) {
-      const char *space = strchr(c->name, ' ');
-      size_t first = space ? (size_t)(space - c->name) : strlen(c->name);
-      if (strlen(argv[0]) != first || strncmp(argv[0], c->name, first) != 0)
-        continue;
-      if (space && (argc < 2 || strcmp(argv[1], space + 1) != 0))
-        continue;
-      *ret_words = space ? 2 : 1;
-      return c;
-    }
-  return NULL;
-}
-
-/* "pools" alone: what can follow it. */
-static int unknown_command(const char *word) {
-  char list[512] = "";
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++) {
-      size_t n = strlen(word);
-      if (strncmp(c->name, word, n) == 0 && c->name[n] == ' ')
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] ? ", " : "",
-                 c->name + n + 1);
-    }
-  if (list[0])
-    return cli_usage("%s needs one of: %s", word, list);
-  return cli_usage("unknown command \"%s\"", word);
 }
 
 static int configure(Cli *cli, const Args *args) {
@@ -153,6 +109,7 @@ static int configure(Cli *cli, const Args *args) {
   if (!ns)
     ns = getenv("SANDPLANE_NAMESPACE");
   cli->server = str_empty(server) ? "127.0.0.1:7400" : server;
+  cli->ns_given = !str_empty(ns);
   cli->ns = str_empty(ns) ? "default" : ns;
   if (!str_is_dns_label(cli->ns))
     return cli_usage("--namespace: \"%s\" is no namespace", cli->ns);
@@ -173,23 +130,24 @@ static int configure(Cli *cli, const Args *args) {
   return 0;
 }
 
-static int run(const Command *command, int argc, char **argv) {
+static int run(const Command *command, Args *args, int argc, char **argv) {
   const Option *const tables[] = {command->options, GLOBAL_OPTIONS, NULL};
-  Args args;
   Error err = {0};
-  if (args_parse(tables, argc, argv, &args, &err) < 0)
+  if (args_parse(tables, argc, argv, args, &err) < 0)
     return cli_usage("%s: %s", command->name, err.message);
-  if (args_has(&args, "help"))
-    return print_command_help(command);
+  if (args_has(args, "help"))
+    return help_command(command);
+  if (args_has(args, "version"))
+    return version();
   Cli cli = {0};
-  int code = configure(&cli, &args);
+  int code = configure(&cli, args);
   if (code)
     return code;
   signal(SIGPIPE, SIG_IGN);
   cli.arena = arena_new();
   cli.loop = loop_new();
   cli.channel = rpc_channel_new(cli.loop, cli.server);
-  code = command->run(&cli, &args);
+  code = command->run(&cli, args);
   rpc_channel_free(cli.channel);
   loop_free(cli.loop);
   arena_free(cli.arena);
@@ -199,23 +157,25 @@ static int run(const Command *command, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    print_help();
-    return EXIT_USAGE;
+  const Option *const tables[] = {GLOBAL_OPTIONS, NULL};
+  Args args = {0};
+  Error err = {0};
+  int leading = args_leading(tables, argc - 1, argv + 1, &args, &err);
+  if (leading < 0)
+    return cli_usage("%s", err.message);
+  argc -= 1 + leading;
+  argv += 1 + leading;
+  if (args_has(&args, "version"))
+    return version();
+  if (argc == 0 || !strcmp(argv[0], "help")) {
+    help_all();
+    return argc == 0 && !args_has(&args, "help") ? EXIT_USAGE : 0;
   }
-  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-    print_help();
-    return 0;
-  }
-  if (!strcmp(argv[1], "--version")) {
-    printf("sandctl " VERSION "\n");
-    return 0;
-  }
-  if (argv[1][0] == '-')
-    return cli_usage("the command comes first, options behind it");
   int words = 0;
-  const Command *command = find_command(argc - 1, argv + 1, &words);
-  if (!command)
-    return unknown_command(argv[1]);
-  return run(command, argc - 1 - words, argv + 1 + words);
+  const Command *command = help_find(argc, argv, &words);
+  if (command)
+    return run(command, &args, argc - words, argv + words);
+  bool asked =
+      args_has(&args, "help") || (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")));
+  return asked && help_group(argv[0]) ? 0 : help_unknown(argv[0]);
 }

@@ -155,11 +155,9 @@ static int delete_all(Cli *cli, const Args *args) {
 }
 
 static int delete (Cli *cli, const Args *args) {
-  bool all = args_has(args, "all");
-  if (args_has(args, "selector") && !all)
-    return cli_usage("--selector goes with --all");
+  bool all = args_has(args, "all") || args_has(args, "selector");
   if (all == (args->n_names > 0))
-    return cli_usage("delete needs NAMEs, or --all");
+    return cli_usage("delete needs NAMEs, or --selector, or --all");
   if (all)
     return delete_all(cli, args);
   int code = 0;
@@ -187,7 +185,7 @@ static const Option UPDATE[] = {
 };
 static const Option DELETE[] = {
     {"all", 0, NULL, "all claimed sandboxes of the namespace"},
-    {"selector", 0, "LABELS", "with --all: those with these labels"},
+    {"selector", 0, "LABELS", "claimed ones with these labels, as for list"},
     {NULL, 0, NULL, NULL},
 };
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
@@ -197,7 +195,7 @@ const Command SANDBOX_COMMANDS[] = {
     {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get},
     {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
      UPDATE, update},
-    {"delete", "NAME... | --all [--selector LABELS]", "Gives sandboxes back; they are destroyed.", DELETE,
+    {"delete", "NAME... | --selector LABELS | --all", "Gives sandboxes back; they are destroyed.", DELETE,
      delete},
     {NULL, NULL, NULL, NULL, NULL},
 };
