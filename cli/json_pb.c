@@ -21,9 +21,18 @@ static json_t *timestamp_json(const Google__Protobuf__Timestamp *t) {
   return json_string(text);
 }
 
+/* With as many digits as it needs: none, 3, 6 or 9, as the JSON mapping of Protocol Buffers has it. */
 static json_t *duration_json(const Google__Protobuf__Duration *d) {
-  return json_sprintf("%s%lld.%03ds", d->seconds < 0 || d->nanos < 0 ? "-" : "", llabs((long long)d->seconds),
-                      abs(d->nanos) / 1000000);
+  const char *sign = d->seconds < 0 || d->nanos < 0 ? "-" : "";
+  long long seconds = llabs((long long)d->seconds);
+  int nanos = abs(d->nanos);
+  if (nanos == 0)
+    return json_sprintf("%s%llds", sign, seconds);
+  if (nanos % 1000000 == 0)
+    return json_sprintf("%s%lld.%03ds", sign, seconds, nanos / 1000000);
+  if (nanos % 1000 == 0)
+    return json_sprintf("%s%lld.%06ds", sign, seconds, nanos / 1000);
+  return json_sprintf("%s%lld.%09ds", sign, seconds, nanos);
 }
 
 static json_t *bytes_json(const ProtobufCBinaryData *b) {

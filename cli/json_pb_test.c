@@ -36,7 +36,7 @@ static void a_sandbox(void **state) {
   box.idle_timeout = &idle;
   expect(&box, "{\"name\":\"namespaces/default/sandboxes/"
                "x-abcde\",\"state\":\"CLAIMED\",\"labels\":{\"team\":\"a \\\"b\\\"\"},"
-               "\"claimTime\":\"1970-01-01T00:00:01.500Z\",\"idleTimeout\":\"90.000s\"}");
+               "\"claimTime\":\"1970-01-01T00:00:01.500Z\",\"idleTimeout\":\"90s\"}");
 }
 
 static void numbers_bytes_and_choices(void **state) {
@@ -51,6 +51,22 @@ static void numbers_bytes_and_choices(void **state) {
   expect(&answer, "{\"stderr\":\"aGk=\"}");
 }
 
+static void durations(void **state) {
+  Google__Protobuf__Duration d = GOOGLE__PROTOBUF__DURATION__INIT;
+  Sandplane__V1__Sandbox box = SANDPLANE__V1__SANDBOX__INIT;
+  box.wait_duration = &d;
+  expect(&box, "{\"waitDuration\":\"0s\"}");
+  d.nanos = 1500000;
+  expect(&box, "{\"waitDuration\":\"0.001500s\"}");
+  d.nanos = 20000000;
+  expect(&box, "{\"waitDuration\":\"0.020s\"}");
+  d.nanos = 1;
+  expect(&box, "{\"waitDuration\":\"0.000000001s\"}");
+  d.seconds = -2;
+  d.nanos = -500000000;
+  expect(&box, "{\"waitDuration\":\"-2.500s\"}");
+}
+
 static void nothing(void **state) {
   Sandplane__V1__ListSandboxesResponse empty = SANDPLANE__V1__LIST_SANDBOXES_RESPONSE__INIT;
   expect(&empty, "{}");
@@ -60,6 +76,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_sandbox),
       cmocka_unit_test(numbers_bytes_and_choices),
+      cmocka_unit_test(durations),
       cmocka_unit_test(nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,148 +1,135 @@
-/* logs: what the services of the local stack wrote about a sandbox, in order of time.
+/* logs: what happened to a sandbox, as the API tells it: when it was started and claimed, its conditions and
+ * its changes of state. A sandbox's commands write to their callers and to nobody else, so their output is
+ * not here; what the services log about themselves is not either.
  *
- * Reads the log folder of the stack on this machine, not the API: it also works when the stack is down. A
- * sandbox's commands write to their callers and to nobody else, so their output is not here. */
-#include <dirent.h>
-#include <errno.h>
-#include <jansson.h>
+ * One watch of the sandbox's pool gives both the past (its first event) and, with --follow, what comes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "lib/base/str.h"
+#include "cli/call.h"
+#include "cli/json_pb.h"
+#include "cli/sandbox_print.h"
+#include "cli/watch.h"
+#include "lib/base/clock.h"
 
-/* Lines kept: about 100 MB of a stack's logs. What is beyond is not shown. */
-enum { LINES_MAX = 500000 };
+/* Of one sandbox in one event: a handful of conditions, and two more. */
+enum { FACTS_MAX = 32 };
+/* Outcomes of an event. */
+enum { ENOUGH = 1, GONE = 2 };
 
-typedef struct Line {
-  char *time, *text;
-} Line;
+typedef Sandplane__V1__Sandbox Sandbox;
 
-typedef struct Lines {
-  Line *line;
-  size_t n, cap;
-  const char *sandbox; /* NULL: all */
-} Lines;
+typedef struct Fact {
+  int64_t ms;
+  const char *text;
+} Fact;
+
+typedef struct Logs {
+  const Cli *cli;
+  const char *name;
+  bool follow;
+  int64_t shown_ms; /* facts up to then are printed */
+  int state;        /* of the last event; 0: there was none */
+} Logs;
+
+static void print_line(int64_t ms, const char *text) {
+  char time[32];
+  clock_format_rfc3339(ms, time, sizeof time);
+  printf("%s  %s\n", time, text);
+}
+
+static void add(Fact *facts, size_t *n, const Google__Protobuf__Timestamp *time, const char *text) {
+  if (time && *n < FACTS_MAX)
+    facts[(*n)++] = (Fact){.ms = time->seconds * 1000 + time->nanos / 1000000, .text = text};
+}
 
 static int by_time(const void *a, const void *b) {
-  return strcmp(((const Line *)a)->time, ((const Line *)b)->time);
+  int64_t x = ((const Fact *)a)->ms, y = ((const Fact *)b)->ms;
+  return (x > y) - (x < y);
 }
 
-/* One event, as "time level service event key=value". NULL: no event of ours. */
-static char *readable(const json_t *event, const char *raw) {
-  const char *known[] = {"time", "level", "service", "event"};
-  char *out = NULL;
-  for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-    const char *value = json_string_value(json_object_get(event, known[i]));
-    if (!value) {
-      str_freep(&out);
-      return str_dup(raw);
+static const char *claim_text(Arena *arena, const Sandbox *box) {
+  const Google__Protobuf__Duration *wait = box->wait_duration;
+  double ms = wait ? (double)wait->seconds * 1000 + (double)wait->nanos / 1e6 : 0;
+  return ms > 0 ? arena_printf(arena, "claimed after %.1f ms in the queue", ms) : "claimed";
+}
+
+static void print_new(Logs *logs, const Sandbox *box) {
+  Fact facts[FACTS_MAX];
+  size_t n = 0;
+  Arena *arena = arena_new();
+  add(facts, &n, box->create_time, arena_printf(arena, "started in pool %s", cli_short(box->pool)));
+  for (size_t i = 0; i < box->n_conditions; i++) {
+    const Sandplane__V1__Condition *c = box->conditions[i];
+    char *text = arena_printf(arena, "condition %s=%s %s %s", c->type, c->status, c->reason, c->message);
+    table_printable(text);
+    add(facts, &n, c->last_transition_time, text);
+  }
+  add(facts, &n, box->claim_time, claim_text(arena, box));
+  qsort(facts, n, sizeof *facts, by_time);
+  int64_t before = logs->shown_ms;
+  for (size_t i = 0; i < n; i++)
+    if (facts[i].ms > before) {
+      print_line(facts[i].ms, facts[i].text);
+      logs->shown_ms = facts[i].ms;
     }
-    CLEANUP(str_freep) char *before = out;
-    out = before ? str_printf("%s %s", before, value) : str_dup(value);
+  if ((int)box->state != logs->state) {
+    const char *text = logs->state ? "became %s" : "is %s now";
+    print_line(clock_wall_ms(), arena_printf(arena, text, sandbox_state_name(box)));
+    logs->state = (int)box->state;
   }
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)event, key, value) {
-    if (!strcmp(key, known[0]) || !strcmp(key, known[1]) || !strcmp(key, known[2]) || !strcmp(key, known[3]))
-      continue;
-    CLEANUP(str_freep) char *before = out;
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    out = str_printf("%s %s=%s", before, key, text ? text : "?");
-    free(text);
-  }
-  return out;
+  arena_free(arena);
 }
 
-static void add(Lines *lines, const char *raw, bool as_json) {
-  if (lines->sandbox && !strstr(raw, lines->sandbox))
-    return;
-  json_t *event = json_loads(raw, 0, NULL);
-  const char *time = json_string_value(json_object_get(event, "time"));
-  if (time && lines->n < LINES_MAX) {
-    if (lines->n == lines->cap) {
-      lines->cap = lines->cap ? lines->cap * 2 : 1024;
-      lines->line = realloc(lines->line, lines->cap * sizeof *lines->line);
-      if (!lines->line)
-        abort();
-    }
-    lines->line[lines->n++] =
-        (Line){.time = str_dup(time), .text = as_json ? str_dup(raw) : readable(event, raw)};
+static int on_event(void *arg, const Sandplane__V1__WatchSandboxesResponse *event) {
+  Logs *logs = arg;
+  bool synced = event->type == SANDPLANE__V1__WATCH_SANDBOXES_RESPONSE__EVENT_TYPE__SYNCED;
+  if (synced && !logs->state)
+    return GONE;
+  if (synced)
+    return logs->follow ? 0 : ENOUGH;
+  if (!event->sandbox || strcmp(event->sandbox->name, logs->name) != 0)
+    return 0;
+  bool gone = event->type == SANDPLANE__V1__WATCH_SANDBOXES_RESPONSE__EVENT_TYPE__DELETED;
+  if (logs->cli->format == FORMAT_JSON) {
+    json_pb_print(event);
+    logs->state = (int)event->sandbox->state;
+  } else if (gone) {
+    print_line(clock_wall_ms(), "gone");
+  } else {
+    print_new(logs, event->sandbox);
   }
-  json_decref(event);
-}
-
-static void read_file(Lines *lines, const char *path, bool as_json) {
-  FILE *f = fopen(path, "re");
-  char *raw = NULL;
-  size_t size = 0;
-  if (!f)
-    return; /* rotated away a moment ago */
-  for (ssize_t n; (n = getline(&raw, &size, f)) > 0;) {
-    if (raw[n - 1] == '\n')
-      raw[n - 1] = 0;
-    add(lines, raw, as_json);
-  }
-  free(raw);
-  fclose(f);
-}
-
-/* A service's folder: "current" and older files "@...". */
-static void read_service(Lines *lines, const char *folder, bool as_json) {
-  DIR *dir = opendir(folder);
-  if (!dir)
-    return;
-  for (struct dirent *entry; (entry = readdir(dir));) {
-    if (strcmp(entry->d_name, "current") != 0 && entry->d_name[0] != '@')
-      continue;
-    CLEANUP(str_freep) char *path = str_printf("%s/%s", folder, entry->d_name);
-    read_file(lines, path, as_json);
-  }
-  closedir(dir);
+  fflush(stdout);
+  return gone ? ENOUGH : 0;
 }
 
 static int logs(Cli *cli, const Args *args) {
-  if (args->n_names > 1)
-    return cli_usage("logs takes one NAME, or none for everything");
-  const char *data = args_value(args, "data"), *service = args_value(args, "service");
-  if (!data)
-    data = getenv("SANDPLANE_DATA");
-  CLEANUP(str_freep) char *root = str_printf("%s/log", str_empty(data) ? "/var/lib/sandplane" : data);
-  DIR *dir = opendir(root);
-  if (!dir) {
-    Error err = {0};
-    error_set(&err, ERROR_NOT_FOUND, "%s: %s; --data says where the stack keeps its data", root,
-              strerror(errno));
+  if (args->n_names != 1)
+    return cli_usage("logs needs one NAME");
+  Error err = {0};
+  Sandplane__V1__GetSandboxRequest get = SANDPLANE__V1__GET_SANDBOX_REQUEST__INIT;
+  get.name = cli_name(cli, "sandboxes", args->names[0]);
+  Sandbox *box =
+      call_unary(cli, SANDBOX_SERVICE "GetSandbox", &get, &sandplane__v1__sandbox__descriptor, &err);
+  if (!box)
     return cli_fail(cli, &err);
-  }
-  Lines lines = {.sandbox = args->n_names ? cli_short(args->names[0]) : NULL};
-  for (struct dirent *entry; (entry = readdir(dir));) {
-    if (entry->d_name[0] == '.' || (service && !str_starts_with(entry->d_name, service)))
-      continue;
-    CLEANUP(str_freep) char *folder = str_printf("%s/%s", root, entry->d_name);
-    read_service(&lines, folder, cli->format == FORMAT_JSON);
-  }
-  closedir(dir);
-  if (lines.n)
-    qsort(lines.line, lines.n, sizeof *lines.line, by_time);
-  for (size_t i = 0; i < lines.n; i++) {
-    puts(lines.line[i].text);
-    free(lines.line[i].time);
-    free(lines.line[i].text);
-  }
-  free(lines.line);
-  return 0;
+  Logs state = {.cli = cli, .name = box->name, .follow = args_has(args, "follow"), .shown_ms = -1};
+  Sandplane__V1__WatchSandboxesRequest request = SANDPLANE__V1__WATCH_SANDBOXES_REQUEST__INIT;
+  request.parent =
+      arena_strndup(cli->arena, box->name, (size_t)(strstr(box->name, "/sandboxes/") - box->name));
+  request.pool = box->pool;
+  request.show_unclaimed = true;
+  int rc = watch_run(cli, &request, on_event, &state, &err);
+  if (rc == GONE)
+    error_set(&err, ERROR_NOT_FOUND, "sandbox %s has just ended", cli_short(box->name));
+  return rc == ENOUGH ? 0 : cli_fail(cli, &err);
 }
 
-static const Option LOGS[] = {
-    {"service", 0, "NAME", "only claims, pools, router or reconciler"},
-    {"data", 0, "FOLDER", "data of the local stack (SANDPLANE_DATA; /var/lib/sandplane)"},
-    {NULL, 0, NULL, NULL},
-};
+static const Option LOGS[] = {{"follow", 'f', NULL, "goes on until the sandbox is gone, or Ctrl-C"},
+                              {NULL, 0, NULL, NULL}};
 
 const Command LOGS_COMMANDS[] = {
-    {"logs", "[NAME] [--service NAME]",
-     "Shows what the local stack's services logged, of one sandbox or all.", LOGS, logs},
+    {"logs", "NAME [--follow]", "Shows when a sandbox started, was claimed and changed.", LOGS, logs},
     {NULL, NULL, NULL, NULL, NULL},
 };
