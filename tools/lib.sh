@@ -90,3 +90,17 @@ build_stack() {
   touch -d "@$began" "$BUILT"
   built || die "the sources changed while they were built; run it again"
 }
+
+# The tests' Python packages, pinned with their hashes, in a folder named by them.
+make_venv() {
+  local key
+  key=$(sha256sum e2e/requirements.txt | cut -c1-16)
+  venv=${XDG_CACHE_HOME:-$HOME/.cache}/sandplane/venv-$key
+  [ -e "$venv/complete" ] && return 0
+  say "installing the tests' Python packages"
+  rm -rf "$venv"
+  /usr/bin/python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r e2e/requirements.txt ||
+    die "pip could not install e2e/requirements.txt; is there a network?"
+  touch "$venv/complete"
+}
