@@ -1,0 +1,140 @@
+"""The floors of the source tree: who may include whom. This table is the map; check.py reads it.
+
+A file is found by its folder and, inside services/, by its name. Whatever matches no row is refused, so that a
+new folder or a new foreign header gets its place here before it is used.
+"""
+
+# ---- headers in angle brackets ----
+
+LIBC = """
+    arpa/inet.h ctype.h dirent.h errno.h fcntl.h ftw.h grp.h inttypes.h limits.h math.h netdb.h netinet/in.h
+    netinet/tcp.h poll.h pthread.h pwd.h sched.h search.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h
+    stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
+    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h sys/socket.h
+    sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
+""".split()
+
+# library -> how its headers begin
+FOREIGN = {
+    "cmocka": ["cmocka.h"],
+    "grpc": ["grpc/"],
+    "hiredis": ["hiredis/"],
+    "http_parser": ["http_parser.h"],
+    "jansson": ["jansson.h"],
+    "libarchive": ["archive.h", "archive_entry.h"],
+    "libevent": ["event2/"],
+    "openssl": ["openssl/"],
+    "protobuf-c": ["protobuf-c/"],
+    "seccomp": ["seccomp.h"],
+    "yaml": ["yaml.h"],
+    "zlib": ["zlib.h"],
+}
+
+# ---- lib/: (libraries of this project, foreign ones) ----
+
+LIB = {
+    "base": ([], []),
+    "admin": (["base", "loop"], ["libevent"]),
+    "crypto": (["base"], ["openssl"]),
+    "http": (["base"], ["http_parser"]),
+    "loop": (["base"], ["libevent"]),
+    "manifest": (["base"], ["jansson", "yaml"]),
+    "redis": (["base", "loop"], ["hiredis", "openssl"]),
+    "resource": (["base"], []),
+    "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
+    "service": (["admin", "base", "loop", "rpc"], []),
+    "state": (["base", "loop", "redis"], ["jansson"]),
+    "wire": (["base"], []),
+}
+
+# No other folder may reach a foreign header through a library's header. These two exist to carry protobuf-c.
+FOREIGN_IN_HEADER = {
+    "lib/rpc/rpc_pb.h": "protobuf-c",
+    "lib/rpc/rpc_pb_check.h": "protobuf-c",
+}
+
+# ---- services/<name>/ ----
+
+DOMAIN = ["base", "crypto", "http", "manifest", "resource", "state"]
+ALL = sorted(LIB)
+
+# kind -> (floor, libraries of this project). A file includes its own floor and those below.
+KIND = {
+    "domain": (0, DOMAIN),
+    "store": (1, DOMAIN + ["loop", "redis"]),
+    "context": (1, ALL),
+    "backend": (1, ["base", "loop", "manifest", "wire"]),
+    "loop": (2, ALL),
+    "rpc": (2, ALL),
+    "main": (3, ALL),
+    "test": (3, ALL),
+}
+
+# First match decides; the pattern is for the path below services/<name>/, without .c or .h. {service} is the
+# service's name. Whatever has no row is domain.
+KIND_OF_NAME = [
+    (r"(.*/)?\w+_(test|fixture)|testing/.*", "test"),
+    (r"main", "main"),
+    (r"local/.*", "backend"),
+    (r"\w+_rpc", "rpc"),
+    (r"\w+_loop", "loop"),
+    (r"\w+_store", "store"),
+    # what all of a service's parts are handed: its struct, its settings, its metrics
+    (r"{service}|config|(\w+_)?metrics", "context"),
+]
+
+# Files on a floor that their name does not tell.
+KIND_OF_FILE = {
+    "services/claims/claim_queue": ("store", "claims that wait for a grant, which the store confirms"),
+    "services/claims/directory": ("store", "the pools' settings as last read from the state"),
+    "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
+    "services/router/exchange": ("loop", "one HTTP exchange: two sockets on the loop"),
+    "services/router/http_answer": ("loop", "part of the HTTP connection"),
+    "services/router/http_conn": ("loop", "part of the HTTP connection"),
+    "services/router/http_conn_state": ("loop", "part of the HTTP connection"),
+    "services/router/http_listener": ("loop", "part of the HTTP connection"),
+    "services/router/http_log": ("loop", "part of the HTTP connection"),
+    "services/router/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
+    "services/router/stream": ("loop", "copies between two sockets on the loop"),
+}
+
+# ---- foreign libraries outside lib/ ----
+
+FOREIGN_OF_FOLDER = {
+    "build_defs/embed": [],
+    "build_defs/oci": ["jansson", "openssl", "zlib"],
+    "cli": ["jansson", "protobuf-c"],
+    "e2e/bench": ["grpc"],
+    "runtime": ["jansson", "protobuf-c"],
+    "services/claims": [],
+    "services/pools": [],
+    "services/reconciler": [],
+    "services/reconciler/local": ["jansson", "libarchive", "openssl", "seccomp"],
+    "services/router": ["jansson"],
+    "services/router/testing": [],
+    "third_party/curl_stubs": [],
+}
+
+# ---- the other programs: headers of this project they may include, by how these begin ----
+
+PROGRAM = {
+    "build_defs/": ["build_defs/"],
+    "cli/": ["cli/"] + ["lib/%s/" % lib for lib in ["base", "loop", "manifest", "resource", "rpc"]],
+    "e2e/": ["e2e/"] + ["lib/%s/" % lib for lib in ["base", "loop", "rpc"]],
+    # static and small: of lib/rpc only what needs no gRPC
+    "runtime/": ["runtime/", "lib/rpc/rpc_pb_check.h"] + ["lib/%s/" % lib for lib in ["base", "http", "loop", "wire"]],
+    "third_party/": ["third_party/"],
+}
+
+# ---- generated headers ----
+
+# Protobuf messages (*.pb-c.h) stay at the edge: files of kind rpc and test, the programs that speak the API, and these.
+PB_FOLDERS = ["cli/", "e2e/", "lib/rpc/", "runtime/"]
+PB_FILES = {
+    "services/reconciler/local/probe.c": "asks a new sandbox's runtime whether it is up",
+}
+GENERATED = {
+    "api/descriptors.h": ["lib/service/"],
+    "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
+    "lib/state/state_scripts.h": ["lib/state/"],
+}
