@@ -26,7 +26,9 @@ class World:
 
 
 class Stack:
-    def __init__(self, grpc_port=17400, http_port=18080, replicas=2):
+    def __init__(self, replicas=2):
+        grpc_port = int(os.environ.get("SANDPLANE_E2E_GRPC_PORT", "17400"))
+        http_port = int(os.environ.get("SANDPLANE_E2E_HTTP_PORT", "18080"))
         # below /var/tmp: a socket's path must stay short, and /tmp may be in memory
         self.data = tempfile.mkdtemp(prefix="spe2e-", dir="/var/tmp")
         os.chmod(self.data, 0o755)

@@ -1,0 +1,163 @@
+"""sandctl against a real stack: what it prints, its exit codes, and a terminal."""
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+from harness.client import POOL
+
+POOL_NAME = POOL.rsplit("/", 1)[1]
+HELLO = b"Hello from the sandboxed environment!\n"
+
+
+@pytest.fixture(scope="module")
+def box(stack, client):
+    out = stack.sandctl("create", "--pool", POOL_NAME, "--label", "suite=cli", "--env", "GREETING=hi", "--output", "name")
+    assert out.returncode == 0, out.stderr
+    name = out.stdout.decode().strip()
+    yield name.rsplit("/", 1)[1]
+    client.delete(name)
+
+
+def test_exec_hands_on_everything(stack, box):
+    out = stack.sandctl("exec", box, "--", "echo", HELLO.decode().strip())
+    assert (out.returncode, out.stdout, out.stderr) == (0, HELLO, b"")
+    out = stack.sandctl("exec", box, "--env", "X=1", "--", "sh", "-c", "echo $GREETING$X; echo no >&2; exit 7")
+    assert (out.returncode, out.stdout, out.stderr) == (7, b"hi1\n", b"no\n")
+    assert stack.sandctl("exec", box, "--", "sh", "-c", "kill -9 $$").returncode == 137
+    assert stack.sandctl("exec", "--limit", "0.5s", box, "--", "sleep", "60").returncode == 124
+
+
+def test_exec_stdin(stack, box):
+    data = os.urandom(3 << 20)
+    assert stack.sandctl("exec", "-i", box, "--", "cat", input=data).stdout == data
+    # without -i there is none, and the command sees its end at once
+    assert stack.sandctl("exec", box, "--", "cat", input=b"unseen").stdout == b""
+    with open("/etc/services", "rb") as f:
+        out = stack.sandctl("exec", "-i", box, "--", "wc", "-c", stdin=f)
+    assert int(out.stdout) == os.path.getsize("/etc/services")
+
+
+@pytest.mark.parametrize("options,ends", [(["-i"], (b"caught\n", 5)), ([], (b"", 130))], ids=["open input", "no input"])
+def test_interrupt(stack, box, options, ends):
+    """The command gets it while something can be sent to it; else the call is cancelled, which kills it."""
+    script = "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.1; done"
+    command = [f"{stack.data}/bin/sandctl", "exec", *options, box, "--", "sh", "-c", script]
+    with subprocess.Popen(command, env=stack.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout.readline() == b"up\n"
+        run.send_signal(signal.SIGINT)
+        try:
+            assert run.wait(10) == ends[1]
+        finally:
+            run.kill()
+        assert run.stdout.read() == ends[0]
+    assert stack.sandctl("exec", box, "--", "pgrep", "-f", "echo caught", timeout=10).returncode == 1
+
+
+def read_until(fd, word, timeout=20):
+    seen, end = b"", time.monotonic() + timeout
+    while word not in seen:
+        ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))
+        assert ready, seen
+        try:
+            seen += os.read(fd, 4096)
+        except OSError:
+            break
+    return seen
+
+
+def test_terminal(stack, box):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(f"{stack.data}/bin/sandctl", ["sandctl", "exec", "-it", box, "--", "sh"], stack.env)
+    os.write(fd, b"test -t 0 && echo is-a-$((1))-terminal\n")
+    read_until(fd, b"is-a-1-terminal")
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
+    os.write(fd, b"sleep 0.3; stty size\n")
+    read_until(fd, b"33 101")
+    os.write(fd, b"echo still-$((2))-here; exit 9\n")
+    read_until(fd, b"still-2-here")
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(status) == 9
+
+
+def test_copy(stack, box, tmp_path):
+    source, back = tmp_path / "source", tmp_path / "back"
+    source.write_bytes(os.urandom(5 << 20))
+    source.chmod(0o750)
+    assert stack.sandctl("cp", str(source), f"{box}:dir/").returncode == 0
+    assert stack.sandctl("cp", f"{box}:dir/source", str(back)).returncode == 0
+    assert back.read_bytes() == source.read_bytes() and back.stat().st_mode & 0o777 == 0o750
+    assert stack.sandctl("cp", f"{box}:dir/source", "-").stdout == source.read_bytes()
+    assert stack.sandctl("cp", "-", f"{box}:piped", input=b"abc").returncode == 0
+    assert b"piped" in stack.sandctl("ls", box).stdout
+    assert stack.sandctl("rm", "-r", f"{box}:dir", f"{box}:piped").returncode == 0
+    missing = stack.sandctl("cp", f"{box}:dir/source", str(tmp_path / "none"))
+    assert missing.returncode == 1 and not list(tmp_path.glob("none*"))
+    assert stack.sandctl("cp", f"{box}:../../etc/passwd", "-").returncode == 1
+
+
+def test_output_formats(stack, box):
+    row = next(line for line in stack.sandctl("list", "--selector", "suite=cli").stdout.decode().splitlines() if box in line)
+    assert "CLAIMED" in row and "suite=cli" in row
+    shown = json.loads(stack.sandctl("get", box, "--output", "json").stdout)
+    assert shown["name"].endswith(box) and shown["labels"] == {"suite": "cli"} and shown["runtimeClass"] == "gvisor"
+    assert stack.sandctl("get", box, "-o", "name").stdout.decode().strip() == shown["name"]
+    assert POOL_NAME in stack.sandctl("pools", "list").stdout.decode()
+    assert b"gvisor" in stack.sandctl("templates", "list").stdout
+    assert b"python-runtime:dev" in stack.sandctl("image", "list").stdout
+    assert b"claimed" in stack.sandctl("logs", box).stdout.lower()
+
+
+def test_apply_is_all_or_nothing(stack):
+    good = "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxWarmPool\nmetadata: {name: from-cli}\n"
+    good += "spec: {replicas: 0, sandboxTemplateRef: {name: python-runtime-template}}\n"
+    bad = stack.sandctl("apply", "-f", "-", input=(good + "---\n" + good.replace("SandboxWarmPool", "Pod")).encode())
+    assert bad.returncode == 1 and b"line 6" in bad.stderr and b"kind" in bad.stderr
+    assert stack.sandctl("pools", "get", "from-cli").returncode == 1
+    assert stack.sandctl("apply", "-f", "-", input=good.encode()).returncode == 0
+    assert stack.sandctl("pools", "delete", "from-cli").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "args,code,says",
+    [
+        (["nope"], 2, "nope"),
+        (["create"], 2, "--pool"),
+        (["create", "--pool", "p", "--ttl", "soon"], 2, "--ttl"),
+        (["create", "--pool", "p", "--env", "novalue"], 2, "--env"),
+        (["create", "--pool", "unknown"], 1, "unknown"),
+        (["create", "--pool", POOL_NAME, "--ttl", "10000h"], 1, "ttl"),
+        (["get", "no-such"], 1, "no-such"),
+        (["get", "Bad_Name"], 1, "name"),
+        (["exec", "x"], 2, "COMMAND"),
+        (["exec", "x", "ls", "-l"], 2, "--"),
+        (["cp", "a", "b"], 2, "NAME:PATH"),
+        (["image", "import", "/no/such/file"], 1, "/no/such/file"),
+        (["list", "--output", "xml"], 2, "xml"),
+        (["list", "--server", "127.0.0.1:1"], 1, "127.0.0.1:1"),
+    ],
+)
+def test_refusals_are_one_clear_line(stack, args, code, says):
+    out = stack.sandctl(*args)
+    assert out.returncode == code, out
+    assert out.stderr.count(b"\n") == 1 and out.stderr.startswith(b"sandctl: ") and says in out.stderr.decode()
+
+
+def test_help_and_completion(stack):
+    assert b"create" in stack.sandctl("--help").stdout
+    assert b"--idle-timeout" in stack.sandctl("create", "--help").stdout
+    assert stack.sandctl("--version").stdout.startswith(b"sandctl ")
+    script = stack.sandctl("completion", "bash").stdout.decode()
+    ask = script + "\nCOMP_WORDS=(sandctl pools ''); COMP_CWORD=2; _sandctl; echo ${COMPREPLY[@]}"
+    out = subprocess.run(["bash", "-c", ask], check=True, text=True, capture_output=True).stdout.split()
+    assert out == ["list", "get", "scale", "delete"]
