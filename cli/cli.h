@@ -34,6 +34,8 @@ typedef struct Command {
   const char *help;
   const Option *options; /* ended by an option without a name */
   int (*run)(Cli *cli, const Args *args);
+  /* For completion, what its names can be: the command that lists them, or "=" and words; NULL: files. */
+  const char *names;
 } Command;
 
 /* Each file of commands has one table, ended by a command without a name. */

@@ -1,95 +1,182 @@
-/* completion: scripts for bash, zsh and fish, made from the command tables; names are asked of the server. */
+/* completion: scripts for bash, zsh and fish, made from the tables of commands. Names of sandboxes, pools and
+ * templates are asked of the server while a person types, with a short timeout. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "lib/base/str.h"
 
-/* Words of the first place, each once ("pools" stands for four commands). */
-static void first_words(void) {
-  const char *last = "";
-  size_t last_len = 0;
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++) {
-      size_t n = strcspn(c->name, " ");
-      if (n == last_len && !strncmp(last, c->name, n))
-        continue;
-      printf("%.*s ", (int)n, c->name);
-      last = c->name;
-      last_len = n;
-    }
+/* What an option's value can be, by how --help calls it; in the form of Command.names. */
+static const char *choices_of(const Option *o) {
+  static const struct {
+    const char *value, *choices;
+  } KNOWN[] = {{"POOL", "pools list"}, {"TEMPLATE", "templates list"}, {"FORMAT", "=table json name"}};
+  for (size_t i = 0; i < ARRAY_LEN(KNOWN); i++)
+    if (!strcmp(o->value, KNOWN[i].value))
+      return KNOWN[i].choices;
+  return NULL;
 }
 
-/* "pools) words='list get';;" for each word that has a second. */
-static void second_words(void) {
-  const char *open = NULL;
-  size_t n_open = 0;
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++) {
-      const char *space = strchr(c->name, ' ');
-      if (!space)
-        continue;
-      size_t n = (size_t)(space - c->name);
-      if (open && (n != n_open || strncmp(open, c->name, n) != 0))
-        printf("';;\n");
-      if (!open || n != n_open || strncmp(open, c->name, n) != 0)
-        printf("      %.*s) words='", (int)n, c->name);
-      printf("%s ", space + 1);
-      open = c->name;
-      n_open = n;
-    }
-  if (open)
-    printf("';;\n");
+static size_t first_len(const Command *c) {
+  return strcspn(c->name, " ");
 }
 
-static void options_of(const Option *options) {
-  for (; options->name; options++)
-    printf("--%s ", options->name);
+/* Calls fn for each command, with whether its first word is a new one. */
+static void each_command(void (*fn)(const Command *c, bool new_word)) {
+  const Command *last = NULL;
+  for (const Command *const *table = COMMAND_TABLES; *table; table++)
+    for (const Command *c = *table; c->name; last = c++)
+      fn(c, !last || first_len(last) != first_len(c) || strncmp(last->name, c->name, first_len(c)) != 0);
+}
+
+/* What can follow the first word of a command of two. */
+static void second_words(const Command *of) {
+  size_t n = first_len(of) + 1;
+  for (const Command *const *table = COMMAND_TABLES; *table; table++)
+    for (const Command *c = *table; c->name; c++)
+      if (strncmp(c->name, of->name, n) == 0)
+        printf("%s ", c->name + n);
+}
+
+/* ---- bash, and zsh by its bashcompinit ---- */
+
+static void bash_choices(const char *choices) {
+  if (!choices)
+    printf(":"); /* no words: the shell offers files */
+  else if (choices[0] == '=')
+    printf("words='%s'", choices + 1);
+  else
+    printf("words=$(_sandctl_names %s)", choices);
+}
+
+static void bash_values(const Option *o) {
+  for (; o->name; o++) {
+    if (!o->value)
+      continue;
+    printf("      --%s", o->name);
+    if (o->letter)
+      printf(" | -%c", o->letter);
+    printf(") ");
+    bash_choices(choices_of(o));
+    printf(" ;;\n");
+  }
+}
+
+static void bash_options(const Option *o) {
+  for (; o->name; o++)
+    printf("--%s ", o->name);
+}
+
+static void bash_command(const Command *c, bool new_word) {
+  printf("    '%s '*) case $prev in\n", c->name);
+  bash_values(c->options);
+  bash_values(GLOBAL_OPTIONS);
+  printf("      *) if [[ $cur == -* ]]; then words='");
+  bash_options(c->options);
+  bash_options(GLOBAL_OPTIONS);
+  printf("'; else ");
+  bash_choices(c->names);
+  printf("; fi ;;\n      esac ;;\n");
+}
+
+static void bash_first(const Command *c, bool new_word) {
+  if (new_word)
+    printf("%.*s ", (int)first_len(c), c->name);
+}
+
+static void bash_second(const Command *c, bool new_word) {
+  if (!new_word || !c->name[first_len(c)])
+    return;
+  printf("    %.*s) words='", (int)first_len(c), c->name);
+  second_words(c);
+  printf("' ;;\n");
 }
 
 static void bash_script(void) {
-  printf("_sandctl() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n "
-         "   words='");
-  first_words();
-  printf("'\n  elif [[ $cur == -* ]]; then\n    words='");
-  options_of(GLOBAL_OPTIONS);
-  printf("'\n    case ${COMP_WORDS[1]} in\n");
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++) {
-      if (strchr(c->name, ' ') || !c->options->name)
-        continue;
-      printf("      %s) words+='", c->name);
-      options_of(c->options);
-      printf("';;\n");
-    }
-  printf("    esac\n  else\n    case ${COMP_WORDS[1]} in\n");
-  second_words();
-  printf("      get|exec|delete|update|cp|ls|rm|logs)"
-         " words=$(sandctl list --output name --timeout 2s 2>/dev/null | sed 's|.*/||');;\n"
-         "    esac\n  fi\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F "
-         "_sandctl sandctl\n");
+  printf("_sandctl_names() { sandctl \"$@\" --output name --timeout 2s 2>/dev/null | sed 's|.*/||'; }\n"
+         "_sandctl() {\n"
+         "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words='' i\n"
+         "  COMPREPLY=()\n"
+         "  for ((i = 1; i < COMP_CWORD; i++)); do [[ ${COMP_WORDS[i]} == -- ]] && return; done\n"
+         "  if ((COMP_CWORD == 1)); then words='");
+  each_command(bash_first);
+  printf("'; fi\n  if ((COMP_CWORD == 2)); then case ${COMP_WORDS[1]} in\n");
+  each_command(bash_second);
+  printf("  esac; fi\n  [[ $words ]] || case \"${COMP_WORDS[1]} ${COMP_WORDS[2]} \" in\n");
+  each_command(bash_command);
+  printf("  esac\n"
+         "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+         "}\n"
+         "complete -o default -F _sandctl sandctl\n");
+}
+
+/* ---- fish ---- */
+
+static void fish_choices(const char *choices) {
+  if (choices[0] == '=')
+    printf(" -a '%s'", choices + 1);
+  else
+    printf(" -a '(_sandctl_names %s)'", choices);
+}
+
+/* The condition that the line has this command. */
+static void fish_when(const Command *c) {
+  printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s", (int)first_len(c), c->name);
+  if (c->name[first_len(c)])
+    printf("; and __fish_seen_subcommand_from %s", c->name + first_len(c) + 1);
+  printf("'");
+}
+
+static void fish_option(const Option *o) {
+  printf(" -l %s", o->name);
+  if (o->letter)
+    printf(" -s %c", o->letter);
+  if (o->value && choices_of(o)) {
+    printf(" -x");
+    fish_choices(choices_of(o));
+  } else if (o->value) {
+    printf(" -r%s", !strcmp(o->value, "FILE") ? " -F" : "");
+  }
+  printf(" -d \"%s\"\n", o->help);
+}
+
+static void fish_command(const Command *c, bool new_word) {
+  int n = (int)first_len(c);
+  if (c->name[n]) {
+    if (new_word)
+      printf("complete -c sandctl -n __fish_use_subcommand -a %.*s\n", n, c->name);
+    printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from ",
+           n, c->name);
+    second_words(c);
+    printf("' -a %s -d \"%s\"\n", c->name + n + 1, c->help);
+  } else {
+    printf("complete -c sandctl -n __fish_use_subcommand -a %s -d \"%s\"\n", c->name, c->help);
+  }
+  for (const Option *o = c->options; o->name; o++) {
+    fish_when(c);
+    fish_option(o);
+  }
+  if (c->names) {
+    fish_when(c);
+    fish_choices(c->names);
+    printf("\n");
+  }
+  if (strstr(c->usage, "FILE") || strstr(c->usage, "FROM")) {
+    fish_when(c);
+    printf(" -F\n");
+  }
 }
 
 static void fish_script(void) {
-  printf("complete -c sandctl -f\n");
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
-    for (const Command *c = *table; c->name; c++) {
-      const char *space = strchr(c->name, ' ');
-      int n = (int)strcspn(c->name, " ");
-      if (space) {
-        printf("complete -c sandctl -n __fish_use_subcommand -a %.*s\n", n, c->name);
-        printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s' -a %s -d \"%s\"\n", n, c->name,
-               space + 1, c->help);
-        continue;
-      }
-      printf("complete -c sandctl -n __fish_use_subcommand -a %s -d \"%s\"\n", c->name, c->help);
-      for (const Option *o = c->options; o->name; o++)
-        printf("complete -c sandctl -n '__fish_seen_subcommand_from %s' -l %s -d \"%s\"\n", c->name, o->name,
-               o->help);
-    }
-  for (const Option *o = GLOBAL_OPTIONS; o->name; o++)
-    printf("complete -c sandctl -l %s -d \"%s\"\n", o->name, o->help);
-  printf("complete -c sandctl -n '__fish_seen_subcommand_from get exec delete update ls rm logs' -a "
-         "'(sandctl list --output name --timeout 2s 2>/dev/null | string replace -r \".*/\" \"\")'\n");
+  printf("function _sandctl_names\n"
+         "  sandctl $argv --output name --timeout 2s 2>/dev/null | string replace -r '.*/' ''\n"
+         "end\n"
+         "complete -c sandctl -f\n");
+  each_command(fish_command);
+  for (const Option *o = GLOBAL_OPTIONS; o->name; o++) {
+    printf("complete -c sandctl");
+    fish_option(o);
+  }
 }
 
 static int completion(Cli *cli, const Args *args) {
@@ -97,7 +184,7 @@ static int completion(Cli *cli, const Args *args) {
   if (!strcmp(shell, "bash")) {
     bash_script();
   } else if (!strcmp(shell, "zsh")) {
-    printf("autoload -U +X bashcompinit && bashcompinit\n");
+    printf("autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n");
     bash_script();
   } else if (!strcmp(shell, "fish")) {
     fish_script();
@@ -110,6 +197,7 @@ static int completion(Cli *cli, const Args *args) {
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 
 const Command COMPLETION_COMMANDS[] = {
-    {"completion", "bash|zsh|fish", "Prints a script that completes commands and names.", NONE, completion},
+    {"completion", "bash|zsh|fish", "Prints a script that completes commands and names.", NONE, completion,
+     "=bash zsh fish"},
     {NULL, NULL, NULL, NULL, NULL},
 };

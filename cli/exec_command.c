@@ -252,6 +252,6 @@ static const Option EXEC[] = {
 
 const Command EXEC_COMMANDS[] = {
     {"exec", "[-i] [-t] NAME -- COMMAND [ARGS]",
-     "Runs a command in a sandbox; its exit code is the command's.", EXEC, exec},
+     "Runs a command in a sandbox; its exit code is the command's.", EXEC, exec, "list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -230,7 +230,7 @@ static const Option RM[] = {{"recursive", 'r', NULL, "a directory goes with all 
 const Command FILE_COMMANDS[] = {
     {"cp", "FROM TO", "Copies a file; one of FROM and TO is NAME:PATH, the other a local file or -.", NONE,
      copy},
-    {"ls", "NAME[:PATH]", "Lists files of a sandbox.", NONE, ls},
-    {"rm", "[-r] NAME:PATH...", "Removes files of a sandbox.", RM, rm},
+    {"ls", "NAME[:PATH]", "Lists files of a sandbox.", NONE, ls, "list"},
+    {"rm", "[-r] NAME:PATH...", "Removes files of a sandbox.", RM, rm, "list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -130,6 +130,6 @@ static const Option LOGS[] = {{"follow", 'f', NULL, "goes on until the sandbox i
                               {NULL, 0, NULL, NULL}};
 
 const Command LOGS_COMMANDS[] = {
-    {"logs", "NAME [--follow]", "Shows when a sandbox started, was claimed and changed.", LOGS, logs},
+    {"logs", "NAME [--follow]", "Shows when a sandbox started, was claimed and changed.", LOGS, logs, "list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -86,8 +86,9 @@ static const Option LIST[] = {{"all-namespaces", 'A', NULL, "of every namespace"
 
 const Command POOL_COMMANDS[] = {
     {"pools list", "", "Lists pools and how full they are.", LIST, list},
-    {"pools get", "POOL", "Shows a pool, and why it is not full.", NONE, get},
-    {"pools scale", "POOL REPLICAS", "Sets how many sandboxes a pool keeps ready.", NONE, scale},
-    {"pools delete", "POOL...", "Deletes pools; claimed sandboxes live on.", NONE, delete},
+    {"pools get", "POOL", "Shows a pool, and why it is not full.", NONE, get, "pools list"},
+    {"pools scale", "POOL REPLICAS", "Sets how many sandboxes a pool keeps ready.", NONE, scale,
+     "pools list"},
+    {"pools delete", "POOL...", "Deletes pools; claimed sandboxes live on.", NONE, delete, "pools list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -192,10 +192,10 @@ static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 
 const Command SANDBOX_COMMANDS[] = {
     {"create", "--pool POOL [options]", "Claims a sandbox and prints its name.", CREATE, create},
-    {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get},
+    {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get, "list"},
     {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
-     UPDATE, update},
+     UPDATE, update, "list"},
     {"delete", "NAME... | --selector LABELS | --all", "Gives sandboxes back; they are destroyed.", DELETE,
-     delete},
+     delete, "list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -68,7 +68,8 @@ static const Option LIST[] = {{"all-namespaces", 'A', NULL, "of every namespace"
 
 const Command TEMPLATE_COMMANDS[] = {
     {"templates list", "", "Lists templates.", LIST, list},
-    {"templates get", "TEMPLATE", "Shows a template with its manifest.", NONE, get},
-    {"templates delete", "TEMPLATE...", "Deletes templates; their pools stop refilling.", NONE, delete},
+    {"templates get", "TEMPLATE", "Shows a template with its manifest.", NONE, get, "templates list"},
+    {"templates delete", "TEMPLATE...", "Deletes templates; their pools stop refilling.", NONE, delete,
+     "templates list"},
     {NULL, NULL, NULL, NULL, NULL},
 };
