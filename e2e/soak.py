@@ -6,6 +6,7 @@ differs between before and after; exit 1 if anything but memory does.
 
 import argparse
 import json
+import os
 import queue
 import sys
 import threading
@@ -88,7 +89,10 @@ def main():
     parser.add_argument("--claims", type=int, default=10000)
     parser.add_argument("--class", dest="runtime_class", choices=["gvisor", "process"], default="gvisor")
     args = parser.parse_args()
-    stack = Stack(grpc_port=19400, http_port=19080)
+    # beside a run of the tests
+    os.environ.setdefault("SANDPLANE_E2E_GRPC_PORT", "19400")
+    os.environ.setdefault("SANDPLANE_E2E_HTTP_PORT", "19080")
+    stack = Stack()
     stack.start()
     try:
         clients = [Client(t) for t in stack.targets("router")]
