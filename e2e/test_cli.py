@@ -74,15 +74,20 @@ def read_until(fd, word, timeout=20):
     return seen
 
 
-def test_terminal(stack, box):
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_terminal(stack, box, shell):
     pid, fd = pty.fork()
     if pid == 0:
-        os.execve(f"{stack.data}/bin/sandctl", ["sandctl", "exec", "-it", box, "--", "sh"], stack.env)
+        os.execve(f"{stack.data}/bin/sandctl", ["sandctl", "exec", "-it", box, "--", shell], stack.env)
     os.write(fd, b"test -t 0 && echo is-a-$((1))-terminal\n")
     read_until(fd, b"is-a-1-terminal")
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
     os.write(fd, b"sleep 0.3; stty size\n")
     read_until(fd, b"33 101")
+    os.write(fd, b"sleep 100\n")
+    read_until(fd, b"sleep 100")
+    time.sleep(0.3)  # until the shell has started it, which nothing shows
+    os.write(fd, b"\x03")  # ends the sleep, not the shell
     os.write(fd, b"echo still-$((2))-here; exit 9\n")
     read_until(fd, b"still-2-here")
     _, status = os.waitpid(pid, 0)

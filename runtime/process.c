@@ -14,6 +14,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "runtime/process_spawn.h"
+#include "runtime/terminal_keys.h"
 
 /* How long the output of a command that has ended is waited for, when something it left behind holds the
  * pipes: long enough for `cmd | tee` to finish, short enough for `server &`. */
@@ -35,6 +36,7 @@ struct Process {
   void *arg;
   pid_t pid;
   bool reaped, terminal, stdin_closing, paused;
+  bool keys; /* ours to turn into signals, see terminal_keys.h */
   int status;
   Output out[2];
   int stdin_fd;
@@ -235,7 +237,7 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
   }
   Process *p = calloc(1, sizeof *p);
   if (!p) abort();
-  *p = (Process){.table = t, .handlers = *handlers, .arg = arg, .pid = pid, .terminal = spec->pty, .stdin_fd = pl.in, .start_us = start,
+  *p = (Process){.table = t, .handlers = *handlers, .arg = arg, .pid = pid, .terminal = spec->pty, .keys = spec->pty && terminal_keys_needed(), .stdin_fd = pl.in, .start_us = start,
                  .stdin_buf = BUF_INIT(0)};
   p->next = t->head;
   p->link = &t->head;
@@ -285,7 +287,21 @@ static void on_stdin_writable(int events, void *arg) {
   if (p->stdin_buf.len == 0 && p->handlers.on_stdin_drained) p->handlers.on_stdin_drained(p->arg);
 }
 
+/* Sends what comes before the first key that is a signal, and the signal. Returns how much that was. */
+static size_t write_key(Process *p, const uint8_t *data, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    int signo = terminal_key_signal(p->stdin_fd, data[i]);
+    if (!signo) continue;
+    if (buf_append(&p->stdin_buf, data, i)) abort();
+    if (!p->stdin_watch) flush_stdin(p);
+    if (p->stdin_fd >= 0) terminal_keys_send(p->stdin_fd, p->pid, signo);
+    return i + 1;
+  }
+  return 0;
+}
+
 void process_write_stdin(Process *p, const uint8_t *data, size_t len) {
+  for (size_t n; p->keys && p->stdin_fd >= 0 && !p->reaped && (n = write_key(p, data, len)); len -= n) data += n;
   if (p->stdin_fd < 0 || p->stdin_closing || len == 0) return;
   if (buf_append(&p->stdin_buf, data, len)) abort(); /* callers stop at a few MiB, see process_stdin_pending */
   if (!p->stdin_watch) flush_stdin(p);
