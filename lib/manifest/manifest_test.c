@@ -1,0 +1,177 @@
+/* Manifests that are taken, manifests that are refused and by which field, and thousands that are nonsense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above */
+#include <cmocka.h>
+
+#include "lib/manifest/manifest.h"
+
+static char *slurp(const char *path) {
+  FILE *f = fopen(path, "r");
+  assert_non_null(f);
+  char *text = calloc(1, 65536);
+  assert_non_null(text);
+  assert_true(fread(text, 1, 65535, f) > 0);
+  fclose(f);
+  return text;
+}
+
+static void the_tutorial_is_taken(void **state) {
+  char *text = slurp("examples/python-template.yaml");
+  Manifest m;
+  Error err;
+  assert_int_equal(manifest_parse(text, strlen(text), &m, &err), 0);
+  assert_int_equal(m.kind, MANIFEST_TEMPLATE);
+  assert_string_equal(m.template_.name, "python-runtime-template");
+  assert_string_equal(m.template_.runtime_class, "gvisor");
+  assert_string_equal(m.template_.image, "registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0");
+  assert_int_equal(m.template_.ready_port, 8888);
+  assert_int_equal(m.template_.ready_period_ms, 1000);
+  assert_int_equal(m.template_.ephemeral_bytes, (int64_t)512 << 20);
+  /* the canonical form is itself a manifest, with the same hash */
+  Manifest again;
+  assert_int_equal(manifest_parse(m.template_.canonical, strlen(m.template_.canonical), &again, &err), 0);
+  assert_string_equal(again.template_.hash, m.template_.hash);
+  assert_string_equal(again.template_.canonical, m.template_.canonical);
+  manifest_deinit(&again);
+  manifest_deinit(&m);
+  free(text);
+  text = slurp("examples/python-warmpool.yaml");
+  assert_int_equal(manifest_parse(text, strlen(text), &m, &err), 0);
+  assert_int_equal(m.kind, MANIFEST_POOL);
+  assert_string_equal(m.pool.template_name, "python-runtime-template");
+  manifest_deinit(&m);
+  free(text);
+}
+
+#define HEAD "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+#define POD(rest) HEAD "spec: {podTemplate: {spec: {" rest "}}}\n"
+#define C(rest) POD("containers: [{name: c, image: i, " rest "}]")
+#define SPEC "spec.podTemplate.spec."
+#define CONTAINER SPEC "containers[0]."
+
+static void refused_by_field(void **state) {
+  static const struct {
+    const char *text, *field;
+    ErrorKind kind;
+  } CASES[] = {
+      {"", "", ERROR_INVALID_ARGUMENT},
+      {"- a\n", "", ERROR_INVALID_ARGUMENT},
+      {"a: &x 1\nb: *x\n", "", ERROR_INVALID_ARGUMENT},
+      {"a: 1\na: 2\n", "", ERROR_INVALID_ARGUMENT},
+      {"a: !!str 1\n", "", ERROR_INVALID_ARGUMENT},
+      {"a: 1\n---\nb: 2\n", "", ERROR_INVALID_ARGUMENT},
+      {"apiVersion: v1\nkind: Pod\n", "apiVersion", ERROR_INVALID_ARGUMENT},
+      {"apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: Nope\n", "kind", ERROR_INVALID_ARGUMENT},
+      {HEAD, "spec", ERROR_INVALID_ARGUMENT},
+      {HEAD "spec: {podTemplate: {}}\n", "spec.podTemplate.spec", ERROR_INVALID_ARGUMENT},
+      {HEAD "spec: {nope: 1}\n", "spec.nope", ERROR_INVALID_ARGUMENT},
+      {POD("containers: []"), SPEC "containers", ERROR_INVALID_ARGUMENT},
+      {POD("containers: [{name: a, image: i}, {name: b, image: i}]"), SPEC "containers", ERROR_FAILED_PRECONDITION},
+      {POD("hostNetwork: true, containers: [{name: c, image: i}]"), SPEC "hostNetwork", ERROR_FAILED_PRECONDITION},
+      {POD("volumes: [{name: v}], containers: [{name: c, image: i}]"), SPEC "volumes", ERROR_FAILED_PRECONDITION},
+      {C("imagge: x"), CONTAINER "imagge", ERROR_INVALID_ARGUMENT},
+      {C("env: [{name: 1A}]"), CONTAINER "env[0].name", ERROR_INVALID_ARGUMENT},
+      {C("env: [{name: A, value: 1}]"), CONTAINER "env[0].value", ERROR_INVALID_ARGUMENT},
+      {C("resources: {limits: {memory: lots}}"), CONTAINER "resources.limits.memory", ERROR_INVALID_ARGUMENT},
+      {C("resources: {limits: {gpu: 1}}"), CONTAINER "resources.limits.gpu", ERROR_FAILED_PRECONDITION},
+      {C("securityContext: {privileged: true}"), CONTAINER "securityContext.privileged", ERROR_FAILED_PRECONDITION},
+      {C("securityContext: {privileged: yes}"), CONTAINER "securityContext.privileged", ERROR_INVALID_ARGUMENT},
+      {C("securityContext: {runAsUser: 0}"), CONTAINER "securityContext.runAsUser", ERROR_FAILED_PRECONDITION},
+      {C("securityContext: {capabilities: {add: [NET_ADMIN]}}"), CONTAINER "securityContext.capabilities.add", ERROR_FAILED_PRECONDITION},
+      {C("readinessProbe: {httpGet: {port: 70000}}"), CONTAINER "readinessProbe.httpGet.port", ERROR_INVALID_ARGUMENT},
+      {C("command: [sleep]"), CONTAINER "command", ERROR_FAILED_PRECONDITION},
+      {"apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxWarmPool\nmetadata: {name: p}\nspec: {replicas: -1}\n", "spec.replicas",
+       ERROR_INVALID_ARGUMENT},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+    Manifest m;
+    Error err = {0};
+    int rc = manifest_parse(CASES[i].text, strlen(CASES[i].text), &m, &err);
+    if (rc != -1 || err.kind != CASES[i].kind || strcmp(err.field, CASES[i].field) != 0)
+      fail_msg("case %zu: rc %d %s at \"%s\": %s", i, rc, error_kind_name(err.kind), err.field, err.message);
+  }
+}
+
+static void deep_nesting_is_refused(void **state) {
+  char text[2001];
+  memset(text, '[', 1000);
+  memset(text + 1000, ']', 1000);
+  text[2000] = 0;
+  Manifest m;
+  Error err;
+  assert_int_equal(manifest_parse(text, 2000, &m, &err), -1);
+}
+
+static void quantities(void **state) {
+  static const struct {
+    const char *text;
+    int64_t milli;
+  } GOOD[] = {{"1", 1000}, {"250m", 250}, {"0.5", 500}, {"1k", 1000000}, {"512Mi", 536870912000}, {"1Gi", 1073741824000}, {"1.5G", 1500000000000}};
+  for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+    int64_t v;
+    assert_int_equal(manifest_quantity(GOOD[i].text, &v), 0);
+    assert_int_equal(v, GOOD[i].milli);
+  }
+  static const char *const BAD[] = {"", "x", "-1", "1 Gi", "1gi", "0x10", "1e99Ti", "nan", "inf", "1Mib"};
+  for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+    int64_t v;
+    assert_int_equal(manifest_quantity(BAD[i], &v), -1);
+  }
+}
+
+static int count_doc(void *arg, const char *doc, size_t len, int line, Error *err) {
+  int *lines = arg;
+  lines[++lines[0]] = line;
+  return 0;
+}
+
+static void splits_documents(void **state) {
+  int lines[8] = {0};
+  Error err;
+  static const char TEXT[] = "# only a comment\n---\na: 1\n---\n\n--- \nb: 2\nc: 3\n---\n";
+  assert_int_equal(manifest_split(TEXT, sizeof TEXT - 1, count_doc, lines, &err), 0);
+  assert_int_equal(lines[0], 2);
+  assert_int_equal(lines[1], 3);
+  assert_int_equal(lines[2], 7);
+}
+
+/* A fixed seed: a failure comes back. */
+static void nonsense_never_crashes(void **state) {
+  char *text = slurp("examples/python-template.yaml");
+  size_t len = strlen(text);
+  uint64_t seed = 88172645463325252u;
+  int taken = 0;
+  for (int round = 0; round < 20000; round++) {
+    char copy[4096];
+    memcpy(copy, text, len);
+    for (int k = 0; k < 1 + round % 7; k++) {
+      seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+      copy[seed % len] = (char)(seed >> 32);
+    }
+    Manifest m;
+    Error err = {0};
+    if (manifest_parse(copy, len, &m, &err) == 0) {
+      taken++;
+      manifest_deinit(&m);
+    } else {
+      assert_true(err.kind == ERROR_INVALID_ARGUMENT || err.kind == ERROR_FAILED_PRECONDITION);
+      assert_true(*err.message);
+    }
+  }
+  assert_true(taken > 0); /* some changes touch only words that may be any */
+  free(text);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_tutorial_is_taken), cmocka_unit_test(refused_by_field), cmocka_unit_test(deep_nesting_is_refused),
+      cmocka_unit_test(quantities),            cmocka_unit_test(splits_documents), cmocka_unit_test(nonsense_never_crashes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
