@@ -19,6 +19,7 @@ typedef struct Apply {
   Cli *cli;
   const char *file;
   bool send;
+  size_t n; /* documents */
 } Apply;
 
 static int read_all(int fd, Buf *text) {
@@ -87,6 +88,7 @@ static int on_document(void *arg, const char *doc, size_t len, int line, Error *
   Apply *a = arg;
   Manifest manifest = {0};
   int rc = manifest_parse(doc, len, &manifest, err);
+  a->n++;
   if (rc == 0)
     rc = check_namespace(a->cli, &manifest, err);
   if (rc == 0 && a->send)
@@ -110,6 +112,8 @@ static int apply_file(Cli *cli, const char *file, Error *err) {
   Apply a = {.cli = cli, .file = is_stdin ? "standard input" : file};
   if (rc == 0)
     rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
+  if (rc == 0 && a.n == 0)
+    rc = error_set(err, ERROR_INVALID_ARGUMENT, "%s: there is no manifest in it", a.file);
   a.send = true;
   if (rc == 0)
     rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);

@@ -126,6 +126,8 @@ static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
   Sandplane__V1__ReadFileRequest request = SANDPLANE__V1__READ_FILE_REQUEST__INIT;
   split(cli, from, &request.name, &request.path);
   bool is_stdout = !strcmp(to, "-");
+  if (!cli_short(request.path)[0])
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s names no file; ls shows what there is", from);
   struct stat st;
   if (!is_stdout && stat(to, &st) == 0 && S_ISDIR(st.st_mode))
     to = arena_printf(cli->arena, "%s/%s", to, cli_short(request.path));

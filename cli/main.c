@@ -69,15 +69,23 @@ static const char *hint(const Error *err) {
   }
 }
 
+/* The message begins with the field, or has it behind what error_prefix put there. */
+static bool names_field(const Error *err) {
+  const char *at = strstr(err->message, err->field);
+  return at && (at == err->message || at[strlen(err->field)] == ':');
+}
+
 int cli_fail(const Cli *cli, const Error *err) {
   const char *more = hint(err);
   Error shown = *err;
   table_printable(shown.field);
   table_printable(shown.message);
   fprintf(stderr, "sandctl: ");
-  if (shown.field[0] && !str_starts_with(shown.message, shown.field))
+  if (shown.field[0] && !names_field(&shown))
     fprintf(stderr, "%s: ", shown.field);
-  fprintf(stderr, "%s (%s)", shown.message[0] ? shown.message : "failed", error_kind_name(err->kind));
+  fprintf(stderr, "%s", shown.message[0] ? shown.message : "failed");
+  if (err->kind != ERROR_UNKNOWN) /* of this machine: the message is errno's */
+    fprintf(stderr, " (%s)", error_kind_name(err->kind));
   if (err->kind == ERROR_UNAVAILABLE && cli)
     fprintf(stderr, " from %s", cli->server);
   if (err->retry_after_ms)

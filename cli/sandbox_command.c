@@ -191,7 +191,8 @@ static const Option DELETE[] = {
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 
 const Command SANDBOX_COMMANDS[] = {
-    {"create", "--pool POOL | --template TEMPLATE [options]", "Claims a sandbox and prints its name.", CREATE, create},
+    {"create", "--pool POOL | --template TEMPLATE [options]", "Claims a sandbox and prints its name.", CREATE,
+     create},
     {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get, "list"},
     {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
      UPDATE, update, "list"},
