@@ -23,7 +23,8 @@ struct Admin {
 
 static void answer(struct evhttp_request *req, int status, const char *type, const char *text, size_t len) {
   struct evbuffer *body = evbuffer_new();
-  if (!body || evbuffer_add(body, text, len)) abort();
+  if (!body || evbuffer_add(body, text, len))
+    abort();
   evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
   evhttp_send_reply(req, status, NULL, body);
   evbuffer_free(body);
@@ -35,20 +36,27 @@ static void answer_text(struct evhttp_request *req, int status, const char *text
 
 static void on_metrics(struct evhttp_request *req, void *arg) {
   Admin *admin = arg;
-  if (admin->scrape_fn) admin->scrape_fn(admin->scrape_arg);
+  if (admin->scrape_fn)
+    admin->scrape_fn(admin->scrape_arg);
   Buf text = BUF_INIT(0);
-  if (metrics_write(admin->metrics, &text)) answer_text(req, HTTP_INTERNAL, "the metrics do not fit\n");
-  else answer(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text), text.len);
+  if (metrics_write(admin->metrics, &text))
+    answer_text(req, HTTP_INTERNAL, "the metrics do not fit\n");
+  else
+    answer(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_str(&text), text.len);
   buf_deinit(&text);
 }
 
-static void on_healthz(struct evhttp_request *req, void *arg) { answer_text(req, HTTP_OK, "ok\n"); }
+static void on_healthz(struct evhttp_request *req, void *arg) {
+  answer_text(req, HTTP_OK, "ok\n");
+}
 
 static void on_readyz(struct evhttp_request *req, void *arg) {
   Admin *admin = arg;
-  if (!admin->unready) return answer_text(req, HTTP_OK, "ok\n");
+  if (!admin->unready)
+    return answer_text(req, HTTP_OK, "ok\n");
   Buf text = BUF_INIT(0);
-  if (buf_printf(&text, "%s\n", admin->unready)) abort();
+  if (buf_printf(&text, "%s\n", admin->unready))
+    abort();
   answer(req, HTTP_SERVUNAVAIL, "text/plain; charset=utf-8", buf_str(&text), text.len);
   buf_deinit(&text);
 }
@@ -67,12 +75,15 @@ Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error 
   bool v6 = *address == '[';
   CLEANUP(str_freep) char *host = str_ndup(address + v6, (size_t)(colon - address) - 2 * v6);
   Admin *admin = calloc(1, sizeof *admin);
-  if (!admin) abort();
+  if (!admin)
+    abort();
   admin->metrics = metrics;
   admin->http = evhttp_new(loop_base(loop));
-  if (!admin->http) abort();
+  if (!admin->http)
+    abort();
   if (evhttp_bind_socket(admin->http, *host ? host : "0.0.0.0", (uint16_t)port)) {
-    error_set(err, ERROR_UNAVAILABLE, "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
+    error_set(err, ERROR_UNAVAILABLE,
+              "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
     admin_free(admin);
     return NULL;
   }
@@ -88,12 +99,15 @@ Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error 
 }
 
 void admin_free(Admin *admin) {
-  if (!admin) return;
+  if (!admin)
+    return;
   evhttp_free(admin->http);
   free(admin);
 }
 
-void admin_set_unready(Admin *admin, const char *reason) { admin->unready = reason; }
+void admin_set_unready(Admin *admin, const char *reason) {
+  admin->unready = reason;
+}
 
 void admin_on_scrape(Admin *admin, void (*fn)(void *arg), void *arg) {
   admin->scrape_fn = fn;

@@ -27,7 +27,8 @@ struct Loop {
 
 static void *xcalloc(size_t size) {
   void *p = calloc(1, size);
-  if (!p) abort();
+  if (!p)
+    abort();
   return p;
 }
 
@@ -35,7 +36,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg) {
   Loop *loop = arg;
   uint64_t n;
   /* an empty eventfd (EAGAIN) is fine: another callback of this turn took the list already */
-  if (read(fd, &n, sizeof n) < 0) n = 0;
+  if (read(fd, &n, sizeof n) < 0)
+    n = 0;
   pthread_mutex_lock(&loop->lock);
   Posting *p = loop->head;
   loop->head = NULL;
@@ -47,25 +49,29 @@ static void on_wake(evutil_socket_t fd, short what, void *arg) {
     free(p);
     p = next;
   }
-  if (atomic_load(&loop->stop)) event_base_loopbreak(loop->base);
+  if (atomic_load(&loop->stop))
+    event_base_loopbreak(loop->base);
 }
 
 Loop *loop_new(void) {
   Loop *loop = xcalloc(sizeof *loop);
   struct event_config *cfg = event_config_new();
   /* timers of a service are in milliseconds, so epoll's own resolution does */
-  if (!cfg || !(loop->base = event_base_new_with_config(cfg))) abort();
+  if (!cfg || !(loop->base = event_base_new_with_config(cfg)))
+    abort();
   event_config_free(cfg);
   loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
-  if (loop->wake_fd < 0 || !loop->wake || event_add(loop->wake, NULL)) abort();
+  if (loop->wake_fd < 0 || !loop->wake || event_add(loop->wake, NULL))
+    abort();
   pthread_mutex_init(&loop->lock, NULL);
   loop->tail = &loop->head;
   return loop;
 }
 
 void loop_free(Loop *loop) {
-  if (!loop) return;
+  if (!loop)
+    return;
   while (loop->head) {
     Posting *next = loop->head->next;
     free(loop->head);
@@ -86,7 +92,8 @@ void loop_run(Loop *loop) {
 static void wake(Loop *loop) {
   uint64_t one = 1;
   /* fails only when the counter is full, and then the loop is awake */
-  if (write(loop->wake_fd, &one, sizeof one) < 0) return;
+  if (write(loop->wake_fd, &one, sizeof one) < 0)
+    return;
 }
 
 void loop_stop(Loop *loop) {
@@ -94,8 +101,12 @@ void loop_stop(Loop *loop) {
   wake(loop);
 }
 
-struct event_base *loop_base(Loop *loop) { return loop->base; }
-void **loop_rpc_slot(Loop *loop) { return &loop->rpc_slot; }
+struct event_base *loop_base(Loop *loop) {
+  return loop->base;
+}
+void **loop_rpc_slot(Loop *loop) {
+  return &loop->rpc_slot;
+}
 
 void loop_post(Loop *loop, void (*fn)(void *arg), void *arg) {
   Posting *p = xcalloc(sizeof *p);
@@ -106,7 +117,8 @@ void loop_post(Loop *loop, void (*fn)(void *arg), void *arg) {
   *loop->tail = p;
   loop->tail = &p->next;
   pthread_mutex_unlock(&loop->lock);
-  if (was_empty) wake(loop);
+  if (was_empty)
+    wake(loop);
 }
 
 /* Timers, descriptors and signals may be freed inside their own callback: the object is then marked and
@@ -119,8 +131,10 @@ typedef struct Watch {
 static void watch_free(Watch *w, void *self) {
   event_free(w->ev);
   w->ev = NULL;
-  if (w->running) w->dead = true;
-  else free(self);
+  if (w->running)
+    w->dead = true;
+  else
+    free(self);
 }
 
 struct LoopTimer {
@@ -134,7 +148,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
   t->watch.running = true;
   t->fn(t->arg);
   t->watch.running = false;
-  if (t->watch.dead) free(t);
+  if (t->watch.dead)
+    free(t);
 }
 
 LoopTimer *loop_timer_new(Loop *loop, void (*fn)(void *arg), void *arg) {
@@ -142,20 +157,25 @@ LoopTimer *loop_timer_new(Loop *loop, void (*fn)(void *arg), void *arg) {
   t->fn = fn;
   t->arg = arg;
   t->watch.ev = event_new(loop->base, -1, 0, on_timer, t);
-  if (!t->watch.ev) abort();
+  if (!t->watch.ev)
+    abort();
   return t;
 }
 
 void loop_timer_start(LoopTimer *timer, int64_t delay_ms) {
-  if (delay_ms < 0) delay_ms = 0;
+  if (delay_ms < 0)
+    delay_ms = 0;
   struct timeval tv = {.tv_sec = (time_t)(delay_ms / 1000), .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
   event_add(timer->watch.ev, &tv);
 }
 
-void loop_timer_stop(LoopTimer *timer) { event_del(timer->watch.ev); }
+void loop_timer_stop(LoopTimer *timer) {
+  event_del(timer->watch.ev);
+}
 
 void loop_timer_free(LoopTimer *timer) {
-  if (timer) watch_free(&timer->watch, timer);
+  if (timer)
+    watch_free(&timer->watch, timer);
 }
 
 struct LoopFd {
@@ -174,34 +194,40 @@ static void on_fd(evutil_socket_t fd, short what, void *arg) {
   f->watch.running = true;
   f->fn(events, f->arg);
   f->watch.running = false;
-  if (f->watch.dead) free(f);
+  if (f->watch.dead)
+    free(f);
 }
 
 static void arm(LoopFd *f) {
-  short what = (short)(EV_PERSIST | (f->events & LOOP_READ ? EV_READ : 0) | (f->events & LOOP_WRITE ? EV_WRITE : 0) |
-                       (f->events & LOOP_CLOSED ? EV_CLOSED : 0));
-  if (event_assign(f->watch.ev, f->loop->base, f->fd, what, on_fd, f)) abort();
-  if (f->events && event_add(f->watch.ev, NULL)) abort();
+  short what = (short)(EV_PERSIST | (f->events & LOOP_READ ? EV_READ : 0) |
+                       (f->events & LOOP_WRITE ? EV_WRITE : 0) | (f->events & LOOP_CLOSED ? EV_CLOSED : 0));
+  if (event_assign(f->watch.ev, f->loop->base, f->fd, what, on_fd, f))
+    abort();
+  if (f->events && event_add(f->watch.ev, NULL))
+    abort();
 }
 
 LoopFd *loop_fd_new(Loop *loop, int fd, int events, void (*fn)(int events, void *arg), void *arg) {
   LoopFd *f = xcalloc(sizeof *f);
   *f = (LoopFd){.loop = loop, .fd = fd, .events = events, .fn = fn, .arg = arg};
   f->watch.ev = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_fd, f);
-  if (!f->watch.ev) abort();
+  if (!f->watch.ev)
+    abort();
   arm(f);
   return f;
 }
 
 void loop_fd_set(LoopFd *f, int events) {
-  if (f->events == events) return;
+  if (f->events == events)
+    return;
   event_del(f->watch.ev);
   f->events = events;
   arm(f);
 }
 
 void loop_fd_free(LoopFd *f) {
-  if (f) watch_free(&f->watch, f);
+  if (f)
+    watch_free(&f->watch, f);
 }
 
 struct LoopSignal {
@@ -215,7 +241,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg) {
   s->watch.running = true;
   s->fn(s->arg);
   s->watch.running = false;
-  if (s->watch.dead) free(s);
+  if (s->watch.dead)
+    free(s);
 }
 
 LoopSignal *loop_signal_new(Loop *loop, int signo, void (*fn)(void *arg), void *arg) {
@@ -223,10 +250,12 @@ LoopSignal *loop_signal_new(Loop *loop, int signo, void (*fn)(void *arg), void *
   s->fn = fn;
   s->arg = arg;
   s->watch.ev = evsignal_new(loop->base, signo, on_signal, s);
-  if (!s->watch.ev || event_add(s->watch.ev, NULL)) abort();
+  if (!s->watch.ev || event_add(s->watch.ev, NULL))
+    abort();
   return s;
 }
 
 void loop_signal_free(LoopSignal *s) {
-  if (s) watch_free(&s->watch, s);
+  if (s)
+    watch_free(&s->watch, s);
 }

@@ -22,12 +22,15 @@ typedef struct Host {
 } Host;
 
 /* The Service is the Host's first member, so that a service's own code needs no back pointer. */
-static Host *host_of(Service *service) { return (Host *)service; }
+static Host *host_of(Service *service) {
+  return (Host *)service;
+}
 
 static void publish_readiness(Host *host) {
   const char *reason = host->draining ? "draining" : host->unready;
   admin_set_unready(host->service.admin, reason);
-  if (host->service.rpc) rpc_server_set_serving(host->service.rpc, reason == NULL);
+  if (host->service.rpc)
+    rpc_server_set_serving(host->service.rpc, reason == NULL);
 }
 
 void service_set_ready(Service *service, const char *reason) {
@@ -48,13 +51,18 @@ static void on_rpc_done(void *state, const char *path, ErrorKind status, int64_t
                   method ? method + 1 : path, error_kind_name(status), NULL);
 }
 
-void service_hold(Service *service) { host_of(service)->holds++; }
-
-void service_release(Service *service) {
-  if (--host_of(service)->holds == 0) loop_stop(service->loop);
+void service_hold(Service *service) {
+  host_of(service)->holds++;
 }
 
-static void on_drained(void *arg) { service_release(arg); }
+void service_release(Service *service) {
+  if (--host_of(service)->holds == 0)
+    loop_stop(service->loop);
+}
+
+static void on_drained(void *arg) {
+  service_release(arg);
+}
 
 static void on_signal(void *arg) {
   Host *host = arg;
@@ -66,7 +74,8 @@ static void on_signal(void *arg) {
   host->draining = true;
   publish_readiness(host);
   service_hold(&host->service);
-  if (host->spec->drain) host->spec->drain(&host->service);
+  if (host->spec->drain)
+    host->spec->drain(&host->service);
   const ServiceConfig *config = host->service.config;
   rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, &host->service);
 }
@@ -75,10 +84,12 @@ static int listen_all(Host *host, Error *err) {
   Service *service = &host->service;
   const ServiceConfig *config = service->config;
   service->admin = admin_new(service->loop, config->admin_address, service->metrics, err);
-  if (!service->admin) return -1;
+  if (!service->admin)
+    return -1;
   host->unready = "starting";
   publish_readiness(host);
-  if (host->spec->start(service, err)) return -1;
+  if (host->spec->start(service, err))
+    return -1;
   const RpcServerConfig rpc = {
       .address = config->grpc_address,
       .methods = host->spec->methods,
@@ -89,7 +100,8 @@ static int listen_all(Host *host, Error *err) {
       .on_done = on_rpc_done,
   };
   service->rpc = rpc_server_new(service->loop, &rpc, err);
-  if (!service->rpc) return -1;
+  if (!service->rpc)
+    return -1;
   publish_readiness(host);
   return 0;
 }
@@ -120,7 +132,8 @@ static int run(Host *host) {
   loop_signal_free(host->interrupt);
   rpc_server_free(service->rpc);
   service->rpc = NULL;
-  if (service->state) host->spec->stop(service);
+  if (service->state)
+    host->spec->stop(service);
   admin_free(service->admin);
   metrics_free(service->metrics);
   loop_free(service->loop);
@@ -143,7 +156,8 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
   const char *level_name = rc ? "info" : ((ServiceConfig *)config)->log_level;
   if (rc == 0 && !log_level_parse(level_name, &level))
     rc = error_field(&err, "log-level", "--log-level: '%s' is not debug, info, warn or error", level_name);
-  if (rc == 0 && spec->check) rc = spec->check(config, &err);
+  if (rc == 0 && spec->check)
+    rc = spec->check(config, &err);
   if (rc) {
     fprintf(stderr, "%s: %s\n", spec->config.program, err.message);
     return -1;
@@ -154,7 +168,8 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
 
 int service_main(const ServiceSpec *spec, int argc, char **argv) {
   void *config = calloc(1, spec->config_size);
-  if (!config) abort();
+  if (!config)
+    abort();
   int rc = configure(spec, argc, argv, config);
   if (rc == 0) {
     /* a peer that goes away is an error of the write, not the end of the service */

@@ -25,16 +25,39 @@ typedef struct ServiceConfig {
 
 /* First rows of every config table; `type` is the service's config struct, whose first member is a
  * ServiceConfig named `service`. */
-#define SERVICE_CONFIG_ITEMS(type, default_grpc, default_admin)                                              \
-  {"grpc-address", "SANDPLANE_GRPC_ADDRESS", CONFIG_ADDRESS, offsetof(type, service.grpc_address),           \
-   default_grpc, 0, 0, false, "gRPC listener"},                                                              \
-      {"admin-address", "SANDPLANE_ADMIN_ADDRESS", CONFIG_ADDRESS, offsetof(type, service.admin_address),    \
-       default_admin, 0, 0, false, "listener of /metrics, /healthz and /readyz"},                            \
-      {"log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, offsetof(type, service.log_level), "info", 0, 0,   \
-       false, "debug, info, warn or error"},                                                                 \
-      {"shutdown-grace", "SANDPLANE_SHUTDOWN_GRACE", CONFIG_DURATION,                                        \
-       offsetof(type, service.shutdown_grace_ms), "10s", 0, 3600000, false,                                  \
-       "how long calls may go on after SIGTERM"}
+#define SERVICE_CONFIG_ITEMS(type, default_grpc, default_admin)              \
+  {"grpc-address",                                                           \
+   "SANDPLANE_GRPC_ADDRESS",                                                 \
+   CONFIG_ADDRESS,                                                           \
+   offsetof(type, service.grpc_address),                                     \
+   default_grpc,                                                             \
+   0,                                                                        \
+   0,                                                                        \
+   false,                                                                    \
+   "gRPC listener"},                                                         \
+      {"admin-address",                                                      \
+       "SANDPLANE_ADMIN_ADDRESS",                                            \
+       CONFIG_ADDRESS,                                                       \
+       offsetof(type, service.admin_address),                                \
+       default_admin,                                                        \
+       0,                                                                    \
+       0,                                                                    \
+       false,                                                                \
+       "listener of /metrics, /healthz and /readyz"},                        \
+      {"log-level",                                                          \
+       "SANDPLANE_LOG_LEVEL",                                                \
+       CONFIG_STRING,                                                        \
+       offsetof(type, service.log_level),                                    \
+       "info",                                                               \
+       0,                                                                    \
+       0,                                                                    \
+       false,                                                                \
+       "debug, info, warn or error"},                                        \
+  {                                                                          \
+    "shutdown-grace", "SANDPLANE_SHUTDOWN_GRACE", CONFIG_DURATION,           \
+        offsetof(type, service.shutdown_grace_ms), "10s", 0, 3600000, false, \
+        "how long calls may go on after SIGTERM"                             \
+  }
 
 typedef struct Service {
   const char *name;
@@ -61,8 +84,8 @@ typedef struct ServiceSpec {
   /* Makes service->state. The gRPC listener opens after it; call service_set_ready when the service can do
    * its job (Redis connected, ...). */
   int (*start)(Service *service, Error *err);
-  /* SIGTERM: calls are drained; stop whatever makes work by itself. What takes time to end on top of the calls
-   * says so with service_hold. Optional. */
+  /* SIGTERM: calls are drained; stop whatever makes work by itself. What takes time to end on top of the
+   * calls says so with service_hold. Optional. */
   void (*drain)(Service *service);
   /* After the drain: free service->state. */
   void (*stop)(Service *service);
