@@ -25,14 +25,16 @@ struct Arena {
 
 static Block *block_new(size_t size, Block *next) {
   Block *b = malloc(sizeof *b + size);
-  if (!b) abort();
+  if (!b)
+    abort();
   *b = (Block){.next = next, .size = size};
   return b;
 }
 
 Arena *arena_new(void) {
   Arena *a = malloc(sizeof *a);
-  if (!a) abort();
+  if (!a)
+    abort();
   a->blocks = block_new(ARENA_FIRST_BLOCK, NULL);
   return a;
 }
@@ -47,14 +49,16 @@ void arena_reset(Arena *arena) {
 }
 
 void arena_free(Arena *arena) {
-  if (!arena) return;
+  if (!arena)
+    return;
   arena_reset(arena);
   free(arena->blocks);
   free(arena);
 }
 
 void *arena_alloc(Arena *arena, size_t size) {
-  if (size > SIZE_MAX / 2) abort();
+  if (size > SIZE_MAX / 2)
+    abort();
   size = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
   Block *b = arena->blocks;
   if (size > b->size - b->used) {
@@ -72,7 +76,9 @@ char *arena_strndup(Arena *arena, const char *s, size_t n) {
   return p;
 }
 
-char *arena_strdup(Arena *arena, const char *s) { return arena_strndup(arena, s, strlen(s)); }
+char *arena_strdup(Arena *arena, const char *s) {
+  return arena_strndup(arena, s, strlen(s));
+}
 
 char *arena_printf(Arena *arena, const char *fmt, ...) {
   va_list ap, again;
@@ -80,7 +86,8 @@ char *arena_printf(Arena *arena, const char *fmt, ...) {
   va_copy(again, ap);
   int n = vsnprintf(NULL, 0, fmt, ap);
   va_end(ap);
-  if (n < 0) abort();
+  if (n < 0)
+    abort();
   char *p = arena_alloc(arena, (size_t)n + 1);
   vsnprintf(p, (size_t)n + 1, fmt, again);
   va_end(again);

@@ -16,13 +16,16 @@ void buf_deinit(Buf *buf) {
 
 uint8_t *buf_reserve(Buf *buf, size_t n) {
   size_t max = buf->max ? buf->max : BUF_MAX_DEFAULT;
-  if (n > max || buf->len > max - n) return NULL;
+  if (n > max || buf->len > max - n)
+    return NULL;
   size_t need = buf->len + n + 1;
   if (need > buf->cap) {
     size_t cap = buf->cap ? buf->cap : BUF_MIN_CAP;
-    while (cap < need) cap *= 2;
+    while (cap < need)
+      cap *= 2;
     buf->data = realloc(buf->data, cap);
-    if (!buf->data) abort();
+    if (!buf->data)
+      abort();
     buf->cap = cap;
   }
   buf->data[buf->len] = 0;
@@ -31,14 +34,18 @@ uint8_t *buf_reserve(Buf *buf, size_t n) {
 
 int buf_append(Buf *buf, const void *data, size_t len) {
   uint8_t *to = buf_reserve(buf, len);
-  if (!to) return -1;
-  if (len) memcpy(to, data, len);
+  if (!to)
+    return -1;
+  if (len)
+    memcpy(to, data, len);
   buf->len += len;
   buf->data[buf->len] = 0;
   return 0;
 }
 
-int buf_append_str(Buf *buf, const char *s) { return buf_append(buf, s, strlen(s)); }
+int buf_append_str(Buf *buf, const char *s) {
+  return buf_append(buf, s, strlen(s));
+}
 
 int buf_vprintf(Buf *buf, const char *fmt, va_list ap) {
   va_list again;
@@ -62,7 +69,8 @@ int buf_printf(Buf *buf, const char *fmt, ...) {
 }
 
 void buf_consume(Buf *buf, size_t n) {
-  if (n == 0) return;
+  if (n == 0)
+    return;
   buf->len -= n;
   memmove(buf->data, buf->data + n, buf->len + 1);
 }

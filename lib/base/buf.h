@@ -35,6 +35,8 @@ int buf_vprintf(Buf *buf, const char *fmt, va_list ap) MUST_CHECK;
 void buf_consume(Buf *buf, size_t n);
 /* Room for n more bytes behind len, to be filled by the caller, who then adds to len. NULL: max. */
 uint8_t *buf_reserve(Buf *buf, size_t n);
-static inline const char *buf_str(const Buf *buf) { return buf->data ? (const char *)buf->data : ""; }
+static inline const char *buf_str(const Buf *buf) {
+  return buf->data ? (const char *)buf->data : "";
+}
 
 #endif

@@ -7,8 +7,10 @@
 /* Runs fn(&variable) when the variable leaves its scope. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 /* Defines `static void name(type *p)`, a cleanup function that calls fn(*p); fn must accept NULL. */
-#define DEFINE_CLEANUP(type, name, fn)                                                                       \
-  static inline void name(type *p) { fn(*p); }
+#define DEFINE_CLEANUP(type, name, fn) \
+  static inline void name(type *p) {   \
+    fn(*p);                            \
+  }
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

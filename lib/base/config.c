@@ -9,25 +9,31 @@
 #include "lib/base/str.h"
 
 static bool is_address(const char *s) {
-  if (str_starts_with(s, "unix:")) return s[5] == '/';
+  if (str_starts_with(s, "unix:"))
+    return s[5] == '/';
   const char *colon = strrchr(s, ':');
   int64_t port;
-  if (!colon || str_to_int64(colon + 1, 0, 65535, &port)) return false;
-  if (*s == '[') return colon > s && colon[-1] == ']';
+  if (!colon || str_to_int64(colon + 1, 0, 65535, &port))
+    return false;
+  if (*s == '[')
+    return colon > s && colon[-1] == ']';
   return memchr(s, ':', (size_t)(colon - s)) == NULL;
 }
 
 static int parse_bool(const char *s, bool *ret) {
   static const char *const YES[] = {"true", "1", "yes", "on"}, *const NO[] = {"false", "0", "no", "off"};
   for (size_t i = 0; i < ARRAY_LEN(YES); i++) {
-    if (strcmp(s, YES[i]) == 0) return *ret = true, 0;
-    if (strcmp(s, NO[i]) == 0) return *ret = false, 0;
+    if (strcmp(s, YES[i]) == 0)
+      return *ret = true, 0;
+    if (strcmp(s, NO[i]) == 0)
+      return *ret = false, 0;
   }
   return -1;
 }
 
 static bool in_range(const ConfigItem *item, int64_t v) {
-  if (item->min == 0 && item->max == 0) return v >= 0;
+  if (item->min == 0 && item->max == 0)
+    return v >= 0;
   return v >= item->min && v <= item->max;
 }
 
@@ -41,11 +47,13 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
     return 0;
   case CONFIG_ADDRESS:
     if (*value && !is_address(value))
-      return error_field(err, item->flag, "%s: '%s' is not an address (host:port or unix:/path)", origin, value);
+      return error_field(err, item->flag, "%s: '%s' is not an address (host:port or unix:/path)", origin,
+                         value);
     *(const char **)field = value;
     return 0;
   case CONFIG_BOOL:
-    if (parse_bool(value, field)) return error_field(err, item->flag, "%s: '%s' is not true or false", origin, value);
+    if (parse_bool(value, field))
+      return error_field(err, item->flag, "%s: '%s' is not true or false", origin, value);
     return 0;
   case CONFIG_INT:
     if (str_to_int64(value, INT64_MIN, INT64_MAX, &number))
@@ -53,12 +61,14 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
     break;
   case CONFIG_DURATION:
     if (str_to_duration_ms(value, &number))
-      return error_field(err, item->flag, "%s: '%s' is not a duration (for example 500ms, 10s, 5m)", origin, value);
+      return error_field(err, item->flag, "%s: '%s' is not a duration (for example 500ms, 10s, 5m)", origin,
+                         value);
     break;
   }
   if (!in_range(item, number)) {
     const char *unit = item->type == CONFIG_DURATION ? " ms" : "";
-    if (item->min == 0 && item->max == 0) return error_field(err, item->flag, "%s: '%s' is negative", origin, value);
+    if (item->min == 0 && item->max == 0)
+      return error_field(err, item->flag, "%s: '%s' is negative", origin, value);
     return error_field(err, item->flag, "%s: '%s' is not in the range %lld to %lld%s", origin, value,
                        (long long)item->min, (long long)item->max, unit);
   }
@@ -68,38 +78,49 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
 
 static const ConfigItem *find(const ConfigTable *table, const char *name, size_t len) {
   for (size_t i = 0; i < table->n_items; i++)
-    if (strlen(table->items[i].flag) == len && memcmp(table->items[i].flag, name, len) == 0) return &table->items[i];
+    if (strlen(table->items[i].flag) == len && memcmp(table->items[i].flag, name, len) == 0)
+      return &table->items[i];
   return NULL;
 }
 
 static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, void *config, Error *err) {
   const char *arg = argv[*i];
-  if (!str_starts_with(arg, "--")) return error_field(err, arg, "unexpected argument '%s'; see --help", arg);
+  if (!str_starts_with(arg, "--"))
+    return error_field(err, arg, "unexpected argument '%s'; see --help", arg);
   const char *name = arg + 2;
   const char *eq = strchr(name, '=');
   const ConfigItem *item = find(table, name, eq ? (size_t)(eq - name) : strlen(name));
-  if (!item) return error_field(err, name, "unknown flag '%s'; see --help", arg);
+  if (!item)
+    return error_field(err, name, "unknown flag '%s'; see --help", arg);
   char origin[80];
   snprintf(origin, sizeof origin, "--%s", item->flag);
-  if (eq) return set(item, origin, eq + 1, config, err);
-  if (item->type == CONFIG_BOOL) return set(item, origin, "true", config, err);
-  if (*i + 1 >= argc) return error_field(err, item->flag, "%s needs a value", origin);
+  if (eq)
+    return set(item, origin, eq + 1, config, err);
+  if (item->type == CONFIG_BOOL)
+    return set(item, origin, "true", config, err);
+  if (*i + 1 >= argc)
+    return error_field(err, item->flag, "%s needs a value", origin);
   return set(item, origin, argv[++*i], config, err);
 }
 
 int config_parse(const ConfigTable *table, int argc, char **argv, void *config, Error *err) {
   for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return CONFIG_HELP;
-    if (strcmp(argv[i], "--version") == 0) return CONFIG_VERSION;
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+      return CONFIG_HELP;
+    if (strcmp(argv[i], "--version") == 0)
+      return CONFIG_VERSION;
   }
   for (size_t i = 0; i < table->n_items; i++) {
     const ConfigItem *item = &table->items[i];
-    if (set(item, item->flag, item->fallback, config, err)) return -1;
+    if (set(item, item->flag, item->fallback, config, err))
+      return -1;
     const char *value = item->env ? getenv(item->env) : NULL;
-    if (value && set(item, item->env, value, config, err)) return -1;
+    if (value && set(item, item->env, value, config, err))
+      return -1;
   }
   for (int i = 1; i < argc; i++)
-    if (parse_flag(table, argv, argc, &i, config, err)) return -1;
+    if (parse_flag(table, argv, argc, &i, config, err))
+      return -1;
   return 0;
 }
 
@@ -117,12 +138,16 @@ char *config_help(const ConfigTable *table) {
   for (size_t i = 0; i < table->n_items; i++) {
     const ConfigItem *item = &table->items[i];
     bad |= buf_printf(&out, "  --%s %s\n        %s", item->flag, type_name(item->type), item->help);
-    if (*item->fallback) bad |= buf_printf(&out, " (default %s)", item->fallback);
-    if (item->env) bad |= buf_printf(&out, " [%s]", item->env);
+    if (*item->fallback)
+      bad |= buf_printf(&out, " (default %s)", item->fallback);
+    if (item->env)
+      bad |= buf_printf(&out, " [%s]", item->env);
     bad |= buf_append_str(&out, "\n");
   }
-  bad |= buf_append_str(&out, "  --help, --version\n\nA flag goes before the environment variable in brackets, that before the default.\n");
-  if (bad) abort();
+  bad |= buf_append_str(&out, "  --help, --version\n\nA flag goes before the environment variable in "
+                              "brackets, that before the default.\n");
+  if (bad)
+    abort();
   return (char *)out.data;
 }
 
@@ -130,9 +155,12 @@ static int dump_string(Buf *out, const char *s) {
   int bad = buf_append_str(out, "\"");
   for (; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') bad |= buf_printf(out, "\\%c", c);
-    else if (c < 0x20) bad |= buf_printf(out, "\\u%04x", c);
-    else bad |= buf_append(out, s, 1);
+    if (c == '"' || c == '\\')
+      bad |= buf_printf(out, "\\%c", c);
+    else if (c < 0x20)
+      bad |= buf_printf(out, "\\u%04x", c);
+    else
+      bad |= buf_append(out, s, 1);
   }
   return bad | buf_append_str(out, "\"");
 }
@@ -144,7 +172,8 @@ char *config_dump_json(const ConfigTable *table, const void *config) {
   for (size_t i = 0; i < table->n_items; i++) {
     const ConfigItem *item = &table->items[i];
     const void *field = (const char *)config + item->offset;
-    if (item->secret) continue;
+    if (item->secret)
+      continue;
     bad |= buf_printf(&out, "%s\"%s\":", sep, item->flag);
     sep = ",";
     switch (item->type) {
@@ -164,6 +193,7 @@ char *config_dump_json(const ConfigTable *table, const void *config) {
     }
   }
   bad |= buf_append_str(&out, "}");
-  if (bad) abort();
+  if (bad)
+    abort();
   return (char *)out.data;
 }

@@ -29,7 +29,8 @@ static const struct {
 };
 
 static void fill(Error *err, ErrorKind kind, const char *field, const char *fmt, va_list ap) {
-  if (!err) return;
+  if (!err)
+    return;
   *err = (Error){.kind = kind};
   snprintf(err->field, sizeof err->field, "%s", field);
   vsnprintf(err->message, sizeof err->message, fmt, ap);
@@ -52,7 +53,8 @@ int error_field(Error *err, const char *field, const char *fmt, ...) {
 }
 
 int error_prefix(Error *err, const char *fmt, ...) {
-  if (!err) return -1;
+  if (!err)
+    return -1;
   char old[sizeof err->message];
   memcpy(old, err->message, sizeof old);
   va_list ap;
@@ -68,4 +70,6 @@ const char *error_kind_name(ErrorKind kind) {
   return (size_t)kind < ARRAY_LEN(KINDS) ? KINDS[kind].name : "UNKNOWN";
 }
 
-int error_http_status(ErrorKind kind) { return (size_t)kind < ARRAY_LEN(KINDS) ? KINDS[kind].http : 500; }
+int error_http_status(ErrorKind kind) {
+  return (size_t)kind < ARRAY_LEN(KINDS) ? KINDS[kind].http : 500;
+}

@@ -1,5 +1,5 @@
-/* See log.h. A line is built on the stack and written with one write(2), so that lines of several processes on
- * one descriptor do not mix. Long values are cut: a log line is not a place for data. */
+/* See log.h. A line is built on the stack and written with one write(2), so that lines of several processes
+ * on one descriptor do not mix. Long values are cut: a log line is not a place for data. */
 #include "lib/base/log.h"
 
 #include <math.h>
@@ -28,7 +28,8 @@ typedef struct Line {
 
 static void put(Line *line, const char *s, size_t n) {
   size_t room = LOG_LINE_MAX - LOG_TAIL - line->len;
-  if (n > room) n = room;
+  if (n > room)
+    n = room;
   memcpy(line->text + line->len, s, n);
   line->len += n;
 }
@@ -50,15 +51,18 @@ static void put_json_string(Line *line, const char *s) {
     }
   }
   /* a value that was cut in the middle of a character loses that character's first bytes as well */
-  while (*s && line->len > 0 && ((unsigned char)line->text[line->len - 1] & 0xc0) == 0x80) line->len--;
-  if (*s && line->len > 0 && (unsigned char)line->text[line->len - 1] >= 0xc0) line->len--;
+  while (*s && line->len > 0 && ((unsigned char)line->text[line->len - 1] & 0xc0) == 0x80)
+    line->len--;
+  if (*s && line->len > 0 && (unsigned char)line->text[line->len - 1] >= 0xc0)
+    line->len--;
   line->text[line->len++] = '"';
 }
 
 static void put_field(Line *line, const LogField *f) {
   char number[40];
   /* a field that cannot fit is left out whole: the line stays valid JSON */
-  if (line->len + strlen(f->key) + sizeof number + 16 > LOG_LINE_MAX - LOG_TAIL) return;
+  if (line->len + strlen(f->key) + sizeof number + 16 > LOG_LINE_MAX - LOG_TAIL)
+    return;
   put(line, ",", 1);
   put_json_string(line, f->key);
   put(line, ":", 1);
@@ -87,7 +91,8 @@ static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
 
 bool log_level_parse(const char *s, LogLevel *ret_level) {
   for (size_t i = 0; i < ARRAY_LEN(LEVELS); i++) {
-    if (strcmp(s, LEVELS[i]) != 0) continue;
+    if (strcmp(s, LEVELS[i]) != 0)
+      continue;
     *ret_level = (LogLevel)i;
     return true;
   }
@@ -95,7 +100,8 @@ bool log_level_parse(const char *s, LogLevel *ret_level) {
 }
 
 void log_write(LogLevel level, const char *event, const LogField *fields, size_t n_fields) {
-  if (level < log_config.min_level) return;
+  if (level < log_config.min_level)
+    return;
   Line line = {.len = 0};
   char now[32];
   clock_format_rfc3339(clock_wall_ms(), now, sizeof now);
@@ -104,9 +110,11 @@ void log_write(LogLevel level, const char *event, const LogField *fields, size_t
   put_field(&line, &LOG_STR("level", LEVELS[level]));
   put_field(&line, &LOG_STR("service", log_config.service));
   put_field(&line, &LOG_STR("event", event));
-  for (size_t i = 0; i < n_fields; i++) put_field(&line, &fields[i]);
+  for (size_t i = 0; i < n_fields; i++)
+    put_field(&line, &fields[i]);
   line.text[line.len++] = '}';
   line.text[line.len++] = '\n';
   /* a log that cannot be written must not stop the service */
-  if (write(STDERR_FILENO, line.text, line.len) < 0) return;
+  if (write(STDERR_FILENO, line.text, line.len) < 0)
+    return;
 }

@@ -28,11 +28,11 @@ typedef struct LogField {
 #define LOG_DOUBLE(k, v) ((LogField){.key = (k), .type = LOG_FIELD_DOUBLE, .d = (v)})
 #define LOG_BOOL(k, v) ((LogField){.key = (k), .type = LOG_FIELD_BOOL, .b = (v)})
 /* Three fields of an Error: "code", "message", "field". */
-#define LOG_ERR(e)                                                                                           \
+#define LOG_ERR(e) \
   LOG_STR("code", error_kind_name((e)->kind)), LOG_STR("message", (e)->message), LOG_STR("field", (e)->field)
 
-#define log_event(level, event, ...)                                                                         \
-  log_write((level), (event), (const LogField[]){__VA_ARGS__},                                               \
+#define log_event(level, event, ...)                           \
+  log_write((level), (event), (const LogField[]){__VA_ARGS__}, \
             sizeof((const LogField[]){__VA_ARGS__}) / sizeof(LogField))
 
 /* Set once at start, before threads. */

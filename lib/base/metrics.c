@@ -1,5 +1,5 @@
-/* See metrics.h. Series of a metric are a list in order of first use; there are few (at most SERIES_MAX), so a
- * linear look-up is enough and no hash table is owed. */
+/* See metrics.h. Series of a metric are a list in order of first use; there are few (at most SERIES_MAX), so
+ * a linear look-up is enough and no hash table is owed. */
 #include "lib/base/metrics.h"
 
 #include <stdbool.h>
@@ -38,13 +38,15 @@ struct Metrics {
 
 static void *xcalloc(size_t n, size_t size) {
   void *p = calloc(n ? n : 1, size);
-  if (!p) abort();
+  if (!p)
+    abort();
   return p;
 }
 
 static bool same(const Series *s, const char *const l[N_LABELS]) {
   for (size_t i = 0; i < N_LABELS; i++)
-    if (strcmp(s->labels[i], l[i]) != 0) return false;
+    if (strcmp(s->labels[i], l[i]) != 0)
+      return false;
   return true;
 }
 
@@ -53,17 +55,21 @@ static Series *lookup(Metrics *m, size_t metric, const char *l0, const char *l1,
   Family *f = &m->families[metric];
   const char *l[N_LABELS] = {l0 ? l0 : "", l1 ? l1 : "", l2 ? l2 : ""};
   for (size_t i = 0; i < f->n_series; i++)
-    if (same(&f->series[i], l)) return &f->series[i];
+    if (same(&f->series[i], l))
+      return &f->series[i];
   if (f->n_series == SERIES_MAX - 1) {
-    for (size_t i = 0; i < N_LABELS; i++) l[i] = d->labels[i] ? OTHER : "";
+    for (size_t i = 0; i < N_LABELS; i++)
+      l[i] = d->labels[i] ? OTHER : "";
   } else if (f->n_series == SERIES_MAX) {
     return &f->series[SERIES_MAX - 1];
   }
   f->series = realloc(f->series, (f->n_series + 1) * sizeof *f->series);
-  if (!f->series) abort();
+  if (!f->series)
+    abort();
   Series *s = &f->series[f->n_series++];
   *s = (Series){.buckets = d->type == METRIC_HISTOGRAM ? xcalloc(d->n_buckets, sizeof(uint64_t)) : NULL};
-  for (size_t i = 0; i < N_LABELS; i++) s->labels[i] = str_dup(l[i]);
+  for (size_t i = 0; i < N_LABELS; i++)
+    s->labels[i] = str_dup(l[i]);
   return s;
 }
 
@@ -72,15 +78,18 @@ Metrics *metrics_new(const MetricDesc *descs, size_t n_descs) {
   *m = (Metrics){.descs = descs, .n_descs = n_descs, .families = xcalloc(n_descs, sizeof(Family))};
   /* a metric without labels is there from the start: its absence would read as "never scraped" */
   for (size_t i = 0; i < n_descs; i++)
-    if (!descs[i].labels[0]) lookup(m, i, NULL, NULL, NULL);
+    if (!descs[i].labels[0])
+      lookup(m, i, NULL, NULL, NULL);
   return m;
 }
 
 void metrics_free(Metrics *m) {
-  if (!m) return;
+  if (!m)
+    return;
   for (size_t i = 0; i < m->n_descs; i++) {
     for (size_t k = 0; k < m->families[i].n_series; k++) {
-      for (size_t l = 0; l < N_LABELS; l++) free(m->families[i].series[k].labels[l]);
+      for (size_t l = 0; l < N_LABELS; l++)
+        free(m->families[i].series[k].labels[l]);
       free(m->families[i].series[k].buckets);
     }
     free(m->families[i].series);
@@ -97,13 +106,15 @@ void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const 
   lookup(m, metric, l0, l1, l2)->value = value;
 }
 
-void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
+void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1,
+                     const char *l2) {
   const MetricDesc *d = &m->descs[metric];
   Series *s = lookup(m, metric, l0, l1, l2);
   s->value += value;
   s->count++;
   for (size_t i = 0; i < d->n_buckets; i++) {
-    if (value > d->buckets[i]) continue;
+    if (value > d->buckets[i])
+      continue;
     s->buckets[i]++;
     break;
   }
@@ -112,9 +123,12 @@ void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, co
 static int write_label_value(Buf *out, const char *s) {
   int bad = 0;
   for (; *s; s++) {
-    if (*s == '\\' || *s == '"') bad |= buf_printf(out, "\\%c", *s);
-    else if (*s == '\n') bad |= buf_append_str(out, "\\n");
-    else bad |= buf_append(out, s, 1);
+    if (*s == '\\' || *s == '"')
+      bad |= buf_printf(out, "\\%c", *s);
+    else if (*s == '\n')
+      bad |= buf_append_str(out, "\\n");
+    else
+      bad |= buf_append(out, s, 1);
   }
   return bad;
 }

@@ -7,56 +7,81 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-static bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+static bool is_lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+static bool is_alnum(char c) {
+  return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
 
-bool str_equal(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
-bool str_starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+bool str_equal(const char *a, const char *b) {
+  return a && b ? strcmp(a, b) == 0 : a == b;
+}
+bool str_starts_with(const char *s, const char *prefix) {
+  return strncmp(s, prefix, strlen(prefix)) == 0;
+}
 
 static bool is_label(const char *s, size_t len) {
-  if (len == 0 || len > 63 || s[0] == '-' || s[len - 1] == '-') return false;
+  if (len == 0 || len > 63 || s[0] == '-' || s[len - 1] == '-')
+    return false;
   for (size_t i = 0; i < len; i++)
-    if (!is_lower_alnum(s[i]) && s[i] != '-') return false;
+    if (!is_lower_alnum(s[i]) && s[i] != '-')
+      return false;
   return true;
 }
 
-bool str_is_dns_label(const char *s) { return s && is_label(s, strlen(s)); }
+bool str_is_dns_label(const char *s) {
+  return s && is_label(s, strlen(s));
+}
 
 static bool is_subdomain(const char *s, size_t len) {
-  if (len == 0 || len > 253) return false;
+  if (len == 0 || len > 253)
+    return false;
   for (const char *end = s + len; s <= end;) {
     const char *dot = memchr(s, '.', (size_t)(end - s));
-    if (!dot) dot = end;
-    if (!is_label(s, (size_t)(dot - s))) return false;
+    if (!dot)
+      dot = end;
+    if (!is_label(s, (size_t)(dot - s)))
+      return false;
     s = dot + 1;
   }
   return true;
 }
 
-bool str_is_dns_subdomain(const char *s) { return s && is_subdomain(s, strlen(s)); }
+bool str_is_dns_subdomain(const char *s) {
+  return s && is_subdomain(s, strlen(s));
+}
 
 /* The name part of a label key, and a label value that is not empty. */
 static bool is_qualified(const char *s, size_t len) {
-  if (len == 0 || len > 63 || !is_alnum(s[0]) || !is_alnum(s[len - 1])) return false;
+  if (len == 0 || len > 63 || !is_alnum(s[0]) || !is_alnum(s[len - 1]))
+    return false;
   for (size_t i = 0; i < len; i++)
-    if (!is_alnum(s[i]) && s[i] != '-' && s[i] != '_' && s[i] != '.') return false;
+    if (!is_alnum(s[i]) && s[i] != '-' && s[i] != '_' && s[i] != '.')
+      return false;
   return true;
 }
 
 bool str_is_label_key(const char *s) {
-  if (!s) return false;
+  if (!s)
+    return false;
   const char *slash = strchr(s, '/');
-  if (slash && !is_subdomain(s, (size_t)(slash - s))) return false;
+  if (slash && !is_subdomain(s, (size_t)(slash - s)))
+    return false;
   const char *name = slash ? slash + 1 : s;
   return is_qualified(name, strlen(name));
 }
 
-bool str_is_label_value(const char *s) { return s && (*s == 0 || is_qualified(s, strlen(s))); }
+bool str_is_label_value(const char *s) {
+  return s && (*s == 0 || is_qualified(s, strlen(s)));
+}
 
 bool str_is_env_name(const char *s) {
-  if (!s || !(is_alnum(*s) || *s == '_') || (*s >= '0' && *s <= '9')) return false;
+  if (!s || !(is_alnum(*s) || *s == '_') || (*s >= '0' && *s <= '9'))
+    return false;
   for (; *s; s++)
-    if (!is_alnum(*s) && *s != '_') return false;
+    if (!is_alnum(*s) && *s != '_')
+      return false;
   return true;
 }
 
@@ -64,44 +89,57 @@ bool str_is_utf8(const void *data, size_t len) {
   const uint8_t *p = data, *end = p + len;
   while (p < end) {
     uint8_t c = *p++;
-    if (c == 0) return false;
-    if (c < 0x80) continue;
+    if (c == 0)
+      return false;
+    if (c < 0x80)
+      continue;
     int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-    if (c < 0xc2 || c > 0xf4 || end - p < more) return false;
+    if (c < 0xc2 || c > 0xf4 || end - p < more)
+      return false;
     /* second byte: no overlong form, no surrogate, nothing above U+10FFFF */
     uint8_t lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
     uint8_t hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-    if (*p < lo || *p > hi) return false;
+    if (*p < lo || *p > hi)
+      return false;
     for (p++; --more; p++)
-      if ((*p & 0xc0) != 0x80) return false;
+      if ((*p & 0xc0) != 0x80)
+        return false;
   }
   return true;
 }
 
 int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) {
-  if (str_empty(s) || !(*s == '-' || (*s >= '0' && *s <= '9'))) return -1;
+  if (str_empty(s) || !(*s == '-' || (*s >= '0' && *s <= '9')))
+    return -1;
   char *end;
   errno = 0;
   long long v = strtoll(s, &end, 10);
-  if (errno || *end || end == s || v < min || v > max) return -1;
+  if (errno || *end || end == s || v < min || v > max)
+    return -1;
   *ret_value = v;
   return 0;
 }
 
 int str_to_duration_ms(const char *s, int64_t *ret_ms) {
-  if (str_empty(s) || *s < '0' || *s > '9') return -1;
+  if (str_empty(s) || *s < '0' || *s > '9')
+    return -1;
   char *end;
   errno = 0;
   double v = strtod(s, &end);
+  /* no exponent and no hexadecimal, which strtod takes as well */
+  if (end != s + strspn(s, "0123456789."))
+    return -1;
   static const struct {
     const char *unit;
     double ms;
   } UNITS[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
   for (size_t i = 0; i < ARRAY_LEN(UNITS); i++) {
-    if (strcmp(end, UNITS[i].unit) != 0) continue;
+    if (strcmp(end, UNITS[i].unit) != 0)
+      continue;
     double ms = v * UNITS[i].ms;
     /* 2^53: all whole milliseconds below it are exact */
-    if (errno || !(ms >= 0 && ms < 9007199254740992.0)) return -1;
+    if (errno || !(ms >= 0 && ms < 9007199254740992.0))
+      return -1;
     *ret_ms = (int64_t)(ms + 0.5);
     return 0;
   }
@@ -110,19 +148,23 @@ int str_to_duration_ms(const char *s, int64_t *ret_ms) {
 
 char *str_ndup(const char *s, size_t n) {
   char *p = malloc(n + 1);
-  if (!p) abort();
+  if (!p)
+    abort();
   memcpy(p, s, n);
   p[n] = 0;
   return p;
 }
 
-char *str_dup(const char *s) { return str_ndup(s, strlen(s)); }
+char *str_dup(const char *s) {
+  return str_ndup(s, strlen(s));
+}
 
 char *str_printf(const char *fmt, ...) {
   char *p;
   va_list ap;
   va_start(ap, fmt);
-  if (vasprintf(&p, fmt, ap) < 0) abort();
+  if (vasprintf(&p, fmt, ap) < 0)
+    abort();
   va_end(ap);
   return p;
 }
@@ -135,6 +177,7 @@ void str_freep(char **s) {
 uint32_t str_fnv1a32(const void *data, size_t len) {
   /* offset basis and prime of the 32-bit variant */
   uint32_t h = 2166136261u;
-  for (const uint8_t *p = data, *end = p + len; p < end; p++) h = (h ^ *p) * 16777619u;
+  for (const uint8_t *p = data, *end = p + len; p < end; p++)
+    h = (h ^ *p) * 16777619u;
   return h;
 }

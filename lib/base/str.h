@@ -9,7 +9,9 @@
 #include "lib/base/buf.h"
 #include "lib/base/compiler.h"
 
-static inline bool str_empty(const char *s) { return !s || !*s; }
+static inline bool str_empty(const char *s) {
+  return !s || !*s;
+}
 bool str_equal(const char *a, const char *b); /* NULL equals NULL only */
 bool str_starts_with(const char *s, const char *prefix);
 

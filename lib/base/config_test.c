@@ -1,0 +1,177 @@
+/* Settings: flag before environment before default; every bad value is one line that names where it came
+ * from. */
+#include "lib/base/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/str.h"
+
+typedef struct Settings {
+  const char *name, *address, *token;
+  int64_t count, any, wait_ms;
+  bool fast;
+} Settings;
+
+static const ConfigItem ITEMS[] = {
+    {"name", "TEST_NAME", CONFIG_STRING, offsetof(Settings, name), "nobody", 0, 0, false, "who"},
+    {"address", "TEST_ADDRESS", CONFIG_ADDRESS, offsetof(Settings, address), ":80", 0, 0, false, "where"},
+    {"token", "TEST_TOKEN", CONFIG_STRING, offsetof(Settings, token), "", 0, 0, true, "a secret"},
+    {"count", "TEST_COUNT", CONFIG_INT, offsetof(Settings, count), "5", -3, 10, false, "how many"},
+    {"any", NULL, CONFIG_INT, offsetof(Settings, any), "0", 0, 0, false, "any number"},
+    {"wait", "TEST_WAIT", CONFIG_DURATION, offsetof(Settings, wait_ms), "1.5s", 100, 60000, false,
+     "how long"},
+    {"fast", "TEST_FAST", CONFIG_BOOL, offsetof(Settings, fast), "false", 0, 0, false, "no waiting"},
+};
+static const ConfigTable TABLE = {"test", "A program.", ITEMS, ARRAY_LEN(ITEMS)};
+
+/* The arguments end with NULL. */
+static int parse(Settings *s, Error *err, const char *const *args) {
+  char *argv[16] = {"test"};
+  int argc = 1;
+  for (; args && args[argc - 1]; argc++)
+    argv[argc] = (char *)args[argc - 1];
+  *s = (Settings){0};
+  return config_parse(&TABLE, argc, argv, s, err);
+}
+
+#define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static int clear_env(void **state) {
+  for (size_t i = 0; i < ARRAY_LEN(ITEMS); i++)
+    if (ITEMS[i].env)
+      unsetenv(ITEMS[i].env);
+  return 0;
+}
+
+static void defaults(void **state) {
+  Settings s;
+  Error err;
+  assert_int_equal(parse(&s, &err, NULL), 0);
+  assert_string_equal(s.name, "nobody");
+  assert_string_equal(s.address, ":80");
+  assert_string_equal(s.token, "");
+  assert_int_equal(s.count, 5);
+  assert_int_equal(s.wait_ms, 1500);
+  assert_false(s.fast);
+}
+
+static void precedence(void **state) {
+  Settings s;
+  Error err;
+  setenv("TEST_NAME", "env", 1);
+  setenv("TEST_FAST", "yes", 1);
+  assert_int_equal(parse(&s, &err, ARGS("--count", "-3", "--wait=250ms")), 0);
+  assert_string_equal(s.name, "env");
+  assert_true(s.fast);
+  assert_int_equal(s.count, -3);
+  assert_int_equal(s.wait_ms, 250);
+  assert_int_equal(parse(&s, &err, ARGS("--name=flag", "--fast=off", "--name=", "--name", "--last")), 0);
+  assert_string_equal(s.name, "--last");
+  assert_false(s.fast);
+  assert_int_equal(parse(&s, &err, ARGS("--fast", "--count=1")), 0);
+  assert_true(s.fast);
+  assert_int_equal(s.count, 1);
+}
+
+static void bad_flags(void **state) {
+  static const struct {
+    const char *args[3], *field, *message;
+  } ROWS[] = {
+      {{"--nmae=x"}, "nmae=x", "unknown flag '--nmae=x'; see --help"},
+      {{"--"}, "", "unknown flag '--'; see --help"},
+      {{"--name"}, "name", "--name needs a value"},
+      {{"-name=x"}, "-name=x", "unexpected argument '-name=x'; see --help"},
+      {{"x"}, "x", "unexpected argument 'x'; see --help"},
+      {{"--fast", "true"}, "true", "unexpected argument 'true'; see --help"},
+      {{"--fast=maybe"}, "fast", "--fast: 'maybe' is not true or false"},
+      {{"--count=x"}, "count", "--count: 'x' is not a whole number"},
+      {{"--count="}, "count", "--count: '' is not a whole number"},
+      {{"--count=11"}, "count", "--count: '11' is not in the range -3 to 10"},
+      {{"--count", "-4"}, "count", "--count: '-4' is not in the range -3 to 10"},
+      {{"--any=-1"}, "any", "--any: '-1' is negative"},
+      {{"--wait=soon"}, "wait", "--wait: 'soon' is not a duration (for example 500ms, 10s, 5m)"},
+      {{"--wait=99ms"}, "wait", "--wait: '99ms' is not in the range 100 to 60000 ms"},
+      {{"--address=x"}, "address", "--address: 'x' is not an address (host:port or unix:/path)"},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+    Settings s;
+    Error err;
+    assert_int_equal(parse(&s, &err, ROWS[i].args), -1);
+    assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
+    assert_string_equal(err.message, ROWS[i].message);
+    assert_string_equal(err.field, ROWS[i].field);
+  }
+}
+
+static void bad_environment(void **state) {
+  Settings s;
+  Error err;
+  setenv("TEST_COUNT", "many", 1);
+  /* also when a flag would override it: a typo there must not wait for the day the flag goes */
+  assert_int_equal(parse(&s, &err, ARGS("--count=1")), -1);
+  assert_string_equal(err.message, "TEST_COUNT: 'many' is not a whole number");
+  assert_string_equal(err.field, "count");
+}
+
+static void addresses(void **state) {
+  static const struct {
+    const char *s;
+    bool ok;
+  } ROWS[] = {
+      {"", true},        {":0", true},      {":65535", true},  {"host:1", true},   {"127.0.0.1:1", true},
+      {"[::1]:1", true}, {"unix:/x", true}, {":65536", false}, {":-1", false},     {"host", false},
+      {"host:", false},  {"host:x", false}, {"::1:80", false}, {"[::1:80", false}, {"unix:x", false},
+      {"unix:", false},  {"1:2:3", false},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+    Settings s;
+    Error err;
+    if ((parse(&s, &err, ARGS("--address", ROWS[i].s)) == 0) != ROWS[i].ok)
+      fail_msg("%s", ROWS[i].s);
+  }
+}
+
+static void help_and_version(void **state) {
+  Settings s;
+  Error err;
+  /* whoever asks for help gets it, whatever else is wrong */
+  assert_int_equal(parse(&s, &err, ARGS("--unknown", "--help")), CONFIG_HELP);
+  assert_int_equal(parse(&s, &err, ARGS("-h")), CONFIG_HELP);
+  assert_int_equal(parse(&s, &err, ARGS("--version")), CONFIG_VERSION);
+  CLEANUP(str_freep) char *help = config_help(&TABLE);
+  for (size_t i = 0; i < ARRAY_LEN(ITEMS); i++) {
+    CLEANUP(str_freep) char *flag = str_printf("  --%s ", ITEMS[i].flag);
+    assert_non_null(strstr(help, flag));
+    assert_non_null(strstr(help, ITEMS[i].help));
+  }
+  assert_non_null(strstr(help, "usage: test [flags]\n\nA program.\n"));
+  assert_non_null(strstr(help, "how many (default 5) [TEST_COUNT]\n"));
+}
+
+static void dump(void **state) {
+  Settings s;
+  Error err;
+  assert_int_equal(parse(&s, &err, ARGS("--token=hunter2", "--name", "a\"b\\c\n")), 0);
+  CLEANUP(str_freep) char *json = config_dump_json(&TABLE, &s);
+  assert_string_equal(json, "{\"name\":\"a\\\"b\\\\c\\u000a\",\"address\":\":80\",\"count\":5,\"any\":0,"
+                            "\"wait\":\"1500ms\",\"fast\":false}");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(defaults, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(precedence, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(bad_flags, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(bad_environment, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(addresses, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(help_and_version, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(dump, clear_env, clear_env),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+/* The text is that of Prometheus' exposition format, to the byte; label values cannot grow it without end. */
+#include "lib/base/metrics.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { CALLS, DEPTH, SECONDS, PLAIN_SECONDS, N_METRICS };
+
+static const double BUCKETS[] = {0.001, 0.5, 10};
+static const MetricDesc DESCS[N_METRICS] = {
+    [CALLS] = {"calls_total", METRIC_COUNTER, "Calls.", {"method", "code"}, NULL, 0},
+    [DEPTH] = {"depth", METRIC_GAUGE, "Depth now.", {NULL}, NULL, 0},
+    [SECONDS] = {"seconds", METRIC_HISTOGRAM, "Time.", {"method"}, BUCKETS, ARRAY_LEN(BUCKETS)},
+    [PLAIN_SECONDS] = {"plain_seconds", METRIC_HISTOGRAM, "Time.", {NULL}, BUCKETS, 1},
+};
+
+static int setup(void **state) {
+  *state = metrics_new(DESCS, N_METRICS);
+  return 0;
+}
+
+static int teardown(void **state) {
+  metrics_free(*state);
+  return 0;
+}
+
+static void check_text(const Metrics *m, const char *wanted) {
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(m, &out), 0);
+  assert_string_equal(buf_str(&out), wanted);
+}
+
+static void from_the_start(void **state) {
+  check_text(*state, "# HELP calls_total Calls.\n# TYPE calls_total counter\n"
+                     "# HELP depth Depth now.\n# TYPE depth gauge\ndepth 0\n"
+                     "# HELP seconds Time.\n# TYPE seconds histogram\n"
+                     "# HELP plain_seconds Time.\n# TYPE plain_seconds histogram\n"
+                     "plain_seconds_bucket{le=\"0.001\"} 0\nplain_seconds_bucket{le=\"+Inf\"} 0\n"
+                     "plain_seconds_sum 0\nplain_seconds_count 0\n");
+}
+
+static void values(void **state) {
+  Metrics *m = *state;
+  metrics_add(m, CALLS, 1, "Get", "OK", NULL);
+  metrics_add(m, CALLS, 2, "Get", "OK", NULL);
+  metrics_add(m, CALLS, 1, "Get", NULL, NULL);
+  metrics_set(m, DEPTH, 7, NULL, NULL, NULL);
+  metrics_set(m, DEPTH, -2.5, NULL, NULL, NULL);
+  /* a bound belongs to its own bucket */
+  metrics_observe(m, SECONDS, 0.001, "Get", NULL, NULL);
+  metrics_observe(m, SECONDS, 0.25, "Get", NULL, NULL);
+  metrics_observe(m, SECONDS, 11, "Get", NULL, NULL);
+  check_text(m, "# HELP calls_total Calls.\n# TYPE calls_total counter\n"
+                "calls_total{method=\"Get\",code=\"OK\"} 3\ncalls_total{method=\"Get\",code=\"\"} 1\n"
+                "# HELP depth Depth now.\n# TYPE depth gauge\ndepth -2.5\n"
+                "# HELP seconds Time.\n# TYPE seconds histogram\n"
+                "seconds_bucket{method=\"Get\",le=\"0.001\"} 1\nseconds_bucket{method=\"Get\",le=\"0.5\"} 2\n"
+                "seconds_bucket{method=\"Get\",le=\"10\"} 2\nseconds_bucket{method=\"Get\",le=\"+Inf\"} 3\n"
+                "seconds_sum{method=\"Get\"} 11.251\nseconds_count{method=\"Get\"} 3\n"
+                "# HELP plain_seconds Time.\n# TYPE plain_seconds histogram\n"
+                "plain_seconds_bucket{le=\"0.001\"} 0\nplain_seconds_bucket{le=\"+Inf\"} 0\n"
+                "plain_seconds_sum 0\nplain_seconds_count 0\n");
+}
+
+static void escapes(void **state) {
+  metrics_add(*state, CALLS, 1, "a\"b\\c\nd", "\xc3\xa9", NULL);
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(*state, &out), 0);
+  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"a\\\"b\\\\c\\nd\",code=\"\xc3\xa9\"} 1\n"));
+}
+
+static void large_counter(void **state) {
+  for (int i = 0; i < 3; i++)
+    metrics_add(*state, CALLS, 123456789012.0, "m", "c", NULL);
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(*state, &out), 0);
+  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"m\",code=\"c\"} 370370367036\n"));
+}
+
+static void series_are_bounded(void **state) {
+  char label[16];
+  for (int round = 0; round < 2; round++)
+    for (int i = 0; i < 1000; i++) {
+      snprintf(label, sizeof label, "m%d", i);
+      metrics_add(*state, CALLS, 1, label, "OK", NULL);
+    }
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(*state, &out), 0);
+  size_t n = 0;
+  for (const char *s = buf_str(&out); (s = strstr(s, "\ncalls_total{")); s++)
+    n++;
+  assert_int_equal(n, 256);
+  /* nothing is lost: what has no series of its own counts under "other" */
+  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"m254\",code=\"OK\"} 2\n"));
+  assert_null(strstr(buf_str(&out), "m255"));
+  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"other\",code=\"other\"} 1490\n"));
+}
+
+static void does_not_fit(void **state) {
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(100);
+  assert_int_equal(metrics_write(*state, &out), -1);
+}
+
+static void latency_buckets(void **state) {
+  for (size_t i = 1; i < METRICS_N_LATENCY_BUCKETS; i++)
+    assert_true(METRICS_LATENCY_BUCKETS[i - 1] < METRICS_LATENCY_BUCKETS[i]);
+  metrics_free(NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(from_the_start, setup, teardown),
+      cmocka_unit_test_setup_teardown(values, setup, teardown),
+      cmocka_unit_test_setup_teardown(escapes, setup, teardown),
+      cmocka_unit_test_setup_teardown(large_counter, setup, teardown),
+      cmocka_unit_test_setup_teardown(series_are_bounded, setup, teardown),
+      cmocka_unit_test_setup_teardown(does_not_fit, setup, teardown),
+      cmocka_unit_test(latency_buckets),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
