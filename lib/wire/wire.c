@@ -19,6 +19,7 @@ int wire_append(Buf *out, WireType type, const void *payload, size_t len) {
   if (len)
     memcpy(to + WIRE_HEADER_LEN, payload, len);
   out->len += WIRE_HEADER_LEN + len;
+  out->data[out->len] = 0;
   return 0;
 }
 
