@@ -26,7 +26,7 @@ struct Call {
   Runtime *rt;
   int fd;
   LoopFd *watch;
-  LoopTimer *timer; /* until OPEN; after the status, the linger */
+  LoopTimer *timer; /* until OPEN; then for what a pause held back; after the status, the linger */
   Buf in, out;
   const CallMethod *method; /* NULL until OPEN */
   void *data;
@@ -106,6 +106,8 @@ void call_pause(Call *c, bool pause) {
   if (c->finished || c->paused == pause) return;
   c->paused = pause;
   arm(c);
+  /* frames that were read before the pause make no event of their own */
+  if (!pause && c->in.len) loop_timer_start(c->timer, 0);
 }
 
 void call_finish(Call *c, const Error *err) {
@@ -205,11 +207,23 @@ static void take_frames(Call *c) {
       break;
     }
     at += used;
-    c->in_callback = true;
     on_frame(c, &frame);
-    c->in_callback = false;
   }
   if (at > 0) buf_consume(&c->in, at);
+}
+
+/* Everything that can be done now. Nothing frees the call meanwhile: it is freed here, at the end. */
+static void step(Call *c) {
+  c->in_callback = true;
+  if (c->in.len) take_frames(c);
+  if (!c->dead) flush(c);
+  if (!c->dead && c->high && c->out.len < CALL_PENDING_HIGH / 2) {
+    c->high = false;
+    /* what it sends leaves by the next writable event, so that one call's flood does not hold up the others */
+    if (!c->finished && c->method && c->method->on_drained) c->method->on_drained(c);
+  }
+  c->in_callback = false;
+  if (c->dead) call_free(c);
 }
 
 static void on_io(int events, void *arg) {
@@ -222,28 +236,16 @@ static void on_io(int events, void *arg) {
     if (n <= 0) return call_free(c); /* the caller is gone: cancelled */
     if (c->lingering) return;
     c->in.len += (size_t)n;
-    take_frames(c);
-    if (c->dead) return call_free(c);
   }
-  bool was_high = c->high;
-  c->in_callback = true;
-  flush(c);
-  c->in_callback = false;
-  if (!c->dead && was_high && c->out.len < CALL_PENDING_HIGH / 2) {
-    c->high = false;
-    c->in_callback = true;
-    if (!c->finished && c->method && c->method->on_drained) c->method->on_drained(c);
-    c->in_callback = false;
-  }
-  if (c->dead) return call_free(c);
-  /* frames that waited while reading was paused */
-  if (c->in.len && !c->paused && !c->finished) {
-    take_frames(c);
-    if (c->dead) call_free(c);
-  }
+  step(c);
 }
 
-static void on_timeout(void *arg) { call_free(arg); }
+static void on_timeout(void *arg) {
+  Call *c = arg;
+  /* between OPEN and the status, it is the end of a pause: see call_pause */
+  if (c->method && !c->lingering) step(c);
+  else call_free(c);
+}
 
 void call_accept(Runtime *rt, int fd) {
   Call *c = calloc(1, sizeof *c);
