@@ -22,10 +22,17 @@ struct Admin {
 };
 
 static void answer(struct evhttp_request *req, int status, const char *type, const char *text, size_t len) {
+  struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
   struct evbuffer *body = evbuffer_new();
-  if (!body || evbuffer_add(body, text, len))
+  bool head = evhttp_request_get_command(req) == EVHTTP_REQ_HEAD;
+  if (!body || (!head && evbuffer_add(body, text, len)))
     abort();
-  evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+  evhttp_add_header(headers, "Content-Type", type);
+  if (head) {
+    /* evhttp would send the body all the same, and the client take it for the next answer */
+    CLEANUP(str_freep) char *length = str_printf("%zu", len);
+    evhttp_add_header(headers, "Content-Length", length);
+  }
   evhttp_send_reply(req, status, NULL, body);
   evbuffer_free(body);
 }
@@ -65,15 +72,30 @@ static void on_other(struct evhttp_request *req, void *arg) {
   answer_text(req, HTTP_NOTFOUND, "not found; there are /metrics, /healthz and /readyz\n");
 }
 
-Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
+/* The host of "host:port", "[v6]:port" or ":port" (all of IPv4), to be freed; NULL when it is none of them.
+ */
+static char *parse_address(const char *address, uint16_t *ret_port) {
   const char *colon = strrchr(address, ':');
   int64_t port;
-  if (!colon || str_starts_with(address, "unix:") || str_to_int64(colon + 1, 0, 65535, &port)) {
+  if (!colon || str_starts_with(address, "unix:") || str_to_int64(colon + 1, 0, 65535, &port))
+    return NULL;
+  *ret_port = (uint16_t)port;
+  if (colon == address)
+    return str_dup("0.0.0.0");
+  if (*address != '[')
+    return str_ndup(address, (size_t)(colon - address));
+  if (colon - address < 3 || colon[-1] != ']')
+    return NULL;
+  return str_ndup(address + 1, (size_t)(colon - 1 - (address + 1)));
+}
+
+Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
+  uint16_t port;
+  CLEANUP(str_freep) char *host = parse_address(address, &port);
+  if (!host) {
     error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
     return NULL;
   }
-  bool v6 = *address == '[';
-  CLEANUP(str_freep) char *host = str_ndup(address + v6, (size_t)(colon - address) - 2 * v6);
   Admin *admin = calloc(1, sizeof *admin);
   if (!admin)
     abort();
@@ -81,7 +103,7 @@ Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error 
   admin->http = evhttp_new(loop_base(loop));
   if (!admin->http)
     abort();
-  if (evhttp_bind_socket(admin->http, *host ? host : "0.0.0.0", (uint16_t)port)) {
+  if (evhttp_bind_socket(admin->http, host, port)) {
     error_set(err, ERROR_UNAVAILABLE,
               "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
     admin_free(admin);
