@@ -1,0 +1,148 @@
+"""The real runtime under garbage on both of its doors: it answers or hangs up, never dies, and serves on.
+
+The bytes come from a fixed seed. Standard library only.
+"""
+
+import os
+import random
+import re
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+RUNTIME = "runtime/sandplane-runtime"
+PORT = 18888  # in the test's own network namespace
+ROUNDS = 1500
+OPEN_EXEC = b"\x0a\x04Exec\x12\x02u1\x1a\x00"  # RuntimeOpen{method: Exec, claim_uid: u1, bind: {}}
+MESSAGE, OPEN, HALF_CLOSE, STATUS = 0, 1, 2, 3
+
+
+def frame(kind, payload=b""):
+    return struct.pack(">BI", kind, len(payload)) + payload
+
+
+def command(*args):
+    """ExecRequest{command: {args}}, by hand: two nested length-delimited fields."""
+    inner = b"".join(b"\x0a" + bytes([len(a)]) + a for a in args)
+    return b"\x12" + bytes([len(inner)]) + inner
+
+
+class GarbageTest(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="rt", dir="/tmp")  # a socket's path must be short
+        self.path = self.dir + "/s"
+        args = [os.path.abspath(RUNTIME), "--listen-unix", self.path, "--http-address", f"127.0.0.1:{PORT}"]
+        self.process = subprocess.Popen(args, cwd=self.dir, stderr=subprocess.PIPE)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                self.http(b"GET / HTTP/1.0\r\n\r\n")
+                break
+            except OSError:
+                self.assertLess(time.monotonic(), end, "the runtime did not come up")
+                time.sleep(0.02)
+        self.random = random.Random(1)
+
+    def tearDown(self):
+        self.process.terminate()
+        _, err = self.process.communicate(timeout=20)
+        self.assertEqual(self.process.returncode, 0, err.decode(errors="replace"))
+
+    def http(self, data, want=None):
+        with socket.create_connection(("127.0.0.1", PORT), timeout=10) as s:
+            s.sendall(data)
+            got = b""
+            while want is None or len(re.findall(rb"HTTP/1\.1 \d", got)) < want or not got.endswith(b"}"):
+                part = s.recv(65536)
+                if not part:
+                    break
+                got += part
+            return got
+
+    def call(self, data):
+        """All that comes back until the runtime closes."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.path)
+            s.sendall(data)
+            got = b""
+            while part := s.recv(65536):
+                got += part
+            return got
+
+    def serves(self):
+        self.assertIn(b"active.", self.http(b"GET / HTTP/1.0\r\n\r\n"))
+        got = self.call(frame(OPEN, OPEN_EXEC) + frame(MESSAGE, command(b"echo", b"still here")) + frame(HALF_CLOSE))
+        self.assertIn(b"still here\n", got)
+        self.assertEqual(got[-5:], frame(STATUS))
+
+    def poke(self, s, data):
+        """Sends, takes what comes at once, and hangs up."""
+        try:
+            s.sendall(data)
+            s.settimeout(0.001)
+            s.recv(100)
+        except OSError:
+            pass
+        s.close()
+
+    def test_frames(self):
+        for _ in range(ROUNDS):
+            junk = self.random.randbytes(self.random.randrange(60))
+            data = self.random.choice(
+                [
+                    junk,
+                    frame(self.random.randrange(6), junk),
+                    frame(OPEN, OPEN_EXEC) + frame(MESSAGE, junk),
+                    frame(OPEN, OPEN_EXEC) + junk,
+                    frame(OPEN, OPEN_EXEC) + frame(MESSAGE, command(b"sleep", b"9")) + junk,
+                ]
+            )
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(self.path)
+            self.poke(s, data)
+        self.serves()
+
+    def test_http(self):
+        body = b'{"command":"echo hi"}'
+        seeds = [
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body),
+            b"POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        ]
+        for _ in range(ROUNDS):
+            data = bytearray(self.random.choice(seeds) * self.random.randint(1, 3))
+            for _ in range(self.random.randint(1, 5)):
+                data[self.random.randrange(len(data))] = self.random.randrange(256)
+            s = socket.create_connection(("127.0.0.1", PORT), timeout=10)
+            self.poke(s, bytes(data[: self.random.randint(1, len(data))]))
+        self.serves()
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        posts = b"".join(
+            b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(b), b)
+            for b in (b'{"command":"echo %d"}' % i for i in range(5))
+        )
+        got = self.http(posts, want=5)
+        self.assertEqual(re.findall(rb'"stdout":"(\d)', got), [b"0", b"1", b"2", b"3", b"4"])
+
+    def test_refusals_say_why(self):
+        self.assertIn(b"unknown type 255", self.call(b"\xff\xff"))
+        self.assertIn(b"at most 4194304", self.call(b"\x01\xff\xff\xff\xff"))
+        self.assertIn(b"first frame must be OPEN", self.call(frame(MESSAGE)))
+        self.serves()
+        self.assertIn(b"another claim", self.call(frame(OPEN, OPEN_EXEC.replace(b"u1", b"u2"))))
+
+    def test_input_that_waits_for_a_slow_command_all_arrives(self):
+        start = command(b"sh", b"-c", b"sleep 1; wc -c")
+        inner = b"\x0a" + bytes([len(start)]) + start  # ExecStreamRequest{start}
+        stdin = b"\x12" + b"\xa0\xc2\x1e" + b"x" * 500000  # {stdin: 500,000 bytes}
+        data = frame(OPEN, OPEN_EXEC.replace(b"\x04Exec", b"\x0aExecStream")) + frame(MESSAGE, inner) + frame(MESSAGE, stdin) * 20
+        self.assertIn(b"10000000\n", self.call(data + frame(HALF_CLOSE)))
+
+
+if __name__ == "__main__":
+    unittest.main()
