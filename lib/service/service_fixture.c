@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
 enum { LIMIT_MS = 20000, STEP_MS = 2, MAX_ARGS = 16 };
 
@@ -120,9 +121,8 @@ static bool exited(void *arg) {
   return waitpid(e->pid, &e->status, WNOHANG) == e->pid;
 }
 
-static int end(ServiceProcess *process, Loop *loop, int signo) {
+int service_process_wait(ServiceProcess *process, Loop *loop) {
   Exit e = {.pid = process->pid};
-  kill(process->pid, signo);
   service_fixture_until(loop, exited, &e, "end of a service after a signal");
   remember(0, process->pid);
   rpc_channel_free(process->channel);
@@ -131,11 +131,13 @@ static int end(ServiceProcess *process, Loop *loop, int signo) {
 }
 
 int service_process_stop(ServiceProcess *process, Loop *loop) {
-  return end(process, loop, SIGTERM);
+  kill(process->pid, SIGTERM);
+  return service_process_wait(process, loop);
 }
 
 void service_process_kill(ServiceProcess *process, Loop *loop) {
-  end(process, loop, SIGKILL);
+  kill(process->pid, SIGKILL);
+  service_process_wait(process, loop);
 }
 
 /* ---- calls ---- */
@@ -189,14 +191,18 @@ void redis_process_signal(int signo) {
   char path[4096];
   pid_path(path);
   FILE *f = fopen(path, "r");
-  int pid = 0;
-  if (!f || fscanf(f, "%d", &pid) != 1 || pid <= 1)
+  char line[32];
+  int64_t pid;
+  if (!f || !fgets(line, sizeof line, f))
+    abort();
+  line[strcspn(line, "\n")] = 0;
+  if (str_to_int64(line, 2, INT32_MAX, &pid) != 0)
     abort();
   fclose(f);
-  kill(pid, signo);
+  kill((pid_t)pid, signo);
   /* One started here is this process' child. */
   if (signo == SIGKILL)
-    waitpid(pid, NULL, 0);
+    waitpid((pid_t)pid, NULL, 0);
 }
 
 void redis_process_start(void) {

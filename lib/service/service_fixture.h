@@ -28,6 +28,8 @@ void service_process_start(ServiceProcess *process, Loop *loop, const char *prog
                            const char *const *args);
 /* SIGTERM; returns the exit code. */
 int service_process_stop(ServiceProcess *process, Loop *loop);
+/* The same after a signal that the test sent by itself. */
+int service_process_wait(ServiceProcess *process, Loop *loop);
 
 /* SIGKILL. */
 void service_process_kill(ServiceProcess *process, Loop *loop);
