@@ -27,6 +27,7 @@ struct HttpConn {
   void *data;
   Buf in, out;
   bool keep_alive, head_only, read_done, answered, closing, in_feed, dead, high;
+  bool in_head; /* a head has begun to come */
 };
 
 static void exchange_over(HttpConn *c) {
@@ -53,7 +54,8 @@ static void conn_drop(HttpConn *c) {
 }
 
 static void arm(HttpConn *c) {
-  bool reading = !c->read_done && !c->closing;
+  /* who does not read its responses is not read either */
+  bool reading = !c->read_done && !c->closing && !c->high;
   loop_fd_set(c->watch, (reading ? LOOP_READ : LOOP_CLOSED) | (c->out.len ? LOOP_WRITE : 0));
 }
 
@@ -134,6 +136,7 @@ bool http_unquote(const char *s, char *out) {
 static bool on_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   loop_timer_stop(c->timer);
+  c->in_head = false;
   c->keep_alive = head->keep_alive;
   c->head_only = strcmp(head->method, "HEAD") == 0;
   const char *expect = http_head_get(head, "Expect");
@@ -169,7 +172,7 @@ static void feed(HttpConn *c) {
   Error err;
   size_t used;
   c->in_feed = true;
-  while (c->in.len && !c->read_done && !c->closing && !c->dead) {
+  while (c->in.len && !c->read_done && !c->closing && !c->dead && !c->high) {
     if (http_reader_feed(c->reader, c->in.data, c->in.len, &used, &err)) {
       c->keep_alive = false;
       if (!c->answered) http_conn_respond_json(c, err.kind == ERROR_RESOURCE_EXHAUSTED ? 431 : 400, "{\"detail\":\"Invalid HTTP request received.\"}");
@@ -212,7 +215,10 @@ static void on_io(int events, void *arg) {
     if (n <= 0) return conn_free(c);
     c->in.len += (size_t)n;
     /* only a head must come quickly; a body may take its time */
-    if (!c->handler && c->in.len == (size_t)n) loop_timer_start(c->timer, HEAD_MS);
+    if (!c->in_head && !c->handler && !c->answered) {
+      c->in_head = true;
+      loop_timer_start(c->timer, HEAD_MS);
+    }
     feed(c);
     if (c->dead) return conn_free(c);
   }

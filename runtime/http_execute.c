@@ -35,7 +35,10 @@ static void execute_body(HttpConn *c, const uint8_t *data, size_t len) {
 }
 
 static void answer(Execute *x, const char *out, const char *err, int code) {
-  json_t *o = json_pack("{s:s,s:s,s:i}", "stdout", out, "stderr", err, "exit_code", code);
+  /* an error's message is cut at a length, perhaps within a character */
+  json_t *text_err = json_string(err);
+  json_t *o = json_pack("{s:s,s:o,s:i}", "stdout", out, "stderr", text_err ? text_err : json_string("Failed to execute command"),
+                        "exit_code", code);
   CLEANUP(str_freep) char *text = json_dumps(o, JSON_COMPACT);
   json_decref(o);
   http_conn_respond_json(x->conn, 200, text);

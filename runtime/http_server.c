@@ -60,16 +60,19 @@ static void exists_complete(HttpConn *c) {
   runtime_become_user(rt);
   int rc = path_resolve(&rt->workspace, path, PATH_FOLLOW, &hit, &err);
   runtime_become_self(rt);
-  if (rc && err.kind != ERROR_NOT_FOUND) return respond_path_error(c, &err, 500, err.message);
+  if (rc && err.kind == ERROR_PERMISSION_DENIED) return respond_path_error(c, &err, 403, err.message);
   if (rc == 0) close(hit.dir_fd);
   json_t *text = json_string(path);
   respond_object(c, 200, json_pack("{s:o,s:b}", "path", text ? text : json_string(""), "exists", rc == 0 && hit.exists));
 }
 static const HttpHandler EXISTS = {.on_start = path_start, .on_complete = exists_complete, .on_end = path_end};
 
-static json_t *list_entry(int dir_fd, const char *name) {
+static json_t *list_entry(int dir_fd, const char *name, int *ret_errno) {
   struct stat st;
-  if (fstatat(dir_fd, name, &st, 0)) return NULL;
+  if (fstatat(dir_fd, name, &st, 0)) {
+    *ret_errno = errno;
+    return NULL;
+  }
   json_t *text = json_string(name);
   if (!text) return NULL; /* not UTF-8 */
   return json_pack("{s:o,s:I,s:s,s:f}", "name", text, "size", (json_int_t)st.st_size, "type",
@@ -84,15 +87,20 @@ static void list_complete(HttpConn *c) {
   int fd = path_open_dir(&rt->workspace, http_conn_data(c), &err);
   DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
   json_t *list = json_array();
-  for (struct dirent *e; dir && (e = readdir(dir));) {
+  int failed = dir || fd < 0 ? 0 : errno;
+  for (struct dirent *e; dir && !failed && (e = readdir(dir));) {
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-    json_t *entry = list_entry(fd, e->d_name);
+    json_t *entry = list_entry(fd, e->d_name, &failed);
     if (entry) json_array_append_new(list, entry);
   }
   if (dir) closedir(dir);
   runtime_become_self(rt);
-  if (fd >= 0) return respond_object(c, 200, list);
+  if (fd >= 0 && !failed) return respond_object(c, 200, list);
   json_decref(list);
+  if (failed) {
+    CLEANUP(str_freep) char *text = str_printf("List files failed: [Errno %d] %s", failed, strerror(failed));
+    return http_respond_message(c, 500, text);
+  }
   respond_path_error(c, &err, 404, "Path is not a directory");
 }
 static const HttpHandler LIST = {.on_start = path_start, .on_complete = list_complete, .on_end = path_end};

@@ -73,7 +73,7 @@ static int splice_link(Walk *w, int dir_fd, const char *name, Error *err) {
   target[n] = 0;
   const char *from = target;
   if (*target == '/') {
-    size_t len = strlen(w->ws->path);
+    size_t len = w->ws->path[1] ? strlen(w->ws->path) : 0; /* "/" is above every absolute path */
     if (strncmp(target, w->ws->path, len) != 0 || (target[len] && target[len] != '/')) return outside(w, err);
     from = target + len;
     pop_to(w, 0);

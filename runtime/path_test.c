@@ -137,9 +137,23 @@ static void a_link_that_changes_never_leads_out(void **state) {
   pthread_join(thread, NULL);
 }
 
+static void the_root_may_be_the_workspace(void **state) {
+  Workspace whole;
+  PathHit hit;
+  Error err;
+  char path[512];
+  assert_int_equal(workspace_init(&whole, "/", &err), 0);
+  snprintf(path, sizeof path, "%s/absolute/sub/g", ws.path);
+  assert_int_equal(path_resolve(&whole, path, 0, &hit, &err), 0);
+  assert_true(hit.exists);
+  close(hit.dir_fd);
+  workspace_deinit(&whole);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(table),
+      cmocka_unit_test(the_root_may_be_the_workspace),
       cmocka_unit_test(parents_are_made_inside_only),
       cmocka_unit_test(a_link_that_changes_never_leads_out),
   };

@@ -108,6 +108,8 @@ static void on_timer(void *arg) {
     kill_group(p, SIGKILL);
     return;
   }
+  /* a listener that is slow has not had what the command wrote: the wait begins when it goes on */
+  if (p->paused) return;
   close_output(&p->out[0]);
   close_output(&p->out[1]);
   finish(p);
@@ -318,6 +320,7 @@ void process_pause_output(Process *p, bool pause) {
   p->paused = pause;
   for (int i = 0; i < 2; i++)
     if (p->out[i].watch) loop_fd_set(p->out[i].watch, pause ? 0 : LOOP_READ);
+  if (p->reaped && !pause) loop_timer_start(p->timer, LINGER_MS);
 }
 
 void process_signal(Process *p, int signo) {
