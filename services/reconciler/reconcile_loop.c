@@ -19,10 +19,12 @@ struct ReconcileLoop {
   char epoch[40];
   bool comparing;
   bool stopped;
+  struct Told *told; /* all that the state does not have yet */
 };
 
 /* Something the world said, until the state has it. */
 typedef struct Told {
+  struct Told *next, **at; /* at: what points to it */
   ReconcileLoop *rl;
   enum { TOLD_READY, TOLD_FAILED, TOLD_GONE } what;
   char *ns, *id, *route, *class_name, *reason, *message;
@@ -34,6 +36,8 @@ const char *reconcile_loop_epoch(const ReconcileLoop *rl) { return *rl->epoch ? 
 /* ---- telling ---- */
 
 static void told_free(Told *t) {
+  *t->at = t->next;
+  if (t->next) t->next->at = t->at;
   loop_timer_free(t->again);
   char *texts[] = {t->ns, t->id, t->route, t->class_name, t->reason, t->message};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
@@ -86,13 +90,16 @@ static void tell(void *arg) {
 static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *id) {
   Told *t = calloc(1, sizeof *t);
   if (!t) abort();
-  *t = (Told){.rl = rl, .what = what, .ns = str_dup(ns), .id = str_dup(id)};
+  *t = (Told){.rl = rl, .what = what, .ns = str_dup(ns), .id = str_dup(id), .next = rl->told, .at = &rl->told};
+  if (t->next) t->next->at = &t->next;
+  rl->told = t;
   t->again = loop_timer_new(rl->r->service->loop, tell, t);
   return t;
 }
 
 static void on_ready(void *arg, const BackendSandbox *b) {
   ReconcileLoop *rl = arg;
+  if (rl->stopped) return;
   Told *t = told_new(rl, TOLD_READY, b->ns, b->id);
   t->route = str_dup(b->route);
   t->class_name = str_dup(b->runtime_class);
@@ -240,6 +247,7 @@ static void note_epoch(void *arg, const BackendSandbox *v) {
 static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
   Backend *b = rl->r->backend;
+  if (rl->stopped) return;
   if (err) {
     if (err->kind != ERROR_CANCELLED) loop_timer_start(rl->timer, RETELL_MS);
     return;
@@ -275,9 +283,15 @@ ReconcileLoop *reconcile_loop_new(Reconciler *r) {
   return rl;
 }
 
-void reconcile_loop_stop(ReconcileLoop *rl) { rl->stopped = true; }
+/* The loop may go on for the backend's sake after the store's client is freed: no timer may reach for it then. */
+void reconcile_loop_stop(ReconcileLoop *rl) {
+  rl->stopped = true;
+  loop_timer_stop(rl->timer);
+  for (Told *t = rl->told; t; t = t->next) loop_timer_stop(t->again);
+}
 
 void reconcile_loop_free(ReconcileLoop *rl) {
   loop_timer_free(rl->timer);
+  while (rl->told) told_free(rl->told);
   free(rl);
 }

@@ -162,7 +162,11 @@ int image_import_write(ImageImport *i, const void *data, size_t len, Error *err)
 
 void image_import_free(ImageImport *i) {
   if (!i) return;
-  if (i->watch) kill(i->pid, SIGKILL);
+  if (i->watch) {
+    /* reaped before its folder goes, or it would write into what is being removed and stay a zombie */
+    kill(i->pid, SIGKILL);
+    waitpid(i->pid, NULL, 0);
+  }
   pid_watch_free(i->watch);
   if (i->fd >= 0) close(i->fd);
   remove_tree(i->dir);
@@ -192,6 +196,7 @@ static int adopt(ImageImport *i, Error *err) {
     i->references = json_incref(json_object_get(image, "references"));
   }
   json_decref(image);
+  if (!str_starts_with(digest, "sha256:")) return error_set(err, ERROR_INTERNAL, "%s cannot be read", meta);
   if (json_array_size(i->references) == 0)
     return error_field(err, "start.references", "the archive names no reference, so one must be given");
   CLEANUP(str_freep) char *dir = image_dir(s, digest);

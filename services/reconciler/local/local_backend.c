@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
-#include "services/reconciler/local/remove_tree.h"
 #include "services/reconciler/local/sandbox.h"
 
 /* What a template gets that sets no limit of its own. */
@@ -247,12 +246,22 @@ static void observe(Backend *b, void (*fn)(void *arg, const BackendSandbox *sand
 
 /* ---- what an earlier run left ---- */
 
+/* A group or folder that nothing describes. Its processes may take their time to go, so it ends as a sandbox does. */
+static void end_unknown(Local *l, const char *name) {
+  const char *dot = strchr(name, '.');
+  CLEANUP(str_freep) char *ns = str_ndup(name, dot ? (size_t)(dot - name) : 0);
+  const char *id = dot ? dot + 1 : "";
+  if (!dot || find(l, ns, id)) return; /* not a name of ours, or met in another hierarchy already */
+  Sandbox *s = sandbox_new(&l->site, &(BackendSandbox){.ns = ns, .pool = "", .id = id, .epoch = "", .runtime_class = ""});
+  add(l, s);
+  sandbox_end(s);
+}
+
 static void end_stray_group(void *arg, const char *name) {
   Local *l = arg;
   CLEANUP(str_freep) char *dir = str_printf("%s/%s", l->folder, name);
   if (access(dir, F_OK) == 0) return; /* its folder says what it is */
-  cgroup_kill(l->cgroups, name);
-  cgroup_remove(l->cgroups, name);
+  end_unknown(l, name);
 }
 
 static void take_over(Local *l) {
@@ -267,10 +276,7 @@ static void take_over(Local *l) {
       continue;
     }
     /* half a folder: nothing was started before sandbox.json was there */
-    CLEANUP(str_freep) char *path = str_printf("%s/%s", l->folder, e->d_name);
-    cgroup_kill(l->cgroups, e->d_name);
-    cgroup_remove(l->cgroups, e->d_name);
-    remove_tree(path);
+    end_unknown(l, e->d_name);
   }
   if (dir) closedir(dir);
   cgroup_each(l->cgroups, end_stray_group, l);

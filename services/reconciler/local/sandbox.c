@@ -175,7 +175,10 @@ static void on_probed(void *arg, bool ok) {
   }
   Error err;
   s->phase = READY;
-  if (save(s, &err)) return fail(s, "StartFailed", err.message);
+  if (save(s, &err)) {
+    s->phase = STARTING; /* nobody was told it was ready, and its place among the starting is still taken */
+    return fail(s, "StartFailed", err.message);
+  }
   s->site.handlers.on_ready(s->site.arg, s);
 }
 

@@ -1,7 +1,8 @@
 /* sandplane-unpack ARCHIVE FOLDER: checks an OCI image archive and unpacks it into FOLDER.
  *
  * A program of its own, because it reads what strangers made and takes its time: a crash or a flood here cannot
- * touch the reconciler. FOLDER gets rootfs/ and image.json {digest, references, size, env, working_dir, user}.
+ * touch the reconciler. Layers are unpacked inside chroot(2), so that no name, link or whiteout in them can mean
+ * anything outside the image. FOLDER gets rootfs/ and image.json {digest, references, size, env, working_dir, user}.
  * Exit 0; else one line on standard error, 3 when the archive is at fault, 1 when the machine is.
  */
 #include <archive.h>
@@ -23,9 +24,11 @@
 
 /* Documents of an image are small; a layer may be large. */
 #define DOCUMENT_MAX ((int64_t)8 << 20)
-/* Against archives that expand without end. */
+/* Against archives that expand without end: of all that is written, and of all entries. */
 #define UNPACKED_MAX ((int64_t)16 << 30)
 #define ENTRIES_MAX 2000000
+/* What container engines allow (overlayfs in the kernel takes no more). */
+#define LAYERS_MAX 128
 
 enum { EXIT_MACHINE = 1, EXIT_ARCHIVE = 3 };
 
@@ -39,6 +42,11 @@ static void die(int code, const char *fmt, ...) {
   exit(code);
 }
 
+static void count_bytes(int64_t *total, size_t len) {
+  *total += (int64_t)len;
+  if (*total > UNPACKED_MAX) die(EXIT_ARCHIVE, "the archive unpacks to more than %d GiB", (int)(UNPACKED_MAX >> 30));
+}
+
 /* ---- the outer archive: its files into blobs/ by name ---- */
 
 static bool is_digest_name(const char *s) {
@@ -47,7 +55,7 @@ static bool is_digest_name(const char *s) {
 }
 
 /* Copies one file out and returns its sha256. */
-static void copy_out(struct archive *a, const char *to, char hex[65]) {
+static void copy_out(struct archive *a, const char *to, char hex[65], int64_t *total) {
   int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "%s: %s", to, strerror(errno));
   EVP_MD_CTX *md = EVP_MD_CTX_new();
@@ -55,6 +63,7 @@ static void copy_out(struct archive *a, const char *to, char hex[65]) {
   static char chunk[1 << 16];
   ssize_t n;
   while ((n = archive_read_data(a, chunk, sizeof chunk)) > 0) {
+    count_bytes(total, (size_t)n);
     EVP_DigestUpdate(md, chunk, (size_t)n);
     if (write(fd, chunk, (size_t)n) != n) die(EXIT_MACHINE, "write %s: %s", to, strerror(errno));
   }
@@ -74,16 +83,17 @@ static void split_archive(const char *path) {
   if (archive_read_open_filename(a, path, 1 << 16)) die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
   if (mkdir("blobs", 0700)) die(EXIT_MACHINE, "mkdir: %s", strerror(errno));
   int rc, n = 0;
+  int64_t total = 0;
   char hex[65];
   while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
     if (++n > ENTRIES_MAX) die(EXIT_ARCHIVE, "too many entries");
     const char *name = archive_entry_pathname(e);
     if (!name || archive_entry_filetype(e) != AE_IFREG) continue;
     if (str_starts_with(name, "./")) name += 2;
-    if (strcmp(name, "index.json") == 0 || strcmp(name, "oci-layout") == 0) copy_out(a, name, hex);
+    if (strcmp(name, "index.json") == 0 || strcmp(name, "oci-layout") == 0) copy_out(a, name, hex, &total);
     else if (str_starts_with(name, "blobs/sha256/") && is_digest_name(name + 13)) {
       CLEANUP(str_freep) char *to = str_printf("blobs/%s", name + 13);
-      copy_out(a, to, hex);
+      copy_out(a, to, hex, &total);
       if (strcmp(hex, name + 13) != 0) die(EXIT_ARCHIVE, "blob sha256:%s has another digest: sha256:%s", name + 13, hex);
     }
   }
@@ -119,37 +129,42 @@ static int remove_below(const char *path, const struct stat *st, int type, struc
   return ftw->level == 0 ? 0 : remove(path);
 }
 
+static bool has_dotdot(const char *path) {
+  for (const char *p = path; (p = strstr(p, "..")); p += 2)
+    if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/')) return true;
+  return false;
+}
+
 /* A whiteout hides what lower layers have. true: the entry was one. */
 static bool whiteout(const char *path) {
   const char *base = strrchr(path, '/');
   base = base ? base + 1 : path;
   if (!str_starts_with(base, ".wh.")) return false;
   CLEANUP(str_freep) char *dir = str_ndup(path, (size_t)(base - path));
-  if (strstr(path, "..")) die(EXIT_ARCHIVE, "a whiteout leads out of the image: %s", path);
+  if (has_dotdot(path)) die(EXIT_ARCHIVE, "a whiteout leads out of the image: %s", path);
   if (strcmp(base, ".wh..wh..opq") == 0) {
     nftw(*dir ? dir : ".", remove_below, 16, FTW_DEPTH | FTW_PHYS);
     return true;
   }
+  if (!base[4] || strcmp(base + 4, ".") == 0) die(EXIT_ARCHIVE, "a whiteout names nothing: %s", path);
   CLEANUP(str_freep) char *hidden = str_printf("%s%s", dir, base + 4);
   remove_tree(hidden);
   return true;
 }
 
-static int64_t copy_entry(struct archive *from, struct archive *to) {
+static void copy_entry(struct archive *from, struct archive *to, int64_t *total) {
   const void *block;
   size_t len;
   la_int64_t offset;
-  int64_t total = 0;
   int rc;
   while ((rc = archive_read_data_block(from, &block, &len, &offset)) == ARCHIVE_OK) {
-    total += (int64_t)len;
+    count_bytes(total, len);
     if (archive_write_data_block(to, block, len, offset) < 0) die(EXIT_MACHINE, "unpack: %s", archive_error_string(to));
   }
   if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(from));
-  return total;
 }
 
-static int64_t unpack_layer(const char *path) {
+static void unpack_layer(int fd, int64_t *total, int *n) {
   /* libarchive refuses what would leave the folder: "..", absolute names, and links on the way */
   static const int FLAGS = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
                            ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_UNLINK;
@@ -159,12 +174,11 @@ static int64_t unpack_layer(const char *path) {
   archive_read_support_filter_gzip(a);
   archive_read_support_filter_zstd(a);
   archive_write_disk_set_options(disk, FLAGS);
-  if (archive_read_open_filename(a, path, 1 << 16)) die(EXIT_ARCHIVE, "a layer is not a tar file: %s", archive_error_string(a));
-  int rc, n = 0;
-  int64_t total = 0;
+  if (archive_read_open_fd(a, fd, 1 << 16)) die(EXIT_ARCHIVE, "a layer is not a tar file: %s", archive_error_string(a));
+  int rc;
   while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
     const char *name = archive_entry_pathname(e);
-    if (++n > ENTRIES_MAX || total > UNPACKED_MAX) die(EXIT_ARCHIVE, "a layer unpacks to too much");
+    if (++*n > ENTRIES_MAX) die(EXIT_ARCHIVE, "too many entries");
     if (!name) continue;
     while (*name == '/') name++;
     if (str_starts_with(name, "./")) name += 2;
@@ -177,12 +191,33 @@ static int64_t unpack_layer(const char *path) {
     /* nothing in an image may lend anybody its owner's rights */
     archive_entry_set_perm(e, archive_entry_perm(e) & 01777);
     if (archive_write_header(disk, e) < ARCHIVE_WARN) die(EXIT_ARCHIVE, "%s: %s", own, archive_error_string(disk));
-    if (type == AE_IFREG && !archive_entry_hardlink(e)) total += copy_entry(a, disk);
+    if (type == AE_IFREG && !archive_entry_hardlink(e)) copy_entry(a, disk, total);
     if (archive_write_finish_entry(disk) < ARCHIVE_WARN) die(EXIT_MACHINE, "%s: %s", own, archive_error_string(disk));
   }
   if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(a));
   archive_read_free(a);
   archive_write_free(disk);
+}
+
+/* Before the root is changed, for behind it they have no name. */
+static void open_layers(const json_t *layers, int fds[LAYERS_MAX]) {
+  size_t i;
+  json_t *layer;
+  if (json_array_size(layers) > LAYERS_MAX) die(EXIT_ARCHIVE, "an image has at most %d layers", LAYERS_MAX);
+  json_array_foreach(layers, i, layer) {
+    CLEANUP(str_freep) char *blob = blob_path(layer);
+    fds[i] = open(blob, O_RDONLY | O_CLOEXEC);
+    if (fds[i] < 0) die(EXIT_MACHINE, "%s: %s", blob, strerror(errno));
+  }
+}
+
+static int64_t unpack_layers(const int *fds, size_t n) {
+  int64_t total = 0;
+  int entries = 0;
+  for (size_t i = 0; i < n; i++) {
+    unpack_layer(fds[i], &total, &entries);
+    close(fds[i]);
+  }
   return total;
 }
 
@@ -234,21 +269,17 @@ static void unpack(const char *archive, const char *folder) {
   CLEANUP(str_freep) char *config_path = blob_path(json_object_get(manifest, "config"));
   json_t *config = load(config_path);
   const json_t *run = json_object_get(config, "config");
-  if (mkdir("rootfs", 0755) || chdir("rootfs")) die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
-  int64_t size = 0;
-  size_t i;
-  json_t *layer;
-  json_array_foreach(json_object_get(manifest, "layers"), i, layer) {
-    if (chdir("..")) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
-    CLEANUP(str_freep) char *blob = blob_path(layer);
-    CLEANUP(str_freep) char *path = realpath(blob, NULL);
-    if (!path || chdir("rootfs")) die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
-    size += unpack_layer(path);
-  }
+  int layer_fds[LAYERS_MAX];
+  open_layers(json_object_get(manifest, "layers"), layer_fds);
+  int folder_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_fd < 0 || mkdir("rootfs", 0755) || chdir("rootfs") || chroot(".")) die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
+  int64_t size = unpack_layers(layer_fds, json_array_size(json_object_get(manifest, "layers")));
   const char *working_dir = text(run, "WorkingDir", "/");
   if (strcmp(working_dir, "/") == 0) working_dir = "/workspace";
   make_mount_points(working_dir);
-  if (chdir("..")) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
+  /* back outside by a descriptor: only relative names of our own are used from here on */
+  if (fchdir(folder_fd)) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
+  close(folder_fd);
   const char *ref = text(json_object_get(descriptor, "annotations"), "org.opencontainers.image.ref.name", NULL);
   const json_t *env = json_object_get(run, "Env");
   json_t *image = json_pack("{s:s,s:o,s:I,s:o,s:s,s:s}", "digest", text(descriptor, "digest", ""), "references",

@@ -1,0 +1,202 @@
+/* sandplane-unpack on images that try to reach what is outside of them. Each test has a victim beside the image. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <openssl/evp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka wants some of the above */
+#include <cmocka.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/remove_tree.h"
+
+typedef struct Entry {
+  const char *name;
+  int type; /* AE_IF*, 0: a hard link */
+  const char *text; /* contents, or where a link leads */
+  int mode;
+} Entry;
+
+static char box[64]; /* the test's folder: victim/keep, image/ */
+
+static char *in_box(const char *name) { return str_printf("%s/%s", box, name); }
+
+static bool exists(const char *name) {
+  CLEANUP(str_freep) char *path = in_box(name);
+  struct stat st;
+  return lstat(path, &st) == 0;
+}
+
+static int setup(void **state) {
+  strcpy(box, "/tmp/unpack-test-XXXXXX");
+  if (!mkdtemp(box)) return -1;
+  CLEANUP(str_freep) char *victim = in_box("victim"), *image = in_box("image"), *keep = in_box("victim/keep");
+  FILE *f = mkdir(victim, 0755) || mkdir(image, 0755) ? NULL : fopen(keep, "w");
+  return f ? fclose(f) : -1;
+}
+
+static int teardown(void **state) {
+  remove_tree(box);
+  return 0;
+}
+
+static size_t tar_of(const Entry *entries, size_t n, char *out, size_t max) {
+  struct archive *a = archive_write_new();
+  size_t used = 0;
+  archive_write_set_format_pax_restricted(a);
+  assert_int_equal(archive_write_open_memory(a, out, max, &used), ARCHIVE_OK);
+  for (size_t i = 0; i < n; i++) {
+    struct archive_entry *e = archive_entry_new();
+    bool file = entries[i].type == AE_IFREG;
+    archive_entry_set_pathname(e, entries[i].name);
+    archive_entry_set_filetype(e, entries[i].type ? (unsigned)entries[i].type : AE_IFREG);
+    archive_entry_set_perm(e, (mode_t)entries[i].mode);
+    archive_entry_set_size(e, file ? (la_int64_t)strlen(entries[i].text) : 0);
+    if (entries[i].type == AE_IFLNK) archive_entry_set_symlink(e, entries[i].text);
+    if (!entries[i].type) archive_entry_set_hardlink(e, entries[i].text);
+    /* libarchive warns of absolute names, and writes them */
+    assert_true(archive_write_header(a, e) >= ARCHIVE_WARN);
+    if (file) archive_write_data(a, entries[i].text, strlen(entries[i].text));
+    archive_entry_free(e);
+  }
+  archive_write_close(a);
+  archive_write_free(a);
+  return used;
+}
+
+static void put(struct archive *a, const char *name, const void *data, size_t len) {
+  struct archive_entry *e = archive_entry_new();
+  archive_entry_set_pathname(e, name);
+  archive_entry_set_filetype(e, AE_IFREG);
+  archive_entry_set_perm(e, 0644);
+  archive_entry_set_size(e, (la_int64_t)len);
+  assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+  assert_int_equal(archive_write_data(a, data, len), (la_ssize_t)len);
+  archive_entry_free(e);
+}
+
+/* Adds a blob; returns its descriptor. */
+static char *put_blob(struct archive *a, const void *data, size_t len) {
+  unsigned char digest[32];
+  char hex[65];
+  assert_true(EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL));
+  str_hex(digest, sizeof digest, hex);
+  CLEANUP(str_freep) char *name = str_printf("blobs/sha256/%s", hex);
+  put(a, name, data, len);
+  return str_printf("{\"digest\":\"sha256:%s\",\"size\":%zu}", hex, len);
+}
+
+/* Unpacks an image of one layer; its exit status. */
+static int unpack(const Entry *entries, size_t n, const char *working_dir) {
+  static char layer[1 << 16];
+  CLEANUP(str_freep) char *path = in_box("archive.tar"), *image = in_box("image");
+  struct archive *a = archive_write_new();
+  archive_write_set_format_pax_restricted(a);
+  assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+  size_t len = tar_of(entries, n, layer, sizeof layer);
+  CLEANUP(str_freep) char *layer_at = put_blob(a, layer, len);
+  CLEANUP(str_freep) char *config = str_printf("{\"config\":{\"WorkingDir\":\"%s\"}}", working_dir);
+  CLEANUP(str_freep) char *config_at = put_blob(a, config, strlen(config));
+  CLEANUP(str_freep) char *manifest = str_printf("{\"config\":%s,\"layers\":[%s]}", config_at, layer_at);
+  CLEANUP(str_freep) char *manifest_at = put_blob(a, manifest, strlen(manifest));
+  CLEANUP(str_freep) char *index = str_printf("{\"manifests\":[%s]}", manifest_at);
+  put(a, "index.json", index, strlen(index));
+  put(a, "oci-layout", "{}", 2);
+  archive_write_close(a);
+  archive_write_free(a);
+  pid_t pid = fork();
+  if (pid == 0) {
+    execl("services/reconciler/local/sandplane-unpack", "sandplane-unpack", path, image, (char *)NULL);
+    _exit(127);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+static void test_plain(void **state) {
+  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755}, {"etc/su", AE_IFREG, "x", 06755}, {"etc/dev", AE_IFCHR, "", 0666}, {"a..b", AE_IFREG, "y", 0644}, {".wh.a..b", AE_IFREG, "", 0644}};
+  struct stat st;
+  assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
+  CLEANUP(str_freep) char *su = in_box("image/rootfs/etc/su");
+  assert_int_equal(stat(su, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0755);
+  assert_false(exists("image/rootfs/etc/dev"));
+  assert_false(exists("image/rootfs/a..b"));
+  assert_true(exists("image/image.json"));
+  assert_true(exists("image/rootfs/workspace"));
+  assert_false(exists("image/blobs"));
+}
+
+/* Whatever the answer, the victim is as it was. */
+static void assert_contained(const Entry *entries, size_t n, const char *working_dir) {
+  int status = unpack(entries, n, working_dir);
+  assert_true(status == 0 || status == 1 || status == 3);
+  assert_true(exists("victim/keep"));
+  assert_false(exists("victim/new"));
+  assert_false(exists("victim/runtime"));
+  assert_false(exists("new"));
+  CLEANUP(str_freep) char *keep = in_box("victim/keep");
+  struct stat st;
+  assert_int_equal(stat(keep, &st), 0);
+  assert_int_equal(st.st_nlink, 1);
+  assert_int_equal(st.st_size, 0);
+}
+
+static void test_whiteout_through_symlink(void **state) {
+  CLEANUP(str_freep) char *victim = in_box("victim");
+  const Entry entries[] = {{"x", AE_IFLNK, victim, 0777}, {"x/.wh.keep", AE_IFREG, "", 0644}};
+  assert_contained(entries, ARRAY_LEN(entries), "/workspace");
+}
+
+static void test_opaque_through_symlink(void **state) {
+  const Entry entries[] = {{"x", AE_IFLNK, "../../victim", 0777}, {"x/.wh..wh..opq", AE_IFREG, "", 0644}};
+  assert_contained(entries, ARRAY_LEN(entries), "/workspace");
+}
+
+static void test_mount_points_through_symlink(void **state) {
+  CLEANUP(str_freep) char *victim = in_box("victim");
+  const Entry entries[] = {{".sandplane", AE_IFLNK, victim, 0777}, {"x", AE_IFLNK, victim, 0777}};
+  assert_contained(entries, ARRAY_LEN(entries), "/x/new");
+}
+
+static void test_working_dir_with_dotdot(void **state) { assert_contained(NULL, 0, "/../../new"); }
+
+static void test_names_and_links_that_lead_out(void **state) {
+  CLEANUP(str_freep) char *victim = in_box("victim"), *keep = in_box("victim/keep"), *fresh = in_box("victim/new"), *image = in_box("image");
+  const Entry through[] = {{"x", AE_IFLNK, victim, 0777}, {"x/new", AE_IFREG, "z", 0644}};
+  const Entry hard[] = {{"h", 0, keep, 0644}, {"h", AE_IFREG, "z", 0644}};
+  const Entry dots[] = {{"../../victim/new", AE_IFREG, "z", 0644}};
+  const Entry absolute[] = {{fresh, AE_IFREG, "z", 0644}};
+  const Entry whiteout[] = {{"../../victim/.wh.keep", AE_IFREG, "", 0644}};
+  const struct {
+    const Entry *entries;
+    size_t n;
+  } cases[] = {{through, 2}, {hard, 2}, {dots, 1}, {absolute, 1}, {whiteout, 1}};
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    assert_contained(cases[i].entries, cases[i].n, "/workspace");
+    remove_tree(image);
+    assert_int_equal(mkdir(image, 0755), 0);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_whiteout_through_symlink, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_opaque_through_symlink, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_mount_points_through_symlink, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_working_dir_with_dotdot, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_names_and_links_that_lead_out, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
