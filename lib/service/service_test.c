@@ -217,8 +217,10 @@ static void serves_and_stops(void **state) {
   const char *at = text;
   for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++) {
     at = strstr(at, EVENTS[i]);
-    if (!at)
+    if (!at) {
       fail_msg("no %s in %s", EVENTS[i], text);
+      return;
+    }
   }
   assert_non_null(strstr(text, "\\\"grpc-address\\\":\\\"127.0.0.1:7901\\\""));
 }
