@@ -129,6 +129,13 @@ class GarbageTest(unittest.TestCase):
         got = self.http(posts, want=5)
         self.assertEqual(re.findall(rb'"stdout":"(\d)', got), [b"0", b"1", b"2", b"3", b"4"])
 
+    def test_output_that_grows_in_json(self):
+        for size, want in ((4000000, b'"exit_code":0'), (16000000, b"larger than 4 MiB")):
+            body = b'{"command":"head -c %d /dev/zero"}' % size
+            request = b"POST /execute HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            self.assertIn(want, self.http(request % (len(body), body)))
+        self.serves()
+
     def test_refusals_say_why(self):
         self.assertIn(b"unknown type 255", self.call(b"\xff\xff"))
         self.assertIn(b"at most 4194304", self.call(b"\x01\xff\xff\xff\xff"))

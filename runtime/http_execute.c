@@ -10,8 +10,10 @@
 #include "runtime/shlex.h"
 
 #define BODY_MAX ((size_t)1 << 20)
-/* The contract sets no limit; ours keeps a flood of output from filling the sandbox's memory. */
-#define OUTPUT_MAX ((size_t)16 << 20)
+/* Of a command in an error message. */
+#define ARGV_TEXT_MAX 1000
+/* JSON writes a control byte in six, and both streams must fit into the connection's buffer. The contract sets no limit; ours keeps a flood of output from filling the sandbox's memory. */
+#define OUTPUT_MAX ((size_t)4 << 20)
 
 typedef struct Execute {
   HttpConn *conn;
@@ -19,7 +21,7 @@ typedef struct Execute {
   Arena *arena;
   Buf body, out, err;
   bool overflow;
-  const char *argv_text;
+  char **argv;
 } Execute;
 
 static void execute_start(HttpConn *c, const HttpHead *head, const char *path) {
@@ -64,14 +66,24 @@ static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   if (buf_append(stream == PROCESS_STDOUT ? &x->out : &x->err, data, len)) x->overflow = true;
 }
 
+/* How Python prints a list of strings, near enough for a message; cut where a reader stops. */
+static const char *argv_text(Arena *arena, char *const *argv) {
+  Buf text = BUF_INIT(ARGV_TEXT_MAX);
+  bool cut = buf_append_str(&text, "[") != 0;
+  for (; *argv && !cut; argv++) cut = buf_printf(&text, "'%s'%s", *argv, argv[1] ? ", " : "") != 0;
+  const char *copy = arena_printf(arena, "%s%s]", buf_str(&text), cut ? "..." : "");
+  buf_deinit(&text);
+  return copy;
+}
+
 static void on_exit_(void *arg, const ProcessExit *e) {
   Execute *x = arg;
   x->process = NULL;
   if (e->timed_out) {
     int64_t s = http_conn_runtime(x->conn)->config->exec_timeout_ms / 1000;
-    return answer_failure(x, arena_printf(x->arena, "Command '%s' timed out after %lld seconds", x->argv_text, (long long)s));
+    return answer_failure(x, arena_printf(x->arena, "Command '%s' timed out after %lld seconds", argv_text(x->arena, x->argv), (long long)s));
   }
-  if (x->overflow) return answer_failure(x, "the command's output is larger than 16 MiB");
+  if (x->overflow) return answer_failure(x, "the command's output is larger than 4 MiB");
   normalize(&x->out);
   normalize(&x->err);
   /* JSON strings hold text: what is none is said so, in Python's words */
@@ -89,13 +101,6 @@ static void on_exit_(void *arg, const ProcessExit *e) {
 
 static const ProcessHandlers HANDLERS = {.on_output = on_output, .on_exit = on_exit_};
 
-/* How Python prints a list of strings, near enough for a message. */
-static const char *argv_text(Arena *arena, char *const *argv) {
-  const char *text = "[";
-  for (; *argv; argv++) text = arena_printf(arena, "%s'%s'%s", text, *argv, argv[1] ? ", " : "");
-  return arena_printf(arena, "%s]", text);
-}
-
 static void run(Execute *x, const char *line) {
   Runtime *rt = http_conn_runtime(x->conn);
   const char *why = NULL;
@@ -104,7 +109,7 @@ static void run(Execute *x, const char *line) {
   char **argv = shlex_split(x->arena, line, &n, &why);
   if (!argv) return answer_failure(x, why);
   if (n == 0) return answer_failure(x, "list index out of range");
-  x->argv_text = argv_text(x->arena, argv);
+  x->argv = argv;
   runtime_become_user(rt);
   int cwd = path_open_dir(&rt->workspace, "", &err);
   runtime_become_self(rt);

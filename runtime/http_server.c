@@ -80,6 +80,9 @@ static json_t *list_entry(int dir_fd, const char *name, int *ret_errno) {
                    (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9);
 }
 
+/* A list is one JSON text, built at once; whoever has more entries uses ListFiles, which streams. */
+#define LIST_MAX 20000
+
 static void list_complete(HttpConn *c) {
   Runtime *rt = http_conn_runtime(c);
   Error err;
@@ -89,6 +92,7 @@ static void list_complete(HttpConn *c) {
   json_t *list = json_array();
   int failed = dir || fd < 0 ? 0 : errno;
   for (struct dirent *e; dir && !failed && (e = readdir(dir));) {
+    if (json_array_size(list) == LIST_MAX) failed = EOVERFLOW;
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
     json_t *entry = list_entry(fd, e->d_name, &failed);
     if (entry) json_array_append_new(list, entry);

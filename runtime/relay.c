@@ -18,8 +18,13 @@ typedef struct Side {
   bool eof, shut;
 } Side;
 
+/* One side has ended and the other says nothing: a caller that is wholly gone looks the same as one that only
+ * sends no more. */
+#define HALF_OPEN_MS 60000
+
 typedef struct Relay {
   Side side[2];
+  LoopTimer *half_open;
 } Relay;
 
 static void relay_free(Relay *r) {
@@ -28,6 +33,7 @@ static void relay_free(Relay *r) {
     close(r->side[i].fd);
     buf_deinit(&r->side[i].out);
   }
+  loop_timer_free(r->half_open);
   free(r);
 }
 
@@ -70,15 +76,19 @@ static void on_io(int events, void *arg) {
   bool fine = !(events & LOOP_READ) || fill(s);
   fine = fine && flush(s) && flush(other(s));
   if (!fine || (r->side[0].shut && r->side[1].shut)) return relay_free(r);
+  if (r->side[0].eof || r->side[1].eof) loop_timer_start(r->half_open, HALF_OPEN_MS);
   arm(&r->side[0]);
   arm(&r->side[1]);
 }
+
+static void on_half_open(void *arg) { relay_free(arg); }
 
 void relay_start(Loop *loop, int a, int b, const void *to_a, size_t to_a_len, const void *to_b, size_t to_b_len) {
   Relay *r = calloc(1, sizeof *r);
   if (!r) abort();
   r->side[0] = (Side){.relay = r, .fd = a};
   r->side[1] = (Side){.relay = r, .fd = b};
+  r->half_open = loop_timer_new(loop, on_half_open, r);
   if (buf_append(&r->side[0].out, to_a, to_a_len) || buf_append(&r->side[1].out, to_b, to_b_len)) abort();
   for (int i = 0; i < 2; i++) r->side[i].watch = loop_fd_new(loop, r->side[i].fd, LOOP_READ | LOOP_WRITE, on_io, &r->side[i]);
 }
