@@ -21,7 +21,7 @@ static const ConfigItem ITEMS[] = {
      "isolation of templates that name none: process (bubblewrap) or gvisor"},
     {"cgroup-root", "SANDPLANE_CGROUP_ROOT", CONFIG_STRING, AT(cgroup_root), "/sys/fs/cgroup", 0, 0, false, "where control groups are mounted"},
     {"max-starting", "SANDPLANE_MAX_STARTING", CONFIG_INT, AT(max_starting), "0", 0, 1000, false, "sandboxes started at once; 0: one a core"},
-    {"start-timeout", "SANDPLANE_START_TIMEOUT", CONFIG_DURATION, AT(start_timeout_ms), "60s", 100, 3600000, false,
+    {"start-timeout", "SANDPLANE_START_TIMEOUT", CONFIG_DURATION, AT(start_timeout_ms), "30s", 100, 3600000, false,
      "how long a sandbox may take to become ready"},
     {"sandbox-uid", "SANDPLANE_SANDBOX_UID", CONFIG_INT, AT(sandbox_uid), "64000", 1000, 2000000000, false,
      "host user that sandboxes of class process run as"},

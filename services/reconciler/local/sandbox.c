@@ -185,6 +185,7 @@ static void on_probed(void *arg, bool ok) {
 static void on_timer(void *arg) {
   Sandbox *s = arg;
   if (s->phase == ENDING) return look_for_end(s);
+  if (s->launcher) return fail(s, "StartTimeout", "the sandbox's launcher did not end in time");
   s->probe = probe_new(s->site.loop, s->route, PROBE_TIMEOUT_MS, on_probed, s);
 }
 
@@ -232,6 +233,8 @@ void sandbox_start(Sandbox *s, const Isolation *isolation, SandboxPlan *plan) {
     s->launcher = pid_watch_new(s->site.loop, s->pid, on_launched, s);
     if (!s->launcher) return fail(s, "StartFailed", "the sandbox's launcher cannot be watched");
     s->pid = 0;
+    /* a launcher that hangs must not keep its place among the few that may start at once */
+    loop_timer_start(s->timer, s->site.start_timeout_ms);
     return;
   }
   watch_life(s);
