@@ -18,7 +18,8 @@ while true do
   if not uid then break end
   local w = drop_waiter(uid)
   if w and w.deadline > now then
-    grant(id, uid, w, now, now - w.since, true)
+    -- at least 1: zero says that nothing was waited for
+    grant(id, uid, w, now, math.max(now - w.since, 1), true)
     redis.call('PUBLISH', 'sp:grant', uid .. ' ' .. id)
     return 1
   end
