@@ -30,7 +30,6 @@ struct Call {
   Buf in, out;
   const CallMethod *method; /* NULL until OPEN */
   void *data;
-  int64_t timeout_ms;
   uint32_t port;
   bool paused, half_closed, finished, lingering, high, in_callback, dead;
 };
@@ -80,7 +79,6 @@ static void flush(Call *c) {
 }
 
 Runtime *call_runtime(const Call *c) { return c->rt; }
-int64_t call_timeout_ms(const Call *c) { return c->timeout_ms; }
 uint32_t call_port(const Call *c) { return c->port; }
 void call_set_data(Call *c, void *data) { c->data = data; }
 void *call_data(const Call *c) { return c->data; }
@@ -162,7 +160,6 @@ static int let_in(Call *c, const WireFrame *frame, Error *err) {
   else if (strcmp(method->name, "Ping") != 0) rc = bind_from(c->rt, open, err);
   if (rc == 0) {
     c->method = method;
-    c->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 0;
     c->port = open->port;
   }
   sandplane__internal__v1__runtime_open__free_unpacked(open, NULL);

@@ -30,8 +30,6 @@ typedef struct CallMethod {
 enum { CALL_PENDING_HIGH = 256 << 10 };
 
 Runtime *call_runtime(const Call *call);
-/* What is left of the caller's deadline; 0: none. */
-int64_t call_timeout_ms(const Call *call);
 uint32_t call_port(const Call *call);
 void call_set_data(Call *call, void *data);
 void *call_data(const Call *call);
