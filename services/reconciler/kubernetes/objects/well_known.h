@@ -1,0 +1,54 @@
+/* Groups, versions, labels and annotations of the Agent Sandbox API, in this one place. */
+#ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_WELL_KNOWN_H_
+#define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_WELL_KNOWN_H_
+
+#define AGENTS_GROUP "agents.x-k8s.io"
+#define EXTENSIONS_GROUP "extensions.agents.x-k8s.io"
+/* The hub version: what is stored, and all that the controllers read and write. */
+#define AGENTS_V1BETA1 AGENTS_GROUP "/v1beta1"
+#define EXTENSIONS_V1BETA1 EXTENSIONS_GROUP "/v1beta1"
+
+#define KIND_SANDBOX "Sandbox"
+#define KIND_CLAIM "SandboxClaim"
+#define KIND_TEMPLATE "SandboxTemplate"
+#define KIND_POOL "SandboxWarmPool"
+
+/* labels */
+#define LABEL_NAME_HASH "agents.x-k8s.io/sandbox-name-hash"
+#define LABEL_POOL "agents.x-k8s.io/warm-pool-sandbox"
+#define LABEL_TEMPLATE_REF_HASH "agents.x-k8s.io/sandbox-template-ref-hash"
+#define LABEL_TEMPLATE_HASH "agents.x-k8s.io/sandbox-template-hash"
+#define LABEL_POD_TEMPLATE_HASH "agents.x-k8s.io/sandbox-pod-template-hash"
+#define LABEL_LAUNCH_TYPE "agents.x-k8s.io/launch-type"
+#define LABEL_CREATED_BY "agents.x-k8s.io/created-by"
+#define LABEL_CLAIM_UID "agents.x-k8s.io/claim-uid"
+#define LABEL_ADOPTABLE "agents.x-k8s.io/adoptable"
+
+/* annotations */
+#define ANNOTATION_POD_NAME "agents.x-k8s.io/pod-name"
+#define ANNOTATION_TEMPLATE_REF "agents.x-k8s.io/sandbox-template-ref"
+#define ANNOTATION_PROPAGATED_LABELS "agents.x-k8s.io/propagated-labels"
+#define ANNOTATION_PROPAGATED_ANNOTATIONS "agents.x-k8s.io/propagated-annotations"
+#define ANNOTATION_SANDBOX_NAME "agents.x-k8s.io/sandbox-name" /* on claims; a legacy label of the same key */
+#define ANNOTATION_CONTROLLER_OBSERVED "agents.x-k8s.io/controller-first-observed-at"
+#define ANNOTATION_FIRST_READY "agents.x-k8s.io/claim-first-ready-at"
+#define ANNOTATION_CLIENT_REQUESTED "agents.x-k8s.io/client-first-requested-at"
+#define ANNOTATION_WEBHOOK_OBSERVED "agents.x-k8s.io/webhook-first-observed-at"
+#define ANNOTATION_TRACE_CONTEXT "opentelemetry.io/trace-context"
+#define ANNOTATION_SAFE_TO_EVICT "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
+/* The whole v1alpha1 object that a v1beta1 one was converted from. */
+#define ANNOTATION_V1ALPHA1_SANDBOX "api.agents.x-k8s.io/v1alpha1-sandbox-state"
+#define ANNOTATION_V1ALPHA1_CLAIM "api.agents.x-k8s.io/v1alpha1-sandboxclaim-state"
+#define ANNOTATION_V1ALPHA1_TEMPLATE "api.agents.x-k8s.io/v1alpha1-sandboxtemplate-state"
+#define ANNOTATION_V1ALPHA1_POOL "api.agents.x-k8s.io/v1alpha1-sandboxwarmpool-state"
+#define ANNOTATION_VCT_POLICY "api.agents.x-k8s.io/v1beta1-volume-claim-templates-policy"
+
+/* Pool name of a v1alpha1 claim that names no pool: the prefix and its template's name. */
+#define SHADOW_POOL_PREFIX "shadow-pool-"
+
+/* Keys that pod metadata of a user may never set on Pods. */
+#define RESERVED_PREFIX_AGENTS AGENTS_GROUP "/"
+#define RESERVED_PREFIX_EXTENSIONS EXTENSIONS_GROUP "/"
+
+#endif
