@@ -1,0 +1,24 @@
+/* Members of a warm pool: Sandboxes that wait for a claim. */
+#ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_MEMBER_H_
+#define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_MEMBER_H_
+
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* New reference. name: of the new Sandbox; NULL: generateName "<pool>-". eviction: mark the Pod safe to evict
+ * (unless the template has that annotation). Secure defaults are applied. */
+json_t *member_build(const json_t *pool, const json_t *template, const char *name, bool eviction);
+/* Not deleting, labelled for a pool and a template, controlled by a SandboxWarmPool. */
+bool member_is_adoptable(const json_t *sandbox);
+/* The same, by a claim of this pool in its own namespace. */
+bool member_is_adoptable_by(const json_t *sandbox, const json_t *claim);
+/* Ready=True in the status of a Sandbox. */
+bool member_is_ready(const json_t *sandbox);
+
+/* New reference: status of the pool; counts are of the view before this pass's creates. */
+json_t *member_pool_status(const json_t *pool, int n_active, int n_ready);
+/* New reference: merge patch {"status": ...} for /status, or NULL when nothing changed. */
+json_t *member_pool_status_patch(const json_t *pool, const json_t *status);
+
+#endif
