@@ -2,8 +2,10 @@
  * writes reaches the host's disk; one folder shared with the host, in which only the runtime may write. */
 #include "services/reconciler/local/gvisor_spec.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/str.h"
 
@@ -61,7 +63,10 @@ int gvisor_spec_write(const SandboxPlan *p, const char *runtime, Error *err) {
       "effective", caps, "permitted", caps, "noNewPrivileges", 1, "root", "path", p->image.rootfs, "readonly", 1, "hostname", p->id, "mounts",
       mounts_of(p, runtime), "linux", "namespaces", "type", "pid", "type", "network", "type", "ipc", "type", "uts", "type", "mount");
   json_decref(caps);
-  int rc = spec && json_dump_file(spec, path, 0) == 0 ? 0 : error_set(err, ERROR_INTERNAL, "%s cannot be written", path);
+  /* it holds the template's environment */
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int rc = spec && fd >= 0 && json_dumpfd(spec, fd, 0) == 0 ? 0 : error_set(err, ERROR_INTERNAL, "%s cannot be written", path);
+  if (fd >= 0) close(fd);
   json_decref(spec);
   return rc;
 }

@@ -355,7 +355,9 @@ static int open_all(Local *l, Error *err) {
   if (!data) return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", c->data_dir, strerror(errno));
   CLEANUP(str_freep) char *images = str_printf("%s/images", data);
   l->folder = str_printf("%s/sandboxes", data);
-  if (mkdir(l->folder, 0755) && errno != EEXIST) return error_set(err, ERROR_UNAVAILABLE, "%s: %s", l->folder, strerror(errno));
+  /* nobody else has anything to look for in it: a sandbox gets descriptors and mounts, never a path of it */
+  if ((mkdir(l->folder, 0711) && errno != EEXIST) || chmod(l->folder, 0711))
+    return error_set(err, ERROR_UNAVAILABLE, "%s: %s", l->folder, strerror(errno));
   /* the data folder's own groups, so that several stacks on a machine keep apart */
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
   if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err))) return -1;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,7 +31,7 @@ typedef struct ProcessIsolation {
 
 /* Arguments, all owned. */
 typedef struct Args {
-  char *v[256];
+  char *v[64];
   size_t n;
 } Args;
 
@@ -51,17 +52,29 @@ static void add_isolation(Args *a) {
   add_all(a, (const char *const[]){"--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv", NULL});
 }
 
-static void add_env(Args *a, const SandboxPlan *p) {
+static int append_setenv(Buf *out, const char *name, size_t name_len, const char *value) {
+  return buf_append(out, "--setenv", sizeof "--setenv") || buf_append(out, name, name_len) || buf_append(out, "", 1) ||
+         buf_append(out, value, strlen(value) + 1);
+}
+
+/* The environment as a file of bubblewrap arguments: those of its command line can be read by every user of the
+ * host. */
+static int env_open(const SandboxPlan *p, Error *err) {
   size_t i;
   json_t *item;
+  Buf out = BUF_INIT(0);
+  int bad = 0;
   json_array_foreach((json_t *)p->image.env, i, item) {
     const char *entry = json_string_value(item), *eq = entry ? strchr(entry, '=') : NULL;
-    if (!eq) continue;
-    add(a, str_dup("--setenv"));
-    add(a, str_ndup(entry, (size_t)(eq - entry)));
-    add(a, str_dup(eq + 1));
+    if (eq) bad |= append_setenv(&out, entry, (size_t)(eq - entry), eq + 1);
   }
-  for (i = 0; i < p->n_env; i++) add_all(a, (const char *const[]){"--setenv", p->env[i].name, p->env[i].value, NULL});
+  for (i = 0; i < p->n_env; i++) bad |= append_setenv(&out, p->env[i].name, strlen(p->env[i].name), p->env[i].value);
+  int fd = bad ? -1 : memfd_create("env", MFD_CLOEXEC);
+  bool ok = fd >= 0 && write(fd, buf_str(&out), out.len) == (ssize_t)out.len && lseek(fd, 0, SEEK_SET) == 0;
+  buf_deinit(&out);
+  if (ok) return fd;
+  if (fd >= 0) close(fd);
+  return error_set(err, ERROR_INTERNAL, "the environment cannot be handed over");
 }
 
 static void add_files(Args *a, const ProcessIsolation *iso, const SandboxPlan *p) {
@@ -85,12 +98,12 @@ static int listen_at(const char *path, Error *err) {
   return -1;
 }
 
-static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a, const int pass[2], Error *err) {
+static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a, const int pass[3], Error *err) {
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
   int fds[CGROUP_FDS_MAX];
   size_t n;
   if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
-  SubprocessSpec spec = {.argv = a->v, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n, .pass_fds = pass, .n_pass_fds = 2, .uid = iso->uid};
+  SubprocessSpec spec = {.argv = a->v, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n, .pass_fds = pass, .n_pass_fds = 3, .uid = iso->uid};
   pid_t pid = subprocess_start(&spec, err);
   while (n > 0) close(fds[--n]);
   return pid;
@@ -99,23 +112,20 @@ static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree
 static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len, Error *err) {
   const ProcessIsolation *iso = (const ProcessIsolation *)self;
   CLEANUP(str_freep) char *socket_path = str_printf("%s/run/runtime.sock", p->dir);
-  int pass[2] = {listen_at(socket_path, err), -1};
-  if (pass[0] < 0) return -1;
+  int pass[3] = {listen_at(socket_path, err), -1, -1};
   pid_t pid = -1;
-  pass[1] = seccomp_filter_open(err);
-  if (pass[1] >= 0) {
+  if (pass[0] >= 0 && (pass[1] = seccomp_filter_open(err)) >= 0 && (pass[2] = env_open(p, err)) >= 0) {
     Args a = {.n = 0};
     add(&a, str_dup(iso->bwrap));
     add_isolation(&a);
     add_files(&a, iso, p);
-    add_env(&a, p);
     CLEANUP(str_freep) char *base = str_printf("--base-dir=%s", p->working_dir);
-    add_all(&a, (const char *const[]){"--seccomp", "4", "--", "/.sandplane/runtime", "--listen-fd=3", base, NULL});
+    add_all(&a, (const char *const[]){"--args", "5", "--seccomp", "4", "--", "/.sandplane/runtime", "--listen-fd=3", base, NULL});
     pid = start(iso, p, cgroups, &a, pass, err);
     free_args(&a);
-    close(pass[1]);
   }
-  close(pass[0]);
+  for (size_t i = 0; i < ARRAY_LEN(pass); i++)
+    if (pass[i] >= 0) close(pass[i]);
   snprintf(ret_route, route_len, "unix:%s", socket_path);
   return pid;
 }

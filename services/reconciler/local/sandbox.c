@@ -213,7 +213,7 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
   plan->dir = s->dir;
   plan->cgroup = s->name;
   /* a folder that is there already is not ours to start in: a sandbox's name is used once */
-  if (mkdir(s->dir, 0755) || mkdir(run, 0755)) return error_set(err, ERROR_INTERNAL, "%s: %s", s->dir, strerror(errno));
+  if (mkdir(s->dir, 0700) || mkdir(run, 0755)) return error_set(err, ERROR_INTERNAL, "%s: %s", s->dir, strerror(errno));
   if (save(s, err)) return -1;
   CgroupLimits limits = {.memory_bytes = plan->memory_bytes + isolation->extra_memory_bytes,
                          .pids = plan->pids + isolation->extra_pids,

@@ -13,6 +13,9 @@
 
 #define PASS_MAX 8
 
+/* Ours holds the passwords of services, and what is started here may run as a user that sandboxes share. */
+static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
 /* Between vfork and exec: system calls only, our memory is shared. */
 static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
   for (size_t i = 0; i < spec->n_cgroup_fds; i++)
@@ -32,7 +35,7 @@ static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
   if (spec->uid && (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, spec->uid, spec->uid, spec->uid) ||
                     syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid)))
     return errno;
-  execv(spec->argv[0], spec->argv);
+  execve(spec->argv[0], spec->argv, environment);
   return errno;
 }
 

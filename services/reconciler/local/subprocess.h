@@ -20,7 +20,7 @@ typedef struct SubprocessSpec {
   uid_t uid; /* user and group it becomes; 0: ours */
 } SubprocessSpec;
 
-/* Starts it in a session of its own. The pid, or -1 and err. */
+/* Starts it in a session of its own, with no environment but a PATH. The pid, or -1 and err. */
 pid_t subprocess_start(const SubprocessSpec *spec, Error *err);
 
 /* Watches a process, own child or not, until it ends. */

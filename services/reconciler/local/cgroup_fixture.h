@@ -1,0 +1,14 @@
+/* Test double: folders and plain files that look like control groups (version 1), so that what uses them can be
+ * tested without root and without touching the machine's own. Nothing is limited, and nobody is in them. */
+#ifndef SANDPLANE_SERVICES_RECONCILER_LOCAL_CGROUP_FIXTURE_H_
+#define SANDPLANE_SERVICES_RECONCILER_LOCAL_CGROUP_FIXTURE_H_
+
+/* Makes a new folder and fills path. */
+void fixture_folder(char path[64]);
+/* ROOT/memory/PARENT/NAME and so on, with the files that a real group has. */
+void cgroup_fixture_group(const char *root, const char *parent, const char *name);
+/* text of FOLDER/NAME, which the caller frees; NULL: there is no such file. */
+char *fixture_read(const char *folder, const char *name);
+void fixture_write(const char *folder, const char *name, const char *text);
+
+#endif
