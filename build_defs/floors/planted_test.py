@@ -15,6 +15,7 @@ CLEAN = {
     "lib/base/error.c": '#include "lib/base/error.h"\n\n#include <stdio.h>\n',
     "lib/loop/loop.h": '#include "lib/base/error.h"\n',
     "lib/loop/loop.c": '#include "lib/loop/loop.h"\n#include <event2/event.h>\n',
+    "lib/yaml/yaml_json.h": "#include <jansson.h>\n",
     "lib/kube/kube_object.h": "#include <jansson.h>\n",
     "lib/redis/redis.h": '#include "lib/loop/loop.h"\n',
     "lib/redis/redis_conn.h": "#include <hiredis/hiredis.h>\n",

@@ -9,7 +9,7 @@
 
 #include "lib/base/str.h"
 #include "lib/manifest/manifest_template.h"
-#include "lib/manifest/manifest_yaml.h"
+#include "lib/yaml/yaml_json.h"
 
 #define GROUP "extensions.agents.x-k8s.io/"
 
@@ -68,7 +68,7 @@ static void read_kind(const Node *root, json_t *object, Manifest *m) {
 int manifest_parse(const char *text, size_t len, Manifest *m, Error *err) {
   *m = (Manifest){0};
   if (len > MANIFEST_MAX_BYTES) return error_set(err, ERROR_INVALID_ARGUMENT, "the manifest has %zu bytes, at most %d are allowed", len, MANIFEST_MAX_BYTES);
-  json_t *object = manifest_yaml_load(text, len, err);
+  json_t *object = yaml_json_load(text, len, err);
   if (!object) return -1;
   Reader reader = {.err = err};
   Node root = node_root(&reader, object);

@@ -1,7 +1,7 @@
-/* See manifest_yaml.h. Scalars are typed by the rules of YAML 1.2's core schema, which is what JSON means too;
+/* See yaml_json.h. Scalars are typed by the rules of YAML 1.2's core schema, which is what JSON means too;
  * of YAML 1.1's, which Kubernetes' parser follows, "yes" and "no" are not honoured as booleans: they are
  * refused by the fields that want one. */
-#include "lib/manifest/manifest_yaml.h"
+#include "lib/yaml/yaml_json.h"
 
 #include <errno.h>
 #include <math.h>
@@ -149,7 +149,7 @@ static json_t *document(Load *l) {
   return NULL;
 }
 
-json_t *manifest_yaml_load(const char *text, size_t len, Error *err) {
+json_t *yaml_json_load(const char *text, size_t len, Error *err) {
   Load l = {.err = err};
   if (!yaml_parser_initialize(&l.parser)) abort();
   yaml_parser_set_input_string(&l.parser, (const unsigned char *)text, len);

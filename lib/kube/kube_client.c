@@ -1,0 +1,411 @@
+/* See kube_client.h.
+ *
+ * Invariant: nothing of ours that a user's callback may reach runs inside libcurl. What libcurl delivers is
+ * only noted (buffers, the list `fresh`), and handed on once libcurl has returned: so a callback may start and
+ * cancel whatever it likes.
+ */
+#include "lib/kube/kube_client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/kube/kube_status.h"
+
+/* client-go's and the kubelet's habit: a projected token is renewed long before it ends. */
+#define TOKEN_MS 60000
+/* A watch says something (a bookmark at the latest) each minute; twice that without a byte is a dead connection. */
+#define SILENCE_S 130L
+#define CONNECT_MS 5000L
+
+struct KubeCall {
+  KubeCall *next, **at; /* in waiting or running */
+  KubeCall *fresh_next;
+  KubeClient *client;
+  CURL *easy;
+  struct curl_slist *headers;
+  const char *method; /* one of METHODS */
+  char *path, *body;
+  Buf in;
+  bool is_fresh, is_stream, dispatching, cancelled;
+  int64_t begun_us;
+  KubeDoneFn fn;
+  const KubeStreamEvents *events;
+  void *arg;
+};
+
+struct KubeClient {
+  Loop *loop;
+  const KubeConfig *config;
+  KubeOptions options;
+  CURLM *multi;
+  LoopTimer *timer, *start_timer;
+  KubeCall *waiting, **waiting_end, *running, *fresh;
+  int n_running; /* without streams */
+  double tokens;
+  int64_t tokens_us, token_read_ms;
+  char *authorization; /* the header; NULL: none */
+};
+
+static const char *const METHODS[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+
+static void call_free(KubeCall *c) {
+  if (c->at) {
+    *c->at = c->next;
+    if (c->next) c->next->at = c->at;
+    else if (c->client->waiting_end == &c->next) c->client->waiting_end = c->at;
+  }
+  if (c->easy) {
+    curl_multi_remove_handle(c->client->multi, c->easy);
+    curl_easy_cleanup(c->easy);
+    if (!c->is_stream) c->client->n_running--;
+  }
+  curl_slist_free_all(c->headers);
+  buf_deinit(&c->in);
+  free(c->path);
+  free(c->body);
+  free(c);
+}
+
+static void link_running(KubeClient *k, KubeCall *c) {
+  c->at = &k->running;
+  c->next = k->running;
+  if (c->next) c->next->at = &c->next;
+  k->running = c;
+}
+
+/* ---- inside libcurl ---- */
+
+static size_t on_data(char *data, size_t one, size_t n, void *arg) {
+  KubeCall *c = arg;
+  if (c->cancelled || buf_append(&c->in, data, n) != 0) return CURL_WRITEFUNC_ERROR;
+  if (c->is_stream && !c->is_fresh) {
+    c->is_fresh = true;
+    c->fresh_next = c->client->fresh;
+    c->client->fresh = c;
+  }
+  return n;
+}
+
+static void pump(KubeClient *k);
+
+typedef struct Socket {
+  KubeClient *k;
+  LoopFd *fd;
+  int number;
+} Socket;
+
+static void on_fd(int events, void *arg) {
+  Socket *s = arg;
+  KubeClient *k = s->k;
+  int flags = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
+  int running;
+  curl_multi_socket_action(k->multi, s->number, flags, &running);
+  pump(k);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of_fd) {
+  KubeClient *k = arg;
+  Socket *s = of_fd;
+  if (what == CURL_POLL_REMOVE) {
+    if (s) loop_fd_free(s->fd);
+    free(s);
+    curl_multi_assign(k->multi, fd, NULL);
+    return 0;
+  }
+  int events = (what != CURL_POLL_OUT ? LOOP_READ : 0) | (what != CURL_POLL_IN ? LOOP_WRITE : 0);
+  if (s) {
+    loop_fd_set(s->fd, events);
+    return 0;
+  }
+  s = calloc(1, sizeof *s);
+  if (!s) abort();
+  *s = (Socket){.k = k, .number = fd};
+  s->fd = loop_fd_new(k->loop, fd, events, on_fd, s);
+  curl_multi_assign(k->multi, fd, s);
+  return 0;
+}
+
+static int on_timer_wanted(CURLM *multi, long ms, void *arg) {
+  KubeClient *k = arg;
+  if (ms < 0) loop_timer_stop(k->timer);
+  else loop_timer_start(k->timer, ms);
+  return 0;
+}
+
+static void on_timer(void *arg) {
+  KubeClient *k = arg;
+  int running;
+  curl_multi_socket_action(k->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  pump(k);
+}
+
+/* ---- handing on ---- */
+
+/* All whole lines of a stream. */
+static void dispatch(KubeCall *c) {
+  size_t done = 0;
+  c->dispatching = true;
+  while (!c->cancelled) {
+    uint8_t *start = c->in.data + done;
+    uint8_t *end = memchr(start, '\n', c->in.len - done);
+    if (!end) break;
+    json_error_t why;
+    json_t *value = json_loadb((char *)start, (size_t)(end - start), 0, &why);
+    done = (size_t)(end - c->in.data) + 1;
+    if (!value) continue; /* a blank line, or one that no API server writes: the resync makes up for it */
+    c->events->on_line(c->arg, value);
+    json_decref(value);
+  }
+  c->dispatching = false;
+  if (c->cancelled) return call_free(c);
+  buf_consume(&c->in, done);
+}
+
+static void finish(KubeCall *c, CURLcode code) {
+  KubeClient *k = c->client;
+  long status = 0;
+  curl_off_t retry_after = 0;
+  Error err = {0};
+  curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
+  bool ok = status >= 200 && status < 300;
+  KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? json_loadb(buf_str(&c->in), c->in.len, 0, NULL) : NULL;
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    error_set(&err, ERROR_DEADLINE_EXCEEDED, "%s %s: no answer in time", c->method, c->path);
+  } else if (code != CURLE_OK && !(c->is_stream && ok)) {
+    error_set(&err, ERROR_UNAVAILABLE, "%s %s: %s", c->method, c->path, curl_easy_strerror(code));
+  } else if (!ok) {
+    kube_status_error(&err, (int)status, body, c->path);
+    if (retry_after > 0) err.retry_after_ms = (uint32_t)(retry_after > 3600 ? 3600 : retry_after) * 1000;
+  } else if (!c->is_stream && !body) {
+    error_set(&err, ERROR_UNAVAILABLE, "%s %s: the answer is not JSON", c->method, c->path);
+  }
+  if (k->options.on_done) k->options.on_done(k->options.arg, c->is_stream ? "WATCH" : c->method, c->path, status, clock_mono_us() - c->begun_us);
+  bool failed = err.kind != ERROR_NONE;
+  KubeDoneFn fn = c->fn;
+  const KubeStreamEvents *events = c->events;
+  void *arg = c->arg;
+  call_free(c);
+  if (events) events->on_end(arg, failed ? &err : NULL);
+  else fn(arg, failed ? NULL : body, failed ? &err : NULL);
+}
+
+static void start_waiting(KubeClient *k);
+
+static void pump(KubeClient *k) {
+  while (k->fresh) {
+    KubeCall *c = k->fresh;
+    k->fresh = c->fresh_next;
+    c->is_fresh = false;
+    dispatch(c);
+  }
+  int left;
+  CURLMsg *m;
+  while ((m = curl_multi_info_read(k->multi, &left))) {
+    if (m->msg != CURLMSG_DONE) continue;
+    KubeCall *c;
+    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
+    finish(c, m->data.result);
+  }
+  start_waiting(k);
+}
+
+/* ---- starting ---- */
+
+static void read_token(KubeClient *k) {
+  const KubeConfig *c = k->config;
+  int64_t now = clock_mono_ms();
+  if (k->authorization && (!*c->token_file || now - k->token_read_ms < TOKEN_MS)) return;
+  if (!*c->token_file && !*c->token) return;
+  CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
+  /* a token file that is being replaced may be missing for a moment: the old token still serves */
+  if (*c->token_file && kube_config_read_file(c->token_file, &b, NULL) != 0) return;
+  const char *token = *c->token_file ? buf_str(&b) : c->token;
+  free(k->authorization);
+  k->authorization = str_printf("Authorization: Bearer %.*s", (int)strcspn(token, "\r\n"), token);
+  k->token_read_ms = now;
+}
+
+static void set_tls(KubeClient *k, CURL *e) {
+  const KubeConfig *c = k->config;
+  const struct {
+    CURLoption option;
+    const char *pem;
+  } blobs[] = {{CURLOPT_CAINFO_BLOB, c->ca_pem}, {CURLOPT_SSLCERT_BLOB, c->cert_pem}, {CURLOPT_SSLKEY_BLOB, c->key_pem}};
+  for (size_t i = 0; i < ARRAY_LEN(blobs); i++) {
+    struct curl_blob blob = {.data = (char *)blobs[i].pem, .len = strlen(blobs[i].pem), .flags = CURL_BLOB_NOCOPY};
+    if (blob.len) curl_easy_setopt(e, blobs[i].option, &blob);
+  }
+  if (c->insecure) {
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+}
+
+static void start(KubeClient *k, KubeCall *c) {
+  CLEANUP(str_freep) char *url = str_printf("%s%s", k->config->server, c->path);
+  read_token(k);
+  if (k->authorization) c->headers = curl_slist_append(c->headers, k->authorization);
+  CURL *e = c->easy = curl_easy_init();
+  if (!e) abort();
+  curl_easy_setopt(e, CURLOPT_URL, url);
+  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, c->method);
+  if (c->body) curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+  curl_easy_setopt(e, CURLOPT_USERAGENT, k->options.user_agent);
+  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+  curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+  curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
+  curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(e, CURLOPT_PROXY, "");
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+  curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+  if (c->is_stream) {
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+  } else {
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)k->options.timeout_ms);
+    k->n_running++;
+  }
+  set_tls(k, e);
+  c->begun_us = clock_mono_us();
+  link_running(k, c);
+  if (curl_multi_add_handle(k->multi, e) != CURLM_OK) abort();
+}
+
+/* Token bucket of options.qps; true when a request may start now. */
+static bool take_token(KubeClient *k) {
+  if (k->options.qps <= 0) return true;
+  int64_t now = clock_mono_us();
+  k->tokens += (double)(now - k->tokens_us) * k->options.qps / 1e6;
+  k->tokens_us = now;
+  if (k->tokens > k->options.burst) k->tokens = k->options.burst;
+  if (k->tokens < 1) {
+    loop_timer_start(k->start_timer, (int64_t)((1 - k->tokens) / k->options.qps * 1000) + 1);
+    return false;
+  }
+  k->tokens -= 1;
+  return true;
+}
+
+static void start_waiting(KubeClient *k) {
+  while (k->waiting && k->n_running < k->options.max_in_flight && take_token(k)) {
+    KubeCall *c = k->waiting;
+    k->waiting = c->next;
+    if (k->waiting) k->waiting->at = &k->waiting;
+    else k->waiting_end = &k->waiting;
+    start(k, c);
+  }
+}
+
+static void on_start_timer(void *arg) { start_waiting(arg); }
+
+static KubeCall *call_new(KubeClient *k, const char *method, const char *path, void *arg) {
+  KubeCall *c = calloc(1, sizeof *c);
+  if (!c) abort();
+  *c = (KubeCall){.client = k, .path = str_dup(path), .arg = arg};
+  for (size_t i = 0; i < ARRAY_LEN(METHODS); i++)
+    if (strcmp(method, METHODS[i]) == 0) c->method = METHODS[i];
+  if (!c->method) abort();
+  c->headers = curl_slist_append(c->headers, "Accept: application/json");
+  c->headers = curl_slist_append(c->headers, "Expect:");
+  return c;
+}
+
+void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg) {
+  KubeCall *c = call_new(k, r->method, r->path, arg);
+  c->fn = fn;
+  c->in = BUF_INIT(KUBE_BODY_MAX);
+  if (r->body) {
+    const char *type = r->content_type ? r->content_type : strcmp(c->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
+    CLEANUP(str_freep) char *header = str_printf("Content-Type: %s", type);
+    c->headers = curl_slist_append(c->headers, header);
+    c->body = json_dumps(r->body, JSON_COMPACT);
+    if (!c->body) abort();
+  }
+  c->at = k->waiting_end;
+  *c->at = c;
+  k->waiting_end = &c->next;
+  start_waiting(k);
+}
+
+KubeCall *kube_stream(KubeClient *k, const char *path, const KubeStreamEvents *events, void *arg) {
+  KubeCall *c = call_new(k, "GET", path, arg);
+  c->is_stream = true;
+  c->in = BUF_INIT(KUBE_LINE_MAX);
+  c->events = events;
+  start(k, c);
+  return c;
+}
+
+void kube_stream_cancel(KubeCall *c) {
+  if (!c) return;
+  c->cancelled = true;
+  if (c->dispatching) return;
+  KubeCall **at = &c->client->fresh;
+  while (c->is_fresh && *at != c) at = &(*at)->fresh_next;
+  if (c->is_fresh) *at = c->fresh_next;
+  call_free(c);
+}
+
+/* ---- life ---- */
+
+const KubeConfig *kube_client_config(const KubeClient *k) { return k->config; }
+
+KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err) {
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+    error_set(err, ERROR_INTERNAL, "libcurl does not start");
+    return NULL;
+  }
+  KubeClient *k = calloc(1, sizeof *k);
+  if (!k) abort();
+  *k = (KubeClient){.loop = loop, .config = config, .options = *options, .multi = curl_multi_init(), .tokens_us = clock_mono_us()};
+  if (!k->multi) abort();
+  k->waiting_end = &k->waiting;
+  if (k->options.max_in_flight <= 0) k->options.max_in_flight = KUBE_IN_FLIGHT;
+  if (k->options.timeout_ms <= 0) k->options.timeout_ms = KUBE_TIMEOUT_MS;
+  if (k->options.burst < 1) k->options.burst = 1;
+  k->tokens = k->options.burst;
+  k->timer = loop_timer_new(loop, on_timer, k);
+  k->start_timer = loop_timer_new(loop, on_start_timer, k);
+  curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+  curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);
+  curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+  curl_multi_setopt(k->multi, CURLMOPT_TIMERDATA, k);
+  curl_multi_setopt(k->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  return k;
+}
+
+static void cancel(KubeCall *c) {
+  const Error err = {.kind = ERROR_CANCELLED, .message = "the client is going"};
+  KubeDoneFn fn = c->fn;
+  const KubeStreamEvents *events = c->events;
+  void *arg = c->arg;
+  call_free(c);
+  if (events) events->on_end(arg, &err);
+  else fn(arg, NULL, &err);
+}
+
+void kube_client_free(KubeClient *k) {
+  if (!k) return;
+  k->options.max_in_flight = 0; /* nothing starts any more */
+  k->fresh = NULL;
+  while (k->waiting || k->running) cancel(k->waiting ? k->waiting : k->running);
+  curl_multi_cleanup(k->multi);
+  loop_timer_free(k->timer);
+  loop_timer_free(k->start_timer);
+  if (k->authorization) explicit_bzero(k->authorization, strlen(k->authorization));
+  free(k->authorization);
+  free(k);
+  curl_global_cleanup();
+}

@@ -1,0 +1,66 @@
+/* Requests to a Kubernetes API server: one multiplexed HTTP/2 connection (libcurl), asynchronous on the loop.
+ *
+ * A request ends exactly once, in its callback on the loop, with the object it answered or with an error. It
+ * is never repeated by itself: who asks knows whether that is right. Errors by status, after the API
+ * conventions: 400, 413, 422 INVALID_ARGUMENT; 401 UNAUTHENTICATED; 403 PERMISSION_DENIED; 404 NOT_FOUND; 409 AlreadyExists
+ * ALREADY_EXISTS, else ABORTED (a conflict); 410 OUT_OF_RANGE (expired); 429 RESOURCE_EXHAUSTED; 5xx and what
+ * fails on the way UNAVAILABLE; no answer in time DEADLINE_EXCEEDED. retry_after_ms is the server's Retry-After.
+ */
+#ifndef SANDPLANE_LIB_KUBE_KUBE_CLIENT_H_
+#define SANDPLANE_LIB_KUBE_KUBE_CLIENT_H_
+
+#include "lib/kube/kube_config.h"
+#include "lib/kube/kube_object.h"
+#include "lib/loop/loop.h"
+
+typedef struct KubeClient KubeClient;
+typedef struct KubeCall KubeCall;
+
+typedef struct KubeOptions {
+  const char *user_agent;
+  double qps;        /* requests a second, watches not counted; 0: no limit */
+  int burst;         /* of qps; at least 1 */
+  int max_in_flight; /* further requests wait in order; 0: KUBE_IN_FLIGHT */
+  int64_t timeout_ms; /* of a request; 0: KUBE_TIMEOUT_MS */
+  /* Seen by whoever counts: method, status (0: none came), time it took. May be NULL. */
+  void (*on_done)(void *arg, const char *method, const char *path, long status, int64_t took_us);
+  void *arg;
+} KubeOptions;
+
+enum {
+  KUBE_IN_FLIGHT = 64,   /* of the 100 streams that an API server allows a connection; the rest are watches */
+  KUBE_TIMEOUT_MS = 30000,
+  KUBE_LINE_MAX = 16 << 20, /* an object is at most 1.5 MiB in etcd; JSON of it is larger */
+  KUBE_BODY_MAX = 256 << 20,
+};
+
+/* The config is borrowed for the client's life. */
+KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err);
+/* Ends all calls with CANCELLED first. NULL-safe. */
+void kube_client_free(KubeClient *client);
+const KubeConfig *kube_client_config(const KubeClient *client);
+
+typedef struct KubeRequest {
+  const char *method; /* "GET", "POST", "PUT", "PATCH", "DELETE" */
+  const char *path;   /* "/apis/..." and query, percent-encoded */
+  const json_t *body; /* borrowed until kube_request returns; NULL: none */
+  /* NULL: "application/json", for PATCH "application/merge-patch+json". */
+  const char *content_type;
+} KubeRequest;
+
+/* object: borrowed until the callback returns (json_incref keeps it); NULL with an error. */
+typedef void (*KubeDoneFn)(void *arg, json_t *object, const Error *err);
+/* fn may be called before kube_request returns only with CANCELLED or INVALID_ARGUMENT (never otherwise). */
+void kube_request(KubeClient *client, const KubeRequest *request, KubeDoneFn fn, void *arg);
+
+/* A response that is a stream of JSON values, one a line: a watch. on_line borrows the value. on_end comes once
+ * (err NULL: the server ended it), never after kube_stream_cancel. */
+typedef struct KubeStreamEvents {
+  void (*on_line)(void *arg, json_t *value);
+  void (*on_end)(void *arg, const Error *err);
+} KubeStreamEvents;
+KubeCall *kube_stream(KubeClient *client, const char *path, const KubeStreamEvents *events, void *arg);
+/* NULL-safe. Allowed inside on_line. */
+void kube_stream_cancel(KubeCall *call);
+
+#endif

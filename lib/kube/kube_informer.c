@@ -1,0 +1,287 @@
+/* See kube_informer.h. */
+#include "lib/kube/kube_informer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/kube/kube_status.h"
+
+/* client-go's page and back-off. */
+#define PAGE 500
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 30000
+/* The server ends a watch after this long; spread, so that not all are renewed at once. */
+#define WATCH_MIN_S 300
+
+struct KubeInformer {
+  KubeClient *client;
+  KubeInformerSpec spec;
+  LoopTimer *again;
+  json_t *items;   /* "namespace/name" -> object */
+  json_t *by_key;  /* second key -> {"namespace/name": object} */
+  json_t *listing; /* keys that a list under way has named */
+  char *version, *next_page;
+  KubeCall *watch;
+  int64_t watch_began_ms, backoff_ms;
+  bool synced, *gone; /* gone: set when it is freed while a list is under way */
+};
+
+/* A list that is asked for outlives the informer. */
+typedef struct ListCall {
+  KubeInformer *informer;
+  bool gone;
+} ListCall;
+
+static void list(void *arg);
+static void watch(void *arg);
+
+static char *key_of(const json_t *object) {
+  const char *ns = kube_namespace(object), *name = kube_name(object);
+  return str_printf("%s/%s", ns ? ns : "", name ? name : "");
+}
+
+/* ---- the copy ---- */
+
+static void unindex(KubeInformer *in, const char *key, const json_t *object) {
+  const char *second = in->spec.index ? in->spec.index(object) : NULL;
+  json_t *set = second ? json_object_get(in->by_key, second) : NULL;
+  if (!set) return;
+  json_object_del(set, key);
+  if (json_object_size(set) == 0) json_object_del(in->by_key, second);
+}
+
+static void index_it(KubeInformer *in, const char *key, json_t *object) {
+  const char *second = in->spec.index ? in->spec.index(object) : NULL;
+  if (!second) return;
+  json_t *set = json_object_get(in->by_key, second);
+  if (!set) {
+    set = json_object();
+    json_object_set_new(in->by_key, second, set);
+  }
+  json_object_set(set, key, object);
+}
+
+static void keep(KubeInformer *in, json_t *object) {
+  CLEANUP(str_freep) char *key = key_of(object);
+  KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
+  if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion"))) return;
+  json_object_del(json_object_get(object, "metadata"), "managedFields");
+  if (in->spec.prune) in->spec.prune(object);
+  if (before) unindex(in, key, before);
+  json_object_set(in->items, key, object);
+  index_it(in, key, object);
+  in->spec.on_change(in->spec.arg, before, object);
+}
+
+static void drop(KubeInformer *in, const char *key) {
+  KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
+  if (!before) return;
+  unindex(in, key, before);
+  json_object_del(in->items, key);
+  in->spec.on_change(in->spec.arg, before, NULL);
+}
+
+/* Resource versions of one kind are numbers that grow (KEP-5504); 0 when it is none. */
+static unsigned long long version_of(const char *s) { return s ? strtoull(s, NULL, 10) : 0; }
+
+void kube_informer_put(KubeInformer *in, json_t *object) {
+  CLEANUP(str_freep) char *key = key_of(object);
+  const json_t *before = json_object_get(in->items, key);
+  unsigned long long v = version_of(kube_text(object, "metadata.resourceVersion"));
+  /* not kept, and the watch is past it: it has been deleted since */
+  if (before ? version_of(kube_text(before, "metadata.resourceVersion")) >= v : !in->synced || version_of(in->version) >= v) return;
+  KUBE_OWNED json_t *copy = json_deep_copy(object);
+  keep(in, copy);
+}
+
+static void note_version(KubeInformer *in, const char *version) {
+  if (str_empty(version)) return;
+  free(in->version);
+  in->version = str_dup(version);
+}
+
+/* ---- trying again ---- */
+
+static void later(KubeInformer *in, void (*fn)(void *arg), const Error *err) {
+  if (err && in->spec.on_error) in->spec.on_error(in->spec.arg, in->spec.path, err);
+  in->backoff_ms = in->backoff_ms ? in->backoff_ms * 2 : BACKOFF_MIN_MS;
+  if (in->backoff_ms > BACKOFF_MAX_MS) in->backoff_ms = BACKOFF_MAX_MS;
+  uint16_t jitter;
+  random_bytes(&jitter, sizeof jitter);
+  int64_t ms = in->backoff_ms + in->backoff_ms * (jitter % 1000) / 1000;
+  if (err && err->retry_after_ms > ms) ms = err->retry_after_ms;
+  if (fn == list) {
+    free(in->version);
+    in->version = NULL;
+    free(in->next_page);
+    in->next_page = NULL;
+  }
+  loop_timer_start(in->again, ms);
+}
+
+static void on_again(void *arg) {
+  KubeInformer *in = arg;
+  if (in->version) watch(in);
+  else list(in);
+}
+
+/* ---- watching ---- */
+
+static void on_line(void *arg, json_t *event) {
+  KubeInformer *in = arg;
+  const char *type = kube_text(event, "type");
+  json_t *object = json_object_get(event, "object");
+  if (str_equal(type, "ERROR")) {
+    Error err = {0};
+    kube_status_error(&err, (int)kube_int(object, "code", 0), object, in->spec.path);
+    kube_stream_cancel(in->watch);
+    in->watch = NULL;
+    /* expired or not: a list is always right */
+    later(in, list, err.kind == ERROR_OUT_OF_RANGE ? NULL : &err);
+    return;
+  }
+  in->backoff_ms = 0;
+  note_version(in, kube_text(object, "metadata.resourceVersion"));
+  if (str_equal(type, "ADDED") || str_equal(type, "MODIFIED")) {
+    /* what one's own write answered may be newer than the event */
+    CLEANUP(str_freep) char *key = key_of(object);
+    const json_t *before = json_object_get(in->items, key);
+    if (before && str_equal(kube_uid(before), kube_uid(object)) &&
+        version_of(kube_text(before, "metadata.resourceVersion")) > version_of(kube_text(object, "metadata.resourceVersion")))
+      return;
+    keep(in, object);
+  } else if (str_equal(type, "DELETED")) {
+    CLEANUP(str_freep) char *key = key_of(object);
+    const json_t *before = json_object_get(in->items, key);
+    if (before && str_equal(kube_uid(before), kube_uid(object))) drop(in, key);
+  }
+}
+
+static void on_watch_end(void *arg, const Error *err) {
+  KubeInformer *in = arg;
+  in->watch = NULL;
+  if (err && err->kind == ERROR_CANCELLED) return;
+  if (err && err->kind == ERROR_OUT_OF_RANGE) return later(in, list, NULL);
+  /* an ordinary end; one that comes at once must not make a busy loop */
+  if (!err && clock_mono_ms() - in->watch_began_ms > 1000) return watch(in);
+  later(in, watch, err);
+}
+
+static const KubeStreamEvents WATCH_EVENTS = {.on_line = on_line, .on_end = on_watch_end};
+
+static void watch(void *arg) {
+  KubeInformer *in = arg;
+  uint16_t spread;
+  random_bytes(&spread, sizeof spread);
+  CLEANUP(str_freep) char *path =
+      str_printf("%s?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d%s%s", in->spec.path, in->version,
+                 WATCH_MIN_S + spread % WATCH_MIN_S, in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
+  in->watch_began_ms = clock_mono_ms();
+  in->watch = kube_stream(in->client, path, &WATCH_EVENTS, in);
+}
+
+/* ---- listing ---- */
+
+static void drop_unlisted(KubeInformer *in) {
+  const char *key;
+  json_t *v;
+  void *next;
+  json_object_foreach_safe(in->items, next, key, v) {
+    if (!json_object_get(in->listing, key)) drop(in, key);
+  }
+}
+
+static void on_page(void *arg, json_t *page, const Error *err) {
+  ListCall *call = arg;
+  KubeInformer *in = call->informer;
+  bool gone = call->gone;
+  free(call);
+  if (gone) return;
+  in->gone = NULL;
+  if (err) {
+    if (err->kind == ERROR_CANCELLED) return;
+    return later(in, list, err);
+  }
+  size_t i;
+  json_t *object;
+  json_array_foreach(json_object_get(page, "items"), i, object) {
+    CLEANUP(str_freep) char *key = key_of(object);
+    json_object_set_new(in->listing, key, json_true());
+    keep(in, object);
+  }
+  const char *more = kube_text(page, "metadata.continue");
+  free(in->next_page);
+  in->next_page = str_empty(more) ? NULL : str_dup(more);
+  if (in->next_page) return list(in);
+  note_version(in, kube_text(page, "metadata.resourceVersion"));
+  drop_unlisted(in);
+  json_object_clear(in->listing);
+  in->backoff_ms = 0;
+  bool first = !in->synced;
+  in->synced = true;
+  watch(in);
+  if (first && in->spec.on_synced) in->spec.on_synced(in->spec.arg);
+}
+
+static void list(void *arg) {
+  KubeInformer *in = arg;
+  if (!in->next_page) json_object_clear(in->listing);
+  CLEANUP(str_freep) char *path = str_printf("%s?limit=%d%s%s%s%s", in->spec.path, PAGE, in->next_page ? "&continue=" : "", in->next_page ? in->next_page : "",
+                                             in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
+  ListCall *call = calloc(1, sizeof *call);
+  if (!call) abort();
+  call->informer = in;
+  in->gone = &call->gone;
+  kube_request(in->client, &(KubeRequest){.method = "GET", .path = path}, on_page, call);
+}
+
+/* ---- reading ---- */
+
+bool kube_informer_synced(const KubeInformer *in) { return in->synced; }
+size_t kube_informer_count(const KubeInformer *in) { return json_object_size(in->items); }
+
+const json_t *kube_informer_get(const KubeInformer *in, const char *ns, const char *name) {
+  if (!ns || !name) return NULL;
+  char key[512];
+  if (snprintf(key, sizeof key, "%s/%s", ns, name) >= (int)sizeof key) return NULL;
+  return json_object_get(in->items, key);
+}
+
+static void each(json_t *set, void (*fn)(void *arg, const json_t *object), void *arg) {
+  const char *key;
+  json_t *v;
+  json_object_foreach(set, key, v) fn(arg, v);
+}
+
+void kube_informer_each(const KubeInformer *in, void (*fn)(void *arg, const json_t *object), void *arg) { each(in->items, fn, arg); }
+
+void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(void *arg, const json_t *object), void *arg) {
+  if (key) each(json_object_get(in->by_key, key), fn, arg);
+}
+
+/* ---- life ---- */
+
+KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
+  KubeInformer *in = calloc(1, sizeof *in);
+  if (!in) abort();
+  *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(), .listing = json_object()};
+  in->again = loop_timer_new(loop, on_again, in);
+  list(in);
+  return in;
+}
+
+void kube_informer_free(KubeInformer *in) {
+  if (!in) return;
+  if (in->gone) *in->gone = true;
+  kube_stream_cancel(in->watch);
+  loop_timer_free(in->again);
+  json_decref(in->by_key);
+  json_decref(in->items);
+  json_decref(in->listing);
+  free(in->version);
+  free(in->next_page);
+  free(in);
+}

@@ -1,0 +1,181 @@
+/* See kube_lease.h. Time is judged by our own monotonic clock alone: a lease is free when its record has not
+ * changed for as long as it says, since we saw it first. So the clocks of the replicas need not agree. */
+#include "lib/kube/kube_lease.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+struct KubeLease {
+  Loop *loop;
+  KubeClient *client;
+  char *path, *list_path, *name, *ns, *identity;
+  void (*fn)(void *arg, bool leads);
+  void *arg;
+  LoopTimer *turn, *over;
+  json_t *seen; /* spec as last read */
+  int64_t seen_ms, asked_ms;
+  bool leads, released, busy, freed;
+  void (*done)(void *arg);
+  void *done_arg;
+};
+
+static void turn(void *arg);
+
+static void set(KubeLease *l, bool leads) {
+  if (l->leads == leads) return;
+  l->leads = leads;
+  l->fn(l->arg, leads);
+}
+
+static void on_over(void *arg) { set(arg, false); }
+
+static void lease_destroy(KubeLease *l) {
+  char *texts[] = {l->path, l->list_path, l->name, l->ns, l->identity};
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  json_decref(l->seen);
+  free(l);
+}
+
+/* True when the answer is still of interest. */
+static bool answered(KubeLease *l) {
+  l->busy = false;
+  if (!l->freed) return true;
+  lease_destroy(l);
+  return false;
+}
+
+static void release_now(KubeLease *l, const json_t *lease);
+
+static void on_written(void *arg, json_t *lease, const Error *err) {
+  KubeLease *l = arg;
+  if (!answered(l)) return;
+  if (l->released) return release_now(l, lease);
+  loop_timer_start(l->turn, KUBE_LEASE_RETRY_MS);
+  if (err) return;
+  int64_t left_ms = l->asked_ms + KUBE_LEASE_RENEW_MS - clock_mono_ms();
+  if (left_ms <= 0) return;
+  loop_timer_start(l->over, left_ms);
+  set(l, true);
+}
+
+/* metav1.MicroTime */
+static void micro_time(char out[32]) {
+  struct timespec now;
+  struct tm tm;
+  clock_gettime(CLOCK_REALTIME, &now);
+  gmtime_r(&now.tv_sec, &tm);
+  size_t n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+  snprintf(out + n, 32 - n, ".%06ldZ", now.tv_nsec / 1000);
+}
+
+static void write_lease(KubeLease *l, const json_t *before, const char *holder) {
+  KUBE_OWNED json_t *o = before ? json_deep_copy(before) : json_object();
+  char now[32];
+  micro_time(now);
+  bool mine = str_equal(kube_text(before, "spec.holderIdentity"), l->identity);
+  kube_set(o, "apiVersion", json_string("coordination.k8s.io/v1"));
+  kube_set(o, "kind", json_string("Lease"));
+  kube_set(o, "metadata.name", json_string(l->name));
+  kube_set(o, "metadata.namespace", json_string(l->ns));
+  kube_set(o, "spec.holderIdentity", json_string(holder));
+  kube_set(o, "spec.leaseDurationSeconds", json_integer(*holder ? KUBE_LEASE_S : 1));
+  kube_set(o, "spec.renewTime", json_string(now));
+  if (!mine) {
+    kube_set(o, "spec.acquireTime", json_string(now));
+    kube_set(o, "spec.leaseTransitions", json_integer(kube_int(before, "spec.leaseTransitions", -1) + 1));
+  }
+  l->busy = true;
+  l->asked_ms = clock_mono_ms();
+  /* PUT with the version read: of two that try, one gets a conflict */
+  kube_request(l->client, &(KubeRequest){.method = before ? "PUT" : "POST", .path = before ? l->path : l->list_path, .body = o}, on_written, l);
+}
+
+static bool is_free(KubeLease *l, const json_t *lease) {
+  const json_t *spec = json_object_get(lease, "spec");
+  const char *holder = kube_text(spec, "holderIdentity");
+  if (!json_equal(spec, l->seen)) {
+    json_decref(l->seen);
+    l->seen = json_deep_copy(spec);
+    l->seen_ms = clock_mono_ms();
+  }
+  if (str_empty(holder) || str_equal(holder, l->identity)) return true;
+  return clock_mono_ms() - l->seen_ms >= kube_int(spec, "leaseDurationSeconds", KUBE_LEASE_S) * 1000;
+}
+
+static void on_read(void *arg, json_t *lease, const Error *err) {
+  KubeLease *l = arg;
+  if (!answered(l)) return;
+  if (l->released) return release_now(l, lease);
+  if (err && err->kind == ERROR_NOT_FOUND) return write_lease(l, NULL, l->identity);
+  loop_timer_start(l->turn, KUBE_LEASE_RETRY_MS);
+  if (err) return;
+  if (is_free(l, lease)) return write_lease(l, lease, l->identity);
+  loop_timer_stop(l->over);
+  set(l, false);
+}
+
+static void turn(void *arg) {
+  KubeLease *l = arg;
+  if (l->busy || l->released) return;
+  l->busy = true;
+  kube_request(l->client, &(KubeRequest){.method = "GET", .path = l->path}, on_read, l);
+}
+
+static void on_released(void *arg, json_t *lease, const Error *err) {
+  KubeLease *l = arg;
+  if (answered(l)) l->done(l->done_arg);
+}
+
+static void on_read_to_release(void *arg, json_t *lease, const Error *err) {
+  KubeLease *l = arg;
+  if (answered(l)) release_now(l, lease);
+}
+
+/* lease: as the server has it now; NULL: it could not be read. */
+static void release_now(KubeLease *l, const json_t *lease) {
+  if (!str_equal(kube_text(lease, "spec.holderIdentity"), l->identity)) return l->done(l->done_arg);
+  KUBE_OWNED json_t *o = json_deep_copy(lease);
+  kube_set(o, "spec.holderIdentity", json_string(""));
+  kube_set(o, "spec.leaseDurationSeconds", json_integer(1));
+  l->busy = true;
+  kube_request(l->client, &(KubeRequest){.method = "PUT", .path = l->path, .body = o}, on_released, l);
+}
+
+void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
+  bool led = l->leads;
+  l->released = true;
+  l->done = done;
+  l->done_arg = arg;
+  loop_timer_stop(l->turn);
+  loop_timer_stop(l->over);
+  set(l, false);
+  if (l->busy) return; /* its answer goes on */
+  if (!led) return done(arg);
+  l->busy = true;
+  kube_request(l->client, &(KubeRequest){.method = "GET", .path = l->path}, on_read_to_release, l);
+}
+
+KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity, void (*fn)(void *arg, bool leads), void *arg) {
+  KubeLease *l = calloc(1, sizeof *l);
+  if (!l) abort();
+  *l = (KubeLease){.loop = loop, .client = client, .ns = str_dup(ns), .name = str_dup(name), .identity = str_dup(identity), .fn = fn, .arg = arg};
+  l->list_path = str_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases", ns);
+  l->path = str_printf("%s/%s", l->list_path, name);
+  l->turn = loop_timer_new(loop, turn, l);
+  l->over = loop_timer_new(loop, on_over, l);
+  turn(l);
+  return l;
+}
+
+void kube_lease_free(KubeLease *l) {
+  if (!l) return;
+  loop_timer_free(l->turn);
+  loop_timer_free(l->over);
+  l->freed = true;
+  if (!l->busy) lease_destroy(l);
+}
