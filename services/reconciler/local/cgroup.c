@@ -45,6 +45,14 @@ static bool read_file(const char *dir, const char *file, char *out, size_t max) 
   return n >= 0;
 }
 
+/* "cpu" is in "cpuset memory cpu", not in "cpuset memory". */
+static bool has_word(const char *text, const char *word) {
+  size_t len = strlen(word);
+  for (const char *p = text; *(p += strspn(p, " \n")); p += strcspn(p, " \n"))
+    if (strcspn(p, " \n") == len && memcmp(p, word, len) == 0) return true;
+  return false;
+}
+
 static int add_dir(CgroupTree *t, const char *base, const char *parent, Error *err) {
   char *dir = str_printf("%s/%s", base, parent);
   if (mkdir(dir, 0755) && errno != EEXIST) {
@@ -59,9 +67,9 @@ static int add_dir(CgroupTree *t, const char *base, const char *parent, Error *e
 static int open_v2(CgroupTree *t, const char *root, const char *parent, Error *err) {
   char text[1024];
   t->v2 = true;
-  if (!read_file(root, "cgroup.controllers", text, sizeof text) || !strstr(text, "memory") || !strstr(text, "pids"))
+  if (!read_file(root, "cgroup.controllers", text, sizeof text) || !has_word(text, "memory") || !has_word(text, "pids"))
     return error_set(err, ERROR_UNAVAILABLE, "%s has no memory and pids controllers", root);
-  t->cpu = strstr(text, "cpu") != NULL;
+  t->cpu = has_word(text, "cpu");
   write_file(root, "cgroup.subtree_control", t->cpu ? "+memory +pids +cpu" : "+memory +pids");
   if (add_dir(t, root, parent, err)) return -1;
   if (write_file(t->dirs[0], "cgroup.subtree_control", t->cpu ? "+memory +pids +cpu" : "+memory +pids"))
@@ -167,14 +175,17 @@ int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t
   return 0;
 }
 
-int cgroup_kill(CgroupTree *t, const char *name) {
+void cgroup_kill(CgroupTree *t, const char *name) {
   char path[PATH_MAX_LEN];
+  group_path(t, 0, name, path);
+  /* all at once, so that no fork escapes it (Linux 5.14) */
+  if (t->v2 && write_file(path, "cgroup.kill", "1") == 0) return;
   snprintf(path, sizeof path, "%s/%s/cgroup.procs", t->dirs[0], name);
   FILE *f = fopen(path, "re");
-  int n = 0;
-  for (int pid; f && fscanf(f, "%d", &pid) == 1; n++) kill(pid, SIGKILL);
+  /* the kernel writes 0 for a process that we cannot see, and to kill 0 would end us */
+  for (int pid; f && fscanf(f, "%d", &pid) == 1;)
+    if (pid > 0) kill(pid, SIGKILL);
   if (f) fclose(f);
-  return n;
 }
 
 bool cgroup_remove(CgroupTree *t, const char *name) {

@@ -29,8 +29,8 @@ enum { CGROUP_FDS_MAX = 3 };
 int cgroup_create(CgroupTree *t, const char *name, const CgroupLimits *limits, Error *err) MUST_CHECK;
 /* Opens its cgroup.procs files; the caller closes. */
 int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t *ret_n, Error *err) MUST_CHECK;
-/* SIGKILL to all in it. How many there were. */
-int cgroup_kill(CgroupTree *t, const char *name);
+/* SIGKILL to all in it; those that are born meanwhile may need another. */
+void cgroup_kill(CgroupTree *t, const char *name);
 /* false: it is not empty yet. A group that is not there counts as removed. */
 bool cgroup_remove(CgroupTree *t, const char *name);
 /* Whether the kernel killed for want of memory in it. */

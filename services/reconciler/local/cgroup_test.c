@@ -1,0 +1,197 @@
+/* Control groups of both versions, on folders and files that look like them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka wants some of the above */
+#include <cmocka.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/cgroup.h"
+#include "services/reconciler/local/cgroup_fixture.h"
+#include "services/reconciler/local/remove_tree.h"
+
+static char box[64];
+
+static int setup(void **state) {
+  fixture_folder(box);
+  return 0;
+}
+
+static int teardown(void **state) {
+  remove_tree(box);
+  return 0;
+}
+
+static void assert_file(const char *name, const char *text) {
+  CLEANUP(str_freep) char *found = fixture_read(box, name);
+  assert_non_null(found);
+  assert_string_equal(found, text);
+}
+
+static CgroupTree *tree_v1(void) {
+  Error err;
+  cgroup_fixture_group(box, "sandplane", "ns.a");
+  CgroupTree *t = cgroup_tree_new(box, "sandplane", &err);
+  assert_non_null(t);
+  return t;
+}
+
+/* A tree of version 2 with these controllers and the group ns.a. */
+static CgroupTree *tree_v2(const char *controllers, Error *err) {
+  static const char *const FILES[] = {"cgroup.procs", "cgroup.kill", "memory.max", "memory.swap.max", "memory.oom.group", "memory.events", "pids.max", "cpu.max"};
+  CLEANUP(str_freep) char *parent = str_printf("%s/sandplane", box);
+  CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
+  fixture_write(box, "cgroup.controllers", controllers);
+  fixture_write(box, "cgroup.subtree_control", "");
+  assert_int_equal(mkdir(parent, 0755) | mkdir(group, 0755), 0);
+  fixture_write(parent, "cgroup.subtree_control", "");
+  for (size_t i = 0; i < ARRAY_LEN(FILES); i++) fixture_write(group, FILES[i], "");
+  return cgroup_tree_new(box, "sandplane", err);
+}
+
+static void test_v2_controllers_are_words(void **state) {
+  Error err;
+  CgroupTree *t = tree_v2("cpuset io memory pids\n", &err);
+  assert_non_null(t);
+  assert_false(cgroup_has_cpu(t));
+  assert_file("sandplane/cgroup.subtree_control", "+memory +pids");
+  cgroup_tree_free(t);
+  fixture_write(box, "cgroup.controllers", "cpuset cpu memory pids\n");
+  t = cgroup_tree_new(box, "sandplane", &err);
+  assert_true(cgroup_has_cpu(t));
+  assert_file("sandplane/cgroup.subtree_control", "+memory +pids +cpu");
+  cgroup_tree_free(t);
+}
+
+static void test_v2_without_pids_is_refused(void **state) {
+  Error err;
+  assert_null(tree_v2("cpu memory pidsomething", &err));
+  assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+}
+
+static void test_v2_limits(void **state) {
+  Error err;
+  CgroupTree *t = tree_v2("cpu memory pids", &err);
+  assert_int_equal(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7, .cpu_milli = 1500}, &err), 0);
+  assert_file("sandplane/ns.a/memory.max", "4096");
+  assert_file("sandplane/ns.a/memory.swap.max", "0");
+  assert_file("sandplane/ns.a/pids.max", "7");
+  assert_file("sandplane/ns.a/cpu.max", "150000 100000");
+  cgroup_tree_free(t);
+}
+
+static void test_v2_kills_by_the_kernel(void **state) {
+  Error err;
+  CgroupTree *t = tree_v2("cpu memory pids", &err);
+  cgroup_kill(t, "ns.a");
+  assert_file("sandplane/ns.a/cgroup.kill", "1");
+  cgroup_tree_free(t);
+}
+
+/* A child that would wait for ever; its number is in the group's list, with that of a stranger. */
+static void kills_all_listed(CgroupTree *t, const char *group) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    for (;;) pause();
+  }
+  CLEANUP(str_freep) char *folder = str_printf("%s/%s", box, group);
+  CLEANUP(str_freep) char *list = str_printf("0\n%d\n", (int)pid);
+  fixture_write(folder, "cgroup.procs", list);
+  cgroup_kill(t, "ns.a");
+  int status;
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFSIGNALED(status));
+}
+
+static void test_v1_kills_each(void **state) {
+  /* of our own, so that a kill of 0 would be seen as the death of this test and of nothing else */
+  setpgid(0, 0);
+  CgroupTree *t = tree_v1();
+  kills_all_listed(t, "memory/sandplane/ns.a");
+  cgroup_tree_free(t);
+}
+
+static void test_v2_kills_each_on_an_old_kernel(void **state) {
+  Error err;
+  setpgid(0, 0);
+  CgroupTree *t = tree_v2("memory pids", &err);
+  CLEANUP(str_freep) char *file = str_printf("%s/sandplane/ns.a/cgroup.kill", box);
+  assert_int_equal(unlink(file), 0);
+  kills_all_listed(t, "sandplane/ns.a");
+  cgroup_tree_free(t);
+}
+
+static void test_v1_limits(void **state) {
+  Error err;
+  CgroupTree *t = tree_v1();
+  assert_false(cgroup_has_cpu(t));
+  assert_int_equal(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7}, &err), 0);
+  assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "4096");
+  assert_file("pids/sandplane/ns.a/pids.max", "7");
+  cgroup_tree_free(t);
+}
+
+static void test_half_made_group_is_removed(void **state) {
+  Error err;
+  CgroupTree *t = tree_v1();
+  /* a plain folder has no limits to write */
+  assert_int_equal(cgroup_create(t, "ns.b", &(CgroupLimits){.memory_bytes = 4096}, &err), -1);
+  assert_int_equal(err.kind, ERROR_UNAVAILABLE);
+  CLEANUP(str_freep) char *left = str_printf("%s/memory/sandplane/ns.b", box);
+  assert_int_not_equal(access(left, F_OK), 0);
+  assert_true(cgroup_remove(t, "ns.b"));
+  assert_false(cgroup_remove(t, "ns.a")); /* files of the fixture keep it, as processes would */
+  cgroup_tree_free(t);
+}
+
+static void test_opens_all_or_nothing(void **state) {
+  Error err;
+  CgroupTree *t = tree_v1();
+  int fds[CGROUP_FDS_MAX];
+  size_t n;
+  assert_int_equal(cgroup_open(t, "ns.a", fds, &n, &err), 0);
+  assert_int_equal(n, 2);
+  while (n > 0) close(fds[--n]);
+  CLEANUP(str_freep) char *file = str_printf("%s/pids/sandplane/ns.a/cgroup.procs", box);
+  assert_int_equal(unlink(file), 0);
+  assert_int_equal(cgroup_open(t, "ns.a", fds, &n, &err), -1);
+  assert_int_equal(n, 0);
+  cgroup_tree_free(t);
+}
+
+static void count(void *arg, const char *name) {
+  assert_string_equal(name, "ns.a");
+  ++*(int *)arg;
+}
+
+static void test_each_sees_groups(void **state) {
+  CgroupTree *t = tree_v1();
+  int n = 0;
+  cgroup_each(t, count, &n);
+  assert_int_equal(n, 2); /* once in each hierarchy */
+  cgroup_tree_free(t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_v2_controllers_are_words, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v2_without_pids_is_refused, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v2_limits, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v2_kills_by_the_kernel, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v1_kills_each, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v2_kills_each_on_an_old_kernel, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v1_limits, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_half_made_group_is_removed, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_opens_all_or_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_each_sees_groups, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
