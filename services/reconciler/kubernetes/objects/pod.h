@@ -26,7 +26,7 @@ typedef struct PodChoice {
   const json_t *pod;
   Ownership ownership; /* of pod */
   size_t n_owned;
-  /* The annotation pod-name names no Pod of ours: take it off (pod_name_patch). */
+  /* The annotation pod-name names no Pod of ours: take it off (pod_name_patch) before anything else is done. */
   bool drop_name;
 } PodChoice;
 
@@ -34,7 +34,8 @@ typedef struct PodChoice {
 enum { POD_MULTIPLE = 1 };
 /* owned: the Pods of the namespace with this name hash and controller (others among them are passed over);
  * tracked: the Pod under pod_tracked_name, or NULL. Returns 0 or POD_MULTIPLE. */
-int pod_choose(const json_t *sandbox, json_t *const *owned, size_t n_owned, const json_t *tracked, PodChoice *ret_choice) MUST_CHECK;
+int pod_choose(const json_t *sandbox, json_t *const *owned, size_t n_owned, const json_t *tracked,
+               PodChoice *ret_choice) MUST_CHECK;
 
 typedef enum PodAction {
   POD_ERROR = -1, /* *err says why */

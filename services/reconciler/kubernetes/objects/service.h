@@ -25,6 +25,7 @@ typedef enum ServiceAction {
 
 /* service: the one under the Sandbox's name, or NULL. *ret_owned: whether the status shows a Service once the
  * action is done; on SERVICE_ERROR what the status shows stays. */
-ServiceAction service_decide(const json_t *sandbox, const json_t *service, json_t **ret_patch, bool *ret_owned, Error *err) MUST_CHECK;
+ServiceAction service_decide(const json_t *sandbox, const json_t *service, json_t **ret_patch, bool *ret_owned,
+                             Error *err) MUST_CHECK;
 
 #endif

@@ -22,6 +22,7 @@ typedef enum VolumeClaimAction {
 } VolumeClaimAction;
 
 /* existing: the claim under that name, or NULL. */
-VolumeClaimAction volume_claim_decide(const json_t *sandbox, const json_t *existing, json_t **ret_patch, Error *err) MUST_CHECK;
+VolumeClaimAction volume_claim_decide(const json_t *sandbox, const json_t *existing, json_t **ret_patch,
+                                      Error *err) MUST_CHECK;
 
 #endif
