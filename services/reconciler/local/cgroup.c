@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,13 +199,29 @@ bool cgroup_remove(CgroupTree *t, const char *name) {
   return gone;
 }
 
-bool cgroup_oom_killed(CgroupTree *t, const char *name) {
+int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[1024];
   group_path(t, 0, name, dir);
-  if (!read_file(dir, t->v2 ? "memory.events" : "memory.oom_control", text, sizeof text)) return false;
-  /* both files hold lines of "name value"; "oom_kill" is how many were killed */
+  if (!read_file(dir, t->v2 ? "memory.events" : "memory.oom_control", text, sizeof text)) return 0;
+  /* both files hold lines of "name value" */
   const char *p = strstr(text, "oom_kill ");
-  return p && atoll(p + 9) > 0;
+  return p ? atoll(p + strlen("oom_kill ")) : 0;
+}
+
+int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) {
+  char dir[PATH_MAX_LEN], path[PATH_MAX_LEN], line[64];
+  *ret_fd = -1;
+  group_path(t, 0, name, dir);
+  if (t->v2) return set(t, 0, name, "", "memory.oom.group", "1", err);
+  snprintf(path, sizeof path, "%s/%s/memory.oom_control", t->dirs[0], name);
+  int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), control = open(path, O_RDONLY | O_CLOEXEC);
+  snprintf(line, sizeof line, "%d %d", event, control);
+  int rc = event >= 0 && control >= 0 ? write_file(dir, "cgroup.event_control", line) : -1;
+  if (rc) error_set(err, ERROR_UNAVAILABLE, "cannot watch %s: %s", path, strerror(errno));
+  if (control >= 0) close(control);
+  if (rc && event >= 0) close(event);
+  if (rc == 0) *ret_fd = event;
+  return rc;
 }
 
 void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *arg) {

@@ -33,8 +33,11 @@ int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t
 void cgroup_kill(CgroupTree *t, const char *name);
 /* false: it is not empty yet. A group that is not there counts as removed. */
 bool cgroup_remove(CgroupTree *t, const char *name);
-/* Whether the kernel killed for want of memory in it. */
-bool cgroup_oom_killed(CgroupTree *t, const char *name);
+/* How many the kernel has killed in it for want of memory, ever. */
+int64_t cgroup_oom_kills(CgroupTree *t, const char *name);
+/* Want of memory ends all in it: by the kernel (version 2, *ret_fd is -1), else by the caller, who waits for *ret_fd
+ * to become readable, kills the group, and closes it. Version 1 by itself ends one process and lets the rest go on. */
+int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) MUST_CHECK;
 /* Calls fn for each group below our folder. */
 void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *arg);
 

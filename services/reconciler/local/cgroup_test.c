@@ -167,6 +167,35 @@ static void test_opens_all_or_nothing(void **state) {
   cgroup_tree_free(t);
 }
 
+static void test_v2_ends_a_group_as_a_whole(void **state) {
+  Error err;
+  int fd = 7;
+  CgroupTree *t = tree_v2("memory pids", &err);
+  CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
+  assert_int_equal(cgroup_oom_watch(t, "ns.a", &fd, &err), 0);
+  assert_int_equal(fd, -1);
+  assert_file("sandplane/ns.a/memory.oom.group", "1");
+  assert_int_equal(cgroup_oom_kills(t, "ns.a"), 0);
+  fixture_write(group, "memory.events", "low 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n");
+  assert_int_equal(cgroup_oom_kills(t, "ns.a"), 2);
+  cgroup_tree_free(t);
+}
+
+static void test_v1_tells_of_want_of_memory(void **state) {
+  Error err;
+  int fd, found = -1, control = -1;
+  CgroupTree *t = tree_v1();
+  assert_int_equal(cgroup_oom_watch(t, "ns.a", &fd, &err), 0);
+  CLEANUP(str_freep) char *line = fixture_read(box, "memory/sandplane/ns.a/cgroup.event_control");
+  assert_int_equal(sscanf(line, "%d %d", &found, &control), 2);
+  assert_int_equal(found, fd);
+  assert_true(control >= 0 && control != fd);
+  close(fd);
+  assert_int_equal(cgroup_oom_watch(t, "ns.none", &fd, &err), -1);
+  assert_int_equal(fd, -1);
+  cgroup_tree_free(t);
+}
+
 static void count(void *arg, const char *name) {
   assert_string_equal(name, "ns.a");
   ++*(int *)arg;
@@ -191,6 +220,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_v1_limits, setup, teardown),
       cmocka_unit_test_setup_teardown(test_half_made_group_is_removed, setup, teardown),
       cmocka_unit_test_setup_teardown(test_opens_all_or_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v2_ends_a_group_as_a_whole, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v1_tells_of_want_of_memory, setup, teardown),
       cmocka_unit_test_setup_teardown(test_each_sees_groups, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

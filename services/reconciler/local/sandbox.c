@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/probe.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -38,6 +39,10 @@ struct Sandbox {
   Probe *probe;
   LoopTimer *timer;
   int64_t deadline_ms, delay_ms;
+  int oom_fd; /* of cgroup_oom_watch, or -1 */
+  LoopFd *oom_watch;
+  bool out_of_memory;
+  int64_t oom_kills; /* of before, when nobody was watching: no reason for an end of now */
 };
 
 Sandbox **sandbox_next(Sandbox *s) { return &s->next; }
@@ -65,13 +70,22 @@ Sandbox *sandbox_new(const SandboxSite *site, const BackendSandbox *what) {
                  .id = str_dup(what->id),
                  .epoch = str_dup(what->epoch),
                  .class_name = str_dup(what->runtime_class),
-                 .name = str_printf("%s.%s", what->ns, what->id)};
+                 .name = str_printf("%s.%s", what->ns, what->id),
+                 .oom_fd = -1};
   s->dir = str_printf("%s/%s", site->folder, s->name);
   s->timer = loop_timer_new(site->loop, on_timer, s);
   return s;
 }
 
+static void unwatch_memory(Sandbox *s) {
+  loop_fd_free(s->oom_watch);
+  s->oom_watch = NULL;
+  if (s->oom_fd >= 0) close(s->oom_fd);
+  s->oom_fd = -1;
+}
+
 void sandbox_forget(Sandbox *s) {
+  unwatch_memory(s);
   pid_watch_free(s->launcher);
   pid_watch_free(s->life);
   probe_free(s->probe);
@@ -113,6 +127,7 @@ void sandbox_end(Sandbox *s) {
   s->phase = ENDING;
   probe_free(s->probe);
   s->probe = NULL;
+  unwatch_memory(s);
   s->delay_ms = END_POLL_MS;
   cgroup_kill(s->site.cgroups, s->name);
   loop_timer_start(s->timer, 0);
@@ -138,12 +153,25 @@ static void read_last_line(const Sandbox *s, char *out, size_t max) {
 
 static void fail(Sandbox *s, const char *reason, const char *message) {
   if (s->phase == ENDING) return;
-  if (cgroup_oom_killed(s->site.cgroups, s->name)) {
+  if (s->out_of_memory || cgroup_oom_kills(s->site.cgroups, s->name) > s->oom_kills) {
     reason = "OutOfMemory";
     message = "the sandbox used more memory than its limit";
   }
   s->site.handlers.on_ended(s->site.arg, s, reason, message);
   sandbox_end(s);
+}
+
+static void on_out_of_memory(int events, void *arg) {
+  Sandbox *s = arg;
+  s->out_of_memory = true;
+  fail(s, "OutOfMemory", "");
+}
+
+/* What is over its limit ends as a whole: half of a sandbox would be no use to its holder. */
+static int watch_memory(Sandbox *s, Error *err) {
+  if (cgroup_oom_watch(s->site.cgroups, s->name, &s->oom_fd, err)) return -1;
+  if (s->oom_fd >= 0) s->oom_watch = loop_fd_new(s->site.loop, s->oom_fd, LOOP_READ, on_out_of_memory, s);
+  return 0;
 }
 
 /* ---- starting ---- */
@@ -218,7 +246,7 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
   CgroupLimits limits = {.memory_bytes = plan->memory_bytes + isolation->extra_memory_bytes,
                          .pids = plan->pids + isolation->extra_pids,
                          .cpu_milli = plan->cpu_milli};
-  if (cgroup_create(s->site.cgroups, s->name, &limits, err)) return -1;
+  if (cgroup_create(s->site.cgroups, s->name, &limits, err) || watch_memory(s, err)) return -1;
   s->pid = isolation->launch(isolation, plan, s->site.cgroups, s->route, sizeof s->route, err);
   return s->pid < 0 ? -1 : 0;
 }
@@ -249,6 +277,14 @@ static const char *text(const json_t *o, const char *key) {
   return s ? s : "";
 }
 
+static void take_over(Sandbox *s) {
+  Error err;
+  s->phase = READY;
+  s->oom_kills = cgroup_oom_kills(s->site.cgroups, s->name);
+  /* no reason to end what runs */
+  if (watch_memory(s, &err)) log_event(LOG_WARN, "memory_not_watched", LOG_STR("sandbox", s->id), LOG_STR("reason", err.message));
+}
+
 Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s/sandbox.json", site->folder, folder_name);
   json_t *o = json_load_file(path, 0, NULL);
@@ -261,11 +297,8 @@ Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
     s->pid_start = (unsigned long long)json_integer_value(json_object_get(o, "pid_start"));
     /* the number may be another process's by now; with the time it began it is not */
     bool alive = s->pid > 0 && *s->route && pid_start_time(s->pid) == s->pid_start;
-    if (alive) {
-      s->phase = READY;
-      watch_life(s);
-      if (!s->life) s->phase = NEW;
-    }
+    if (alive) watch_life(s);
+    if (s->life) take_over(s);
   }
   json_decref(o);
   return s;
