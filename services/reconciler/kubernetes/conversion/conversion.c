@@ -48,11 +48,12 @@ static const char *version_in(const char *api_version, const char *group) {
   return str_equal(version, HUB) || str_equal(version, SPOKE) ? version : NULL;
 }
 
-/* The whole of the object as compact JSON, without a state saved earlier, so that they never nest. */
+/* The whole of the object as compact JSON, without a state saved earlier, so that they never nest. With its keys in
+ * order: writing back what was read must store the same bytes, or the API server counts a change. */
 static void save_state(json_t *object, const json_t *original, const char *key) {
   KUBE_OWNED json_t *bare = copy_of(original);
   convert_remove_annotation(bare, key);
-  CLEANUP(str_freep) char *text = json_dumps(bare, JSON_COMPACT);
+  CLEANUP(str_freep) char *text = json_dumps(bare, JSON_COMPACT | JSON_SORT_KEYS);
   if (!text)
     abort();
   kube_set_annotation(object, key, text);

@@ -113,8 +113,8 @@ static void test_cut_messages_stay_text(void **s) {
     memset(name, 'a', pad);
     for (size_t i = 0; i < 300; i++)
       memcpy(name + pad + 3 * i, "\u20ac", 3);
-    CLEANUP(str_freep) char *body = str_printf("{%s,\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"x\",\"objects\":"
-                                               "[{\"kind\":\"%s\"}]}}", REVIEW_V1, name);
+    CLEANUP(str_freep) char *body = str_printf(
+        "{%s,\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"x\",\"objects\":[{\"kind\":\"%s\"}]}}", REVIEW_V1, name);
     assert_refused(body, "object 0 (/): there is no conversion");
   }
 }

@@ -244,7 +244,8 @@ static void test_sandbox_up(void **s) {
   check_up(KIND_SANDBOX, "'spec':{}", "'spec':{'operatingMode':'Running'}");
   check_up(KIND_SANDBOX, "'spec':{'replicas':null}", "'spec':{'operatingMode':'Running'}");
   check_up(KIND_SANDBOX,
-           "'spec':{'replicas':1,'service':true,'shutdownTime':'t','shutdownPolicy':'Retain','volumeClaimTemplates':[]},"
+           "'spec':{'replicas':1,'service':true,'shutdownTime':'t','shutdownPolicy':'Retain',"
+           "'volumeClaimTemplates':[]},"
            "'status':{'replicas':1,'service':'s','serviceFQDN':'f','selector':'x','podIPs':['1.2.3.4']}",
            "'spec':{'operatingMode':'Running','service':true,'shutdownTime':'t','shutdownPolicy':'Retain',"
            "'volumeClaimTemplates':[]},'status':{'service':'s','serviceFQDN':'f','selector':'x','podIPs':['1.2.3.4']}");
@@ -274,7 +275,8 @@ static void test_sandbox_restore_replicas(void **s) {
 }
 
 static void test_sandbox_restore_seen_replicas(void **s) {
-  check_sandbox_restore("'spec':{},'status':{'replicas':0}", "'spec':{'operatingMode':'Running'},'status':{'service':'s'}",
+  check_sandbox_restore("'spec':{},'status':{'replicas':0}",
+                        "'spec':{'operatingMode':'Running'},'status':{'service':'s'}",
                         "'spec':{},'status':{'replicas':0,'service':'s'}");
   check_sandbox_restore("'spec':{},'status':{'replicas':1}", "'spec':{'operatingMode':'Suspended'},'status':{}",
                         "'spec':{'replicas':0},'status':{'replicas':1}");
@@ -283,7 +285,8 @@ static void test_sandbox_restore_seen_replicas(void **s) {
                         "'spec':{},'status':{'replicas':0}");
   check_sandbox_restore("'spec':{}", "'spec':{'operatingMode':'Running'}", "'spec':{}");
   /* a status without the number */
-  check_sandbox_restore("'spec':{},'status':{'service':'s'}", "'spec':{'operatingMode':'Running'},'status':{'service':'s'}",
+  check_sandbox_restore("'spec':{},'status':{'service':'s'}",
+                        "'spec':{'operatingMode':'Running'},'status':{'service':'s'}",
                         "'spec':{},'status':{'service':'s'}");
 }
 
