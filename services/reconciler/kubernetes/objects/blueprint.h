@@ -7,9 +7,9 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_BLUEPRINT_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_BLUEPRINT_H_
 
-
-#include <jansson.h>
 #include <stdbool.h>
+
+#include "lib/kube/kube_object.h"
 
 /* New reference: {podTemplate, volumeClaimTemplates, service}, each only when the template has it. The metadata
  * of podTemplate and everything else are copies. */
@@ -24,8 +24,5 @@ bool blueprint_differs(const json_t *sandbox, const json_t *template);
 /* For Sandboxes that a controller makes: no service account token unless asked for; public DNS where the default
  * network policy blocks the cluster's. */
 void blueprint_apply_secure_defaults(json_t *pod_spec, const json_t *template);
-
-/* The text that is hashed, malloc'ed; type is a row of blueprint_fields.h ("PodSpec"). */
-char *blueprint_text(const json_t *value, const char *type);
 
 #endif

@@ -2,8 +2,7 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_ADOPTION_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_ADOPTION_H_
 
-
-#include <jansson.h>
+#include "lib/kube/kube_object.h"
 
 /* New reference: what podTemplate.metadata of the claim's Sandbox must equal: the template's, the tracking
  * labels, additionalPodMetadata (checked before with claim_check_metadata). */

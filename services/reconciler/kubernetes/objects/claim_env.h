@@ -2,11 +2,9 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_ENV_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_ENV_H_
 
-
-#include <jansson.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/error.h"
+#include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/objects/claim_reject.h"
 
 /* 0, or -1 with CLAIM_ENV_REJECTED or CLAIM_FAILED; then pod_spec may be changed in part. */

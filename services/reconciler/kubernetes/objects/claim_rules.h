@@ -2,14 +2,13 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_RULES_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_RULES_H_
 
-
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/compiler.h"
 #include "lib/base/error.h"
+#include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/objects/claim_reject.h"
 
 /* Domains that keys of additional labels may have: a text separated by commas or newlines, lower-cased. NULL or

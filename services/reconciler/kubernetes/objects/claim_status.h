@@ -2,11 +2,10 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_STATUS_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_STATUS_H_
 
-
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/objects/claim_reject.h"
 
 typedef struct ClaimView {

@@ -2,11 +2,9 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_VOLUMES_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_CLAIM_VOLUMES_H_
 
-
-#include <jansson.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/error.h"
+#include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/objects/claim_reject.h"
 
 /* Sets volumeClaimTemplates in the spec of a Sandbox, which already holds the template's blueprint. 0, or -1 with

@@ -2,11 +2,10 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_COLD_SANDBOX_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_COLD_SANDBOX_H_
 
-
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "lib/base/error.h"
+#include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/objects/claim_reject.h"
 
 /* New reference, or NULL with a reason. name: the claim's, as a rule. named_service: ask for the headless Service

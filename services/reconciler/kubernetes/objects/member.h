@@ -2,9 +2,9 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_MEMBER_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_MEMBER_H_
 
-
-#include <jansson.h>
 #include <stdbool.h>
+
+#include "lib/kube/kube_object.h"
 
 /* New reference. name: of the new Sandbox; NULL: generateName "<pool>-". eviction: mark the Pod safe to evict
  * (unless the template has that annotation). Secure defaults are applied. */

@@ -3,10 +3,12 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_NETWORK_POLICY_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_OBJECTS_NETWORK_POLICY_H_
 
-
-#include <jansson.h>
 #include <stdbool.h>
 
+#include "lib/kube/kube_object.h"
+
+/* Managed, and the template has no rules of its own. */
+bool network_policy_is_default(const json_t *template);
 /* "<template>-network-policy", malloc'ed. */
 char *network_policy_name(const json_t *template);
 /* New reference, controlled by the template; NULL when the template is Unmanaged. */
