@@ -12,8 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/remove_tree.h"
+#include "services/reconciler/local/save_json.h"
 #include "services/reconciler/local/subprocess.h"
 
 /* Of the archive as it comes in: far above any image that a laptop keeps. */
@@ -32,22 +34,37 @@ static char *image_dir(const ImageStore *s, const char *digest) {
   return str_printf("%s/sha256-%s", s->folder, digest + strlen("sha256:"));
 }
 
-static void load_image(ImageStore *s, const char *digest) {
-  CLEANUP(str_freep) char *dir = image_dir(s, digest);
-  CLEANUP(str_freep) char *path = str_printf("%s/image.json", dir);
+/* What is there without all of this was cut off on its way in, or is not ours. */
+static bool is_whole(const json_t *image, const char *digest, const char *rootfs) {
+  const char *own = json_string_value(json_object_get(image, "digest"));
   struct stat st;
-  json_t *image = json_load_file(path, 0, NULL);
-  if (!json_is_object(image) || stat(path, &st)) return json_decref(image);
-  json_object_set_new(image, "import_ms", json_integer((json_int_t)st.st_mtim.tv_sec * 1000));
-  json_object_set_new(s->images, digest, image);
+  return str_equal(own, digest) && json_is_string(json_object_get(image, "working_dir")) && stat(rootfs, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int save_references(ImageStore *s, Error *err) {
+/* false: it is broken. */
+static bool load_image(ImageStore *s, const char *digest) {
+  CLEANUP(str_freep) char *dir = image_dir(s, digest);
+  CLEANUP(str_freep) char *path = str_printf("%s/image.json", dir);
+  CLEANUP(str_freep) char *rootfs = str_printf("%s/rootfs", dir);
+  struct stat st;
+  json_t *image = json_load_file(path, 0, NULL);
+  if (!is_whole(image, digest, rootfs) || stat(path, &st)) {
+    json_decref(image);
+    return false;
+  }
+  json_object_set_new(image, "import_ms", json_integer((json_int_t)st.st_mtim.tv_sec * 1000));
+  json_object_set_new(s->images, digest, image);
+  return true;
+}
+
+static void load_references(ImageStore *s) {
   CLEANUP(str_freep) char *path = str_printf("%s/references.json", s->folder);
-  CLEANUP(str_freep) char *temp = str_printf("%s/.references.json", s->folder);
-  if (json_dump_file(s->references, temp, JSON_INDENT(2) | JSON_SORT_KEYS) || rename(temp, path))
-    return error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno));
-  return 0;
+  json_error_t why;
+  s->references = json_load_file(path, 0, &why);
+  if (json_is_object(s->references)) return;
+  if (access(path, F_OK) == 0) log_event(LOG_ERROR, "image_references_lost", LOG_STR("file", path), LOG_STR("reason", why.text));
+  json_decref(s->references);
+  s->references = json_object();
 }
 
 ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err) {
@@ -58,19 +75,16 @@ ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, 
   ImageStore *s = calloc(1, sizeof *s);
   if (!s) abort();
   *s = (ImageStore){.loop = loop, .folder = str_dup(folder), .unpack = str_dup(unpack), .images = json_object()};
-  CLEANUP(str_freep) char *path = str_printf("%s/references.json", folder);
-  s->references = json_load_file(path, 0, NULL);
-  if (!json_is_object(s->references)) {
-    json_decref(s->references);
-    s->references = json_object();
-  }
+  load_references(s);
   DIR *dir = opendir(folder);
   for (struct dirent *e; dir && (e = readdir(dir));) {
     CLEANUP(str_freep) char *full = str_printf("%s/%s", folder, e->d_name);
     if (str_starts_with(e->d_name, ".import-")) remove_tree(full);
     if (!str_starts_with(e->d_name, "sha256-")) continue;
     CLEANUP(str_freep) char *digest = str_printf("sha256:%s", e->d_name + strlen("sha256-"));
-    load_image(s, digest);
+    if (load_image(s, digest)) continue;
+    log_event(LOG_ERROR, "image_broken", LOG_STR("digest", digest), LOG_STR("action", "removed; import it again"));
+    remove_tree(full);
   }
   if (dir) closedir(dir);
   return s;
@@ -185,12 +199,29 @@ static void read_log(const ImageImport *i, char *out, size_t max) {
   out[n] = 0;
 }
 
+/* Moves what was unpacked to its place. */
+static int place(ImageImport *i, const char *digest, Error *err) {
+  ImageStore *s = i->store;
+  CLEANUP(str_freep) char *dir = image_dir(s, digest);
+  unlink(i->archive);
+  unlink(i->log);
+  remove_tree(dir); /* a broken one: a whole one we would know */
+  if (chmod(i->dir, 0755) || rename(i->dir, dir)) return error_set(err, ERROR_INTERNAL, "%s: %s", dir, strerror(errno));
+  if (sync_folder(s->folder, err) == 0) {
+    if (load_image(s, digest)) return 0;
+    error_set(err, ERROR_INTERNAL, "%s is not an image", dir);
+  }
+  remove_tree(dir);
+  return -1;
+}
+
 /* Puts what was unpacked in its place and names it. */
 static int adopt(ImageImport *i, Error *err) {
   ImageStore *s = i->store;
   CLEANUP(str_freep) char *meta = str_printf("%s/image.json", i->dir);
   json_t *image = json_load_file(meta, 0, NULL);
-  CLEANUP(str_freep) char *digest = str_dup(image ? json_string_value(json_object_get(image, "digest")) : "");
+  const char *named = json_string_value(json_object_get(image, "digest"));
+  CLEANUP(str_freep) char *digest = str_dup(named ? named : "");
   if (json_array_size(i->references) == 0) {
     json_decref(i->references);
     i->references = json_incref(json_object_get(image, "references"));
@@ -199,18 +230,12 @@ static int adopt(ImageImport *i, Error *err) {
   if (!str_starts_with(digest, "sha256:")) return error_set(err, ERROR_INTERNAL, "%s cannot be read", meta);
   if (json_array_size(i->references) == 0)
     return error_field(err, "start.references", "the archive names no reference, so one must be given");
-  CLEANUP(str_freep) char *dir = image_dir(s, digest);
-  unlink(i->archive);
-  unlink(i->log);
   /* an image that is there already is the same by its digest, and sandboxes may use it */
-  if (!json_object_get(s->images, digest)) {
-    if (chmod(i->dir, 0755) || rename(i->dir, dir)) return error_set(err, ERROR_INTERNAL, "%s: %s", dir, strerror(errno));
-    load_image(s, digest);
-  }
+  if (!json_object_get(s->images, digest) && place(i, digest, err)) return -1;
   size_t k;
   json_t *reference;
   json_array_foreach(i->references, k, reference) json_object_set_new(s->references, json_string_value(reference), json_string(digest));
-  return save_references(s, err);
+  return save_json(s->folder, "references.json", s->references, err);
 }
 
 static void on_unpacked(void *arg, int status) {

@@ -21,6 +21,7 @@
 
 #include "lib/base/str.h"
 #include "services/reconciler/local/remove_tree.h"
+#include "services/reconciler/local/save_json.h"
 
 /* Documents of an image are small; a layer may be large. */
 #define DOCUMENT_MAX ((int64_t)8 << 20)
@@ -279,14 +280,18 @@ static void unpack(const char *archive, const char *folder) {
   make_mount_points(working_dir);
   /* back outside by a descriptor: only relative names of our own are used from here on */
   if (fchdir(folder_fd)) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
+  remove_tree("blobs");
+  /* image.json says that all the rest is there, also after a power cut */
+  if (syncfs(folder_fd)) die(EXIT_MACHINE, "sync: %s", strerror(errno));
   close(folder_fd);
   const char *ref = text(json_object_get(descriptor, "annotations"), "org.opencontainers.image.ref.name", NULL);
   const json_t *env = json_object_get(run, "Env");
   json_t *image = json_pack("{s:s,s:o,s:I,s:o,s:s,s:s}", "digest", text(descriptor, "digest", ""), "references",
                             ref ? json_pack("[s]", ref) : json_array(), "size", (json_int_t)size, "env",
                             json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir, "user", text(run, "User", ""));
-  if (!image || json_dump_file(image, "image.json", JSON_INDENT(2))) die(EXIT_MACHINE, "image.json cannot be written");
-  remove_tree("blobs");
+  Error err;
+  if (!image) die(EXIT_MACHINE, "image.json cannot be written");
+  if (save_json(".", "image.json", image, &err)) die(EXIT_MACHINE, "%s", err.message);
   json_decref(image);
   json_decref(config);
   json_decref(manifest);

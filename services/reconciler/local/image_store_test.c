@@ -1,0 +1,190 @@
+/* The images of a machine: what an import leaves behind when it works, and when it does not. A script stands in for
+ * sandplane-unpack; an archive is the hexadecimal digest of the image that is "in" it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+/* cmocka wants some of the above */
+#include <cmocka.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/cgroup_fixture.h"
+#include "services/reconciler/local/image_store.h"
+#include "services/reconciler/local/remove_tree.h"
+
+#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static char box[64], folder[80], unpack[80];
+static Loop *loop;
+static ImageStore *store;
+
+static void open_store(void) {
+  Error err;
+  image_store_free(store);
+  store = image_store_new(loop, folder, unpack, &err);
+  assert_non_null(store);
+}
+
+static int setup(void **state) {
+  fixture_folder(box);
+  snprintf(folder, sizeof folder, "%s/images", box);
+  snprintf(unpack, sizeof unpack, "%s/unpack", box);
+  fixture_write(box, "unpack",
+                "#!/bin/sh\n"
+                "digest=$(cat $1)\n"
+                "[ $digest != bad ] || { echo 'a layer is damaged'; exit 3; }\n"
+                "mkdir $2/rootfs\n"
+                "echo \"{\\\"digest\\\":\\\"sha256:$digest\\\",\\\"references\\\":[\\\"own:1\\\"],\\\"size\\\":5,"
+                "\\\"env\\\":[],\\\"working_dir\\\":\\\"/workspace\\\",\\\"user\\\":\\\"\\\"}\" >$2/image.json\n");
+  loop = loop_new();
+  store = NULL;
+  if (chmod(unpack, 0755)) return -1;
+  open_store();
+  return 0;
+}
+
+static int teardown(void **state) {
+  image_store_free(store);
+  loop_free(loop);
+  remove_tree(box);
+  return 0;
+}
+
+static bool exists(const char *name) {
+  CLEANUP(str_freep) char *path = str_printf("%s/%s", folder, name);
+  return access(path, F_OK) == 0;
+}
+
+static void count_one(void *arg, const ImageInfo *info) { ++*(int *)arg; }
+
+static int count_references(void) {
+  int n = 0;
+  image_store_each(store, count_one, &n);
+  return n;
+}
+
+static bool found(const char *reference) {
+  ImageConfig c;
+  return image_store_find(store, reference, &c) == 0;
+}
+
+typedef struct Outcome {
+  size_t n;
+  Error err;
+  char digest[80];
+} Outcome;
+
+static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error *err) {
+  Outcome *o = arg;
+  o->n = n;
+  if (err) o->err = *err;
+  if (n) snprintf(o->digest, sizeof o->digest, "%s", infos[0].digest);
+  loop_stop(loop);
+}
+
+/* reference NULL: the archive's own. */
+static Outcome import(const char *archive, const char *reference) {
+  Outcome o = {.n = 0};
+  Error err;
+  ImageImport *i = image_import_new(store, &err);
+  assert_non_null(i);
+  assert_int_equal(image_import_write(i, archive, strlen(archive), &err), 0);
+  image_import_finish(i, &reference, reference ? 1 : 0, on_imported, &o);
+  loop_run(loop);
+  image_import_free(i);
+  return o;
+}
+
+static void test_import(void **state) {
+  Outcome o = import(A, "app:1");
+  assert_int_equal(o.err.kind, ERROR_NONE);
+  assert_string_equal(o.digest, "sha256:" A);
+  ImageConfig c;
+  assert_int_equal(image_store_find(store, "app:1", &c), 0);
+  assert_string_equal(c.working_dir, "/workspace");
+  assert_true(str_starts_with(c.rootfs, folder));
+  assert_false(found("own:1"));
+  assert_int_equal(image_store_find(store, "app:2", &c), IMAGE_MISSING);
+  open_store();
+  assert_true(found("app:1"));
+}
+
+static void test_own_reference(void **state) {
+  assert_int_equal(import(A, NULL).n, 1);
+  assert_true(found("own:1"));
+}
+
+static void test_same_image_again(void **state) {
+  import(A, "app:1");
+  assert_int_equal(import(A, "app:2").n, 1);
+  assert_true(found("app:1") && found("app:2"));
+}
+
+static void test_archive_at_fault(void **state) {
+  Outcome o = import("bad", "app:1");
+  assert_int_equal(o.err.kind, ERROR_INVALID_ARGUMENT);
+  assert_string_equal(o.err.message, "image: a layer is damaged");
+  assert_int_equal(count_references(), 0);
+}
+
+/* As a power cut leaves it: the folder has its name, its document is empty. */
+static void break_image(void) {
+  import(A, "app:1");
+  fixture_write(folder, "sha256-" A "/image.json", "");
+}
+
+static void test_broken_image_is_removed_at_start(void **state) {
+  break_image();
+  open_store();
+  assert_false(found("app:1"));
+  assert_false(exists("sha256-" A));
+  assert_int_equal(import(A, "app:1").err.kind, ERROR_NONE);
+  assert_true(found("app:1"));
+}
+
+static void test_image_of_another_digest_is_broken(void **state) {
+  import(A, "app:1");
+  CLEANUP(str_freep) char *from = str_printf("%s/sha256-" A, folder);
+  CLEANUP(str_freep) char *to = str_printf("%s/sha256-" B, folder);
+  assert_int_equal(rename(from, to), 0);
+  open_store();
+  assert_false(exists("sha256-" B));
+}
+
+static void test_broken_folder_is_replaced(void **state) {
+  CLEANUP(str_freep) char *dir = str_printf("%s/sha256-" A, folder);
+  assert_int_equal(mkdir(dir, 0755), 0);
+  fixture_write(dir, "image.json", "");
+  Outcome o = import(A, "app:1");
+  assert_int_equal(o.err.kind, ERROR_NONE);
+  assert_true(found("app:1"));
+}
+
+static void test_lost_references_are_no_end(void **state) {
+  import(A, "app:1");
+  fixture_write(folder, "references.json", "");
+  open_store();
+  assert_false(found("app:1"));
+  assert_int_equal(import(A, "app:1").err.kind, ERROR_NONE);
+  assert_true(found("app:1"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_import, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_own_reference, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_same_image_again, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_archive_at_fault, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_broken_image_is_removed_at_start, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_image_of_another_digest_is_broken, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_broken_folder_is_replaced, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_lost_references_are_no_end, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
