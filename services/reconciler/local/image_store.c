@@ -132,6 +132,12 @@ void image_store_each(ImageStore *s, void (*fn)(void *arg, const ImageInfo *info
   }
 }
 
+static void remove_image(ImageStore *s, const char *digest) {
+  CLEANUP(str_freep) char *dir = image_dir(s, digest);
+  json_object_del(s->images, digest);
+  remove_tree(dir);
+}
+
 /* ---- import ---- */
 
 struct ImageImport {
@@ -215,7 +221,7 @@ static int place(ImageImport *i, const char *digest, Error *err) {
   return -1;
 }
 
-/* Puts what was unpacked in its place and names it. */
+/* Puts what was unpacked in its place and names it: all of it or nothing. */
 static int adopt(ImageImport *i, Error *err) {
   ImageStore *s = i->store;
   CLEANUP(str_freep) char *meta = str_printf("%s/image.json", i->dir);
@@ -231,11 +237,20 @@ static int adopt(ImageImport *i, Error *err) {
   if (json_array_size(i->references) == 0)
     return error_field(err, "start.references", "the archive names no reference, so one must be given");
   /* an image that is there already is the same by its digest, and sandboxes may use it */
-  if (!json_object_get(s->images, digest) && place(i, digest, err)) return -1;
+  bool fresh = !json_object_get(s->images, digest);
+  if (fresh && place(i, digest, err)) return -1;
+  json_t *references = json_deep_copy(s->references);
   size_t k;
   json_t *reference;
-  json_array_foreach(i->references, k, reference) json_object_set_new(s->references, json_string_value(reference), json_string(digest));
-  return save_json(s->folder, "references.json", s->references, err);
+  json_array_foreach(i->references, k, reference) json_object_set_new(references, json_string_value(reference), json_string(digest));
+  if (save_json(s->folder, "references.json", references, err)) {
+    json_decref(references);
+    if (fresh) remove_image(s, digest);
+    return -1;
+  }
+  json_decref(s->references);
+  s->references = references;
+  return 0;
 }
 
 static void on_unpacked(void *arg, int status) {

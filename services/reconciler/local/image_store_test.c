@@ -175,6 +175,47 @@ static void test_lost_references_are_no_end(void **state) {
   assert_true(found("app:1"));
 }
 
+/* The place of the new references.json is taken by a folder that cannot be replaced by a file. */
+static void block_references(bool block) {
+  CLEANUP(str_freep) char *path = str_printf("%s/references.json", folder);
+  CLEANUP(str_freep) char *aside = str_printf("%s/aside", folder);
+  if (block) {
+    rename(path, aside);
+    assert_int_equal(mkdir(path, 0755), 0);
+  } else {
+    assert_int_equal(rmdir(path), 0);
+    rename(aside, path);
+  }
+}
+
+static void test_failed_import_leaves_nothing(void **state) {
+  block_references(true);
+  Outcome o = import(A, "app:1");
+  assert_int_equal(o.err.kind, ERROR_INTERNAL);
+  assert_false(found("app:1"));
+  assert_int_equal(count_references(), 0);
+  assert_false(exists("sha256-" A));
+  assert_false(exists(".references.json"));
+  block_references(false);
+  assert_int_equal(import(A, "app:1").err.kind, ERROR_NONE);
+}
+
+static void test_failed_import_changes_nothing(void **state) {
+  import(A, "app:1");
+  block_references(true);
+  assert_int_equal(import(B, "app:1").err.kind, ERROR_INTERNAL);
+  assert_int_equal(import(A, "app:2").err.kind, ERROR_INTERNAL);
+  ImageConfig c;
+  assert_int_equal(image_store_find(store, "app:1", &c), 0);
+  assert_non_null(strstr(c.rootfs, A));
+  assert_false(found("app:2"));
+  assert_true(exists("sha256-" A "/rootfs"));
+  assert_false(exists("sha256-" B));
+  block_references(false);
+  open_store();
+  assert_true(found("app:1"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_import, setup, teardown),
@@ -185,6 +226,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_image_of_another_digest_is_broken, setup, teardown),
       cmocka_unit_test_setup_teardown(test_broken_folder_is_replaced, setup, teardown),
       cmocka_unit_test_setup_teardown(test_lost_references_are_no_end, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_failed_import_leaves_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_failed_import_changes_nothing, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
