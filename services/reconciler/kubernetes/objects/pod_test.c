@@ -132,6 +132,8 @@ static const struct {
     /* in the list by its label, but not ours */
     {NULL, "[" FOREIGN("x") "," ADOPTABLE("y") "]", NULL, 0, NULL, 0, 0, false},
     {NULL, "[" FOREIGN("x") "," OURS("b") "]", NULL, 0, "b", OWNERSHIP_OURS, 1, false},
+    /* ours, but neither labelled nor tracked: a watch by label would never have shown it */
+    {NULL, "[" OURS_UNLABELLED("x") "]", NULL, 0, NULL, 0, 0, false},
     /* more than one */
     {NULL, "[" OURS("a") "," OURS("b") "]", NULL, POD_MULTIPLE, NULL, 0, 2, false},
     {"a", "[" OURS("a") "," OURS("b") "]", OURS("a"), POD_MULTIPLE, NULL, 0, 2, false},

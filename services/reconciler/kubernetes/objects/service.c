@@ -58,22 +58,13 @@ static int compare_ports(const void *a, const void *b) {
   return strcmp(x->protocol, y->protocol);
 }
 
-static bool is_listed(const json_t *list, const char *name) {
-  size_t i;
-  json_t *port;
-  json_array_foreach((json_t *)list, i, port) {
-    if (str_equal(kube_text(port, "name"), name)) return true;
-  }
-  return false;
-}
-
 /* malloc'ed: a name for a port that no container names. */
-static char *invent_name(const Ports *ports, const json_t *list, const Port *p) {
+static char *invent_name(const Ports *ports, const Port *p) {
   for (int i = 1;; i++) {
     char *name = i == 1 ? str_printf("p-%lld-%s", (long long)p->number, p->protocol)
                         : str_printf("p-%lld-%s-%d", (long long)p->number, p->protocol, i);
     for (char *c = name; *c; c++) *c = (char)tolower((unsigned char)*c);
-    if (!is_taken(ports, name) && !is_listed(list, name)) return name;
+    if (!is_taken(ports, name)) return name;
     free(name);
   }
 }
@@ -92,7 +83,7 @@ json_t *service_ports(const json_t *sandbox) {
   json_t *list = json_array();
   for (i = 0; i < ports.n; i++) {
     const Port *p = &ports.at[i];
-    CLEANUP(str_freep) char *name = p->name ? str_dup(p->name) : invent_name(&ports, list, p);
+    CLEANUP(str_freep) char *name = p->name ? str_dup(p->name) : invent_name(&ports, p);
     json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I}", "name", name, "protocol", p->protocol, "port",
                                           (json_int_t)p->number, "targetPort", (json_int_t)p->number));
   }
