@@ -22,17 +22,18 @@ find_go() {
 
 # module_cache MODULE: the folder of its programs
 module_cache() {
-  local m=$CLUSTER/$1 key
-  key=$({ cat "$m"/*.go "$m/go.mod" "$m/go.sum" "$CLUSTER/build.sh"; } | sha256sum | cut -c1-16)
+  local key
+  key=$(cat "$CLUSTER/build.sh" "$CLUSTER/$1"/* | sha256sum | cut -c1-16)
   echo "$CACHE/$1-$key"
 }
 
-# go_build MODULE FILE ARGUMENTS...: one program, with a sign of life every half minute.
+GO_ENV=(CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off GOTOOLCHAIN=local)
+
+# go_build FOLDER FILE ARGUMENTS...: one program, with a sign of life every half minute.
 go_build() {
-  local module=$1 file=$2 began=$SECONDS log=$2.$$.log new=$2.$$.new pid
+  local folder=$1 file=$2 began=$SECONDS log=$2.$$.log new=$2.$$.new pid
   shift 2
-  (cd "$CLUSTER/$module" && exec env CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off GOTOOLCHAIN=local \
-    nice "$GO" build -trimpath -o "$new" "$@") >"$log" 2>&1 &
+  (cd "$folder" && exec env "${GO_ENV[@]}" nice "$GO" build -trimpath -o "$new" "$@") >"$log" 2>&1 &
   pid=$!
   while kill -0 $pid 2>/dev/null; do
     sleep 0.5
@@ -62,7 +63,7 @@ build_programs() {
   mkdir -p "$dir"
   exec 9>"$CACHE/lock"
   flock -n 9 || { say "waiting for another build of the cluster's programs" && flock 9; }
-  say "building ${missing[*]} (once; the first time fetches Go modules and takes minutes)"
+  say "building ${missing[*]} (once; the first time Go fetches modules and needs minutes)"
   for p in "${missing[@]}"; do [ -x "$dir/$p" ] || "build_$module" "$dir/$p"; done
   exec 9>&-
 }
@@ -73,24 +74,31 @@ build_kubernetes() {
     package=go.etcd.io/etcd/server/v3
     flags="-s -w"
   fi
-  go_build kubernetes "$1" -ldflags "$flags" "$package"
+  go_build "$CLUSTER/kubernetes" "$1" -ldflags "$flags" "$package"
 }
 
-# The shim wants an OOM score that only CAP_SYS_RESOURCE may set, and dies without: one constant is replaced at build time.
+# The shim wants an OOM score that only CAP_SYS_RESOURCE may set, and dies without: one constant is replaced in a copy.
 build_gvisor() {
-  local work source
-  case ${1##*/} in
-  runsc) go_build gvisor "$1" -ldflags "-s -w" gvisor.dev/gvisor/runsc ;;
-  containerd-shim-runsc-v1)
-    (cd "$CLUSTER/gvisor" && GOFLAGS='' GOWORK=off GOTOOLCHAIN=local "$GO" mod download gvisor.dev/gvisor)
-    source=$(cd "$CLUSTER/gvisor" && GOFLAGS='' GOWORK=off GOTOOLCHAIN=local "$GO" list -m -f '{{.Dir}}' gvisor.dev/gvisor)/pkg/shim/v1/service.go
-    work=$1.$$.d
-    mkdir -p "$work"
-    sed 's/oomScoreMaxKillable = -999/oomScoreMaxKillable = 0/' "$source" >"$work/service.go"
-    ! cmp -s "$source" "$work/service.go" || die "gVisor's shim no longer has the constant that $CLUSTER/build.sh replaces"
-    printf '{"Replace": {"%s": "%s"}}\n' "$source" "$work/service.go" >"$work/overlay.json"
-    go_build gvisor "$1" -overlay "$work/overlay.json" -ldflags "-s -w" gvisor.dev/gvisor/shim
-    rm -rf "$work"
-    ;;
-  esac
+  local copy service
+  if [ "${1##*/}" = runsc ]; then
+    go_build "$CLUSTER/gvisor" "$1" -ldflags "-s -w" gvisor.dev/gvisor/runsc
+    return
+  fi
+  copy=$1.$$.source
+  service=$copy/vendor/gvisor.dev/gvisor/pkg/shim/v1/service.go
+  rm -rf "$copy"
+  cp -r "$CLUSTER/gvisor" "$copy"
+  (cd "$copy" && env "${GO_ENV[@]}" "$GO" mod vendor) 2>/dev/null || die "the Go modules of gVisor could not be fetched; is there a network?"
+  grep -q 'oomScoreMaxKillable = -999' "$service" || die "gVisor's shim no longer has the constant that $CLUSTER/build.sh replaces"
+  sed -i 's/oomScoreMaxKillable = -999/oomScoreMaxKillable = 0/' "$service"
+  go_build "$copy" "$1" -mod=vendor -ldflags "-s -w" gvisor.dev/gvisor/shim
+  rm -rf "$copy"
+}
+
+build_dns() { go_build "$CLUSTER/dns" "$1" -ldflags "-s -w" .; }
+
+# A container that holds a Pod's namespaces open; the node's own, so that nothing is pulled.
+build_pause() {
+  cc -static -Os -s -o "$1.new" "$CLUSTER/pause/pause.c"
+  mv "$1.new" "$1"
 }

@@ -1,5 +1,196 @@
 # shellcheck shell=bash
-build_node() { die "a whole node is not there yet; use --control-plane-only"; }
-start_node() { :; }
-remove_pods() { :; }
-remove_node() { :; }
+# The part of a cluster that runs Pods: containerd with runc and gVisor, kubelet, proxy, scheduler and DNS, on node1. Whatever
+# the host shares between clusters (control groups, runtime state) has a place of its own here, so that clusters do not meet.
+
+CTR=(ctr --address "$D/containerd.sock" --namespace k8s.io)
+CGROUP=sandplane-cluster-$NAME
+PAUSE=sandplane.test/pause:1
+
+build_node() {
+  need_packages containerd runc containernetworking-plugins iptables conntrack ethtool socat gcc libc6-dev python3
+  build_programs kubernetes kube-scheduler kubelet kube-proxy
+  build_programs gvisor runsc containerd-shim-runsc-v1
+  build_programs dns dns
+  build_programs pause pause
+}
+
+link_node_programs() {
+  ln -sf "$(module_cache gvisor)"/* "$(module_cache dns)/dns" "$D/bin/"
+}
+
+make_cgroup() {
+  local controller
+  for controller in /sys/fs/cgroup/*/; do
+    # with cgroup v2 alone there is one tree, and its folders are no controllers
+    [ -e /sys/fs/cgroup/cgroup.controllers ] && controller=/sys/fs/cgroup/
+    mkdir -p "$controller/$CGROUP"
+  done
+}
+
+# Copies of whole images are slow and large; where the file system cannot be overlaid there is no other way.
+choose_snapshotter() {
+  local probe=$D/overlay
+  mkdir -p "$probe"/{lower,upper,work,merged}
+  if mount -t overlay overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" "$probe/merged" 2>/dev/null; then
+    umount "$probe/merged"
+    echo overlayfs
+  else
+    echo native
+  fi
+  rm -rf "$probe"
+}
+
+write_runtime_config() {
+  local snapshotter
+  mkdir -p "$D/cni" "$D/containerd"
+  snapshotter=$(choose_snapshotter)
+  cat >"$D/cni/10-pods.conflist" <<END
+{"cniVersion": "0.4.0", "name": "pods", "plugins": [
+  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true, "ipam": {"type": "host-local",
+    "ranges": [[{"subnet": "10.88.0.0/16"}]], "dataDir": "$D/cni/addresses", "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+END
+  cat >"$D/runsc.toml" <<END
+root = "$D/containerd/runsc"
+[runsc_config]
+platform = "systrap"
+ignore-cgroups = "true"
+END
+  cat >"$D/containerd.toml" <<END
+version = 2
+root = "$D/containerd/root"
+state = "$D/containerd/state"
+[grpc]
+  address = "$D/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "$D/containerd/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "$PAUSE"
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "$D/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "$snapshotter"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+      Root = "$D/containerd/runc"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]
+    runtime_type = "io.containerd.runsc.v1"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc.options]
+      TypeUrl = "io.containerd.runsc.v1.options"
+      ConfigPath = "$D/runsc.toml"
+END
+}
+
+write_kubelet_config() {
+  mkdir -p "$D/kubelet"
+  : >"$D/resolv.conf"
+  cat >"$D/kubelet.yaml" <<END
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+address: $NODE_IP
+authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $D/pki/ca.crt}}
+authorization: {mode: Webhook}
+tlsCertFile: $D/pki/kubelet.crt
+tlsPrivateKeyFile: $D/pki/kubelet.key
+containerRuntimeEndpoint: unix://$D/containerd.sock
+cgroupDriver: cgroupfs
+cgroupRoot: /$CGROUP
+cgroupsPerQOS: true
+enforceNodeAllocatable: []
+failSwapOn: false
+failCgroupV1: false
+evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: 100Mi}
+clusterDNS: [$DNS_IP]
+clusterDomain: cluster.local
+resolvConf: $D/resolv.conf
+maxPods: 250
+podLogsDir: $D/podlogs
+volumePluginDir: $D/kubelet/plugins
+END
+}
+
+start_scheduler() {
+  start_part scheduler "$D/bin/kube-scheduler" --kubeconfig="$D/scheduler.kubeconfig" --leader-elect=false
+}
+
+# Its shims are found in the program folder.
+start_containerd() {
+  start_part containerd env "PATH=$D/bin:$PATH" containerd --config "$D/containerd.toml"
+}
+
+start_kubelet() {
+  start_part kubelet "$D/bin/kubelet" --config="$D/kubelet.yaml" --kubeconfig="$D/kubelet.kubeconfig" \
+    --root-dir="$D/kubelet" --hostname-override=node1 --node-ip="$NODE_IP"
+}
+
+start_proxy() {
+  start_part proxy "$D/bin/kube-proxy" --kubeconfig="$D/proxy.kubeconfig" --hostname-override=node1 --proxy-mode=iptables \
+    --cluster-cidr=10.88.0.0/16 --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0 \
+    --conntrack-tcp-timeout-close-wait=0
+}
+
+# DNS is a process of the node: its address is the node's too, and a Pod reaches it as it reaches the node.
+start_dns() {
+  sed "s|@KUBECONFIG@|$D/dns.kubeconfig|; s|@ADDRESS@|$DNS_IP|" "$CLUSTER/Corefile" >"$D/Corefile"
+  start_part dns "$D/bin/dns" -conf "$D/Corefile"
+}
+
+load_image() { "${CTR[@]}" images import "$1"; }
+
+runtime_ready() { "${CTR[@]}" version; }
+node_ready() { [ "$(kubectl get node node1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+
+start_node() {
+  if [ ! -e "$D/node" ]; then
+    link_node_programs
+    write_runtime_config
+    write_kubelet_config
+    touch "$D/node"
+  fi
+  make_cgroup
+  start_scheduler
+  start_containerd
+  kubectl apply -f "$CLUSTER/node.yaml" >/dev/null
+  await 30 containerd "containerd ready" runtime_ready
+  [ -e "$D/pause.tar" ] || python3 "$CLUSTER/image.py" "$D/pause.tar" "$PAUSE" '["/bin/pause"]' "bin/pause=$(module_cache pause)/pause"
+  load_image "$D/pause.tar" >/dev/null
+  start_kubelet
+  start_proxy
+  start_dns
+  await 60 kubelet "node ready" node_ready
+}
+
+# Pods outlive kubelet and containerd: their tasks are ended through containerd, which ends their shims too.
+remove_pods() {
+  local task
+  stop_part kubelet
+  for task in $("${CTR[@]}" tasks list --quiet 2>/dev/null); do
+    "${CTR[@]}" tasks delete --force "$task" >/dev/null 2>&1 || :
+  done
+}
+
+# What a killed cluster left: shims know their containerd's socket, mounts and links begin with our folder.
+remove_node() {
+  local pid link
+  for pid in $(shims); do kill -KILL "$pid" 2>/dev/null || :; done
+  awk -v folder="$D/" 'index($5, folder) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r link; do
+    umount -l "$link" || :
+  done
+  for link in /var/log/containers/*; do
+    [[ $(readlink "$link") != "$D"/* ]] || rm -f "$link"
+  done
+  find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" -exec rmdir {} + 2>/dev/null || :
+}
+
+shims() {
+  local file args
+  for file in /proc/[0-9]*/cmdline; do
+    args=$(tr '\0' ' ' <"$file" 2>/dev/null) || continue
+    [[ $args != *containerd-shim-* || "$args " != *" -address $D/containerd.sock "* ]] || echo "${file//[!0-9]/}"
+  done
+}
