@@ -79,7 +79,7 @@ start_apiserver() {
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
     --kubelet-client-certificate="$pki/admin.crt" --kubelet-client-key="$pki/admin.key" \
     --kubelet-certificate-authority="$pki/ca.crt" --kubelet-preferred-address-types=InternalIP \
-    --audit-policy-file="$CLUSTER/audit-policy.yaml" --audit-log-path="$D/audit.log" --audit-log-maxsize=100000
+    --audit-policy-file="$D/audit-policy.yaml" --audit-log-path="$D/audit.log" --audit-log-maxsize=100000
 }
 
 # Without kubelets nobody renews a node's lease, and the controllers would evict every Pod of a fake node.

@@ -184,6 +184,11 @@ remove_node() {
   for link in /var/log/containers/*; do
     [[ $(readlink "$link") != "$D"/* ]] || rm -f "$link"
   done
+  find "$D/containerd/state" -name address -exec sed -n 's|^unix://\(/run/containerd/s/[0-9a-f]*\)$|\1|p' {} + 2>/dev/null |
+    while read -r link; do rm -f "$link"; done
+  for link in /var/lib/cni/results/pods-*; do
+    ! grep -q "\"$D/cni\|$D/containerd/state/" "$link" 2>/dev/null || rm -f "$link"
+  done
   find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" -exec rmdir {} + 2>/dev/null || :
 }
 
