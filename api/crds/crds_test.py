@@ -283,7 +283,13 @@ class Definitions(unittest.TestCase):
         for crd in WITH["json"]["items"]:
             kind, singular, short = NAMES[crd["metadata"]["name"]]
             plural, group = crd["metadata"]["name"].split(".", 1)
-            want = {"kind": kind, "listKind": kind + "List", "plural": plural, "singular": singular, "shortNames": [short]}
+            want = {
+                "kind": kind,
+                "listKind": kind + "List",
+                "plural": plural,
+                "singular": singular,
+                "shortNames": [short],
+            }
             self.assertEqual(crd["spec"]["names"], want)
             self.assertEqual(crd["spec"]["group"], group)
             self.assertEqual(crd["spec"]["scope"], "Namespaced")
@@ -424,7 +430,9 @@ class Definitions(unittest.TestCase):
                     self.assertEqual(kind, "atomic", (key, path))
             self.assertEqual(maps, POD_MAPS, key)
             rules = ".restartPolicyRules[].exitCodes.values"
-            self.assertEqual(sorted(sets), sorted(c + "[]" + rules for c in ("containers", "initContainers", "ephemeralContainers")))
+            self.assertEqual(
+                sorted(sets), sorted(c + "[]" + rules for c in ("containers", "initContainers", "ephemeralContainers"))
+            )
 
     def test_quantities_and_ports(self):
         for key, _, _, root in each():
@@ -458,9 +466,22 @@ class Definitions(unittest.TestCase):
         for key, _, _, root in each():
             for path, schema in walk(root):
                 where = (key, path)
-                known = {"type", "format", "description", "default", "required", "properties", "items", "enum", "pattern"}
+                known = {
+                    "type",
+                    "format",
+                    "description",
+                    "default",
+                    "required",
+                    "properties",
+                    "items",
+                    "enum",
+                    "pattern",
+                }
                 known |= {"additionalProperties", "minimum", "maximum", "minLength", "maxLength", "anyOf"}
-                known |= {f"x-kubernetes-{k}" for k in ("int-or-string", "list-type", "list-map-keys", "map-type", "validations")}
+                known |= {
+                    f"x-kubernetes-{k}"
+                    for k in ("int-or-string", "list-type", "list-map-keys", "map-type", "validations")
+                }
                 self.assertLessEqual(set(schema), known, where)
                 if schema.get("x-kubernetes-int-or-string"):
                     continue
@@ -478,7 +499,13 @@ class Definitions(unittest.TestCase):
 
     def test_our_fields_are_described(self):
         """kubectl explain shows these; what is inside a Kubernetes type has none."""
-        foreign = (".podTemplate.spec.", ".podTemplate.spec[", ".volumeClaimTemplates[].spec.", ".networkPolicy.ingress[]", ".networkPolicy.egress[]")
+        foreign = (
+            ".podTemplate.spec.",
+            ".podTemplate.spec[",
+            ".volumeClaimTemplates[].spec.",
+            ".networkPolicy.ingress[]",
+            ".networkPolicy.egress[]",
+        )
         for key, _, _, root in each():
             for path, schema in walk(root):
                 if any(f in f".{path}" for f in foreign) or path == "metadata" or path.endswith(("[]", "*")):

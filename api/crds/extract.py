@@ -29,7 +29,9 @@ SCALARS = {
     # The metadata of a claim template inside an ephemeral volume: upstream's validation refuses every other key.
     "ObjectMeta": {
         "type": "object",
-        "properties": {k: {"type": "object", "additionalProperties": {"type": "string"}} for k in ("annotations", "labels")},
+        "properties": {
+            k: {"type": "object", "additionalProperties": {"type": "string"}} for k in ("annotations", "labels")
+        },
     },
 }
 
@@ -39,7 +41,9 @@ DROPPED_DEFAULTS = {("AzureDiskVolumeSource", "cachingMode"), ("AzureDiskVolumeS
 
 
 def folder():
-    out = subprocess.run(["go", "mod", "download", "-json", f"k8s.io/kubernetes@{VERSION}"], check=True, capture_output=True)
+    out = subprocess.run(
+        ["go", "mod", "download", "-json", f"k8s.io/kubernetes@{VERSION}"], check=True, capture_output=True
+    )
     return pathlib.Path(json.loads(out.stdout)["Dir"], "api/openapi-spec/v3")
 
 

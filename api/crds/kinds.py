@@ -88,8 +88,8 @@ BLUEPRINT = dict(
     podTemplate=POD_TEMPLATE,
     volumeClaimTemplates=CLAIM_TEMPLATES,
     service=flag(
-        "Whether the sandbox has a headless Service of its own name. true makes one, false removes one; left out, none is made and "
-        "one that exists is kept."
+        "Whether the sandbox has a headless Service of its own name. true makes one, false removes one; left out, none "
+        "is made and one that exists is kept."
     ),
 )
 
@@ -101,7 +101,8 @@ CONDITIONS = many(
         type=text(
             "Name of the aspect, such as Ready.",
             maxLength=316,
-            pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+            pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+            r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
         ),
         status=text("True, False or Unknown.", enum=["True", "False", "Unknown"]),
         reason=text(
@@ -173,7 +174,9 @@ SANDBOX_V1ALPHA1 = dict(
         "The sandbox that is wanted.",
         "podTemplate",
         **SANDBOX_SPEC,
-        replicas=int32("1 keeps a Pod. 0 takes the Pod away and keeps the volumes and the object.", minimum=0, maximum=1, default=1),
+        replicas=int32(
+            "1 keeps a Pod. 0 takes the Pod away and keeps the volumes and the object.", minimum=0, maximum=1, default=1
+        ),
     ),
     status=obj("The sandbox as last seen.", **SANDBOX_STATUS, replicas=int32("How many Pods there are.", minimum=0)),
     scale=True,
@@ -195,13 +198,14 @@ TEMPLATE_SPEC = dict(
         ),
     ),
     networkPolicyManagement=choice(
-        "Managed keeps one NetworkPolicy for all sandboxes of this template. Unmanaged keeps none and leaves the network to you.",
+        "Managed keeps one NetworkPolicy for all sandboxes of this template. Unmanaged keeps none and leaves the "
+        "network to you.",
         *["Managed", "Unmanaged"],
         default="Managed",
     ),
     envVarsInjectionPolicy=choice(
-        "Whether a SandboxClaim may bring environment variables: Disallowed, Allowed for names that the template does not "
-        "set, Overrides for any name.",
+        "Whether a SandboxClaim may bring environment variables: Disallowed, Allowed for names that the template does "
+        "not set, Overrides for any name.",
         *["Allowed", "Overrides", "Disallowed"],
         default="Disallowed",
     ),
@@ -209,11 +213,11 @@ TEMPLATE_SPEC = dict(
 
 CLAIM_TEMPLATES_POLICY = dict(
     volumeClaimTemplatesPolicy=choice(
-        "Whether a SandboxClaim may bring volumeClaimTemplates: Disallowed, Allowed for names that the template does not "
-        "have, Overrides for any name.",
+        "Whether a SandboxClaim may bring volumeClaimTemplates: Disallowed, Allowed for names that the template does "
+        "not have, Overrides for any name.",
         *["Disallowed", "Allowed", "Overrides"],
         default="Disallowed",
-    ),
+    )
 )
 
 TEMPLATE_TEXT = "What sandboxes of this template are made of."
@@ -228,15 +232,16 @@ CLAIM_SPEC = dict(
         shutdownTime=instant("When the claim ends."),
         ttlSecondsAfterFinished=int32("How long the claim stays after its sandbox has finished.", minimum=0),
         shutdownPolicy=choice(
-            "What happens at the end: Delete removes the claim and its sandbox, DeleteForeground does and lets the claim "
-            "stay until the Pod is gone, Retain removes the sandbox and keeps the claim.",
+            "What happens at the end: Delete removes the claim and its sandbox, DeleteForeground does and lets the "
+            "claim stay until the Pod is gone, Retain removes the sandbox and keeps the claim.",
             *["Delete", "DeleteForeground", "Retain"],
             default="Retain",
         ),
     ),
     additionalPodMetadata=obj("Labels and annotations to add to the Pod.", labels=LABELS, annotations=ANNOTATIONS),
     env=many(
-        "Environment variables to set, as far as the template allows it. A claim that brings some gets a sandbox made for it.",
+        "Environment variables to set, as far as the template allows it. A claim that brings some gets a "
+        "sandbox made for it.",
         obj(
             "One variable.",
             *["name", "value"],
@@ -260,7 +265,9 @@ CLAIM_V1BETA1 = dict(
         CLAIM_TEXT,
         "warmPoolRef",
         **CLAIM_SPEC,
-        warmPoolRef=obj("The pool to take a sandbox from, in the same namespace.", "name", name=text("Name of the SandboxWarmPool.")),
+        warmPoolRef=obj(
+            "The pool to take a sandbox from, in the same namespace.", "name", name=text("Name of the SandboxWarmPool.")
+        ),
         volumeClaimTemplates=CLAIM_TEMPLATES,
     ),
     status=CLAIM_STATUS,
@@ -274,8 +281,8 @@ CLAIM_V1ALPHA1 = dict(
         **CLAIM_SPEC,
         sandboxTemplateRef=TEMPLATE_REF,
         warmpool=text(
-            "Where the sandbox comes from: default takes any pool of the template, none takes no pool, and any other value "
-            "is the name of a pool.",
+            "Where the sandbox comes from: default takes any pool of the template, none takes no pool, and any other "
+            "value is the name of a pool.",
             default="default",
         ),
     ),
@@ -361,7 +368,11 @@ CONVERSION = {
     "strategy": "Webhook",
     "webhook": {
         "clientConfig": {
-            "service": {"name": "agent-sandbox-webhook-service", "namespace": "agent-sandbox-system", "path": "/convert"}
+            "service": {
+                "name": "agent-sandbox-webhook-service",
+                "namespace": "agent-sandbox-system",
+                "path": "/convert",
+            }
         },
         "conversionReviewVersions": ["v1", "v1beta1"],
     },
