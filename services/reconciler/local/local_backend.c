@@ -44,6 +44,7 @@ typedef struct Local {
   Sandbox *head;
   size_t n_starting, max_starting;
   Queued *queue, **queue_tail; /* that wait for others to start */
+  bool starting_queued;
   bool stopping;
 } Local;
 
@@ -186,6 +187,9 @@ static void start_one(Local *l, Queued *q) {
 }
 
 static void start_queued(Local *l) {
+  /* one that fails at once comes back here from within start_one: the loop below goes on with the next then */
+  if (l->starting_queued) return;
+  l->starting_queued = true;
   while (l->queue && l->n_starting < l->max_starting && !l->stopping) {
     Queued *q = l->queue;
     l->queue = q->next;
@@ -193,6 +197,7 @@ static void start_queued(Local *l) {
     start_one(l, q);
     queued_free(q);
   }
+  l->starting_queued = false;
 }
 
 static void create(Backend *b, const BackendSandbox *what, const ManifestTemplate *t) {

@@ -1,0 +1,171 @@
+/* The backend as a whole, with a script for bubblewrap and folders for control groups. Only the group of the sandbox
+ * "first" has limits that can be set; every other one fails as soon as it is started. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+/* cmocka wants some of the above */
+#include <cmocka.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/local/cgroup_fixture.h"
+#include "services/reconciler/local/local_backend.h"
+#include "services/reconciler/local/remove_tree.h"
+
+/* More than a small stack holds, if each of them were started from within the one before. */
+#define MANY 1000
+#define SMALL_STACK (256 << 10)
+
+#define DIGEST "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static char box[64], bwrap[80], program[80];
+static Loop *loop;
+static ReconcilerConfig config;
+static Backend *backend;
+static Manifest manifest;
+static int ready, ended, destroyed;
+
+static void on_ready(void *arg, const BackendSandbox *s) { ready++; }
+
+static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
+  assert_string_equal(reason, "StartFailed");
+  ended++;
+}
+
+static void on_destroyed(void *arg, const char *ns, const char *id) { destroyed++; }
+
+static void make(const char *name) {
+  CLEANUP(str_freep) char *path = str_printf("%s/%s", box, name);
+  if (mkdir(path, 0755)) abort();
+}
+
+static void make_image(void) {
+  make("images");
+  make("images/sha256-" DIGEST);
+  make("images/sha256-" DIGEST "/rootfs");
+  fixture_write(box, "images/sha256-" DIGEST "/image.json",
+                "{\"digest\":\"sha256:" DIGEST "\",\"working_dir\":\"/workspace\",\"user\":\"\",\"env\":[],\"size\":1}");
+  fixture_write(box, "images/references.json", "{\"app:1\":\"sha256:" DIGEST "\"}");
+}
+
+static int setup(void **state) {
+  static const char TEMPLATE[] = "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+                                 "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\"}]}}}\n";
+  Error err;
+  if (geteuid() != 0) return 0;
+  ready = ended = destroyed = 0;
+  fixture_folder(box);
+  snprintf(bwrap, sizeof bwrap, "%s/bwrap", box);
+  CLEANUP(str_freep) char *script = str_printf("#!/bin/sh\ncase \"$*\" in *--version) exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box);
+  fixture_write(box, "bwrap", script);
+  fixture_write(box, "program", "");
+  snprintf(program, sizeof program, "%s/program", box);
+  CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(box, strlen(box)));
+  cgroup_fixture_group(box, parent, "not-ours");
+  make_image();
+  config = (ReconcilerConfig){.data_dir = box,
+                              .cgroup_root = box,
+                              .bwrap = bwrap,
+                              .runsc = "/nonexistent",
+                              .runsc_platform = "",
+                              .runtime_binary = program,
+                              .unpack_binary = program,
+                              .default_runtime_class = "process",
+                              .max_starting = 1,
+                              .start_timeout_ms = 30000};
+  loop = loop_new();
+  backend = chmod(bwrap, 0755) ? NULL : local_backend_new(loop, &config, &(BackendEvents){on_ready, on_ended, on_destroyed}, NULL, &err);
+  /* later, or it would be what an earlier run left */
+  cgroup_fixture_group(box, parent, "ns.first");
+  if (manifest_parse(TEMPLATE, strlen(TEMPLATE), &manifest, &err)) abort();
+  return backend ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  if (geteuid() != 0) return 0;
+  backend->ops->free(backend, false);
+  CLEANUP(str_freep) char *pid = fixture_read(box, "pid");
+  if (pid && atoi(pid) > 1) kill(atoi(pid), SIGKILL);
+  manifest_deinit(&manifest);
+  loop_free(loop);
+  remove_tree(box);
+  return 0;
+}
+
+static void create(const char *id) {
+  BackendSandbox what = {.ns = "ns", .pool = "p", .id = id, .epoch = "1", .runtime_class = ""};
+  backend->ops->create(backend, &what, &manifest.template_);
+}
+
+static void count(void *arg, const BackendSandbox *s) { ++*(int *)arg; }
+
+static int observed(void) {
+  int n = 0;
+  backend->ops->observe(backend, count, &n);
+  return n;
+}
+
+static void test_classes(void **state) {
+  if (geteuid() != 0) skip();
+  assert_null(local_backend_missing(backend, "process"));
+  assert_non_null(strstr(local_backend_missing(backend, "gvisor"), "not installed"));
+}
+
+static void test_folder_is_closed_to_others(void **state) {
+  if (geteuid() != 0) skip();
+  struct stat st;
+  CLEANUP(str_freep) char *path = str_printf("%s/sandboxes", box);
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0711);
+}
+
+/* All that wait fail one after the other, once the one before them makes room. */
+static void test_many_that_fail_at_once(void **state) {
+  if (geteuid() != 0) skip();
+  char id[32];
+  struct rlimit whole, small;
+  create("first");
+  for (int i = 0; i < MANY; i++) {
+    snprintf(id, sizeof id, "x%d", i);
+    create(id);
+  }
+  assert_int_equal(ended, 0);
+  assert_int_equal(observed(), MANY + 1);
+  getrlimit(RLIMIT_STACK, &whole);
+  small = (struct rlimit){.rlim_cur = SMALL_STACK, .rlim_max = whole.rlim_max};
+  setrlimit(RLIMIT_STACK, &small);
+  backend->ops->destroy(backend, "ns", "first");
+  setrlimit(RLIMIT_STACK, &whole);
+  assert_int_equal(ended, MANY);
+  assert_int_equal(observed(), 0);
+}
+
+static void test_what_waits_can_be_destroyed(void **state) {
+  if (geteuid() != 0) skip();
+  create("first");
+  create("second");
+  create("third");
+  backend->ops->destroy(backend, "ns", "second");
+  assert_int_equal(observed(), 2);
+  backend->ops->destroy(backend, "ns", "first");
+  assert_int_equal(ended, 1);
+  backend->ops->destroy(backend, "ns", "never");
+  assert_int_equal(destroyed, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_folder_is_closed_to_others, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_many_that_fail_at_once, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_what_waits_can_be_destroyed, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
