@@ -325,6 +325,13 @@ static void backend_free(Backend *b, bool kill) {
 
 static const BackendOps OPS = {.check = check, .create = create, .destroy = destroy, .observe = observe, .free = backend_free};
 
+int local_backend_check_config(const void *config, Error *err) {
+  const char *wanted = ((const ReconcilerConfig *)config)->default_runtime_class;
+  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
+    if (strcmp(wanted, CLASSES[i]) == 0) return 0;
+  return error_field(err, "default-runtime-class", "--default-runtime-class: '%s' is not process or gvisor", wanted);
+}
+
 /* Beside this program, unless it is configured. */
 static char *beside(const char *given, const char *name) {
   if (*given) return realpath(given, NULL);

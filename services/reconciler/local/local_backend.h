@@ -7,6 +7,8 @@
 #include "services/reconciler/config.h"
 #include "services/reconciler/local/image_store.h"
 
+/* A ServiceSpec's check: whether config (a ReconcilerConfig) makes sense to this backend. -1 with one line. */
+int local_backend_check_config(const void *config, Error *err) MUST_CHECK;
 /* Finds what an earlier run left: what lives is taken over, the rest is cleared away. NULL and err: not root, no
  * control groups, the data folder is in use by another reconciler. */
 Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg, Error *err);

@@ -126,6 +126,18 @@ static void test_folder_is_closed_to_others(void **state) {
   assert_int_equal(st.st_mode & 07777, 0711);
 }
 
+static void test_default_class(void **state) {
+  Error err;
+  const char *const good[] = {"process", "gvisor"}, *const bad[] = {"foo", "", "gvisor ", "Process"};
+  for (size_t i = 0; i < ARRAY_LEN(good); i++)
+    assert_int_equal(local_backend_check_config(&(ReconcilerConfig){.default_runtime_class = good[i]}, &err), 0);
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+    assert_int_equal(local_backend_check_config(&(ReconcilerConfig){.default_runtime_class = bad[i]}, &err), -1);
+    assert_string_equal(err.field, "default-runtime-class");
+    assert_null(strchr(err.message, '\n'));
+  }
+}
+
 /* All that wait fail one after the other, once the one before them makes room. */
 static void test_many_that_fail_at_once(void **state) {
   if (geteuid() != 0) skip();
@@ -163,6 +175,7 @@ static void test_what_waits_can_be_destroyed(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
+      cmocka_unit_test(test_default_class),
       cmocka_unit_test_setup_teardown(test_folder_is_closed_to_others, setup, teardown),
       cmocka_unit_test_setup_teardown(test_many_that_fail_at_once, setup, teardown),
       cmocka_unit_test_setup_teardown(test_what_waits_can_be_destroyed, setup, teardown),
