@@ -165,37 +165,54 @@ start_node() {
   await 60 kubelet "node ready" node_ready
 }
 
-# Pods outlive kubelet and containerd: their tasks are ended through containerd, which ends their shims too.
+# Pods outlive kubelet and containerd. Their tasks are ended through containerd, which ends most of their shims too; what is
+# left, as when containerd itself was killed, is found by our folder in its arguments or by our control group.
 remove_pods() {
-  local task
+  local task sockets
   stop_part kubelet
-  for task in $("${CTR[@]}" tasks list --quiet 2>/dev/null); do
-    "${CTR[@]}" tasks delete --force "$task" >/dev/null 2>&1 || :
-  done
+  mapfile -t sockets < <(find "$D/containerd/state" -name address -exec sed -n 's|^unix://||p' {} + 2>/dev/null)
+  if part_pid containerd >/dev/null; then
+    for task in $("${CTR[@]}" tasks list --quiet 2>/dev/null); do
+      "${CTR[@]}" tasks delete --force "$task" >/dev/null 2>&1 || :
+    done
+  fi
+  stop_part containerd
+  end_processes
+  for task in "${sockets[@]}"; do [[ $task != /run/containerd/s/* ]] || rm -f "$task"; done
 }
 
-# What a killed cluster left: shims know their containerd's socket, mounts and links begin with our folder.
+# What is left outside of our folder or in the way of removing it.
 remove_node() {
-  local pid link
-  for pid in $(shims); do kill -KILL "$pid" 2>/dev/null || :; done
-  awk -v folder="$D/" 'index($5, folder) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r link; do
-    umount -l "$link" || :
+  local path
+  awk -v folder="$D/" 'index($5, folder) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r path; do
+    umount -l "$path" || :
   done
-  for link in /var/log/containers/*; do
-    [[ $(readlink "$link") != "$D"/* ]] || rm -f "$link"
+  for path in /var/log/containers/*; do
+    [[ $(readlink "$path") != "$D"/* ]] || rm -f "$path"
   done
-  find "$D/containerd/state" -name address -exec sed -n 's|^unix://\(/run/containerd/s/[0-9a-f]*\)$|\1|p' {} + 2>/dev/null |
-    while read -r link; do rm -f "$link"; done
-  for link in /var/lib/cni/results/pods-*; do
-    ! grep -q "\"$D/cni\|$D/containerd/state/" "$link" 2>/dev/null || rm -f "$link"
+  for path in "$D"/containerd/root/io.containerd.grpc.v1.cri/sandboxes/*; do
+    rm -f /var/lib/cni/results/*-"${path##*/}"-*
   done
-  find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" -exec rmdir {} + 2>/dev/null || :
+  # a control group goes when its last process has
+  for path in 1 2 3 4 5 6 7 8 9; do
+    remove_cgroups && return
+    sleep 0.2
+  done
 }
 
-shims() {
-  local file args
-  for file in /proc/[0-9]*/cmdline; do
-    args=$(tr '\0' ' ' <"$file" 2>/dev/null) || continue
-    [[ $args != *containerd-shim-* || "$args " != *" -address $D/containerd.sock "* ]] || echo "${file//[!0-9]/}"
+remove_cgroups() {
+  find /sys/fs/cgroup -depth -type d -path "*/$CGROUP/*" -exec rmdir {} + 2>/dev/null || :
+  find /sys/fs/cgroup -maxdepth 2 -type d -name "$CGROUP" -exec rmdir {} + 2>/dev/null
+}
+
+end_processes() {
+  local pid args found=()
+  for pid in $(cd /proc && echo [0-9]*); do
+    args=$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null) || continue
+    case $args in
+    *containerd-shim-*" -address $D/containerd.sock "* | runsc-*" --root=$D/containerd/"*) found+=("$pid") ;;
+    esac
   done
+  mapfile -t -O ${#found[@]} found < <(find /sys/fs/cgroup -path "*/$CGROUP/*" -name cgroup.procs -exec cat {} + 2>/dev/null)
+  [ ${#found[@]} = 0 ] || kill -KILL "${found[@]}" 2>/dev/null || :
 }
