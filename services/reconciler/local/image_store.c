@@ -27,6 +27,8 @@ struct ImageStore {
   char *folder, *unpack;
   json_t *references; /* reference -> digest */
   json_t *images;     /* digest -> image.json, with "import_ms" */
+  bool (*in_use)(void *arg, const char *digest);
+  void *in_use_arg;
 };
 
 static char *image_dir(const ImageStore *s, const char *digest) {
@@ -109,6 +111,7 @@ int image_store_find(ImageStore *s, const char *reference, ImageConfig *c) {
   if (!image) return IMAGE_MISSING;
   CLEANUP(str_freep) char *dir = image_dir(s, json_string_value(json_object_get(image, "digest")));
   snprintf(c->rootfs, sizeof c->rootfs, "%s/rootfs", dir);
+  c->digest = json_string_value(json_object_get(image, "digest"));
   c->working_dir = json_string_value(json_object_get(image, "working_dir"));
   c->user = json_string_value(json_object_get(image, "user"));
   c->env = json_object_get(image, "env");
@@ -134,8 +137,35 @@ void image_store_each(ImageStore *s, void (*fn)(void *arg, const ImageInfo *info
 
 static void remove_image(ImageStore *s, const char *digest) {
   CLEANUP(str_freep) char *dir = image_dir(s, digest);
-  json_object_del(s->images, digest);
+  CLEANUP(str_freep) char *document = str_printf("%s/image.json", dir);
+  unlink(document); /* first, so that half an image is never taken for a whole one */
   remove_tree(dir);
+  json_object_del(s->images, digest);
+}
+
+void image_store_set_in_use(ImageStore *s, bool (*fn)(void *arg, const char *digest), void *arg) {
+  s->in_use = fn;
+  s->in_use_arg = arg;
+}
+
+static bool is_named(const ImageStore *s, const char *digest) {
+  const char *reference;
+  json_t *named;
+  json_object_foreach(s->references, reference, named) if (str_equal(json_string_value(named), digest)) return true;
+  return false;
+}
+
+void image_store_collect(ImageStore *s) {
+  const char *digest;
+  json_t *image;
+  void *next;
+  if (!s->in_use) return;
+  json_object_foreach_safe(s->images, next, digest, image) {
+    if (is_named(s, digest) || s->in_use(s->in_use_arg, digest)) continue;
+    log_event(LOG_INFO, "image_removed", LOG_STR("digest", digest));
+    CLEANUP(str_freep) char *own = str_dup(digest); /* the key goes with its entry */
+    remove_image(s, own);
+  }
 }
 
 /* ---- import ---- */
@@ -250,6 +280,7 @@ static int adopt(ImageImport *i, Error *err) {
   }
   json_decref(s->references);
   s->references = references;
+  image_store_collect(s);
   return 0;
 }
 

@@ -24,10 +24,11 @@ typedef struct ImageInfo {
 ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err);
 void image_store_free(ImageStore *s);
 
-/* What a sandbox is made of; strings live as long as the store does not learn of the same image again. 0; 1 (IMAGE_MISSING): no such reference. */
+/* What a sandbox is made of; strings live until the loop's next turn. 0; 1 (IMAGE_MISSING): no such reference. */
 enum { IMAGE_MISSING = 1 };
 typedef struct ImageConfig {
   char rootfs[512];
+  const char *digest;
   const char *working_dir, *user;
   const json_t *env; /* list of "NAME=value" */
 } ImageConfig;
@@ -41,6 +42,11 @@ int image_import_write(ImageImport *i, const void *data, size_t len, Error *err)
 void image_import_finish(ImageImport *i, const char *const *references, size_t n,
                          void (*fn)(void *arg, const ImageInfo *infos, size_t n_infos, const Error *err), void *arg);
 void image_import_free(ImageImport *i); /* NULL-safe; drops what is not finished */
+
+/* fn tells whether a sandbox is made of the image, which is kept then. Without an fn nothing is removed. */
+void image_store_set_in_use(ImageStore *s, bool (*fn)(void *arg, const char *digest), void *arg);
+/* Removes the images that no reference names and no sandbox uses; an import does so by itself. */
+void image_store_collect(ImageStore *s);
 
 void image_store_each(ImageStore *s, void (*fn)(void *arg, const ImageInfo *info), void *arg);
 

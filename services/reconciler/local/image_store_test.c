@@ -216,6 +216,52 @@ static void test_failed_import_changes_nothing(void **state) {
   assert_true(found("app:1"));
 }
 
+/* ---- what nothing names any more ---- */
+
+static const char *used;
+
+static bool in_use(void *arg, const char *digest) { return used && strcmp(used, digest) == 0; }
+
+static void test_replaced_image_is_removed(void **state) {
+  used = NULL;
+  image_store_set_in_use(store, in_use, NULL);
+  import(A, "app:1");
+  import(A, "app:2");
+  import(B, "app:1");
+  assert_true(exists("sha256-" A)); /* app:2 names it */
+  import(B, "app:2");
+  assert_false(exists("sha256-" A));
+  assert_true(exists("sha256-" B "/rootfs"));
+  assert_true(found("app:1") && found("app:2"));
+  assert_int_equal(import(A, "app:2").err.kind, ERROR_NONE);
+  assert_true(exists("sha256-" A "/rootfs"));
+}
+
+static void test_replaced_image_waits_for_its_sandboxes(void **state) {
+  used = "sha256:" A;
+  image_store_set_in_use(store, in_use, NULL);
+  import(A, "app:1");
+  import(B, "app:1");
+  image_store_collect(store);
+  assert_true(exists("sha256-" A "/rootfs"));
+  used = NULL;
+  image_store_collect(store);
+  assert_false(exists("sha256-" A));
+}
+
+static void test_nothing_is_removed_before_use_is_known(void **state) {
+  import(A, "app:1");
+  import(B, "app:1");
+  open_store();
+  image_store_collect(store);
+  assert_true(exists("sha256-" A "/rootfs"));
+  used = NULL;
+  image_store_set_in_use(store, in_use, NULL);
+  image_store_collect(store);
+  assert_false(exists("sha256-" A));
+  assert_true(found("app:1"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_import, setup, teardown),
@@ -228,6 +274,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_lost_references_are_no_end, setup, teardown),
       cmocka_unit_test_setup_teardown(test_failed_import_leaves_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(test_failed_import_changes_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_replaced_image_is_removed, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_replaced_image_waits_for_its_sandboxes, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_nothing_is_removed_before_use_is_known, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,7 @@ static void on_gone(void *arg, Sandbox *s) {
   Local *l = arg;
   BackendSandbox v = sandbox_view(s);
   unlink_sandbox(l, s);
+  image_store_collect(l->images);
   l->events.on_destroyed(l->arg, v.ns, v.id);
   if (l->stopping && !l->head) loop_stop(l->loop);
 }
@@ -287,6 +288,12 @@ static void take_over(Local *l) {
   cgroup_each(l->cgroups, end_stray_group, l);
 }
 
+static bool image_in_use(void *arg, const char *digest) {
+  for (Sandbox *s = ((Local *)arg)->head; s; s = *sandbox_next(s))
+    if (sandbox_uses_image(s, digest)) return true;
+  return false;
+}
+
 /* ---- life ---- */
 
 static void on_kill_limit(void *arg) { loop_stop(arg); }
@@ -397,6 +404,9 @@ Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const Bac
                           .handlers = {on_ready, on_ended, on_gone},
                           .arg = l};
   take_over(l);
+  /* only now it is known what is in use */
+  image_store_set_in_use(l->images, image_in_use, l);
+  image_store_collect(l->images);
   return &l->base;
 }
 

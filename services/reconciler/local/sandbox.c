@@ -31,6 +31,7 @@ struct Sandbox {
   Sandbox *next;
   SandboxSite site;
   char *ns, *pool, *id, *epoch, *class_name, *name, *dir;
+  char *image; /* digest; NULL: not started yet, or found without it */
   char route[256];
   Phase phase;
   pid_t pid;
@@ -48,6 +49,10 @@ struct Sandbox {
 Sandbox **sandbox_next(Sandbox *s) { return &s->next; }
 bool sandbox_starting(const Sandbox *s) { return s->phase == STARTING; }
 bool sandbox_ending(const Sandbox *s) { return s->phase == ENDING; }
+
+bool sandbox_uses_image(const Sandbox *s, const char *digest) {
+  return s->image ? strcmp(s->image, digest) == 0 : s->phase != NEW;
+}
 
 BackendSandbox sandbox_view(const Sandbox *s) {
   return (BackendSandbox){.ns = s->ns,
@@ -90,7 +95,7 @@ void sandbox_forget(Sandbox *s) {
   pid_watch_free(s->life);
   probe_free(s->probe);
   loop_timer_free(s->timer);
-  char *texts[] = {s->ns, s->pool, s->id, s->epoch, s->class_name, s->name, s->dir};
+  char *texts[] = {s->ns, s->pool, s->id, s->epoch, s->class_name, s->name, s->dir, s->image};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
   free(s);
 }
@@ -100,8 +105,8 @@ void sandbox_forget(Sandbox *s) {
 static int save(const Sandbox *s, Error *err) {
   CLEANUP(str_freep) char *path = str_printf("%s/sandbox.json", s->dir);
   CLEANUP(str_freep) char *temp = str_printf("%s/.sandbox.json", s->dir);
-  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "namespace", s->ns, "pool", s->pool, "id", s->id, "epoch", s->epoch, "class",
-                        s->class_name, "route", s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start);
+  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "namespace", s->ns, "pool", s->pool, "id", s->id, "epoch", s->epoch, "class",
+                        s->class_name, "image", s->image ? s->image : "", "route", s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start);
   int rc = o && json_dump_file(o, temp, JSON_INDENT(2)) == 0 && rename(temp, path) == 0 ? 0 : -1;
   json_decref(o);
   return rc ? error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno)) : 0;
@@ -254,6 +259,7 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
 void sandbox_start(Sandbox *s, const Isolation *isolation, SandboxPlan *plan) {
   Error err = {0};
   s->phase = STARTING;
+  s->image = str_dup(plan->image.digest ? plan->image.digest : "");
   s->deadline_ms = clock_mono_ms() + s->site.start_timeout_ms;
   s->delay_ms = PROBE_FIRST_MS;
   if (begin(s, isolation, plan, &err)) return fail(s, "StartFailed", err.message);
@@ -293,6 +299,7 @@ Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
   Sandbox *s = strcmp(name, folder_name) == 0 ? sandbox_new(site, &what) : NULL;
   if (s) {
     snprintf(s->route, sizeof s->route, "%s", text(o, "route"));
+    if (*text(o, "image")) s->image = str_dup(text(o, "image"));
     s->pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
     s->pid_start = (unsigned long long)json_integer_value(json_object_get(o, "pid_start"));
     /* the number may be another process's by now; with the time it began it is not */

@@ -43,6 +43,8 @@ void sandbox_end(Sandbox *s);
 bool sandbox_starting(const Sandbox *s);
 bool sandbox_ending(const Sandbox *s);
 BackendSandbox sandbox_view(const Sandbox *s);
+/* Whether it runs, or may run, on this image. */
+bool sandbox_uses_image(const Sandbox *s, const char *digest);
 /* For the list that its owner keeps. */
 Sandbox **sandbox_next(Sandbox *s);
 /* Stops watching; the sandbox itself lives on. */

@@ -208,6 +208,21 @@ static void live_out_of_memory(void **state) {
   assert_gone();
 }
 
+static void test_uses_its_image(void **state) {
+  use_fake_groups();
+  Sandbox *s = sandbox_new(&w.site, &(BackendSandbox){.ns = "ns", .pool = "p", .id = "a", .epoch = "1", .runtime_class = "test"});
+  SandboxPlan p = {.id = "a", .image = {.digest = "sha256:a"}};
+  assert_false(sandbox_uses_image(s, "sha256:a")); /* it takes what its reference names when it starts */
+  sandbox_start(s, &PLAIN, &p);
+  assert_true(sandbox_uses_image(s, "sha256:a"));
+  assert_false(sandbox_uses_image(s, "sha256:b"));
+  sandbox_forget(s);
+  s = sandbox_load(&w.site, "ns.a");
+  assert_true(sandbox_uses_image(s, "sha256:a"));
+  assert_false(sandbox_uses_image(s, "sha256:b"));
+  sandbox_forget(s);
+}
+
 static void test_launch_fails(void **state) {
   use_fake_groups();
   w.stop_when_ended = true;
@@ -266,6 +281,8 @@ static void test_load_what_lives(void **state) {
   assert_true(v.ready);
   assert_string_equal(v.epoch, "7");
   assert_string_equal(v.route, "unix:/x");
+  /* its record does not say which image: it may be any */
+  assert_true(sandbox_uses_image(s, "sha256:a"));
   sandbox_forget(s);
 }
 
@@ -322,6 +339,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(live_never_ready, setup, teardown),
       cmocka_unit_test_setup_teardown(live_ends_by_itself, setup, teardown),
       cmocka_unit_test_setup_teardown(live_out_of_memory, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_uses_its_image, setup, teardown),
       cmocka_unit_test_setup_teardown(test_launch_fails, setup, teardown),
       cmocka_unit_test_setup_teardown(test_folder_is_for_root, setup, teardown),
       cmocka_unit_test_setup_teardown(test_name_is_used_once, setup, teardown),
