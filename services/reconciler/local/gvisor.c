@@ -51,8 +51,8 @@ static void gvisor_free(Isolation *self) {
 }
 
 /* Runs the runtime's --version in a sandbox whose whole image is the runtime. */
-static bool platform_works(const Gvisor *g, const char *platform, const char *scratch) {
-  CLEANUP(str_freep) char *dir = str_printf("%s/try-gvisor", scratch);
+static bool platform_works(const Gvisor *g, const char *platform, const IsolationSite *site) {
+  CLEANUP(str_freep) char *dir = str_printf("%s/try-gvisor", site->scratch);
   CLEANUP(str_freep) char *rootfs = str_printf("%s/rootfs", dir);
   CLEANUP(str_freep) char *config = str_printf("%s/config.json", dir);
   CLEANUP(str_freep) char *copy = str_printf("%s/runtime", rootfs);
@@ -64,7 +64,7 @@ static bool platform_works(const Gvisor *g, const char *platform, const char *sc
   mkdir(rootfs, 0755);
   FILE *f = fopen(config, "we");
   char *const cp[] = {"/bin/cp", g->runtime, copy, NULL};
-  bool ok = f && isolation_try(cp, 0, TRY_TIMEOUT_MS);
+  bool ok = f && isolation_try(site->cgroups, cp, 0, TRY_TIMEOUT_MS);
   if (f) {
     fputs("{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"/runtime\",\"--version\"],\"cwd\":\"/\"},"
           "\"root\":{\"path\":\"rootfs\",\"readonly\":true},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},"
@@ -73,12 +73,12 @@ static bool platform_works(const Gvisor *g, const char *platform, const char *sc
     fclose(f);
   }
   char *const argv[] = {g->runsc, root, flag, "--network=none", "--ignore-cgroups", "run", bundle, "sandplane-try", NULL};
-  ok = ok && isolation_try(argv, 0, TRY_TIMEOUT_MS);
+  ok = ok && isolation_try(site->cgroups, argv, 0, TRY_TIMEOUT_MS);
   remove_tree(dir);
   return ok;
 }
 
-Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const char *scratch, Error *err) {
+Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err) {
   Gvisor *g = calloc(1, sizeof *g);
   if (!g) abort();
   /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files. The ptrace
@@ -100,7 +100,7 @@ Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runt
   bool chosen = *config->runsc_platform != 0;
   for (size_t i = 0; i < (chosen ? 1 : ARRAY_LEN(platforms)); i++) {
     const char *platform = chosen ? config->runsc_platform : platforms[i];
-    if (!platform_works(g, platform, scratch)) continue;
+    if (!platform_works(g, platform, site)) continue;
     g->platform = str_dup(platform);
     return &g->base;
   }

@@ -33,13 +33,20 @@ struct Isolation {
   void (*free)(Isolation *self);
 };
 
+/* Where an isolation tries itself out. */
+typedef struct IsolationSite {
+  CgroupTree *cgroups;
+  const char *scratch; /* a folder */
+} IsolationSite;
+
 /* Each tries itself out. NULL and err: this machine cannot do it, with the reason. */
-Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const char *scratch, Error *err);
-Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const char *scratch, Error *err);
+Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err);
+Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err);
 
 /* The program's absolute path: given, or found in PATH; NULL: there is none. The caller frees. */
 char *isolation_find_program(const char *given, const char *name);
-/* Runs argv to its end, at most timeout_ms; true when it exits with 0. For trying things out at start. */
-bool isolation_try(char *const *argv, uid_t uid, int64_t timeout_ms);
+/* Runs argv to its end, at most timeout_ms; true when it exits with 0. For trying things out at start. It runs in a
+ * control group of its own, and whatever it leaves behind there is killed. */
+bool isolation_try(CgroupTree *cgroups, char *const *argv, uid_t uid, int64_t timeout_ms);
 
 #endif

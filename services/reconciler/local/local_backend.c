@@ -381,8 +381,9 @@ static int open_all(Local *l, Error *err) {
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
   if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err))) return -1;
   if (!(l->images = image_store_new(l->loop, images, unpack, err))) return -1;
-  l->isolations[0] = isolation_gvisor_new(c, runtime, data, &l->missing[0]);
-  l->isolations[1] = isolation_process_new(c, runtime, data, &l->missing[1]);
+  IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
+  l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);
+  l->isolations[1] = isolation_process_new(c, runtime, &site, &l->missing[1]);
   return 0;
 }
 

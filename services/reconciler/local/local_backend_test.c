@@ -63,12 +63,12 @@ static int setup(void **state) {
   ready = ended = destroyed = 0;
   fixture_folder(box);
   snprintf(bwrap, sizeof bwrap, "%s/bwrap", box);
-  CLEANUP(str_freep) char *script = str_printf("#!/bin/sh\ncase \"$*\" in *--version) exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box);
+  CLEANUP(str_freep) char *script = str_printf("#!/bin/sh\ncase \"$*\" in *--version) rm %s/*/*/try/*; exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box, box);
   fixture_write(box, "bwrap", script);
   fixture_write(box, "program", "");
   snprintf(program, sizeof program, "%s/program", box);
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(box, strlen(box)));
-  cgroup_fixture_group(box, parent, "not-ours");
+  cgroup_fixture_group(box, parent, "try");
   make_image();
   config = (ReconcilerConfig){.data_dir = box,
                               .cgroup_root = box,

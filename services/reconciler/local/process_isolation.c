@@ -138,25 +138,25 @@ static void process_free(Isolation *self) {
 }
 
 /* The same isolation around the runtime's --version. */
-static bool works(const ProcessIsolation *iso) {
+static bool works(const ProcessIsolation *iso, CgroupTree *cgroups) {
   Args a = {.n = 0};
   add(&a, str_dup(iso->bwrap));
   add_isolation(&a);
   add_all(&a, (const char *const[]){"--size", "1048576", "--tmpfs", "/", "--ro-bind", iso->runtime, "/runtime", "--proc", "/proc", "--dev", "/dev",
                                     "--", "/runtime", "--version", NULL});
-  bool ok = isolation_try(a.v, iso->uid, TRY_TIMEOUT_MS);
+  bool ok = isolation_try(cgroups, a.v, iso->uid, TRY_TIMEOUT_MS);
   free_args(&a);
   return ok;
 }
 
-Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const char *scratch, Error *err) {
+Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err) {
   ProcessIsolation *iso = calloc(1, sizeof *iso);
   if (!iso) abort();
   iso->base = (Isolation){.class_name = "process", .extra_memory_bytes = (int64_t)16 << 20, .extra_pids = 8, .launch = launch, .free = process_free};
   iso->runtime = str_dup(runtime);
   iso->uid = (uid_t)config->sandbox_uid;
   iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
-  if (iso->bwrap && works(iso)) return &iso->base;
+  if (iso->bwrap && works(iso, site->cgroups)) return &iso->base;
   if (!iso->bwrap) error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
   else error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here as user %lld (are user namespaces allowed?)", iso->bwrap, (long long)iso->uid);
   process_free(&iso->base);

@@ -26,17 +26,18 @@ static int setup(void **state) {
   Error err;
   fixture_folder(box);
   cgroup_fixture_group(box, "sandplane", "ns.a");
+  cgroup_fixture_group(box, "sandplane", "try");
   CLEANUP(str_freep) char *script = str_printf("#!/bin/sh\n"
-                                               "[ -e %s/run ] || exit 0\n"
+                                               "[ -e %s/run ] || { rm %s/*/sandplane/try/*; exit 0; }\n"
                                                "printf '%%s\\n' \"$@\" >%s/argv\n"
                                                "env >%s/environ\n"
                                                "tr '\\0' '\\n' <&5 >%s/args\n",
-                                               box, box, box, box);
+                                               box, box, box, box, box);
   fixture_write(box, "bwrap", script);
   CLEANUP(str_freep) char *bwrap = str_printf("%s/bwrap", box);
   if (chmod(bwrap, 0755) || !(cgroups = cgroup_tree_new(box, "sandplane", &err))) return -1;
   setenv("SANDPLANE_REDIS_PASSWORD", "hunter2", 1);
-  isolation = isolation_process_new(&(ReconcilerConfig){.bwrap = bwrap}, "/opt/runtime", box, &err);
+  isolation = isolation_process_new(&(ReconcilerConfig){.bwrap = bwrap}, "/opt/runtime", &(IsolationSite){.cgroups = cgroups, .scratch = box}, &err);
   CLEANUP(str_freep) char *run = str_printf("%s/run", box);
   return isolation ? mkdir(run, 0755) : -1;
 }
