@@ -29,7 +29,8 @@ static void test_hashes(void **s) {
       {"{" TUTORIAL "}", "183b01ae", "3af3672d"},
       {"{" ESCAPED "}", "732df17b", "e8af8cbe"},
       /* what is no part of the blueprint */
-      {"{" PAUSE ",'networkPolicyManagement':'Unmanaged','envVarsInjectionPolicy':'Allowed','volumeClaimTemplates':[]}", "777b379c",
+      {"{" PAUSE ",'networkPolicyManagement':'Unmanaged','envVarsInjectionPolicy':'Allowed',"
+       "'volumeClaimTemplates':[]}", "777b379c",
        "ef56b0f7"},
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -55,7 +56,8 @@ static void test_secure_defaults(void **s) {
   static const struct {
     const char *template, *pod_spec, *wanted;
   } CASES[] = {
-      {"{}", "{}", "{'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8','1.1.1.1']}}"},
+      {"{}", "{}", "{'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8',"
+       "'1.1.1.1']}}"},
       {"{}", "{'automountServiceAccountToken':true,'dnsConfig':{'searches':['x']}}",
        "{'automountServiceAccountToken':true,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8','1.1.1.1']}}"},
       {"{}", "{'dnsPolicy':'Default'}", "{'automountServiceAccountToken':false,'dnsPolicy':'Default'}"},
@@ -99,7 +101,8 @@ static void test_staleness(void **s) {
       {T(C("")), T(C("")), false},
       {T(C("")), T(C(",'args':['x']")), true},
       {T(C("")), T(C(",'args':[],'resources':{}")), false},
-      {T(C(",'resources':{'limits':{'memory':'1024Mi','cpu':'0.5'}}")), T(C(",'resources':{'limits':{'memory':'1Gi','cpu':'500m'}}")),
+      {T(C(",'resources':{'limits':{'memory':'1024Mi','cpu':'0.5'}}")),
+       T(C(",'resources':{'limits':{'memory':'1Gi','cpu':'500m'}}")),
        false},
       {T(C(",'resources':{'limits':{'memory':'1Gi'}}")), T(C(",'resources':{'limits':{'memory':'1G'}}")), true},
       /* service: unset is not false */
@@ -108,7 +111,8 @@ static void test_staleness(void **s) {
       /* another template, though of the same content */
       {T(C("")), "{'metadata':{'name':'t2'},'spec':{" C("") "}}", true},
       /* metadata and policies do not count */
-      {T(C("")), T("'podTemplate':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c','image':'i'}]}}"), false},
+      {T(C("")), T("'podTemplate':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c',"
+       "'image':'i'}]}}"), false},
       {T(C("")), T(C("") ",'envVarsInjectionPolicy':'Overrides'"), false},
       /* ... unless they change the secure defaults */
       {T(C("")), T(C("") ",'networkPolicyManagement':'Unmanaged'"), true},
@@ -133,17 +137,19 @@ static void test_staleness_by_label(void **s) {
   KUBE_OWNED json_t *template = quoted("%s", T(C("")));
   char hash[9], change[256];
   blueprint_hash(template, hash);
-  snprintf(change, sizeof change, "{'metadata':{'labels':{'%s':'%s'}},'spec':{'service':true}}", LABEL_TEMPLATE_HASH, hash);
+  snprintf(change, sizeof change, "{'metadata':{'labels':{'%s':'%s'}},'spec':{'service':true}}", LABEL_TEMPLATE_HASH,
+           hash);
   assert_false(differs(T(C("")), T(C("")), change));
   snprintf(change, sizeof change, "{'metadata':{'labels':{'%s':'00000000'}}}", LABEL_TEMPLATE_HASH);
   assert_false(differs(T(C("")), T(C("")), change));
-  snprintf(change, sizeof change, "{'metadata':{'labels':{'%s':'00000000'}},'spec':{'service':true}}", LABEL_TEMPLATE_HASH);
+  snprintf(change, sizeof change, "{'metadata':{'labels':{'%s':'00000000'}},'spec':{'service':true}}",
+           LABEL_TEMPLATE_HASH);
   assert_true(differs(T(C("")), T(C("")), change));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_hashes),    cmocka_unit_test(test_blueprint_of),       cmocka_unit_test(test_secure_defaults),
+      cmocka_unit_test(test_hashes), cmocka_unit_test(test_blueprint_of), cmocka_unit_test(test_secure_defaults),
       cmocka_unit_test(test_staleness), cmocka_unit_test(test_staleness_by_label),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,14 +10,15 @@ static void check_text(const char *value, const char *type, const char *wanted) 
 
 static void test_fields_stand_in_order_and_empty_ones_are_left_out(void **s) {
   check_text("{}", "Container", "{\"resources\":{}}");
-  check_text("{'args':[],'resources':{'limits':{}},'tty':false,'image':'i','name':'n','workingDir':'','env':null}", "Container",
-             "{\"name\":\"n\",\"image\":\"i\",\"resources\":{}}");
+  check_text("{'args':[],'resources':{'limits':{}},'tty':false,'image':'i','name':'n','workingDir':'','env':null}",
+             "Container", "{\"name\":\"n\",\"image\":\"i\",\"resources\":{}}");
   check_text("{'volumeMounts':[{'mountPath':'/x','name':'v','readOnly':false}],'name':'n'}", "Container",
              "{\"name\":\"n\",\"resources\":{},\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/x\"}]}");
 }
 
 static void test_what_go_points_at_is_kept_when_empty(void **s) {
-  check_text("{'securityContext':{},'automountServiceAccountToken':false,'terminationGracePeriodSeconds':0,'hostPID':false}",
+  check_text("{'securityContext':{},'automountServiceAccountToken':false,'terminationGracePeriodSeconds':0,"
+             "'hostPID':false}",
              "PodSpec",
              "{\"terminationGracePeriodSeconds\":0,\"automountServiceAccountToken\":false,\"securityContext\":{}}");
   check_text("{'emptyDir':{},'name':'v'}", "Volume", "{\"name\":\"v\",\"emptyDir\":{}}");
@@ -40,7 +41,8 @@ static void test_maps_are_sorted(void **s) {
 
 static void test_escapes(void **s) {
   check_text("{'command':['a && b > c < d','\\u2028\\u2029\\u202a','\\t\\n\\u0001\\b','\\\\']}", "Container",
-             "{\"command\":[\"a \\u0026\\u0026 b \\u003e c \\u003c d\",\"\\u2028\\u2029\xe2\x80\xaa\",\"\\t\\n\\u0001\\b\",\"\\\\\"],"
+             "{\"command\":[\"a \\u0026\\u0026 b \\u003e c \\u003c d\",\"\\u2028\\u2029\xe2\x80\xaa\","
+             "\"\\t\\n\\u0001\\b\",\"\\\\\"],"
              "\"resources\":{}}");
 }
 
@@ -52,14 +54,15 @@ static void test_quantities_in_place(void **s) {
 
 static void test_quantities(void **s) {
   static const char *const CASES[][2] = {
-      {"0", "0"},         {"0Gi", "0"},      {"1", "1"},          {"1000", "1k"},     {"1500", "1500"},   {"1.5", "1500m"},
-      {"0.5", "500m"},    {"250m", "250m"},  {"1000m", "1"},      {"1024", "1024"},   {"1Gi", "1Gi"},     {"1024Mi", "1Gi"},
-      {"1536Mi", "1536Mi"}, {"0.5Gi", "512Mi"}, {"512", "512"},   {"1e3", "1e3"},     {"10e2", "1e3"},    {"1E", "1E"},
-      {"1000P", "1E"},    {"-2000", "-2k"},  {"+5", "5"},         {"1023", "1023"},   {"0.5Ki", "512"},   {"100n", "100n"},
-      {"1.50", "1500m"},  {"2e0", "2"},      {"12e-3", "12e-3"},  {"1M", "1M"},       {"1000k", "1M"},    {"3Ei", "3Ei"},
+      {"0", "0"}, {"0Gi", "0"}, {"1", "1"}, {"1000", "1k"}, {"1500", "1500"}, {"1.5", "1500m"},
+      {"0.5", "500m"}, {"250m", "250m"}, {"1000m", "1"}, {"1024", "1024"}, {"1Gi", "1Gi"}, {"1024Mi", "1Gi"},
+      {"1536Mi", "1536Mi"}, {"0.5Gi", "512Mi"}, {"512", "512"}, {"1e3", "1e3"}, {"10e2", "1e3"}, {"1E", "1E"},
+      {"1000P", "1E"}, {"-2000", "-2k"}, {"+5", "5"}, {"1023", "1023"}, {"0.5Ki", "512"}, {"100n", "100n"},
+      {"1.50", "1500m"}, {"2e0", "2"}, {"12e-3", "12e-3"}, {"1M", "1M"}, {"1000k", "1M"}, {"3Ei", "3Ei"},
       /* not quantities, or beyond what we reckon with */
-      {"", ""},           {"abc", "abc"},    {"1Xi", "1Xi"},      {"1 ", "1 "},       {".", "."},         {"1e", "1e"},
-      {"99999999999999999999999999999999", "99999999999999999999999999999999"},       {"0.0000000001", "0.0000000001"},
+      {"", ""}, {"abc", "abc"}, {"1Xi", "1Xi"}, {"1 ", "1 "}, {".", "."}, {"1e", "1e"},
+      {"99999999999999999999999999999999", "99999999999999999999999999999999"},
+      {"0.0000000001", "0.0000000001"},
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     CLEANUP(str_freep) char *text = blueprint_quantity(CASES[i][0]);

@@ -2,7 +2,9 @@
 
 #include "services/reconciler/kubernetes/objects/claim_rules.h"
 
-#define TEMPLATE "{'spec':{'podTemplate':{'metadata':{'labels':{'sandbox.users.io/team':'a'},'annotations':{'note':'x'}}}}}"
+#define TEMPLATE                                                                \
+  "{'spec':{'podTemplate':{'metadata':{'labels':{'sandbox.users.io/team':'a'}," \
+  "'annotations':{'note':'x'}}}}}"
 
 static void test_rules(void **s) {
   static const struct {
@@ -47,8 +49,8 @@ static void test_rules(void **s) {
   CLEANUP(claim_domains_deinit) ClaimDomains domains;
   claim_domains_parse(&domains, NULL);
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-    KUBE_OWNED json_t *claim = quoted("{'spec':{'additionalPodMetadata':{'labels':%s,'annotations':%s}}}", CASES[i].labels,
-                                      CASES[i].annotations);
+    KUBE_OWNED json_t *claim = quoted("{'spec':{'additionalPodMetadata':{'labels':%s,'annotations':%s}}}",
+                                      CASES[i].labels, CASES[i].annotations);
     ClaimReject reject;
     Error err = {0};
     int r = claim_check_metadata(claim, template, &domains, &reject, &err);

@@ -27,7 +27,8 @@ static void test_expiry(void **s) {
     KUBE_OWNED json_t *claim = quoted("{'spec':{'lifecycle':%s},'status':{%s}}", CASES[i].lifecycle, CASES[i].status);
     int64_t wanted = CASES[i].at ? kube_parse_time(CASES[i].at) : -1, at, now = wanted < 0 ? INT64_MAX : wanted;
     bool expired = claim_expiry(claim, NULL, now, &at);
-    if (expired != (wanted >= 0) || at != wanted) fail_msg("%s %s: %lld", CASES[i].lifecycle, CASES[i].status, (long long)at);
+    if (expired != (wanted >= 0) || at != wanted)
+      fail_msg("%s %s: %lld", CASES[i].lifecycle, CASES[i].status, (long long)at);
     assert_false(claim_expiry(claim, NULL, now - 1, &at));
   }
 }

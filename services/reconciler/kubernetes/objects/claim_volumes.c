@@ -51,7 +51,7 @@ int claim_volumes_apply(json_t *spec, const json_t *claim, const json_t *templat
   if (json_array_size(ours) > 0) {
     if (!may_override && !str_equal(policy, "Allowed"))
       return error_set(err, ERROR_PERMISSION_DENIED, "volume claim templates are disallowed by the template");
-    KUBE_OWNED json_t *merged = theirs ? json_deep_copy(theirs) : json_array();
+    KUBE_OWNED json_t *merged = json_is_array(theirs) ? json_deep_copy(theirs) : json_array();
     if (merge(merged, ours, may_override, err) != 0) return -1;
     json_object_set(spec, "volumeClaimTemplates", merged);
   }

@@ -5,7 +5,8 @@
 
 #define POOL "{'metadata':{'name':'python-sandbox-warmpool','namespace':'ns','uid':'pu','generation':3}}"
 #define OWNER                                                                               \
-  "{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxWarmPool','name':'python-sandbox-warmpool','uid':'pu'," \
+  "{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxWarmPool','name':'python-sandbox-warmpool'," \
+  "'uid':'pu'," \
   "'controller':true,'blockOwnerDeletion':true}"
 #define HASHES                                                                                          \
   "'agents.x-k8s.io/warm-pool-sandbox':'54384ed7','agents.x-k8s.io/sandbox-template-ref-hash':'0572d487'," \
@@ -23,13 +24,17 @@ static void test_member(void **s) {
   KUBE_OWNED json_t *template = template_with("");
   KUBE_OWNED json_t *member = member_build(pool, template, "python-sandbox-warmpool-x7k2p", true);
   assert_json(member,
-              "{'apiVersion':'agents.x-k8s.io/v1beta1','kind':'Sandbox','metadata':{'name':'python-sandbox-warmpool-x7k2p',"
-              "'namespace':'ns','ownerReferences':[" OWNER "],'labels':{" HASHES ",'agents.x-k8s.io/launch-type':'warm',"
+              "{'apiVersion':'agents.x-k8s.io/v1beta1','kind':'Sandbox',"
+              "'metadata':{'name':'python-sandbox-warmpool-x7k2p',"
+              "'namespace':'ns','ownerReferences':[" OWNER "],'labels':{" HASHES ","
+              "'agents.x-k8s.io/launch-type':'warm',"
               "'agents.x-k8s.io/created-by':'controller'},"
               "'annotations':{'agents.x-k8s.io/sandbox-template-ref':'python-runtime-template'}},"
-              "'spec':{'service':true,'podTemplate':{'metadata':{'labels':{" HASHES "},'annotations':{" EVICT ":'true'}},"
+              "'spec':{'service':true,'podTemplate':{'metadata':{'labels':{" HASHES "},"
+              "'annotations':{" EVICT ":'true'}},"
               "'spec':{'containers':[{'name':'pause','image':'registry.k8s.io/pause:3.10'}],"
-              "'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8','1.1.1.1']}}}}}");
+              "'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8',"
+              "'1.1.1.1']}}}}}");
   assert_false(blueprint_differs(member, template));
   assert_true(member_is_adoptable(member));
 }
@@ -57,7 +62,8 @@ static void test_eviction(void **s) {
     KUBE_OWNED json_t *pool = quoted(POOL);
     KUBE_OWNED json_t *template = template_with(CASES[i].metadata);
     KUBE_OWNED json_t *member = member_build(pool, template, "m", CASES[i].eviction);
-    const char *is = kube_annotation(kube_get(member, "spec.podTemplate"), "cluster-autoscaler.kubernetes.io/safe-to-evict");
+    const char *is = kube_annotation(kube_get(member, "spec.podTemplate"),
+                                     "cluster-autoscaler.kubernetes.io/safe-to-evict");
     assert_true(str_equal(is, CASES[i].wanted));
   }
 }
@@ -71,19 +77,25 @@ static void test_adoptable(void **s) {
   } CASES[] = {
       {"'namespace':'ns','ownerReferences':[" OWNER "]," LABELS, true, true},
       {"'namespace':'other','ownerReferences':[" OWNER "]," LABELS, true, false},
-      {"'namespace':'ns','ownerReferences':[" OWNER "],'deletionTimestamp':'2026-01-01T00:00:00Z'," LABELS, false, false},
-      {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/warm-pool-sandbox':'x'}", false, false},
-      {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/sandbox-template-ref-hash':'x'}", false, false},
+      {"'namespace':'ns','ownerReferences':[" OWNER "],'deletionTimestamp':'2026-01-01T00:00:00Z'," LABELS, false,
+       false},
+      {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/warm-pool-sandbox':'x'}", false,
+       false},
+      {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/sandbox-template-ref-hash':'x'}",
+       false, false},
       {"'namespace':'ns'," LABELS, false, false},
       /* another version of the group; another pool; another kind */
-      {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1alpha1','kind':'SandboxWarmPool',"
+      {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1alpha1',"
+       "'kind':'SandboxWarmPool',"
        "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS, true, true},
-      {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxWarmPool',"
+      {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1',"
+       "'kind':'SandboxWarmPool',"
        "'name':'other','uid':'pu','controller':true}]," LABELS, true, false},
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxClaim',"
        "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS, false, false},
   };
-  KUBE_OWNED json_t *claim = quoted("{'metadata':{'namespace':'ns'},'spec':{'warmPoolRef':{'name':'python-sandbox-warmpool'}}}");
+  KUBE_OWNED json_t *claim = quoted("{'metadata':{'namespace':'ns'},"
+                                    "'spec':{'warmPoolRef':{'name':'python-sandbox-warmpool'}}}");
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *sandbox = quoted("{'metadata':{%s}}", CASES[i].metadata);
     if (member_is_adoptable(sandbox) != CASES[i].adoptable) fail_msg("%s", CASES[i].metadata);
@@ -107,7 +119,8 @@ static void test_pool_status(void **s) {
                       "'observedGeneration':3}");
   KUBE_OWNED json_t *patch = member_pool_status_patch(pool, status);
   assert_json(kube_get(patch, "status"), "{'replicas':4,'readyReplicas':0,"
-                                         "'selector':'agents.x-k8s.io/warm-pool-sandbox=54384ed7','observedGeneration':3}");
+                                         "'selector':'agents.x-k8s.io/warm-pool-sandbox=54384ed7',"
+                                         "'observedGeneration':3}");
   kube_set(pool, "status", json_incref(status));
   assert_null(member_pool_status_patch(pool, status));
   KUBE_OWNED json_t *later = member_pool_status(pool, 4, 2);

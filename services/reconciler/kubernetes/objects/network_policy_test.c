@@ -13,18 +13,22 @@ static json_t *build(const char *spec) {
 static void test_default(void **s) {
   KUBE_OWNED json_t *policy = build("{}");
   assert_json(policy,
-             "{'apiVersion':'networking.k8s.io/v1','kind':'NetworkPolicy','metadata':{'name':'python-runtime-template-network-policy',"
-             "'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxTemplate',"
+             "{'apiVersion':'networking.k8s.io/v1','kind':'NetworkPolicy',"
+             "'metadata':{'name':'python-runtime-template-network-policy',"
+             "'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1',"
+             "'kind':'SandboxTemplate',"
              "'name':'python-runtime-template','uid':'tu','controller':true,'blockOwnerDeletion':true}]},"
              "'spec':{" SELECTOR ",'policyTypes':['Ingress','Egress'],"
-             "'ingress':[{'from':[{'namespaceSelector':{'matchLabels':{'kubernetes.io/metadata.name':'agent-sandbox-system'}},"
+             "'ingress':[{'from':["
+              "{'namespaceSelector':{'matchLabels':{'kubernetes.io/metadata.name':'agent-sandbox-system'}},"
              "'podSelector':{'matchLabels':{'app':'sandbox-router'}}}]}],"
              "'egress':[{'to':[{'ipBlock':{'cidr':'0.0.0.0/0','except':['10.0.0.0/8','172.16.0.0/12','192.168.0.0/16',"
              "'169.254.0.0/16']}},{'ipBlock':{'cidr':'::/0','except':['fc00::/7','fe80::/10']}}]}]}}");
 }
 
 static void test_rules_of_the_template(void **s) {
-  KUBE_OWNED json_t *policy = build("{'networkPolicyManagement':'Managed','networkPolicy':{'egress':[{'to':[{'podSelector':{}}]}]}}");
+  KUBE_OWNED json_t *policy = build("{'networkPolicyManagement':'Managed',"
+                                   "'networkPolicy':{'egress':[{'to':[{'podSelector':{}}]}]}}");
   assert_json(kube_get(policy, "spec"), "{" SELECTOR ",'policyTypes':['Ingress','Egress'],'ingress':[],"
                                         "'egress':[{'to':[{'podSelector':{}}]}]}");
 }
