@@ -6,9 +6,23 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
+/* New reference: the claim as its v1alpha1 client wrote it, or NULL. */
+static json_t *origin_of(const json_t *claim) {
+  const char *state = kube_annotation(claim, ANNOTATION_V1ALPHA1_CLAIM);
+  return state ? json_loads(state, 0, NULL) : NULL;
+}
+
+static bool names_shadow_pool(const json_t *claim) {
+  const char *pool = kube_text(claim, "spec.warmPoolRef.name");
+  return pool && str_starts_with(pool, SHADOW_POOL_PREFIX);
+}
+
 bool claim_needs_cold(const json_t *claim) {
-  return json_array_size(kube_get(claim, "spec.env")) > 0 ||
-         json_array_size(kube_get(claim, "spec.volumeClaimTemplates")) > 0;
+  if (json_array_size(kube_get(claim, "spec.env")) > 0) return true;
+  if (json_array_size(kube_get(claim, "spec.volumeClaimTemplates")) > 0) return true;
+  if (!names_shadow_pool(claim)) return false;
+  KUBE_OWNED json_t *origin = origin_of(claim);
+  return str_equal(kube_text(origin, "spec.warmpool"), "none");
 }
 
 /* ---- expiry ---- */
@@ -43,16 +57,18 @@ const char *claim_assigned_name(const json_t *claim) {
 
 bool claim_is_v1alpha1_origin(const json_t *claim, bool pool_exists) {
   if (kube_annotation(claim, ANNOTATION_V1ALPHA1_CLAIM)) return true;
-  const char *pool = kube_text(claim, "spec.warmPoolRef.name");
-  return !pool_exists && pool && str_starts_with(pool, SHADOW_POOL_PREFIX);
+  return !pool_exists && names_shadow_pool(claim);
+}
+
+bool claim_takes_any_pool(const json_t *claim, bool pool_exists) {
+  return names_shadow_pool(claim) && claim_is_v1alpha1_origin(claim, pool_exists);
 }
 
 char *claim_template_of_origin(const json_t *claim) {
-  const char *state = kube_annotation(claim, ANNOTATION_V1ALPHA1_CLAIM);
-  KUBE_OWNED json_t *origin = state ? json_loads(state, 0, NULL) : NULL;
+  KUBE_OWNED json_t *origin = origin_of(claim);
   const char *name = kube_text(origin, "spec.sandboxTemplateRef.name");
   if (!str_empty(name)) return str_dup(name);
-  const char *pool = kube_text(claim, "spec.warmPoolRef.name");
-  if (!pool || !str_starts_with(pool, SHADOW_POOL_PREFIX) || !pool[strlen(SHADOW_POOL_PREFIX)]) return NULL;
-  return str_dup(pool + strlen(SHADOW_POOL_PREFIX));
+  if (!names_shadow_pool(claim)) return NULL;
+  name = kube_text(claim, "spec.warmPoolRef.name") + strlen(SHADOW_POOL_PREFIX);
+  return *name ? str_dup(name) : NULL;
 }

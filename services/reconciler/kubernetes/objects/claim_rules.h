@@ -27,7 +27,7 @@ int claim_check_metadata(const json_t *claim, const json_t *template, const Clai
                          ClaimReject *ret_reject, Error *err) MUST_CHECK;
 /* Whether it asks for anything at all: with an unreadable template that is an error. */
 bool claim_has_metadata(const json_t *claim);
-/* env or volumeClaimTemplates: no pool has such a sandbox. */
+/* env or volumeClaimTemplates, which no pool's sandbox has, or warmpool "none" of a v1alpha1 claim. */
 bool claim_needs_cold(const json_t *claim);
 /* Whether it has expired. conditions: where to look for Finished; NULL: the claim's own. *ret_at_ms: when it
  * will, -1: never. */
@@ -40,6 +40,8 @@ const char *claim_assigned_name(const json_t *claim);
 /* Written by a v1alpha1 client, which names a template and expects a Sandbox with the claim's name. pool_exists:
  * whether the pool of warmPoolRef does. */
 bool claim_is_v1alpha1_origin(const json_t *claim, bool pool_exists);
+/* Such a claim without a pool of its own ("default"): any pool of its template in the namespace will do. */
+bool claim_takes_any_pool(const json_t *claim, bool pool_exists);
 /* The template that such a claim named, malloc'ed; NULL: it is not to be known. */
 char *claim_template_of_origin(const json_t *claim);
 

@@ -3,6 +3,7 @@
 
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/blueprint.h"
+#include "services/reconciler/kubernetes/objects/claim_rules.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 typedef struct Hashes {
@@ -57,8 +58,14 @@ bool member_is_adoptable(const json_t *sandbox) {
 
 bool member_is_adoptable_by(const json_t *sandbox, const json_t *claim) {
   const char *pool = kube_text(claim, "spec.warmPoolRef.name");
-  return member_is_adoptable(sandbox) && str_equal(kube_namespace(sandbox), kube_namespace(claim)) && pool &&
-         str_equal(kube_text(kube_controller(sandbox), "name"), pool);
+  if (!pool || !member_is_adoptable(sandbox)) return false;
+  if (!str_equal(kube_namespace(sandbox), kube_namespace(claim))) return false;
+  if (str_equal(kube_text(kube_controller(sandbox), "name"), pool)) return true;
+  if (!claim_takes_any_pool(claim, false)) return false;
+  CLEANUP(str_freep) char *template = claim_template_of_origin(claim);
+  char hash[9];
+  kube_name_hash(template ? template : "", hash);
+  return template && str_equal(kube_label(sandbox, LABEL_TEMPLATE_REF_HASH), hash);
 }
 
 bool member_is_ready(const json_t *sandbox) {

@@ -104,6 +104,25 @@ static void test_adoptable(void **s) {
   assert_false(member_is_adoptable(NULL));
 }
 
+/* Claims that name a template, not a pool. */
+static void test_adoptable_from_any_pool(void **s) {
+  static const struct {
+    const char *pool_ref;
+    bool adoptable;
+  } CASES[] = {
+      {"shadow-pool-python-runtime-template", true}, {"shadow-pool-other", false}, {"shadow-pool-", false},
+      {"other", false}, {"python-sandbox-warmpool", true},
+  };
+  KUBE_OWNED json_t *pool = quoted(POOL);
+  KUBE_OWNED json_t *template = template_with("");
+  KUBE_OWNED json_t *member = member_build(pool, template, "m", true);
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    KUBE_OWNED json_t *claim =
+        quoted("{'metadata':{'namespace':'ns'},'spec':{'warmPoolRef':{'name':'%s'}}}", CASES[i].pool_ref);
+    if (member_is_adoptable_by(member, claim) != CASES[i].adoptable) fail_msg("%s", CASES[i].pool_ref);
+  }
+}
+
 static void test_ready(void **s) {
   KUBE_OWNED json_t *ready = quoted("{'status':{'conditions':[{'type':'Ready','status':'True'}]}}");
   KUBE_OWNED json_t *unready = quoted("{'status':{'conditions':[{'type':'Ready','status':'False'}]}}");
@@ -130,8 +149,13 @@ static void test_pool_status(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_member),    cmocka_unit_test(test_generated_name), cmocka_unit_test(test_eviction),
-      cmocka_unit_test(test_adoptable), cmocka_unit_test(test_ready),          cmocka_unit_test(test_pool_status),
+      cmocka_unit_test(test_member),
+      cmocka_unit_test(test_generated_name),
+      cmocka_unit_test(test_eviction),
+      cmocka_unit_test(test_adoptable),
+      cmocka_unit_test(test_adoptable_from_any_pool),
+      cmocka_unit_test(test_ready),
+      cmocka_unit_test(test_pool_status),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
