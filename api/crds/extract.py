@@ -95,16 +95,21 @@ class Cut:
         return out
 
 
-def main(args):
-    where = pathlib.Path(args[0]) if args else folder()
+def extract(where):
+    """The text of kubernetes.json and how many definitions it has."""
     cut = Cut(load(where))
     for root in ROOTS:
         (full,) = [f for f in cut.definitions if f.startswith("io.k8s.api.") and f.rsplit(".", 1)[-1] == root]
         cut.ref(full)
-    target = pathlib.Path(__file__).resolve().parent / "kubernetes.json"
     lines = [f'"{name}": {json.dumps(schema, sort_keys=True)}' for name, schema in sorted(cut.done.items())]
-    target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    print(f"{target}: {len(lines)} definitions of {VERSION}")
+    return "{\n" + ",\n".join(lines) + "\n}\n", len(lines)
+
+
+def main(args):
+    target = pathlib.Path(__file__).resolve().parent / "kubernetes.json"
+    written, count = extract(pathlib.Path(args[0]) if args else folder())
+    target.write_text(written)
+    print(f"{target}: {count} definitions of {VERSION}")
 
 
 if __name__ == "__main__":

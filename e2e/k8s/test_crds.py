@@ -14,9 +14,8 @@ import uuid
 
 import pytest
 import yaml
+from harness.cluster import Cluster
 from harness.until import until
-
-Cluster = pytest.importorskip("harness.cluster").Cluster
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GROUP = "agents.x-k8s.io"
@@ -42,6 +41,7 @@ def generated(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bare_cluster():
     c = Cluster("crds", control_plane_only=True)
+    c.down()
     c.up()
     try:
         yield c
@@ -104,6 +104,13 @@ def refused(cluster, *args, **kw):
 
 
 # ---- the definitions ----
+
+
+def test_the_types_of_kubernetes_are_those_of_its_release():
+    sys.path.insert(0, str(ROOT / "api/crds"))
+    import extract
+
+    assert extract.extract(extract.folder())[0] == (ROOT / "api/crds/kubernetes.json").read_text()
 
 
 def test_they_are_established(cluster):
