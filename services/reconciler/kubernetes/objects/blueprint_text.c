@@ -182,8 +182,7 @@ char *blueprint_quantity(const char *text) {
   if (q.nano == 0) return str_dup("0");
   __int128 v = q.nano;
   size_t i = 0;
-  if (q.format == QUANTITY_BINARY && (v >= 1024 * unit || v <= -1024 * unit)) {
-    if (v % unit != 0) return str_dup(text);
+  if (q.format == QUANTITY_BINARY && (v >= 1024 * unit || v <= -1024 * unit) && v % unit == 0) {
     for (v /= unit; v % 1024 == 0 && i + 1 < ARRAY_LEN(BINARY); i++) v /= 1024;
     return v == (int64_t)v ? str_printf("%lld%s", (long long)v, BINARY[i]) : str_dup(text);
   }
