@@ -140,6 +140,36 @@ void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *
   state_call_script(call, STATE_SCRIPT(gone));
 }
 
+static void restore_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  Error why;
+  if (!err && reply->integer == -1) {
+    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is held by another claim", call->id);
+    err = &why;
+  } else if (!err && reply->integer == -2) {
+    error_set(&why, ERROR_NOT_FOUND, "pool \"%s\" not found", call->pool);
+    err = &why;
+  }
+  state_done(call, reply, err);
+}
+
+void state_restore(State *s, const SandboxRecord *held, StateDoneFn fn, void *arg) {
+  StateCall *call = SANDBOX_CALL(s, held->ns, held->id, restore_done, fn, arg);
+  if (!call)
+    return;
+  state_call_now(call);
+  state_call_str(call, held->id);
+  state_call_str(call, held->uid);
+  state_call_str(call, held->template_name);
+  state_call_str(call, held->template_hash);
+  state_call_str(call, held->route);
+  state_call_str(call, held->runtime_class);
+  Error err;
+  if (state_call_pairs(call, "labels", held->labels, held->n_labels, &err))
+    return state_call_fail(call, &err);
+  state_call_int(call, held->expire_ms);
+  state_call_script(call, STATE_SCRIPT(restore));
+}
+
 static void register_done(StateCall *call, const RedisReply *reply, const Error *err) {
   Error why;
   if (!err && strcmp(reply->str, "NOPOOL") == 0) {

@@ -1,0 +1,23 @@
+-- The world says who holds a sandbox, and the data set may not know: after it was lost, or when the claim was
+-- never made here.
+--
+-- ARGV: time, id, uid, template, template hash, route, runtime class, labels JSON, expire ms
+-- Replies: 0 as it was, 1 restored, -1 another claim holds it here, -2 there is no such pool.
+-- Invariant: a sandbox that the world gave away is in no ready set afterwards, and nobody who has it loses it.
+local now, id, uid = time(ARGV[1]), ARGV[2], ARGV[3]
+local sb = key('sb:' .. id)
+local state = field(id, 'state')
+if state == '3' or state == '4' or state == '5' then return field(id, 'uid') == uid and 0 or -1 end
+if redis.call('EXISTS', KEYS[1]) == 0 then return -2 end
+redis.call('HSET', sb, 'state', '3', 'route', ARGV[6], 'class', ARGV[7])
+redis.call('ZREM', key('creating'), id)
+redis.call('ZREM', key('ready'), id)
+if not state then redis.call('HSET', sb, 'template', ARGV[4], 'hash', ARGV[5], 'create_ms', int(now), 'ready_ms', int(now)) end
+redis.call('HSET', sb, 'uid', uid, 'labels', ARGV[8], 'env', '{}', 'claim_ms', int(now), 'expire_ms', ARGV[9], 'idle_ms', '0', 'active_ms', int(now),
+           'wait_ms', '0', 'request', '')
+redis.call('HSET', key('uids'), uid, id)
+redis.call('ZADD', key('all'), 0, id)
+score_claimed(id)
+event(id, false)
+hint('sp:wake:pools')
+return 1
