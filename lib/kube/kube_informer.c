@@ -268,16 +268,30 @@ KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInform
   KubeInformer *in = calloc(1, sizeof *in);
   if (!in) abort();
   *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(), .listing = json_object()};
+  in->spec.path = str_dup(spec->path);
+  in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
   in->again = loop_timer_new(loop, on_again, in);
   list(in);
   return in;
 }
 
-void kube_informer_free(KubeInformer *in) {
+void *kube_informer_arg(const KubeInformer *in) { return in->spec.arg; }
+
+void kube_informer_stop(KubeInformer *in) {
   if (!in) return;
   if (in->gone) *in->gone = true;
+  in->gone = NULL;
   kube_stream_cancel(in->watch);
+  in->watch = NULL;
+  loop_timer_stop(in->again);
+}
+
+void kube_informer_free(KubeInformer *in) {
+  if (!in) return;
+  kube_informer_stop(in);
   loop_timer_free(in->again);
+  free((char *)in->spec.path);
+  free((char *)in->spec.selector);
   json_decref(in->by_key);
   json_decref(in->items);
   json_decref(in->listing);

@@ -30,8 +30,10 @@ typedef struct KubeInformerSpec {
 } KubeInformerSpec;
 
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec);
-/* Before the client's end. NULL-safe. */
-void kube_informer_free(KubeInformer *informer);
+/* Ends its calls; what is kept can still be read. Before the client is freed. NULL-safe. */
+void kube_informer_stop(KubeInformer *informer);
+void kube_informer_free(KubeInformer *informer); /* NULL-safe */
+void *kube_informer_arg(const KubeInformer *informer);
 bool kube_informer_synced(const KubeInformer *informer);
 
 /* Borrowed; NULL: there is none. */

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/error.h"
-#include "lib/manifest/manifest.h"
 
 typedef struct Backend Backend;
 
@@ -23,6 +23,15 @@ typedef struct BackendSandbox {
   bool ready;
 } BackendSandbox;
 
+/* What a backend makes of a template's manifest; all in the arena it was given. */
+typedef struct BackendTemplate {
+  const char *ns, *name;
+  const char *manifest; /* canonical */
+  const char *hash;
+  const char *runtime_class; /* that would isolate it */
+  const char *image;
+} BackendTemplate;
+
 /* What a backend tells of its own accord. */
 typedef struct BackendEvents {
   /* It runs and passed its readiness probe. */
@@ -31,18 +40,28 @@ typedef struct BackendEvents {
   void (*on_ended)(void *arg, const char *ns, const char *id, const char *reason, const char *message);
   /* What backend_destroy asked for is done; nothing of it is left. */
   void (*on_destroyed)(void *arg, const char *ns, const char *id);
+  /* It may act on the world from now on and has seen all of it; or no longer. A backend that is alone never calls it. */
+  void (*on_lead)(void *arg, bool leads);
 } BackendEvents;
 
 typedef struct BackendOps {
-  /* Whether the template can be honoured here, and the class that would isolate it. -1: FAILED_PRECONDITION
-   * with the path of the field. */
-  int (*check)(Backend *backend, const ManifestTemplate *t, const char **ret_class, Error *err);
-  /* Begins to make one; on_ready or on_ended follows. A name it has already is left alone. */
-  void (*create)(Backend *backend, const BackendSandbox *sandbox, const ManifestTemplate *t);
+  /* Whether the template can be honoured here. -1: INVALID_ARGUMENT or FAILED_PRECONDITION with the path of the field. */
+  int (*check)(Backend *backend, const char *manifest, Arena *arena, BackendTemplate *ret_template, Error *err);
+  /* Begins to make one of the canonical manifest; on_ready or on_ended follows. A name it has already is left alone.
+   * -1: the manifest is not one. */
+  int (*create)(Backend *backend, const BackendSandbox *sandbox, const char *manifest, Error *err);
   /* Begins to destroy one, whatever its condition; on_destroyed follows, also when there is none. */
   void (*destroy)(Backend *backend, const char *ns, const char *id);
-  /* Calls fn for each that exists or is being made. */
+  /* Calls fn for each that exists or is being made and that nobody holds by the world's own record. */
   void (*observe)(Backend *backend, void (*fn)(void *arg, const BackendSandbox *sandbox), void *arg);
+  /* Whether the world has it, and its claim where the world knows claims (uid empty: held by nobody). */
+  bool (*exists)(Backend *backend, const char *ns, const char *id, const char *uid);
+  /* The state store answers; same: its data set is the one that was known. Optional. */
+  void (*connected)(Backend *backend, const char *epoch, bool same);
+  /* Whether it acts on the world now. NULL: always. */
+  bool (*leads)(const Backend *backend);
+  /* Gives leadership back; done comes on the loop. Optional. */
+  void (*resign)(Backend *backend, void (*done)(void *arg), void *arg);
   /* Destroys all when kill is set, and waits until it is done (bounded); then frees. */
   void (*free)(Backend *backend, bool kill);
 } BackendOps;

@@ -93,8 +93,18 @@ static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len
   image_import_finish(x->import, x->references, x->n_references, on_imported, x);
 }
 
+/* False: the call was answered. */
+static bool has_store(RpcRequest *request, const Reconciler *r) {
+  if (r->images) return true;
+  Error err;
+  error_set(&err, ERROR_FAILED_PRECONDITION, "the nodes of a cluster get images from their registry");
+  rpc_request_fail(request, &err);
+  return false;
+}
+
 void image_rpc_import(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   Import *x = rpc_request_new(call, service, sizeof *x);
+  if (!has_store(&x->request, service)) return;
   rpc_call_on_cancel(call, on_cancelled, x);
   rpc_call_read(call, on_message, x);
 }
@@ -119,6 +129,7 @@ static void append(void *arg, const ImageInfo *info) {
 void image_rpc_list(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   RpcRequest *request = rpc_request_new(call, service, sizeof *request);
   Reconciler *r = service;
+  if (!has_store(request, r)) return;
   List l = {.arena = request->arena};
   image_store_each(r->images, append, &l);
   Sandplane__V1__ListImagesResponse out = SANDPLANE__V1__LIST_IMAGES_RESPONSE__INIT;

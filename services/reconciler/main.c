@@ -1,8 +1,10 @@
 /* sandplane-reconciler: the outside world. This file only wires the parts. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/str.h"
 #include "services/reconciler/image_rpc.h"
+#include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/local/local_backend.h"
 #include "services/reconciler/reconcile_loop.h"
 #include "services/reconciler/reconciler_metrics.h"
@@ -39,6 +41,24 @@ static void log_class(void *arg, const char *class_name, size_t n) {
             LOG_STR("reason", missing ? missing : ""), LOG_INT("taken_over", (int64_t)n));
 }
 
+static bool is_local(const ReconcilerConfig *config) { return strcmp(config->backend, "local") == 0; }
+
+static int check(const void *config, Error *err) {
+  const ReconcilerConfig *c = config;
+  if (is_local(c)) return local_backend_check_config(config, err);
+  if (strcmp(c->backend, "kubernetes") == 0) return 0;
+  return error_set(err, ERROR_INVALID_ARGUMENT, "--backend: must be local or kubernetes, not \"%s\"", c->backend);
+}
+
+static int start_local(Reconciler *r, Error *err) {
+  r->backend = local_backend_new(r->service->loop, r->config, &RECONCILE_EVENTS, r->loop, err);
+  if (!r->backend) return -1;
+  r->images = local_backend_images(r->backend);
+  local_backend_classes(r->backend, log_class, r->backend);
+  admin_on_scrape(r->service->admin, on_scrape, r);
+  return 0;
+}
+
 static int start(Service *service, Error *err) {
   Reconciler *r = calloc(1, sizeof *r);
   if (!r) abort();
@@ -50,14 +70,24 @@ static int start(Service *service, Error *err) {
   random_uid(replica);
   r->state = state_new(r->redis, replica);
   r->loop = reconcile_loop_new(r);
-  r->backend = local_backend_new(service->loop, r->config, &RECONCILE_EVENTS, r->loop, err);
-  if (!r->backend) return -1;
-  r->images = local_backend_images(r->backend);
-  local_backend_classes(r->backend, log_class, r->backend);
+  if (is_local(r->config)) {
+    if (start_local(r, err) != 0) return -1;
+  } else {
+    r->backend = kubernetes_backend_new(service->loop, r->config, r->state, service->metrics, &RECONCILE_EVENTS, r->loop, err);
+    if (!r->backend) return -1;
+  }
   service_set_ready(service, "the state store does not answer");
   redis_client_on_state(r->redis, on_redis, r);
-  admin_on_scrape(service->admin, on_scrape, r);
   return 0;
+}
+
+static void on_resigned(void *arg) { service_release(arg); }
+
+static void drain(Service *service) {
+  Reconciler *r = service->state;
+  if (!r->backend->ops->resign) return;
+  service_hold(service);
+  r->backend->ops->resign(r->backend, on_resigned, service);
 }
 
 static void stop(Service *service) {
@@ -79,7 +109,9 @@ int main(int argc, char **argv) {
       .methods = METHODS,
       .n_methods = ARRAY_LEN(METHODS),
       .rpc_metric = RECONCILER_METRIC_RPC,
+      .check = check,
       .start = start,
+      .drain = drain,
       .stop = stop,
   };
   return service_main(&spec, argc, argv);

@@ -126,7 +126,15 @@ static void on_destroyed(void *arg, const char *ns, const char *id) {
   tell(told_new(rl, TOLD_GONE, ns, id));
 }
 
-const BackendEvents RECONCILE_EVENTS = {.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed};
+static void on_lead(void *arg, bool leads) {
+  ReconcileLoop *rl = arg;
+  if (rl->stopped) return;
+  if (leads) return reconcile_loop_connected(rl);
+  loop_timer_stop(rl->timer);
+  *rl->epoch = 0;
+}
+
+const BackendEvents RECONCILE_EVENTS = {.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed, .on_lead = on_lead};
 
 /* ---- destroying what is RELEASING ---- */
 
@@ -193,28 +201,28 @@ static void doubt(void *arg, const BackendSandbox *v) {
   state_get(rl->r->state, d->ns, d->id, on_doubt, d);
 }
 
-/* A record of the state: does the world still have it? */
-typedef struct Search {
-  const char *ns, *id;
-  bool found;
-} Search;
+/* ---- a record of the state: does the world still have it? ---- */
 
-static void match(void *arg, const BackendSandbox *v) {
-  Search *s = arg;
-  if (strcmp(v->id, s->id) == 0 && strcmp(v->ns, s->ns) == 0) s->found = true;
+static void on_let_go(void *arg, const Error *err) {}
+
+static void search(ReconcileLoop *rl, const SandboxRecord *rec) {
+  Backend *b = rl->r->backend;
+  /* CREATING ones are asked for again by pools, RELEASING ones are destroyed below */
+  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) return;
+  bool held = rec->state == SANDBOX_CLAIMED;
+  if (b->ops->exists(b, rec->ns, rec->id, held ? rec->uid : "")) return;
+  if (held && b->ops->exists(b, rec->ns, rec->id, "")) {
+    /* the sandbox is there and its claim is not */
+    log_event(LOG_INFO, "claim_gone", LOG_STR("namespace", rec->ns), LOG_STR("sandbox", rec->id));
+    state_release(rl->r->state, rec->ns, rec->id, rec->uid, "ClaimDeleted", on_let_go, NULL);
+  } else {
+    on_ended(rl, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
+  }
 }
 
 static void on_page(void *arg, const SandboxPage *page, const Error *err) {
   PoolLook *l = arg;
-  Backend *b = l->rl->r->backend;
-  for (size_t i = 0; !err && i < page->n_records; i++) {
-    const SandboxRecord *rec = &page->records[i];
-    Search s = {.ns = rec->ns, .id = rec->id};
-    /* CREATING ones are asked for again by pools, RELEASING ones are destroyed below */
-    if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) continue;
-    b->ops->observe(b, match, &s);
-    if (!s.found) on_ended(l->rl, rec->ns, rec->id, "Lost", "the sandbox is no longer on this machine");
-  }
+  for (size_t i = 0; !err && i < page->n_records; i++) search(l->rl, &page->records[i]);
   if (!err && page->next) return state_list(l->rl->r->state, l->ns, l->pool, page->next, LIST_PAGE, on_page, l);
   free(l);
 }
@@ -253,8 +261,10 @@ static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) 
     return;
   }
   if (!same) log_event(LOG_WARN, "epoch_changed", LOG_STR("epoch", epoch), LOG_STR("effect", "every sandbox from before is destroyed"));
+  if (b->ops->leads && !b->ops->leads(b)) return;
   strncpy(rl->epoch, epoch, sizeof rl->epoch - 1);
   service_set_ready(rl->r->service, NULL);
+  if (b->ops->connected) b->ops->connected(b, epoch, same);
   rl->comparing = true;
   b->ops->observe(b, doubt, rl);
   look(rl);
@@ -262,6 +272,8 @@ static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) 
 
 void reconcile_loop_connected(ReconcileLoop *rl) {
   char known[40];
+  Backend *b = rl->r->backend;
+  if (!b || (b->ops->leads && !b->ops->leads(b))) return service_set_ready(rl->r->service, "another replica leads, or the world is not known yet");
   strcpy(known, rl->epoch);
   if (!*known) rl->r->backend->ops->observe(rl->r->backend, note_epoch, known);
   state_epoch(rl->r->state, known, on_epoch, rl);

@@ -12,26 +12,18 @@ void reconciler_rpc_check_template(RpcCall *call, void *service, const uint8_t *
   Reconciler *r = service;
   RpcRequest *request = rpc_request_new(call, r, sizeof *request);
   Error err = {0};
-  Manifest m = {0};
-  const char *class_name = "";
+  BackendTemplate t;
   const Sandplane__Internal__V1__CheckTemplateRequest *in =
       rpc_pb_unpack(&sandplane__internal__v1__check_template_request__descriptor, request->arena, data, len, &err);
-  bool ok = in && manifest_parse(in->manifest, strlen(in->manifest), &m, &err) == 0;
-  if (ok && m.kind != MANIFEST_TEMPLATE) ok = error_field(&err, "kind", "must be SandboxTemplate") == 0;
-  ok = ok && r->backend->ops->check(r->backend, &m.template_, &class_name, &err) == 0;
-  if (!ok) {
-    manifest_deinit(&m);
-    return rpc_request_fail(request, &err);
-  }
+  if (!in || r->backend->ops->check(r->backend, in->manifest, request->arena, &t, &err) != 0) return rpc_request_fail(request, &err);
   Sandplane__Internal__V1__CheckTemplateResponse out = SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_RESPONSE__INIT;
-  out.namespace_ = m.template_.ns;
-  out.name = m.template_.name;
-  out.manifest = m.template_.canonical;
-  out.hash = m.template_.hash;
-  out.runtime_class = (char *)class_name;
-  out.image = m.template_.image;
+  out.namespace_ = (char *)t.ns;
+  out.name = (char *)t.name;
+  out.manifest = (char *)t.manifest;
+  out.hash = (char *)t.hash;
+  out.runtime_class = (char *)t.runtime_class;
+  out.image = (char *)t.image;
   rpc_request_reply(request, &out.base);
-  manifest_deinit(&m);
 }
 
 static bool names_are_sound(const Sandplane__Internal__V1__CreateSandboxesRequest *in, Error *err) {
@@ -47,18 +39,16 @@ void reconciler_rpc_create_sandboxes(RpcCall *call, void *service, const uint8_t
   Reconciler *r = service;
   RpcRequest *request = rpc_request_new(call, r, sizeof *request);
   Error err = {0};
-  Manifest m = {0};
   const char *epoch = reconcile_loop_epoch(r->loop);
   const Sandplane__Internal__V1__CreateSandboxesRequest *in =
       rpc_pb_unpack(&sandplane__internal__v1__create_sandboxes_request__descriptor, request->arena, data, len, &err);
-  bool ok = in && names_are_sound(in, &err) && manifest_parse(in->manifest, strlen(in->manifest), &m, &err) == 0;
-  if (ok && m.kind != MANIFEST_TEMPLATE) ok = error_field(&err, "manifest", "must be a SandboxTemplate") == 0;
+  bool ok = in && names_are_sound(in, &err);
+  if (ok && r->backend->ops->leads && !r->backend->ops->leads(r->backend)) ok = error_set(&err, ERROR_UNAVAILABLE, "another replica leads") == 0;
   if (ok && !epoch) ok = error_set(&err, ERROR_UNAVAILABLE, "the state store has not answered yet") == 0;
   for (size_t i = 0; ok && i < in->n_sandboxes; i++) {
     BackendSandbox b = {.ns = in->namespace_, .pool = in->pool, .id = in->sandboxes[i], .epoch = epoch};
-    r->backend->ops->create(r->backend, &b, &m.template_);
+    ok = r->backend->ops->create(r->backend, &b, in->manifest, &err) == 0;
   }
-  manifest_deinit(&m);
   if (!ok) return rpc_request_fail(request, &err);
   Sandplane__Internal__V1__CreateSandboxesResponse out = SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_RESPONSE__INIT;
   rpc_request_reply(request, &out.base);

@@ -108,12 +108,29 @@ static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, co
   return 0;
 }
 
-static int check(Backend *b, const ManifestTemplate *t, const char **ret_class, Error *err) {
+static int parse(const char *text, Manifest *m, Error *err) {
+  if (manifest_parse(text, strlen(text), m, err)) return -1;
+  if (m->kind == MANIFEST_TEMPLATE) return 0;
+  manifest_deinit(m);
+  return error_field(err, "kind", "must be SandboxTemplate");
+}
+
+static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate *ret, Error *err) {
   const Isolation *isolation;
   SandboxPlan plan;
-  if (plan_of(local_of(b), t, &plan, &isolation, err)) return -1;
-  *ret_class = isolation->class_name;
-  return 0;
+  Manifest m = {0};
+  if (parse(manifest, &m, err)) return -1;
+  const ManifestTemplate *t = &m.template_;
+  int result = plan_of(local_of(b), t, &plan, &isolation, err);
+  if (result == 0)
+    *ret = (BackendTemplate){.ns = arena_strdup(arena, t->ns),
+                             .name = arena_strdup(arena, t->name),
+                             .manifest = arena_strdup(arena, t->canonical),
+                             .hash = arena_strdup(arena, t->hash),
+                             .image = arena_strdup(arena, t->image),
+                             .runtime_class = isolation->class_name};
+  manifest_deinit(&m);
+  return result;
 }
 
 /* ---- the list ---- */
@@ -201,22 +218,25 @@ static void start_queued(Local *l) {
   l->starting_queued = false;
 }
 
-static void create(Backend *b, const BackendSandbox *what, const ManifestTemplate *t) {
+static int create(Backend *b, const BackendSandbox *what, const char *manifest, Error *err) {
   Local *l = local_of(b);
-  Error err;
+  Error why;
   const Isolation *isolation = NULL;
-  if (find(l, what->ns, what->id)) return;
+  if (find(l, what->ns, what->id)) return 0;
   Queued *q = calloc(1, sizeof *q);
   if (!q) abort();
-  /* a copy, because the manifest outlives the call that brought it; it was parsed from this very text */
-  if (manifest_parse(t->canonical, strlen(t->canonical), &q->manifest, &err)) abort();
+  if (parse(manifest, &q->manifest, err)) {
+    free(q);
+    return -1;
+  }
   BackendSandbox own = *what;
-  own.runtime_class = find_isolation(l, t->runtime_class, &isolation, &err) == 0 ? isolation->class_name : "";
+  own.runtime_class = find_isolation(l, q->manifest.template_.runtime_class, &isolation, &why) == 0 ? isolation->class_name : "";
   q->sandbox = sandbox_new(&l->site, &own);
   add(l, q->sandbox);
   *l->queue_tail = q;
   l->queue_tail = &q->next;
   start_queued(l);
+  return 0;
 }
 
 /* One that waits to be started has nothing in the world, but it must leave the line. */
@@ -330,7 +350,10 @@ static void backend_free(Backend *b, bool kill) {
   free(l);
 }
 
-static const BackendOps OPS = {.check = check, .create = create, .destroy = destroy, .observe = observe, .free = backend_free};
+static bool exists(Backend *b, const char *ns, const char *id, const char *uid) { return find(local_of(b), ns, id) != NULL; }
+
+static const BackendOps OPS = {
+    .check = check, .create = create, .destroy = destroy, .observe = observe, .exists = exists, .free = backend_free};
 
 int local_backend_check_config(const void *config, Error *err) {
   const char *wanted = ((const ReconcilerConfig *)config)->default_runtime_class;

@@ -29,7 +29,6 @@ static char box[64], bwrap[80], program[80];
 static Loop *loop;
 static ReconcilerConfig config;
 static Backend *backend;
-static Manifest manifest;
 static int ready, ended, destroyed;
 
 static void on_ready(void *arg, const BackendSandbox *s) { ready++; }
@@ -55,9 +54,10 @@ static void make_image(void) {
   fixture_write(box, "images/references.json", "{\"app:1\":\"sha256:" DIGEST "\"}");
 }
 
+static const char TEMPLATE[] = "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+                               "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\"}]}}}\n";
+
 static int setup(void **state) {
-  static const char TEMPLATE[] = "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
-                                 "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\"}]}}}\n";
   Error err;
   if (geteuid() != 0) return 0;
   ready = ended = destroyed = 0;
@@ -81,10 +81,9 @@ static int setup(void **state) {
                               .max_starting = 1,
                               .start_timeout_ms = 30000};
   loop = loop_new();
-  backend = chmod(bwrap, 0755) ? NULL : local_backend_new(loop, &config, &(BackendEvents){on_ready, on_ended, on_destroyed}, NULL, &err);
+  backend = chmod(bwrap, 0755) ? NULL : local_backend_new(loop, &config, &(BackendEvents){.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed}, NULL, &err);
   /* later, or it would be what an earlier run left */
   cgroup_fixture_group(box, parent, "ns.first");
-  if (manifest_parse(TEMPLATE, strlen(TEMPLATE), &manifest, &err)) abort();
   return backend ? 0 : -1;
 }
 
@@ -93,7 +92,6 @@ static int teardown(void **state) {
   backend->ops->free(backend, false);
   CLEANUP(str_freep) char *pid = fixture_read(box, "pid");
   if (pid && atoi(pid) > 1) kill(atoi(pid), SIGKILL);
-  manifest_deinit(&manifest);
   loop_free(loop);
   remove_tree(box);
   return 0;
@@ -101,7 +99,8 @@ static int teardown(void **state) {
 
 static void create(const char *id) {
   BackendSandbox what = {.ns = "ns", .pool = "p", .id = id, .epoch = "1", .runtime_class = ""};
-  backend->ops->create(backend, &what, &manifest.template_);
+  Error err;
+  assert_int_equal(backend->ops->create(backend, &what, TEMPLATE, &err), 0);
 }
 
 static void count(void *arg, const BackendSandbox *s) { ++*(int *)arg; }

@@ -1,0 +1,264 @@
+/* How a claim gets its Sandbox.
+ *
+ * Who gets a member is decided by one script of the shared state, the same that serves claims through gRPC; the claim's uid makes
+ * asking again safe. Only then are objects written. A claim of a v1alpha1 client names a template and looks for a Sandbox of its own
+ * name: it gets one, and the Pod of the member moves to it (claim_move.c).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/claim_move.h"
+#include "services/reconciler/kubernetes/claim_pass.h"
+#include "services/reconciler/kubernetes/objects/claim_adoption.h"
+#include "services/reconciler/kubernetes/objects/cold_sandbox.h"
+#include "services/reconciler/kubernetes/objects/member.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+
+/* How long a young claim waits for a member that is nearly there, before it gets a cold Sandbox. */
+#define YOUNG_MS 2000
+#define ASK_AGAIN_MS 100
+
+/* ---- what it has ---- */
+
+typedef struct Found {
+  const char *ns;
+  const json_t *sandbox;
+} Found;
+
+static void take_first(void *arg, const json_t *sandbox) {
+  Found *f = arg;
+  if (!f->sandbox && str_equal(kube_namespace(sandbox), f->ns)) f->sandbox = sandbox;
+}
+
+const json_t *claim_bind_sandbox(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->cc->c;
+  const char *uid = kube_uid(claim), *name = kube_text(claim, "status.sandbox.name");
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name);
+  if (sandbox && kube_is_controlled_by(sandbox, uid)) return sandbox;
+  /* bound in an earlier pass that did not come to say so */
+  Found f = {.ns = p->ns};
+  kube_informer_each_of(c->informers[CLUSTER_SANDBOX], uid, take_first, &f);
+  return f.sandbox;
+}
+
+static const json_t *pool_of(Cluster *c, const json_t *claim) {
+  return cluster_get(c, CLUSTER_POOL, kube_namespace(claim), kube_text(claim, "spec.warmPoolRef.name"));
+}
+
+static bool is_v1alpha1(Cluster *c, const json_t *claim) { return claim_is_v1alpha1_origin(claim, pool_of(c, claim) != NULL); }
+
+char *claim_bind_template_name(Cluster *c, const json_t *claim) {
+  const char *name = kube_text(pool_of(c, claim), "spec.sandboxTemplateRef.name");
+  if (name) return str_dup(name);
+  return is_v1alpha1(c, claim) ? claim_template_of_origin(claim) : NULL;
+}
+
+static const json_t *template_of(Cluster *c, const json_t *claim) {
+  CLEANUP(str_freep) char *name = claim_bind_template_name(c, claim);
+  return name ? cluster_get(c, CLUSTER_TEMPLATE, kube_namespace(claim), name) : NULL;
+}
+
+/* ---- writes ---- */
+
+static void on_written(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  if (err) claim_pass_reject(p, CLAIM_FAILED, err);
+  claim_pass_look(p);
+}
+
+/* ---- cold ---- */
+
+static void on_cold(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
+  if (err && err->kind == ERROR_ALREADY_EXISTS) claim_pass_reject(p, CLAIM_CREATE_PENDING, NULL);
+  else if (err) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (!err && claim) {
+    CLEANUP(str_freep) char *note = str_printf("Created Sandbox \"%s\"", p->name);
+    claim_report_event(p, claim, "SandboxProvisioned", "Provisioning", note);
+  }
+  claim_pass_look(p);
+}
+
+static void make_cold(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->cc->c;
+  bool old_client = is_v1alpha1(c, claim);
+  const json_t *template = template_of(c, claim);
+  ClaimReject reject = CLAIM_ACCEPTED;
+  if (!template) {
+    claim_pass_reject(p, pool_of(c, claim) || old_client ? CLAIM_TEMPLATE_NOT_FOUND : CLAIM_POOL_NOT_FOUND, NULL);
+    return claim_pass_look(p);
+  }
+  KUBE_OWNED json_t *sandbox = cold_sandbox_build(claim, template, p->name, old_client, &reject, &p->err);
+  if (!sandbox) {
+    claim_pass_reject(p, reject, NULL);
+    return claim_pass_look(p);
+  }
+  p->was_cold = true;
+  cluster_create(c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_cold, p);
+}
+
+/* ---- warm ---- */
+
+static void on_released(void *arg, const Error *err) {
+  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+}
+
+static void on_read_again(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  if (!err) kube_informer_put(p->cc->c->informers[CLUSTER_SANDBOX], object);
+  else if (err->kind != ERROR_NOT_FOUND) claim_pass_reject(p, CLAIM_FAILED, err);
+  claim_pass_look(p);
+}
+
+typedef struct Adoption {
+  ClaimPass *p;
+  char *sandbox;
+} Adoption;
+
+static void on_adopted(void *arg, json_t *object, const Error *err) {
+  Adoption a = *(Adoption *)arg;
+  free(arg);
+  ClaimPass *p = a.p;
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
+  if (err && err->kind == ERROR_ABORTED) {
+    /* it was changed meanwhile, its status as a rule; it is still ours by the state */
+    cluster_read(p->cc->c, CLUSTER_SANDBOX, p->ns, a.sandbox, on_read_again, p);
+  } else {
+    if (err && err->kind != ERROR_NOT_FOUND) claim_pass_reject(p, CLAIM_FAILED, err);
+    if (!err && claim) {
+      CLEANUP(str_freep) char *note = str_printf("Adopted warm pool Sandbox \"%s\"", a.sandbox);
+      claim_report_event(p, claim, "SandboxAdopted", "Adoption", note);
+    }
+    claim_pass_look(p);
+  }
+  free(a.sandbox);
+}
+
+static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  Cluster *c = p->cc->c;
+  if (is_v1alpha1(c, claim)) return claim_move(p, claim, sandbox, template_of(c, claim));
+  KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, template_of(c, claim));
+  Adoption *a = malloc(sizeof *a);
+  if (!a) abort();
+  *a = (Adoption){p, str_dup(kube_name(sandbox))};
+  cluster_patch(c, CLUSTER_SANDBOX, p->ns, a->sandbox, NULL, patch, on_adopted, a);
+}
+
+static void ask(ClaimPass *p, const json_t *claim);
+
+/* Members of the pool that are still coming up. */
+static void count_unready(void *arg, const json_t *sandbox) {
+  if (!kube_is_deleting(sandbox) && !member_is_ready(sandbox)) ++*(int *)arg;
+}
+
+static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting) {
+  int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(claim, "metadata.creationTimestamp"));
+  if (worth_waiting && age_ms < YOUNG_MS) {
+    p->silent = true;
+    p->again_ms = ASK_AGAIN_MS;
+    return claim_pass_end(p);
+  }
+  make_cold(p, claim);
+}
+
+static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
+  ClaimPass *p = arg;
+  Cluster *c = p->cc->c;
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
+  if ((err && err->kind == ERROR_CANCELLED) || !claim) return claim_pass_end(p);
+  if (err) {
+    /* The state is away: a cold Sandbox needs nothing of it. What it may have granted after all is let go when
+     * state and world are compared. */
+    return without_member(p, claim, true);
+  }
+  if (r->outcome == CLAIM_GRANTED) {
+    const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, r->record->id);
+    if (member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
+    /* it went while it was given */
+    state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
+    p->silent = true;
+    p->again_ms = ASK_AGAIN_MS;
+    return claim_pass_end(p);
+  }
+  if (json_array_size(p->pools) > 0) return ask(p, claim);
+  const json_t *pool = pool_of(c, claim);
+  int unready = 0;
+  if (pool) kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), count_unready, &unready);
+  without_member(p, claim, unready > 0 || (pool && r->outcome == CLAIM_NO_POOL));
+}
+
+static void collect_pool(void *arg, const json_t *pool) { json_array_append(arg, (json_t *)pool); }
+
+/* Of a claim that names a template: every pool of it serves. */
+static json_t *pools_of_template(Cluster *c, const char *ns, const char *template_name) {
+  KUBE_OWNED json_t *all = json_array();
+  json_t *names = json_array(), *pool;
+  size_t i;
+  kube_informer_each(c->informers[CLUSTER_POOL], collect_pool, all);
+  json_array_foreach(all, i, pool) {
+    bool fits = str_equal(kube_namespace(pool), ns) && str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), template_name);
+    if (fits && !kube_is_deleting(pool)) json_array_append_new(names, json_string(kube_name(pool)));
+  }
+  return names;
+}
+
+/* Asks the next pool. */
+static void ask(ClaimPass *p, const json_t *claim) {
+  KUBE_OWNED json_t *name = json_incref(json_array_get(p->pools, 0));
+  if (!name) return make_cold(p, claim);
+  json_array_remove(p->pools, 0);
+  state_claim(p->cc->c->state, &(ClaimRequest){.ns = p->ns, .pool = json_string_value(name), .uid = kube_uid(claim), .request_id = ""}, on_claimed, p);
+}
+
+void claim_bind(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->cc->c;
+  const json_t *template = template_of(c, claim);
+  const json_t *namesake = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
+  ClaimReject reject;
+  if (namesake) {
+    error_set(&p->err, ERROR_FAILED_PRECONDITION,
+              "sandbox \"%s\" is not controlled by claim \"%s\". Please use a different claim name or delete the sandbox manually", p->name, p->name);
+    claim_pass_reject(p, CLAIM_FAILED, NULL);
+    return claim_pass_look(p);
+  }
+  if (claim_check_metadata(claim, template, &p->cc->domains, &reject, &p->err) != 0) {
+    claim_pass_reject(p, reject, NULL);
+    return claim_pass_look(p);
+  }
+  if (claim_needs_cold(claim)) return make_cold(p, claim);
+  json_decref(p->pools);
+  const json_t *pool = pool_of(c, claim);
+  CLEANUP(str_freep) char *template_name = claim_bind_template_name(c, claim);
+  if (is_v1alpha1(c, claim) && template_name) p->pools = pools_of_template(c, p->ns, template_name);
+  else p->pools = pool && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
+  ask(p, claim);
+}
+
+/* ---- keeping it in line ---- */
+
+bool claim_bind_sync(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  Cluster *c = p->cc->c;
+  ClaimReject reject;
+  const json_t *template = template_of(c, claim);
+  if (claim_move_is_open(c, sandbox)) {
+    claim_move_finish(p, sandbox);
+    return true;
+  }
+  if (claim_check_metadata(claim, template, &p->cc->domains, &reject, &p->err) != 0) {
+    claim_pass_reject(p, reject, NULL);
+    return false;
+  }
+  if (!template && claim_has_metadata(claim)) {
+    error_set(&p->err, ERROR_NOT_FOUND, "the template is not readable, and additionalPodMetadata must be checked against it");
+    claim_pass_reject(p, CLAIM_FAILED, NULL);
+    return false;
+  }
+  KUBE_OWNED json_t *patch = claim_sync_patch(claim, sandbox, template);
+  if (patch) cluster_patch(c, CLUSTER_SANDBOX, p->ns, kube_name(sandbox), NULL, patch, on_written, p);
+  return patch != NULL;
+}

@@ -1,0 +1,291 @@
+/* See claim_controller.h. */
+#include "services/reconciler/kubernetes/claim_controller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/claim_pass.h"
+#include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+
+#define LOOKS_MAX 30
+/* Where an installation lists the domains that labels of claims may have. */
+#define DOMAINS_FILE "/etc/sandbox-config/allowed-label-domains"
+
+/* ---- ends ---- */
+
+void claim_pass_reject(ClaimPass *p, ClaimReject reject, const Error *err) {
+  p->reject = reject;
+  if (err) p->err = *err;
+}
+
+void claim_pass_end(ClaimPass *p) {
+  KubeTask *task = p->task;
+  ClaimReject reject = p->reject;
+  int64_t again_ms = p->again_ms, retry_ms = claim_reject_retry_ms(reject);
+  uint32_t wait_ms = p->err.retry_after_ms;
+  if (reject == CLAIM_FAILED && p->err.kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "claim_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("claim", p->name), LOG_ERR(&p->err));
+  json_decref(p->pools);
+  free(p);
+  if (reject == CLAIM_ACCEPTED || claim_reject_is_final(reject)) {
+    if (again_ms > 0) kube_task_done_again(task, again_ms);
+    else kube_task_done(task);
+  } else if (retry_ms > 0) {
+    kube_task_done_again(task, again_ms > 0 && again_ms < retry_ms ? again_ms : retry_ms);
+  } else {
+    kube_task_failed(task, wait_ms);
+  }
+}
+
+/* ---- expiry ---- */
+
+static void on_gone(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) claim_pass_reject(p, CLAIM_FAILED, err);
+  claim_pass_end(p);
+}
+
+static void on_sandbox_gone(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) {
+    claim_pass_reject(p, CLAIM_FAILED, err);
+    return claim_pass_end(p);
+  }
+  claim_pass_look(p);
+}
+
+/* It is marked already: act by its policy. */
+static void clean_up(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->cc->c;
+  const char *policy = claim_shutdown_policy(claim);
+  if (!str_equal(policy, "Retain")) {
+    CLEANUP(str_freep) char *note = str_printf("Deleting Claim (ShutdownPolicy=%s)", policy);
+    claim_report_event(p, claim, "ClaimExpired", "Deleting", note);
+    bool foreground = str_equal(policy, "DeleteForeground");
+    return cluster_delete(c, CLUSTER_CLAIM, claim, foreground ? "Foreground" : "Background", on_gone, p);
+  }
+  const char *name = kube_text(claim, "status.sandbox.name");
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name ? name : p->name);
+  if (sandbox && !kube_is_controlled_by(sandbox, kube_uid(claim))) {
+    error_set(&p->err, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" is not controlled by claim \"%s\"", kube_name(sandbox), p->name);
+    claim_pass_reject(p, CLAIM_NOT_OWNED, NULL);
+  } else if (sandbox && !kube_is_deleting(sandbox)) {
+    return cluster_delete(c, CLUSTER_SANDBOX, sandbox, "Background", on_sandbox_gone, p);
+  }
+  claim_report(p, claim, p->reject == CLAIM_NOT_OWNED ? NULL : sandbox);
+}
+
+static bool is_marked(const json_t *claim) {
+  const json_t *ready = kube_condition(kube_get(claim, "status.conditions"), "Ready");
+  return str_equal(kube_text(ready, "reason"), "ClaimExpired");
+}
+
+/* ---- the pass ---- */
+
+static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
+
+void claim_pass_look(ClaimPass *p) {
+  Cluster *c = p->cc->c;
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
+  if (!claim || kube_is_deleting(claim) || p->err.kind == ERROR_CANCELLED) return claim_pass_end(p);
+  if (++p->looks > LOOKS_MAX) {
+    error_set(&p->err, ERROR_INTERNAL, "no end after %d steps", LOOKS_MAX);
+    claim_pass_reject(p, CLAIM_FAILED, NULL);
+    return claim_pass_end(p);
+  }
+  if (kube_annotation(claim, ANNOTATION_MIRRORED_UID)) {
+    /* the state decides over it; claim_mirror writes what there is to write */
+    const json_t *shown = claim_bind_sandbox(p, claim);
+    if (shown) restore(p, claim, shown);
+    return claim_pass_end(p);
+  }
+  int64_t at_ms, now_ms = clock_wall_ms();
+  p->expired = claim_expiry(claim, NULL, now_ms, &at_ms);
+  if (p->expired && is_marked(claim)) return clean_up(p, claim);
+  const json_t *sandbox = claim_bind_sandbox(p, claim);
+  if (p->expired) {
+    claim_report_event(p, claim, "ClaimExpired", "Claim Expired", "Claim expired");
+    p->again_ms = 1;
+    return claim_report(p, claim, sandbox);
+  }
+  if (at_ms >= 0) p->again_ms = at_ms - now_ms + 1;
+  if (p->reject != CLAIM_ACCEPTED) return claim_report(p, claim, sandbox);
+  if (!sandbox) return claim_bind(p, claim);
+  restore(p, claim, sandbox);
+  if (!claim_bind_sync(p, claim, sandbox)) claim_report(p, claim, sandbox);
+}
+
+static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
+  ClaimPass *p = calloc(1, sizeof *p);
+  if (!p) abort();
+  *p = (ClaimPass){.cc = arg, .task = task};
+  snprintf(p->ns, sizeof p->ns, "%s", ns);
+  snprintf(p->name, sizeof p->name, "%s", name);
+  claim_pass_look(p);
+}
+
+/* ---- the shared state ---- */
+
+static const char *state_uid(const json_t *claim) {
+  const char *mirrored = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
+  return mirrored ? mirrored : kube_uid(claim);
+}
+
+static void on_restored(void *arg, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
+}
+
+/* Once for each claim: what the objects say holds, whether or not the data set knows it. Not waited for: the objects keep
+ * the Sandbox out of every pool as well. */
+static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  const char *uid = kube_uid(claim);
+  char route[80], pool[STATE_NAME_MAX + 1];
+  const char *id = kubernetes_backend_id(sandbox);
+  if (json_object_get(p->cc->restored, uid) || !state_pool_of(id, pool) || !cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool)) return;
+  if (!kubernetes_backend_route(sandbox, route, sizeof route)) return;
+  json_object_set_new(p->cc->restored, uid, json_true());
+  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
+  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
+  int64_t expire_ms = kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime"));
+  state_restore(p->cc->c->state,
+                &(SandboxRecord){.ns = p->ns,
+                                 .id = id,
+                                 .uid = state_uid(claim),
+                                 .template_name = template_name ? template_name : "",
+                                 .template_hash = hash ? hash : "",
+                                 .route = route,
+                                 .runtime_class = class_name ? class_name : "",
+                                 .expire_ms = expire_ms > 0 ? expire_ms : 0},
+                on_restored, NULL);
+}
+
+static void on_released(void *arg, const Error *err) {
+  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+}
+
+static void let_go(ClaimController *cc, const json_t *claim) {
+  const char *name = kube_text(claim, "status.sandbox.name"), *ns = kube_namespace(claim);
+  const char *assigned = claim_assigned_name(claim);
+  const json_t *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
+  const char *id = sandbox ? kubernetes_backend_id(sandbox) : name ? name : assigned;
+  if (id) state_release(cc->c->state, ns, id, state_uid(claim), "ClaimDeleted", on_released, NULL);
+}
+
+bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, const char *uid) {
+  const char *key = json_string_value(json_object_get(cc->by_uid, uid));
+  const json_t *owner = kube_controller(sandbox);
+  bool is_claimed = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM);
+  /* uids of the API server have hyphens, those of gRPC claims have none; of the latter the state alone knows */
+  if (!key) return !strchr(uid, '-') && !is_claimed;
+  const char *slash = strchr(key, '/');
+  CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
+  const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, ns, slash + 1);
+  if (!claim || kube_is_deleting(claim)) return false;
+  const char *name = kube_text(claim, "status.sandbox.name");
+  return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim)) : !name || str_equal(name, kube_name(sandbox));
+}
+
+/* ---- waking ---- */
+
+static void add(void *arg, const json_t *claim) {
+  ClaimController *cc = arg;
+  kube_queue_add(cc->queue, kube_namespace(claim), kube_name(claim));
+}
+
+void claim_controller_on_claim(ClaimController *cc, const json_t *before, const json_t *after) {
+  const json_t *claim = after ? after : before;
+  if (!after) {
+    if (cc->c->synced) let_go(cc, before);
+    json_object_del(cc->by_uid, state_uid(before));
+    json_object_del(cc->restored, kube_uid(before));
+    json_object_del(cc->seen, kube_uid(before));
+    return;
+  }
+  if (!before) {
+    CLEANUP(str_freep) char *key = str_printf("%s/%s", kube_namespace(claim), kube_name(claim));
+    json_object_set_new(cc->by_uid, state_uid(claim), json_string(key));
+  }
+  if (cc->c->synced) add(cc, after);
+}
+
+static bool same(const json_t *a, const json_t *b, const char *path) {
+  const json_t *x = kube_get(a, path), *y = kube_get(b, path);
+  return x == y || json_equal(x, y);
+}
+
+static bool same_condition(const json_t *a, const json_t *b, const char *type) {
+  const json_t *x = kube_condition(kube_get(a, "status.conditions"), type), *y = kube_condition(kube_get(b, "status.conditions"), type);
+  return x == y || json_equal(x, y);
+}
+
+void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, const json_t *after) {
+  const json_t *sandbox = after ? after : before;
+  if (!cc->c->synced || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return;
+  if (before && after && kube_is_deleting(before) == kube_is_deleting(after) && same(before, after, "status.podIPs") && same_condition(before, after, "Ready") &&
+      same_condition(before, after, "Finished"))
+    return;
+  kube_queue_add(cc->queue, kube_namespace(sandbox), kube_text(kube_controller(sandbox), "name"));
+}
+
+typedef struct Waking {
+  ClaimController *cc;
+  const char *ns, *pool;
+  bool bound_too;
+} Waking;
+
+static void wake_claim(void *arg, const json_t *claim) {
+  Waking *w = arg;
+  bool of_pool = str_equal(kube_namespace(claim), w->ns) && (!w->pool || str_equal(kube_text(claim, "spec.warmPoolRef.name"), w->pool));
+  if (of_pool && (w->bound_too || !kube_text(claim, "status.sandbox.name"))) add(w->cc, claim);
+}
+
+void claim_controller_on_pool(ClaimController *cc, const json_t *before, const json_t *after) {
+  const json_t *pool = after ? after : before;
+  if (!cc->c->synced || (before && after && same(before, after, "metadata.generation"))) return;
+  Waking w = {cc, kube_namespace(pool), kube_name(pool), false};
+  kube_informer_each(cc->c->informers[CLUSTER_CLAIM], wake_claim, &w);
+}
+
+/* Claims that could not go on without it; which pools are of it does not matter much, for this is rare. */
+void claim_controller_on_template(ClaimController *cc, const json_t *before, const json_t *after) {
+  if (!cc->c->synced || before) return;
+  Waking w = {cc, kube_namespace(after), NULL, true};
+  kube_informer_each(cc->c->informers[CLUSTER_CLAIM], wake_claim, &w);
+}
+
+void claim_controller_tell_again(ClaimController *cc) {
+  json_object_clear(cc->restored);
+  if (cc->c->synced) kube_informer_each(cc->c->informers[CLUSTER_CLAIM], add, cc);
+}
+
+void claim_controller_lead(ClaimController *cc, bool leads) {
+  kube_queue_pause(cc->queue, !leads);
+  if (leads) claim_controller_tell_again(cc);
+}
+
+ClaimController *claim_controller_new(Cluster *c) {
+  ClaimController *cc = calloc(1, sizeof *cc);
+  if (!cc) abort();
+  *cc = (ClaimController){.c = c, .by_uid = json_object(), .restored = json_object(), .seen = json_object()};
+  CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
+  bool given = kube_config_read_file(DOMAINS_FILE, &b, NULL) == 0;
+  claim_domains_parse(&cc->domains, given ? buf_str(&b) : NULL);
+  cc->queue = kube_queue_new(c->loop, (int)c->config->claim_workers, work, cc);
+  kube_queue_pause(cc->queue, true);
+  return cc;
+}
+
+void claim_controller_free(ClaimController *cc) {
+  if (!cc) return;
+  kube_queue_free(cc->queue);
+  claim_domains_deinit(&cc->domains);
+  json_decref(cc->by_uid);
+  json_decref(cc->restored);
+  json_decref(cc->seen);
+  free(cc);
+}

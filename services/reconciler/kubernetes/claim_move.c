@@ -1,0 +1,109 @@
+/* See claim_move.h. Both Sandboxes are held meanwhile: their controller would take a Pod of another for a conflict. */
+#include "services/reconciler/kubernetes/claim_move.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/cold_sandbox.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/sandbox_controller.h"
+
+typedef struct Move {
+  ClaimPass *p;
+  char *member; /* name of the member and of its Pod */
+} Move;
+
+static void hold(Move *m, bool held) {
+  SandboxController *s = m->p->cc->c->sandboxes;
+  sandbox_controller_hold(s, m->p->ns, m->p->name, held);
+  sandbox_controller_hold(s, m->p->ns, m->member, held);
+}
+
+static void end(Move *m, const Error *err) {
+  ClaimPass *p = m->p;
+  hold(m, false);
+  free(m->member);
+  free(m);
+  if (err) claim_pass_reject(p, CLAIM_FAILED, err);
+  claim_pass_look(p);
+}
+
+static void on_member_gone(void *arg, json_t *object, const Error *err) {
+  Move *m = arg;
+  ClaimPass *p = m->p;
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
+  if (claim) {
+    CLEANUP(str_freep) char *note = str_printf("Adopted warm pool Sandbox \"%s\"", m->member);
+    claim_report_event(p, claim, "SandboxAdopted", "Adoption", note);
+  }
+  end(m, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
+}
+
+static void on_pod_moved(void *arg, json_t *object, const Error *err) {
+  Move *m = arg;
+  Cluster *c = m->p->cc->c;
+  if (err) return end(m, err);
+  const json_t *member = cluster_get(c, CLUSTER_SANDBOX, m->p->ns, m->member);
+  if (!member) return on_member_gone(m, NULL, NULL);
+  cluster_delete(c, CLUSTER_SANDBOX, member, "Background", on_member_gone, m);
+}
+
+static void move_pod(Move *m) {
+  ClaimPass *p = m->p;
+  Cluster *c = p->cc->c;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name), *pod = cluster_get(c, CLUSTER_POD, p->ns, m->member);
+  if (!sandbox || !pod) return end(m, NULL); /* the next look makes the best of it */
+  char hash[9];
+  kube_name_hash(p->name, hash);
+  json_t *owners = json_array();
+  json_array_append_new(owners, kube_owner_reference(AGENTS_V1BETA1, KIND_SANDBOX, p->name, kube_uid(sandbox)));
+  KUBE_OWNED json_t *patch = json_object();
+  kube_set(patch, "metadata.uid", json_string(kube_uid(pod)));
+  kube_set(patch, "metadata.ownerReferences", owners);
+  kube_set_label(patch, LABEL_NAME_HASH, hash);
+  cluster_patch(c, CLUSTER_POD, p->ns, m->member, NULL, patch, on_pod_moved, m);
+}
+
+static void on_made(void *arg, json_t *object, const Error *err) {
+  Move *m = arg;
+  if (err) return end(m, err);
+  move_pod(m);
+}
+
+static Move *move_new(ClaimPass *p, const char *member) {
+  Move *m = malloc(sizeof *m);
+  if (!m) abort();
+  *m = (Move){p, str_dup(member)};
+  hold(m, true);
+  return m;
+}
+
+void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const json_t *template) {
+  ClaimReject reject = CLAIM_ACCEPTED;
+  if (!template) {
+    claim_pass_reject(p, CLAIM_TEMPLATE_NOT_FOUND, NULL);
+    return claim_pass_look(p);
+  }
+  KUBE_OWNED json_t *sandbox = cold_sandbox_build(claim, template, p->name, true, &reject, &p->err);
+  if (!sandbox) {
+    claim_pass_reject(p, reject, NULL);
+    return claim_pass_look(p);
+  }
+  kube_set_annotation(sandbox, ANNOTATION_POD_NAME, kube_name(member));
+  kube_set_label(sandbox, LABEL_LAUNCH_TYPE, "warm");
+  /* what runs is the member: its spec, should the template have changed since */
+  json_t *spec = kube_get(member, "spec.podTemplate.spec");
+  if (spec) kube_set(sandbox, "spec.podTemplate.spec", json_incref(spec));
+  cluster_create(p->cc->c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_made, move_new(p, kube_name(member)));
+}
+
+bool claim_move_is_open(Cluster *c, const json_t *sandbox) {
+  const char *ns = kube_namespace(sandbox), *pod_name = kube_annotation(sandbox, ANNOTATION_POD_NAME);
+  if (!pod_name || str_equal(pod_name, kube_name(sandbox))) return false;
+  const json_t *pod = cluster_get(c, CLUSTER_POD, ns, pod_name), *member = cluster_get(c, CLUSTER_SANDBOX, ns, pod_name);
+  return pod && member && !kube_is_controlled_by(pod, kube_uid(sandbox)) && kube_is_controlled_by(pod, kube_uid(member)) &&
+         kube_controller_is(member, EXTENSIONS_GROUP, KIND_POOL);
+}
+
+void claim_move_finish(ClaimPass *p, const json_t *sandbox) { move_pod(move_new(p, kube_annotation(sandbox, ANNOTATION_POD_NAME))); }

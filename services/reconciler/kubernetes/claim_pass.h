@@ -1,0 +1,60 @@
+/* One pass over one SandboxClaim, as its parts share it: claim_controller (order of things), claim_bind (finding or
+ * making the Sandbox), claim_report (status, annotations, events, metrics).
+ *
+ * As in sandbox_controller: look, do the first thing that is missing, look again.
+ */
+#ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_PASS_H_
+#define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_PASS_H_
+
+#include "services/reconciler/kubernetes/claim_controller.h"
+#include "services/reconciler/kubernetes/objects/claim_reject.h"
+#include "services/reconciler/kubernetes/objects/claim_rules.h"
+
+#define CLAIM_MANAGER "sandboxclaim-controller"
+
+struct ClaimController {
+  Cluster *c;
+  KubeQueue *queue;
+  ClaimDomains domains;
+  json_t *by_uid;   /* claim uid -> "namespace/name" */
+  json_t *restored; /* uids that the shared state has been told of */
+  json_t *seen;     /* claim uid -> when it was first observed, RFC 3339 with nanoseconds */
+};
+
+typedef struct ClaimPass {
+  ClaimController *cc;
+  KubeTask *task;
+  char ns[256], name[256];
+  int looks;
+  /* How it went so far. */
+  ClaimReject reject;
+  Error err;            /* the text of reject */
+  bool may_not_wait;    /* no use asking the pool (again) in this pass */
+  bool was_cold;        /* a cold Sandbox was made in this pass */
+  bool expired;
+  int64_t again_ms;     /* when to look again, 0: no need */
+  bool silent;          /* end without touching the status: it would be wrong in a moment */
+  /* Pools still to be asked, of a claim that names a template only. */
+  json_t *pools;
+} ClaimPass;
+
+/* Looks again: the next thing, or the status. */
+void claim_pass_look(ClaimPass *p);
+/* Ends it as p->reject says. */
+void claim_pass_end(ClaimPass *p);
+void claim_pass_reject(ClaimPass *p, ClaimReject reject, const Error *err);
+
+/* The Sandbox that the claim has; NULL: none yet. */
+const json_t *claim_bind_sandbox(ClaimPass *p, const json_t *claim);
+/* Begins whatever is missing for the claim to have one; it ends in claim_pass_look or claim_pass_end. */
+void claim_bind(ClaimPass *p, const json_t *claim);
+/* Brings the bound Sandbox in line with the claim; true: a write is under way. */
+bool claim_bind_sync(ClaimPass *p, const json_t *claim, const json_t *sandbox);
+/* Name of the template behind the claim, malloc'ed; NULL: not to be known. */
+char *claim_bind_template_name(Cluster *c, const json_t *claim);
+
+/* Writes status, then annotations; ends the pass. */
+void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox);
+void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, const char *action, const char *note);
+
+#endif

@@ -1,0 +1,219 @@
+/* See cluster.h. */
+#include "services/reconciler/kubernetes/cluster.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/reconciler_metrics.h"
+
+/* The name of the reference controller's Lease: it and we never lead at the same time. */
+#define LEASE_NAME "a3317529.agent-sandbox.x-k8s.io"
+/* Pods and Services of Sandboxes; "exists" as a selector. */
+#define OF_SANDBOXES "agents.x-k8s.io%2Fsandbox-name-hash"
+
+static const struct {
+  const char *group_path, *plural, *selector;
+} RESOURCES[CLUSTER_N_RESOURCES] = {
+    [CLUSTER_SANDBOX] = {"/apis/" AGENTS_V1BETA1, "sandboxes", NULL},
+    [CLUSTER_CLAIM] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxclaims", NULL},
+    [CLUSTER_TEMPLATE] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxtemplates", NULL},
+    [CLUSTER_POOL] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxwarmpools", NULL},
+    [CLUSTER_POD] = {"/api/v1", "pods", OF_SANDBOXES},
+    [CLUSTER_SERVICE] = {"/api/v1", "services", OF_SANDBOXES},
+    [CLUSTER_VOLUME_CLAIM] = {"/api/v1", "persistentvolumeclaims", OF_SANDBOXES},
+    [CLUSTER_POLICY] = {"/apis/networking.k8s.io/v1", "networkpolicies", NULL},
+};
+
+/* ---- keeping copies ---- */
+
+typedef struct Kept {
+  Cluster *c;
+  ClusterResource r;
+} Kept;
+
+static void on_change(void *arg, const json_t *before, const json_t *after) {
+  Kept *k = arg;
+  if (k->c->on_change[k->r]) k->c->on_change[k->r](k->c, before, after);
+}
+
+static void judge(Cluster *c) {
+  bool now = c->leads && c->n_unsynced == 0;
+  if (now == c->synced) return;
+  c->synced = now;
+  c->on_lead(c, now);
+}
+
+static void on_synced(void *arg) {
+  Kept *k = arg;
+  log_event(LOG_INFO, "cluster_listed", LOG_STR("resource", RESOURCES[k->r].plural), LOG_INT("objects", (int64_t)kube_informer_count(k->c->informers[k->r])));
+  k->c->n_unsynced--;
+  judge(k->c);
+}
+
+static void on_watch_error(void *arg, const char *path, const Error *err) {
+  log_event(LOG_WARN, "cluster_watch_failed", LOG_STR("path", path), LOG_ERR(err));
+}
+
+/* Who controls it: the second key of what belongs to something. */
+static const char *controller_uid(const json_t *object) { return kube_text(kube_controller(object), "uid"); }
+
+/* Of a Pod only its outside is read: the rest would be most of our memory. */
+static void prune_pod(json_t *pod) {
+  json_t *spec = json_object();
+  const char *node = kube_text(pod, "spec.nodeName");
+  if (node) json_object_set_new(spec, "nodeName", json_string(node));
+  json_object_set_new(pod, "spec", spec);
+  json_t *status = json_object_get(pod, "status");
+  static const char *const UNREAD[] = {"containerStatuses", "initContainerStatuses", "hostIP", "hostIPs", "qosClass", "startTime", "ephemeralContainerStatuses"};
+  for (size_t i = 0; i < ARRAY_LEN(UNREAD); i++) json_object_del(status, UNREAD[i]);
+}
+
+static void on_leadership(void *arg, bool leads) {
+  Cluster *c = arg;
+  log_event(LOG_INFO, "leadership", LOG_BOOL("leads", leads));
+  c->leads = leads;
+  judge(c);
+}
+
+static void on_request_done(void *arg, const char *method, const char *path, long status, int64_t took_us) {
+  Cluster *c = arg;
+  CLEANUP(str_freep) char *code = status ? str_printf("%ld", status) : str_dup("<error>");
+  metrics_add(c->metrics, RECONCILER_METRIC_KUBE_REQUESTS, 1, method, code, NULL);
+}
+
+int cluster_connect(Cluster *c, Error *err) {
+  if (kube_config_load(c->config->kubeconfig, c->config->kube_context, &c->kube_config, err) != 0) return -1;
+  const KubeOptions options = {
+      .user_agent = "sandplane-reconciler",
+      .qps = c->config->kube_api_qps > 0 ? (double)c->config->kube_api_qps : 0,
+      .burst = (int)c->config->kube_api_burst,
+      .on_done = on_request_done,
+      .arg = c,
+  };
+  c->client = kube_client_new(c->loop, c->kube_config, &options, err);
+  return c->client ? 0 : -1;
+}
+
+static Kept *kept_new(Cluster *c, ClusterResource r) {
+  Kept *k = calloc(1, sizeof *k);
+  if (!k) abort();
+  *k = (Kept){c, r};
+  return k;
+}
+
+void cluster_start(Cluster *c) {
+  c->n_unsynced = CLUSTER_N_RESOURCES;
+  for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
+    CLEANUP(str_freep) char *path = str_printf("%s/%s", RESOURCES[r].group_path, RESOURCES[r].plural);
+    c->informers[r] = kube_informer_new(c->loop, c->client,
+                                        &(KubeInformerSpec){.path = path,
+                                                            .selector = RESOURCES[r].selector,
+                                                            .prune = r == CLUSTER_POD ? prune_pod : NULL,
+                                                            .index = controller_uid,
+                                                            .on_change = on_change,
+                                                            .on_synced = on_synced,
+                                                            .on_error = on_watch_error,
+                                                            .arg = kept_new(c, r)});
+  }
+  if (!c->config->leader_elect) return on_leadership(c, true);
+  char host[256], unique[33];
+  if (gethostname(host, sizeof host) != 0) strcpy(host, "unknown");
+  host[sizeof host - 1] = 0;
+  random_uid(unique);
+  CLEANUP(str_freep) char *identity = str_printf("%s_%s", host, unique);
+  const char *ns = *c->config->leader_election_namespace ? c->config->leader_election_namespace : c->kube_config->ns;
+  c->lease = kube_lease_new(c->loop, c->client, ns, LEASE_NAME, identity, on_leadership, c);
+}
+
+void cluster_resign(Cluster *c, void (*done)(void *arg), void *arg) {
+  if (c->lease) return kube_lease_release(c->lease, done, arg);
+  on_leadership(c, false);
+  done(arg);
+}
+
+void cluster_disconnect(Cluster *c) {
+  for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
+    kube_informer_stop(c->informers[r]);
+  }
+  kube_lease_free(c->lease);
+  kube_client_free(c->client);
+  c->client = NULL;
+}
+
+void cluster_deinit(Cluster *c) {
+  for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
+    if (c->informers[r]) free(kube_informer_arg(c->informers[r]));
+    kube_informer_free(c->informers[r]);
+  }
+  kube_config_free(c->kube_config);
+}
+
+const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name) { return kube_informer_get(c->informers[r], ns, name); }
+
+/* ---- writing ---- */
+
+typedef struct Write {
+  Cluster *c;
+  ClusterResource r;
+  KubeDoneFn fn;
+  void *arg;
+} Write;
+
+static void on_written(void *arg, json_t *object, const Error *err) {
+  Write w = *(Write *)arg;
+  free(arg);
+  /* a DELETE may answer a Status, or the object as it was */
+  if (!err && kube_uid(object) && !kube_is_deleting(object)) kube_informer_put(w.c->informers[w.r], object);
+  w.fn(w.arg, object, err);
+}
+
+static void on_deleted(void *arg, json_t *object, const Error *err) {
+  Write w = *(Write *)arg;
+  free(arg);
+  if (!err && kube_is_deleting(object)) kube_informer_put(w.c->informers[w.r], object);
+  w.fn(w.arg, object, err);
+}
+
+static char *path_of(ClusterResource r, const char *ns, const char *name, const char *rest) {
+  return str_printf("%s/namespaces/%s/%s%s%s%s", RESOURCES[r].group_path, ns, RESOURCES[r].plural, name ? "/" : "", name ? name : "", rest);
+}
+
+static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const json_t *body, KubeDoneFn fn, void *arg) {
+  Write *w = malloc(sizeof *w);
+  if (!w) abort();
+  *w = (Write){c, r, fn, arg};
+  kube_request(c->client, &(KubeRequest){.method = method, .path = path, .body = body}, strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
+}
+
+void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager, KubeDoneFn fn, void *arg) {
+  CLEANUP(str_freep) char *query = str_printf("?fieldManager=%s", manager);
+  CLEANUP(str_freep) char *path = path_of(r, ns, NULL, query);
+  send(c, r, "POST", path, body, fn, arg);
+}
+
+void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub, const json_t *patch, KubeDoneFn fn, void *arg) {
+  CLEANUP(str_freep) char *rest = str_printf("%s%s", sub ? "/" : "", sub ? sub : "");
+  CLEANUP(str_freep) char *path = path_of(r, ns, name, rest);
+  send(c, r, "PATCH", path, patch, fn, arg);
+}
+
+void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDoneFn fn, void *arg) {
+  CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
+  send(c, r, "PUT", path, object, fn, arg);
+}
+
+void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn, void *arg) {
+  CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
+  KUBE_OWNED json_t *options = json_pack("{s:s,s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions", "propagationPolicy", propagation,
+                                         "preconditions", "uid", kube_uid(object));
+  send(c, r, "DELETE", path, options, fn, arg);
+}
+
+void cluster_read(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg) {
+  CLEANUP(str_freep) char *path = path_of(r, ns, name, "");
+  kube_request(c->client, &(KubeRequest){.method = "GET", .path = path}, fn, arg);
+}

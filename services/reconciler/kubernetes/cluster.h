@@ -1,0 +1,85 @@
+/* The cluster as the controllers see it: kept copies of its objects, one connection to write through, leadership.
+ *
+ * Every write puts its answer into the kept copy before its callback runs, so that a controller that looks again
+ * sees what it did: a pass is "look, do the first thing that is missing, look again", and is safe to break off
+ * anywhere, because the next one starts from what is there.
+ */
+#ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLUSTER_H_
+#define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLUSTER_H_
+
+#include "lib/base/metrics.h"
+#include "lib/kube/kube_informer.h"
+#include "lib/kube/kube_lease.h"
+#include "lib/kube/kube_queue.h"
+#include "lib/state/state.h"
+#include "services/reconciler/backend.h"
+#include "services/reconciler/config.h"
+
+/* Marks a member with the data set it was made under (backend.h, epoch). */
+#define ANNOTATION_EPOCH "sandplane.dev/epoch"
+/* On the SandboxClaim that shows a claim made through gRPC: that claim's uid. */
+#define ANNOTATION_MIRRORED_UID "sandplane.dev/claim-uid"
+
+typedef enum ClusterResource {
+  CLUSTER_SANDBOX,
+  CLUSTER_CLAIM,
+  CLUSTER_TEMPLATE,
+  CLUSTER_POOL,
+  CLUSTER_POD,
+  CLUSTER_SERVICE,
+  CLUSTER_VOLUME_CLAIM,
+  CLUSTER_POLICY,
+  CLUSTER_N_RESOURCES,
+} ClusterResource;
+
+typedef struct Cluster Cluster;
+
+/* What a controller wants to hear; before or after is NULL for what is new or gone. */
+typedef void (*ClusterChangeFn)(Cluster *c, const json_t *before, const json_t *after);
+
+struct Cluster {
+  Loop *loop;
+  const ReconcilerConfig *config;
+  State *state;
+  Metrics *metrics;
+  KubeConfig *kube_config;
+  KubeClient *client;
+  KubeInformer *informers[CLUSTER_N_RESOURCES];
+  KubeLease *lease;
+  bool leads, synced;
+  int n_unsynced;
+  /* Told of each change of a kind, in this order; set before cluster_start. */
+  ClusterChangeFn on_change[CLUSTER_N_RESOURCES];
+  /* Leadership with complete copies begins (true) or ends. */
+  void (*on_lead)(Cluster *c, bool leads);
+  struct SandboxController *sandboxes;
+  struct ClaimController *claims;
+  struct PoolController *pools;
+  struct TemplateController *templates;
+  struct KubernetesBackend *backend;
+};
+
+/* -1: the kubeconfig. */
+int cluster_connect(Cluster *c, Error *err) MUST_CHECK;
+/* Begins to list and to stand for leader. */
+void cluster_start(Cluster *c);
+/* Gives leadership back; done comes on the loop. */
+void cluster_resign(Cluster *c, void (*done)(void *arg), void *arg);
+/* Ends every call under way with CANCELLED. */
+void cluster_disconnect(Cluster *c);
+/* After all that was waiting for calls has been freed. */
+void cluster_deinit(Cluster *c);
+
+const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name);
+
+/* manager: fieldManager. body is borrowed. */
+void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager, KubeDoneFn fn, void *arg);
+/* Merge patch; sub: "status" or NULL. */
+void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub, const json_t *patch, KubeDoneFn fn, void *arg);
+void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDoneFn fn, void *arg);
+/* Of exactly this object (its uid). propagation: "Background" or "Foreground". NOT_FOUND, and ABORTED when another has its name. */
+void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn, void *arg);
+/* Past the kept copy: for what its selector leaves out. */
+void cluster_read(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg);
+
+#endif

@@ -1,0 +1,356 @@
+/* See kubernetes_backend.h.
+ *
+ * The shared state alone decides who gets a member; the objects follow. So an object of a member that nobody holds carries the
+ * mark of the data set that knows it (ANNOTATION_EPOCH): one of another data set is unproven, and is replaced.
+ */
+#include "services/reconciler/kubernetes/kubernetes_backend.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/claim_controller.h"
+#include "services/reconciler/kubernetes/claim_mirror.h"
+#include "services/reconciler/kubernetes/objects/member.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/pool_controller.h"
+#include "services/reconciler/kubernetes/sandbox_controller.h"
+#include "services/reconciler/kubernetes/template_controller.h"
+
+#define MANAGER "sandboxwarmpool-controller"
+/* A deletion that was asked for is asked for again after this long. */
+#define ASK_AGAIN_MS 30000
+#define RUNTIME_PORT 8888
+
+struct KubernetesBackend {
+  Backend base;
+  Cluster c;
+  BackendEvents events;
+  void *arg;
+  json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
+  char epoch[40];
+  struct ClaimMirror *mirror;
+};
+
+static KubernetesBackend *of(Backend *b) { return (KubernetesBackend *)b; }
+
+static char *key_of(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
+
+/* ---- members ---- */
+
+const char *kubernetes_backend_id(const json_t *sandbox) {
+  /* a claim of a v1alpha1 client has a Sandbox of its own name and the Pod of the member it got */
+  const char *pod = kube_annotation(sandbox, ANNOTATION_POD_NAME);
+  return pod && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? pod : kube_name(sandbox);
+}
+
+bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {
+  const char *ip = json_string_value(json_array_get(kube_get(sandbox, "status.podIPs"), 0));
+  if (ip) snprintf(out, size, strchr(ip, ':') ? "tcp:[%s]:%d" : "tcp:%s:%d", ip, RUNTIME_PORT);
+  return ip != NULL;
+}
+
+const char *kubernetes_backend_epoch(const KubernetesBackend *b) { return *b->epoch ? b->epoch : NULL; }
+
+/* Made for a pool and held by nobody: of a pool object, or of a pool that is none (claims from a template). */
+static bool is_member(const json_t *sandbox) {
+  if (!sandbox || !kube_label(sandbox, LABEL_POOL)) return false;
+  return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) || (!kube_controller(sandbox) && kube_annotation(sandbox, ANNOTATION_EPOCH));
+}
+
+static bool view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]) {
+  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
+  const char *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
+  if (!state_pool_of(kube_name(sandbox), pool)) return false;
+  if (!kubernetes_backend_route(sandbox, route, 80)) *route = 0;
+  *out = (BackendSandbox){
+      .ns = kube_namespace(sandbox),
+      .pool = pool,
+      .id = kube_name(sandbox),
+      .epoch = epoch ? epoch : "",
+      .route = route,
+      .runtime_class = class_name ? class_name : "",
+      .ready = member_is_ready(sandbox) && *route && !kube_is_deleting(sandbox),
+  };
+  return true;
+}
+
+static bool is_ready(const json_t *sandbox) {
+  return is_member(sandbox) && !kube_is_deleting(sandbox) && member_is_ready(sandbox) && json_array_size(kube_get(sandbox, "status.podIPs")) > 0;
+}
+
+static void on_spoiled(void *arg, json_t *object, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "member_not_deleted", LOG_ERR(err));
+}
+
+void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message) {
+  b->events.on_ended(b->arg, kube_namespace(sandbox), kube_name(sandbox), reason, message);
+  if (!kube_is_deleting(sandbox)) cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_spoiled, NULL);
+}
+
+/* Another Sandbox has its Pod by now: only the object of the member goes. */
+static bool has_moved(KubernetesBackend *b, const json_t *member) {
+  const json_t *pod = cluster_get(&b->c, CLUSTER_POD, kube_namespace(member), kube_name(member));
+  const char *owner = kube_text(kube_controller(pod), "uid");
+  return owner && !str_equal(owner, kube_uid(member));
+}
+
+static void tell_gone(KubernetesBackend *b, const json_t *before) {
+  const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
+  CLEANUP(str_freep) char *key = key_of(ns, id);
+  if (json_object_del(b->destroying, key) == 0) b->events.on_destroyed(b->arg, ns, id);
+  else if (!has_moved(b, before)) b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
+}
+
+/* A Pod that ended or is unwell; an error of ours, which may pass, is not. */
+static bool is_unwell(const json_t *sandbox) {
+  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
+  return !str_equal(kube_text(ready, "status"), "True") && !str_equal(kube_text(ready, "reason"), "ReconcilerError");
+}
+
+static void watch_member(KubernetesBackend *b, const json_t *before, const json_t *after) {
+  char route[80], pool[STATE_NAME_MAX + 1];
+  BackendSandbox v;
+  if (!after) {
+    if (is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM)) tell_gone(b, before);
+    return;
+  }
+  if (!is_member(after)) return;
+  if (kube_is_deleting(after)) {
+    CLEANUP(str_freep) char *key = key_of(kube_namespace(after), kube_name(after));
+    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) && !has_moved(b, after))
+      b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted", "its Sandbox object is being deleted");
+  } else if (is_ready(after)) {
+    if (!is_ready(before) && view(after, &v, route, pool)) b->events.on_ready(b->arg, &v);
+  } else if (is_ready(before) && is_unwell(after)) {
+    kubernetes_backend_spoil(b, after, "NotReady", "the sandbox was ready and is no longer");
+  }
+}
+
+/* ---- Backend ---- */
+
+static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate *ret_template, Error *err) {
+  return error_set(err, ERROR_FAILED_PRECONDITION, "templates and pools of a cluster are objects: kubectl apply a SandboxTemplate or SandboxWarmPool");
+}
+
+typedef struct Creation {
+  KubernetesBackend *b;
+  char *ns, *id;
+} Creation;
+
+static void on_created(void *arg, json_t *object, const Error *err) {
+  Creation *x = arg;
+  if (err && (err->kind == ERROR_INVALID_ARGUMENT || err->kind == ERROR_PERMISSION_DENIED || err->kind == ERROR_NOT_FOUND))
+    x->b->events.on_ended(x->b->arg, x->ns, x->id, "CreateRefused", err->message);
+  else if (err && err->kind != ERROR_ALREADY_EXISTS && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "member_not_created", LOG_STR("namespace", x->ns), LOG_STR("sandbox", x->id), LOG_ERR(err)); /* pools orders it again */
+  free(x->ns);
+  free(x->id);
+  free(x);
+}
+
+/* The template as the pool was told of it: what may have changed since would not have the hash of the record. */
+static json_t *template_of(KubernetesBackend *b, const char *ns, const char *name, const char *manifest) {
+  const json_t *there = name ? cluster_get(&b->c, CLUSTER_TEMPLATE, ns, name) : NULL;
+  json_t *template = there ? json_deep_copy(there) : json_pack("{s:{s:s,s:s}}", "metadata", "name", name ? name : "", "namespace", ns);
+  KUBE_OWNED json_t *blueprint = json_loads(manifest, 0, NULL);
+  static const char *const PARTS[] = {"podTemplate", "volumeClaimTemplates", "service"};
+  for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
+    json_t *part = json_object_get(blueprint, PARTS[i]);
+    if (part) json_object_set(json_object_get(template, "spec") ? json_object_get(template, "spec") : template, PARTS[i], part);
+    else json_object_del(json_object_get(template, "spec"), PARTS[i]);
+  }
+  if (!there) kube_set(template, "spec", blueprint ? json_incref(blueprint) : json_object());
+  return template;
+}
+
+static int create(Backend *base, const BackendSandbox *s, const char *manifest, Error *err) {
+  KubernetesBackend *b = of(base);
+  if (!b->c.synced || cluster_get(&b->c, CLUSTER_SANDBOX, s->ns, s->id)) return 0;
+  const json_t *pool = cluster_get(&b->c, CLUSTER_POOL, s->ns, s->pool);
+  bool implicit = !pool && str_starts_with(s->pool, SHADOW_POOL_PREFIX);
+  if (!pool && !implicit) {
+    b->events.on_ended(b->arg, s->ns, s->id, "PoolDeleted", "there is no SandboxWarmPool of this name");
+    return 0;
+  }
+  const char *template_name = implicit ? s->pool + strlen(SHADOW_POOL_PREFIX) : kube_text(pool, "spec.sandboxTemplateRef.name");
+  KUBE_OWNED json_t *template = template_of(b, s->ns, template_name, manifest);
+  KUBE_OWNED json_t *stand_in = json_pack("{s:{s:s,s:s,s:s},s:{s:{s:s}}}", "metadata", "name", s->pool, "namespace", s->ns, "uid", "", "spec",
+                                          "sandboxTemplateRef", "name", template_name);
+  KUBE_OWNED json_t *member = member_build(pool ? pool : stand_in, template, s->id, b->c.config->warm_pool_eviction);
+  kube_set_annotation(member, ANNOTATION_EPOCH, s->epoch);
+  if (implicit) json_object_del(json_object_get(member, "metadata"), "ownerReferences");
+  Creation *x = malloc(sizeof *x);
+  if (!x) abort();
+  *x = (Creation){b, str_dup(s->ns), str_dup(s->id)};
+  cluster_create(&b->c, CLUSTER_SANDBOX, s->ns, member, MANAGER, on_created, x);
+  return 0;
+}
+
+/* The Sandbox object of a member, whoever has it now. */
+static const json_t *find(KubernetesBackend *b, const char *ns, const char *id) {
+  const json_t *sandbox = cluster_get(&b->c, CLUSTER_SANDBOX, ns, id);
+  if (sandbox && !has_moved(b, sandbox)) return sandbox;
+  const json_t *owner = kube_controller(cluster_get(&b->c, CLUSTER_POD, ns, id));
+  return owner ? cluster_get(&b->c, CLUSTER_SANDBOX, ns, kube_text(owner, "name")) : NULL;
+}
+
+static void on_asked(void *arg, json_t *object, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "sandbox_not_deleted", LOG_ERR(err));
+}
+
+static void destroy(Backend *base, const char *ns, const char *id) {
+  KubernetesBackend *b = of(base);
+  if (!b->c.synced) return; /* asked for again, by the timer of the reconcile loop */
+  CLEANUP(str_freep) char *key = key_of(ns, id);
+  const json_t *sandbox = find(b, ns, id);
+  if (!sandbox) {
+    json_object_del(b->destroying, key);
+    return b->events.on_destroyed(b->arg, ns, id);
+  }
+  const json_t *asked = json_object_get(b->destroying, key);
+  int64_t now = clock_mono_ms();
+  if (asked && now - json_integer_value(asked) < ASK_AGAIN_MS) return;
+  json_object_set_new(b->destroying, key, json_integer(now));
+  if (kube_is_deleting(sandbox)) return;
+  const json_t *owner = kube_controller(sandbox);
+  const json_t *claim =
+      kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? cluster_get(&b->c, CLUSTER_CLAIM, ns, kube_text(owner, "name")) : NULL;
+  /* who holds it goes with it: a claim without a sandbox would get another one */
+  if (claim && str_equal(kube_uid(claim), kube_text(owner, "uid")) && !kube_is_deleting(claim)) cluster_delete(&b->c, CLUSTER_CLAIM, claim, "Background", on_asked, NULL);
+  cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_asked, NULL);
+}
+
+typedef struct Observe {
+  KubernetesBackend *b;
+  void (*fn)(void *arg, const BackendSandbox *sandbox);
+  void *arg;
+} Observe;
+
+/* A snapshot: what fn does may change the copies. */
+static void collect(void *arg, const json_t *sandbox) { json_array_append(arg, (json_t *)sandbox); }
+
+static void observe_one(void *arg, const json_t *sandbox) {
+  Observe *o = arg;
+  char route[80], pool[STATE_NAME_MAX + 1];
+  BackendSandbox v;
+  if (is_member(sandbox) && !has_moved(o->b, sandbox) && view(sandbox, &v, route, pool)) o->fn(o->arg, &v);
+}
+
+static void observe(Backend *base, void (*fn)(void *arg, const BackendSandbox *sandbox), void *arg) {
+  KubernetesBackend *b = of(base);
+  Observe o = {b, fn, arg};
+  json_t *sandboxes = json_array();
+  kube_informer_each(b->c.informers[CLUSTER_SANDBOX], collect, sandboxes);
+  size_t i;
+  json_t *sandbox;
+  json_array_foreach(sandboxes, i, sandbox) observe_one(&o, sandbox);
+  json_decref(sandboxes);
+}
+
+static bool exists(Backend *base, const char *ns, const char *id, const char *uid) {
+  KubernetesBackend *b = of(base);
+  const json_t *sandbox = find(b, ns, id);
+  return sandbox && (!*uid || claim_controller_holds(b->c.claims, sandbox, uid));
+}
+
+static void connected(Backend *base, const char *epoch, bool same) {
+  KubernetesBackend *b = of(base);
+  snprintf(b->epoch, sizeof b->epoch, "%s", epoch);
+  if (same) return;
+  template_controller_tell_again(b->c.templates);
+  pool_controller_tell_again(b->c.pools);
+  claim_controller_tell_again(b->c.claims);
+}
+
+static void deinit(Backend *base, bool kill) {
+  KubernetesBackend *b = of(base);
+  cluster_disconnect(&b->c);
+  claim_mirror_free(b->mirror);
+  claim_controller_free(b->c.claims);
+  pool_controller_free(b->c.pools);
+  template_controller_free(b->c.templates);
+  sandbox_controller_free(b->c.sandboxes);
+  cluster_deinit(&b->c);
+  json_decref(b->destroying);
+  free(b);
+}
+
+static bool leads(const Backend *base) { return ((const KubernetesBackend *)base)->c.synced; }
+
+static void resign(Backend *base, void (*done)(void *arg), void *arg) { cluster_resign(&of(base)->c, done, arg); }
+
+static const BackendOps OPS = {.check = check,
+                               .create = create,
+                               .destroy = destroy,
+                               .observe = observe,
+                               .exists = exists,
+                               .connected = connected,
+                               .leads = leads,
+                               .resign = resign,
+                               .free = deinit};
+
+/* ---- wiring ---- */
+
+static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
+  sandbox_controller_on_sandbox(c->sandboxes, before, after);
+  pool_controller_on_sandbox(c->pools, before, after);
+  claim_controller_on_sandbox(c->claims, before, after);
+  if (c->synced) watch_member(c->backend, before, after);
+}
+
+static void on_child(Cluster *c, const json_t *before, const json_t *after) { sandbox_controller_on_child(c->sandboxes, before, after); }
+static void on_claim(Cluster *c, const json_t *before, const json_t *after) { claim_controller_on_claim(c->claims, before, after); }
+
+static void on_template(Cluster *c, const json_t *before, const json_t *after) {
+  template_controller_on_template(c->templates, before, after);
+  claim_controller_on_template(c->claims, before, after);
+}
+
+static void on_pool(Cluster *c, const json_t *before, const json_t *after) {
+  pool_controller_on_pool(c->pools, before, after);
+  claim_controller_on_pool(c->claims, before, after);
+}
+
+static void on_policy(Cluster *c, const json_t *before, const json_t *after) { template_controller_on_policy(c->templates, before, after); }
+
+static void on_lead(Cluster *c, bool leads) {
+  KubernetesBackend *b = c->backend;
+  json_object_clear(b->destroying);
+  template_controller_lead(c->templates, leads);
+  pool_controller_lead(c->pools, leads);
+  sandbox_controller_lead(c->sandboxes, leads);
+  claim_controller_lead(c->claims, leads);
+  claim_mirror_lead(b->mirror, leads);
+  b->events.on_lead(b->arg, leads);
+}
+
+Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics, const BackendEvents *events, void *arg,
+                                Error *err) {
+  KubernetesBackend *b = calloc(1, sizeof *b);
+  if (!b) abort();
+  *b = (KubernetesBackend){.base.ops = &OPS, .events = *events, .arg = arg, .destroying = json_object()};
+  Cluster *c = &b->c;
+  *c = (Cluster){.loop = loop, .config = config, .state = state, .metrics = metrics, .backend = b, .on_lead = on_lead};
+  if (cluster_connect(c, err) != 0) {
+    cluster_deinit(c);
+    json_decref(b->destroying);
+    free(b);
+    return NULL;
+  }
+  const ClusterChangeFn fns[CLUSTER_N_RESOURCES] = {
+      [CLUSTER_SANDBOX] = on_sandbox, [CLUSTER_CLAIM] = on_claim, [CLUSTER_TEMPLATE] = on_template, [CLUSTER_POOL] = on_pool,
+      [CLUSTER_POD] = on_child,       [CLUSTER_SERVICE] = on_child, [CLUSTER_POLICY] = on_policy,
+  };
+  memcpy(c->on_change, fns, sizeof fns);
+  c->sandboxes = sandbox_controller_new(c);
+  c->templates = template_controller_new(c);
+  c->pools = pool_controller_new(c);
+  c->claims = claim_controller_new(c);
+  b->mirror = claim_mirror_new(c);
+  cluster_start(c);
+  return &b->base;
+}

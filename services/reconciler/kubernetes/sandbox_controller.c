@@ -1,0 +1,456 @@
+/* See sandbox_controller.h.
+ *
+ * A pass looks at the kept copies, does the first thing that is missing and looks again when that is answered,
+ * until only the status is left to say. A step that failed is not tried again in the same pass: the others go on, its error is part
+ * of the status, and the pass ends as failed, to be repeated after a pause.
+ */
+#include "services/reconciler/kubernetes/sandbox_controller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/event_recorder.h"
+#include "services/reconciler/kubernetes/objects/pod.h"
+#include "services/reconciler/kubernetes/objects/sandbox_status.h"
+#include "services/reconciler/kubernetes/objects/service.h"
+#include "services/reconciler/kubernetes/objects/volume_claim.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+
+#define MANAGER "sandbox-controller"
+/* Far above what one pass has to write; a pass that does not come to an end is a defect, and is stopped. */
+#define LOOKS_MAX 40
+
+struct SandboxController {
+  Cluster *c;
+  KubeQueue *queue;
+  json_t *held; /* "namespace/name": true */
+};
+
+typedef enum Step { STEP_VOLUMES, STEP_POD, STEP_SERVICE, STEP_REST, N_STEPS } Step;
+static const char *const STEP_NAMES[] = {"volumes", "pod", "service", "sandbox"};
+
+typedef struct Pass {
+  SandboxController *s;
+  KubeTask *task;
+  char ns[256], name[256];
+  Step step;             /* of the write under way */
+  Error failed[N_STEPS]; /* kind ERROR_NONE: not failed */
+  /* Read past the kept copies, because their selector leaves them out; NULL: not read. */
+  json_t *pod_read, *service_read, *volume_read;
+  bool pod_was_read;
+  int looks;
+  /* What the look has seen. */
+  PodChoice choice;
+  bool multiple, service_shown;
+  json_t *status; /* being written */
+  bool marked;
+} Pass;
+
+static void look(Pass *p);
+
+/* ---- the end ---- */
+
+static void finish(Pass *p, int64_t again_ms) {
+  bool failed = false;
+  uint32_t wait_ms = 0;
+  for (size_t i = 0; i < N_STEPS; i++) {
+    const Error *e = &p->failed[i];
+    if (e->kind == ERROR_NONE) continue;
+    failed = true;
+    if (e->retry_after_ms > wait_ms) wait_ms = e->retry_after_ms;
+    if (e->kind != ERROR_CANCELLED)
+      log_event(LOG_WARN, "sandbox_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("sandbox", p->name), LOG_STR("step", STEP_NAMES[i]), LOG_ERR(e));
+  }
+  KubeTask *task = p->task;
+  json_decref(p->pod_read);
+  json_decref(p->service_read);
+  json_decref(p->volume_read);
+  json_decref(p->status);
+  free(p);
+  if (failed) kube_task_failed(task, wait_ms);
+  else if (again_ms > 0) kube_task_done_again(task, again_ms);
+  else kube_task_done(task);
+}
+
+static void now_text(char out[21]) { kube_format_time(clock_wall_ms(), out); }
+
+/* ---- writes ---- */
+
+static void on_step_done(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  /* what is gone already needs no more */
+  if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
+  look(p);
+}
+
+static void on_read(Pass *p, json_t **slot, json_t *object, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
+  json_decref(*slot);
+  *slot = err ? NULL : json_incref(object);
+  look(p);
+}
+
+static void on_pod_read(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  p->pod_was_read = true;
+  on_read(p, &p->pod_read, object, err);
+}
+static void on_service_read(void *arg, json_t *object, const Error *err) { on_read(arg, &((Pass *)arg)->service_read, object, err); }
+static void on_volume_read(void *arg, json_t *object, const Error *err) { on_read(arg, &((Pass *)arg)->volume_read, object, err); }
+
+/* Created, or somebody was first: then what is there is read and judged. */
+static void on_created(Pass *p, ClusterResource r, const char *name, KubeDoneFn read, const Error *err) {
+  if (err && err->kind == ERROR_ALREADY_EXISTS) return cluster_read(p->s->c, r, p->ns, name, read, p);
+  on_step_done(p, NULL, err);
+}
+
+static void on_pod_created(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  on_created(p, CLUSTER_POD, p->name, on_pod_read, err);
+}
+static void on_service_created(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  on_created(p, CLUSTER_SERVICE, p->name, on_service_read, err);
+}
+
+/* Steals the patch. */
+static void patch_sandbox(Pass *p, json_t *patch) {
+  cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, NULL, patch, on_step_done, p);
+  json_decref(patch);
+}
+
+/* ---- steps: true when one began that answers later ---- */
+
+static void on_volume_created(void *arg, json_t *object, const Error *err);
+
+static bool volumes_step(Pass *p, const json_t *sandbox) {
+  Cluster *c = p->s->c;
+  p->step = STEP_VOLUMES;
+  for (size_t i = 0; p->failed[STEP_VOLUMES].kind == ERROR_NONE && i < volume_claim_count(sandbox); i++) {
+    CLEANUP(str_freep) char *name = volume_claim_name(sandbox, i);
+    const json_t *there = cluster_get(c, CLUSTER_VOLUME_CLAIM, p->ns, name);
+    if (!there && str_equal(kube_name(p->volume_read), name)) there = p->volume_read;
+    KUBE_OWNED json_t *patch = NULL;
+    KUBE_OWNED json_t *body = NULL;
+    switch (volume_claim_decide(sandbox, there, &patch, &p->failed[STEP_VOLUMES])) {
+    case VOLUME_CLAIM_CREATE:
+      body = volume_claim_build(sandbox, i);
+      cluster_create(c, CLUSTER_VOLUME_CLAIM, p->ns, body, MANAGER, on_volume_created, p);
+      return true;
+    case VOLUME_CLAIM_ADOPT:
+      cluster_patch(c, CLUSTER_VOLUME_CLAIM, p->ns, name, NULL, patch, on_step_done, p);
+      return true;
+    case VOLUME_CLAIM_NOTHING:
+    case VOLUME_CLAIM_ERROR:
+      break;
+    }
+  }
+  return false;
+}
+
+/* The first claim that is not kept is the one that was just tried. */
+static void on_volume_created(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
+  for (size_t i = 0; err && err->kind == ERROR_ALREADY_EXISTS && i < volume_claim_count(sandbox); i++) {
+    CLEANUP(str_freep) char *name = volume_claim_name(sandbox, i);
+    if (!cluster_get(p->s->c, CLUSTER_VOLUME_CLAIM, p->ns, name)) return cluster_read(p->s->c, CLUSTER_VOLUME_CLAIM, p->ns, name, on_volume_read, p);
+  }
+  on_step_done(p, object, err);
+}
+
+typedef struct Owned {
+  json_t *pods[8]; /* more than one is a condition already */
+  size_t n;
+  const char *ns;
+} Owned;
+
+static void collect_owned(void *arg, const json_t *pod) {
+  Owned *o = arg;
+  if (o->n < ARRAY_LEN(o->pods) && str_equal(kube_namespace(pod), o->ns)) o->pods[o->n++] = (json_t *)pod;
+}
+
+/* False: the Pod under the tracked name has to be read first. */
+static bool choose_pod(Pass *p, const json_t *sandbox) {
+  Cluster *c = p->s->c;
+  Owned owned = {.ns = p->ns};
+  kube_informer_each_of(c->informers[CLUSTER_POD], kube_uid(sandbox), collect_owned, &owned);
+  const char *tracked_name = pod_tracked_name(sandbox);
+  const json_t *tracked = cluster_get(c, CLUSTER_POD, p->ns, tracked_name);
+  if (!tracked && str_equal(kube_name(p->pod_read), tracked_name)) tracked = p->pod_read;
+  bool is_named = kube_annotation(sandbox, ANNOTATION_POD_NAME) != NULL;
+  if (!tracked && owned.n == 0 && !p->pod_was_read && (is_named || pod_is_suspended(sandbox))) return false;
+  p->multiple = pod_choose(sandbox, owned.pods, owned.n, tracked, &p->choice) == POD_MULTIPLE;
+  return true;
+}
+
+static bool act_on_pod(Pass *p, const json_t *sandbox) {
+  Cluster *c = p->s->c;
+  KUBE_OWNED json_t *patch = NULL;
+  KUBE_OWNED json_t *body = NULL;
+  PodAction action = pod_decide(sandbox, &p->choice, &patch, &p->failed[STEP_POD]);
+  json_t *unname = p->choice.drop_name ? pod_name_patch(sandbox, NULL) : NULL;
+  if (unname) {
+    p->failed[STEP_POD] = (Error){0}; /* judged again after it */
+    patch_sandbox(p, unname);
+    return true;
+  }
+  switch (action) {
+  case POD_CREATE:
+    body = pod_build(sandbox);
+    cluster_create(c, CLUSTER_POD, p->ns, body, MANAGER, on_pod_created, p);
+    return true;
+  case POD_PATCH:
+  case POD_ADOPT:
+    cluster_patch(c, CLUSTER_POD, p->ns, kube_name(p->choice.pod), NULL, patch, on_step_done, p);
+    return true;
+  case POD_DELETE:
+    cluster_delete(c, CLUSTER_POD, p->choice.pod, "Background", on_step_done, p);
+    return true;
+  case POD_NOTHING: {
+    bool ours = p->choice.pod && p->choice.ownership == OWNERSHIP_OURS && !pod_is_suspended(sandbox);
+    json_t *name_it = ours ? pod_name_patch(sandbox, kube_name(p->choice.pod)) : NULL;
+    if (name_it) patch_sandbox(p, name_it);
+    return name_it != NULL;
+  }
+  case POD_ERROR:
+    break;
+  }
+  return false;
+}
+
+static bool pod_step(Pass *p, const json_t *sandbox) {
+  p->step = STEP_POD;
+  if (!choose_pod(p, sandbox)) {
+    cluster_read(p->s->c, CLUSTER_POD, p->ns, pod_tracked_name(sandbox), on_pod_read, p);
+    return true;
+  }
+  if (p->multiple || p->failed[STEP_POD].kind != ERROR_NONE) return false;
+  return act_on_pod(p, sandbox);
+}
+
+static const json_t *service_of(Pass *p) {
+  const json_t *there = cluster_get(p->s->c, CLUSTER_SERVICE, p->ns, p->name);
+  return there ? there : p->service_read;
+}
+
+static bool service_step(Pass *p, const json_t *sandbox) {
+  Cluster *c = p->s->c;
+  p->step = STEP_SERVICE;
+  if (p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE) return false;
+  KUBE_OWNED json_t *patch = NULL;
+  KUBE_OWNED json_t *body = NULL;
+  switch (service_decide(sandbox, service_of(p), &patch, &p->service_shown, &p->failed[STEP_SERVICE])) {
+  case SERVICE_CREATE:
+    body = service_build(sandbox);
+    cluster_create(c, CLUSTER_SERVICE, p->ns, body, MANAGER, on_service_created, p);
+    return true;
+  case SERVICE_PATCH:
+    cluster_patch(c, CLUSTER_SERVICE, p->ns, p->name, NULL, patch, on_step_done, p);
+    return true;
+  case SERVICE_ADOPT:
+    cluster_replace(c, CLUSTER_SERVICE, patch, on_step_done, p);
+    return true;
+  case SERVICE_DELETE:
+    cluster_delete(c, CLUSTER_SERVICE, service_of(p), "Background", on_step_done, p);
+    return true;
+  case SERVICE_NOTHING:
+  case SERVICE_ERROR:
+    break;
+  }
+  return false;
+}
+
+/* ---- status ---- */
+
+static void join_errors(const Pass *p, char *out, size_t size) {
+  size_t n = 0;
+  out[0] = 0;
+  for (size_t i = 0; i < N_STEPS; i++) {
+    if (p->failed[i].kind == ERROR_NONE || n >= size) continue;
+    n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "\n" : "", p->failed[i].message);
+  }
+}
+
+static bool was_multiple(const json_t *sandbox) {
+  return str_equal(kube_text(kube_condition(kube_get(sandbox, "status.conditions"), "Ready"), "reason"), "MultiplePods");
+}
+
+static void on_status_written(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  if (err && err->kind != ERROR_NOT_FOUND) p->failed[STEP_REST] = *err;
+  int64_t again_ms = 0;
+  const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
+  if (sandbox) sandbox_expiry(sandbox, clock_wall_ms(), &again_ms);
+  finish(p, p->marked ? 1 : again_ms);
+}
+
+/* Nothing worth a write: the pass is over as well. */
+static void write_status(Pass *p, const json_t *sandbox, const json_t *status) {
+  KUBE_OWNED json_t *patch = sandbox_status_patch(sandbox, status);
+  if (!patch) return on_status_written(p, NULL, NULL);
+  cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, "status", patch, on_status_written, p);
+}
+
+static void say(Pass *p, const json_t *sandbox) {
+  char now[21], errors[2048];
+  now_text(now);
+  join_errors(p, errors, sizeof errors);
+  bool ours = p->choice.pod && p->choice.ownership == OWNERSHIP_OURS;
+  SandboxView v = {
+      .sandbox = sandbox,
+      .pod = ours ? p->choice.pod : NULL,
+      .unowned_pod = ours ? NULL : p->choice.pod,
+      .pod_failed = p->failed[STEP_POD].kind != ERROR_NONE,
+      .n_owned_pods = p->choice.n_owned,
+      .service = p->service_shown ? service_of(p) : NULL,
+      .service_unknown = p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE,
+      .error_text = errors,
+      .cluster_domain = p->s->c->config->cluster_domain,
+      .now = now,
+  };
+  KUBE_OWNED json_t *status = sandbox_status_build(&v);
+  if (p->multiple && !was_multiple(sandbox))
+    event_record(p->s->c, &(EventNote){.about = sandbox,
+                                       .api_version = AGENTS_V1BETA1,
+                                       .kind = KIND_SANDBOX,
+                                       .warning = true,
+                                       .reason = "MultiplePods",
+                                       .action = "Reconciling",
+                                       .note = kube_text(kube_condition(json_object_get(status, "conditions"), "Ready"), "message"),
+                                       .controller = MANAGER});
+  int64_t again_ms;
+  if (sandbox_expiry(sandbox, clock_wall_ms(), &again_ms) == SANDBOX_EXPIRES) {
+    /* its time came while the pass ran */
+    p->marked = true;
+    KUBE_OWNED json_t *expired = sandbox_status_expired(sandbox, status, now);
+    return write_status(p, sandbox, expired);
+  }
+  write_status(p, sandbox, status);
+}
+
+/* ---- expiry ---- */
+
+static void mark_expired(Pass *p, const json_t *sandbox) {
+  char now[21];
+  now_text(now);
+  KUBE_OWNED json_t *status = sandbox_status_expired(sandbox, NULL, now);
+  p->marked = true;
+  p->step = STEP_REST;
+  write_status(p, sandbox, status);
+}
+
+static void on_gone(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) p->failed[STEP_REST] = *err;
+  finish(p, 0);
+}
+
+static void clean_up(Pass *p, const json_t *sandbox) {
+  Cluster *c = p->s->c;
+  char now[21];
+  now_text(now);
+  p->step = STEP_POD;
+  const json_t *pod = cluster_get(c, CLUSTER_POD, p->ns, pod_tracked_name(sandbox));
+  if (pod && kube_is_controlled_by(pod, kube_uid(sandbox)) && !kube_is_deleting(pod) && p->failed[STEP_POD].kind == ERROR_NONE)
+    return cluster_delete(c, CLUSTER_POD, pod, "Background", on_step_done, p);
+  p->step = STEP_SERVICE;
+  const json_t *service = cluster_get(c, CLUSTER_SERVICE, p->ns, p->name);
+  if (service && kube_is_controlled_by(service, kube_uid(sandbox)) && !kube_is_deleting(service) && p->failed[STEP_SERVICE].kind == ERROR_NONE)
+    return cluster_delete(c, CLUSTER_SERVICE, service, "Background", on_step_done, p);
+  p->step = STEP_REST;
+  if (sandbox_expiry_deletes(sandbox)) return cluster_delete(c, CLUSTER_SANDBOX, sandbox, "Background", on_gone, p);
+  if (p->failed[STEP_POD].kind != ERROR_NONE || p->failed[STEP_SERVICE].kind != ERROR_NONE) return finish(p, 0);
+  KUBE_OWNED json_t *wiped = sandbox_status_wiped(sandbox, now);
+  write_status(p, sandbox, wiped);
+}
+
+/* ---- the pass ---- */
+
+static void look(Pass *p) {
+  const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
+  int64_t again_ms;
+  if (p->failed[p->step].kind == ERROR_CANCELLED) return finish(p, 0);
+  if (!sandbox || kube_is_deleting(sandbox)) return finish(p, 0);
+  if (++p->looks > LOOKS_MAX) {
+    error_set(&p->failed[STEP_REST], ERROR_INTERNAL, "no end after %d writes", LOOKS_MAX);
+    return finish(p, 0);
+  }
+  switch (sandbox_expiry(sandbox, clock_wall_ms(), &again_ms)) {
+  case SANDBOX_EXPIRES:
+    return mark_expired(p, sandbox);
+  case SANDBOX_EXPIRED:
+    return clean_up(p, sandbox);
+  case SANDBOX_LIVES:
+    break;
+  }
+  p->choice = (PodChoice){0};
+  if (volumes_step(p, sandbox) || pod_step(p, sandbox) || service_step(p, sandbox)) return;
+  p->step = STEP_REST;
+  say(p, sandbox);
+}
+
+static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
+  SandboxController *s = arg;
+  Pass *p = calloc(1, sizeof *p);
+  if (!p) abort();
+  *p = (Pass){.s = s, .task = task, .step = STEP_REST};
+  snprintf(p->ns, sizeof p->ns, "%s", ns);
+  snprintf(p->name, sizeof p->name, "%s", name);
+  CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
+  if (json_object_get(s->held, key)) return finish(p, 0); /* comes again when it is let go */
+  look(p);
+}
+
+/* ---- waking ---- */
+
+static void add(void *arg, const json_t *sandbox) {
+  SandboxController *s = arg;
+  kube_queue_add(s->queue, kube_namespace(sandbox), kube_name(sandbox));
+}
+
+void sandbox_controller_on_sandbox(SandboxController *s, const json_t *before, const json_t *after) {
+  if (after && s->c->synced) add(s, after);
+}
+
+void sandbox_controller_on_child(SandboxController *s, const json_t *before, const json_t *after) {
+  const json_t *sides[] = {before, after};
+  for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+    if (s->c->synced && sides[i] && kube_controller_is(sides[i], AGENTS_GROUP, KIND_SANDBOX))
+      kube_queue_add(s->queue, kube_namespace(sides[i]), kube_text(kube_controller(sides[i]), "name"));
+  }
+}
+
+void sandbox_controller_hold(SandboxController *s, const char *ns, const char *name, bool held) {
+  CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
+  if (held) {
+    json_object_set_new(s->held, key, json_true());
+  } else if (json_object_del(s->held, key) == 0) {
+    kube_queue_add(s->queue, ns, name);
+  }
+}
+
+void sandbox_controller_lead(SandboxController *s, bool leads) {
+  kube_queue_pause(s->queue, !leads);
+  if (leads) kube_informer_each(s->c->informers[CLUSTER_SANDBOX], add, s);
+}
+
+SandboxController *sandbox_controller_new(Cluster *c) {
+  SandboxController *s = calloc(1, sizeof *s);
+  if (!s) abort();
+  *s = (SandboxController){.c = c, .held = json_object()};
+  s->queue = kube_queue_new(c->loop, (int)c->config->sandbox_workers, work, s);
+  kube_queue_pause(s->queue, true);
+  return s;
+}
+
+void sandbox_controller_free(SandboxController *s) {
+  if (!s) return;
+  kube_queue_free(s->queue);
+  json_decref(s->held);
+  free(s);
+}
