@@ -13,9 +13,9 @@
 
 #include "lib/base/str.h"
 
-#define NOW 1767225600000 /* 2026-01-01T00:00:00Z */
-#define HOUR 3600000
-#define YEAR (365 * 24 * (int64_t)HOUR)
+#define NOW INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
+#define HOUR INT64_C(3600000)
+#define YEAR (INT64_C(365) * 24 * HOUR)
 #define NAME "hook.system.svc"
 
 typedef struct Pair {

@@ -109,21 +109,27 @@ void fixture_stop(HttpsFixture *f) {
 typedef struct Errand {
   void (*fn)(void *arg);
   void *arg;
-  pthread_mutex_t done;
+  pthread_mutex_t lock; /* guards done */
+  pthread_cond_t changed;
+  bool done;
 } Errand;
 
 static void run_errand(void *arg) {
   Errand *e = arg;
   e->fn(e->arg);
-  pthread_mutex_unlock(&e->done);
+  pthread_mutex_lock(&e->lock);
+  e->done = true;
+  pthread_cond_signal(&e->changed);
+  pthread_mutex_unlock(&e->lock);
 }
 
 void fixture_on_loop(HttpsFixture *f, void (*fn)(void *arg), void *arg) {
-  Errand e = {.fn = fn, .arg = arg};
-  pthread_mutex_init(&e.done, NULL);
-  pthread_mutex_lock(&e.done);
+  Errand e = {.fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
   loop_post(f->loop, run_errand, &e);
-  pthread_mutex_lock(&e.done);
+  pthread_mutex_lock(&e.lock);
+  while (!e.done)
+    pthread_cond_wait(&e.changed, &e.lock);
+  pthread_mutex_unlock(&e.lock);
 }
 
 /* ---- the client ---- */
@@ -207,7 +213,7 @@ int client_read(Client *c, Buf *head, Buf *body) {
   const char *end = NULL;
   while (!end && read_some(c, &all))
     end = strstr(buf_str(&all), "\r\n\r\n");
-  int status = end ? atoi(buf_str(&all) + strlen("HTTP/1.1 ")) : 0;
+  int status = end ? (int)strtol(buf_str(&all) + strlen("HTTP/1.1 "), NULL, 10) : 0;
   if (status == 100) {
     buf_deinit(&all);
     return client_read(c, head, body);

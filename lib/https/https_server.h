@@ -6,7 +6,8 @@
  * may reach the port is the network's business, and nothing is told that the asker did not send.
  *
  * The server answers by itself: 404 to a path without a route, 405 to another method, 413 to a body that is too
- * large (or, to a chunked one, just the connection's end), 400 to what is not HTTP. Needs SIGPIPE ignored, as lib/service has it.
+ * large (or, to a chunked one, just the connection's end), 400 to what is not HTTP. Needs SIGPIPE ignored, as
+ * lib/service has it.
  */
 #ifndef SANDPLANE_LIB_HTTPS_HTTPS_SERVER_H_
 #define SANDPLANE_LIB_HTTPS_HTTPS_SERVER_H_

@@ -81,31 +81,32 @@ static int to_spoke(const Kind *kind, json_t *object, Error *err) {
   return kind->to_spoke(object, state, err);
 }
 
-/* The table's row for the object, and both versions; -1 when there is no way between them. */
-static int find_kind(const json_t *object, const char *to, const Kind **ret_kind, const char **ret_from,
-                     Error *err) {
+/* The table's row for the object, and its version; NULL and err when there is no way from there to the other. */
+static const Kind *find_kind(const json_t *object, const char *to, const char **ret_from, Error *err) {
   const char *api_version, *name;
-  if (!json_is_object(object))
-    return error_set(err, ERROR_INVALID_ARGUMENT, "it is not a JSON object");
+  if (!json_is_object(object)) {
+    error_set(err, ERROR_INVALID_ARGUMENT, "it is not a JSON object");
+    return NULL;
+  }
   if (convert_text(object, "apiVersion", &api_version, err) || convert_text(object, "kind", &name, err))
-    return -1;
+    return NULL;
   for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
     if (!str_equal(KINDS[i].kind, name) || !(*ret_from = version_in(api_version, KINDS[i].group)))
       continue;
     if (!version_in(to, KINDS[i].group))
       break;
-    *ret_kind = &KINDS[i];
-    return 0;
+    return &KINDS[i];
   }
-  return error_set(err, ERROR_INVALID_ARGUMENT, "there is no conversion of kind '%s' from '%s' to '%s'",
-                   name ? name : "", api_version ? api_version : "", to ? to : "");
+  error_set(err, ERROR_INVALID_ARGUMENT, "there is no conversion of kind '%s' from '%s' to '%s'",
+            name ? name : "", api_version ? api_version : "", to ? to : "");
+  return NULL;
 }
 
 int conversion_convert(const json_t *object, const char *to_api_version, json_t **ret_object, Error *err) {
-  const Kind *kind;
   const char *from;
   json_t *unused;
-  if (find_kind(object, to_api_version, &kind, &from, err))
+  const Kind *kind = find_kind(object, to_api_version, &from, err);
+  if (!kind)
     return -1;
   const char *to = version_in(to_api_version, kind->group);
   KUBE_OWNED json_t *copy = copy_of(object);

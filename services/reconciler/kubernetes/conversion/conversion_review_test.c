@@ -109,12 +109,14 @@ static void test_nobody_to_answer_to(void **s) {
 /* A message that ends within a character must still be JSON. */
 static void test_cut_messages_stay_text(void **s) {
   for (size_t pad = 0; pad < 4; pad++) {
-    CLEANUP(str_freep) char *name = calloc(1, 1200);
-    memset(name, 'a', pad);
+    Buf name = BUF_INIT(0);
+    assert_int_equal(buf_append(&name, "aaa", pad), 0);
     for (size_t i = 0; i < 300; i++)
-      memcpy(name + pad + 3 * i, "\u20ac", 3);
+      assert_int_equal(buf_append_str(&name, "\u20ac"), 0);
     CLEANUP(str_freep) char *body = str_printf(
-        "{%s,\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"x\",\"objects\":[{\"kind\":\"%s\"}]}}", REVIEW_V1, name);
+        "{%s,\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"x\",\"objects\":[{\"kind\":\"%s\"}]}}", REVIEW_V1,
+        buf_str(&name));
+    buf_deinit(&name);
     assert_refused(body, "object 0 (/): there is no conversion");
   }
 }
