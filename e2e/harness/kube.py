@@ -1,0 +1,93 @@
+"""Objects of one namespace, by kubectl: short names for what the tests do all the time."""
+
+import json
+
+from harness.until import until
+
+AGENTS = "agents.x-k8s.io"
+EXTENSIONS = "extensions.agents.x-k8s.io"
+POD_SPEC = {"containers": [{"name": "main", "image": "sandplane.test/python:1", "ports": [{"containerPort": 8888}]}]}
+
+
+class Kube:
+    def __init__(self, cluster, ns):
+        self.cluster, self.ns = cluster, ns
+
+    def kubectl(self, *args, **kw):
+        return self.cluster.kubectl("-n", self.ns, *args, **kw)
+
+    # ---- objects ----
+
+    def apply(self, *objects):
+        """Applies dicts; returns what the server answered."""
+        doc = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        out = json.loads(self.kubectl("apply", "-f", "-", "-o", "json", input=json.dumps(doc)))
+        return out["items"] if len(objects) > 1 else out.get("items", [out])[0]
+
+    def get(self, kind, name):
+        """The object, or None."""
+        run = self.kubectl("get", kind, name, "-o", "json", check=False)
+        return json.loads(run.stdout) if run.returncode == 0 else None
+
+    def list(self, kind, selector=None):
+        args = ["-l", selector] if selector else []
+        return json.loads(self.kubectl("get", kind, "-o", "json", *args))["items"]
+
+    def patch(self, kind, name, body, *args):
+        self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(body), *args)
+
+    def delete(self, kind, name, wait=True):
+        self.kubectl("delete", kind, name, f"--wait={str(wait).lower()}", "--ignore-not-found")
+
+    # ---- what the API is about ----
+
+    def template(self, name="t", version="v1beta1", pod_spec=None, metadata=None, **spec):
+        pod = {"spec": pod_spec or POD_SPEC, **({"metadata": metadata} if metadata else {})}
+        return self.object(EXTENSIONS, version, "SandboxTemplate", name, {"podTemplate": pod, **spec})
+
+    def pool(self, name="p", template="t", replicas=1, version="v1beta1", **spec):
+        return self.object(EXTENSIONS, version, "SandboxWarmPool", name, {"replicas": replicas, "sandboxTemplateRef": {"name": template}, **spec})
+
+    def claim(self, name="c", pool="p", labels=None, annotations=None, **spec):
+        return self.object(EXTENSIONS, "v1beta1", "SandboxClaim", name, {"warmPoolRef": {"name": pool}, **spec}, labels, annotations)
+
+    def sandbox(self, name="s", version="v1beta1", pod_spec=None, metadata=None, labels=None, annotations=None, **spec):
+        pod = {"spec": pod_spec or POD_SPEC, **({"metadata": metadata} if metadata else {})}
+        return self.object(AGENTS, version, "Sandbox", name, {"podTemplate": pod, **spec}, labels, annotations)
+
+    def object(self, group, version, kind, name, spec, labels=None, annotations=None):
+        meta = {"name": name, "namespace": self.ns}
+        meta.update({"labels": labels} if labels else {})
+        meta.update({"annotations": annotations} if annotations else {})
+        return {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": meta, "spec": spec}
+
+    def full_pool(self, name="p", template="t", replicas=1, **spec):
+        """A template and a pool of it, filled."""
+        self.apply(self.template(template), self.pool(name, template, replicas, **spec))
+        self.pool_has(name, replicas)
+
+    def pool_has(self, name, ready, timeout=30):
+        until(lambda: (self.get("sandboxwarmpool", name) or {}).get("status", {}).get("readyReplicas", 0) == ready, timeout=timeout, what=f"{name}: {ready} ready")
+
+    # ---- conditions ----
+
+    def condition(self, kind, name, type="Ready"):
+        """{type, status, reason, message, ...} or None."""
+        found = (self.get(kind, name) or {}).get("status", {}).get("conditions", [])
+        return next((c for c in found if c["type"] == type), None)
+
+    def until_condition(self, kind, name, type="Ready", timeout=30, **wanted):
+        """Waits until the condition has all these fields; returns the object."""
+
+        def look():
+            c = self.condition(kind, name, type)
+            return c is not None and all(c.get(k) == v for k, v in wanted.items())
+
+        until(look, timeout=timeout, what=f"{kind} {name} {type} {wanted}; is {self.condition(kind, name, type)}")
+        return self.get(kind, name)
+
+    def until_ready(self, kind, name, timeout=30):
+        return self.until_condition(kind, name, timeout=timeout, status="True")
+
+    def until_gone(self, kind, name, timeout=30):
+        until(lambda: self.get(kind, name) is None, timeout=timeout, what=f"{kind} {name} gone")

@@ -1,0 +1,52 @@
+"""Tests against a real API server; `tools/test k8s` runs them inside the network of a test cluster.
+
+One control plane and one Sandplane for all; each test has a namespace of its own. Pods are run by harness/fake_node.py
+unless a test needs the real node (marker `node`).
+"""
+
+import os
+import pathlib
+import sys
+import uuid
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from harness.cluster import Cluster  # noqa: E402
+from harness.kube import Kube  # noqa: E402
+from harness.kube_stack import KubeStack  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    c = Cluster(os.environ.get("SANDPLANE_E2E_CLUSTER", "k8s"), control_plane_only=True)
+    c.up()
+    if not c.inside():
+        c.enter()
+    return c  # left up: it is built and started faster the next time; `tools/cluster down` ends it
+
+
+@pytest.fixture(scope="session")
+def stack(cluster):
+    s = KubeStack(cluster)
+    try:
+        s.up()
+        yield s
+    finally:
+        s.down()
+
+
+@pytest.fixture
+def ns(cluster):
+    """A namespace per test, so that none sees the objects of another."""
+    name = "t-" + uuid.uuid4().hex[:8]
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def kube(stack, ns):
+    """Objects of the test's namespace, with Sandplane running."""
+    return Kube(stack.cluster, ns)
