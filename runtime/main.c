@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "runtime/call.h"
+#include "runtime/exec_timeout.h"
 #include "runtime/http_server.h"
 #include "runtime/listener.h"
 
@@ -25,8 +26,8 @@ static const ConfigItem ITEMS[] = {
      "inherited listening socket that calls come in by; -1: none"},
     ITEM("http-address", "SANDPLANE_HTTP_ADDRESS", CONFIG_ADDRESS, http_address, "0.0.0.0:8888", "HTTP listener; empty: none"),
     ITEM("base-dir", "SANDBOX_BASE_DIR", CONFIG_STRING, base_dir, "", "the workspace; empty: the current folder"),
-    {"exec-timeout", "SANDBOX_EXEC_TIMEOUT_SECONDS", CONFIG_DURATION, offsetof(RuntimeConfig, exec_timeout_ms), "300s", 1,
-     30LL * 86400 * 1000, false, "how long a command of POST /execute may run"},
+    {"exec-timeout", EXEC_TIMEOUT_NAME, CONFIG_DURATION, offsetof(RuntimeConfig, exec_timeout_ms), "300s", 1,
+     EXEC_TIMEOUT_MAX_MS, false, "how long a command of POST /execute may run"},
     ITEM("user", "SANDPLANE_USER", CONFIG_STRING, user, "", "UID:GID of commands and file work; empty: as this process"),
     ITEM("log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, log_level, "info", "debug, info, warn or error"),
 };
@@ -103,11 +104,30 @@ static int run(const RuntimeConfig *config) {
   return rc ? 1 : 0;
 }
 
+/* config_parse, except that a bad EXEC_TIMEOUT_NAME counts as none, by the contract of that variable: ret_ignored then
+ * holds it. While the table reads it, it is written as the table wants it; commands inherit what was given. */
+static int parse(int argc, char **argv, RuntimeConfig *config, char **ret_ignored, Error *err) {
+  const char *given = getenv(EXEC_TIMEOUT_NAME);
+  CLEANUP(str_freep) char *kept = given ? str_dup(given) : NULL;
+  int64_t ms = 0;
+  if (kept && exec_timeout_parse(kept, &ms)) {
+    CLEANUP(str_freep) char *text = str_printf("%lldms", (long long)ms);
+    setenv(EXEC_TIMEOUT_NAME, text, true);
+  } else if (kept) {
+    unsetenv(EXEC_TIMEOUT_NAME);
+    *ret_ignored = str_dup(kept);
+  }
+  int rc = config_parse(&TABLE, argc, argv, config, err);
+  if (kept) setenv(EXEC_TIMEOUT_NAME, kept, true);
+  return rc;
+}
+
 int main(int argc, char **argv) {
   RuntimeConfig config;
   Error err;
   LogLevel level;
-  int rc = config_parse(&TABLE, argc, argv, &config, &err);
+  CLEANUP(str_freep) char *ignored = NULL;
+  int rc = parse(argc, argv, &config, &ignored, &err);
   if (rc == CONFIG_HELP) {
     CLEANUP(str_freep) char *help = config_help(&TABLE);
     fputs(help, stdout);
@@ -124,5 +144,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   log_setup("runtime", level);
+  if (ignored)
+    log_event(LOG_WARN, "setting_ignored", LOG_STR("name", EXEC_TIMEOUT_NAME), LOG_STR("value", ignored),
+              LOG_INT("used_ms", config.exec_timeout_ms));
   return run(&config);
 }

@@ -238,5 +238,38 @@ class RuntimeTest(unittest.TestCase):
                 sent += s.send(request)
 
 
+class SettingsTest(unittest.TestCase):
+    def started(self, value, *flags):
+        """The time limit's variable set to value: what is logged up to the start, and the exit status."""
+        env = {**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": value}
+        args = [RUNTIME, "--http-address=", *flags]
+        p = subprocess.Popen(args, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env)
+        lines = []
+        for line in p.stderr:
+            lines.append(line.decode())
+            if '"started"' in lines[-1]:
+                p.terminate()
+        p.stderr.close()
+        return "".join(lines), p.wait(20)
+
+    def test_bad_exec_timeout_is_ignored(self):
+        for value in ("abc", "", "0", "-1", "inf", "nan", "5 minutes"):
+            with self.subTest(value):
+                log, status = self.started(value)
+                self.assertEqual(status, 0, log)
+                self.assertIn("setting_ignored", log)
+                self.assertIn('"used_ms":300000', log)
+
+    def test_good_exec_timeout(self):
+        for value in ("5", "1.5", "1e2", " 7 "):
+            with self.subTest(value):
+                log, status = self.started(value)
+                self.assertEqual(status, 0, log)
+                self.assertNotIn("setting_ignored", log)
+
+    def test_bad_flag_is_refused(self):
+        self.assertEqual(self.started("5", "--exec-timeout=abc")[1], 2)
+
+
 if __name__ == "__main__":
     unittest.main()
