@@ -33,6 +33,7 @@ int kube_config_read_file(const char *path, Buf *out, Error *err) {
 
 static char *text_of(Buf *b) {
   char *s = str_ndup(buf_str(b), b->len);
+  if (b->data) explicit_bzero(b->data, b->len); /* it may be a key */
   buf_deinit(b);
   return s;
 }
@@ -57,10 +58,32 @@ static json_t *named(const json_t *file, const char *list, const char *what, con
   size_t i;
   json_t *v;
   json_array_foreach(json_object_get(file, list), i, v) {
-    if (str_equal(kube_text(v, "name"), name)) return json_object_get(v, what);
+    if (!str_equal(kube_text(v, "name"), name)) continue;
+    json_t *found = json_object_get(v, what);
+    if (json_is_object(found)) return found;
+    error_set(err, ERROR_INVALID_ARGUMENT, "%s: %s \"%.100s\" has no %s", path, list, name ? name : "", what);
+    return NULL;
   }
   error_set(err, ERROR_INVALID_ARGUMENT, "%s: %s has no \"%.100s\"", path, list, name ? name : "");
   return NULL;
+}
+
+/* A file that the kubeconfig names: relative paths are relative to it, whatever the working directory is. */
+static char *path_of(const char *file, const char *config_path) {
+  const char *slash = strrchr(config_path, '/');
+  if (*file == '/' || !slash) return str_dup(file);
+  return str_printf("%.*s/%s", (int)(slash - config_path), config_path, file);
+}
+
+/* Base64 without the line ends that a block of YAML may have in it. */
+static int decode(Buf *out, const char *data) {
+  CLEANUP(buf_deinit) Buf plain = BUF_INIT(2 << 20);
+  for (; *data; data += strspn(data, "\r\n ")) {
+    size_t n = strcspn(data, "\r\n ");
+    if (buf_append(&plain, data, n) != 0) return -1;
+    data += n;
+  }
+  return str_base64_decode(out, buf_str(&plain), plain.len, false);
 }
 
 /* KEY holds the path of a file (relative to the kubeconfig), KEY-data its content in base64. *ret "" when none. */
@@ -70,14 +93,12 @@ static int file_or_data(const json_t *at, const char *key, const char *config_pa
   const char *file = json_string_value(json_object_get(at, key));
   Buf b = BUF_INIT(1 << 20);
   if (data) {
-    if (str_base64_decode(&b, data, strlen(data), false) != 0) {
+    if (decode(&b, data) != 0) {
       buf_deinit(&b);
       return error_set(err, ERROR_INVALID_ARGUMENT, "%s: %s is not base64", config_path, data_key);
     }
   } else if (!str_empty(file)) {
-    const char *slash = strrchr(config_path, '/');
-    CLEANUP(str_freep) char *path =
-        *file == '/' || !slash ? str_dup(file) : str_printf("%.*s/%s", (int)(slash - config_path), config_path, file);
+    CLEANUP(str_freep) char *path = path_of(file, config_path);
     if (kube_config_read_file(path, &b, err) != 0) return -1;
   }
   *ret = text_of(&b);
@@ -100,7 +121,8 @@ static int read_user(KubeConfig *c, const json_t *user, const char *path, Error 
   if (json_object_get(user, "username"))
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s: users[].user.username: basic authentication is not supported", path);
   c->token = text_or_empty(user, "token");
-  c->token_file = text_or_empty(user, "tokenFile");
+  const char *token_file = kube_text(user, "tokenFile");
+  c->token_file = str_empty(token_file) ? str_dup("") : path_of(token_file, path);
   if (file_or_data(user, "client-certificate", path, &c->cert_pem, err) != 0 || file_or_data(user, "client-key", path, &c->key_pem, err) != 0) return -1;
   if (!*c->cert_pem != !*c->key_pem)
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s: client-certificate and client-key must be given together", path);
@@ -148,6 +170,7 @@ static int load_pod(KubeConfig *c, Error *err) {
   c->ca_pem = text_of(&b);
   if (kube_config_read_file(POD_FILES "namespace", &b, err) != 0) return -1;
   c->ns = text_of(&b);
+  c->ns[strcspn(c->ns, "\r\n")] = 0;
   c->cert_pem = str_dup("");
   c->key_pem = str_dup("");
   c->token = str_dup("");

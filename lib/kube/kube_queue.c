@@ -28,7 +28,7 @@ struct KubeQueue {
   LoopTimer *turn;
   size_t n_queued, n_running;
   int concurrency;
-  bool paused, freeing;
+  bool paused;
 };
 
 static int compare(const void *a, const void *b) { return strcmp(((const KubeTask *)a)->key, ((const KubeTask *)b)->key); }
@@ -47,10 +47,10 @@ static void forget_if_idle(KubeTask *t) {
   task_free(t);
 }
 
-/* One pass a turn of the loop for each free place: passes may end at once and add others. */
+/* Only what waits now: passes may end at once and add others, and these must not keep the loop from all else. */
 static void on_turn(void *arg) {
   KubeQueue *q = arg;
-  while (q->first && !q->paused && (int)q->n_running < q->concurrency) {
+  for (size_t left = q->n_queued; left > 0 && q->first && !q->paused && (int)q->n_running < q->concurrency; left--) {
     KubeTask *t = q->first;
     q->first = t->next;
     if (!q->first) q->end = &q->first;
