@@ -10,11 +10,13 @@ import sys
 import tempfile
 import urllib.request
 
+import yaml
 from harness.cluster import ROOT
 from harness.until import until
 
 PORTS = {"router": (7400, 7410), "claims": (7401, 7411), "pools": (7402, 7412), "reconciler": (7403, 7413)}
 HTTP_PORT = 8080
+NAMESPACE, SERVICE_ACCOUNT = "agent-sandbox-system", "agent-sandbox-controller"
 WEBHOOK_PORT = 9443
 
 
@@ -29,6 +31,7 @@ class KubeStack:
         self.cluster = cluster
         self.bin, self.external = _built()
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="spk8s-", dir="/var/tmp"))
+        self.kubeconfig = self.data / "reconciler.kubeconfig"
         self.processes = {}
         self.flags = {}
 
@@ -47,7 +50,7 @@ class KubeStack:
         command = [self.bin / f"services/{service}/sandplane-{service}", f"--redis-address=unix:{self.data}/redis.sock",
                    f"--grpc-address=127.0.0.1:{grpc}", f"--admin-address=127.0.0.1:{admin}"]  # fmt: skip
         if service == "reconciler":
-            command += ["--backend=kubernetes", f"--kubeconfig={self.cluster.kubeconfig}",
+            command += ["--backend=kubernetes", f"--kubeconfig={self.kubeconfig}",
                         f"--webhook-address=127.0.0.1:{WEBHOOK_PORT + replica}", f"--webhook-url=https://127.0.0.1:{WEBHOOK_PORT + replica}/convert"]  # fmt: skip
         if service == "pools":
             command += [f"--reconciler=127.0.0.1:{PORTS['reconciler'][0]}"]
@@ -112,9 +115,21 @@ class KubeStack:
     def install_crds(self):
         self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(self.bin / "api/crds/crds.yaml"))
 
+    def install_rights(self):
+        """The reconciler runs as its ServiceAccount, with the rights of deploy/manifests and no others."""
+        for name in ("rbac.yaml", "webhook-service.yaml"):
+            self.cluster.kubectl("apply", "-f", str(ROOT / "deploy/manifests" / name))
+        token = self.data / "token"
+        token.write_text(self.cluster.kubectl("create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=12h"))
+        config = yaml.safe_load(self.cluster.kubeconfig.read_text())
+        config["users"][0]["user"] = {"tokenFile": str(token)}
+        config["contexts"][0]["context"]["namespace"] = NAMESPACE
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+
     def up(self, fake_node=True, router=False):
         assert self.cluster.inside(), "run the tests inside the cluster's network"
         self.install_crds()
+        self.install_rights()
         names = ["redis", "reconciler", "pools", "claims"] + ["router"] * router + ["node"] * fake_node
         for name in names:
             self.start(name)

@@ -19,6 +19,7 @@
 #include "services/reconciler/kubernetes/pool_controller.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 #include "services/reconciler/kubernetes/template_controller.h"
+#include "services/reconciler/kubernetes/webhook.h"
 
 #define MANAGER "sandboxwarmpool-controller"
 /* A deletion that was asked for is asked for again after this long. */
@@ -32,7 +33,8 @@ struct KubernetesBackend {
   void *arg;
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
   char epoch[40];
-  struct ClaimMirror *mirror;
+  ClaimMirror *mirror;
+  Webhook *webhook; /* NULL: not wanted */
 };
 
 static KubernetesBackend *of(Backend *b) { return (KubernetesBackend *)b; }
@@ -269,6 +271,7 @@ static void connected(Backend *base, const char *epoch, bool same) {
 static void deinit(Backend *base, bool kill) {
   KubernetesBackend *b = of(base);
   cluster_disconnect(&b->c);
+  webhook_free(b->webhook);
   claim_mirror_free(b->mirror);
   claim_controller_free(b->c.claims);
   pool_controller_free(b->c.pools);
@@ -351,6 +354,10 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
   c->pools = pool_controller_new(c);
   c->claims = claim_controller_new(c);
   b->mirror = claim_mirror_new(c);
+  if (*config->webhook_address && !(b->webhook = webhook_new(c, err))) {
+    deinit(&b->base, false);
+    return NULL;
+  }
   cluster_start(c);
   return &b->base;
 }
