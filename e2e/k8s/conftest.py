@@ -18,6 +18,10 @@ from harness.kube import Kube  # noqa: E402
 from harness.kube_stack import KubeStack  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "node: needs the real node, with gVisor")
+
+
 @pytest.fixture(scope="session")
 def cluster():
     c = Cluster(os.environ.get("SANDPLANE_E2E_CLUSTER", "k8s"), control_plane_only=True)
