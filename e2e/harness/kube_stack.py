@@ -1,6 +1,7 @@
 """Sandplane beside a test cluster: Redis, reconciler, pools, claims and router as processes in the cluster's network,
 with ports of their own there, so that any number of such stacks (one a cluster) live side by side."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -113,7 +114,11 @@ class KubeStack:
     # ---- the whole ----
 
     def install_crds(self):
-        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(self.bin / "api/crds/crds.yaml"))
+        """The definitions, with the webhook where ours listens instead of behind a Service."""
+        crds = json.loads((self.bin / "api/crds/crds.json").read_text())
+        for crd in crds["items"]:
+            crd["spec"]["conversion"]["webhook"]["clientConfig"] = {"url": f"https://127.0.0.1:{WEBHOOK_PORT}/convert"}
+        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=json.dumps(crds))
 
     def install_rights(self):
         """The reconciler runs as its ServiceAccount, with the rights of deploy/manifests and no others."""
