@@ -51,9 +51,10 @@ class Api:
         return connection
 
     def call(self, method, path, body=None, kind="application/json"):
-        """The status and the raw body; tries again while the API server cannot be reached."""
+        """The status and the raw body; tries again for a minute while the API server cannot be reached."""
         data = None if body is None else json.dumps(body).encode()
-        while True:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             try:
                 self.connection = self.connection or self.connect(30)
                 self.connection.request(method, path, data, {"Content-Type": kind, "User-Agent": "fake-node"})
@@ -64,6 +65,7 @@ class Api:
             except (OSError, http.client.HTTPException):
                 self.connection = None
             time.sleep(0.1)
+        raise TimeoutError(f"no answer from the API server: {method} {path}")
 
     def watch(self, path):
         """Yields the raw lines of a watch until it ends."""
@@ -80,7 +82,7 @@ class Api:
 
 
 class FakeNode:
-    def __init__(self, kubeconfig, nodes=1, delay_ms=0, threads=4):
+    def __init__(self, kubeconfig, nodes=1, delay_ms=0, threads=8):
         self.kubeconfig, self.nodes, self.delay, self.threads = kubeconfig, nodes, delay_ms / 1000, threads
         self.work = queue.SimpleQueue()  # (action, pod)
         self.seen = {}  # uid: the furthest action begun
@@ -281,16 +283,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--delay-ms", type=int, default=0, help="between binding and ready")
-    parser.add_argument("--threads", type=int, default=4, help="connections that write")
+    parser.add_argument("--threads", type=int, default=8, help="connections that write")
     parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG"))
     args = parser.parse_args()
     if not args.kubeconfig:
         parser.error("--kubeconfig or KUBECONFIG is needed")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
     FakeNode(args.kubeconfig, args.nodes, args.delay_ms, args.threads).start()
     print("ready", flush=True)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     main()
