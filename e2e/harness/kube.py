@@ -89,5 +89,6 @@ class Kube:
     def until_ready(self, kind, name, timeout=30):
         return self.until_condition(kind, name, timeout=timeout, status="True")
 
-    def until_gone(self, kind, name, timeout=30):
+    def until_gone(self, kind, name, timeout=90):
+        """Long enough for a garbage collector that has to find out about new kinds first, which it does twice a minute."""
         until(lambda: self.get(kind, name) is None, timeout=timeout, what=f"{kind} {name} gone")

@@ -54,3 +54,14 @@ def ns(cluster):
 def kube(stack, ns):
     """Objects of the test's namespace, with Sandplane running."""
     return Kube(stack.cluster, ns)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the services logged last."""
+    outcome = yield
+    report = outcome.get_result()
+    running = item.funcargs.get("stack") if hasattr(item, "funcargs") else None
+    if report.failed and running:
+        for name in list(running.processes):
+            report.sections.append((f"log of {name}", running.log(name)[-4000:]))
