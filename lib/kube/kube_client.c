@@ -7,12 +7,16 @@
 #include "lib/kube/kube_client.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/kube/kube_json.h"
 #include "lib/kube/kube_status.h"
 
 /* client-go's and the kubelet's habit: a projected token is renewed long before it ends. */
@@ -20,6 +24,7 @@
 /* A watch says something (a bookmark at the latest) each minute; twice that without a byte is a dead connection. */
 #define SILENCE_S 130L
 #define CONNECT_MS 5000L
+#define UNACKNOWLEDGED_MS 30000
 
 struct KubeCall {
   KubeCall *next, **at; /* in waiting or running */
@@ -48,6 +53,8 @@ struct KubeClient {
   double tokens;
   int64_t tokens_us, token_read_ms;
   char *authorization; /* the header; NULL: none */
+  char *server;        /* the config's, with server_name in the host's place */
+  struct curl_slist *connect_to; /* where that is then; NULL: where it says */
 };
 
 static const char *const METHODS[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -79,10 +86,17 @@ static void link_running(KubeClient *k, KubeCall *c) {
 
 /* ---- inside libcurl ---- */
 
+static bool is_success(KubeCall *c) {
+  long status = 0;
+  curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+  return status >= 200 && status < 300;
+}
+
 static size_t on_data(char *data, size_t one, size_t n, void *arg) {
   KubeCall *c = arg;
   if (c->cancelled || buf_append(&c->in, data, n) != 0) return CURL_WRITEFUNC_ERROR;
-  if (c->is_stream && !c->is_fresh) {
+  /* the body of a refusal is a Status, no line of the stream */
+  if (c->is_stream && !c->is_fresh && is_success(c)) {
     c->is_fresh = true;
     c->fresh_next = c->client->fresh;
     c->client->fresh = c;
@@ -153,8 +167,7 @@ static void dispatch(KubeCall *c) {
     uint8_t *start = c->in.data + done;
     uint8_t *end = memchr(start, '\n', c->in.len - done);
     if (!end) break;
-    json_error_t why;
-    json_t *value = json_loadb((char *)start, (size_t)(end - start), 0, &why);
+    json_t *value = kube_json_parse((char *)start, (size_t)(end - start));
     done = (size_t)(end - c->in.data) + 1;
     if (!value) continue; /* a blank line, or one that no API server writes: the resync makes up for it */
     c->events->on_line(c->arg, value);
@@ -173,9 +186,11 @@ static void finish(KubeCall *c, CURLcode code) {
   curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
   bool ok = status >= 200 && status < 300;
-  KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? json_loadb(buf_str(&c->in), c->in.len, 0, NULL) : NULL;
+  KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? kube_json_parse((char *)c->in.data, c->in.len) : NULL;
   if (code == CURLE_OPERATION_TIMEDOUT) {
     error_set(&err, ERROR_DEADLINE_EXCEEDED, "%s %s: no answer in time", c->method, c->path);
+  } else if (code == CURLE_WRITE_ERROR) {
+    error_set(&err, ERROR_UNAVAILABLE, "%s %s: the answer is too large", c->method, c->path);
   } else if (code != CURLE_OK && !(c->is_stream && ok)) {
     error_set(&err, ERROR_UNAVAILABLE, "%s %s: %s", c->method, c->path, curl_easy_strerror(code));
   } else if (!ok) {
@@ -240,14 +255,23 @@ static void set_tls(KubeClient *k, CURL *e) {
     struct curl_blob blob = {.data = (char *)blobs[i].pem, .len = strlen(blobs[i].pem), .flags = CURL_BLOB_NOCOPY};
     if (blob.len) curl_easy_setopt(e, blobs[i].option, &blob);
   }
+  if (k->connect_to) curl_easy_setopt(e, CURLOPT_CONNECT_TO, k->connect_to);
   if (c->insecure) {
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
   }
 }
 
+/* A peer that is silently gone (a node that lost its power) is noticed by what it no longer acknowledges; else each
+ * request would wait for its own time limit, on the same dead connection, for a quarter of an hour. */
+static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype what) {
+  unsigned int ms = UNACKNOWLEDGED_MS;
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+  return CURL_SOCKOPT_OK;
+}
+
 static void start(KubeClient *k, KubeCall *c) {
-  CLEANUP(str_freep) char *url = str_printf("%s%s", k->config->server, c->path);
+  CLEANUP(str_freep) char *url = str_printf("%s%s", k->server, c->path);
   read_token(k);
   if (k->authorization) c->headers = curl_slist_append(c->headers, k->authorization);
   CURL *e = c->easy = curl_easy_init();
@@ -259,11 +283,13 @@ static void start(KubeClient *k, KubeCall *c) {
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
   curl_easy_setopt(e, CURLOPT_USERAGENT, k->options.user_agent);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-  curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+  /* rather the one connection than a new one; without TLS there is only HTTP/1.1, where it would wait for a watch's end */
+  curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)str_starts_with(k->server, "https://"));
   curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
   curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
+  curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(e, CURLOPT_PROXY, "");
@@ -362,6 +388,32 @@ void kube_stream_cancel(KubeCall *c) {
 
 const KubeConfig *kube_client_config(const KubeClient *k) { return k->config; }
 
+/* libcurl expects the URL's host in the certificate: so the URL names what is expected, and the connection is made to the
+ * host that the config says. */
+static int set_server(KubeClient *k, Error *err) {
+  const KubeConfig *c = k->config;
+  if (!*c->server_name) {
+    k->server = str_dup(c->server);
+    return 0;
+  }
+  CURLU *url = curl_url();
+  char *host = NULL, *port = NULL, *renamed = NULL;
+  if (curl_url_set(url, CURLUPART_URL, c->server, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+      curl_url_set(url, CURLUPART_HOST, c->server_name, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
+    size_t n = strlen(renamed);
+    while (n > 0 && renamed[n - 1] == '/') n--;
+    k->server = str_ndup(renamed, n);
+    CLEANUP(str_freep) char *to = str_printf("::%s:%s", host, port);
+    k->connect_to = curl_slist_append(NULL, to);
+  }
+  curl_free(host);
+  curl_free(port);
+  curl_free(renamed);
+  curl_url_cleanup(url);
+  return k->server ? 0 : error_set(err, ERROR_INVALID_ARGUMENT, "%s with tls-server-name %s is no URL", c->server, c->server_name);
+}
+
 KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err) {
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
     error_set(err, ERROR_INTERNAL, "libcurl does not start");
@@ -371,6 +423,12 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   if (!k) abort();
   *k = (KubeClient){.loop = loop, .config = config, .options = *options, .multi = curl_multi_init(), .tokens_us = clock_mono_us()};
   if (!k->multi) abort();
+  if (set_server(k, err) != 0) {
+    curl_multi_cleanup(k->multi);
+    free(k);
+    curl_global_cleanup();
+    return NULL;
+  }
   k->waiting_end = &k->waiting;
   if (k->options.max_in_flight <= 0) k->options.max_in_flight = KUBE_IN_FLIGHT;
   if (k->options.timeout_ms <= 0) k->options.timeout_ms = KUBE_TIMEOUT_MS;
@@ -406,6 +464,8 @@ void kube_client_free(KubeClient *k) {
   loop_timer_free(k->start_timer);
   if (k->authorization) explicit_bzero(k->authorization, strlen(k->authorization));
   free(k->authorization);
+  free(k->server);
+  curl_slist_free_all(k->connect_to);
   free(k);
   curl_global_cleanup();
 }

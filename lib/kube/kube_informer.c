@@ -13,6 +13,7 @@
 #define PAGE 500
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
+#define WATCH_GIVE_UP_MS 1600
 /* The server ends a watch after this long; spread, so that not all are renewed at once. */
 #define WATCH_MIN_S 300
 
@@ -23,10 +24,11 @@ struct KubeInformer {
   json_t *items;   /* "namespace/name" -> object */
   json_t *by_key;  /* second key -> {"namespace/name": object} */
   json_t *listing; /* keys that a list under way has named */
+  json_t *newer;   /* keys that kube_informer_put has brought since that list was asked for */
   char *version, *next_page;
   KubeCall *watch;
   int64_t watch_began_ms, backoff_ms;
-  bool synced, *gone; /* gone: set when it is freed while a list is under way */
+  bool synced, *gone; /* gone: not NULL while a list is under way; set when it is freed then */
 };
 
 /* A list that is asked for outlives the informer. */
@@ -94,7 +96,13 @@ void kube_informer_put(KubeInformer *in, json_t *object) {
   /* not kept, and the watch is past it: it has been deleted since */
   if (before ? version_of(kube_text(before, "metadata.resourceVersion")) >= v : !in->synced || version_of(in->version) >= v) return;
   KUBE_OWNED json_t *copy = json_deep_copy(object);
+  if (in->gone) json_object_set_new(in->newer, key, json_true());
   keep(in, copy);
+}
+
+/* Whether what is kept was put while the list was under way, and is newer than what the list says. */
+static bool is_newer(KubeInformer *in, const char *key, const char *than) {
+  return json_object_get(in->newer, key) && version_of(kube_text(json_object_get(in->items, key), "metadata.resourceVersion")) > version_of(than);
 }
 
 static void note_version(KubeInformer *in, const char *version) {
@@ -149,9 +157,7 @@ static void on_line(void *arg, json_t *event) {
     /* what one's own write answered may be newer than the event */
     CLEANUP(str_freep) char *key = key_of(object);
     const json_t *before = json_object_get(in->items, key);
-    if (before && str_equal(kube_uid(before), kube_uid(object)) &&
-        version_of(kube_text(before, "metadata.resourceVersion")) > version_of(kube_text(object, "metadata.resourceVersion")))
-      return;
+    if (before && version_of(kube_text(before, "metadata.resourceVersion")) > version_of(kube_text(object, "metadata.resourceVersion"))) return;
     keep(in, object);
   } else if (str_equal(type, "DELETED")) {
     CLEANUP(str_freep) char *key = key_of(object);
@@ -167,7 +173,8 @@ static void on_watch_end(void *arg, const Error *err) {
   if (err && err->kind == ERROR_OUT_OF_RANGE) return later(in, list, NULL);
   /* an ordinary end; one that comes at once must not make a busy loop */
   if (!err && clock_mono_ms() - in->watch_began_ms > 1000) return watch(in);
-  later(in, watch, err);
+  /* a watch that is refused again and again may be refused for its version: a list is always right */
+  later(in, in->backoff_ms >= WATCH_GIVE_UP_MS ? list : watch, err);
 }
 
 static const KubeStreamEvents WATCH_EVENTS = {.on_line = on_line, .on_end = on_watch_end};
@@ -185,12 +192,12 @@ static void watch(void *arg) {
 
 /* ---- listing ---- */
 
-static void drop_unlisted(KubeInformer *in) {
+static void drop_unlisted(KubeInformer *in, const char *version) {
   const char *key;
   json_t *v;
   void *next;
   json_object_foreach_safe(in->items, next, key, v) {
-    if (!json_object_get(in->listing, key)) drop(in, key);
+    if (!json_object_get(in->listing, key) && !is_newer(in, key, version)) drop(in, key);
   }
 }
 
@@ -205,20 +212,28 @@ static void on_page(void *arg, json_t *page, const Error *err) {
     if (err->kind == ERROR_CANCELLED) return;
     return later(in, list, err);
   }
+  /* what is no list must not be taken for an empty one: all objects would be gone */
+  const char *version = kube_text(page, "metadata.resourceVersion");
+  if (str_empty(version)) {
+    Error no_list = {0};
+    error_set(&no_list, ERROR_UNAVAILABLE, "%s: the answer is no list", in->spec.path);
+    return later(in, list, &no_list);
+  }
   size_t i;
   json_t *object;
   json_array_foreach(json_object_get(page, "items"), i, object) {
     CLEANUP(str_freep) char *key = key_of(object);
     json_object_set_new(in->listing, key, json_true());
-    keep(in, object);
+    if (!is_newer(in, key, kube_text(object, "metadata.resourceVersion"))) keep(in, object);
   }
   const char *more = kube_text(page, "metadata.continue");
   free(in->next_page);
   in->next_page = str_empty(more) ? NULL : str_dup(more);
   if (in->next_page) return list(in);
-  note_version(in, kube_text(page, "metadata.resourceVersion"));
-  drop_unlisted(in);
+  drop_unlisted(in, version);
+  note_version(in, version);
   json_object_clear(in->listing);
+  json_object_clear(in->newer);
   in->backoff_ms = 0;
   bool first = !in->synced;
   in->synced = true;
@@ -228,7 +243,10 @@ static void on_page(void *arg, json_t *page, const Error *err) {
 
 static void list(void *arg) {
   KubeInformer *in = arg;
-  if (!in->next_page) json_object_clear(in->listing);
+  if (!in->next_page) {
+    json_object_clear(in->listing);
+    json_object_clear(in->newer);
+  }
   CLEANUP(str_freep) char *path = str_printf("%s?limit=%d%s%s%s%s", in->spec.path, PAGE, in->next_page ? "&continue=" : "", in->next_page ? in->next_page : "",
                                              in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
   ListCall *call = calloc(1, sizeof *call);
@@ -267,7 +285,7 @@ void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(v
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = calloc(1, sizeof *in);
   if (!in) abort();
-  *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(), .listing = json_object()};
+  *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(), .listing = json_object(), .newer = json_object()};
   in->spec.path = str_dup(spec->path);
   in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
   in->again = loop_timer_new(loop, on_again, in);
@@ -295,6 +313,7 @@ void kube_informer_free(KubeInformer *in) {
   json_decref(in->by_key);
   json_decref(in->items);
   json_decref(in->listing);
+  json_decref(in->newer);
   free(in->version);
   free(in->next_page);
   free(in);

@@ -1,5 +1,5 @@
-/* See stub_server.h. */
-#include "lib/kube/testing/stub_server.h"
+/* See stub_server_fixture.h. */
+#include "lib/kube/testing/stub_server_fixture.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

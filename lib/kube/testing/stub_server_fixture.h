@@ -4,8 +4,8 @@
  * the loop runs, and with it the client under test. What waits for a fact has no end of its own: the test's time
  * limit ends it.
  */
-#ifndef SANDPLANE_LIB_KUBE_TESTING_STUB_SERVER_H_
-#define SANDPLANE_LIB_KUBE_TESTING_STUB_SERVER_H_
+#ifndef SANDPLANE_LIB_KUBE_TESTING_STUB_SERVER_FIXTURE_H_
+#define SANDPLANE_LIB_KUBE_TESTING_STUB_SERVER_FIXTURE_H_
 
 #include "lib/base/buf.h"
 #include "lib/kube/kube_config.h"
