@@ -44,7 +44,7 @@ def foreign_library(header):
 
 
 def is_test(path):
-    return re.search(r"_(test|fixture)\.[ch]$", path) is not None
+    return re.search(r"_(test|fixture)\.[ch]$|/testing/", path) is not None
 
 
 def service_kind(path):

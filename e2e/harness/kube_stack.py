@@ -54,7 +54,7 @@ class KubeStack:
             command += ["--backend=kubernetes", f"--kubeconfig={self.kubeconfig}",
                         f"--webhook-address=127.0.0.1:{WEBHOOK_PORT + replica}", f"--webhook-url=https://127.0.0.1:{WEBHOOK_PORT + replica}/convert"]  # fmt: skip
         if service == "pools":
-            command += [f"--reconciler=127.0.0.1:{PORTS['reconciler'][0]}"]
+            command += ["--read-only=true", f"--reconciler=127.0.0.1:{PORTS['reconciler'][0]}"]
         if service == "router":
             command += [f"--http-address=127.0.0.1:{HTTP_PORT}", f"--claims=127.0.0.1:{PORTS['claims'][0]}",
                         f"--pools=127.0.0.1:{PORTS['pools'][0]}", f"--reconciler=127.0.0.1:{PORTS['reconciler'][0]}"]  # fmt: skip

@@ -9,6 +9,7 @@ typedef struct PoolsConfig {
   const char *redis_address;
   const char *redis_password;
   const char *reconciler;
+  bool read_only;
 } PoolsConfig;
 
 extern const ConfigTable POOLS_CONFIG;

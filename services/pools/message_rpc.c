@@ -2,6 +2,7 @@
 #include "services/pools/message_rpc.h"
 
 #include "lib/resource/resource.h"
+#include "services/pools/pools.h"
 
 static char *resource(Arena *arena, const char *ns, const char *collection, const char *id) {
   char name[RESOURCE_NAME_SIZE];
@@ -50,4 +51,15 @@ Sandplane__V1__Pool *message_pool(Arena *arena, const PoolRecord *record) {
   out->generation = record->generation;
   out->create_time = timestamp(arena, record->create_ms);
   return out;
+}
+
+bool message_may_change(RpcRequest *request) {
+  if (!pools_of(request->service)->config->read_only)
+    return true;
+  Error err;
+  error_set(&err, ERROR_FAILED_PRECONDITION,
+            "templates and pools of this installation are objects of its cluster: kubectl apply a "
+            "SandboxTemplate or SandboxWarmPool");
+  rpc_request_fail(request, &err);
+  return false;
 }

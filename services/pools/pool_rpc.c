@@ -57,6 +57,8 @@ static void on_changed(void *arg, const PoolRecord *record, const Error *err) {
 
 void pool_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len) {
   Named *named = rpc_request_new(call, pools, sizeof *named);
+  if (!message_may_change(&named->request))
+    return;
   Error err = {0};
   const Sandplane__V1__ApplyPoolRequest *in =
       rpc_pb_unpack(&sandplane__v1__apply_pool_request__descriptor, named->request.arena, data, len, &err);
@@ -86,6 +88,8 @@ void pool_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len)
 
 void pool_rpc_scale(RpcCall *call, void *pools, const uint8_t *data, size_t len) {
   Named *named = rpc_request_new(call, pools, sizeof *named);
+  if (!message_may_change(&named->request))
+    return;
   Error err = {0};
   const Sandplane__V1__ScalePoolRequest *in =
       rpc_pb_unpack(&sandplane__v1__scale_pool_request__descriptor, named->request.arena, data, len, &err);
@@ -114,6 +118,8 @@ static void on_deleted(void *arg, const Error *err) {
 
 void pool_rpc_delete(RpcCall *call, void *pools, const uint8_t *data, size_t len) {
   Named *named = rpc_request_new(call, pools, sizeof *named);
+  if (!message_may_change(&named->request))
+    return;
   Error err = {0};
   const Sandplane__V1__DeletePoolRequest *in =
       rpc_pb_unpack(&sandplane__v1__delete_pool_request__descriptor, named->request.arena, data, len, &err);

@@ -42,6 +42,8 @@ static void on_checked(void *arg, const TemplateRecord *record, const Error *err
 
 void template_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len) {
   RpcRequest *request = rpc_request_new(call, pools, sizeof *request);
+  if (!message_may_change(request))
+    return;
   Error err = {0};
   const Sandplane__V1__ApplyTemplateRequest *in =
       rpc_pb_unpack(&sandplane__v1__apply_template_request__descriptor, request->arena, data, len, &err);
@@ -98,6 +100,8 @@ static void on_deleted(void *arg, const Error *err) {
 
 void template_rpc_delete(RpcCall *call, void *pools, const uint8_t *data, size_t len) {
   Named *named = rpc_request_new(call, pools, sizeof *named);
+  if (!message_may_change(&named->request))
+    return;
   Error err = {0};
   const Sandplane__V1__DeleteTemplateRequest *in = rpc_pb_unpack(
       &sandplane__v1__delete_template_request__descriptor, named->request.arena, data, len, &err);
