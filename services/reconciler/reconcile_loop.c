@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/reconciler_metrics.h"
 
@@ -12,12 +13,15 @@
 /* An event of the world that the state could not take is told again. */
 #define RETELL_MS 500
 #define LIST_PAGE 500
+/* State and world are compared as a whole when either was away, and this often in case something was missed. */
+#define COMPARE_MS 600000
 
 struct ReconcileLoop {
   Reconciler *r;
   LoopTimer *timer;
   char epoch[40];
   bool comparing;
+  int64_t compared_ms;
   bool stopped;
   struct Told *told; /* all that the state does not have yet */
 };
@@ -239,11 +243,32 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   if (!err) rl->comparing = false;
 }
 
+static void compare(ReconcileLoop *rl) {
+  rl->comparing = true;
+  rl->compared_ms = clock_mono_ms();
+  rl->r->backend->ops->observe(rl->r->backend, doubt, rl);
+}
+
+static void list_pools(ReconcileLoop *rl) {
+  if (redis_client_connected(rl->r->redis)) state_pool_names(rl->r->state, "", "", 0, on_names, rl);
+}
+
+static void on_epoch(void *arg, bool same, const char *epoch, const Error *err);
+
+/* A data set can be emptied under a connection that stays: its mark is read each time. */
+static void on_epoch_again(void *arg, bool same, const char *epoch, const Error *err) {
+  ReconcileLoop *rl = arg;
+  if (!err && !same) return on_epoch(rl, false, epoch, NULL);
+  if (err || rl->stopped || !*rl->epoch) return;
+  if (clock_mono_ms() - rl->compared_ms > COMPARE_MS) compare(rl);
+  list_pools(rl);
+}
+
 static void look(void *arg) {
   ReconcileLoop *rl = arg;
   if (!*rl->epoch) return reconcile_loop_connected(rl);
-  if (redis_client_connected(rl->r->redis)) state_pool_names(rl->r->state, "", "", 0, on_names, rl);
   loop_timer_start(rl->timer, LOOK_MS);
+  if (redis_client_connected(rl->r->redis)) state_epoch(rl->r->state, rl->epoch, on_epoch_again, rl);
 }
 
 /* The newest mark that the world carries. All of it is of one epoch, because the rest was destroyed before. */
@@ -265,9 +290,9 @@ static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) 
   strncpy(rl->epoch, epoch, sizeof rl->epoch - 1);
   service_set_ready(rl->r->service, NULL);
   if (b->ops->connected) b->ops->connected(b, epoch, same);
-  rl->comparing = true;
-  b->ops->observe(b, doubt, rl);
-  look(rl);
+  compare(rl);
+  list_pools(rl);
+  loop_timer_start(rl->timer, LOOK_MS);
 }
 
 void reconcile_loop_connected(ReconcileLoop *rl) {
@@ -283,7 +308,7 @@ static void on_hint(void *arg, const char *ns, const char *pool) {
   ReconcileLoop *rl = arg;
   if (!*rl->epoch) return;
   if (ns) look_at_pool(rl, ns, pool);
-  else look(rl);
+  else list_pools(rl);
 }
 
 ReconcileLoop *reconcile_loop_new(Reconciler *r) {

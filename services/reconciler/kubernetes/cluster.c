@@ -12,6 +12,8 @@
 
 /* The name of the reference controller's Lease: it and we never lead at the same time. */
 #define LEASE_NAME "a3317529.agent-sandbox.x-k8s.io"
+/* Everything is looked at again this often, whatever was missed. */
+#define RESYNC_MS (10 * 3600 * 1000)
 /* Pods and Services of Sandboxes; "exists" as a selector. */
 #define OF_SANDBOXES "agents.x-k8s.io%2Fsandbox-name-hash"
 
@@ -45,6 +47,12 @@ static void judge(Cluster *c) {
   if (now == c->synced) return;
   c->synced = now;
   c->on_lead(c, now);
+}
+
+static void on_resync(void *arg) {
+  Cluster *c = arg;
+  loop_timer_start(c->resync, RESYNC_MS);
+  if (c->synced) c->on_resync(c);
 }
 
 static void on_synced(void *arg) {
@@ -106,6 +114,8 @@ static Kept *kept_new(Cluster *c, ClusterResource r) {
 }
 
 void cluster_start(Cluster *c) {
+  c->resync = loop_timer_new(c->loop, on_resync, c);
+  loop_timer_start(c->resync, RESYNC_MS);
   c->n_unsynced = CLUSTER_N_RESOURCES;
   for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
     CLEANUP(str_freep) char *path = str_printf("%s/%s", RESOURCES[r].group_path, RESOURCES[r].plural);
@@ -149,6 +159,7 @@ void cluster_deinit(Cluster *c) {
     if (c->informers[r]) free(kube_informer_arg(c->informers[r]));
     kube_informer_free(c->informers[r]);
   }
+  loop_timer_free(c->resync);
   kube_config_free(c->kube_config);
 }
 

@@ -46,12 +46,15 @@ struct Cluster {
   KubeClient *client;
   KubeInformer *informers[CLUSTER_N_RESOURCES];
   KubeLease *lease;
+  LoopTimer *resync;
   bool leads, synced;
   int n_unsynced;
   /* Told of each change of a kind, in this order; set before cluster_start. */
   ClusterChangeFn on_change[CLUSTER_N_RESOURCES];
   /* Leadership with complete copies begins (true) or ends. */
   void (*on_lead)(Cluster *c, bool leads);
+  /* While it leads: look at everything again. */
+  void (*on_resync)(Cluster *c);
   struct SandboxController *sandboxes;
   struct ClaimController *claims;
   struct PoolController *pools;

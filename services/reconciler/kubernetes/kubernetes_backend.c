@@ -331,13 +331,20 @@ static void on_lead(Cluster *c, bool leads) {
   b->events.on_lead(b->arg, leads);
 }
 
+static void on_resync(Cluster *c) {
+  sandbox_controller_lead(c->sandboxes, true);
+  template_controller_tell_again(c->templates);
+  pool_controller_tell_again(c->pools);
+  claim_controller_tell_again(c->claims);
+}
+
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics, const BackendEvents *events, void *arg,
                                 Error *err) {
   KubernetesBackend *b = calloc(1, sizeof *b);
   if (!b) abort();
   *b = (KubernetesBackend){.base.ops = &OPS, .events = *events, .arg = arg, .destroying = json_object()};
   Cluster *c = &b->c;
-  *c = (Cluster){.loop = loop, .config = config, .state = state, .metrics = metrics, .backend = b, .on_lead = on_lead};
+  *c = (Cluster){.loop = loop, .config = config, .state = state, .metrics = metrics, .backend = b, .on_lead = on_lead, .on_resync = on_resync};
   if (cluster_connect(c, err) != 0) {
     cluster_deinit(c);
     json_decref(b->destroying);
