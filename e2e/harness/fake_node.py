@@ -180,6 +180,7 @@ class FakeNode:
                 getattr(self, "_" + action)(api, pod)
             except Exception as e:  # noqa: BLE001 - a test must hear of it, and the other Pods go on
                 self.failure = self.failure or e
+                self.seen.pop(pod["metadata"]["uid"], None)
                 print(f"fake-node: {action} {pod['metadata']['name']}: {e!r}", file=sys.stderr)
 
     def _bind(self, api, pod):
