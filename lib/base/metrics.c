@@ -11,7 +11,6 @@
 
 /* A label that takes values from outside (a namespace, say) must not fill the memory. */
 #define SERIES_MAX 256
-#define N_LABELS 3
 #define OTHER "other"
 
 const double METRICS_LATENCY_BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
@@ -19,7 +18,7 @@ const double METRICS_LATENCY_BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025
 const size_t METRICS_N_LATENCY_BUCKETS = ARRAY_LEN(METRICS_LATENCY_BUCKETS);
 
 typedef struct Series {
-  char *labels[N_LABELS];
+  char *labels[METRICS_LABELS_MAX];
   double value; /* counter, gauge; sum of a histogram */
   uint64_t count;
   uint64_t *buckets; /* not cumulative; histograms only */
@@ -43,22 +42,24 @@ static void *xcalloc(size_t n, size_t size) {
   return p;
 }
 
-static bool same(const Series *s, const char *const l[N_LABELS]) {
-  for (size_t i = 0; i < N_LABELS; i++)
+static bool same(const Series *s, const char *const l[]) {
+  for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
     if (strcmp(s->labels[i], l[i]) != 0)
       return false;
   return true;
 }
 
-static Series *lookup(Metrics *m, size_t metric, const char *l0, const char *l1, const char *l2) {
+static Series *lookup(Metrics *m, size_t metric, const MetricLabels *labels) {
   const MetricDesc *d = &m->descs[metric];
   Family *f = &m->families[metric];
-  const char *l[N_LABELS] = {l0 ? l0 : "", l1 ? l1 : "", l2 ? l2 : ""};
+  const char *l[METRICS_LABELS_MAX];
+  for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
+    l[i] = labels->values[i] ? labels->values[i] : "";
   for (size_t i = 0; i < f->n_series; i++)
     if (same(&f->series[i], l))
       return &f->series[i];
   if (f->n_series == SERIES_MAX - 1) {
-    for (size_t i = 0; i < N_LABELS; i++)
+    for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
       l[i] = d->labels[i] ? OTHER : "";
   } else if (f->n_series == SERIES_MAX) {
     return &f->series[SERIES_MAX - 1];
@@ -68,7 +69,7 @@ static Series *lookup(Metrics *m, size_t metric, const char *l0, const char *l1,
     abort();
   Series *s = &f->series[f->n_series++];
   *s = (Series){.buckets = d->type == METRIC_HISTOGRAM ? xcalloc(d->n_buckets, sizeof(uint64_t)) : NULL};
-  for (size_t i = 0; i < N_LABELS; i++)
+  for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
     s->labels[i] = str_dup(l[i]);
   return s;
 }
@@ -79,37 +80,51 @@ Metrics *metrics_new(const MetricDesc *descs, size_t n_descs) {
   /* a metric without labels is there from the start: its absence would read as "never scraped" */
   for (size_t i = 0; i < n_descs; i++)
     if (!descs[i].labels[0])
-      lookup(m, i, NULL, NULL, NULL);
+      lookup(m, i, &(MetricLabels){{NULL}});
   return m;
+}
+
+static void forget(Family *f) {
+  for (size_t k = 0; k < f->n_series; k++) {
+    for (size_t l = 0; l < METRICS_LABELS_MAX; l++)
+      free(f->series[k].labels[l]);
+    free(f->series[k].buckets);
+  }
+  free(f->series);
+  *f = (Family){0};
 }
 
 void metrics_free(Metrics *m) {
   if (!m)
     return;
-  for (size_t i = 0; i < m->n_descs; i++) {
-    for (size_t k = 0; k < m->families[i].n_series; k++) {
-      for (size_t l = 0; l < N_LABELS; l++)
-        free(m->families[i].series[k].labels[l]);
-      free(m->families[i].series[k].buckets);
-    }
-    free(m->families[i].series);
-  }
+  for (size_t i = 0; i < m->n_descs; i++)
+    forget(&m->families[i]);
   free(m->families);
   free(m);
 }
 
+void metrics_clear(Metrics *m, size_t metric) { forget(&m->families[metric]); }
+
+void metrics_add_labels(Metrics *m, size_t metric, double value, const MetricLabels *labels) {
+  lookup(m, metric, labels)->value += value;
+}
+
+void metrics_set_labels(Metrics *m, size_t metric, double value, const MetricLabels *labels) {
+  lookup(m, metric, labels)->value = value;
+}
+
 void metrics_add(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
-  lookup(m, metric, l0, l1, l2)->value += value;
+  metrics_add_labels(m, metric, value, &(MetricLabels){{l0, l1, l2}});
 }
 
 void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
-  lookup(m, metric, l0, l1, l2)->value = value;
+  metrics_set_labels(m, metric, value, &(MetricLabels){{l0, l1, l2}});
 }
 
 void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1,
                      const char *l2) {
   const MetricDesc *d = &m->descs[metric];
-  Series *s = lookup(m, metric, l0, l1, l2);
+  Series *s = lookup(m, metric, &(MetricLabels){{l0, l1, l2}});
   s->value += value;
   s->count++;
   for (size_t i = 0; i < d->n_buckets; i++) {
@@ -137,7 +152,7 @@ static int write_label_value(Buf *out, const char *s) {
 static int write_labels(Buf *out, const MetricDesc *d, const Series *s, const char *le) {
   int bad = 0;
   const char *sep = "{";
-  for (size_t i = 0; i < N_LABELS && d->labels[i]; i++, sep = ",") {
+  for (size_t i = 0; i < METRICS_LABELS_MAX && d->labels[i]; i++, sep = ",") {
     bad |= buf_printf(out, "%s%s=\"", sep, d->labels[i]);
     bad |= write_label_value(out, s->labels[i]);
     bad |= buf_append_str(out, "\"");

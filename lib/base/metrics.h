@@ -1,6 +1,6 @@
 /* Metrics, declared in one table per service, as Prometheus text (exposition format 0.0.4).
  *
- * A metric has at most three labels, and every value of a label is declared or registered up front or by
+ * A metric has at most METRICS_LABELS_MAX labels, and every value of a label is declared or registered up front or by
  * first use, at most 256 series a metric: after that all further ones count under "other".
  * Used on the loop thread only.
  */
@@ -13,11 +13,13 @@
 
 typedef enum MetricType { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM } MetricType;
 
+#define METRICS_LABELS_MAX 7
+
 typedef struct MetricDesc {
   const char *name; /* "sandplane_claims_total" */
   MetricType type;
   const char *help;
-  const char *labels[3]; /* names, NULL-terminated if fewer */
+  const char *labels[METRICS_LABELS_MAX]; /* names, NULL-terminated if fewer */
   const double *buckets; /* upper bounds, ascending, without +Inf; histograms only */
   size_t n_buckets;
 } MetricDesc;
@@ -35,6 +37,14 @@ void metrics_free(Metrics *metrics);
 void metrics_add(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
 void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
 void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
+/* The same for metrics with any number of labels: all METRICS_LABELS_MAX values, those beyond the description's NULL. */
+typedef struct MetricLabels {
+  const char *values[METRICS_LABELS_MAX];
+} MetricLabels;
+void metrics_add_labels(Metrics *m, size_t metric, double value, const MetricLabels *labels);
+void metrics_set_labels(Metrics *m, size_t metric, double value, const MetricLabels *labels);
+/* Forgets the series of a metric: before a gauge that is counted at each scrape is set again. */
+void metrics_clear(Metrics *m, size_t metric);
 /* Appends all series as text. */
 int metrics_write(const Metrics *m, Buf *out) MUST_CHECK;
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { CALLS, DEPTH, SECONDS, PLAIN_SECONDS, N_METRICS };
+enum { CALLS, DEPTH, SECONDS, PLAIN_SECONDS, WIDE, N_METRICS };
 
 static const double BUCKETS[] = {0.001, 0.5, 10};
 static const MetricDesc DESCS[N_METRICS] = {
@@ -17,6 +17,7 @@ static const MetricDesc DESCS[N_METRICS] = {
     [DEPTH] = {"depth", METRIC_GAUGE, "Depth now.", {NULL}, NULL, 0},
     [SECONDS] = {"seconds", METRIC_HISTOGRAM, "Time.", {"method"}, BUCKETS, ARRAY_LEN(BUCKETS)},
     [PLAIN_SECONDS] = {"plain_seconds", METRIC_HISTOGRAM, "Time.", {NULL}, BUCKETS, 1},
+    [WIDE] = {"wide", METRIC_GAUGE, "Many.", {"a", "b", "c", "d", "e", "f", "g"}, NULL, 0},
 };
 
 static int setup(void **state) {
@@ -41,7 +42,8 @@ static void from_the_start(void **state) {
                      "# HELP seconds Time.\n# TYPE seconds histogram\n"
                      "# HELP plain_seconds Time.\n# TYPE plain_seconds histogram\n"
                      "plain_seconds_bucket{le=\"0.001\"} 0\nplain_seconds_bucket{le=\"+Inf\"} 0\n"
-                     "plain_seconds_sum 0\nplain_seconds_count 0\n");
+                     "plain_seconds_sum 0\nplain_seconds_count 0\n"
+                     "# HELP wide Many.\n# TYPE wide gauge\n");
 }
 
 static void values(void **state) {
@@ -64,7 +66,8 @@ static void values(void **state) {
                 "seconds_sum{method=\"Get\"} 11.251\nseconds_count{method=\"Get\"} 3\n"
                 "# HELP plain_seconds Time.\n# TYPE plain_seconds histogram\n"
                 "plain_seconds_bucket{le=\"0.001\"} 0\nplain_seconds_bucket{le=\"+Inf\"} 0\n"
-                "plain_seconds_sum 0\nplain_seconds_count 0\n");
+                "plain_seconds_sum 0\nplain_seconds_count 0\n"
+                     "# HELP wide Many.\n# TYPE wide gauge\n");
 }
 
 static void escapes(void **state) {
@@ -101,6 +104,27 @@ static void series_are_bounded(void **state) {
   assert_non_null(strstr(buf_str(&out), "calls_total{method=\"other\",code=\"other\"} 1490\n"));
 }
 
+static void seven_labels_and_forgetting(void **state) {
+  Metrics *m = *state;
+  metrics_set_labels(m, WIDE, 3, &(MetricLabels){{"1", "2", "3", "4", "5", "6", "7"}});
+  metrics_add_labels(m, WIDE, 2, &(MetricLabels){{"1", "2", "3", "4", "5", "6", "7"}});
+  metrics_add_labels(m, WIDE, 1, &(MetricLabels){{"1", "2", "3", "4", "5", "6", "8"}});
+  metrics_add(m, WIDE, 9, "1", "2", "3");
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(m, &out), 0);
+  assert_non_null(strstr(buf_str(&out), "wide gauge\n"
+                                        "wide{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\",f=\"6\",g=\"7\"} 5\n"
+                                        "wide{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\",f=\"6\",g=\"8\"} 1\n"
+                                        "wide{a=\"1\",b=\"2\",c=\"3\",d=\"\",e=\"\",f=\"\",g=\"\"} 9\n"));
+  metrics_clear(m, WIDE);
+  metrics_clear(m, SECONDS);
+  metrics_add(m, WIDE, 1, "x", NULL, NULL);
+  CLEANUP(buf_deinit) Buf again = BUF_INIT(0);
+  assert_int_equal(metrics_write(m, &again), 0);
+  assert_non_null(strstr(buf_str(&again), "wide gauge\nwide{a=\"x\""));
+  assert_null(strstr(buf_str(&again), "a=\"1\""));
+}
+
 static void does_not_fit(void **state) {
   CLEANUP(buf_deinit) Buf out = BUF_INIT(100);
   assert_int_equal(metrics_write(*state, &out), -1);
@@ -119,6 +143,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(escapes, setup, teardown),
       cmocka_unit_test_setup_teardown(large_counter, setup, teardown),
       cmocka_unit_test_setup_teardown(series_are_bounded, setup, teardown),
+      cmocka_unit_test_setup_teardown(seven_labels_and_forgetting, setup, teardown),
       cmocka_unit_test_setup_teardown(does_not_fit, setup, teardown),
       cmocka_unit_test(latency_buckets),
   };

@@ -10,8 +10,6 @@
 #include "api/descriptors.h"
 #include "lib/base/str.h"
 
-#define VERSION "0.1.0"
-
 typedef struct Host {
   Service service;
   const ServiceSpec *spec;
@@ -108,7 +106,7 @@ static int listen_all(Host *host, Error *err) {
 
 static void report_start(const Host *host) {
   char *dump = config_dump_json(&host->spec->config, host->service.config);
-  log_event(LOG_INFO, "started", LOG_STR("version", VERSION), LOG_STR("config", dump));
+  log_event(LOG_INFO, "started", LOG_STR("version", SERVICE_VERSION), LOG_STR("config", dump));
   free(dump);
 }
 
@@ -150,7 +148,7 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
     return CONFIG_HELP;
   }
   if (rc == CONFIG_VERSION) {
-    printf("%s %s\n", spec->config.program, VERSION);
+    printf("%s %s\n", spec->config.program, SERVICE_VERSION);
     return CONFIG_VERSION;
   }
   const char *level_name = rc ? "info" : ((ServiceConfig *)config)->log_level;

@@ -15,6 +15,8 @@
 #include "lib/loop/loop.h"
 #include "lib/rpc/rpc_server.h"
 
+#define SERVICE_VERSION "0.1.0"
+
 /* The head of every service's config struct, filled by SERVICE_CONFIG_ITEMS. */
 typedef struct ServiceConfig {
   const char *grpc_address;

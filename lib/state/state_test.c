@@ -459,6 +459,83 @@ static void paging(void **state) {
   assert_string_equal(f->text, "");
 }
 
+/* ErrorKind of the answer. */
+static ErrorKind restore(Fixture *f, const char *id, const char *uid, int64_t expire_ms) {
+  static const StatePair LABELS[] = {{"team", "red"}};
+  const SandboxRecord held = {.ns = "default", .id = id, .uid = uid, .template_name = "t", .template_hash = "h1", .route = "tcp:10.0.0.9:8888",
+                              .runtime_class = "gvisor", .expire_ms = expire_ms, .labels = LABELS, .n_labels = 1};
+  state_restore(f->state, &held, fixture_done, f);
+  fixture_wait(f);
+  return f->err.kind;
+}
+
+static void restoring_what_was_lost(void **state) {
+  Fixture *f = *state;
+  assert_int_equal(restore(f, "p-aaaaa", "u1", 0), ERROR_NOT_FOUND);
+  assert_int_equal(fixture_keys(f), 0);
+  fixture_make_pool(f, 2);
+  assert_int_equal(restore(f, "p-aaaaa", "u1", T0 + 50), ERROR_NONE);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  assert_string_equal(f->uid, "u1");
+  assert_string_equal(f->labels, "team=red;");
+  get_pool(f);
+  assert_int_equal(f->pool.n_claimed, 1);
+  assert_int_equal(f->pool.n_ready, 0);
+  /* the claim has what it had: asked again, it gets no second one */
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 0), CLAIM_EMPTY);
+  /* it ends as any other, by time */
+  state_set_now(f->state, T0 + 50);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+  gone(f, "p-aaaaa");
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_UNKNOWN);
+}
+
+static void restoring_what_is_held(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  /* as it was: nothing of the record changes */
+  assert_int_equal(restore(f, "p-aaaaa", "u1", 77), ERROR_NONE);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  assert_string_equal(f->env, "A=b\\c;");
+  /* nobody who has it loses it */
+  assert_int_equal(restore(f, "p-aaaaa", "u2", 0), ERROR_FAILED_PRECONDITION);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  assert_string_equal(f->uid, "u1");
+  /* what is being let go stays so */
+  release(f, "p-aaaaa", "u1");
+  assert_int_equal(restore(f, "p-aaaaa", "u1", 0), ERROR_NONE);
+  assert_int_equal(restore(f, "p-aaaaa", "u2", 0), ERROR_FAILED_PRECONDITION);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+}
+
+static void restoring_takes_it_from_the_ready(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 2);
+  fixture_make_ready(f, "p-aaaaa");
+  const char *coming = "p-bbbbb";
+  state_register(f->state, "default", "p", "t", "h1", &coming, 1, fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(restore(f, "p-aaaaa", "u1", 0), ERROR_NONE);
+  assert_int_equal(restore(f, coming, "u2", 0), ERROR_NONE);
+  get_pool(f);
+  assert_int_equal(f->pool.n_ready, 0);
+  assert_int_equal(f->pool.n_creating, 0);
+  assert_int_equal(f->pool.n_claimed, 2);
+  assert_int_equal(fixture_claim(f, "u3", "", 0, 0), CLAIM_EMPTY);
+  /* told late that it came up: it is not offered */
+  state_ready(f->state, "default", coming, "tcp:10.0.0.9:8888", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, coming), SANDBOX_CLAIMED);
+  assert_string_equal(f->uid, "u2");
+}
+
 static void scripts_come_back_after_a_flush(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 1);
@@ -487,6 +564,9 @@ int main(void) {
       TEST(history),
       TEST(history_of_a_pool_made_again),
       TEST(paging),
+      TEST(restoring_what_was_lost),
+      TEST(restoring_what_is_held),
+      TEST(restoring_takes_it_from_the_ready),
       TEST(scripts_come_back_after_a_flush),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,12 @@ static void log_class(void *arg, const char *class_name, size_t n) {
 
 static bool is_local(const ReconcilerConfig *config) { return strcmp(config->backend, "local") == 0; }
 
+static void set_build_info(Metrics *metrics) {
+  /* there is no Go here; its label stays for the queries that name it */
+  const MetricLabels labels = {{SERVICE_VERSION, "", "", "", "clang " __clang_version__, "linux/amd64"}};
+  metrics_set_labels(metrics, RECONCILER_METRIC_BUILD, 1, &labels);
+}
+
 static int check(const void *config, Error *err) {
   const ReconcilerConfig *c = config;
   if (is_local(c)) return local_backend_check_config(config, err);
@@ -75,6 +81,8 @@ static int start(Service *service, Error *err) {
   } else {
     r->backend = kubernetes_backend_new(service->loop, r->config, r->state, service->metrics, &RECONCILE_EVENTS, r->loop, err);
     if (!r->backend) return -1;
+    admin_on_scrape(service->admin, kubernetes_backend_scrape, r->backend);
+    set_build_info(service->metrics);
   }
   service_set_ready(service, "the state store does not answer");
   redis_client_on_state(r->redis, on_redis, r);

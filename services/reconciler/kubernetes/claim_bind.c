@@ -77,10 +77,7 @@ static void on_cold(void *arg, json_t *object, const Error *err) {
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
   if (err && err->kind == ERROR_ALREADY_EXISTS) claim_pass_reject(p, CLAIM_CREATE_PENDING, NULL);
   else if (err) claim_pass_reject(p, CLAIM_FAILED, err);
-  if (!err && claim) {
-    CLEANUP(str_freep) char *note = str_printf("Created Sandbox \"%s\"", p->name);
-    claim_report_event(p, claim, "SandboxProvisioned", "Provisioning", note);
-  }
+  if (!err) claim_report_got(p, claim, p->name, false, false);
   claim_pass_look(p);
 }
 
@@ -130,10 +127,7 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
     cluster_read(p->cc->c, CLUSTER_SANDBOX, p->ns, a.sandbox, on_read_again, p);
   } else {
     if (err && err->kind != ERROR_NOT_FOUND) claim_pass_reject(p, CLAIM_FAILED, err);
-    if (!err && claim) {
-      CLEANUP(str_freep) char *note = str_printf("Adopted warm pool Sandbox \"%s\"", a.sandbox);
-      claim_report_event(p, claim, "SandboxAdopted", "Adoption", note);
-    }
+    if (!err) claim_report_got(p, claim, a.sandbox, true, member_is_ready(object));
     claim_pass_look(p);
   }
   free(a.sandbox);

@@ -87,12 +87,27 @@ static bool is_marked(const json_t *claim) {
 
 /* ---- the pass ---- */
 
+static void on_policy_gone(void *arg, json_t *object, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "legacy_policy_not_deleted", LOG_ERR(err));
+}
+
+/* Older controllers made a NetworkPolicy for each claim; that of the template has taken its place. */
+static void drop_legacy_policy(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->cc->c;
+  CLEANUP(str_freep) char *name = str_printf("%s-network-policy", p->name);
+  const json_t *policy = cluster_get(c, CLUSTER_POLICY, p->ns, name);
+  if (policy && kube_is_controlled_by(policy, kube_uid(claim)) && !kube_is_deleting(policy))
+    cluster_delete(c, CLUSTER_POLICY, policy, "Background", on_policy_gone, NULL);
+}
+
 static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 
 void claim_pass_look(ClaimPass *p) {
   Cluster *c = p->cc->c;
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
-  if (!claim || kube_is_deleting(claim) || p->err.kind == ERROR_CANCELLED) return claim_pass_end(p);
+  if (!claim || p->err.kind == ERROR_CANCELLED) return claim_pass_end(p);
+  if (p->looks == 0) drop_legacy_policy(p, claim);
+  if (kube_is_deleting(claim)) return claim_pass_end(p);
   if (++p->looks > LOOKS_MAX) {
     error_set(&p->err, ERROR_INTERNAL, "no end after %d steps", LOOKS_MAX);
     claim_pass_reject(p, CLAIM_FAILED, NULL);
@@ -140,6 +155,20 @@ static void on_restored(void *arg, const Error *err) {
   if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
 }
 
+/* Labels of the claim as the state has them; the caller frees the array. */
+static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
+  const json_t *labels = kube_get(claim, "metadata.labels");
+  StatePair *pairs = calloc(json_object_size(labels) + 1, sizeof *pairs);
+  if (!pairs) abort();
+  const char *key;
+  json_t *v;
+  *ret_n = 0;
+  json_object_foreach((json_t *)labels, key, v) {
+    if (json_is_string(v)) pairs[(*ret_n)++] = (StatePair){key, json_string_value(v)};
+  }
+  return pairs;
+}
+
 /* Once for each claim: what the objects say holds, whether or not the data set knows it. Not waited for: the objects keep
  * the Sandbox out of every pool as well. */
 static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
@@ -151,7 +180,10 @@ static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   json_object_set_new(p->cc->restored, uid, json_true());
   const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
   const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
-  int64_t expire_ms = kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime"));
+  /* the end of a SandboxClaim is its controller's business: it may be retained */
+  int64_t expire_ms = kube_annotation(claim, ANNOTATION_MIRRORED_UID) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
+  size_t n_labels;
+  StatePair *labels = labels_of(claim, &n_labels);
   state_restore(p->cc->c->state,
                 &(SandboxRecord){.ns = p->ns,
                                  .id = id,
@@ -160,8 +192,11 @@ static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
                                  .template_hash = hash ? hash : "",
                                  .route = route,
                                  .runtime_class = class_name ? class_name : "",
-                                 .expire_ms = expire_ms > 0 ? expire_ms : 0},
+                                 .expire_ms = expire_ms > 0 ? expire_ms : 0,
+                                 .labels = labels,
+                                 .n_labels = n_labels},
                 on_restored, NULL);
+  free(labels);
 }
 
 static void on_released(void *arg, const Error *err) {

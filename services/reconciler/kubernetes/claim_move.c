@@ -33,10 +33,7 @@ static void on_member_gone(void *arg, json_t *object, const Error *err) {
   Move *m = arg;
   ClaimPass *p = m->p;
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
-  if (claim) {
-    CLEANUP(str_freep) char *note = str_printf("Adopted warm pool Sandbox \"%s\"", m->member);
-    claim_report_event(p, claim, "SandboxAdopted", "Adoption", note);
-  }
+  claim_report_got(p, claim, m->member, true, true);
   end(m, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
 }
 

@@ -56,5 +56,7 @@ char *claim_bind_template_name(Cluster *c, const json_t *claim);
 /* Writes status, then annotations; ends the pass. */
 void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, const char *action, const char *note);
+/* It got a Sandbox, warm from its pool or made for it: event and count. claim NULL: it is gone meanwhile, nothing to say. */
+void claim_report_got(ClaimPass *p, const json_t *claim, const char *sandbox_name, bool warm, bool ready);
 
 #endif

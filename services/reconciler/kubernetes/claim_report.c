@@ -23,6 +23,23 @@ void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, c
                                       .controller = CLAIM_MANAGER});
 }
 
+void claim_report_got(ClaimPass *p, const json_t *claim, const char *sandbox_name, bool warm, bool ready) {
+  if (!claim) return;
+  CLEANUP(str_freep) char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", sandbox_name);
+  claim_report_event(p, claim, warm ? "SandboxAdopted" : "SandboxProvisioned", warm ? "Adoption" : "Provisioning", note);
+  CLEANUP(str_freep) char *template_name = claim_bind_template_name(p->cc->c, claim);
+  const char *created_by = kube_label(claim, LABEL_CREATED_BY);
+  const MetricLabels labels = {{
+      p->ns,
+      template_name ? template_name : "__unknown__",
+      warm ? "warm" : "cold",
+      kube_text(claim, "spec.warmPoolRef.name"),
+      ready ? "ready" : "not_ready",
+      str_empty(created_by) ? "unknown" : created_by,
+  }};
+  metrics_add_labels(p->cc->c->metrics, RECONCILER_METRIC_CLAIMS, 1, &labels);
+}
+
 /* RFC 3339 with nanoseconds, as the reference stamps. */
 static void nano_time(char out[40]) {
   struct timespec now;
@@ -43,13 +60,15 @@ static void observe_since(Metrics *m, size_t metric, const char *since, const ch
 static void count_first_ready(ClaimPass *p, const json_t *claim, const json_t *sandbox, const char *first_seen) {
   Metrics *m = p->cc->c->metrics;
   const char *launch = kube_label(sandbox, LABEL_LAUNCH_TYPE), *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF);
-  const char *created_by = kube_label(claim, LABEL_CREATED_BY);
   launch = launch ? launch : "unknown";
   template_name = template_name ? template_name : "__unknown__";
   observe_since(m, RECONCILER_METRIC_CLAIM_STARTUP, kube_annotation(claim, ANNOTATION_WEBHOOK_OBSERVED), launch, template_name);
   observe_since(m, RECONCILER_METRIC_CLAIM_CONTROLLER_STARTUP, first_seen, launch, template_name);
   observe_since(m, RECONCILER_METRIC_CLIENT_CLAIM_STARTUP, kube_annotation(claim, ANNOTATION_CLIENT_REQUESTED), launch, template_name);
-  metrics_add(m, RECONCILER_METRIC_CLAIMS, 1, template_name, launch, created_by ? created_by : "unknown");
+  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
+  int64_t made_ms = kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp")), ready_ms = kube_parse_time(kube_text(ready, "lastTransitionTime"));
+  if (made_ms > 0 && ready_ms >= made_ms)
+    metrics_observe(m, RECONCILER_METRIC_CREATION, (double)(ready_ms - made_ms), kube_namespace(sandbox), launch, template_name);
 }
 
 /* ---- annotations: after Ready, in one write ---- */

@@ -18,6 +18,7 @@
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/pool_controller.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
+#include "services/reconciler/kubernetes/sandbox_gauge.h"
 #include "services/reconciler/kubernetes/template_controller.h"
 #include "services/reconciler/kubernetes/webhook.h"
 
@@ -337,6 +338,8 @@ static void on_resync(Cluster *c) {
   pool_controller_tell_again(c->pools);
   claim_controller_tell_again(c->claims);
 }
+
+void kubernetes_backend_scrape(void *backend) { sandbox_gauge_count(&of(backend)->c); }
 
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics, const BackendEvents *events, void *arg,
                                 Error *err) {

@@ -10,6 +10,9 @@ typedef struct KubernetesBackend KubernetesBackend;
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics, const BackendEvents *events, void *arg,
                                 Error *err);
 
+/* Sets the gauges that are computed at a scrape. */
+void kubernetes_backend_scrape(void *backend);
+
 /* ---- for the controllers ---- */
 
 /* An unclaimed member that can be given to nobody: its object is deleted and the state told. */
