@@ -25,6 +25,8 @@
 #define SILENCE_S 130L
 #define CONNECT_MS 5000L
 #define UNACKNOWLEDGED_MS 30000
+/* One, and another when that has as many streams as the server allows, or is ending. */
+#define HOST_CONNECTIONS 2L
 
 struct KubeCall {
   KubeCall *next, **at; /* in waiting or running */
@@ -34,6 +36,7 @@ struct KubeCall {
   struct curl_slist *headers;
   const char *method; /* one of METHODS */
   char *path, *body;
+  size_t body_len, body_sent;
   Buf in;
   bool is_fresh, is_stream, dispatching, cancelled;
   int64_t begun_us;
@@ -101,6 +104,16 @@ static size_t on_data(char *data, size_t one, size_t n, void *arg) {
     c->fresh_next = c->client->fresh;
     c->client->fresh = c;
   }
+  return n;
+}
+
+/* The body by a function that cannot go back, so that libcurl cannot send it again: on a reused connection that ended
+ * without an answer it would, and a request that was carried out would be carried out twice. */
+static size_t on_body(char *out, size_t one, size_t room, void *arg) {
+  KubeCall *c = arg;
+  size_t n = c->body_len - c->body_sent < room ? c->body_len - c->body_sent : room;
+  memcpy(out, c->body + c->body_sent, n);
+  c->body_sent += n;
   return n;
 }
 
@@ -278,8 +291,13 @@ static void start(KubeClient *k, KubeCall *c) {
   if (!e) abort();
   curl_easy_setopt(e, CURLOPT_URL, url);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (c->body) {
+    curl_easy_setopt(e, CURLOPT_POST, 1L);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body_len);
+    curl_easy_setopt(e, CURLOPT_READFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_READDATA, c);
+  }
   curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, c->method);
-  if (c->body) curl_easy_setopt(e, CURLOPT_POSTFIELDS, c->body);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
   curl_easy_setopt(e, CURLOPT_USERAGENT, k->options.user_agent);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
@@ -358,6 +376,7 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
     c->headers = curl_slist_append(c->headers, header);
     c->body = json_dumps(r->body, JSON_COMPACT);
     if (!c->body) abort();
+    c->body_len = strlen(c->body);
   }
   c->at = k->waiting_end;
   *c->at = c;
@@ -441,6 +460,8 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
   curl_multi_setopt(k->multi, CURLMOPT_TIMERDATA, k);
   curl_multi_setopt(k->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  /* else all that were under way when a connection broke would come back on one of their own each */
+  if (str_starts_with(k->server, "https://")) curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
   return k;
 }
 

@@ -207,6 +207,30 @@ static void test_connections_that_fail(void **s) {
   end(&f);
 }
 
+static void test_a_write_is_never_sent_twice(void **s) {
+  static const char *const METHODS[] = {"POST", "PUT", "PATCH"};
+  Fixture f;
+  Answer a;
+  begin(&f, (KubeOptions){0});
+  KUBE_OWNED json_t *body = json_pack("{s:s}", "metadata", "x");
+  for (size_t i = 0; i < ARRAY_LEN(METHODS); i++) {
+    ask(&f, &a, "GET", "/x", NULL);
+    StubRequest *r = stub_next(f.server);
+    stub_answer_and_keep(r, "{}");
+    settle(&f, &a);
+    json_decref(a.object);
+    ask(&f, &a, METHODS[i], "/x", body);
+    assert_ptr_equal(stub_expect(f.server, METHODS[i], "/x"), r); /* the same connection */
+    assert_string_equal(r->body, "{\"metadata\":\"x\"}");
+    stub_end(r); /* carried out perhaps, and no answer */
+    settle(&f, &a);
+    assert_int_equal(a.err.kind, ERROR_UNAVAILABLE);
+    stub_run_for(f.server, 20);
+    assert_int_equal(stub_waiting(f.server), 0);
+  }
+  end(&f);
+}
+
 static void test_nobody_listens(void **s) {
   Fixture f;
   Answer a;
@@ -355,6 +379,7 @@ int main(void) {
       cmocka_unit_test(test_a_body_of_another_type),
       cmocka_unit_test(test_what_each_status_means),
       cmocka_unit_test(test_connections_that_fail),
+      cmocka_unit_test(test_a_write_is_never_sent_twice),
       cmocka_unit_test(test_nobody_listens),
       cmocka_unit_test(test_the_name_that_is_expected_replaces_the_host),
       cmocka_unit_test(test_a_token_file),

@@ -162,6 +162,17 @@ void stub_answer(StubRequest *r, int status, const char *headers, const char *bo
   stub_end(r);
 }
 
+void stub_answer_and_keep(StubRequest *r, const char *body) {
+  assert_int_equal(buf_printf(&r->out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body), 0);
+  buf_deinit(&r->in);
+  free(r->method);
+  free(r->path);
+  free(r->head);
+  free(r->body);
+  r->method = r->path = r->head = r->body = NULL;
+  flush(r);
+}
+
 void stub_begin(StubRequest *r, int status) {
   assert_int_equal(buf_printf(&r->out, "HTTP/1.1 %d X\r\nConnection: close\r\n\r\n", status), 0);
   flush(r);

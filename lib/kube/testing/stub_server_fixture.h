@@ -1,4 +1,4 @@
-/* A scripted API server on the test's own loop: plain HTTP/1.1 on the loopback, one request a connection.
+/* A scripted API server on the test's own loop: plain HTTP/1.1 on the loopback, one request a connection (but for those kept).
  *
  * A test is a straight script: it asks for the next request, answers it, and asks for the next. While it waits,
  * the loop runs, and with it the client under test. What waits for a fact has no end of its own: the test's time
@@ -42,6 +42,8 @@ int stub_waiting(StubServer *server);
 
 /* A whole answer; headers: more lines, each with "\r\n", or NULL. The request is gone after it. */
 void stub_answer(StubRequest *r, int status, const char *headers, const char *body);
+/* Keeps the connection, on which the next request may come, as this same r. */
+void stub_answer_and_keep(StubRequest *r, const char *body);
 /* An answer in parts (a watch): headers, parts, the end. */
 void stub_begin(StubRequest *r, int status);
 void stub_send(StubRequest *r, const char *text);
