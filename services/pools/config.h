@@ -9,6 +9,7 @@ typedef struct PoolsConfig {
   const char *redis_address;
   const char *redis_password;
   const char *reconciler;
+  int64_t max_creating;
   bool read_only;
 } PoolsConfig;
 

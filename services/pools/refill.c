@@ -26,7 +26,7 @@ static int64_t wanted(const RefillInput *in) {
 static int to_create(const RefillInput *in, int64_t missing, int64_t *ret_again_ms) {
   if (missing <= 0 || in->template_missing)
     return 0;
-  int64_t limit = REFILL_MAX_CREATING;
+  int64_t limit = in->max_creating;
   if (in->n_failures > 0) {
     int64_t next_ms = in->failure_ms + refill_backoff_ms(in->n_failures);
     if (in->now_ms < next_ms) {

@@ -3,7 +3,7 @@
  * Wanted are `replicas` warm ones and one for each caller in the queue; an implicit pool keeps none warm.
  * What is being started counts as there, so one look never orders twice.
  *
- *   - At most REFILL_MAX_CREATING are ordered and not ready at a time: a pool of thousands fills in steps,
+ *   - At most max_creating are ordered and not ready at a time: a pool of thousands fills in steps,
  * and a template that cannot start costs little.
  *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up
  * to 60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 enum {
-  /* Above what one machine starts at a time, below what would flood a reconciler that has just come up. */
+  /* Unless it is set otherwise: above what one machine starts at a time, below what would flood it. */
   REFILL_MAX_CREATING = 64,
   REFILL_BACKOFF_MIN_MS = 1000,
   REFILL_BACKOFF_MAX_MS = 60000,
@@ -29,6 +29,7 @@ enum {
 typedef struct RefillInput {
   int64_t now_ms;
   int64_t replicas;
+  int64_t max_creating;
   bool implicit;
   bool deleted;
   bool template_missing;

@@ -312,6 +312,7 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
   }
   p->input = (RefillInput){
       .replicas = record->replicas,
+      .max_creating = p->pools->config->max_creating,
       .implicit = record->implicit,
       .deleted = record->deleted,
       .recreate = record->strategy == POOL_RECREATE,

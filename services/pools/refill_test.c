@@ -29,6 +29,9 @@ static void table(void **state) {
        {.replicas = 10000, .n_creating = 60},
        {.create = 4, .again_ms = NEVER}},
       {"more under way than a step", {.replicas = 10000, .n_creating = 70}, {.again_ms = NEVER}},
+      {"steps of another size",
+       {.replicas = 10000, .max_creating = 300, .n_creating = 60},
+       {.create = 240, .again_ms = NEVER}},
       {"surplus", {.replicas = 1, .n_ready = 3}, {.retire = 2, .again_ms = NEVER}},
       {"surplus still starting", {.replicas = 1, .n_creating = 3}, {.again_ms = NEVER}},
       {"surplus, some still starting",
@@ -67,7 +70,10 @@ static void table(void **state) {
        {.again_ms = 9900}},
   };
   for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-    RefillDecision d = refill_decide(&rows[i].in);
+    RefillInput in = rows[i].in;
+    if (in.max_creating == 0)
+      in.max_creating = REFILL_MAX_CREATING;
+    RefillDecision d = refill_decide(&in);
     const RefillDecision *want = &rows[i].out;
     if (d.create != want->create || d.retire != want->retire || d.retire_stale != want->retire_stale ||
         d.again_ms != want->again_ms)
@@ -88,7 +94,7 @@ static void rollout_keeps_three_quarters(void **state) {
   int64_t stale = 20, fresh = 0, creating = 0;
   for (int step = 0; fresh < 20; step++) {
     assert_true(step < 100);
-    RefillInput in = {.replicas = 20, .recreate = true, .n_creating = creating, .n_ready = stale + fresh};
+    RefillInput in = {.replicas = 20, .max_creating = 64, .recreate = true, .n_creating = creating, .n_ready = stale + fresh};
     RefillDecision d = refill_decide(&in);
     assert_int_equal(d.retire, 0);
     stale -= d.retire_stale < stale ? d.retire_stale : stale;
@@ -110,6 +116,7 @@ static void decisions_are_sane(void **state) {
     uint32_t r = (uint32_t)(i * UINT64_C(2654435761));
     RefillInput in = {.now_ms = r % 100000,
                       .replicas = (int64_t)(r % 7) * (r % 5),
+                      .max_creating = 1 + r % 9,
                       .implicit = r >> 8 & 1,
                       .deleted = (r >> 9 & 7) == 0,
                       .template_missing = (r >> 12 & 7) == 0,
@@ -123,7 +130,7 @@ static void decisions_are_sane(void **state) {
     assert_true(d.create >= 0 && d.retire >= 0 && d.retire_stale >= 0);
     assert_true(d.retire + d.retire_stale <= in.n_ready);
     assert_false(d.create && d.retire);
-    assert_true(d.create + in.n_creating <= REFILL_MAX_CREATING);
+    assert_true(d.create == 0 || d.create + in.n_creating <= in.max_creating);
     assert_true(d.again_ms >= in.now_ms);
   }
 }
