@@ -46,6 +46,8 @@ def ns(cluster):
     """A namespace per test, so that none sees the objects of another."""
     name = "t-" + uuid.uuid4().hex[:8]
     cluster.kubectl("create", "namespace", name)
+    # Pods are refused before it is there
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=60s")
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 

@@ -4,7 +4,6 @@ Numbers are sections of the API's description: 3 the Sandbox controller, 7 Event
 """
 
 import datetime
-import json
 
 import pytest
 
@@ -100,7 +99,7 @@ def test_pod(kube):
     # the name of the Pod stands in the Sandbox before its status can say that it is ready
     writes = [(w.verb, w.resource, w.subresource) for w in kube.cluster.audit_writes(mark, namespace=kube.ns) if OURS in w.agent]
     assert writes[:2] == [("create", "pods", ""), ("patch", "sandboxes", "")], writes
-    assert set(writes[2:]) == {("patch", "sandboxes", "--subresource=status")}
+    assert set(writes[2:]) == {("patch", "sandboxes", "status")}
 
 
 def test_readiness_step_by_step(kube):
