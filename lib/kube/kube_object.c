@@ -148,12 +148,28 @@ bool kube_condition_is(const json_t *conditions, const char *type, const char *s
   return str_equal(kube_text(kube_condition(conditions, type), "status"), status);
 }
 
+/* Messages quote what others wrote and are cut anywhere: what is not UTF-8 becomes '?', not a condition lost. */
+static json_t *text_value(const char *text) {
+  json_t *value = json_string(text ? text : "");
+  if (value) return value;
+  CLEANUP(str_freep) char *s = str_dup(text);
+  for (char *at = s; *at;) {
+    size_t n = (*at & 0xe0) == 0xc0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 : (*at & 0xf8) == 0xf0 ? 4 : 1;
+    if (strnlen(at, n) < n || !str_is_utf8(at, n)) {
+      n = 1;
+      *at = '?';
+    }
+    at += n;
+  }
+  return json_string(s);
+}
+
 bool kube_condition_set(json_t *conditions, const KubeCondition *c, const char *now) {
   json_t *old = kube_condition(conditions, c->type);
   bool moved = !old || !str_equal(kube_text(old, "status"), c->status);
   const char *since = moved ? (c->last_transition_time ? c->last_transition_time : now) : kube_text(old, "lastTransitionTime");
-  json_t *next = json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", c->type, "status", c->status, "reason", c->reason, "message", c->message,
-                           "lastTransitionTime", since ? since : now);
+  json_t *next = json_pack("{s:s,s:s,s:o,s:o,s:s}", "type", c->type, "status", c->status, "reason", text_value(c->reason),
+                           "message", text_value(c->message), "lastTransitionTime", since ? since : now);
   if (c->observed_generation > 0) json_object_set_new(next, "observedGeneration", json_integer(c->observed_generation));
   if (!old) return json_array_append_new(conditions, next) == 0;
   if (json_equal(old, next)) {

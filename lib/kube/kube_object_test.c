@@ -83,10 +83,25 @@ static void test_times(void **s) {
   assert_int_equal(kube_parse_time(NULL), -1);
 }
 
+static void test_a_message_that_was_cut_inside_a_character(void **s) {
+  static const char *const CASES[][2] = {
+      {"caf\xc3", "caf?"}, {"\xe2\x82\xac 3 \xe2\x82", "\xe2\x82\xac 3 ??"}, {"a\xff\xc0\xaf b", "a??? b"}, {"\xf0\x9f\x98", "???"}, {NULL, ""},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+    KUBE_OWNED json_t *list = json_pack("[{s:s,s:s}]", "type", "Ready", "status", "True");
+    KubeCondition c = {.type = "Ready", .status = "False", .reason = "R", .message = CASES[i][0]};
+    assert_true(kube_condition_set(list, &c, "2026-01-01T00:00:00Z"));
+    assert_true(kube_condition_is(list, "Ready", "False"));
+    assert_string_equal(kube_text(kube_condition(list, "Ready"), "message"), CASES[i][1]);
+    assert_false(kube_condition_set(list, &c, "2026-01-02T00:00:00Z"));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_hashes_of_the_contract), cmocka_unit_test(test_reads_are_null_safe), cmocka_unit_test(test_merge_patch),
       cmocka_unit_test(test_condition_time_moves_with_status_only), cmocka_unit_test(test_controller), cmocka_unit_test(test_times),
+      cmocka_unit_test(test_a_message_that_was_cut_inside_a_character),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
