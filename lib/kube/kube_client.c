@@ -39,7 +39,7 @@ struct KubeCall {
   size_t body_len, body_sent;
   Buf in;
   bool is_fresh, is_stream, dispatching, cancelled;
-  int64_t begun_us;
+  int64_t begun_us, timeout_ms;
   KubeDoneFn fn;
   const KubeStreamEvents *events;
   void *arg;
@@ -318,7 +318,7 @@ static void start(KubeClient *k, KubeCall *c) {
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
   } else {
-    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)k->options.timeout_ms);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
     k->n_running++;
   }
   set_tls(k, e);
@@ -370,6 +370,7 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
   KubeCall *c = call_new(k, r->method, r->path, arg);
   c->fn = fn;
   c->in = BUF_INIT(KUBE_BODY_MAX);
+  c->timeout_ms = r->timeout_ms > 0 ? r->timeout_ms : k->options.timeout_ms;
   if (r->body) {
     const char *type = r->content_type ? r->content_type : strcmp(c->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
     CLEANUP(str_freep) char *header = str_printf("Content-Type: %s", type);
@@ -378,6 +379,7 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
     if (!c->body) abort();
     c->body_len = strlen(c->body);
   }
+  if (r->urgent) return start(k, c);
   c->at = k->waiting_end;
   *c->at = c;
   k->waiting_end = &c->next;

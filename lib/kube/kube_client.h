@@ -46,6 +46,8 @@ typedef struct KubeRequest {
   const json_t *body; /* borrowed until kube_request returns; NULL: none */
   /* NULL: "application/json", for PATCH "application/merge-patch+json". */
   const char *content_type;
+  int64_t timeout_ms; /* 0: the client's */
+  bool urgent;        /* does not wait for its turn, whatever the limits are: a lease that is late is lost */
 } KubeRequest;
 
 /* object: borrowed until the callback returns (json_incref keeps it); NULL with an error. */

@@ -313,6 +313,40 @@ static void test_further_requests_wait_in_order(void **s) {
   end(&f);
 }
 
+static void test_what_is_urgent_does_not_wait(void **s) {
+  Fixture f;
+  Answer a[3], urgent = {0};
+  begin(&f, (KubeOptions){.max_in_flight = 1, .qps = 0.001, .burst = 2});
+  urgent.server = f.server;
+  for (int i = 0; i < 3; i++) ask(&f, &a[i], "GET", "/x", NULL);
+  StubRequest *first = stub_expect(f.server, "GET", "/x");
+  kube_request(f.client, &(KubeRequest){.method = "GET", .path = "/lease", .urgent = true}, on_answer, &urgent);
+  stub_answer(stub_expect(f.server, "GET", "/lease"), 200, NULL, "{}");
+  settle(&f, &urgent);
+  json_decref(urgent.object);
+  stub_answer(first, 200, NULL, "{}");
+  settle(&f, &a[0]);
+  json_decref(a[0].object);
+  stub_answer(stub_expect(f.server, "GET", "/x"), 200, NULL, "{}"); /* those that wait go on as before */
+  settle(&f, &a[1]);
+  json_decref(a[1].object);
+  kube_client_free(f.client); /* with the third still waiting */
+  f.client = NULL;
+  assert_int_equal(a[2].err.kind, ERROR_CANCELLED);
+  end(&f);
+}
+
+static void test_a_time_limit_of_its_own(void **s) {
+  Fixture f;
+  Answer a = {0};
+  begin(&f, (KubeOptions){0});
+  a.server = f.server;
+  kube_request(f.client, &(KubeRequest){.method = "GET", .path = "/x", .timeout_ms = 50}, on_answer, &a);
+  settle(&f, &a);
+  assert_int_equal(a.err.kind, ERROR_DEADLINE_EXCEEDED);
+  end(&f);
+}
+
 static void test_so_many_a_second(void **s) {
   Fixture f;
   Answer a[8];
@@ -384,6 +418,8 @@ int main(void) {
       cmocka_unit_test(test_the_name_that_is_expected_replaces_the_host),
       cmocka_unit_test(test_a_token_file),
       cmocka_unit_test(test_further_requests_wait_in_order),
+      cmocka_unit_test(test_what_is_urgent_does_not_wait),
+      cmocka_unit_test(test_a_time_limit_of_its_own),
       cmocka_unit_test(test_so_many_a_second),
       cmocka_unit_test(test_the_end_of_a_client_is_told_once_to_each_call),
       cmocka_unit_test(test_what_is_asked_while_it_ends_is_cancelled_too),

@@ -24,7 +24,16 @@ struct KubeLease {
   void *done_arg;
 };
 
+/* As client-go does: half of the time there is, so that one lost answer does not cost the leadership. */
+#define REQUEST_MS (KUBE_LEASE_RENEW_MS / 2)
+
 static void turn(void *arg);
+
+static void ask(KubeLease *l, const char *method, const char *path, const json_t *body, KubeDoneFn fn) {
+  l->busy = true;
+  const KubeRequest r = {.method = method, .path = path, .body = body, .timeout_ms = REQUEST_MS, .urgent = true};
+  kube_request(l->client, &r, fn, l);
+}
 
 static void set(KubeLease *l, bool leads) {
   if (l->leads == leads) return;
@@ -89,10 +98,9 @@ static void write_lease(KubeLease *l, const json_t *before, const char *holder) 
     kube_set(o, "spec.acquireTime", json_string(now));
     kube_set(o, "spec.leaseTransitions", json_integer(kube_int(before, "spec.leaseTransitions", -1) + 1));
   }
-  l->busy = true;
   l->asked_ms = clock_mono_ms();
   /* PUT with the version read: of two that try, one gets a conflict */
-  kube_request(l->client, &(KubeRequest){.method = before ? "PUT" : "POST", .path = before ? l->path : l->list_path, .body = o}, on_written, l);
+  ask(l, before ? "PUT" : "POST", before ? l->path : l->list_path, o, on_written);
 }
 
 static bool is_free(KubeLease *l, const json_t *lease) {
@@ -122,8 +130,7 @@ static void on_read(void *arg, json_t *lease, const Error *err) {
 static void turn(void *arg) {
   KubeLease *l = arg;
   if (l->busy || l->released) return;
-  l->busy = true;
-  kube_request(l->client, &(KubeRequest){.method = "GET", .path = l->path}, on_read, l);
+  ask(l, "GET", l->path, NULL, on_read);
 }
 
 static void on_released(void *arg, json_t *lease, const Error *err) {
@@ -142,8 +149,7 @@ static void release_now(KubeLease *l, const json_t *lease) {
   KUBE_OWNED json_t *o = json_deep_copy(lease);
   kube_set(o, "spec.holderIdentity", json_string(""));
   kube_set(o, "spec.leaseDurationSeconds", json_integer(1));
-  l->busy = true;
-  kube_request(l->client, &(KubeRequest){.method = "PUT", .path = l->path, .body = o}, on_released, l);
+  ask(l, "PUT", l->path, o, on_released);
 }
 
 void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
@@ -156,8 +162,7 @@ void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
   set(l, false);
   if (l->busy) return; /* its answer goes on */
   if (!led) return done(arg);
-  l->busy = true;
-  kube_request(l->client, &(KubeRequest){.method = "GET", .path = l->path}, on_read_to_release, l);
+  ask(l, "GET", l->path, NULL, on_read_to_release);
 }
 
 KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity, void (*fn)(void *arg, bool leads), void *arg) {

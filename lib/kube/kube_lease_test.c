@@ -162,6 +162,20 @@ static void test_one_s_own_lease_is_taken_at_once(void **s) {
   end(&f);
 }
 
+static void on_nothing(void *arg, json_t *object, const Error *err) {}
+
+static void test_it_does_not_wait_behind_other_requests(void **s) {
+  Fixture f;
+  begin(&f);
+  serve(&f, "other", 15, "x");
+  for (int i = 0; i < 2 * KUBE_IN_FLIGHT; i++)
+    kube_request(f.client, &(KubeRequest){.method = "GET", .path = "/hangs"}, on_nothing, NULL);
+  StubRequest *r;
+  while (strcmp((r = stub_next(f.server))->path, "/hangs") == 0) continue;
+  assert_string_equal(r->path, PATH);
+  end(&f);
+}
+
 static void test_leadership_ends_when_it_cannot_be_renewed(void **s) {
   Fixture f;
   begin(&f);
@@ -287,6 +301,7 @@ int main(void) {
       cmocka_unit_test(test_another_s_lease_is_taken_when_it_did_not_change_for_its_time),
       cmocka_unit_test(test_a_conflict_is_no_leadership),
       cmocka_unit_test(test_one_s_own_lease_is_taken_at_once),
+      cmocka_unit_test(test_it_does_not_wait_behind_other_requests),
       cmocka_unit_test(test_leadership_ends_when_it_cannot_be_renewed),
       cmocka_unit_test(test_it_is_given_back),
       cmocka_unit_test(test_what_another_holds_is_not_given_back),
