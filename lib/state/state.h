@@ -41,7 +41,8 @@ typedef struct SandboxRecord {
   const char *template_name;
   const char *template_hash;
   const char *runtime_class;
-  /* Where the runtime listens: "unix:/path" or "tcp:host:port". */
+  /* Where the runtime listens: "unix:/path" or "tcp:host:port"; "pod:IP" (no brackets): a Pod, whose ports are
+   * reached as they are and which need not have our runtime. */
   const char *route;
   /* Why it is not usable, for FAILED and RELEASING. */
   const char *reason;
@@ -267,6 +268,15 @@ void state_releasing(State *s, const char *ns, const char *pool,
                      void *arg);
 void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool),
                         void *arg); /* ns NULL: re-read all */
+
+/* ---- addresses: Sandbox objects of a cluster that are no record under their own name ---- */
+
+/* reconciler: NAME answers at route; NULL: no longer. Router: NOT_FOUND. */
+void state_address_set(State *s, const char *ns, const char *name, const char *route, StateDoneFn fn, void *arg);
+void state_address_get(State *s, const char *ns, const char *name,
+                       void (*fn)(void *arg, const char *route, const Error *err), void *arg);
+/* All names, for whoever has to find out which are stale. */
+void state_address_names(State *s, void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
 
 /* ---- epoch ---- */
 

@@ -20,6 +20,7 @@
  *   sp:{NS/POOL}:uids             hash     claim uid -> sandbox, while the sandbox is there
  *   sp:{NS/POOL}:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
  *   sp:pin:NS/TEMPLATE:REQUEST_ID string   pool a claim from a template went to; expires after an hour
+ *   sp:addresses                  hash     "namespace/name" of Sandbox objects without a record -> route
  *   sp:lease:NAME                 string   the replica that leads
  *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries; kept
  *                                          ten minutes longer than a pool that vanished
@@ -50,6 +51,7 @@ enum {
 void state_key_pool(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *suffix);
 void state_key_sandbox(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *id);
 void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *name);
+#define STATE_KEY_ADDRESSES "sp:addresses"
 
 /* The pool of a sandbox id: false when it has no suffix. out: STATE_NAME_MAX + 1 bytes. */
 bool state_pool_of(const char *id, char *out);

@@ -159,6 +159,36 @@ static void the_first_pin_stays(void **state) {
   assert_string_equal(f->text, "one");
 }
 
+static void on_all_names(void *arg, const StateNames *n, const Error *err) {
+  Fixture *f = arg;
+  f->text[0] = 0;
+  for (size_t i = 0; n && i < n->n_names; i++)
+    snprintf(f->text + strlen(f->text), sizeof f->text - strlen(f->text), "%s;", n->names[i]);
+  fixture_done(f, err);
+}
+
+static void addresses(void **state) {
+  Fixture *f = *state;
+  state_address_get(f->state, "ns", "hand-made", on_pinned, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
+  state_address_set(f->state, "ns", "hand-made", "pod:10.0.0.1", fixture_done, f);
+  fixture_wait(f);
+  state_address_set(f->state, "ns", "hand-made", "pod:10.0.0.2", fixture_done, f);
+  fixture_wait(f);
+  state_address_get(f->state, "ns", "hand-made", on_pinned, f);
+  fixture_wait(f);
+  assert_string_equal(f->text, "pod:10.0.0.2");
+  state_address_names(f->state, on_all_names, f);
+  fixture_wait(f);
+  assert_string_equal(f->text, "ns/hand-made;");
+  state_address_set(f->state, "ns", "hand-made", NULL, fixture_done, f);
+  fixture_wait(f);
+  state_address_names(f->state, on_all_names, f);
+  fixture_wait(f);
+  assert_string_equal(f->text, "");
+}
+
 typedef struct Heard {
   Fixture *f;
   int n_reread;
@@ -217,6 +247,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(templates), TEST(scaling_alone),       TEST(one_leads), TEST(the_data_set_is_marked),
       TEST(hints),     TEST(the_first_pin_stays),
+      TEST(addresses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "lib/resource/resource.h"
 #include "lib/rpc/rpc_pb.h"
 #include "lib/wire/wire_connect.h"
+#include "services/router/dial.h"
 #include "services/router/router.h"
 #include "services/router/runtime_open.h"
 #include "services/router/sandbox_store.h"
@@ -182,6 +183,11 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
   d->lookup = NULL;
   if (err) {
     finish(d, err);
+    return;
+  }
+  if (dial_is_pod(record->route)) {
+    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is a Pod: it is reached by HTTP, not by this call", d->name.id);
+    finish(d, &why);
     return;
   }
   d->uid = str_dup(record->uid);

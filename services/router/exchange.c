@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/wire/wire_connect.h"
+#include "services/router/dial.h"
 #include "services/router/runtime_open.h"
 #include "services/router/sandbox_store.h"
 #include "services/router/stream.h"
@@ -31,6 +32,7 @@ struct Exchange {
   Stage stage;
   int64_t attempts;
   SandboxLookup *lookup;
+  Dial *dial;
   Stream *stream;
   HttpReader *reader;
   Activity *activity;
@@ -64,6 +66,8 @@ static void leave(Exchange *e) {
 static void drop_connection(Exchange *e) {
   sandbox_lookup_cancel(e->lookup);
   e->lookup = NULL;
+  dial_free(e->dial);
+  e->dial = NULL;
   stream_free(e->stream);
   e->stream = NULL;
 }
@@ -207,6 +211,20 @@ static const StreamHandlers STREAM_HANDLERS = {.on_data = on_stream_data,
                                                .on_drain = on_stream_drain,
                                                .on_error = on_stream_error};
 
+/* A port of a Pod is there: no runtime stands before it. */
+static void on_dialled(void *arg, int fd) {
+  Exchange *e = arg;
+  e->dial = NULL;
+  enter(e);
+  if (fd < 0) {
+    retry(e);
+  } else {
+    e->stream = stream_new(e->router->loop, fd, IN_MAX, &STREAM_HANDLERS, e);
+    on_accept(e);
+  }
+  leave(e);
+}
+
 static void on_record(void *arg, const SandboxRecord *record, const Error *err) {
   Exchange *e = arg;
   Error why;
@@ -220,6 +238,14 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
     return;
   }
   e->found = true;
+  if (dial_is_pod(record->route)) {
+    if (!e->activity)
+      e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
+    e->stage = STAGE_OPENING;
+    e->dial = dial_new(e->router->loop, record->route, e->target.port, on_dialled, e);
+    leave(e);
+    return;
+  }
   int fd = wire_connect(record->route, &why);
   if (fd < 0 || runtime_open(&open, "Connect", record, e->target.port, OPEN_TIMEOUT_MS) != 0) {
     retry(e);

@@ -54,6 +54,35 @@ class HttpTest(StackTest):
         self.assertEqual(self.get("/echo")[0], 200)
 
 
+class Pods(HttpTest):
+    """A Pod's ports are reached as they are, without a runtime before them."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.pod = cls.stack.sandbox("pod:127.0.0.1")
+
+    def test_request_and_answer(self):
+        status, head, body = self.ask(self.head("/a?x=1", "POST", "Content-Length: 3\r\n", box=self.pod) + b"abc")
+        self.assertEqual(status, 200)
+        self.assertTrue(body.decode().startswith("POST /a?x=1 HTTP/1.1\r\n") and body.endswith(b"\n\nabc"))
+
+    def test_port_that_refuses(self):
+        got = self.get("/", port=free_port(), box=self.pod)
+        self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {self.pod}")
+
+    def test_port_that_comes_up(self):
+        port = free_port()
+        threading.Timer(0.5, app.start, [port]).start()
+        self.assertEqual(self.get("/echo", port=port, box=self.pod)[0], 200)
+
+    def test_address_of_an_object_without_a_record(self):
+        self.stack.seed("address", "default", "hand-made", "pod:127.0.0.1")
+        self.assertEqual(self.get("/echo", box="hand-made")[0], 200)
+        self.stack.seed("address", "default", "hand-made")
+        self.assertEqual(self.get("/echo", box="hand-made")[0], 502)
+
+
 class Forwarding(HttpTest):
     def test_request_and_answer(self):
         fields = "Authorization: Bearer x\r\nX-Forwarded-For: 6.6.6.6\r\nX-Own: kept\r\nContent-Length: 3\r\n"

@@ -82,6 +82,26 @@ static bool still_runs(const SandboxLookup *l, const SandboxRecord *r, Error *er
   return false;
 }
 
+/* A Sandbox object without a record: nobody claims it through us, and who may reach it is the API server's matter. */
+static void on_address(void *arg, const char *route, const Error *err) {
+  SandboxLookup *l = arg;
+  l->reading = false;
+  if (!l->fn)
+    return lookup_free(l);
+  Error own;
+  if (err && err->kind == ERROR_NOT_FOUND)
+    error_set(&own, ERROR_NOT_FOUND, "sandbox \"%s\" does not exist", l->id);
+  else if (err)
+    own = *err;
+  const SandboxRecord record = {.ns = l->ns, .id = l->id, .state = SANDBOX_CLAIMED, .uid = "", .route = route};
+  answer(l, err ? NULL : &record, err ? &own : NULL);
+}
+
+static void read_address(SandboxLookup *l) {
+  l->reading = true;
+  state_address_get(l->state, l->ns, l->id, on_address, l);
+}
+
 static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
   SandboxLookup *l = arg;
   Error own;
@@ -97,10 +117,10 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
       loop_timer_start(l->timer, END_POLL_MS);
     else
       answer(l, NULL, &own);
+  } else if (err && err->kind == ERROR_NOT_FOUND) {
+    read_address(l);
   } else if (err) {
     own = *err;
-    if (err->kind == ERROR_NOT_FOUND)
-      error_set(&own, ERROR_NOT_FOUND, "sandbox \"%s\" does not exist", l->id);
     answer(l, NULL, &own);
   } else {
     int rc = judge(r, &own);
@@ -130,12 +150,8 @@ static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const
 SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
                               void *arg) {
   SandboxLookup *l = lookup_new(state, loop, ns, id, fn, arg);
-  char pool[STATE_NAME_MAX + 1];
-  /* a name of another shape was never given to a sandbox */
-  if (state_pool_of(id, pool))
-    read_record(l);
-  else
-    loop_timer_start(l->timer, 0);
+  /* a name of another shape has no record, and is found by its address */
+  read_record(l);
   return l;
 }
 

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/address_book.h"
 #include "services/reconciler/kubernetes/claim_controller.h"
 #include "services/reconciler/kubernetes/claim_mirror.h"
 #include "services/reconciler/kubernetes/objects/member.h"
@@ -25,7 +26,6 @@
 #define MANAGER "sandboxwarmpool-controller"
 /* A deletion that was asked for is asked for again after this long. */
 #define ASK_AGAIN_MS 30000
-#define RUNTIME_PORT 8888
 
 struct KubernetesBackend {
   Backend base;
@@ -35,6 +35,7 @@ struct KubernetesBackend {
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
   char epoch[40];
   ClaimMirror *mirror;
+  AddressBook *addresses;
   Webhook *webhook; /* NULL: not wanted */
 };
 
@@ -52,7 +53,7 @@ const char *kubernetes_backend_id(const json_t *sandbox) {
 
 bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {
   const char *ip = json_string_value(json_array_get(kube_get(sandbox, "status.podIPs"), 0));
-  if (ip) snprintf(out, size, strchr(ip, ':') ? "tcp:[%s]:%d" : "tcp:%s:%d", ip, RUNTIME_PORT);
+  if (ip) snprintf(out, size, "pod:%s", ip);
   return ip != NULL;
 }
 
@@ -267,6 +268,7 @@ static void connected(Backend *base, const char *epoch, bool same) {
   template_controller_tell_again(b->c.templates);
   pool_controller_tell_again(b->c.pools);
   claim_controller_tell_again(b->c.claims);
+  address_book_tell_again(b->addresses);
 }
 
 static void deinit(Backend *base, bool kill) {
@@ -274,6 +276,7 @@ static void deinit(Backend *base, bool kill) {
   cluster_disconnect(&b->c);
   webhook_free(b->webhook);
   claim_mirror_free(b->mirror);
+  address_book_free(b->addresses);
   claim_controller_free(b->c.claims);
   pool_controller_free(b->c.pools);
   template_controller_free(b->c.templates);
@@ -303,6 +306,7 @@ static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
   sandbox_controller_on_sandbox(c->sandboxes, before, after);
   pool_controller_on_sandbox(c->pools, before, after);
   claim_controller_on_sandbox(c->claims, before, after);
+  address_book_on_sandbox(c->backend->addresses, before, after);
   if (c->synced) watch_member(c->backend, before, after);
 }
 
@@ -329,6 +333,7 @@ static void on_lead(Cluster *c, bool leads) {
   sandbox_controller_lead(c->sandboxes, leads);
   claim_controller_lead(c->claims, leads);
   claim_mirror_lead(b->mirror, leads);
+  address_book_lead(b->addresses, leads);
   b->events.on_lead(b->arg, leads);
 }
 
@@ -364,6 +369,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
   c->pools = pool_controller_new(c);
   c->claims = claim_controller_new(c);
   b->mirror = claim_mirror_new(c);
+  b->addresses = address_book_new(c);
   if (*config->webhook_address && !(b->webhook = webhook_new(c, err))) {
     deinit(&b->base, false);
     return NULL;

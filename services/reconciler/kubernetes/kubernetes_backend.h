@@ -19,7 +19,7 @@ void kubernetes_backend_scrape(void *backend);
 void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message);
 /* Name in the shared state of what a Sandbox object runs: the member it came from. Borrowed. */
 const char *kubernetes_backend_id(const json_t *sandbox);
-/* "tcp:IP:8888"; false: no address yet. */
+/* "pod:IP"; false: no address yet. */
 bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size);
 /* Mark of the data set, for new members; NULL: not known yet. */
 const char *kubernetes_backend_epoch(const KubernetesBackend *b);

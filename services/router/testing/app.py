@@ -157,9 +157,9 @@ def guard(sock):
             pass
 
 
-def start():
-    """Serves on a free port of this process, which is returned."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+def start(port=0):
+    """Serves on a port of this process, a free one unless it is given, which is returned."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
 
     def accept():
         while True:

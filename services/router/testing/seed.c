@@ -5,6 +5,7 @@
  *   seed REDIS fail NS ID REASON MESSAGE
  *   seed REDIS release NS ID
  *   seed REDIS active NS ID                       prints when it was last in use
+ *   seed REDIS address NS NAME [ROUTE]            where an object without a record answers; none: no longer
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,8 @@ int main(int argc, char **argv) {
     state_release(s.state, s.args[0], s.args[1], "", "Test", on_done, &s);
   else if (str_equal(command, "active"))
     state_get(s.state, s.args[0], s.args[1], on_record, &s);
+  else if (str_equal(command, "address"))
+    state_address_set(s.state, s.args[0], s.args[1], s.args[2], on_done, &s);
   else
     return 2;
   loop_run(s.loop);

@@ -1,0 +1,52 @@
+/* Where Sandbox objects answer that no pool made, or that have another name than the member they run. */
+#include "lib/state/state_call.h"
+
+static StateCall *address_call(State *s, const char *command, const char *ns, const char *name, StateCallDone done,
+                               void (*fn)(void), void *arg) {
+  StateCall *call = state_call_new(s, ns, NULL, done, fn, arg);
+  state_call_str(call, command);
+  state_call_str(call, STATE_KEY_ADDRESSES);
+  if (name)
+    state_call_str(call, arena_printf(call->arena, "%s/%s", ns, name));
+  return call;
+}
+
+void state_address_set(State *s, const char *ns, const char *name, const char *route, StateDoneFn fn, void *arg) {
+  StateCall *call = address_call(s, route ? "HSET" : "HDEL", ns, name, state_done, (void (*)(void))fn, arg);
+  if (route)
+    state_call_str(call, route);
+  state_call_command(call);
+}
+
+typedef void (*AddressFn)(void *arg, const char *route, const Error *err);
+
+static void address_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  AddressFn fn = (AddressFn)call->fn;
+  Error why;
+  const char *route = err ? NULL : reply->str;
+  if (!err && !route) {
+    error_set(&why, ERROR_NOT_FOUND, "no address");
+    err = &why;
+  }
+  fn(call->arg, route, err);
+}
+
+void state_address_get(State *s, const char *ns, const char *name, AddressFn fn, void *arg) {
+  state_call_command(address_call(s, "HGET", ns, name, address_done, (void (*)(void))fn, arg));
+}
+
+typedef void (*NamesFn)(void *arg, const StateNames *n, const Error *err);
+
+static void names_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  NamesFn fn = (NamesFn)call->fn;
+  if (err)
+    return fn(call->arg, NULL, err);
+  const char **names = arena_alloc(call->arena, reply->n_items * sizeof *names);
+  for (size_t i = 0; i < reply->n_items; i++)
+    names[i] = reply->items[i]->str;
+  fn(call->arg, &(StateNames){.names = names, .n_names = reply->n_items}, NULL);
+}
+
+void state_address_names(State *s, NamesFn fn, void *arg) {
+  state_call_command(address_call(s, "HKEYS", NULL, NULL, names_done, (void (*)(void))fn, arg));
+}

@@ -1,0 +1,72 @@
+/* See dial.h. */
+#include "services/router/dial.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/str.h"
+#include "lib/wire/wire_connect.h"
+
+#define POD "pod:"
+
+struct Dial {
+  LoopTimer *refused; /* what failed at once is told later, too */
+  LoopFd *watch;
+  int fd;
+  void (*fn)(void *arg, int fd);
+  void *arg;
+};
+
+bool dial_is_pod(const char *route) {
+  return str_starts_with(route, POD);
+}
+
+void dial_free(Dial *d) {
+  if (!d)
+    return;
+  loop_fd_free(d->watch);
+  loop_timer_free(d->refused);
+  if (d->fd >= 0)
+    close(d->fd);
+  free(d);
+}
+
+static void tell(Dial *d, bool connected) {
+  void (*fn)(void *arg, int fd) = d->fn;
+  void *arg = d->arg;
+  int fd = connected ? d->fd : -1;
+  if (connected)
+    d->fd = -1;
+  dial_free(d);
+  fn(arg, fd);
+}
+
+static void on_refused(void *arg) {
+  tell(arg, false);
+}
+
+static void on_writable(int events, void *arg) {
+  Dial *d = arg;
+  int why = 0;
+  socklen_t len = sizeof why;
+  tell(d, getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0 && why == 0);
+}
+
+Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, void (*fn)(void *arg, int fd), void *arg) {
+  Dial *d = calloc(1, sizeof *d);
+  if (!d)
+    abort();
+  const char *ip = pod_route + strlen(POD);
+  CLEANUP(str_freep) char *route = str_printf(strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", ip, (unsigned)port);
+  Error err;
+  *d = (Dial){.fd = wire_connect(route, &err), .fn = fn, .arg = arg};
+  d->refused = loop_timer_new(loop, on_refused, d);
+  if (d->fd >= 0)
+    d->watch = loop_fd_new(loop, d->fd, LOOP_WRITE, on_writable, d);
+  else
+    loop_timer_start(d->refused, 0);
+  return d;
+}
