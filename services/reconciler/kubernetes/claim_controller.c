@@ -13,6 +13,7 @@
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 #define LOOKS_MAX 30
+#define RESTORE_AGAIN_MS 500
 /* Where an installation lists the domains that labels of claims may have. */
 #define DOMAINS_FILE "/etc/sandbox-config/allowed-label-domains"
 
@@ -151,8 +152,24 @@ static const char *state_uid(const json_t *claim) {
   return mirrored ? mirrored : kube_uid(claim);
 }
 
+typedef struct Restoring {
+  ClaimController *cc;
+  char *ns, *name, *uid;
+} Restoring;
+
 static void on_restored(void *arg, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
+  Restoring *r = arg;
+  bool is_held = err && err->kind == ERROR_FAILED_PRECONDITION; /* by another: asking again is of no use */
+  if (err && err->kind != ERROR_CANCELLED && err->kind != ERROR_NOT_FOUND) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED && !is_held) {
+    /* NOT_FOUND: of a pool that the state is being told of at the same time, as when its data set is new */
+    json_object_del(r->cc->restored, r->uid);
+    kube_queue_add_after(r->cc->queue, r->ns, r->name, RESTORE_AGAIN_MS);
+  }
+  free(r->ns);
+  free(r->name);
+  free(r->uid);
+  free(r);
 }
 
 /* Labels of the claim as the state has them; the caller frees the array. */
@@ -184,6 +201,9 @@ static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   int64_t expire_ms = kube_annotation(claim, ANNOTATION_MIRRORED_UID) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
   size_t n_labels;
   StatePair *labels = labels_of(claim, &n_labels);
+  Restoring *r = malloc(sizeof *r);
+  if (!r) abort();
+  *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid)};
   state_restore(p->cc->c->state,
                 &(SandboxRecord){.ns = p->ns,
                                  .id = id,
@@ -195,7 +215,7 @@ static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
                                  .expire_ms = expire_ms > 0 ? expire_ms : 0,
                                  .labels = labels,
                                  .n_labels = n_labels},
-                on_restored, NULL);
+                on_restored, r);
   free(labels);
 }
 
