@@ -104,3 +104,17 @@ make_venv() {
     die "pip could not install e2e/requirements.txt; is there a network?"
   touch "$venv/complete"
 }
+
+# Published clients of the Agent Sandbox API. Their generations share a package name, so each has a folder of its own.
+make_clients() {
+  local requirements folder
+  for requirements in e2e/clients/*.txt; do
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/sandplane/clients-$(sha256sum "$requirements" | cut -c1-16)
+    [ -e "$folder/complete" ] && continue
+    say "installing the client pinned in $requirements"
+    rm -rf "$folder"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --target "$folder" \
+      -r "$requirements" || die "pip could not install $requirements; is there a network?"
+    touch "$folder/complete"
+  done
+}
