@@ -11,13 +11,13 @@ KUBERNETES_FLAGS+=" -X k8s.io/component-base/version.gitMinor=35"
 
 # Sets GO.
 find_go() {
-  local have
+  local have found=none
   for GO in go /usr/local/go/bin/go; do
     have=$("$GO" env GOVERSION 2>/dev/null) || continue
-    have=${have#go}
-    [ "$(printf '%s\n%s\n' "$GO_NEEDED" "${have%% *}" | sort -V | head -n 1)" = "$GO_NEEDED" ] && return 0
+    found=${have#go}
+    [ "$(printf '%s\n%s\n' "$GO_NEEDED" "${found%% *}" | sort -V | head -n 1)" = "$GO_NEEDED" ] && return 0
   done
-  die "the cluster's programs need Go $GO_NEEDED or newer, in PATH or /usr/local/go/bin (found ${have:-none}); install it and run this again"
+  die "the cluster's programs need Go $GO_NEEDED or newer, in PATH or /usr/local/go/bin (found $found); install it and run this again"
 }
 
 # module_cache MODULE: the folder of its programs
@@ -63,6 +63,8 @@ build_programs() {
   mkdir -p "$dir"
   exec 9>"$CACHE/lock"
   flock -n 9 || { say "waiting for another build of the cluster's programs" && flock 9; }
+  # what an interrupted build left
+  rm -rf "$dir"/*.new "$dir"/*.log "$dir"/*.source
   say "building ${missing[*]} (once; the first time Go fetches modules and needs minutes)"
   for p in "${missing[@]}"; do [ -x "$dir/$p" ] || "build_$module" "$dir/$p"; done
   exec 9>&-
