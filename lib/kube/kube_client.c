@@ -301,7 +301,7 @@ static void start(KubeClient *k, KubeCall *c) {
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
   curl_easy_setopt(e, CURLOPT_USERAGENT, k->options.user_agent);
   curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-  /* rather the one connection than a new one; without TLS there is only HTTP/1.1, where it would wait for a watch's end */
+  /* rather the one connection than a new one; without TLS there is only HTTP/1.1: it would wait for a watch's end */
   curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)str_starts_with(k->server, "https://"));
   curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -409,8 +409,8 @@ void kube_stream_cancel(KubeCall *c) {
 
 const KubeConfig *kube_client_config(const KubeClient *k) { return k->config; }
 
-/* libcurl expects the URL's host in the certificate: so the URL names what is expected, and the connection is made to the
- * host that the config says. */
+/* libcurl expects the URL's host in the certificate: so the URL names what is expected, and the connection is made to
+ * the host that the config says. */
 static int set_server(KubeClient *k, Error *err) {
   const KubeConfig *c = k->config;
   if (!*c->server_name) {
@@ -419,9 +419,11 @@ static int set_server(KubeClient *k, Error *err) {
   }
   CURLU *url = curl_url();
   char *host = NULL, *port = NULL, *renamed = NULL;
-  if (curl_url_set(url, CURLUPART_URL, c->server, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+  if (curl_url_set(url, CURLUPART_URL, c->server, 0) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
       curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-      curl_url_set(url, CURLUPART_HOST, c->server_name, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
+      curl_url_set(url, CURLUPART_HOST, c->server_name, 0) == CURLUE_OK &&
+      curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
     size_t n = strlen(renamed);
     while (n > 0 && renamed[n - 1] == '/') n--;
     k->server = str_ndup(renamed, n);
@@ -432,7 +434,8 @@ static int set_server(KubeClient *k, Error *err) {
   curl_free(port);
   curl_free(renamed);
   curl_url_cleanup(url);
-  return k->server ? 0 : error_set(err, ERROR_INVALID_ARGUMENT, "%s with tls-server-name %s is no URL", c->server, c->server_name);
+  if (k->server) return 0;
+  return error_set(err, ERROR_INVALID_ARGUMENT, "%s with tls-server-name %s is no URL", c->server, c->server_name);
 }
 
 KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err) {
@@ -463,7 +466,8 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   curl_multi_setopt(k->multi, CURLMOPT_TIMERDATA, k);
   curl_multi_setopt(k->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
   /* else all that were under way when a connection broke would come back on one of their own each */
-  if (str_starts_with(k->server, "https://")) curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
+  if (str_starts_with(k->server, "https://"))
+    curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
   return k;
 }
 

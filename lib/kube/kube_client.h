@@ -36,7 +36,7 @@ enum {
 
 /* The config is borrowed for the client's life. */
 KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err);
-/* Ends all calls with CANCELLED first. NULL-safe. */
+/* Ends all calls with CANCELLED first. Not inside a callback of one of its calls. NULL-safe. */
 void kube_client_free(KubeClient *client);
 const KubeConfig *kube_client_config(const KubeClient *client);
 

@@ -84,7 +84,8 @@ static void test_requests_as_they_arrive(void **s) {
     const char *method, *type;
     bool has_body;
   } CASES[] = {{"GET", NULL, false}, {"POST", "application/json", true}, {"PUT", "application/json", true},
-               {"PATCH", "application/merge-patch+json", true}, {"DELETE", "application/json", true}, {"DELETE", NULL, false}};
+               {"PATCH", "application/merge-patch+json", true}, {"DELETE", "application/json", true},
+                   {"DELETE", NULL, false}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     ask(&f, &a, CASES[i].method, "/api/v1/pods?limit=1", CASES[i].has_body ? body : NULL);
     StubRequest *r = stub_next(f.server);
@@ -117,7 +118,8 @@ static void test_a_body_of_another_type(void **s) {
   begin(&f, (KubeOptions){0});
   a.server = f.server;
   KUBE_OWNED json_t *body = json_pack("[]");
-  kube_request(f.client, &(KubeRequest){.method = "PATCH", .path = "/x", .body = body, .content_type = "application/json-patch+json"}, on_answer, &a);
+  kube_request(f.client, &(KubeRequest){.method = "PATCH", .path = "/x", .body = body,
+                                        .content_type = "application/json-patch+json"}, on_answer, &a);
   StubRequest *r = stub_expect(f.server, "PATCH", "/x");
   assert_non_null(strstr(r->head, "\r\nContent-Type: application/json-patch+json\r\n"));
   assert_string_equal(r->body, "[]");
@@ -168,7 +170,8 @@ static void test_what_each_status_means(void **s) {
     stub_answer(stub_next(f.server), CASES[i].status, CASES[i].headers, CASES[i].body);
     settle(&f, &a);
     assert_null(a.object);
-    if (a.err.kind != CASES[i].kind || a.err.retry_after_ms != CASES[i].retry_ms || !strstr(a.err.message, CASES[i].message))
+    if (a.err.kind != CASES[i].kind || a.err.retry_after_ms != CASES[i].retry_ms ||
+        !strstr(a.err.message, CASES[i].message))
       fail_msg("case %zu: %s, %u ms, %s", i, error_kind_name(a.err.kind), a.err.retry_after_ms, a.err.message);
     assert_int_equal(f.counted_status, CASES[i].status);
   }

@@ -111,10 +111,12 @@ static void test_files_are_relative_to_the_kubeconfig(void **s) {
 
 static void test_absolute_files_and_broken_lines(void **s) {
   write_file("ca.crt", "the ca");
-  CLEANUP(str_freep) char *cluster = str_printf("    server: http://localhost:1\n    certificate-authority: %s/ca.crt", dir);
+  CLEANUP(str_freep) char *cluster =
+      str_printf("    server: http://localhost:1\n    certificate-authority: %s/ca.crt", dir);
   /* a block of YAML keeps the line ends of wrapped base64 */
   CLEANUP(str_freep) char *text =
-      file_of(cluster, "    client-certificate-data: |\n      Y3\n      J0\n    client-key-data: a2V5\n    tokenFile: /absolute");
+      file_of(cluster,
+              "    client-certificate-data: |\n      Y3\n      J0\n    client-key-data: a2V5\n    tokenFile: /absolute");
   KubeConfig *c = must_load(text, "");
   assert_string_equal(c->ca_pem, "the ca");
   assert_string_equal(c->cert_pem, "crt");
@@ -124,7 +126,8 @@ static void test_absolute_files_and_broken_lines(void **s) {
 }
 
 static void test_json_is_a_kubeconfig_too(void **s) {
-  KubeConfig *c = must_load("{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\",\"user\":\"u\"}}],"
+  KubeConfig *c =
+      must_load("{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\",\"user\":\"u\"}}],"
                             "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"https://h\"}}],\"users\":[{\"name\":\"u\",\"user\":{}}]}", NULL);
   assert_string_equal(c->server, "https://h");
   assert_string_equal(c->token, "");
@@ -156,7 +159,8 @@ static void test_files_that_are_none(void **s) {
   assert_int_equal(kube_config_load("/does/not/exist", NULL, &c, &err), -1);
   assert_int_equal(err.kind, ERROR_NOT_FOUND);
   assert_non_null(strstr(err.message, "/does/not/exist"));
-  static const char *const BAD[] = {"", "a: [", "just text", "a: &x 1\nb: *x", "[]", "current-context: ''", "current-context: x", "contexts: 3\ncurrent-context: x"};
+  static const char *const BAD[] = {"", "a: [", "just text", "a: &x 1\nb: *x", "[]", "current-context: ''",
+                                    "current-context: x", "contexts: 3\ncurrent-context: x"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
     err = (Error){0};
     assert_int_equal(load(BAD[i], NULL, &c, &err), -1);

@@ -89,20 +89,24 @@ static void drop(KubeInformer *in, const char *key) {
 /* Resource versions of one kind are numbers that grow (KEP-5504); 0 when it is none. */
 static unsigned long long version_of(const char *s) { return s ? strtoull(s, NULL, 10) : 0; }
 
+static unsigned long long object_version(const json_t *object) {
+  return version_of(kube_text(object, "metadata.resourceVersion"));
+}
+
 void kube_informer_put(KubeInformer *in, json_t *object) {
   CLEANUP(str_freep) char *key = key_of(object);
   const json_t *before = json_object_get(in->items, key);
-  unsigned long long v = version_of(kube_text(object, "metadata.resourceVersion"));
+  unsigned long long v = object_version(object);
   /* not kept, and the watch is past it: it has been deleted since */
-  if (before ? version_of(kube_text(before, "metadata.resourceVersion")) >= v : !in->synced || version_of(in->version) >= v) return;
+  if (before ? object_version(before) >= v : !in->synced || version_of(in->version) >= v) return;
   KUBE_OWNED json_t *copy = json_deep_copy(object);
   if (in->gone) json_object_set_new(in->newer, key, json_true());
   keep(in, copy);
 }
 
 /* Whether what is kept was put while the list was under way, and is newer than what the list says. */
-static bool is_newer(KubeInformer *in, const char *key, const char *than) {
-  return json_object_get(in->newer, key) && version_of(kube_text(json_object_get(in->items, key), "metadata.resourceVersion")) > version_of(than);
+static bool is_newer(KubeInformer *in, const char *key, unsigned long long than) {
+  return json_object_get(in->newer, key) && object_version(json_object_get(in->items, key)) > than;
 }
 
 static void note_version(KubeInformer *in, const char *version) {
@@ -157,7 +161,7 @@ static void on_line(void *arg, json_t *event) {
     /* what one's own write answered may be newer than the event */
     CLEANUP(str_freep) char *key = key_of(object);
     const json_t *before = json_object_get(in->items, key);
-    if (before && version_of(kube_text(before, "metadata.resourceVersion")) > version_of(kube_text(object, "metadata.resourceVersion"))) return;
+    if (before && object_version(before) > object_version(object)) return;
     keep(in, object);
   } else if (str_equal(type, "DELETED")) {
     CLEANUP(str_freep) char *key = key_of(object);
@@ -197,7 +201,7 @@ static void drop_unlisted(KubeInformer *in, const char *version) {
   json_t *v;
   void *next;
   json_object_foreach_safe(in->items, next, key, v) {
-    if (!json_object_get(in->listing, key) && !is_newer(in, key, version)) drop(in, key);
+    if (!json_object_get(in->listing, key) && !is_newer(in, key, version_of(version))) drop(in, key);
   }
 }
 
@@ -224,7 +228,7 @@ static void on_page(void *arg, json_t *page, const Error *err) {
   json_array_foreach(json_object_get(page, "items"), i, object) {
     CLEANUP(str_freep) char *key = key_of(object);
     json_object_set_new(in->listing, key, json_true());
-    if (!is_newer(in, key, kube_text(object, "metadata.resourceVersion"))) keep(in, object);
+    if (!is_newer(in, key, object_version(object))) keep(in, object);
   }
   const char *more = kube_text(page, "metadata.continue");
   free(in->next_page);
@@ -285,7 +289,8 @@ void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(v
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = calloc(1, sizeof *in);
   if (!in) abort();
-  *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(), .listing = json_object(), .newer = json_object()};
+  *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(),
+                       .listing = json_object(), .newer = json_object()};
   in->spec.path = str_dup(spec->path);
   in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
   in->again = loop_timer_new(loop, on_again, in);

@@ -30,7 +30,7 @@ typedef struct KubeInformerSpec {
 } KubeInformerSpec;
 
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec);
-/* Ends its calls; what is kept can still be read. Before the client is freed. NULL-safe. */
+/* Ends its calls; what is kept can still be read. Before the client is freed, not inside on_change. NULL-safe. */
 void kube_informer_stop(KubeInformer *informer);
 void kube_informer_free(KubeInformer *informer); /* NULL-safe */
 void *kube_informer_arg(const KubeInformer *informer);

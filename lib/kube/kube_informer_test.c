@@ -62,7 +62,8 @@ static const char *owner(const json_t *o) { return kube_text(kube_controller(o),
 static void prune(json_t *o) { json_object_del(o, "secret"); }
 
 static KubeInformerSpec spec_of(Fixture *f) {
-  return (KubeInformerSpec){.path = "/api/v1/pods", .prune = prune, .index = owner, .on_change = on_change, .on_synced = on_synced, .on_error = on_error, .arg = f};
+  return (KubeInformerSpec){.path = "/api/v1/pods", .prune = prune, .index = owner, .on_change = on_change,
+                            .on_synced = on_synced, .on_error = on_error, .arg = f};
 }
 
 static void begin(Fixture *f) {
@@ -101,7 +102,8 @@ static char *object_of(const char *form) {
 /* forms: separated by blanks. */
 static char *list_of(const char *rv, const char *more, const char *forms) {
   Buf b = {0};
-  assert_int_equal(buf_printf(&b, "{\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\"},\"items\":[", rv, more), 0);
+  assert_int_equal(buf_printf(&b, "{\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\"},\"items\":[", rv,
+                              more), 0);
   CLEANUP(str_freep) char *copy = str_dup(forms);
   const char *comma = "";
   for (char *save, *form = strtok_r(copy, " ", &save); form; form = strtok_r(NULL, " ", &save), comma = ",") {
@@ -124,7 +126,8 @@ static void answer_list(StubRequest *r, const char *rv, const char *more, const 
 }
 
 static StubRequest *expect_watch(Fixture *f, const char *rv) {
-  CLEANUP(str_freep) char *path = str_printf("/api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=", rv);
+  CLEANUP(str_freep) char *path =
+      str_printf("/api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=", rv);
   return stub_expect(f->server, "GET", path);
 }
 
@@ -226,7 +229,8 @@ static void test_an_expired_version_is_listed_again_and_only_differences_told(vo
   Fixture f;
   begin(&f);
   StubRequest *w = watching(&f, "same:1 changed:2 deleted:3 replaced:4:u1");
-  stub_send(w, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}}\n");
+  stub_send(w,
+            "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}}\n");
   STUB_UNTIL(f.server, w->closed); /* our end */
   answer_list(expect_list(&f), "40", "", "same:1 changed:20 new:21 replaced:22:u2");
   told(&f, "~changed:2>20 +new:21 ~replaced:4>22 -deleted:3 ");
@@ -238,7 +242,8 @@ static void test_an_expired_version_is_listed_again_and_only_differences_told(vo
   w = expect_watch(&f, "50");
   stub_begin(w, 200);
   /* any other error event: also a new list, but for the log */
-  stub_send(w, "{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"broken\"}}\n{\"type\":\"DELETED\",\"object\":{}}\n");
+  stub_send(w,
+            "{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"broken\"}}\n{\"type\":\"DELETED\",\"object\":{}}\n");
   answer_list(expect_list(&f), "60", "", "same:1");
   assert_int_equal(f.n_errors, 1);
   assert_string_equal(f.err.message, "broken");
@@ -253,7 +258,8 @@ static void test_a_list_that_expires_between_pages_begins_anew(void **s) {
   answer_list(expect_list(&f), "10", "p2", "a:1 b:2");
   StubRequest *r = expect_list(&f);
   assert_non_null(strstr(r->path, "&continue=p2"));
-  stub_answer(r, 410, NULL, "{\"code\":410,\"reason\":\"Expired\",\"message\":\"The provided continue parameter is too old\"}");
+  stub_answer(r, 410, NULL,
+              "{\"code\":410,\"reason\":\"Expired\",\"message\":\"The provided continue parameter is too old\"}");
   r = expect_list(&f);
   assert_null(strstr(r->path, "continue"));
   assert_false(kube_informer_synced(f.informer));
@@ -298,7 +304,8 @@ static void test_a_watch_refused_again_and_again_is_listed_anew(void **s) {
   begin(&f);
   answer_list(expect_list(&f), "999", "", "a:1");
   /* as after the server's data went back in time */
-  for (int i = 0; i < 6; i++) stub_answer(expect_watch(&f, "999"), 504, NULL, "{\"message\":\"Too large resource version\"}\n");
+  for (int i = 0; i < 6; i++) stub_answer(expect_watch(&f, "999"), 504, NULL,
+                                          "{\"message\":\"Too large resource version\"}\n");
   told(&f, "+a:1 synced ");
   answer_list(expect_list(&f), "5", "", "a:1 b:3");
   told(&f, "+b:3 ");
@@ -389,12 +396,14 @@ static void test_the_second_key_follows_its_object(void **s) {
   assert_int_equal(count_of(&f, "nobody"), 0);
   assert_int_equal(count_of(&f, NULL), 0);
   /* b gets a's owner, then none */
-  stub_send(w, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\",\"resourceVersion\":\"11\","
+  stub_send(w,
+            "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\",\"resourceVersion\":\"11\","
                "\"ownerReferences\":[{\"uid\":\"owner-of-a\",\"controller\":true}]}}}\n");
   told(&f, "~b:2>11 ");
   assert_int_equal(count_of(&f, "owner-of-a"), 2);
   assert_int_equal(count_of(&f, "owner-of-b"), 0);
-  stub_send(w, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\",\"resourceVersion\":\"12\"}}}\n");
+  stub_send(w,
+            "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\",\"resourceVersion\":\"12\"}}}\n");
   told(&f, "~b:11>12 ");
   assert_int_equal(count_of(&f, "owner-of-a"), 1);
   event(w, "DELETED", "a:13");

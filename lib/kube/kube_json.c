@@ -26,7 +26,8 @@ static char *mend_number(char *at, const char *end) {
     while (stop < end && *stop && strchr("0123456789.eE+-", *stop)) stop++;
     return stop;
   }
-  if (stop - digits > INT_DIGITS || (stop - digits == INT_DIGITS && memcmp(digits, "9223372036854775807", INT_DIGITS) > 0)) {
+  if (stop - digits > INT_DIGITS || (stop - digits == INT_DIGITS && memcmp(digits, "9223372036854775807",
+      INT_DIGITS) > 0)) {
     memset(digits, ' ', (size_t)(stop - digits));
     memcpy(digits, "9223372036854775807", INT_DIGITS);
   }
@@ -47,7 +48,8 @@ json_t *kube_json_parse(char *text, size_t len) {
   json_t *value = json_loadb(text, len, 0, &why);
   if (value) return value;
   enum json_error_code code = json_error_code(&why);
-  if (code != json_error_null_character && code != json_error_null_byte_in_key && code != json_error_numeric_overflow) return NULL;
+  if (code != json_error_null_character && code != json_error_null_byte_in_key &&
+      code != json_error_numeric_overflow) return NULL;
   mend(text, len);
   return json_loadb(text, len, 0, &why);
 }

@@ -26,13 +26,15 @@ static void becomes(const char *text, const char *want) {
 
 static void test_plain_json_is_untouched(void **s) {
   becomes("{\"a\":[1,-2,3.5,\"\\\\u0000\",true,null]}", "{\"a\":[1,-2,3.5,\"\\\\u0000\",true,null]}");
-  becomes("{\"a\":9223372036854775807,\"b\":-9223372036854775808}", "{\"a\":9223372036854775807,\"b\":-9223372036854775808}");
+  becomes("{\"a\":9223372036854775807,\"b\":-9223372036854775808}",
+          "{\"a\":9223372036854775807,\"b\":-9223372036854775808}");
   becomes("[]", "[]");
 }
 
 static void test_nul_in_values_and_keys(void **s) {
   becomes("{\"a\":\"x\\u0000y\",\"b\":1}", "{\"a\":\"x\xef\xbf\xbdy\",\"b\":1}");
-  becomes("{\"x\\u0000\":1,\"b\":\"\\\\\\u0000\\\\u0000\\\"\\u0000\"}", "{\"x\xef\xbf\xbd\":1,\"b\":\"\\\\\xef\xbf\xbd\\\\u0000\\\"\xef\xbf\xbd\"}");
+  becomes("{\"x\\u0000\":1,\"b\":\"\\\\\\u0000\\\\u0000\\\"\\u0000\"}",
+          "{\"x\xef\xbf\xbd\":1,\"b\":\"\\\\\xef\xbf\xbd\\\\u0000\\\"\xef\xbf\xbd\"}");
 }
 
 static void test_numbers_without_room(void **s) {

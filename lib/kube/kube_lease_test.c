@@ -56,8 +56,10 @@ static void end(Fixture *f) {
 }
 
 static json_t *lease_of(const char *holder, int seconds, const char *renewed) {
-  return json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s,s:i,s:s,s:s,s:i}}", "apiVersion", "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", "leader", "namespace", "sys", "resourceVersion", "7", "spec",
-                   "holderIdentity", holder, "leaseDurationSeconds", seconds, "renewTime", renewed, "acquireTime", "2026-01-01T00:00:00.000000Z",
+  return json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s,s:i,s:s,s:s,s:i}}", "apiVersion", "coordination.k8s.io/v1",
+                   "kind", "Lease", "metadata", "name", "leader", "namespace", "sys", "resourceVersion", "7", "spec",
+                   "holderIdentity", holder, "leaseDurationSeconds", seconds, "renewTime", renewed, "acquireTime",
+                       "2026-01-01T00:00:00.000000Z",
                    "leaseTransitions", 4);
 }
 

@@ -30,7 +30,8 @@ static void begin_step(Sample *s);
 
 static void report(Sample *s, const char *what) {
   printf("{\"step\":\"%s\",\"ms\":%lld,\"kept\":%zu,\"added\":%d,\"changed\":%d,\"removed\":%d,\"answered\":%d,\"failed\":%d}\n", what,
-         (long long)(clock_mono_ms() - s->begun_ms), kube_informer_count(s->informer), s->added, s->changed, s->removed, s->answered, s->failed);
+         (long long)(clock_mono_ms() - s->begun_ms), kube_informer_count(s->informer), s->added, s->changed,
+             s->removed, s->answered, s->failed);
   fflush(stdout);
 }
 
@@ -90,7 +91,8 @@ int main(int argc, char **argv) {
   KubeConfig *config = NULL;
   Error err = {0};
   if (argc < 4) return 2;
-  Sample s = {.loop = loop_new(), .n = atoi(argv[3]), .seconds = argc > 4 ? atoi(argv[4]) : 0, .begun_ms = clock_mono_ms()};
+  Sample s = {.loop = loop_new(), .n = atoi(argv[3]), .seconds = argc > 4 ? atoi(argv[4]) : 0,
+              .begun_ms = clock_mono_ms()};
   s.path = str_printf("/api/v1/namespaces/%s/configmaps", argv[2]);
   s.hold = loop_timer_new(s.loop, on_held, &s);
   if (kube_config_load(argv[1], NULL, &config, &err) == 0)
@@ -99,7 +101,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s\n", err.message);
     return 1;
   }
-  const KubeInformerSpec spec = {.path = s.path, .on_change = on_change, .on_synced = on_synced, .on_error = on_error, .arg = &s};
+  const KubeInformerSpec spec = {.path = s.path, .on_change = on_change, .on_synced = on_synced, .on_error = on_error,
+                                 .arg = &s};
   s.informer = kube_informer_new(s.loop, s.client, &spec);
   loop_run(s.loop);
   kube_informer_free(s.informer);

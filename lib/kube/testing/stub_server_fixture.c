@@ -121,7 +121,8 @@ StubServer *stub_server_new(Loop *loop) {
   assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
   s->watch = loop_fd_new(loop, s->fd, LOOP_READ, on_connection, s);
   s->config = (KubeConfig){.server = str_printf("http://127.0.0.1:%d", ntohs(at.sin_port)),
-                           .ns = "default", .ca_pem = "", .cert_pem = "", .key_pem = "", .token = "t0k", .token_file = "", .server_name = ""};
+                           .ns = "default", .ca_pem = "", .cert_pem = "", .key_pem = "", .token = "t0k",
+                               .token_file = "", .server_name = ""};
   return s;
 }
 
@@ -156,7 +157,8 @@ int stub_waiting(StubServer *s) { return (int)s->n_arrived; }
 static void put(StubRequest *r, const char *text) { assert_int_equal(buf_append_str(&r->out, text), 0); }
 
 void stub_answer(StubRequest *r, int status, const char *headers, const char *body) {
-  assert_int_equal(buf_printf(&r->out, "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", status, strlen(body),
+  assert_int_equal(buf_printf(&r->out, "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", status,
+                              strlen(body),
                               headers ? headers : ""), 0);
   put(r, body);
   stub_end(r);
