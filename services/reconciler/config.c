@@ -29,6 +29,8 @@ static const ConfigItem ITEMS[] = {
      "kubernetes: how often those that find no node are looked at"},
     {"enable-warm-pool-eviction", "SANDPLANE_WARM_POOL_EVICTION", CONFIG_BOOL, AT(warm_pool_eviction), "true", 0, 0, false,
      "kubernetes: let the cluster autoscaler evict warm sandboxes"},
+    {"grpc-claim-quiet", "SANDPLANE_GRPC_CLAIM_QUIET", CONFIG_DURATION, AT(grpc_claim_quiet_ms), "1m", 0, 86400000, false,
+     "kubernetes: how long after a claim through gRPC was shown as an object its Pod and the Sandbox's status are not touched for its sake"},
     {"disable-claim-events", "SANDPLANE_DISABLE_CLAIM_EVENTS", CONFIG_BOOL, AT(disable_claim_events), "false", 0, 0, false,
      "kubernetes: record no Events about SandboxClaims"},
     {"disable-claim-observability-annotations", "SANDPLANE_DISABLE_CLAIM_OBSERVABILITY", CONFIG_BOOL, AT(disable_claim_observability), "false", 0, 0, false,

@@ -26,6 +26,7 @@ typedef struct ReconcilerConfig {
   int64_t sandbox_workers, claim_workers;
   int64_t readiness_grace_ms, recheck_ms;
   bool warm_pool_eviction;
+  int64_t grpc_claim_quiet_ms;
   bool disable_claim_events, disable_claim_observability;
   const char *webhook_address, *webhook_namespace, *webhook_service, *webhook_url;
 } ReconcilerConfig;

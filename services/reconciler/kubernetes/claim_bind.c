@@ -74,10 +74,9 @@ static void on_written(void *arg, json_t *object, const Error *err) {
 
 static void on_cold(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
   if (err && err->kind == ERROR_ALREADY_EXISTS) claim_pass_reject(p, CLAIM_CREATE_PENDING, NULL);
   else if (err) claim_pass_reject(p, CLAIM_FAILED, err);
-  if (!err) claim_report_got(p, claim, p->name, false, false);
+  if (!err) claim_report_got(p, p->name, false, false);
   claim_pass_look(p);
 }
 
@@ -121,13 +120,12 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
   Adoption a = *(Adoption *)arg;
   free(arg);
   ClaimPass *p = a.p;
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
   if (err && err->kind == ERROR_ABORTED) {
     /* it was changed meanwhile, its status as a rule; it is still ours by the state */
     cluster_read(p->cc->c, CLUSTER_SANDBOX, p->ns, a.sandbox, on_read_again, p);
   } else {
     if (err && err->kind != ERROR_NOT_FOUND) claim_pass_reject(p, CLAIM_FAILED, err);
-    if (!err) claim_report_got(p, claim, a.sandbox, true, member_is_ready(object));
+    if (!err) claim_report_got(p, a.sandbox, true, member_is_ready(object));
     claim_pass_look(p);
   }
   free(a.sandbox);
@@ -140,6 +138,7 @@ static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Adoption *a = malloc(sizeof *a);
   if (!a) abort();
   *a = (Adoption){p, str_dup(kube_name(sandbox))};
+  claim_pass_hold(p, a->sandbox);
   cluster_patch(c, CLUSTER_SANDBOX, p->ns, a->sandbox, NULL, patch, on_adopted, a);
 }
 

@@ -11,6 +11,7 @@
 #include "services/reconciler/kubernetes/claim_pass.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/sandbox_controller.h"
 
 #define LOOKS_MAX 30
 #define RESTORE_AGAIN_MS 500
@@ -24,7 +25,16 @@ void claim_pass_reject(ClaimPass *p, ClaimReject reject, const Error *err) {
   if (err) p->err = *err;
 }
 
+void claim_pass_hold(ClaimPass *p, const char *sandbox_name) {
+  SandboxController *s = p->cc->c->sandboxes;
+  if (*p->held) sandbox_controller_hold(s, p->ns, p->held, false);
+  snprintf(p->held, sizeof p->held, "%s", sandbox_name);
+  if (*p->held) sandbox_controller_hold(s, p->ns, p->held, true);
+}
+
 void claim_pass_end(ClaimPass *p) {
+  claim_pass_hold(p, "");
+  claim_report_tell(p);
   KubeTask *task = p->task;
   ClaimReject reject = p->reject;
   int64_t again_ms = p->again_ms, retry_ms = claim_reject_retry_ms(reject);

@@ -32,8 +32,7 @@ static void end(Move *m, const Error *err) {
 static void on_member_gone(void *arg, json_t *object, const Error *err) {
   Move *m = arg;
   ClaimPass *p = m->p;
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
-  claim_report_got(p, claim, m->member, true, true);
+  claim_report_got(p, m->member, true, true);
   end(m, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
 }
 

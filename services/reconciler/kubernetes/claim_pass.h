@@ -31,6 +31,11 @@ typedef struct ClaimPass {
   Error err;            /* the text of reject */
   bool may_not_wait;    /* no use asking the pool (again) in this pass */
   bool was_cold;        /* a cold Sandbox was made in this pass */
+  /* The Sandbox it got in this pass: told when the claim is Ready, for a client waits for that and for nothing else. */
+  char got[256];
+  bool got_warm, got_ready;
+  /* Being adopted; its own controller waits until the pass ends, for the same reason. */
+  char held[256];
   bool expired;
   int64_t again_ms;     /* when to look again, 0: no need */
   bool silent;          /* end without touching the status: it would be wrong in a moment */
@@ -42,6 +47,8 @@ typedef struct ClaimPass {
 void claim_pass_look(ClaimPass *p);
 /* Ends it as p->reject says. */
 void claim_pass_end(ClaimPass *p);
+/* Keeps the Sandbox's own controller away until the pass ends; one at a time. */
+void claim_pass_hold(ClaimPass *p, const char *sandbox_name);
 void claim_pass_reject(ClaimPass *p, ClaimReject reject, const Error *err);
 
 /* The Sandbox that the claim has; NULL: none yet. */
@@ -56,7 +63,9 @@ char *claim_bind_template_name(Cluster *c, const json_t *claim);
 /* Writes status, then annotations; ends the pass. */
 void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, const char *action, const char *note);
-/* It got a Sandbox, warm from its pool or made for it: event and count. claim NULL: it is gone meanwhile, nothing to say. */
-void claim_report_got(ClaimPass *p, const json_t *claim, const char *sandbox_name, bool warm, bool ready);
+/* It got a Sandbox, warm from its pool or made for it. */
+void claim_report_got(ClaimPass *p, const char *sandbox_name, bool warm, bool ready);
+/* At the end of the pass: event and count of what it got, if anything. */
+void claim_report_tell(ClaimPass *p);
 
 #endif

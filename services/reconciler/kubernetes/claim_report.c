@@ -23,9 +23,17 @@ void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, c
                                       .controller = CLAIM_MANAGER});
 }
 
-void claim_report_got(ClaimPass *p, const json_t *claim, const char *sandbox_name, bool warm, bool ready) {
-  if (!claim) return;
-  CLEANUP(str_freep) char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", sandbox_name);
+void claim_report_got(ClaimPass *p, const char *sandbox_name, bool warm, bool ready) {
+  snprintf(p->got, sizeof p->got, "%s", sandbox_name);
+  p->got_warm = warm;
+  p->got_ready = ready;
+}
+
+void claim_report_tell(ClaimPass *p) {
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
+  if (!*p->got || !claim || p->err.kind == ERROR_CANCELLED) return;
+  bool warm = p->got_warm;
+  CLEANUP(str_freep) char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", p->got);
   claim_report_event(p, claim, warm ? "SandboxAdopted" : "SandboxProvisioned", warm ? "Adoption" : "Provisioning", note);
   CLEANUP(str_freep) char *template_name = claim_bind_template_name(p->cc->c, claim);
   const char *created_by = kube_label(claim, LABEL_CREATED_BY);
@@ -34,7 +42,7 @@ void claim_report_got(ClaimPass *p, const json_t *claim, const char *sandbox_nam
       template_name ? template_name : "__unknown__",
       warm ? "warm" : "cold",
       kube_text(claim, "spec.warmPoolRef.name"),
-      ready ? "ready" : "not_ready",
+      p->got_ready ? "ready" : "not_ready",
       str_empty(created_by) ? "unknown" : created_by,
   }};
   metrics_add_labels(p->cc->c->metrics, RECONCILER_METRIC_CLAIMS, 1, &labels);

@@ -48,6 +48,7 @@ typedef struct Pass {
   bool multiple, service_shown;
   json_t *status; /* being written */
   bool marked;
+  int64_t later_ms; /* when to do what may wait; 0: nothing was put off */
 } Pass;
 
 static void look(Pass *p);
@@ -188,6 +189,20 @@ static bool choose_pod(Pass *p, const json_t *sandbox) {
   return true;
 }
 
+/* For how long yet what nobody waits for may not cost the API server a write; 0: not at all. A Sandbox that was claimed through gRPC
+ * has got new labels, and most such claims end before anyone would read them from the Pod. In time for an autoscaler, which waits longer
+ * before it takes a Node away, the Pod is told that it must not be evicted any more. */
+static int64_t quiet_ms(const Pass *p, const json_t *sandbox) {
+  Cluster *c = p->s->c;
+  if (!kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return 0;
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, kube_text(kube_controller(sandbox), "name"));
+  /* it ends: the Sandbox goes with it in a moment */
+  if (!claim || kube_is_deleting(claim)) return c->config->grpc_claim_quiet_ms;
+  if (!kube_annotation(claim, ANNOTATION_MIRRORED_UID) || !kube_is_controlled_by(sandbox, kube_uid(claim))) return 0;
+  int64_t left_ms = kube_parse_time(kube_text(claim, "metadata.creationTimestamp")) + c->config->grpc_claim_quiet_ms - clock_wall_ms();
+  return left_ms > 0 ? left_ms : 0;
+}
+
 static bool act_on_pod(Pass *p, const json_t *sandbox) {
   Cluster *c = p->s->c;
   KUBE_OWNED json_t *patch = NULL;
@@ -205,6 +220,9 @@ static bool act_on_pod(Pass *p, const json_t *sandbox) {
     cluster_create(c, CLUSTER_POD, p->ns, body, MANAGER, on_pod_created, p);
     return true;
   case POD_PATCH:
+    p->later_ms = quiet_ms(p, sandbox);
+    if (p->later_ms > 0) break;
+    /* fall through */
   case POD_ADOPT:
     cluster_patch(c, CLUSTER_POD, p->ns, kube_name(p->choice.pod), NULL, patch, on_step_done, p);
     return true;
@@ -286,12 +304,17 @@ static void on_status_written(void *arg, json_t *object, const Error *err) {
   int64_t again_ms = 0;
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
   if (sandbox) sandbox_expiry(sandbox, clock_wall_ms(), &again_ms);
+  if (p->later_ms > 0 && (again_ms == 0 || p->later_ms < again_ms)) again_ms = p->later_ms;
   finish(p, p->marked ? 1 : again_ms);
 }
 
 /* Nothing worth a write: the pass is over as well. */
 static void write_status(Pass *p, const json_t *sandbox, const json_t *status) {
   KUBE_OWNED json_t *patch = sandbox_status_patch(sandbox, status);
+  if (patch && quiet_ms(p, sandbox) > 0 && sandbox_status_is_old_news(sandbox, status)) {
+    p->later_ms = quiet_ms(p, sandbox);
+    return on_status_written(p, NULL, NULL);
+  }
   if (!patch) return on_status_written(p, NULL, NULL);
   cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, "status", patch, on_status_written, p);
 }

@@ -237,6 +237,20 @@ json_t *sandbox_status_patch(const json_t *sandbox, const json_t *new_status) {
   return json_pack("{s:O}", "status", patch);
 }
 
+static void drop_generations(json_t *status) {
+  size_t i;
+  json_t *condition;
+  json_array_foreach(json_object_get(status, "conditions"), i, condition) json_object_del(condition, "observedGeneration");
+}
+
+bool sandbox_status_is_old_news(const json_t *sandbox, const json_t *new_status) {
+  KUBE_OWNED json_t *old = json_deep_copy(kube_get(sandbox, "status"));
+  KUBE_OWNED json_t *next = json_deep_copy(new_status);
+  drop_generations(old);
+  drop_generations(next);
+  return old && json_equal(old, next);
+}
+
 /* ---- expiry ---- */
 
 SandboxExpiry sandbox_expiry(const json_t *sandbox, int64_t now_ms, int64_t *ret_requeue_ms) {

@@ -36,6 +36,9 @@ json_t *sandbox_status_build(const SandboxView *view);
  * none but nodeName while not Ready (it rides with the next one). */
 json_t *sandbox_status_patch(const json_t *sandbox, const json_t *new_status);
 
+/* The patch would change nothing but observedGeneration of conditions, which may wait. */
+bool sandbox_status_is_old_news(const json_t *sandbox, const json_t *new_status);
+
 typedef enum SandboxExpiry {
   SANDBOX_LIVES,
   SANDBOX_EXPIRES, /* mark it: write sandbox_status_expired, come back at once */

@@ -264,6 +264,27 @@ static void test_unknown_service_stays_in_the_status(void **s) {
 
 #define READY(status) "'conditions':[{'type':'Ready','status':'" status "'}]"
 
+static void test_old_news(void **s) {
+  static const struct {
+    const char *old, *next;
+    bool wanted;
+  } CASES[] = {
+      {"{'service':'x','conditions':[{'type':'Ready','status':'True','observedGeneration':1}]}",
+       "{'service':'x','conditions':[{'type':'Ready','status':'True','observedGeneration':2}]}", true},
+      {"{'conditions':[{'type':'Ready','status':'True','observedGeneration':1}]}", "{'conditions':[{'type':'Ready','status':'False','observedGeneration':2}]}", false},
+      {"{'conditions':[{'type':'Ready','status':'True'}]}", "{'podIPs':['1'],'conditions':[{'type':'Ready','status':'True'}]}", false},
+      {"null", "{'conditions':[]}", false},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    KUBE_OWNED json_t *sandbox = quoted("{'status':%s}", CASES[i].old);
+    KUBE_OWNED json_t *next = quoted("%s", CASES[i].next);
+    assert_int_equal(sandbox_status_is_old_news(sandbox, next), CASES[i].wanted);
+  }
+  KUBE_OWNED json_t *fresh = quoted("{}");
+  KUBE_OWNED json_t *status = quoted("{'conditions':[]}");
+  assert_false(sandbox_status_is_old_news(fresh, status));
+}
+
 static void test_patch(void **s) {
   static const struct {
     const char *old, *next, *want; /* contents of the status */
@@ -385,6 +406,7 @@ int main(void) {
       cmocka_unit_test(test_transition_time_follows_status_only),
       cmocka_unit_test(test_fields),
       cmocka_unit_test(test_unknown_service_stays_in_the_status),
+      cmocka_unit_test(test_old_news),
       cmocka_unit_test(test_patch),
       cmocka_unit_test(test_a_pass_that_sees_nothing_new_writes_nothing),
       cmocka_unit_test(test_expiry),
