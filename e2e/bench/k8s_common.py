@@ -63,7 +63,7 @@ def condition(obj, kind):
 
 def processes(cluster, stack):
     """{name: process id} of all that works for the measurement."""
-    parts = {p.name: int(p.read_text()) for p in (cluster.folder / "pids").iterdir()}
+    parts = {p.name: int(p.read_text().split()[0]) for p in (cluster.folder / "pids").iterdir()}
     return {**parts, **{name: process.pid for name, process in stack.processes.items()}}
 
 
