@@ -140,7 +140,22 @@ start_dns() {
   start_part dns "$D/bin/dns" -conf "$D/Corefile"
 }
 
-load_image() { "${CTR[@]}" images import "$1"; }
+# load_image FILE [REFERENCE]. A name without a host is refused: to the kubelet's interface of containerd it is one of a
+# public registry, and what was once imported by such a name is never found by its own.
+load_image() {
+  local name
+  name=$(python3 - "$1" <<'PY'
+import json, sys, tarfile
+index = json.load(tarfile.open(sys.argv[1]).extractfile("index.json"))
+names = index["manifests"][0]["annotations"]
+print(names.get("io.containerd.image.name") or names["org.opencontainers.image.ref.name"])
+PY
+  )
+  [[ $name == */* ]] || die "$1 holds an image named $name, without a host such as localhost/"
+  "${CTR[@]}" images import "$1" >/dev/null
+  [ -z "${2:-}" ] || "${CTR[@]}" images tag --force "$name" "$2" >/dev/null
+  say "loaded $name${2:+ as $2}"
+}
 
 runtime_ready() { "${CTR[@]}" version; }
 node_ready() { [ "$(kubectl get node node1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }

@@ -65,8 +65,8 @@ class Cluster:
         """Kills it and starts it again; returns when it is ready."""
         self.tool("restart", "apiserver")
 
-    def load(self, archive):
-        self.tool("load", str(archive))
+    def load(self, archive, *reference):
+        self.tool("load", str(archive), *reference)
 
     def kubectl(self, *args, input=None, check=True, timeout=120):
         """Runs kubectl and returns what it printed; with check=False the CompletedProcess."""

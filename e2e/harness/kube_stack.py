@@ -111,6 +111,13 @@ class KubeStack:
         command = [self.external / "redis/bin/redis-cli", "-s", self.data / "redis.sock", *args]
         return subprocess.run(list(map(str, command)), check=True, timeout=20, text=True, capture_output=True).stdout
 
+    def wait_webhook(self, timeout=60):
+        """Until the API server converts: it takes up the webhook's CA a moment after the definitions have it."""
+        old = {"apiVersion": "extensions.agents.x-k8s.io/v1alpha1", "kind": "SandboxWarmPool", "metadata": {"name": "probe", "namespace": "default"},
+               "spec": {"replicas": 0, "sandboxTemplateRef": {"name": "t"}}}  # fmt: skip
+        create = ["create", "--dry-run=server", "-f", "-"]
+        until(lambda: self.cluster.kubectl(*create, input=json.dumps(old), check=False).returncode == 0, timeout=timeout, what="conversion")
+
     # ---- the whole ----
 
     def install_crds(self):
@@ -141,6 +148,7 @@ class KubeStack:
         for name in names:
             if name in PORTS:
                 self.wait_ready(name)
+        self.wait_webhook()
 
     def down(self):
         for name in list(self.processes):
