@@ -241,9 +241,14 @@ void state_template_delete(State *s, const char *ns, const char *name, StateDone
 void state_register(State *s, const char *ns, const char *pool, const char *template_name,
                     const char *template_hash, const char *const *ids, size_t n_ids, StateDoneFn fn,
                     void *arg);
-/* pools: READY ones -> RELEASING, for reason; stale_only: only those whose hash is not the pool's. At most n;
- * the newest first. fn gets how many. */
-void state_retire(State *s, const char *ns, const char *pool, bool stale_only, size_t n, const char *reason,
+typedef enum StateRetire {
+  RETIRE_READY = 0,
+  RETIRE_STALE = 1,          /* READY ones whose hash is not the pool's */
+  RETIRE_STALE_STARTING = 2, /* the same of CREATING ones */
+  RETIRE_ANY = 3,            /* CREATING ones first, then READY ones */
+} StateRetire;
+/* pools: -> RELEASING, for reason. At most n; the newest first. fn gets how many. */
+void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
                   void (*fn)(void *arg, int n_retired, const Error *err), void *arg);
 /* reconciler: it runs and answers. CREATING -> READY, or straight to the first waiter's CLAIMED. *granted
  * tells. FAILED_PRECONDITION: not CREATING (any more): destroy it. */

@@ -200,12 +200,12 @@ static void count_done(StateCall *call, const RedisReply *reply, const Error *er
   ((CountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
 }
 
-void state_retire(State *s, const char *ns, const char *pool, bool stale_only, size_t n, const char *reason,
+void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
                   CountFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, count_done, fn, arg);
   state_call_now(call);
   state_call_int(call, (int64_t)n);
-  state_call_int(call, stale_only);
+  state_call_int(call, which);
   state_call_str(call, reason);
   state_call_script(call, STATE_SCRIPT(retire));
 }

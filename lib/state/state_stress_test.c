@@ -137,7 +137,7 @@ static void on_reconcile(void *arg) {
   w->listing = true;
   /* again and again: some are still coming up */
   if (w->ending)
-    state_retire(w->state[0], "default", "p", false, IDS_MAX, "Surplus", on_retired, w);
+    state_retire(w->state[0], "default", "p", RETIRE_READY, IDS_MAX, "Surplus", on_retired, w);
   if (w->ending && w->n_gone == w->n_ids)
     return loop_stop(w->loop);
   loop_timer_start(w->reconcile, 2);

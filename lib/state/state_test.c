@@ -71,10 +71,51 @@ static void fresh_before_stale(void **state) {
   fixture_wait(f);
   assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
   assert_string_equal(f->id, "p-bbbbb");
-  state_retire(f->state, "default", "p", true, 10, "Stale", fixture_count, f);
+  state_retire(f->state, "default", "p", RETIRE_STALE, 10, "Stale", fixture_count, f);
   fixture_wait(f);
   assert_int_equal(f->number, 1);
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+}
+
+/* p-aaaaa and p-bbbbb are ready, p-ccccc and p-ddddd are not, and p-ddddd alone is fresh. */
+static void make_mixed(Fixture *f) {
+  fixture_make_pool(f, 4);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  const char *old = "p-ccccc", *new = "p-ddddd";
+  state_register(f->state, "default", "p", "t", "h1", &old, 1, fixture_done, f);
+  fixture_wait(f);
+  state_pool_set_hash(f->state, "default", "p", "h2", fixture_done, f);
+  fixture_wait(f);
+  state_register(f->state, "default", "p", "t", "h2", &new, 1, fixture_done, f);
+  fixture_wait(f);
+}
+
+static void retire(Fixture *f, StateRetire which, size_t n, int64_t wanted) {
+  state_retire(f->state, "default", "p", which, n, "Surplus", fixture_count, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, wanted);
+}
+
+static void starting_ones_are_retired_first(void **state) {
+  Fixture *f = *state;
+  make_mixed(f);
+  retire(f, RETIRE_ANY, 0, 0);
+  retire(f, RETIRE_ANY, 3, 3);
+  assert_int_equal(fixture_get(f, "p-ccccc"), SANDBOX_RELEASING);
+  assert_int_equal(fixture_get(f, "p-ddddd"), SANDBOX_RELEASING);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_RELEASING);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_READY);
+}
+
+static void stale_starting_ones_are_retired_alone(void **state) {
+  Fixture *f = *state;
+  make_mixed(f);
+  retire(f, RETIRE_STALE_STARTING, 10, 1);
+  assert_int_equal(fixture_get(f, "p-ccccc"), SANDBOX_RELEASING);
+  assert_int_equal(fixture_get(f, "p-ddddd"), SANDBOX_CREATING);
+  retire(f, RETIRE_READY, 1, 1);
+  assert_int_equal(fixture_get(f, "p-ddddd"), SANDBOX_CREATING);
 }
 
 static void request_id_names_one_claim(void **state) {
@@ -387,7 +428,7 @@ static void history(void **state) {
     state_register(f->state, "default", "p", "t", "h1", ids, 1, NULL, NULL);
     state_ready(f->state, "default", id, "unix:/x", "gvisor", fixture_ready, f);
     fixture_wait(f);
-    state_retire(f->state, "default", "p", false, 1, "Surplus", fixture_count, f);
+    state_retire(f->state, "default", "p", RETIRE_READY, 1, "Surplus", fixture_count, f);
     fixture_wait(f);
     gone(f, id);
   }
@@ -550,6 +591,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(claims_the_oldest_once),
       TEST(fresh_before_stale),
+      TEST(starting_ones_are_retired_first),
+      TEST(stale_starting_ones_are_retired_alone),
       TEST(request_id_names_one_claim),
       TEST(waiters_are_served_in_order),
       TEST(an_unconfirmed_grant_is_destroyed),

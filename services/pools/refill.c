@@ -43,8 +43,12 @@ RefillDecision refill_decide(const RefillInput *in) {
   int64_t want = wanted(in);
   int64_t missing = want - in->n_creating - in->n_ready;
   d.create = to_create(in, missing, &d.again_ms);
-  if (missing < 0)
-    d.retire = (int)min64(-missing, in->n_ready);
+  d.starting = in->lowered && missing < 0;
+  if (d.starting)
+    d.retire = (int)-missing;
+  else if (in->n_ready > want)
+    d.retire = (int)(in->n_ready - want);
+  d.stale_starting = in->recreate && in->hash_new && in->n_creating > 0 && !in->template_missing && d.retire == 0;
   if (in->recreate && !in->deleted && !in->template_missing && in->n_failures == 0 && d.retire == 0) {
     int64_t step = max64(1, want / 4);
     int64_t absent = max64(0, want - in->n_ready);

@@ -7,10 +7,11 @@
  * and a template that cannot start costs little.
  *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up
  * to 60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
- *   - A surplus of ready ones is retired, stale ones first, then the newest; those being started are left to
- *     finish, and a later look retires them.
+ *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish, for
+ * callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go first.
  *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter
- * of the pool at a time (at least one), each step waiting until its replacements are ready. While starts fail
+ * of the pool at a time (at least one), each step waiting until its replacements are ready; those being started go at
+ * once, for they may never be. While starts fail
  * none is retired: a template that does not work must not empty a pool that does.
  */
 #ifndef SANDPLANE_SERVICES_POOLS_REFILL_H_
@@ -34,6 +35,8 @@ typedef struct RefillInput {
   bool deleted;
   bool template_missing;
   bool recreate;
+  bool lowered;  /* replicas were, and the surplus of it is still there */
+  bool hash_new; /* the template is another since the last look */
   int64_t n_creating, n_ready, n_waiting;
   /* Failed starts since the last one that succeeded, and when the last of them was. */
   int64_t n_failures, failure_ms;
@@ -43,6 +46,8 @@ typedef struct RefillDecision {
   int create;
   int retire;       /* surplus */
   int retire_stale; /* to be replaced */
+  bool starting;    /* of the surplus those being started go first */
+  bool stale_starting;
   int64_t again_ms; /* when to look again though nothing changed; INT64_MAX: not needed */
 } RefillDecision;
 

@@ -27,6 +27,8 @@ struct RefillPool {
   const bool *leads;
   LoopTimer *again;
   bool busy, dirty, gone;
+  int replicas;      /* at the last look; -1: none yet */
+  bool lowered;
   int64_t resend_ms; /* monotonic: when to hand over what is CREATING again */
   /* The look under way. */
   Arena *arena;
@@ -222,10 +224,13 @@ static void on_surplus_retired(void *arg, int n, const Error *err) {
 
 static void retire(RefillPool *p) {
   const RefillDecision *d = &p->decision;
+  StateRetire surplus = d->starting ? RETIRE_ANY : RETIRE_READY;
   if (*p->leads && d->retire > 0)
-    state_retire(state_of(p), p->ns, p->name, false, (size_t)d->retire, "Surplus", on_surplus_retired, p);
+    state_retire(state_of(p), p->ns, p->name, surplus, (size_t)d->retire, "Surplus", on_surplus_retired, p);
+  else if (*p->leads && d->stale_starting)
+    state_retire(state_of(p), p->ns, p->name, RETIRE_STALE_STARTING, (size_t)p->input.n_creating, "Stale", on_stale_retired, p);
   else if (*p->leads && d->retire_stale > 0)
-    state_retire(state_of(p), p->ns, p->name, true, (size_t)d->retire_stale, "Stale", on_stale_retired, p);
+    state_retire(state_of(p), p->ns, p->name, RETIRE_STALE, (size_t)d->retire_stale, "Stale", on_stale_retired, p);
   else
     resend(p);
 }
@@ -275,7 +280,10 @@ static void on_hash_set(void *arg, const Error *err) {
 
 static void decide(RefillPool *p, bool hash_is_new) {
   p->input.now_ms = clock_wall_ms();
+  p->input.hash_new = hash_is_new;
   p->decision = refill_decide(&p->input);
+  if (!p->decision.starting)
+    p->lowered = false;
   if (p->decision.again_ms != INT64_MAX)
     look_again_in(p, p->decision.again_ms - p->input.now_ms);
   if (hash_is_new)
@@ -310,7 +318,11 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
     done(p);
     return;
   }
+  if (record->replicas < p->replicas)
+    p->lowered = true;
+  p->replicas = record->replicas;
   p->input = (RefillInput){
+      .lowered = p->lowered,
       .replicas = record->replicas,
       .max_creating = p->pools->config->max_creating,
       .implicit = record->implicit,
@@ -350,6 +362,7 @@ RefillPool *refill_pool_new(Pools *pools, const bool *leads, const char *ns, con
   snprintf(p->name, sizeof p->name, "%s", name);
   p->pools = pools;
   p->leads = leads;
+  p->replicas = -1;
   p->arena = arena_new();
   p->again = loop_timer_new(pools->service->loop, on_again, p);
   return p;

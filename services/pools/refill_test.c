@@ -34,9 +34,14 @@ static void table(void **state) {
        {.create = 240, .again_ms = NEVER}},
       {"surplus", {.replicas = 1, .n_ready = 3}, {.retire = 2, .again_ms = NEVER}},
       {"surplus still starting", {.replicas = 1, .n_creating = 3}, {.again_ms = NEVER}},
+      {"made smaller while starting",
+       {.lowered = true, .replicas = 1, .n_creating = 3},
+       {.retire = 2, .starting = true, .again_ms = NEVER}},
+      {"made smaller", {.lowered = true, .replicas = 1, .n_ready = 1, .n_creating = 2}, {.retire = 2, .starting = true, .again_ms = NEVER}},
+      {"made smaller, and it is", {.lowered = true, .replicas = 1, .n_ready = 1}, {.again_ms = NEVER}},
       {"surplus, some still starting",
        {.replicas = 1, .n_ready = 1, .n_creating = 2},
-       {.retire = 1, .again_ms = NEVER}},
+       {.again_ms = NEVER}},
       {"implicit, nobody waits", {.implicit = true, .replicas = 5}, {.again_ms = NEVER}},
       {"implicit, two wait", {.implicit = true, .n_waiting = 2}, {.create = 2, .again_ms = NEVER}},
       {"implicit, a waiter left", {.implicit = true, .n_ready = 1}, {.retire = 1, .again_ms = NEVER}},
@@ -56,6 +61,9 @@ static void table(void **state) {
       {"recreate a quarter",
        {.recreate = true, .replicas = 8, .n_ready = 8},
        {.retire_stale = 2, .again_ms = NEVER}},
+      {"recreate what is being started",
+       {.recreate = true, .hash_new = true, .replicas = 8, .n_creating = 8},
+       {.stale_starting = true, .again_ms = NEVER}},
       {"recreate waits for replacements",
        {.recreate = true, .replicas = 8, .n_ready = 6, .n_creating = 2},
        {.again_ms = NEVER}},
@@ -75,7 +83,7 @@ static void table(void **state) {
       in.max_creating = REFILL_MAX_CREATING;
     RefillDecision d = refill_decide(&in);
     const RefillDecision *want = &rows[i].out;
-    if (d.create != want->create || d.retire != want->retire || d.retire_stale != want->retire_stale ||
+    if (d.create != want->create || d.retire != want->retire || d.starting != want->starting || d.stale_starting != want->stale_starting || d.retire_stale != want->retire_stale ||
         d.again_ms != want->again_ms)
       fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire,
                d.retire_stale, (long long)d.again_ms);
@@ -109,7 +117,7 @@ static void rollout_keeps_three_quarters(void **state) {
   assert_int_equal(stale, 0);
 }
 
-/* Any numbers: never negative, never more retired than ready, never creating and retiring a surplus at once.
+/* Any numbers: never negative, never more retired than there are, never creating and retiring a surplus at once.
  */
 static void decisions_are_sane(void **state) {
   for (unsigned i = 0; i < 200000; i++) {
@@ -121,6 +129,7 @@ static void decisions_are_sane(void **state) {
                       .deleted = (r >> 9 & 7) == 0,
                       .template_missing = (r >> 12 & 7) == 0,
                       .recreate = r >> 15 & 1,
+                      .lowered = (r >> 28 & 3) == 0,
                       .n_creating = r >> 16 & 7,
                       .n_ready = r >> 19 & 15,
                       .n_waiting = r >> 23 & 7,
@@ -128,7 +137,7 @@ static void decisions_are_sane(void **state) {
                       .failure_ms = r % 100000};
     RefillDecision d = refill_decide(&in);
     assert_true(d.create >= 0 && d.retire >= 0 && d.retire_stale >= 0);
-    assert_true(d.retire + d.retire_stale <= in.n_ready);
+    assert_true(d.retire + d.retire_stale <= in.n_ready + (d.starting ? in.n_creating : 0));
     assert_false(d.create && d.retire);
     assert_true(d.create == 0 || d.create + in.n_creating <= in.max_creating);
     assert_true(d.again_ms >= in.now_ms);

@@ -1,14 +1,26 @@
--- READY sandboxes that are too many or stale -> RELEASING; stale ones first, then the newest.
+-- Sandboxes that are too many or stale -> RELEASING; of READY ones the stale first, then the newest.
 --
--- ARGV: time, how many, stale only (1 or 0), reason. Reply: how many.
-local now, n = time(ARGV[1]), tonumber(ARGV[2])
-local ids
-if ARGV[3] == '1' then
-  ids = redis.call('ZRANGEBYSCORE', key('ready'), int(STALE), '+inf', 'LIMIT', 0, n)
+-- ARGV: time, how many, which (StateRetire), reason. Reply: how many.
+local now, n, which = time(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local ids = {}
+
+local function take(list)
+  for _, id in ipairs(list) do
+    if #ids < n then ids[#ids + 1] = id end
+  end
+end
+
+if which == '1' then
+  take(redis.call('ZRANGEBYSCORE', key('ready'), int(STALE), '+inf', 'LIMIT', 0, n))
+elseif which == '2' then
+  local fresh, stale = redis.call('HGET', KEYS[1], 'template_hash'), {}
+  for _, id in ipairs(redis.call('ZREVRANGE', key('creating'), 0, -1)) do
+    if field(id, 'hash') ~= fresh then stale[#stale + 1] = id end
+  end
+  take(stale)
 elseif n > 0 then
-  ids = redis.call('ZREVRANGE', key('ready'), 0, n - 1)
-else
-  ids = {}
+  if which == '3' then take(redis.call('ZREVRANGE', key('creating'), 0, n - 1)) end
+  take(redis.call('ZREVRANGE', key('ready'), 0, n - 1))
 end
 for _, id in ipairs(ids) do release(id, ARGV[4], now) end
 return #ids

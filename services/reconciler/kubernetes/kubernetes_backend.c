@@ -264,6 +264,7 @@ static bool exists(Backend *base, const char *ns, const char *id, const char *ui
 static void connected(Backend *base, const char *epoch, bool same) {
   KubernetesBackend *b = of(base);
   snprintf(b->epoch, sizeof b->epoch, "%s", epoch);
+  pool_controller_mend(b->c.pools);
   if (same) return;
   template_controller_tell_again(b->c.templates);
   pool_controller_tell_again(b->c.pools);

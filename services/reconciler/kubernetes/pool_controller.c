@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/event_recorder.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/objects/blueprint.h"
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
@@ -81,7 +82,6 @@ static void count(void *arg, const json_t *sandbox) {
   if (member_is_ready(sandbox)) p->n_ready++;
 }
 
-
 static void collect_unready(void *arg, const json_t *sandbox) {
   json_t *members = arg;
   if (!kube_is_deleting(sandbox) && !member_is_ready(sandbox)) json_array_append(members, (json_t *)sandbox);
@@ -101,9 +101,8 @@ static void look_at_members(Pass *p, const json_t *pool) {
   if ((p->n_held > 0) == was_held) return;
   if (p->n_held > 0) json_object_set_new(p->pc->held_up, key, json_true());
   else json_object_del(p->pc->held_up, key);
-  CLEANUP(str_freep) char *note = p->n_held > 0 ? str_printf("%d/%d sandboxes are unschedulable past the %llds readiness grace period; they are kept until there is room",
-                                                             p->n_held, p->n_active, (long long)c->config->readiness_grace_ms / 1000)
-                                                : str_dup("Warm pool is progressing again");
+  CLEANUP(str_freep) char *note =
+      p->n_held > 0 ? member_held_note(p->n_held, p->n_active, c->config->readiness_grace_ms) : str_dup("Warm pool is progressing again");
   event_record(c, &(EventNote){.about = pool,
                                .api_version = EXTENSIONS_V1BETA1,
                                .kind = KIND_POOL,
@@ -112,6 +111,30 @@ static void look_at_members(Pass *p, const json_t *pool) {
                                .action = "Reconciling",
                                .note = note,
                                .controller = MANAGER});
+}
+
+static void on_mended(void *arg, json_t *object, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "member_not_mended", LOG_ERR(err));
+}
+
+/* A member that lost its owner or its launch type by somebody's hand gets them again, unless it is stale: then it goes. Only what
+ * the state knows of is a member: a Sandbox that merely has a pool's label is left to whoever made it. */
+static void mend(void *arg, const json_t *sandbox) {
+  PoolController *pc = arg;
+  Cluster *c = pc->c;
+  char name[STATE_NAME_MAX + 1], hash[9];
+  const char *ns = kube_namespace(sandbox), *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
+  if (kube_is_deleting(sandbox) || !epoch || !str_equal(epoch, kubernetes_backend_epoch(c->backend)) || !state_pool_of(kube_name(sandbox), name)) return;
+  const json_t *pool = cluster_get(c, CLUSTER_POOL, ns, name);
+  kube_name_hash(name, hash);
+  if (!pool || kube_is_deleting(pool) || !str_equal(kube_label(sandbox, LABEL_POOL), hash)) return;
+  bool orphan = !kube_controller(sandbox);
+  if (!orphan && !kube_is_controlled_by(sandbox, kube_uid(pool))) return;
+  const json_t *template = cluster_get(c, CLUSTER_TEMPLATE, ns, kube_text(pool, "spec.sandboxTemplateRef.name"));
+  if (orphan && template && blueprint_differs(sandbox, template))
+    return kubernetes_backend_spoil(c->backend, sandbox, "Stale", "it lost its pool and is not of the template any more");
+  KUBE_OWNED json_t *patch = member_mend_patch(sandbox, pool);
+  if (patch) cluster_patch(c, CLUSTER_SANDBOX, ns, kube_name(sandbox), NULL, patch, on_mended, NULL);
 }
 
 /* ---- the pass: state, members, status ---- */
@@ -192,6 +215,11 @@ void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const 
     if (sides[i] && kube_controller_is(sides[i], EXTENSIONS_GROUP, KIND_POOL))
       kube_queue_add_after(pc->queue, kube_namespace(sides[i]), kube_text(kube_controller(sides[i]), "name"), STATUS_MS);
   }
+  if (pc->c->synced && after) mend(pc, after);
+}
+
+void pool_controller_mend(PoolController *pc) {
+  if (pc->c->synced) kube_informer_each(pc->c->informers[CLUSTER_SANDBOX], mend, pc);
 }
 
 static void on_names(void *arg, const StateNames *names, const Error *err) {

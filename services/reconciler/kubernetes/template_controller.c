@@ -76,7 +76,8 @@ static void tell(Pass *p, const json_t *template) {
   const char *class_name = kube_text(spec, "runtimeClassName");
   const char *image = kube_text(json_array_get(json_object_get(spec, "containers"), 0), "image");
   char hash[9];
-  blueprint_hash(template, hash);
+  /* pools replace what is of another hash: not for metadata, which no member needs to be made again for */
+  blueprint_meaning_hash(template, hash);
   /* of the object only what a sandbox is made of: a change of anything else is none */
   KUBE_OWNED json_t *blueprint = blueprint_of(template);
   p->text = json_dumps(blueprint, JSON_COMPACT | JSON_SORT_KEYS);

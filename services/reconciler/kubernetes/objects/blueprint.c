@@ -31,6 +31,21 @@ void blueprint_pod_hash(const json_t *template, char out[9]) {
   hash_of(kube_get(template, "spec.podTemplate"), "PodTemplate", out);
 }
 
+void blueprint_meaning_hash(const json_t *template, char out[9]) {
+  KUBE_OWNED json_t *blueprint = blueprint_of(template);
+  json_object_del(json_object_get(blueprint, "podTemplate"), "metadata");
+  size_t i;
+  json_t *volume;
+  json_array_foreach(json_object_get(blueprint, "volumeClaimTemplates"), i, volume) {
+    json_object_del(json_object_get(volume, "metadata"), "labels");
+    json_object_del(json_object_get(volume, "metadata"), "annotations");
+  }
+  const char *name = kube_name(template);
+  CLEANUP(str_freep) char *text = blueprint_text(blueprint, "Blueprint");
+  CLEANUP(str_freep) char *named = str_printf("%s\n%s", name ? name : "", text);
+  kube_name_hash(named, out);
+}
+
 static bool texts_differ(const json_t *a, const json_t *b, const char *type) {
   CLEANUP(str_freep) char *x = blueprint_text(a, type);
   CLEANUP(str_freep) char *y = blueprint_text(b, type);

@@ -16,6 +16,8 @@
 json_t *blueprint_of(const json_t *template);
 /* Of the template as stored, without secure defaults. */
 void blueprint_hash(const json_t *template, char out[9]);
+/* Of what makes a Sandbox stale when it changes (see blueprint_differs): the template's name and all but metadata. */
+void blueprint_meaning_hash(const json_t *template, char out[9]);
 void blueprint_pod_hash(const json_t *template, char out[9]);
 /* Whether a Sandbox made of this template (by its ref-hash label) no longer matches it: ref-hash label, then the
  * hash label, then meaning: pod spec with secure defaults, VCTs by index on name and spec, service. Metadata of

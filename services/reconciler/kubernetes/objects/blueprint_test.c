@@ -147,10 +147,37 @@ static void test_staleness_by_label(void **s) {
   assert_true(differs(T(C("")), T(C("")), change));
 }
 
+/* Two templates with the same hash make members of the other look fresh. */
+static void test_meaning(void **s) {
+  static const struct {
+    const char *other;
+    bool same;
+  } CASES[] = {
+      {"{'metadata':{'name':'t'},'spec':{" PAUSE "," WORKSPACE ",'networkPolicy':{}}}", true},
+      {"{'metadata':{'name':'t'},'spec':{'podTemplate':{'metadata':{'labels':{'a':'b'},'annotations':{'c':'d'}},"
+       "'spec':{'containers':[{'name':'pause','image':'registry.k8s.io/pause:3.10'}]}},"
+       "'volumeClaimTemplates':[{'metadata':{'name':'workspace','labels':{'a':'b'}},'spec':{'accessModes':['ReadWriteOnce'],"
+       "'resources':{'requests':{'storage':'1Gi'}}}}]}}",
+       true},
+      {"{'metadata':{'name':'u'},'spec':{" PAUSE "," WORKSPACE "}}", false},
+      {"{'metadata':{'name':'t'},'spec':{" PAUSE "," WORKSPACE ",'service':false}}", false},
+      {"{'metadata':{'name':'t'},'spec':{" PAUSE "}}", false},
+  };
+  KUBE_OWNED json_t *template = quoted("%s", "{'metadata':{'name':'t'},'spec':{" PAUSE "," WORKSPACE "}}");
+  char hash[9], other_hash[9];
+  blueprint_meaning_hash(template, hash);
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    KUBE_OWNED json_t *other = quoted("%s", CASES[i].other);
+    blueprint_meaning_hash(other, other_hash);
+    if (str_equal(hash, other_hash) != CASES[i].same) fail_msg("%s", CASES[i].other);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_hashes), cmocka_unit_test(test_blueprint_of), cmocka_unit_test(test_secure_defaults),
       cmocka_unit_test(test_staleness), cmocka_unit_test(test_staleness_by_label),
+      cmocka_unit_test(test_meaning),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,34 @@ bool member_is_ready(const json_t *sandbox) {
   return kube_condition_is(kube_get(sandbox, "status.conditions"), "Ready", "True");
 }
 
+json_t *member_mend_patch(const json_t *sandbox, const json_t *pool) {
+  json_t *patch = json_object();
+  if (!kube_controller(sandbox)) {
+    json_t *owners = kube_get(sandbox, "metadata.ownerReferences");
+    owners = owners ? json_deep_copy(owners) : json_array();
+    json_array_append_new(owners, kube_owner_reference(EXTENSIONS_V1BETA1, KIND_POOL, kube_name(pool), kube_uid(pool)));
+    kube_set(patch, "metadata.ownerReferences", owners);
+  }
+  if (!kube_label(sandbox, LABEL_LAUNCH_TYPE)) kube_set_label(patch, LABEL_LAUNCH_TYPE, "warm");
+  if (json_object_size(patch) > 0) return patch;
+  json_decref(patch);
+  return NULL;
+}
+
+/* As Go prints a time.Duration: "5m0s". */
+static char *duration_text(int64_t ms) {
+  int64_t hours = ms / 3600000, minutes = ms / 60000 % 60;
+  CLEANUP(str_freep) char *seconds = str_printf("%g", (double)(ms % 60000) / 1000);
+  if (hours > 0) return str_printf("%lldh%lldm%ss", (long long)hours, (long long)minutes, seconds);
+  if (minutes > 0) return str_printf("%lldm%ss", (long long)minutes, seconds);
+  return str_printf("%ss", seconds);
+}
+
+char *member_held_note(int n_held, int n_active, int64_t grace_ms) {
+  CLEANUP(str_freep) char *grace = duration_text(grace_ms);
+  return str_printf("%d/%d sandboxes are unschedulable past the %s readiness grace period; they are kept until there is room", n_held, n_active, grace);
+}
+
 json_t *member_pool_status(const json_t *pool, int n_active, int n_ready) {
   char hash[9];
   kube_name_hash(kube_name(pool), hash);

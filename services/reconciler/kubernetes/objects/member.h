@@ -17,6 +17,11 @@ bool member_is_adoptable_by(const json_t *sandbox, const json_t *claim);
 /* Ready=True in the status of a Sandbox. */
 bool member_is_ready(const json_t *sandbox);
 
+/* New reference: merge patch that makes it the pool's again: the controlling owner, the launch type. NULL: it is. */
+json_t *member_mend_patch(const json_t *sandbox, const json_t *pool);
+/* malloc'ed: what the Event says of members that find no node. */
+char *member_held_note(int n_held, int n_active, int64_t grace_ms);
+
 /* New reference: status of the pool; counts are of the view before this pass's creates. */
 json_t *member_pool_status(const json_t *pool, int n_active, int n_ready);
 /* New reference: merge patch {"status": ...} for /status, or NULL when nothing changed. */

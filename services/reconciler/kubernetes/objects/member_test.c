@@ -147,6 +147,36 @@ static void test_pool_status(void **s) {
   assert_json(change, "{'status':{'readyReplicas':2}}");
 }
 
+static void test_mend(void **s) {
+  KUBE_OWNED json_t *pool = quoted(POOL);
+  KUBE_OWNED json_t *template = template_with("");
+  KUBE_OWNED json_t *member = member_build(pool, template, "m", true);
+  assert_null(member_mend_patch(member, pool));
+  KUBE_OWNED json_t *owners = json_deep_copy(kube_get(member, "metadata.ownerReferences"));
+  kube_set_label(member, "agents.x-k8s.io/launch-type", NULL);
+  KUBE_OWNED json_t *label = member_mend_patch(member, pool);
+  assert_json(label, "{'metadata':{'labels':{'agents.x-k8s.io/launch-type':'warm'}}}");
+  kube_set(member, "metadata.ownerReferences", quoted("[{'uid':'other'}]"));
+  KUBE_OWNED json_t *orphan = member_mend_patch(member, pool);
+  json_t *now = kube_get(orphan, "metadata.ownerReferences");
+  assert_int_equal(json_array_size(now), 2);
+  assert_string_equal(kube_text(json_array_get(now, 0), "uid"), "other");
+  assert_true(json_equal(json_array_get(now, 1), json_array_get(owners, 0)));
+}
+
+static void test_held_note(void **s) {
+  static const struct {
+    int64_t ms;
+    const char *text;
+  } CASES[] = {{300000, "5m0s"}, {2000, "2s"}, {1500, "1.5s"}, {90000, "1m30s"}, {3600000, "1h0m0s"}, {86400000, "24h0m0s"}};
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    CLEANUP(str_freep) char *note = member_held_note(1, 3, CASES[i].ms);
+    CLEANUP(str_freep) char *wanted = str_printf("1/3 sandboxes are unschedulable past the %s readiness grace period; they are kept until there is room",
+                                                 CASES[i].text);
+    assert_string_equal(note, wanted);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_member),
@@ -155,6 +185,8 @@ int main(void) {
       cmocka_unit_test(test_adoptable),
       cmocka_unit_test(test_adoptable_from_any_pool),
       cmocka_unit_test(test_ready),
+      cmocka_unit_test(test_mend),
+      cmocka_unit_test(test_held_note),
       cmocka_unit_test(test_pool_status),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
