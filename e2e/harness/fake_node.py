@@ -55,8 +55,8 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": kind, "User-Agent": "fake-node"}
         if body is not None:
-            # nobody reads what a write answers, and this costs the API server the least
-            headers["Accept"] = "application/vnd.kubernetes.protobuf"
+            # nobody reads what a write answers, and this costs the API server the least, where it can speak it
+            headers["Accept"] = "application/vnd.kubernetes.protobuf, application/json"
         end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
