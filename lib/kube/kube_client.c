@@ -191,6 +191,11 @@ static void dispatch(KubeCall *c) {
   buf_consume(&c->in, done);
 }
 
+/* What is between us and the API server may not know HTTP/2; a watch has a connection to itself then. */
+static void hold_connections(KubeClient *k, long version) {
+  curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, version == CURL_HTTP_VERSION_2_0 ? HOST_CONNECTIONS : 0L);
+}
+
 static void finish(KubeCall *c, CURLcode code) {
   KubeClient *k = c->client;
   long status = 0;
@@ -198,6 +203,9 @@ static void finish(KubeCall *c, CURLcode code) {
   Error err = {0};
   curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
+  long version = 0;
+  curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
+  if (status > 0) hold_connections(k, version);
   bool ok = status >= 200 && status < 300;
   KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? kube_json_parse((char *)c->in.data, c->in.len) : NULL;
   if (code == CURLE_OPERATION_TIMEDOUT) {
