@@ -8,7 +8,6 @@ import datetime
 import json
 import re
 
-import pytest
 from harness.client import Client
 from harness.kube import POD_SPEC
 from harness.stubs import sandbox_pb2 as pb
@@ -251,25 +250,29 @@ ENV = [{"name": "A", "value": "1"}]
 REFUSED = "environment variable injection rejected: "
 
 
-@pytest.mark.parametrize(
-    ("policy", "container", "env", "reason", "message"),
-    [
-        ("Disallowed", {}, ENV, "EnvVarsInjectionRejected", REFUSED),
-        (None, {}, ENV, "EnvVarsInjectionRejected", REFUSED),
-        ("Allowed", {"envFrom": [{"configMapRef": {"name": "m"}}]}, ENV, "EnvVarsInjectionRejected", REFUSED),
-        ("Allowed", {"env": [{"name": "A", "value": "0"}]}, ENV, "ReconcilerError",
-         'Error seen: environment variable override is not allowed by the template policy for variable "A"'),
-        ("Overrides", {}, [{"name": "A", "value": "1", "containerName": "x"}], "ReconcilerError",
-         'Error seen: target container "x" not found in template for environment variable "A"'),
-    ],
-)  # fmt: skip
-def test_env_refused(kube, policy, container, env, reason, message):
+NOT_OVER = 'Error seen: environment variable override is not allowed by the template policy for variable "A"'
+NOT_THERE = 'Error seen: target container "x" not found in template for environment variable "A"'
+ENV_REFUSED = [  # policy, container of the template, env of the claim, reason, message
+    ("Disallowed", {}, ENV, "EnvVarsInjectionRejected", REFUSED),
+    (None, {}, ENV, "EnvVarsInjectionRejected", REFUSED),
+    ("Allowed", {"envFrom": [{"configMapRef": {"name": "m"}}]}, ENV, "EnvVarsInjectionRejected", REFUSED),
+    ("Allowed", {"env": [{"name": "A", "value": "0"}]}, ENV, "ReconcilerError", NOT_OVER),
+    ("Overrides", {}, [{"name": "A", "value": "1", "containerName": "x"}], "ReconcilerError", NOT_THERE),
+]
+
+
+def test_env_refused(kube):
     """controllers 5.2 "env", crds 8.2: policies, and the words of the refusals."""
-    spec = {"envVarsInjectionPolicy": policy} if policy else {}
-    kube.apply(kube.template(pod_spec=with_env(**container), **spec), kube.pool(replicas=0), kube.claim(env=env))
-    until(lambda: (kube.condition("sandboxclaim", "c") or {}).get("reason") == reason, what=reason)
-    said = kube.condition("sandboxclaim", "c")
-    assert said["status"] == "False" and (said["message"] == message or message == REFUSED and said["message"].startswith(message))
+    objects = []
+    for i, (policy, container, env, _, _) in enumerate(ENV_REFUSED):
+        spec = {"envVarsInjectionPolicy": policy} if policy else {}
+        objects.append(kube.template(f"t{i}", pod_spec=with_env(**container), **spec))
+        objects += [kube.pool(f"p{i}", f"t{i}", 0), kube.claim(f"c{i}", f"p{i}", env=env)]
+    kube.apply(*objects)
+    for i, (_, _, _, reason, message) in enumerate(ENV_REFUSED):
+        kube.until_condition("sandboxclaim", f"c{i}", status="False", reason=reason)
+        said = kube.condition("sandboxclaim", f"c{i}")["message"]
+        assert said == message or message == REFUSED and said.startswith(message)
     assert kube.list("sandbox") == []
 
 
@@ -304,24 +307,27 @@ def test_env(kube):
 # ---- volumes ----
 
 
-@pytest.mark.parametrize(
-    ("policy", "theirs", "ours", "message"),
-    [
-        (None, [], ["a"], "volume claim templates are disallowed by the template"),
-        ("Disallowed", ["a"], ["b"], "volume claim templates are disallowed by the template"),
-        ("Allowed", ["a"], ["b", "a"], 'overriding volume claim templates is forbidden by the template: cannot override template volume "a"'),
-        ("Allowed", [], ["a", ""], "invalid volume claim templates: name at index 1 is empty"),
-        ("Overrides", [], ["a", "a"], 'invalid volume claim templates: duplicate name "a"'),
-        (None, ["a", "a"], [], 'invalid volume claim templates: duplicate name "a"'),
-    ],
-)
-def test_volumes_refused(kube, policy, theirs, ours, message):
+VOLUMES_REFUSED = [  # policy, names of the template's, of the claim's, message
+    (None, [], ["a"], "volume claim templates are disallowed by the template"),
+    ("Disallowed", ["a"], ["b"], "volume claim templates are disallowed by the template"),
+    ("Allowed", ["a"], ["b", "a"], 'overriding volume claim templates is forbidden by the template: cannot override template volume "a"'),
+    ("Allowed", [], ["a", ""], "invalid volume claim templates: name at index 1 is empty"),
+    ("Overrides", [], ["a", "a"], 'invalid volume claim templates: duplicate name "a"'),
+    (None, ["a", "a"], [], 'invalid volume claim templates: duplicate name "a"'),
+]
+
+
+def test_volumes_refused(kube):
     """controllers 5.2 "VCTs", crds 8.2: VolumeClaimTemplatesError and its words."""
-    spec = {"volumeClaimTemplatesPolicy": policy} if policy else {}
-    spec.update({"volumeClaimTemplates": [volume(n) for n in theirs]} if theirs else {})
-    claim = kube.claim(**({"volumeClaimTemplates": [volume(n) for n in ours]} if ours else {}))
-    kube.apply(kube.template(**spec), kube.pool(replicas=0), claim)
-    rejected(kube, "VolumeClaimTemplatesError", message)
+    objects = []
+    for i, (policy, theirs, ours, _) in enumerate(VOLUMES_REFUSED):
+        spec = {"volumeClaimTemplatesPolicy": policy} if policy else {}
+        spec.update({"volumeClaimTemplates": [volume(n) for n in theirs]} if theirs else {})
+        wanted = {"volumeClaimTemplates": [volume(n) for n in ours]} if ours else {}
+        objects += [kube.template(f"t{i}", **spec), kube.pool(f"p{i}", f"t{i}", 0), kube.claim(f"c{i}", f"p{i}", **wanted)]
+    kube.apply(*objects)
+    for i, (_, _, _, message) in enumerate(VOLUMES_REFUSED):
+        rejected(kube, "VolumeClaimTemplatesError", message, f"c{i}")
     assert kube.list("sandbox") == []
 
 
@@ -349,27 +355,28 @@ def test_volumes(kube):
 # ---- additionalPodMetadata ----
 
 
-@pytest.mark.parametrize(
-    ("kind", "key", "value"),
-    [
-        ("labels", "app", "Sandbox-Router"),
-        ("labels", "plain", "x"),
-        ("labels", "example.com/x", "x"),
-        ("labels", "notsandbox.users.io/x", "x"),
-        ("labels", "sandbox.users.io/x", "not a value"),
-        ("labels", "sandbox.users.io/a/b", "x"),
-        ("annotations", "kubernetes.io/x", "x"),
-        ("annotations", "a.k8s.io/x", "x"),
-        ("annotations", "agents.x-k8s.io/x", "x"),
-        ("annotations", "cluster-autoscaler.kubernetes.io/other", "x"),
-        ("annotations", "-", "x"),
-    ],
-)
-def test_metadata_refused(kube, kind, key, value):
+METADATA_REFUSED = [
+    ("labels", "app", "Sandbox-Router"),
+    ("labels", "plain", "x"),
+    ("labels", "example.com/x", "x"),
+    ("labels", "notsandbox.users.io/x", "x"),
+    ("labels", "sandbox.users.io/x", "not a value"),
+    ("labels", "sandbox.users.io/a/b", "x"),
+    ("annotations", "kubernetes.io/x", "x"),
+    ("annotations", "a.k8s.io/x", "x"),
+    ("annotations", "agents.x-k8s.io/x", "x"),
+    ("annotations", "cluster-autoscaler.kubernetes.io/other", "x"),
+    ("annotations", "-", "x"),
+]
+
+
+def test_metadata_refused(kube):
     """controllers 5.3, crds 8.2: InvalidMetadata for what a Pod may not be given; no Sandbox is taken for it."""
-    kube.apply(kube.claim(additionalPodMetadata={kind: {key: value}}), kube.template(), kube.pool(replicas=0))
-    kube.until_condition("sandboxclaim", "c", status="False", reason="InvalidMetadata")
-    assert kube.condition("sandboxclaim", "c")["message"].startswith("invalid additionalPodMetadata: ")
+    claims = [kube.claim(f"c{i}", additionalPodMetadata={kind: {key: value}}) for i, (kind, key, value) in enumerate(METADATA_REFUSED)]
+    kube.apply(kube.template(), kube.pool(replicas=0), *claims)
+    for i, refused in enumerate(METADATA_REFUSED):
+        kube.until_condition("sandboxclaim", f"c{i}", status="False", reason="InvalidMetadata")
+        assert kube.condition("sandboxclaim", f"c{i}")["message"].startswith("invalid additionalPodMetadata: "), refused
     assert kube.list("sandbox") == []
 
 
