@@ -15,6 +15,12 @@ CLONE_NEWNET = 0x40000000
 A_WRITE = re.compile(rb'"stage":"ResponseComplete".*"verb":"(create|update|patch|delete|deletecollection)"')
 
 
+def enter_network(namespace):
+    """namespace: a descriptor of one, as /proc/thread-self/ns/net is."""
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "cannot enter a network namespace")
+
+
 @dataclasses.dataclass(frozen=True)
 class Write:
     """One answered request of the API server that changed something, or tried to."""
@@ -88,10 +94,8 @@ class Cluster:
 
     def enter(self):
         """Moves the calling thread, and what it starts, into the cluster's network. Other threads stay where they are."""
-        libc = ctypes.CDLL(None, use_errno=True)
         with open(self.namespace_file, "rb") as f:
-            if libc.setns(f.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), f"cannot enter {self.namespace_file}")
+            enter_network(f.fileno())
 
     def inside(self):
         """Whether the calling thread is in the cluster's network, by enter() or because the whole process was started there."""

@@ -1,0 +1,185 @@
+"""Sandboxes that really run: gVisor Pods of a whole test cluster, and the published SDKs executing in them through the router.
+
+Marked `node`: it needs the node's packages and half a minute to start. `pytest e2e/k8s/test_node.py` makes its own cluster.
+"""
+
+import os
+import urllib.error
+import urllib.request
+import uuid
+from textwrap import dedent
+
+import pytest
+from harness.cluster import Cluster, enter_network
+from harness.kube import Kube
+from harness.kube_stack import KubeStack
+from harness.sdk import Sdk, SdkError
+from harness.until import until
+
+pytestmark = pytest.mark.node
+
+IMAGE = "localhost/python-runtime:dev"
+POD_SPEC = {
+    "runtimeClassName": "gvisor",
+    "containers": [{"name": "main", "image": IMAGE, "ports": [{"containerPort": 8888}], "imagePullPolicy": "Never",
+                    "readinessProbe": {"httpGet": {"path": "/", "port": 8888}, "periodSeconds": 1}}],
+}  # fmt: skip
+NEW = """
+from k8s_agent_sandbox import SandboxClient
+from k8s_agent_sandbox.models import SandboxDirectConnectionConfig, SandboxInClusterConnectionConfig
+client = SandboxClient(connection_config=SandboxDirectConnectionConfig(api_url="http://127.0.0.1:8080"))
+"""
+OLD = """
+from k8s_agent_sandbox.sandbox_client import SandboxClient
+client = SandboxClient("t", namespace=ns, api_url="http://127.0.0.1:8080", sandbox_ready_timeout=60)
+"""
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """A whole cluster, with the runtime's image and Sandplane with a router. The tests' thread is in its network meanwhile."""
+    whole = Cluster(os.environ.get("SANDPLANE_E2E_NODE_CLUSTER", "node"), control_plane_only=False)
+    with open("/proc/thread-self/ns/net", "rb") as before:
+        whole.up()
+        whole.enter()
+        running = KubeStack(whole)
+        try:
+            whole.load(running.bin / "deploy/images/python-runtime.oci.tar")
+            running.up(fake_node=False, router=True)
+            yield running
+        finally:
+            running.down()
+            whole.down()
+            enter_network(before.fileno())
+
+
+@pytest.fixture
+def kube(stack):
+    name = "n-" + uuid.uuid4().hex[:8]
+    stack.cluster.kubectl("create", "namespace", name)
+    kube = Kube(stack.cluster, name)
+    yield kube
+    kube.kubectl("delete", "sandboxclaim,sandboxwarmpool,sandbox", "--all")
+    stack.cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(params=["0.5.6", "1.0.8"])
+def new(request, stack):
+    sdk = Sdk(request.param, stack.cluster)
+    yield sdk
+    sdk.close()
+
+
+@pytest.fixture
+def old(stack):
+    sdk = Sdk("0.1.1", stack.cluster)
+    yield sdk
+    sdk.close()
+
+
+def full_pool(kube, replicas=1, **template):
+    kube.apply(kube.template(pod_spec=POD_SPEC, **template), kube.pool(replicas=replicas))
+    kube.pool_has("p", replicas, timeout=120)
+
+
+USE = """
+ran = s.commands.run("python3 -c 'print(6 * 7)'")
+failed = s.commands.run("ls /nowhere")
+s.files.write("notes.txt", "one\\n")
+s.files.write("deep/er.bin", bytes(range(256)))
+listed = sorted((e.name, e.type, e.size) for e in s.files.list("."))
+result = dict(out=ran.stdout, code=ran.exit_code, failed=[failed.exit_code, failed.stdout, failed.stderr], text=s.files.read("notes.txt").decode(),
+              bytes=list(s.files.read("deep/er.bin")), listed=listed, exists=[s.files.exists("notes.txt"), s.files.exists("none")],
+              kernel=s.commands.run("dmesg").stdout, claim=s.claim_name, id=s.sandbox_id)
+"""
+
+
+def check_use(got):
+    assert (got["out"], got["code"]) == ("42\n", 0)
+    code, out, err = got["failed"]
+    assert code != 0 and out == "" and "/nowhere" in err
+    assert got["text"] == "one\n" and got["bytes"] == list(range(256))
+    assert ["notes.txt", "file", 4] in got["listed"] and ["deep", "directory"] in [e[:2] for e in got["listed"]]
+    assert got["exists"] == [True, False]
+    assert "gVisor" in got["kernel"]
+
+
+def test_new_client_runs_and_moves_files(kube, new):
+    full_pool(kube)
+    pod = kube.list("pod")[0]
+    got = new.run(NEW + "s = client.create_sandbox('p', namespace=ns)\n" + USE, ns=kube.ns)
+    check_use(got)
+    assert got["id"] == pod["metadata"]["name"]
+    new.run(NEW + "client.delete_sandbox(claim, namespace=ns)", ns=kube.ns, claim=got["claim"])
+    kube.until_gone("pod", got["id"], timeout=60)
+
+
+def test_new_client_without_the_router(kube, new):
+    """Straight to the Pod's address, as from inside the cluster."""
+    full_pool(kube)
+    got = new.run(NEW + "client.connection_config = SandboxInClusterConnectionConfig()\ns = client.create_sandbox('p', namespace=ns)\n" + USE, ns=kube.ns)
+    check_use(got)
+
+
+def test_old_client_runs_and_moves_files(kube, old):
+    """X-Sandbox-ID is the name of the claim there, and the Pod has another one."""
+    full_pool(kube)
+    pod = kube.list("pod")[0]
+    code = """
+    with client:
+        ran = client.run("echo hello; exit 3")
+        client.write("/some/where/notes.txt", "one")
+        result = [client.claim_name, client.pod_name, ran.stdout, ran.exit_code, client.read("notes.txt").decode(), [e.name for e in client.list(".")],
+                  client.exists("notes.txt"), client.exists("none"), client.run("python3 -c 'print(1 + 1)'").stdout]
+    """
+    claim, name, *rest = old.run(OLD + dedent(code), ns=kube.ns)
+    assert name == pod["metadata"]["name"] != claim
+    assert rest[2:] == ["one", ["notes.txt"], True, False, "2\n"]
+    kube.until_gone("pod", name, timeout=60)
+
+
+def test_old_client_without_a_pool(kube, old):
+    kube.apply(kube.template(version="v1alpha1", pod_spec=POD_SPEC))
+    code = "with client: result = [client.claim_name, client.pod_name, client.run(\"python3 -c 'print(1)'\").stdout]"
+    claim, pod, out = old.run(OLD + code, ns=kube.ns)
+    assert claim == pod and out == "1\n"
+
+
+def test_suspend_and_resume_is_a_new_pod_under_the_same_name(kube, stack):
+    kube.apply(kube.sandbox(pod_spec=POD_SPEC))
+    kube.until_ready("sandbox", "s", timeout=60)
+    answers = lambda: ask(kube, "s") == 200  # noqa: E731
+    until(answers, what="the sandbox through the router")
+    kube.patch("sandbox", "s", {"spec": {"operatingMode": "Suspended"}})
+    kube.until_condition("sandbox", "s", "Suspended", status="True", timeout=60)
+    assert ask(kube, "s") == 502
+    kube.patch("sandbox", "s", {"spec": {"operatingMode": "Running"}})
+    kube.until_ready("sandbox", "s", timeout=60)
+    until(answers, what="the sandbox through the router again")
+
+
+def test_environment_of_a_claim_reaches_its_commands(kube, new):
+    full_pool(kube, envVarsInjectionPolicy="Allowed")
+    kube.apply(kube.claim(env=[{"name": "GREETING", "value": "hello"}]))
+    kube.until_ready("sandboxclaim", "c", timeout=60)
+    out = new.run(NEW + "result = client.get_sandbox('c', namespace=ns).commands.run('printenv GREETING').stdout", ns=kube.ns)
+    assert out == "hello\n"
+
+
+def test_requests_after_the_end_are_refused(kube, new):
+    full_pool(kube)
+    claim = new.run(NEW + "s = client.create_sandbox('p', namespace=ns)\nresult = [s.claim_name, s.commands.run('true').exit_code]\nkept = s", ns=kube.ns)[0]
+    kube.delete("sandboxclaim", claim)
+    with pytest.raises(SdkError) as e:
+        new.run(NEW + "client.get_sandbox(claim, namespace=ns, resolve_timeout=1)", ns=kube.ns, claim=claim)
+    assert e.value.kind == "SandboxNotFoundError"
+
+
+def ask(kube, sandbox):
+    """The status of GET / of the runtime, through the router."""
+    request = urllib.request.Request("http://127.0.0.1:8080/", headers={"X-Sandbox-ID": sandbox, "X-Sandbox-Namespace": kube.ns})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as r:
+            return r.status
+    except urllib.error.HTTPError as e:
+        return e.code
