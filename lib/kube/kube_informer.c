@@ -66,8 +66,18 @@ static void index_it(KubeInformer *in, const char *key, json_t *object) {
   json_object_set(set, key, object);
 }
 
+static void drop(KubeInformer *in, const char *key) {
+  KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
+  if (!before) return;
+  unindex(in, key, before);
+  json_object_del(in->items, key);
+  in->spec.on_change(in->spec.arg, before, NULL);
+}
+
 static void keep(KubeInformer *in, json_t *object) {
   CLEANUP(str_freep) char *key = key_of(object);
+  /* another object of this name: the end of the first was missed, and whoever keeps something by uid must hear of it */
+  if (!str_equal(kube_uid(json_object_get(in->items, key)), kube_uid(object))) drop(in, key);
   KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
   if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion"))) return;
   json_object_del(json_object_get(object, "metadata"), "managedFields");
@@ -76,14 +86,6 @@ static void keep(KubeInformer *in, json_t *object) {
   json_object_set(in->items, key, object);
   index_it(in, key, object);
   in->spec.on_change(in->spec.arg, before, object);
-}
-
-static void drop(KubeInformer *in, const char *key) {
-  KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
-  if (!before) return;
-  unindex(in, key, before);
-  json_object_del(in->items, key);
-  in->spec.on_change(in->spec.arg, before, NULL);
 }
 
 /* Resource versions of one kind are numbers that grow (KEP-5504); 0 when it is none. */

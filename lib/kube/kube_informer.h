@@ -1,8 +1,9 @@
 /* A kept copy of one kind of object: list, then watch, for ever.
  *
- * on_change comes for each difference between what was kept and what the server says, on the loop, in the
- * server's order for one object. Lost watches go on from the last version seen (bookmarks keep it fresh); when the server no longer
- * has it (410), everything is listed again and only the differences are told. Failures back off, 100 ms to 30 s.
+ * on_change comes for each difference between what was kept and what the server says, on the loop, in the server's order for one
+ * object; one made anew under its name is told as gone and new, whether or not the end was seen. Lost watches go on from the last
+ * version seen (bookmarks keep it fresh); when the server no longer has it (410), everything is listed again and only the
+ * differences are told. Failures back off, 100 ms to 30 s.
  *
  * Objects are shared and must not be changed by readers: take a json_deep_copy.
  */

@@ -233,7 +233,7 @@ static void test_an_expired_version_is_listed_again_and_only_differences_told(vo
             "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}}\n");
   STUB_UNTIL(f.server, w->closed); /* our end */
   answer_list(expect_list(&f), "40", "", "same:1 changed:20 new:21 replaced:22:u2");
-  told(&f, "~changed:2>20 +new:21 ~replaced:4>22 -deleted:3 ");
+  told(&f, "~changed:2>20 +new:21 -replaced:4 +replaced:22 -deleted:3 ");
   assert_int_equal(f.n_errors, 0); /* it is in the order of things */
   w = expect_watch(&f, "40");
   stub_answer(w, 410, NULL, "{\"code\":410,\"message\":\"too old\"}\n"); /* the same as a status */
@@ -349,7 +349,7 @@ static void test_events_of_one_that_was_replaced(void **s) {
   StubRequest *w = watching(&f, "a:1:first");
   /* deleted and made again, and only our write is known of yet */
   put(&f, "a:20:second");
-  told(&f, "~a:1>20 ");
+  told(&f, "-a:1 +a:20 ");
   event(w, "MODIFIED", "a:15:first");
   event(w, "DELETED", "a:16:first");
   event(w, "ADDED", "a:20:second");
@@ -358,6 +358,10 @@ static void test_events_of_one_that_was_replaced(void **s) {
   assert_int_equal(kube_informer_count(f.informer), 1);
   assert_int_equal(count_of(&f, "owner-of-first"), 0);
   assert_int_equal(count_of(&f, "owner-of-second"), 1);
+  /* the same, found by a list */
+  stub_send(w, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n");
+  answer_list(expect_list(&f), "40", "", "a:30:third");
+  told(&f, "-a:21 +a:30 ");
   end(&f);
 }
 
