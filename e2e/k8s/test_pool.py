@@ -214,6 +214,20 @@ def test_orphan(kube):
     until_members(kube, 1)
 
 
+def test_stale_orphan(kube):
+    """6.1, 6.4: a member that lost its owner and is not of the template any more is replaced, whatever the strategy."""
+    kube.apply(kube.template(pod_spec=image("old")), kube.pool())
+    old = uids_of(until_members(kube, 1))
+    (name,) = [s["metadata"]["name"] for s in members(kube)]
+    kube.apply(kube.template(pod_spec=image("new")))
+    kube.kubectl("scale", "swp", "p", "--replicas=2")
+    assert old < uids_of(until_members(kube, 2))
+    kube.patch("sandbox", name, {"metadata": {"ownerReferences": None}})
+    until_members(kube, 2, without=old)
+    kube.until_gone("sandbox", name)
+    assert images(kube) == {"new"}
+
+
 def test_sandboxes_of_others(kube):
     """6.1: a Sandbox with the pool's label that somebody else controls is none of the pool's."""
     config = kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other", "namespace": kube.ns}})

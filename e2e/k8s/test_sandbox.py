@@ -432,6 +432,9 @@ def test_owned_service(kube):
     spoil(port(1, "one"))
     assert until(repaired, what="repaired but for its ports")["spec"]["ports"] == [port(1, "one")]
     kube.until_condition("sandbox", "s", status="True", message="Pod is Ready; Service Exists")
+    kube.kubectl("label", "service", "s", K + "sandbox-name-hash-")
+    until(repaired, what="labelled again")
+    kube.until_condition("sandbox", "s", status="True", message="Pod is Ready; Service Exists")
     spec_patch(kube, service=False)
     kube.until_gone("service", "s")
     s = kube.until_condition("sandbox", "s", status="True", message="Pod is Ready")
@@ -531,6 +534,21 @@ def test_deletion(kube):
     kube.delete("sandbox", "s")
     for kind, name in (("pod", "s"), ("service", "s"), ("pvc", "data-s")):
         kube.until_gone(kind, name)
+
+
+def test_deleting_sandbox(kube):
+    """3: while a Sandbox waits for somebody's finalizer, nothing is made for it any more."""
+    kube.apply(kube.sandbox())
+    kube.until_ready("sandbox", "s")
+    kube.patch("sandbox", "s", {"metadata": {"finalizers": ["sandplane.test/hold"]}})
+    kube.delete("sandbox", "s", wait=False)
+    kube.delete("pod", "s")
+    # a second Sandbox that comes after it tells that its passes are over
+    kube.apply(kube.sandbox("later"))
+    kube.until_ready("sandbox", "later")
+    assert kube.get("pod", "s") is None
+    kube.patch("sandbox", "s", {"metadata": {"finalizers": None}})
+    kube.until_gone("sandbox", "s")
 
 
 def test_no_needless_writes(kube):

@@ -41,7 +41,7 @@ typedef struct Pass {
   Error failed[N_STEPS]; /* kind ERROR_NONE: not failed */
   /* Read past the kept copies, because their selector leaves them out; NULL: not read. */
   json_t *pod_read, *service_read, *volume_read;
-  bool pod_was_read;
+  bool pod_was_read, service_was_read;
   int looks;
   /* What the look has seen. */
   PodChoice choice;
@@ -85,6 +85,11 @@ static void on_step_done(void *arg, json_t *object, const Error *err) {
   Pass *p = arg;
   /* what is gone already needs no more */
   if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
+  if (p->step == STEP_SERVICE) {
+    /* as it was before the write */
+    json_decref(p->service_read);
+    p->service_read = NULL;
+  }
   look(p);
 }
 
@@ -100,7 +105,11 @@ static void on_pod_read(void *arg, json_t *object, const Error *err) {
   p->pod_was_read = true;
   on_read(p, &p->pod_read, object, err);
 }
-static void on_service_read(void *arg, json_t *object, const Error *err) { on_read(arg, &((Pass *)arg)->service_read, object, err); }
+static void on_service_read(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  p->service_was_read = true;
+  on_read(p, &p->service_read, object, err);
+}
 static void on_volume_read(void *arg, json_t *object, const Error *err) { on_read(arg, &((Pass *)arg)->volume_read, object, err); }
 
 /* Created, or somebody was first: then what is there is read and judged. */
@@ -256,10 +265,19 @@ static const json_t *service_of(Pass *p) {
   return there ? there : p->service_read;
 }
 
+/* One that was there and is not any more may only have lost its label. Where one is asked for, creating it tells. */
+static bool has_lost_service(Pass *p, const json_t *sandbox) {
+  return !p->service_was_read && !service_of(p) && kube_text(sandbox, "status.service") && kube_bool(sandbox, "spec.service") != 1;
+}
+
 static bool service_step(Pass *p, const json_t *sandbox) {
   Cluster *c = p->s->c;
   p->step = STEP_SERVICE;
   if (p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE) return false;
+  if (has_lost_service(p, sandbox)) {
+    cluster_read(c, CLUSTER_SERVICE, p->ns, p->name, on_service_read, p);
+    return true;
+  }
   KUBE_OWNED json_t *patch = NULL;
   KUBE_OWNED json_t *body = NULL;
   switch (service_decide(sandbox, service_of(p), &patch, &p->service_shown, &p->failed[STEP_SERVICE])) {
