@@ -238,7 +238,7 @@ static void test_an_expired_version_is_listed_again_and_only_differences_told(vo
   w = expect_watch(&f, "40");
   stub_answer(w, 410, NULL, "{\"code\":410,\"message\":\"too old\"}\n"); /* the same as a status */
   answer_list(expect_list(&f), "50", "", "same:1");
-  told(&f, "-changed:20 -replaced:22 -new:21 ");
+  told(&f, "-changed:20 -new:21 -replaced:22 ");
   w = expect_watch(&f, "50");
   stub_begin(w, 200);
   /* any other error event: also a new list, but for the log */
