@@ -14,8 +14,10 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from harness.cluster import Cluster  # noqa: E402
+from harness.fake_node import Api  # noqa: E402
 from harness.kube import Kube  # noqa: E402
 from harness.kube_stack import KubeStack  # noqa: E402
+from harness.until import until  # noqa: E402
 
 
 def pytest_configure(config):
@@ -41,15 +43,21 @@ def stack(cluster):
         s.down()
 
 
+@pytest.fixture(scope="session")
+def api(cluster):
+    return Api(cluster.kubeconfig)
+
+
 @pytest.fixture
-def ns(cluster):
+def ns(api):
     """A namespace per test, so that none sees the objects of another."""
     name = "t-" + uuid.uuid4().hex[:8]
-    cluster.kubectl("create", "namespace", name)
+    path = f"/api/v1/namespaces/{name}"
+    assert api.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})[0] == 201
     # Pods are refused before it is there
-    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=60s")
+    until(lambda: api.call("GET", f"{path}/serviceaccounts/default")[0] == 200, timeout=60, what="the ServiceAccount")
     yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    api.call("DELETE", path)
 
 
 @pytest.fixture
