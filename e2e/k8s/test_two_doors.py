@@ -189,6 +189,19 @@ def test_delete_the_object(kube, door):
     assert len(kube.list("sandbox")) == 2 and door.claimed() == set()
 
 
+def test_an_object_that_shows_nothing(kube, door):
+    """issue "each appears in the other": an object for a claim through gRPC goes when its Sandbox was deleted by hand, or never was its."""
+    kube.full_pool()
+    kube.apply(kube.claim("p-zzzzz", annotations={CLAIM_UID: "0123456789abcdef0123456789abcdef"}))
+    kube.until_gone("sandboxclaim", "p-zzzzz")
+    name = door.claim()
+    mirrored(kube, name)
+    kube.delete("sandbox", name, wait=False)
+    kube.until_gone("sandboxclaim", name)
+    until(lambda: door.ended(name), what="ended in the state")
+    kube.pool_has("p", 1)
+
+
 def test_a_grpc_claim_ends_by_time(kube, door):
     """controllers 5.1, 3 for the mirrored: the state ends it, and the object goes with it."""
     kube.full_pool()
@@ -361,6 +374,8 @@ def test_the_reconciler_is_killed(stack, kube, door):
     stack.kill("reconciler")
     kube.apply(kube.claim("c2"), kube.claim("c3"))
     newest = door.claim()  # warm members are given out without it
+    threads = concurrent.futures.ThreadPoolExecutor(3)
+    waiting = [threads.submit(door.claim, max_wait=50) for _ in range(3)]
     kube.delete("sandboxclaim", "c0", wait=False)
     kube.delete("sandboxclaim", through_grpc[0], wait=False)
     for sandbox in (objects["c0"], through_grpc[0]):
@@ -371,9 +386,11 @@ def test_the_reconciler_is_killed(stack, kube, door):
     objects = {c: sandbox_of(kube, c) for c in ("c1", "c2", "c3")} | {"c0": objects["c0"]}
     for sandbox in (objects.pop("c0"), through_grpc[0]):
         until(lambda s=sandbox: door.ended(s), what=f"{sandbox} is let go")
-    mirrored(kube, newest)
+    newest = [newest, *[f.result() for f in waiting]]
+    for name in newest:
+        mirrored(kube, name)
     kube.pool_has("p", 3, timeout=60)
-    in_agreement(kube, door, objects, [through_grpc[1], newest])
+    in_agreement(kube, door, objects, [through_grpc[1], *newest])
 
 
 def leads(stack, name):

@@ -9,12 +9,11 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/claim_pass.h"
-#include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/claim_state.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 
 #define LOOKS_MAX 30
-#define RESTORE_AGAIN_MS 500
 /* Where an installation lists the domains that labels of claims may have. */
 #define DOMAINS_FILE "/etc/sandbox-config/allowed-label-domains"
 
@@ -111,8 +110,6 @@ static void drop_legacy_policy(ClaimPass *p, const json_t *claim) {
     cluster_delete(c, CLUSTER_POLICY, policy, "Background", on_policy_gone, NULL);
 }
 
-static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
-
 void claim_pass_look(ClaimPass *p) {
   Cluster *c = p->cc->c;
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
@@ -124,12 +121,7 @@ void claim_pass_look(ClaimPass *p) {
     claim_pass_reject(p, CLAIM_FAILED, NULL);
     return claim_pass_end(p);
   }
-  if (kube_annotation(claim, ANNOTATION_MIRRORED_UID)) {
-    /* the state decides over it; claim_mirror writes what there is to write */
-    const json_t *shown = claim_bind_sandbox(p, claim);
-    if (shown) restore(p, claim, shown);
-    return claim_pass_end(p);
-  }
+  if (kube_annotation(claim, ANNOTATION_MIRRORED_UID)) return claim_state_shown(p, claim);
   int64_t at_ms, now_ms = clock_wall_ms();
   p->expired = claim_expiry(claim, NULL, now_ms, &at_ms);
   if (p->expired && is_marked(claim)) return clean_up(p, claim);
@@ -142,7 +134,7 @@ void claim_pass_look(ClaimPass *p) {
   if (at_ms >= 0) p->again_ms = at_ms - now_ms + 1;
   if (p->reject != CLAIM_ACCEPTED) return claim_report(p, claim, sandbox);
   if (!sandbox) return claim_bind(p, claim);
-  restore(p, claim, sandbox);
+  claim_state_restore(p, claim, sandbox);
   if (!claim_bind_sync(p, claim, sandbox)) claim_report(p, claim, sandbox);
 }
 
@@ -155,106 +147,6 @@ static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   claim_pass_look(p);
 }
 
-/* ---- the shared state ---- */
-
-static const char *state_uid(const json_t *claim) {
-  const char *mirrored = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
-  return mirrored ? mirrored : kube_uid(claim);
-}
-
-typedef struct Restoring {
-  ClaimController *cc;
-  char *ns, *name, *uid;
-} Restoring;
-
-static void on_restored(void *arg, const Error *err) {
-  Restoring *r = arg;
-  bool is_held = err && err->kind == ERROR_FAILED_PRECONDITION; /* by another: asking again is of no use */
-  if (err && err->kind != ERROR_CANCELLED && err->kind != ERROR_NOT_FOUND) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
-  if (err && err->kind != ERROR_CANCELLED && !is_held) {
-    /* NOT_FOUND: of a pool that the state is being told of at the same time, as when its data set is new */
-    json_object_del(r->cc->restored, r->uid);
-    kube_queue_add_after(r->cc->queue, r->ns, r->name, RESTORE_AGAIN_MS);
-  }
-  free(r->ns);
-  free(r->name);
-  free(r->uid);
-  free(r);
-}
-
-/* Labels of the claim as the state has them; the caller frees the array. */
-static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
-  const json_t *labels = kube_get(claim, "metadata.labels");
-  StatePair *pairs = calloc(json_object_size(labels) + 1, sizeof *pairs);
-  if (!pairs) abort();
-  const char *key;
-  json_t *v;
-  *ret_n = 0;
-  json_object_foreach((json_t *)labels, key, v) {
-    if (json_is_string(v)) pairs[(*ret_n)++] = (StatePair){key, json_string_value(v)};
-  }
-  return pairs;
-}
-
-/* Once for each claim: what the objects say holds, whether or not the data set knows it. Not waited for: the objects keep
- * the Sandbox out of every pool as well. */
-static void restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
-  const char *uid = kube_uid(claim);
-  char route[80], pool[STATE_NAME_MAX + 1];
-  const char *id = kubernetes_backend_id(sandbox);
-  if (json_object_get(p->cc->restored, uid) || !state_pool_of(id, pool) || !cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool)) return;
-  if (!kubernetes_backend_route(sandbox, route, sizeof route)) return;
-  json_object_set_new(p->cc->restored, uid, json_true());
-  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
-  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
-  /* the end of a SandboxClaim is its controller's business: it may be retained */
-  int64_t expire_ms = kube_annotation(claim, ANNOTATION_MIRRORED_UID) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
-  size_t n_labels;
-  StatePair *labels = labels_of(claim, &n_labels);
-  Restoring *r = malloc(sizeof *r);
-  if (!r) abort();
-  *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid)};
-  state_restore(p->cc->c->state,
-                &(SandboxRecord){.ns = p->ns,
-                                 .id = id,
-                                 .uid = state_uid(claim),
-                                 .template_name = template_name ? template_name : "",
-                                 .template_hash = hash ? hash : "",
-                                 .route = route,
-                                 .runtime_class = class_name ? class_name : "",
-                                 .expire_ms = expire_ms > 0 ? expire_ms : 0,
-                                 .labels = labels,
-                                 .n_labels = n_labels},
-                on_restored, r);
-  free(labels);
-}
-
-static void on_released(void *arg, const Error *err) {
-  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
-}
-
-static void let_go(ClaimController *cc, const json_t *claim) {
-  const char *name = kube_text(claim, "status.sandbox.name"), *ns = kube_namespace(claim);
-  const char *assigned = claim_assigned_name(claim);
-  const json_t *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
-  const char *id = sandbox ? kubernetes_backend_id(sandbox) : name ? name : assigned;
-  if (id) state_release(cc->c->state, ns, id, state_uid(claim), "ClaimDeleted", on_released, NULL);
-}
-
-bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, const char *uid) {
-  const char *key = json_string_value(json_object_get(cc->by_uid, uid));
-  const json_t *owner = kube_controller(sandbox);
-  bool is_claimed = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM);
-  /* uids of the API server have hyphens, those of gRPC claims have none; of the latter the state alone knows */
-  if (!key) return !strchr(uid, '-') && !is_claimed;
-  const char *slash = strchr(key, '/');
-  CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
-  const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, ns, slash + 1);
-  if (!claim || kube_is_deleting(claim)) return false;
-  const char *name = kube_text(claim, "status.sandbox.name");
-  return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim)) : !name || str_equal(name, kube_name(sandbox));
-}
-
 /* ---- waking ---- */
 
 static void add(void *arg, const json_t *claim) {
@@ -265,15 +157,15 @@ static void add(void *arg, const json_t *claim) {
 void claim_controller_on_claim(ClaimController *cc, const json_t *before, const json_t *after) {
   const json_t *claim = after ? after : before;
   if (!after) {
-    if (cc->c->synced) let_go(cc, before);
-    json_object_del(cc->by_uid, state_uid(before));
+    if (cc->c->synced) claim_state_let_go(cc, before);
+    json_object_del(cc->by_uid, claim_state_uid(before));
     json_object_del(cc->restored, kube_uid(before));
     json_object_del(cc->seen, kube_uid(before));
     return;
   }
   if (!before) {
     CLEANUP(str_freep) char *key = str_printf("%s/%s", kube_namespace(claim), kube_name(claim));
-    json_object_set_new(cc->by_uid, state_uid(claim), json_string(key));
+    json_object_set_new(cc->by_uid, claim_state_uid(claim), json_string(key));
   }
   if (cc->c->synced) add(cc, after);
 }

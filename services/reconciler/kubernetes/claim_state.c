@@ -1,0 +1,138 @@
+/* See claim_state.h. */
+#include "services/reconciler/kubernetes/claim_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+
+#define RESTORE_AGAIN_MS 500
+/* An object whose Sandbox is not its yet, or no longer: looked at this often until one of them goes. */
+#define SHOWN_AGAIN_MS 1000
+
+const char *claim_state_uid(const json_t *claim) {
+  const char *mirrored = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
+  return mirrored ? mirrored : kube_uid(claim);
+}
+
+typedef struct Restoring {
+  ClaimController *cc;
+  char *ns, *name, *uid;
+} Restoring;
+
+static void on_restored(void *arg, const Error *err) {
+  Restoring *r = arg;
+  bool is_held = err && err->kind == ERROR_FAILED_PRECONDITION; /* by another: asking again is of no use */
+  if (err && err->kind != ERROR_CANCELLED && err->kind != ERROR_NOT_FOUND) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED && !is_held) {
+    /* NOT_FOUND: of a pool that the state is being told of at the same time, as when its data set is new */
+    json_object_del(r->cc->restored, r->uid);
+    kube_queue_add_after(r->cc->queue, r->ns, r->name, RESTORE_AGAIN_MS);
+  }
+  free(r->ns);
+  free(r->name);
+  free(r->uid);
+  free(r);
+}
+
+/* Labels of the claim as the state has them; the caller frees the array. */
+static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
+  const json_t *labels = kube_get(claim, "metadata.labels");
+  StatePair *pairs = calloc(json_object_size(labels) + 1, sizeof *pairs);
+  if (!pairs) abort();
+  const char *key;
+  json_t *v;
+  *ret_n = 0;
+  json_object_foreach((json_t *)labels, key, v) {
+    if (json_is_string(v)) pairs[(*ret_n)++] = (StatePair){key, json_string_value(v)};
+  }
+  return pairs;
+}
+
+/* Not waited for: the objects keep the Sandbox out of every pool as well. */
+void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  const char *uid = kube_uid(claim);
+  char route[80], pool[STATE_NAME_MAX + 1];
+  const char *id = kubernetes_backend_id(sandbox);
+  if (json_object_get(p->cc->restored, uid) || !state_pool_of(id, pool) || !cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool)) return;
+  if (!kubernetes_backend_route(sandbox, route, sizeof route)) return;
+  json_object_set_new(p->cc->restored, uid, json_true());
+  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
+  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
+  /* the end of a SandboxClaim is its controller's business: it may be retained */
+  int64_t expire_ms = kube_annotation(claim, ANNOTATION_MIRRORED_UID) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
+  size_t n_labels;
+  StatePair *labels = labels_of(claim, &n_labels);
+  Restoring *r = malloc(sizeof *r);
+  if (!r) abort();
+  *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid)};
+  state_restore(p->cc->c->state,
+                &(SandboxRecord){.ns = p->ns,
+                                 .id = id,
+                                 .uid = claim_state_uid(claim),
+                                 .template_name = template_name ? template_name : "",
+                                 .template_hash = hash ? hash : "",
+                                 .route = route,
+                                 .runtime_class = class_name ? class_name : "",
+                                 .expire_ms = expire_ms > 0 ? expire_ms : 0,
+                                 .labels = labels,
+                                 .n_labels = n_labels},
+                on_restored, r);
+  free(labels);
+}
+
+static void on_released(void *arg, const Error *err) {
+  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+}
+
+void claim_state_let_go(ClaimController *cc, const json_t *claim) {
+  const char *name = kube_text(claim, "status.sandbox.name"), *ns = kube_namespace(claim);
+  const char *assigned = claim_assigned_name(claim);
+  const json_t *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
+  const char *id = sandbox ? kubernetes_backend_id(sandbox) : name ? name : assigned;
+  if (id) state_release(cc->c->state, ns, id, claim_state_uid(claim), "ClaimDeleted", on_released, NULL);
+}
+
+bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, const char *uid) {
+  const char *key = json_string_value(json_object_get(cc->by_uid, uid));
+  const json_t *owner = kube_controller(sandbox);
+  bool is_claimed = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM);
+  /* uids of the API server have hyphens, those of gRPC claims have none; of the latter the state alone knows */
+  if (!key) return !strchr(uid, '-') && !is_claimed;
+  const char *slash = strchr(key, '/');
+  CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
+  const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, ns, slash + 1);
+  if (!claim || kube_is_deleting(claim)) return false;
+  const char *name = kube_text(claim, "status.sandbox.name");
+  return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim)) : !name || str_equal(name, kube_name(sandbox));
+}
+
+/* ---- objects that show claims made through gRPC ---- */
+
+static void on_shown_gone(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) claim_pass_reject(p, CLAIM_FAILED, err);
+  claim_pass_end(p);
+}
+
+static void on_shown_record(void *arg, const SandboxRecord *r, const Error *err) {
+  ClaimPass *p = arg;
+  Cluster *c = p->cc->c;
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
+  bool is_away = err && err->kind != ERROR_NOT_FOUND;
+  bool lives = !err && r->state == SANDBOX_CLAIMED && claim && str_equal(r->uid, claim_state_uid(claim));
+  if (!claim || kube_is_deleting(claim) || (err && err->kind == ERROR_CANCELLED)) return claim_pass_end(p);
+  if (!is_away && !lives && !claim_bind_sandbox(p, claim)) return cluster_delete(c, CLUSTER_CLAIM, claim, "Background", on_shown_gone, p);
+  p->again_ms = SHOWN_AGAIN_MS;
+  claim_pass_end(p);
+}
+
+void claim_state_shown(ClaimPass *p, const json_t *claim) {
+  const json_t *sandbox = claim_bind_sandbox(p, claim);
+  if (!sandbox) return state_get(p->cc->c->state, p->ns, p->name, on_shown_record, p);
+  claim_state_restore(p, claim, sandbox);
+  claim_pass_end(p);
+}

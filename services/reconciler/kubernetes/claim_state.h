@@ -1,0 +1,19 @@
+/* What SandboxClaims and the shared state have to tell each other. The state says who gets a member; once the objects say it too,
+ * they are what the state is made from again.
+ */
+#ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_STATE_H_
+#define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_STATE_H_
+
+#include "services/reconciler/kubernetes/claim_pass.h"
+
+/* The claim's uid in the state: its own, or that of the claim made through gRPC that it shows. */
+const char *claim_state_uid(const json_t *claim);
+/* Once for each claim: what the objects say holds, whether or not the data set knows it. */
+void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
+/* The SandboxClaim is gone. */
+void claim_state_let_go(ClaimController *cc, const json_t *claim);
+/* The pass over an object that shows a claim made through gRPC: the state decides over it, claim_mirror writes what there is to
+ * write, and what is left here is to take away an object that has no Sandbox and shows a claim that is no more. Ends the pass. */
+void claim_state_shown(ClaimPass *p, const json_t *claim);
+
+#endif
