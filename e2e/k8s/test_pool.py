@@ -152,6 +152,20 @@ def test_unready_members_are_counted_and_go_first(kube):
     assert uids(kube) == {uid(ready)}
 
 
+def test_change_of_mind(kube):
+    """6.3: scaled down while its members are still being made: none of them is left behind."""
+    kube.apply(kube.template(metadata=IGNORED), kube.pool(replicas=0))
+    for n in (8, 0) * 3:
+        kube.patch("sandboxwarmpool", "p", {"spec": {"replicas": n}})
+    done = {"replicas": 0, "readyReplicas": 0, "selector": SELECTOR, "observedGeneration": 7}
+    until(lambda: kube.get("sandboxwarmpool", "p").get("status") == done and not kube.list("sandbox"), what="no members")
+    until(lambda: not kube.list("pod"), what="no Pods")
+    # a member that was forgotten would come to light beside this one
+    kube.patch("sandboxwarmpool", "p", {"spec": {"replicas": 1}})
+    until(lambda: kube.list("pod"), what="a member")
+    assert len(kube.list("sandbox")) == 1
+
+
 def test_template_that_comes_later(kube):
     """6.3: no template, no members, no error: the status is there. With the template they come."""
     kube.apply(kube.pool())

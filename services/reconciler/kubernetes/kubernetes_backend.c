@@ -32,6 +32,7 @@ struct KubernetesBackend {
   Cluster c;
   BackendEvents events;
   void *arg;
+  json_t *creating;   /* "namespace/id" asked for and not answered -> whether it is to be destroyed by now */
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
   char epoch[40];
   ClaimMirror *mirror;
@@ -145,12 +146,18 @@ typedef struct Creation {
   char *ns, *id;
 } Creation;
 
+static void destroy(Backend *base, const char *ns, const char *id);
+
 static void on_created(void *arg, json_t *object, const Error *err) {
   Creation *x = arg;
+  CLEANUP(str_freep) char *key = key_of(x->ns, x->id);
+  bool unwanted = json_is_true(json_object_get(x->b->creating, key));
+  json_object_del(x->b->creating, key);
   if (err && (err->kind == ERROR_INVALID_ARGUMENT || err->kind == ERROR_PERMISSION_DENIED || err->kind == ERROR_NOT_FOUND))
     x->b->events.on_ended(x->b->arg, x->ns, x->id, "CreateRefused", err->message);
   else if (err && err->kind != ERROR_ALREADY_EXISTS && err->kind != ERROR_CANCELLED)
     log_event(LOG_WARN, "member_not_created", LOG_STR("namespace", x->ns), LOG_STR("sandbox", x->id), LOG_ERR(err)); /* pools orders it again */
+  if (unwanted && !(err && err->kind == ERROR_CANCELLED)) destroy(&x->b->base, x->ns, x->id);
   free(x->ns);
   free(x->id);
   free(x);
@@ -174,6 +181,8 @@ static json_t *template_of(KubernetesBackend *b, const char *ns, const char *nam
 static int create(Backend *base, const BackendSandbox *s, const char *manifest, Error *err) {
   KubernetesBackend *b = of(base);
   if (!b->c.synced || cluster_get(&b->c, CLUSTER_SANDBOX, s->ns, s->id)) return 0;
+  CLEANUP(str_freep) char *key = key_of(s->ns, s->id);
+  if (json_object_get(b->creating, key)) return 0;
   const json_t *pool = cluster_get(&b->c, CLUSTER_POOL, s->ns, s->pool);
   bool implicit = !pool && str_starts_with(s->pool, SHADOW_POOL_PREFIX);
   if (!pool && !implicit) {
@@ -190,6 +199,7 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
   Creation *x = malloc(sizeof *x);
   if (!x) abort();
   *x = (Creation){b, str_dup(s->ns), str_dup(s->id)};
+  json_object_set_new(b->creating, key, json_false());
   cluster_create(&b->c, CLUSTER_SANDBOX, s->ns, member, MANAGER, on_created, x);
   return 0;
 }
@@ -211,6 +221,11 @@ static void destroy(Backend *base, const char *ns, const char *id) {
   if (!b->c.synced) return; /* asked for again, by the timer of the reconcile loop */
   CLEANUP(str_freep) char *key = key_of(ns, id);
   const json_t *sandbox = find(b, ns, id);
+  if (!sandbox && json_object_get(b->creating, key)) {
+    /* not there yet is not gone */
+    json_object_set_new(b->creating, key, json_true());
+    return;
+  }
   if (!sandbox) {
     json_object_del(b->destroying, key);
     return b->events.on_destroyed(b->arg, ns, id);
@@ -283,6 +298,7 @@ static void deinit(Backend *base, bool kill) {
   template_controller_free(b->c.templates);
   sandbox_controller_free(b->c.sandboxes);
   cluster_deinit(&b->c);
+  json_decref(b->creating);
   json_decref(b->destroying);
   free(b);
 }
@@ -351,11 +367,12 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
                                 Error *err) {
   KubernetesBackend *b = calloc(1, sizeof *b);
   if (!b) abort();
-  *b = (KubernetesBackend){.base.ops = &OPS, .events = *events, .arg = arg, .destroying = json_object()};
+  *b = (KubernetesBackend){.base.ops = &OPS, .events = *events, .arg = arg, .creating = json_object(), .destroying = json_object()};
   Cluster *c = &b->c;
   *c = (Cluster){.loop = loop, .config = config, .state = state, .metrics = metrics, .backend = b, .on_lead = on_lead, .on_resync = on_resync};
   if (cluster_connect(c, err) != 0) {
     cluster_deinit(c);
+    json_decref(b->creating);
     json_decref(b->destroying);
     free(b);
     return NULL;
