@@ -117,6 +117,7 @@ FOREIGN_OF_FOLDER = {
     "build_defs/embed": [],
     "build_defs/oci": ["jansson", "openssl", "zlib"],
     "cli": ["jansson", "protobuf-c"],
+    "deploy/images": [],
     "e2e/bench": ["grpc"],
     "runtime": ["jansson", "protobuf-c"],
     "services/claims": [],
@@ -136,6 +137,7 @@ FOREIGN_OF_FOLDER = {
 PROGRAM = {
     "build_defs/": ["build_defs/"],
     "cli/": ["cli/"] + ["lib/%s/" % lib for lib in ["base", "loop", "manifest", "resource", "rpc"]],
+    "deploy/": [],
     "e2e/": ["e2e/"] + ["lib/%s/" % lib for lib in ["base", "loop", "rpc"]],
     # static and small: of lib/rpc only what needs no gRPC
     "runtime/": ["runtime/", "lib/rpc/rpc_pb_check.h"] + ["lib/%s/" % lib for lib in ["base", "http", "loop", "wire"]],
