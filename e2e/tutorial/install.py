@@ -1,0 +1,80 @@
+"""Sandplane installed in a whole test cluster, as users install it: images on the node, the chart or the plain manifests."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from harness.cluster import ROOT
+from harness.until import until
+
+NAMESPACE = "agent-sandbox-system"
+RUNTIME_IMAGE = "registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0"  # what the tutorial's template names
+IMAGES = ["claims", "pools", "router", "reconciler", "redis/redis", "python-runtime"]
+DEPLOYMENTS = ["agent-sandbox-controller", "sandplane-claims", "sandplane-pools", "sandplane-router"]
+VALUES = ["--set", "image.registry=localhost", "--set", "image.tag=dev"]
+
+
+class Installation:
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.bin = pathlib.Path((ROOT / "out/.built").read_text().split("\n")[0])
+        self.helm_program = os.environ["SANDPLANE_HELM"]
+
+    def load_images(self):
+        for name in IMAGES:
+            reference = [RUNTIME_IMAGE] if name == "python-runtime" else []
+            self.cluster.load(self.bin / f"deploy/images/{name}.oci.tar", *reference)
+        return ", ".join(IMAGES)
+
+    def helm(self, *args, timeout=300):
+        run = subprocess.run([self.helm_program, *args], env=self.cluster.env, text=True, capture_output=True, timeout=timeout)
+        if run.returncode != 0:
+            raise RuntimeError(f"helm {' '.join(args)}: {run.stderr}{run.stdout}")
+        return run.stdout
+
+    def install(self, *values, chart=ROOT / "deploy/helm/sandplane"):
+        return self.helm("upgrade", "--install", "sandplane", str(chart), "--namespace", NAMESPACE, "--create-namespace", *VALUES, *values)
+
+    def apply_manifests(self):
+        """The way without Helm; the images' registry is the node itself here, which the manifests cannot know."""
+        out = []
+        for name in ("manifest.yaml", "extensions.yaml"):
+            text = (ROOT / "deploy/manifests" / name).read_text()
+            for image in ("claims", "pools", "router", "reconciler", "redis"):
+                text = self._local(text, f"sandplane-{image}")
+            out.append(self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text, timeout=180))
+        return f"{sum(o.count('serverside-applied') for o in out)} objects applied"
+
+    @staticmethod
+    def _local(text, image):
+        lines = []
+        for line in text.split("\n"):
+            head, sep, value = line.partition("image: ")
+            bare = value.strip().strip("\"'").rsplit("/", 1)[-1].split(":")[0].split("@")[0]
+            lines.append(f"{head}image: localhost/{image}:dev" if sep and bare == image else line)
+        return "\n".join(lines)
+
+    def until_ready(self, timeout=180):
+        """Every Deployment and the StatefulSet of Redis have all their Pods ready; returns the list of Pods."""
+
+        def look():
+            found = self.cluster.get("deployments,statefulsets", "-n", NAMESPACE)["items"]
+            names = {o["metadata"]["name"] for o in found}
+            short = [o for o in found if o["status"].get("readyReplicas", 0) < o["spec"]["replicas"] or o["status"].get("updatedReplicas", 0) < o["spec"]["replicas"]]
+            return set(DEPLOYMENTS) <= names and not short
+
+        try:
+            until(look, timeout=timeout, what="all parts ready")
+        except AssertionError:
+            print(self.cluster.kubectl("get", "pods", "-n", NAMESPACE, "-o", "wide"))
+            print(self.cluster.kubectl("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")[-4000:])
+            raise
+        return self.cluster.kubectl("get", "pods", "-n", NAMESPACE)
+
+    def uninstall(self):
+        return self.helm("uninstall", "sandplane", "--namespace", NAMESPACE, "--wait")
+
+    def pod_count(self, label):
+        pods = json.loads(self.cluster.kubectl("get", "pods", "-n", NAMESPACE, "-l", label, "-o", "json"))["items"]
+        return len([p for p in pods if p["status"]["phase"] == "Running"])
