@@ -67,19 +67,16 @@ def test_describe_shows_conditions_and_events(kube, claimed):
     assert f'Adopted warm pool Sandbox "{claimed}"' in kube.kubectl("describe", "sandboxclaim", "c")
 
 
-@pytest.mark.parametrize(
-    "path, words",
-    [
-        ("sandbox.spec", ["operatingMode", "podTemplate", "-required-", "shutdownTime"]),
-        ("sandbox.spec.podTemplate.spec.containers", ["livenessProbe", "securityContext"]),
-        ("sandboxclaim.spec", ["warmPoolRef", "additionalPodMetadata", "env"]),
-        ("sandboxtemplate.spec", ["networkPolicyManagement", "envVarsInjectionPolicy"]),
-        ("sandboxwarmpool.spec", ["replicas", "sandboxTemplateRef", "updateStrategy"]),
-    ],
-)
-def test_explain(kube, path, words):
-    text = kube.kubectl("explain", path)
-    assert "VERSION:    v1beta1" in text and all(w in text for w in words)
+def test_explain(kube):
+    for path, words in {
+        "sandbox.spec": ["operatingMode", "podTemplate", "-required-", "shutdownTime"],
+        "sandbox.spec.podTemplate.spec.containers": ["livenessProbe", "securityContext"],
+        "sandboxclaim.spec": ["warmPoolRef", "additionalPodMetadata", "env"],
+        "sandboxtemplate.spec": ["networkPolicyManagement", "envVarsInjectionPolicy"],
+        "sandboxwarmpool.spec": ["replicas", "sandboxTemplateRef", "updateStrategy"],
+    }.items():
+        text = kube.kubectl("explain", path)
+        assert "VERSION:    v1beta1" in text and all(w in text for w in words)
 
 
 def test_explain_of_the_old_version(kube):
@@ -90,15 +87,13 @@ def test_explain_of_the_old_version(kube):
 # ---- the warning ----
 
 
-@pytest.mark.parametrize(
-    "kind, group",
-    [("Sandbox", "agents.x-k8s.io")] + [(k, "extensions.agents.x-k8s.io") for k in ("SandboxClaim", "SandboxTemplate", "SandboxWarmPool")],
-)
-def test_old_version_warns(kube, kind, group):
-    run = kube.kubectl("get", f"{kind.lower()}.v1alpha1.{group}", check=False)
-    assert run.returncode == 0
-    assert f"Warning: {group}/v1alpha1 {kind} is deprecated; use {group}/v1beta1 {kind} instead" in run.stderr
-    assert "Warning" not in kube.kubectl("get", f"{kind.lower()}.v1beta1.{group}", check=False).stderr
+def test_old_version_warns(kube):
+    for kind in ("Sandbox", "SandboxClaim", "SandboxTemplate", "SandboxWarmPool"):
+        group = "agents.x-k8s.io" if kind == "Sandbox" else "extensions.agents.x-k8s.io"
+        run = kube.kubectl("get", f"{kind.lower()}.v1alpha1.{group}", check=False)
+        assert run.returncode == 0
+        assert f"Warning: {group}/v1alpha1 {kind} is deprecated; use {group}/v1beta1 {kind} instead" in run.stderr
+        assert "Warning" not in kube.kubectl("get", f"{kind.lower()}.v1beta1.{group}", check=False).stderr
 
 
 # ---- scale ----
