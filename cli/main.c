@@ -33,6 +33,7 @@ const Command *const COMMAND_TABLES[] = {SANDBOX_COMMANDS,
                                          TEMPLATE_COMMANDS,
                                          IMAGE_COMMANDS,
                                          LOGS_COMMANDS,
+                                         DOCTOR_COMMANDS,
                                          COMPLETION_COMMANDS,
                                          NULL};
 

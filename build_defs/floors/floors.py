@@ -136,7 +136,7 @@ FOREIGN_OF_FOLDER = {
 
 PROGRAM = {
     "build_defs/": ["build_defs/"],
-    "cli/": ["cli/"] + ["lib/%s/" % lib for lib in ["base", "loop", "manifest", "resource", "rpc"]],
+    "cli/": ["cli/"] + ["lib/%s/" % lib for lib in ["base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],
     "deploy/": [],
     "e2e/": ["e2e/"] + ["lib/%s/" % lib for lib in ["base", "loop", "rpc"]],
     # static and small: of lib/rpc only what needs no gRPC

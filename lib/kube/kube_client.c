@@ -58,6 +58,8 @@ struct KubeClient {
   char *authorization; /* the header; NULL: none */
   char *server;        /* the config's, with server_name in the host's place */
   struct curl_slist *connect_to; /* where that is then; NULL: where it says */
+  bool has_skew;
+  int64_t skew_ms;
 };
 
 static const char *const METHODS[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -196,6 +198,17 @@ static void hold_connections(KubeClient *k, long version) {
   curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, version == CURL_HTTP_VERSION_2_0 ? HOST_CONNECTIONS : 0L);
 }
 
+/* The Date was written between the request's begin and now, and is cut to seconds. */
+static void note_date(KubeCall *c) {
+  struct curl_header *date;
+  if (c->is_stream || curl_easy_header(c->easy, "Date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK) return;
+  time_t at = curl_getdate(date->value, NULL);
+  if (at < 0) return;
+  int64_t now = clock_wall_ms(), begun = now - (clock_mono_us() - c->begun_us) / 1000, server = (int64_t)at * 1000;
+  c->client->has_skew = true;
+  c->client->skew_ms = server > now ? server - now : server + 999 < begun ? server + 999 - begun : 0;
+}
+
 static void finish(KubeCall *c, CURLcode code) {
   KubeClient *k = c->client;
   long status = 0;
@@ -206,6 +219,7 @@ static void finish(KubeCall *c, CURLcode code) {
   long version = 0;
   curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
   if (status > 0) hold_connections(k, version);
+  note_date(c);
   bool ok = status >= 200 && status < 300;
   KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? kube_json_parse((char *)c->in.data, c->in.len) : NULL;
   if (code == CURLE_OPERATION_TIMEDOUT) {
@@ -416,6 +430,11 @@ void kube_stream_cancel(KubeCall *c) {
 /* ---- life ---- */
 
 const KubeConfig *kube_client_config(const KubeClient *k) { return k->config; }
+
+bool kube_client_skew(const KubeClient *k, int64_t *ret_ms) {
+  *ret_ms = k->skew_ms;
+  return k->has_skew;
+}
 
 /* libcurl expects the URL's host in the certificate: so the URL names what is expected, and the connection is made to
  * the host that the config says. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -410,6 +411,36 @@ static void test_what_is_asked_while_it_ends_is_cancelled_too(void **s) {
   end(&f);
 }
 
+static void dated(Fixture *f, int64_t ahead_ms) {
+  char date[64], header[96];
+  time_t at = (time_t)((clock_wall_ms() + ahead_ms) / 1000);
+  struct tm tm;
+  strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&at, &tm));
+  snprintf(header, sizeof header, "Date: %s\r\n", date);
+  Answer a;
+  ask(f, &a, "GET", "/version", NULL);
+  stub_answer(stub_expect(f->server, "GET", "/version"), 200, header, "{}");
+  settle(f, &a);
+  json_decref(a.object);
+}
+
+static void test_how_far_the_clocks_are_apart(void **s) {
+  Fixture f;
+  int64_t skew_ms;
+  begin(&f, (KubeOptions){0});
+  assert_false(kube_client_skew(f.client, &skew_ms));
+  dated(&f, 0);
+  assert_true(kube_client_skew(f.client, &skew_ms));
+  assert_int_equal(skew_ms, 0);
+  dated(&f, 100000);
+  assert_true(kube_client_skew(f.client, &skew_ms));
+  assert_in_range(skew_ms, 90000, 100000);
+  dated(&f, -100000);
+  assert_true(kube_client_skew(f.client, &skew_ms));
+  assert_in_range(-skew_ms, 90000, 100000);
+  end(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_requests_as_they_arrive),
@@ -426,6 +457,7 @@ int main(void) {
       cmocka_unit_test(test_so_many_a_second),
       cmocka_unit_test(test_the_end_of_a_client_is_told_once_to_each_call),
       cmocka_unit_test(test_what_is_asked_while_it_ends_is_cancelled_too),
+      cmocka_unit_test(test_how_far_the_clocks_are_apart),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

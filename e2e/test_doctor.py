@@ -1,0 +1,88 @@
+"""sandctl doctor on a single machine: a healthy stack, a pool that cannot fill, and a service that is away."""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+
+import yaml
+from harness.client import NS
+from harness.stubs import pool_pb2
+from harness.until import until
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
+CHECKS = ["router", "claims", "pools", "reconciler", "templates", "warm-sandboxes"]
+
+
+def doctor(stack, *args):
+    """(exit code, findings)."""
+    env = {k: v for k, v in stack.env.items() if k not in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST")}
+    run = subprocess.run([f"{stack.data}/bin/sandctl", "doctor", "-o", "json", *args], env=env, timeout=60, text=True, capture_output=True)
+    assert run.returncode in (0, 1), run.stderr
+    return run.returncode, json.loads(run.stdout)
+
+
+@contextlib.contextmanager
+def pool_of(client, image=None, template="doctor"):
+    """A pool, and with an image its template; gone afterwards."""
+    if image:
+        doc = yaml.safe_load((EXAMPLES / "python-template.yaml").read_text())
+        doc["metadata"]["name"] = template
+        doc["spec"]["podTemplate"]["spec"]["containers"][0]["image"] = image
+        client.templates.ApplyTemplate(pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=json.dumps(doc))), timeout=20)
+    pool = pool_pb2.Pool(name=f"{NS}/pools/doctor", template=f"{NS}/templates/{template}", replicas=1)
+    client.pools.ApplyPool(pool_pb2.ApplyPoolRequest(pool=pool), timeout=10)
+    try:
+        yield pool.name
+    finally:
+        client.pools.DeletePool(pool_pb2.DeletePoolRequest(name=pool.name), timeout=10)
+        if image:
+            client.templates.DeleteTemplate(pool_pb2.DeleteTemplateRequest(name=f"{NS}/templates/{template}"), timeout=10)
+
+
+def test_healthy(stack, client):
+    until(lambda: client.pool().ready_count == client.pool().replicas, timeout=60, what="full")
+    code, found = doctor(stack)
+    assert code == 0, found
+    assert [(f["check"], f["result"]) for f in found] == [(check, "ok") for check in CHECKS]
+
+
+def test_a_pool_whose_image_is_missing(stack, client):
+    with pool_of(client, "nowhere.test/none:1") as pool:
+        until(lambda: client.pool(pool).reason, timeout=60, what="a reason")
+        code, found = doctor(stack)
+        assert code == 1
+        template = next(f for f in found if f["check"] == "templates")
+        assert template["result"] == "warning" and "nowhere.test/none:1" in template["found"] and "image import" in template["next"]
+        warm = next(f for f in found if f["check"] == "warm-sandboxes")
+        assert warm["result"] == "problem" and pool in warm["found"] and "ImageNotFound" in warm["found"] and "image import" in warm["next"], warm
+
+
+def test_a_pool_without_its_template(stack, client):
+    with pool_of(client, template="missing") as pool:
+        until(lambda: client.pool(pool).reason == "TemplateNotFound", timeout=60, what="a reason")
+        code, found = doctor(stack)
+        warm = next(f for f in found if f["check"] == "warm-sandboxes")
+        assert code == 1 and warm["result"] == "problem" and "TemplateNotFound" in warm["found"] and "sandctl apply" in warm["next"], warm
+
+
+def test_pools_is_stopped(stack):
+    service = f"{stack.data}/stack/pools"
+    subprocess.run(["sv", "stop", service], check=True, capture_output=True)
+    try:
+        code, found = doctor(stack)
+        by = {f["check"]: f for f in found}
+        assert code == 1
+        assert by["router"]["result"] == by["claims"]["result"] == by["reconciler"]["result"] == "ok"
+        assert by["pools"]["result"] == "problem" and "tools/stack logs pools" in by["pools"]["next"]
+        assert by["templates"]["result"] == by["warm-sandboxes"]["result"] == "skipped"
+    finally:
+        subprocess.run(["sv", "start", service], check=True, capture_output=True)
+        until(lambda: doctor(stack)[0] == 0, timeout=60, what="pools again")
+
+
+def test_nobody_answers(stack):
+    code, found = doctor(stack, "--server", "127.0.0.1:1")
+    assert code == 1
+    assert found[0]["result"] == "problem" and "127.0.0.1:1" in found[0]["found"] and "tools/stack start" in found[0]["next"]
+    assert {f["result"] for f in found[1:]} == {"skipped"}
