@@ -153,6 +153,7 @@ PB_FILES = {
 }
 GENERATED = {
     "api/descriptors.h": ["lib/service/"],
+    "cli/doctor_rbac.h": ["cli/"],
     "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
     "lib/state/state_scripts.h": ["lib/state/"],
 }
