@@ -8,6 +8,8 @@ import subprocess
 import urllib.request
 
 import pytest
+import yaml
+from harness.cluster import ROOT
 from harness.kube import AGENTS, EXTENSIONS, PLURALS, POD_SPEC
 from harness.until import until
 
@@ -300,6 +302,26 @@ def test_claim_of_the_first_release_takes_a_warm_pod(kube):
     kube.delete("sandboxclaim", "mine")
     for kind, name in (("sandbox", "mine"), ("service", "mine"), ("pod", pod["metadata"]["name"])):
         kube.until_gone(kind, name)
+
+
+def test_the_sample_objects(kube):
+    """Template and pool as people have them in files of the first release, and a claim of its client."""
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "gvisor"}, "handler": "runsc"}
+    kube.kubectl("apply", "-f", "-", input=json.dumps(runtime))
+    for name in ("python-template.yaml", "python-warmpool.yaml"):
+        text = (ROOT / "examples" / name).read_text()
+        assert "v1alpha1" in text
+        kube.kubectl("apply", "-f", "-", input=text.replace("namespace: default", f"namespace: {kube.ns}"))
+    pool, template = yaml.safe_load(text), read(kube, "sandboxtemplate", "v1alpha1", "python-runtime-template")
+    kube.pool_has(pool["metadata"]["name"], pool["spec"]["replicas"])
+    spec = template["spec"]["podTemplate"]["spec"]
+    assert spec["containers"][0]["resources"]["requests"] == {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "512Mi"}
+    write(kube, old_claim(kube, "sandbox-claim-0a1b2c3d", "python-runtime-template"))
+    kube.until_ready("sandboxclaim", "sandbox-claim-0a1b2c3d")
+    old = read(kube, "sandbox", "v1alpha1", "sandbox-claim-0a1b2c3d")
+    pod = kube.get("pod", old["metadata"]["annotations"]["agents.x-k8s.io/pod-name"])
+    assert pod["metadata"]["name"].startswith(pool["metadata"]["name"] + "-") and pod["metadata"]["labels"]["sandbox"] == "python-sandbox-example"
+    assert pod["spec"]["runtimeClassName"] == "gvisor" and pod["spec"]["restartPolicy"] == "OnFailure"
 
 
 def test_claim_of_the_first_release_with_an_empty_pool_starts_cold(kube):
