@@ -1,8 +1,8 @@
 /* sandctl doctor: what is wrong with an installation, and what to do about it.
  *
- * Checks are rows of a table (doctor_command.c), each a function in a file by theme. A check reports its findings, at least
- * one; all of it is reading, but for a creation that the API server only rehearses. One request at a time: a doctor is run by
- * a person, and nothing of it is urgent.
+ * Checks are rows of a table (doctor_command.c), each a function in a file by theme. A check reports its findings, at
+ * least one; all of it is reading, but for a creation that the API server only rehearses. One request at a time: a
+ * doctor is run by a person, and nothing of it is urgent.
  */
 #ifndef SANDPLANE_CLI_DOCTOR_H_
 #define SANDPLANE_CLI_DOCTOR_H_

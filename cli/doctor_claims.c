@@ -41,7 +41,8 @@ static void group(Doctor *d, json_t *groups, const json_t *claim) {
   reason = reason ? reason : "NoCondition";
   json_t *of = json_object_get(groups, reason);
   if (!of) {
-    of = json_pack("{s:i,s:s,s:s}", "count", 0, "claim", doctor_id(d, claim), "message", message ? message : "no controller has looked at it");
+    of = json_pack("{s:i,s:s,s:s}", "count", 0, "claim", doctor_id(d, claim), "message",
+                   message ? message : "no controller has looked at it");
     json_object_set_new(groups, reason, of);
   }
   json_object_set_new(of, "count", json_integer(kube_int(of, "count", 0) + 1));
@@ -69,9 +70,10 @@ void doctor_claims(Doctor *d) {
       if (str_equal(NEXT[k].reason, reason))
         known = &NEXT[k];
     int64_t n = kube_int(of, "count", 0);
-    doctor_report(d, known ? known->result : DOCTOR_PROBLEM, known ? known->next : "see leader and pools above; kubectl describe sandboxclaim says more",
-                  "%d SandboxClaim%s not Ready for more than a minute: %s, for example %s: %s", (int)n, n == 1 ? " is" : "s are", reason,
-                  kube_text(of, "claim"), kube_text(of, "message"));
+    doctor_report(d, known ? known->result : DOCTOR_PROBLEM,
+                  known ? known->next : "see leader and pools above; kubectl describe sandboxclaim says more",
+                  "%d SandboxClaim%s not Ready for more than a minute: %s, for example %s: %s", (int)n,
+                  n == 1 ? " is" : "s are", reason, kube_text(of, "claim"), kube_text(of, "message"));
   }
   if (!json_object_size(groups))
     doctor_report(d, DOCTOR_OK, NULL, "none of %zu has waited for more than a minute", json_array_size(claims));
@@ -105,7 +107,8 @@ void doctor_leftovers(Doctor *d) {
       example = doctor_id(d, object);
   }
   if (n)
-    doctor_report(d, DOCTOR_WARNING, "kubectl delete sandbox removes one; see that kube-controller-manager's garbage collector runs",
+    doctor_report(d, DOCTOR_WARNING, "kubectl delete sandbox removes one; see that kube-controller-manager's garbage "
+                                     "collector runs",
                   "%zu Sandbox%s a claim that is gone, for example %s", n, n == 1 ? " has" : "es have", example);
   else
     doctor_report(d, DOCTOR_OK, NULL, "none of %zu Sandboxes has outlived its claim", json_array_size(sandboxes));

@@ -7,7 +7,9 @@ static const char *const NAMES[] = {"sandboxes.agents.x-k8s.io", "sandboxclaims.
 static const char *const VERSIONS[] = {"v1alpha1", "v1beta1"};
 
 #define STORED "v1beta1"
-#define APPLY "apply the definitions of this release: helm upgrade, or kubectl apply --server-side -f of its manifests"
+#define APPLY                                                                      \
+  "helm upgrade, or kubectl apply --server-side -f deploy/manifests/manifest.yaml " \
+  "-f deploy/manifests/extensions.yaml"
 
 static json_t *version_of(const json_t *definition, const char *name) {
   size_t i;

@@ -3,7 +3,8 @@
 
 static bool is_ours(const json_t *object) {
   return str_equal(kube_label(object, "app.kubernetes.io/part-of"), "sandplane") ||
-         str_equal(kube_label(object, "app"), "agent-sandbox-controller") || str_equal(kube_label(object, "app"), "sandbox-router");
+         str_equal(kube_label(object, "app"), "agent-sandbox-controller") ||
+         str_equal(kube_label(object, "app"), "sandbox-router");
 }
 
 /* ---- workloads ---- */
@@ -17,10 +18,12 @@ static void report_pod(Doctor *d, const json_t *pod) {
   const char *part = kube_label(pod, "app.kubernetes.io/component");
   bool runs = str_equal(kube_text(pod, "status.phase"), "Running");
   /* a second reconciler is a standby: it is not ready, by design, and no Service is meant to send it anything */
-  if (runs && starting && (str_equal(kube_label(pod, "app"), "agent-sandbox-controller") || str_equal(part, "reconciler")))
+  if (runs && starting && (str_equal(kube_label(pod, "app"), "agent-sandbox-controller") ||
+                           str_equal(part, "reconciler")))
     return;
   if (runs && !str_equal(part, "redis"))
-    next = doctor_text(d, "kubectl -n %s logs %s --tail=20 says why; most often Redis does not answer it", d->system_ns, kube_name(pod));
+    next = doctor_text(d, "kubectl -n %s logs %s --tail=20 says why; most often Redis does not answer it",
+                       d->system_ns, kube_name(pod));
   doctor_report(d, starting ? DOCTOR_WARNING : DOCTOR_PROBLEM, next, "Pod %s: %s", doctor_id(d, pod), why);
 }
 
@@ -42,7 +45,8 @@ static int report_kind(Doctor *d, const char *plural, const char *kind, int *ret
       good++;
       continue;
     }
-    doctor_report(d, DOCTOR_PROBLEM, doctor_text(d, "kubectl -n %s describe %s %s", d->system_ns, plural, kube_name(object)),
+    const char *next = doctor_text(d, "kubectl -n %s describe %s %s", d->system_ns, plural, kube_name(object));
+    doctor_report(d, DOCTOR_PROBLEM, next,
                   "%s %s: %d of %d replicas are ready", kind, doctor_id(d, object), (int)ready, (int)want);
   }
   return good;
@@ -53,7 +57,8 @@ void doctor_workloads(Doctor *d) {
   int all = 0;
   size_t i;
   json_t *pod;
-  if (report_kind(d, "deployments", "Deployment", &all, &err) < 0 || report_kind(d, "statefulsets", "StatefulSet", &all, &err) < 0) {
+  if (report_kind(d, "deployments", "Deployment", &all, &err) < 0 ||
+      report_kind(d, "statefulsets", "StatefulSet", &all, &err) < 0) {
     doctor_failed(d, doctor_text(d, "workloads in namespace %s", d->system_ns), &err);
     return;
   }
@@ -64,13 +69,16 @@ void doctor_workloads(Doctor *d) {
   }
   json_array_foreach(pods, i, pod) if (is_ours(pod)) report_pod(d, pod);
   if (!all)
-    doctor_report(d, DOCTOR_WARNING, "--system-namespace says where else it is installed; services outside the cluster are not seen here",
+    doctor_report(d, DOCTOR_WARNING, "--system-namespace says where else it is installed; services outside the "
+                                     "cluster are not seen here",
                   "namespace %s has no Deployment of Sandplane", d->system_ns);
   else if (!d->reported)
     doctor_report(d, DOCTOR_OK, NULL, "all %d Deployments and StatefulSets in %s are ready", all, d->system_ns);
 }
 
 /* ---- network ---- */
+
+#define ROUTERS "/api/v1/pods?labelSelector=app%3Dsandbox-router&limit=500"
 
 /* A template of which the default policy lets in nobody but a router in agent-sandbox-system; NULL: none. */
 static const json_t *with_default_policy(Doctor *d, Error *err, bool *ret_failed) {
@@ -96,7 +104,7 @@ void doctor_network(Doctor *d) {
     doctor_report(d, DOCTOR_SKIPPED, NULL, "not looked at: it depends on definitions, see above");
     return;
   }
-  KUBE_OWNED json_t *routers = failed ? NULL : doctor_get(d, "/api/v1/pods?labelSelector=app%3Dsandbox-router&limit=500", &err);
+  KUBE_OWNED json_t *routers = failed ? NULL : doctor_get(d, ROUTERS, &err);
   if (!routers) {
     doctor_failed(d, failed ? "SandboxTemplates" : "router Pods of all namespaces", &err);
     return;
@@ -106,11 +114,13 @@ void doctor_network(Doctor *d) {
       continue;
     doctor_report(d, DOCTOR_WARNING,
                   "move the router to agent-sandbox-system, or give the templates a spec.networkPolicy that lets it in",
-                  "router Pod %s: the default policy of templates such as %s lets in routers of agent-sandbox-system only; where "
+                  "router Pod %s: the default policy of templates such as %s lets in routers of agent-sandbox-system "
+                  "only; where "
                   "policies are enforced its requests are dropped",
                   doctor_id(d, pod), doctor_id(d, template));
     return;
   }
-  doctor_report(d, DOCTOR_OK, NULL, "%s", json_array_size(json_object_get(routers, "items")) ? "the templates' policies let the router in"
-                                                                                            : "no router Pod that a policy could keep out");
+  bool any = json_array_size(json_object_get(routers, "items")) > 0;
+  doctor_report(d, DOCTOR_OK, NULL, "%s",
+                any ? "the templates' policies let the router in" : "no router Pod that a policy could keep out");
 }

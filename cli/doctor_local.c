@@ -28,15 +28,18 @@ static void on_health(void *arg, const Error *status, const uint8_t *data, size_
 
 void doctor_local_router(Doctor *d) {
   Health h = {.d = d};
-  rpc_client_unary(d->cli->channel, "/grpc.health.v1.Health/Check", d->cli->timeout_ms, (const uint8_t *)"", 0, on_health, &h);
+  rpc_client_unary(d->cli->channel, "/grpc.health.v1.Health/Check", d->cli->timeout_ms, (const uint8_t *)"", 0,
+                   on_health, &h);
   loop_run(d->cli->loop);
   if (h.err.kind != ERROR_NONE)
     doctor_report(d, DOCTOR_PROBLEM,
-                  "tools/stack status says whether a stack runs, tools/stack start starts it; --server names another machine, "
+                  "tools/stack status says whether a stack runs, tools/stack start starts it; --server names another "
+                  "machine, "
                   "--kubeconfig a cluster",
                   "nobody answers at %s: %s (%s)", d->cli->server, h.err.message, error_kind_name(h.err.kind));
   else if (!h.serving)
-    doctor_report(d, DOCTOR_PROBLEM, "tools/stack status; tools/stack logs redis", "%s answers, but is not ready: Redis does not answer it",
+    doctor_report(d, DOCTOR_PROBLEM, "tools/stack status; tools/stack logs redis",
+                  "%s answers, but is not ready: Redis does not answer it",
                   d->cli->server);
   else
     doctor_report(d, DOCTOR_OK, NULL, "%s answers and is ready", d->cli->server);
@@ -44,7 +47,8 @@ void doctor_local_router(Doctor *d) {
 
 static void service_failed(Doctor *d, const char *service, const Error *err) {
   const char *next = doctor_text(d, "tools/stack status; tools/stack logs %s", service);
-  doctor_report(d, DOCTOR_PROBLEM, next, "%s does not answer the router: %s (%s)", service, err->message, error_kind_name(err->kind));
+  doctor_report(d, DOCTOR_PROBLEM, next, "%s does not answer the router: %s (%s)", service, err->message,
+                error_kind_name(err->kind));
 }
 
 void doctor_local_claims(Doctor *d) {
@@ -52,7 +56,8 @@ void doctor_local_claims(Doctor *d) {
   Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;
   request.parent = (char *)EVERYWHERE;
   request.page_size = 1;
-  if (call_unary(d->cli, SANDBOX_SERVICE "ListSandboxes", &request, &sandplane__v1__list_sandboxes_response__descriptor, &err))
+  if (call_unary(d->cli, SANDBOX_SERVICE "ListSandboxes", &request,
+                 &sandplane__v1__list_sandboxes_response__descriptor, &err))
     doctor_report(d, DOCTOR_OK, NULL, "claims answers, and the state behind it");
   else
     service_failed(d, "claims", &err);
@@ -71,14 +76,16 @@ void doctor_local_pool_service(Doctor *d) {
 
 static Sandplane__V1__ListImagesResponse *images(Doctor *d, Error *err) {
   Sandplane__V1__ListImagesRequest request = SANDPLANE__V1__LIST_IMAGES_REQUEST__INIT;
-  return call_unary(d->cli, IMAGE_SERVICE "ListImages", &request, &sandplane__v1__list_images_response__descriptor, err);
+  return call_unary(d->cli, IMAGE_SERVICE "ListImages", &request, &sandplane__v1__list_images_response__descriptor,
+                    err);
 }
 
 void doctor_local_reconciler(Doctor *d) {
   Error err = {0};
   Sandplane__V1__ListImagesResponse *list = images(d, &err);
   if (list)
-    doctor_report(d, DOCTOR_OK, NULL, "reconciler answers, with %zu image%s", list->n_images, list->n_images == 1 ? "" : "s");
+    doctor_report(d, DOCTOR_OK, NULL, "reconciler answers, with %zu image%s", list->n_images,
+                  list->n_images == 1 ? "" : "s");
   else if (err.kind == ERROR_UNIMPLEMENTED)
     doctor_report(d, DOCTOR_OK, NULL, "reconciler answers; its images are the cluster's business");
   else
@@ -102,7 +109,8 @@ void doctor_local_templates(Doctor *d) {
   request.parent = d->ns ? cli_parent(d->cli) : (char *)EVERYWHERE;
   do {
     Sandplane__V1__ListTemplatesResponse *page =
-        call_unary(d->cli, TEMPLATE_SERVICE "ListTemplates", &request, &sandplane__v1__list_templates_response__descriptor, &err);
+        call_unary(d->cli, TEMPLATE_SERVICE "ListTemplates", &request,
+                   &sandplane__v1__list_templates_response__descriptor, &err);
     if (!page) {
       doctor_failed(d, "templates", &err);
       return;
@@ -111,7 +119,8 @@ void doctor_local_templates(Doctor *d) {
       const Sandplane__V1__Template *t = page->templates[i];
       n++;
       if (!has_image(there, t->image))
-        doctor_report(d, DOCTOR_WARNING, doctor_text(d, "sandctl image import FILE --reference %s; sandctl image list shows what there is", t->image),
+        doctor_report(d, DOCTOR_WARNING,
+                      doctor_text(d, "sandctl image import FILE --reference %s; sandctl image list", t->image),
                       "%s (isolation %s): image %s is not on this machine", t->name, t->runtime_class, t->image);
     }
     request.page_token = page->next_page_token;
@@ -127,9 +136,11 @@ static const struct {
 } NEXT[] = {
     {"TemplateNotFound", "sandctl templates list shows what there is; sandctl apply -f brings one in"},
     {"TemplateRefused", "change the template as the message says, and apply it again"},
-    {"TemplateNotSupported", "change the template as the message says, and apply it again; a runtime class must be installed on this machine"},
+    {"TemplateNotSupported", "change the template as the message says, and apply it again; a runtime class must be "
+                             "installed on this machine"},
     {"ImageNotFound", "sandctl image import FILE --reference NAME; sandctl image list shows what there is"},
-    {"StartFailed", "tools/stack logs reconciler shows what the start printed; bwrap or runsc may not work on this machine"},
+    {"StartFailed", "tools/stack logs reconciler shows what the start printed; bwrap or runsc may not work on this "
+                    "machine"},
     {"ReconcilerUnavailable", "tools/stack status; tools/stack logs reconciler"},
     {"ReconcilerError", "tools/stack logs reconciler"},
 };
@@ -140,9 +151,11 @@ static void report_pool(Doctor *d, const Sandplane__V1__Pool *p) {
     if (!strcmp(NEXT[i].reason, p->reason))
       next = NEXT[i].next;
   if (p->reason[0])
-    doctor_report(d, DOCTOR_PROBLEM, next, "%s has %d of %d ready: %s: %s", p->name, p->ready_count, p->replicas, p->reason, p->message);
+    doctor_report(d, DOCTOR_PROBLEM, next, "%s has %d of %d ready: %s: %s", p->name, p->ready_count, p->replicas,
+                  p->reason, p->message);
   else
-    doctor_report(d, DOCTOR_WARNING, "run it again in a moment; it is a problem when the number does not grow", "%s has %d of %d ready, %d starting",
+    doctor_report(d, DOCTOR_WARNING, "run it again in a moment; it is a problem when the number does not grow",
+                  "%s has %d of %d ready, %d starting",
                   p->name, p->ready_count, p->replicas, p->creating_count);
 }
 

@@ -24,7 +24,8 @@ static const char *container_why(Doctor *d, const json_t *statuses) {
                          first(kube_text(waiting, "message"), "no message"), before ? "; before that it ended: " : "",
                          before ? first(kube_text(before, "reason"), "?") : "");
     if (ended && kube_int(ended, "exitCode", 0) != 0)
-      return doctor_text(d, "container %s (%s) ended: %s, exit code %d%s%s", name, image, first(kube_text(ended, "reason"), "?"),
+      return doctor_text(d, "container %s (%s) ended: %s, exit code %d%s%s", name, image,
+                         first(kube_text(ended, "reason"), "?"),
                          (int)kube_int(ended, "exitCode", 0), kube_text(ended, "message") ? ": " : "",
                          first(kube_text(ended, "message"), ""));
   }
@@ -37,8 +38,9 @@ static const char *last_event(Doctor *d, const json_t *pod) {
   size_t i;
   json_t *event;
   const char *found = NULL, *at = "";
-  KUBE_OWNED json_t *list = doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/events?fieldSelector=involvedObject.name=%s",
-                                                      kube_namespace(pod), kube_name(pod)), &err);
+  const char *path = doctor_text(d, "/api/v1/namespaces/%s/events?fieldSelector=involvedObject.name=%s",
+                                 kube_namespace(pod), kube_name(pod));
+  KUBE_OWNED json_t *list = doctor_get(d, path, &err);
   json_array_foreach(json_object_get(list, "items"), i, event) {
     const char *time = first(kube_text(event, "lastTimestamp"), first(kube_text(event, "eventTime"), ""));
     if (!str_equal(kube_text(event, "type"), "Warning") || strcmp(time, at) < 0)
@@ -56,25 +58,29 @@ static const char *next_of(Doctor *d, const json_t *pod, const char *why) {
     return "make room (kubectl describe nodes), ask for less, or lower the pool's replicas";
   if (strstr(why, "untime") && strstr(why, "andler"))
     return "install the runtime on the node, or put Pods of this RuntimeClass where it is (scheduling.nodeSelector)";
-  return doctor_text(d, "kubectl -n %s describe pod %s; kubectl -n %s logs %s --all-containers", kube_namespace(pod), kube_name(pod),
+  return doctor_text(d, "kubectl -n %s describe pod %s; kubectl -n %s logs %s --all-containers", kube_namespace(pod),
+                     kube_name(pod),
                      kube_namespace(pod), kube_name(pod));
 }
 
 const char *doctor_pod_why(Doctor *d, const json_t *pod, bool *ret_starting, const char **ret_next) {
-  const json_t *conditions = kube_get(pod, "status.conditions"), *scheduled = kube_condition(conditions, "PodScheduled");
+  const json_t *conditions = kube_get(pod, "status.conditions");
+  const json_t *scheduled = kube_condition(conditions, "PodScheduled");
   const char *phase = first(kube_text(pod, "status.phase"), "?");
   *ret_starting = false;
   if (kube_condition_is(conditions, "Ready", "True"))
     return NULL;
   const char *why = NULL;
   if (str_equal(kube_text(scheduled, "status"), "False"))
-    why = doctor_text(d, "%s: %s", first(kube_text(scheduled, "reason"), "Unschedulable"), first(kube_text(scheduled, "message"), "no message"));
+    why = doctor_text(d, "%s: %s", first(kube_text(scheduled, "reason"), "Unschedulable"),
+                      first(kube_text(scheduled, "message"), "no message"));
   if (!why)
     why = container_why(d, kube_get(pod, "status.initContainerStatuses"));
   if (!why)
     why = container_why(d, kube_get(pod, "status.containerStatuses"));
   if (!why && kube_text(pod, "status.reason"))
-    why = doctor_text(d, "%s: %s", kube_text(pod, "status.reason"), first(kube_text(pod, "status.message"), "no message"));
+    why = doctor_text(d, "%s: %s", kube_text(pod, "status.reason"),
+                      first(kube_text(pod, "status.message"), "no message"));
   if (!why)
     why = last_event(d, pod);
   if (!why) {

@@ -1,6 +1,7 @@
 /* What the reconciler's ServiceAccount may do, against the manifest that gives it its rights.
  *
- * The manifest is in this program, so that the two cannot differ: each right in it is asked for by a SubjectAccessReview. */
+ * The manifest is in this program, so that the two cannot differ: each right in it is asked for by a
+ * SubjectAccessReview. */
 #include <string.h>
 
 #include "cli/doctor.h"
@@ -32,7 +33,8 @@ static const char *account_of(Doctor *d) {
 }
 
 /* Whether it may; a review that cannot be made ends all. */
-static bool may(Rights *r, const char *ns, const char *group, const char *resource, const char *verb, const char *name) {
+static bool may(Rights *r, const char *ns, const char *group, const char *resource, const char *verb,
+                const char *name) {
   const char *slash = strchr(resource, '/');
   KUBE_OWNED json_t *attributes = json_pack("{s:s,s:s,s:s%}", "group", group, "verb", verb, "resource", resource,
                                             slash ? (size_t)(slash - resource) : strlen(resource));
@@ -42,11 +44,14 @@ static bool may(Rights *r, const char *ns, const char *group, const char *resour
     json_object_set_new(attributes, "namespace", json_string(ns));
   if (name)
     json_object_set_new(attributes, "name", json_string(name));
-  KUBE_OWNED json_t *body = json_pack("{s:s,s:s,s:{s:s,s:[s,s,s],s:O}}", "apiVersion", "authorization.k8s.io/v1", "kind",
-                                      "SubjectAccessReview", "spec", "user", r->user, "groups", "system:serviceaccounts",
-                                      doctor_text(r->d, "system:serviceaccounts:%s", r->d->system_ns), "system:authenticated",
-                                      "resourceAttributes", attributes);
-  KUBE_OWNED json_t *review = doctor_send(r->d, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body, &r->err);
+  KUBE_OWNED json_t *spec =
+      json_pack("{s:s,s:[s,s,s],s:O}", "user", r->user, "groups", "system:serviceaccounts",
+                doctor_text(r->d, "system:serviceaccounts:%s", r->d->system_ns), "system:authenticated",
+                "resourceAttributes", attributes);
+  KUBE_OWNED json_t *body = json_pack("{s:s,s:s,s:O}", "apiVersion", "authorization.k8s.io/v1", "kind",
+                                      "SubjectAccessReview", "spec", spec);
+  KUBE_OWNED json_t *review = doctor_send(r->d, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body,
+                                          &r->err);
   if (!review) {
     r->failed = true;
     return true;
@@ -55,7 +60,8 @@ static bool may(Rights *r, const char *ns, const char *group, const char *resour
   return kube_bool(review, "status.allowed") == 1;
 }
 
-static void ask(Rights *r, const char *ns, const char *group, const char *resource, const char *verb, const char *name) {
+static void ask(Rights *r, const char *ns, const char *group, const char *resource, const char *verb,
+                const char *name) {
   if (r->failed || may(r, ns, group, resource, verb, name))
     return;
   r->n_missing++;
@@ -100,9 +106,11 @@ static void report_missing(Rights *r) {
     cut |= buf_printf(&list, "%s%s (%s)", list.len ? "; " : "", resource, json_string_value(verbs)) != 0;
   const char *next = "helm upgrade, or kubectl apply -f deploy/manifests/rbac.yaml, gives them";
   if (r->n_missing == r->n_asked)
-    doctor_report(r->d, DOCTOR_PROBLEM, next, "%s has none of the %d rights that the reconciler needs", r->user, r->n_asked);
+    doctor_report(r->d, DOCTOR_PROBLEM, next, "%s has none of the %d rights that the reconciler needs", r->user,
+                  r->n_asked);
   else
-    doctor_report(r->d, DOCTOR_PROBLEM, next, "%s lacks %d of %d rights: %s%s", r->user, r->n_missing, r->n_asked, buf_str(&list), cut ? " ..." : "");
+    doctor_report(r->d, DOCTOR_PROBLEM, next, "%s lacks %d of %d rights: %s%s", r->user, r->n_missing, r->n_asked,
+                  buf_str(&list), cut ? " ..." : "");
 }
 
 void doctor_rights(Doctor *d) {

@@ -5,6 +5,7 @@
 #include "cli/doctor.h"
 #include "lib/crypto/certificate.h"
 
+#define OLD "extensions.agents.x-k8s.io/v1alpha1"
 #define SECRET "agent-sandbox-webhook-certs"
 /* The reconciler renews it a month before; a week before its end nobody has. */
 #define SOON_MS (7LL * 86400 * 1000)
@@ -53,24 +54,28 @@ static bool check_secret(Doctor *d, const json_t *secret, const json_t *client) 
   char end[21];
   kube_format_time(end_ms, end);
   if (end_ms <= now_ms) {
-    doctor_report(d, DOCTOR_PROBLEM, renew, "Secret %s/" SECRET ": the certificate has expired on %s", d->system_ns, end);
+    doctor_report(d, DOCTOR_PROBLEM, renew, "Secret %s/" SECRET ": the certificate has expired on %s", d->system_ns,
+                  end);
     return false;
   }
   const char *name = expected_name(d, client);
   if (name && certificate_check(ca, cert, secret_value(d, secret, "tls.key"), name, now_ms, &err) != 0) {
-    doctor_report(d, DOCTOR_PROBLEM, renew, "Secret %s/" SECRET ": the certificate does not serve for %s: %s", d->system_ns, name,
+    doctor_report(d, DOCTOR_PROBLEM, renew, "Secret %s/" SECRET ": the certificate does not serve for %s: %s",
+                  d->system_ns, name,
                   err.message);
     return false;
   }
   if (end_ms - now_ms < SOON_MS)
-    doctor_report(d, DOCTOR_WARNING, renew, "Secret %s/" SECRET ": the certificate ends on %s and was not renewed", d->system_ns, end);
+    doctor_report(d, DOCTOR_WARNING, renew, "Secret %s/" SECRET ": the certificate ends on %s and was not renewed",
+                  d->system_ns, end);
   return true;
 }
 
 /* The first definition that does not trust the Secret's CA, told; true: all do. */
 static bool check_bundle(Doctor *d, const char *name, const json_t *definition, const char *ca) {
   const json_t *client = kube_get(definition, "spec.conversion.webhook.clientConfig");
-  const char *next = doctor_text(d, "the reconciler puts it right within 10 minutes; at once: kubectl -n %s rollout restart "
+  const char *next = doctor_text(d, "the reconciler puts it right within 10 minutes; at once: kubectl -n %s rollout "
+                                    "restart "
                                     "deployment agent-sandbox-controller",
                                  d->system_ns);
   const char *bundle = kube_text(client, "caBundle");
@@ -87,9 +92,11 @@ static bool check_bundle(Doctor *d, const char *name, const json_t *definition, 
 
 void doctor_certificates(Doctor *d) {
   Error err = {0};
-  KUBE_OWNED json_t *secret = doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/secrets/" SECRET, d->system_ns), &err);
+  KUBE_OWNED json_t *secret = doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/secrets/" SECRET, d->system_ns),
+                                         &err);
   if (!secret && err.kind == ERROR_NOT_FOUND) {
-    doctor_report(d, DOCTOR_PROBLEM, "start the reconciler, which makes it; its log names what keeps it from it (webhook_not_set_up)",
+    doctor_report(d, DOCTOR_PROBLEM, "start the reconciler, which makes it; its log names what keeps it from it "
+                                     "(webhook_not_set_up)",
                   "there is no Secret %s/" SECRET ": the webhook was never set up", d->system_ns);
     return;
   }
@@ -113,27 +120,30 @@ void doctor_certificates(Doctor *d) {
     doctor_report(d, DOCTOR_OK, NULL, "the webhook's certificate is valid, and all four definitions trust its CA");
 }
 
+static const char *conversion_next(Doctor *d, const char *message) {
+  if (strstr(message, "x509"))
+    return "see certificates above; the API server takes a new caBundle up within seconds";
+  if (strstr(message, "no endpoints") || strstr(message, "refused"))
+    return doctor_text(d, "no reconciler answers: kubectl -n %s get pods,endpoints -l app=agent-sandbox-controller",
+                       d->system_ns);
+  return doctor_text(d, "see that the control plane reaches port 9443 of the reconciler's Pods: kubectl -n %s logs "
+                        "deployment/agent-sandbox-controller",
+                     d->system_ns);
+}
+
 void doctor_conversion(Doctor *d) {
   Error err = {0};
   const char *ns = d->ns ? d->ns : "default";
-  const char *path = doctor_text(d, "/apis/extensions.agents.x-k8s.io/v1alpha1/namespaces/%s/sandboxwarmpools?dryRun=All", ns);
-  KUBE_OWNED json_t *pool =
-      json_pack("{s:s,s:s,s:{s:s},s:{s:i,s:{s:s}}}", "apiVersion", "extensions.agents.x-k8s.io/v1alpha1", "kind", "SandboxWarmPool",
-                "metadata", "generateName", "sandctl-doctor-", "spec", "replicas", 0, "sandboxTemplateRef", "name", "none");
+  const char *path = doctor_text(d, "/apis/" OLD "/namespaces/%s/sandboxwarmpools?dryRun=All", ns);
+  KUBE_OWNED json_t *spec = json_pack("{s:i,s:{s:s}}", "replicas", 0, "sandboxTemplateRef", "name", "none");
+  KUBE_OWNED json_t *pool = json_pack("{s:s,s:s,s:{s:s},s:O}", "apiVersion", OLD, "kind", "SandboxWarmPool", "metadata",
+                                      "generateName", "sandctl-doctor-", "spec", spec);
   KUBE_OWNED json_t *made = doctor_send(d, "POST", path, pool, &err);
-  if (made) {
+  if (made)
     doctor_report(d, DOCTOR_OK, NULL, "a v1alpha1 object is converted (rehearsed in namespace %s)", ns);
-    return;
-  }
-  if (err.kind != ERROR_UNAVAILABLE && err.kind != ERROR_INVALID_ARGUMENT && err.kind != ERROR_DEADLINE_EXCEEDED) {
+  else if (err.kind == ERROR_UNAVAILABLE || err.kind == ERROR_INVALID_ARGUMENT || err.kind == ERROR_DEADLINE_EXCEEDED)
+    doctor_report(d, DOCTOR_PROBLEM, conversion_next(d, err.message), "a v1alpha1 object is not converted: %s",
+                  err.message);
+  else
     doctor_failed(d, "a rehearsed creation of a v1alpha1 SandboxWarmPool", &err);
-    return;
-  }
-  const char *next = strstr(err.message, "x509") ? "see certificates above; the API server takes a new caBundle up within seconds"
-                     : strstr(err.message, "no endpoints") || strstr(err.message, "refused")
-                         ? doctor_text(d, "no reconciler answers: kubectl -n %s get pods,endpoints -l app=agent-sandbox-controller", d->system_ns)
-                         : doctor_text(d, "see that the control plane can reach port 9443 of the reconciler's Pods: kubectl -n %s logs "
-                                          "deployment/agent-sandbox-controller",
-                                       d->system_ns);
-  doctor_report(d, DOCTOR_PROBLEM, next, "a v1alpha1 object is not converted: %s", err.message);
 }
