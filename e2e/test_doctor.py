@@ -7,6 +7,7 @@ import subprocess
 
 import yaml
 from harness.client import NS
+from harness.stack import ROOT
 from harness.stubs import pool_pb2
 from harness.until import until
 
@@ -47,15 +48,29 @@ def test_healthy(stack, client):
     assert [(f["check"], f["result"]) for f in found] == [(check, "ok") for check in CHECKS]
 
 
+def restart(stack, service):
+    subprocess.run(["sv", "restart", f"{stack.data}/stack/{service}"], check=True, capture_output=True)
+
+
 def test_a_pool_whose_image_is_missing(stack, client):
-    with pool_of(client, "nowhere.test/none:1") as pool:
-        until(lambda: client.pool(pool).reason, timeout=60, what="a reason")
+    """A template of an image that is not there is refused; so the image has to be lost after that."""
+    image = "doctor.test/lost:1"
+    archive = pathlib.Path((ROOT / "out/.built").read_text().split("\n")[0], "deploy/images/python-runtime.oci.tar")
+    assert stack.sandctl("image", "import", str(archive), "--reference", image).returncode == 0
+    references = pathlib.Path(stack.data, "images/references.json")
+    with pool_of(client, image) as pool:
+        until(lambda: client.pool(pool).ready_count == 1, timeout=60, what="full")
+        without = {k: v for k, v in json.loads(references.read_text()).items() if k != image}
+        references.write_text(json.dumps(without))
+        restart(stack, "reconciler")
+        until(lambda: client.pool(pool).reason in ("ImageNotFound", "TemplateRefused"), timeout=90, what="a reason")
         code, found = doctor(stack)
         assert code == 1
         template = next(f for f in found if f["check"] == "templates")
-        assert template["result"] == "warning" and "nowhere.test/none:1" in template["found"] and "image import" in template["next"]
-        warm = next(f for f in found if f["check"] == "warm-sandboxes")
-        assert warm["result"] == "problem" and pool in warm["found"] and "ImageNotFound" in warm["found"] and "image import" in warm["next"], warm
+        assert template["result"] == "warning" and image in template["found"] and f"--reference {image}" in template["next"]
+        warm = [f for f in found if f["check"] == "warm-sandboxes" and pool in f["found"]]
+        assert len(warm) == 1 and warm[0]["result"] == "problem" and "has 0 of 1 ready" in warm[0]["found"] and "image" in warm[0]["found"], warm
+    until(lambda: client.pool().ready_count == client.pool().replicas, timeout=60, what="full again")
 
 
 def test_a_pool_without_its_template(stack, client):
