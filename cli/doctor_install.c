@@ -9,19 +9,31 @@ static bool is_ours(const json_t *object) {
 
 /* ---- workloads ---- */
 
+/* Its containers run. */
+static bool is_running(const json_t *pod) {
+  size_t i;
+  json_t *status;
+  json_array_foreach(kube_get(pod, "status.containerStatuses"), i, status)
+    if (!kube_get(status, "state.running"))
+      return false;
+  return str_equal(kube_text(pod, "status.phase"), "Running");
+}
+
+/* Of several reconcilers one leads; the others may be not ready, by design. Whether one leads is a check of its own. */
+static bool is_reconciler(const json_t *object) {
+  return str_equal(kube_label(object, "app"), "agent-sandbox-controller");
+}
+
 /* A Pod of ours that is not ready; readiness is how a service says that Redis does not answer. */
 static void report_pod(Doctor *d, const json_t *pod) {
-  bool starting;
+  bool starting, running = is_running(pod);
+  bool over = kube_is_deleting(pod) || str_equal(kube_text(pod, "status.phase"), "Succeeded");
+  if (over || (running && is_reconciler(pod)))
+    return;
   const char *next, *why = doctor_pod_why(d, pod, &starting, &next);
-  if (!why || kube_is_deleting(pod) || str_equal(kube_text(pod, "status.phase"), "Succeeded"))
+  if (!why)
     return;
-  const char *part = kube_label(pod, "app.kubernetes.io/component");
-  bool runs = str_equal(kube_text(pod, "status.phase"), "Running");
-  /* a second reconciler is a standby: it is not ready, by design, and no Service is meant to send it anything */
-  if (runs && starting && (str_equal(kube_label(pod, "app"), "agent-sandbox-controller") ||
-                           str_equal(part, "reconciler")))
-    return;
-  if (runs && !str_equal(part, "redis"))
+  if (running && !str_equal(kube_label(pod, "app.kubernetes.io/component"), "redis"))
     next = doctor_text(d, "kubectl -n %s logs %s --tail=20 says why; most often Redis does not answer it",
                        d->system_ns, kube_name(pod));
   doctor_report(d, starting ? DOCTOR_WARNING : DOCTOR_PROBLEM, next, "Pod %s: %s", doctor_id(d, pod), why);
@@ -39,7 +51,7 @@ static int report_kind(Doctor *d, const char *plural, const char *kind, int *ret
     if (!is_ours(object))
       continue;
     int64_t want = kube_int(object, "spec.replicas", 1), ready = kube_int(object, "status.readyReplicas", 0);
-    bool standby = str_equal(kube_label(object, "app"), "agent-sandbox-controller") && ready > 0;
+    bool standby = is_reconciler(object) && ready > 0;
     ++*ret_all;
     if (ready >= want || standby) {
       good++;

@@ -3,8 +3,10 @@
 import base64
 import contextlib
 import functools
+import http.server
 import json
 import subprocess
+import threading
 import time
 
 import pytest
@@ -286,3 +288,57 @@ def test_no_api_server(doctor, stack, tmp_path):
     code, found = doctor.run("--timeout", "2s", kubeconfig=bad)
     assert code == 1 and found[0]["result"] == "problem" and "https://127.0.0.1:1" in found[0]["found"]
     assert time.monotonic() - began < 10
+
+
+class Clock(http.server.BaseHTTPRequestHandler):
+    """An API server that knows its version only, and has another time."""
+
+    ahead = 0
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.ahead)
+
+    def do_GET(self):
+        there = self.path == "/version"
+        body = json.dumps({"gitVersion": "v1.35.0"} if there else {"kind": "Status", "message": "not found"}).encode()
+        self.send_response(200 if there else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.parametrize("ahead,result,words", [(0, "ok", "agree"), (10, "warning", "before"), (-10, "warning", "behind"), (100, "problem", "before")])
+def test_clocks(doctor, tmp_path, ahead, result, words):
+    handler = type("Handler", (Clock,), {"ahead": ahead})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    config = {"clusters": [cluster], "contexts": [context], "users": [{"name": "u", "user": {"token": "t"}}], "current-context": "c"}
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    try:
+        found = doctor.findings("clock", kubeconfig=file)
+    finally:
+        server.shutdown()
+    assert [f["result"] for f in found] == [result] and words in found[0]["found"], found
+    assert result == "ok" or "timedatectl" in found[0]["next"]
+
+
+def test_a_service_that_runs_and_is_not_ready(doctor, stack):
+    """As it is when Redis does not answer it."""
+    labels = {"app.kubernetes.io/part-of": "sandplane", "app.kubernetes.io/component": "router"}
+    meta = {"name": "router-x", "namespace": NAMESPACE, "labels": labels, "annotations": {"sandplane.test/fake-node": "ignore"}}
+    stack.cluster.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": POD_SPEC}))
+    try:
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}
+        patch = ["--type=merge", "--subresource=status", "-p", json.dumps({"status": status})]
+        stack.cluster.kubectl("patch", "pod", "router-x", "-n", NAMESPACE, *patch)
+        doctor.finds("workloads", "warning", f"Pod {NAMESPACE}/router-x: the Pod is Running and not ready", "most often Redis does not answer it")
+    finally:
+        stack.cluster.kubectl("delete", "pod", "router-x", "-n", NAMESPACE, "--grace-period=0", "--force")
