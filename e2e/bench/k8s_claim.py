@@ -12,7 +12,7 @@ import json
 import re
 import time
 
-from k8s_common import (AGENTS, CORE, EXTENSIONS, KubeStack, condition, last_line, make_pool, open_cluster, percentile, ready_replicas, row, say,
+from k8s_common import (AGENTS, CORE, EXTENSIONS, KubeStack, all_cpu_seconds, condition, last_line, make_pool, open_cluster, percentile, prefer, processes, ready_replicas, row, say,
                         until_full)  # fmt: skip
 from k8s_http import Api, Connection, Watch
 
@@ -29,10 +29,15 @@ class Client:
 
     def __init__(self, api, ns):
         self.path = f"{EXTENSIONS}/namespaces/{ns}/sandboxclaims"
-        self.connections = [Connection(api) for _ in range(AT_ONCE)]
+        self.api = api
+        self.connect()
         self.watch = Watch(api, self.path)
         self.claims = {}  # name: the object when it was Ready first
         self.ready_wall = {}
+
+    def connect(self):
+        """New ones: the API server closes those that were idle for a minute and a half."""
+        self.connections = [Connection(self.api) for _ in range(AT_ONCE)]
 
     def round(self, names, timeout=60):
         """Creates all of them at once; milliseconds until each was Ready."""
@@ -131,13 +136,28 @@ def count_writes(cluster, since, client):
     return sum(totals) / n, sum(to_ready) / n, {k: v / n for k, v in kinds.most_common()}
 
 
+def install_crds(connection, stack):
+    """Returns when they are served."""
+    stack.install_crds()
+    end = time.monotonic() + 30
+    while True:
+        connection.send("GET", f"{EXTENSIONS}/sandboxclaims?limit=1")
+        status, answer = connection.receive()
+        if status == 200:
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"no SandboxClaims are served: {answer}")
+        time.sleep(0.1)
+
+
 def measure(cluster, stack, args):
     api = Api(cluster.kubeconfig)
     connection = Connection(api)
     ns, floor_ns = (f"bench-{kind}-{int(time.time())}" for kind in ("claim", "floor"))
     for name in (ns, floor_ns):
         connection.call("POST", f"{CORE}/namespaces", {"metadata": {"name": name}})
-    stack.install_crds()
+    install_crds(connection, stack)
+    prefer(processes(cluster, stack), args.nice)
     say("the floor: the client's own writes, no controller running")
     floors = {writes: floor(api, floor_ns, args.floor, writes)[args.floor // 10 :] for writes in (1, 2, 3)}
     connection.call("DELETE", f"{EXTENSIONS}/namespaces/{floor_ns}/sandboxclaims")
@@ -146,6 +166,7 @@ def measure(cluster, stack, args):
     say(f"filling a pool of {args.pool}")
     until_full(connection, ns, args.pool, 300)
     client = Client(api, ns)
+    prefer(processes(cluster, stack), args.nice)
     client.created_wall = {}
     mark = cluster.audit_mark()
 
@@ -156,13 +177,16 @@ def measure(cluster, stack, args):
     warmup = [run([f"warmup-{i}"])[0] for i in range(args.warmup)]
     until_full(connection, ns, args.pool, 120)
     say(f"{args.serial} claims one after the other, the pool is refilled meanwhile")
-    serial = []
+    serial, pids = [], processes(cluster, stack)
+    used = all_cpu_seconds(pids)
     for i in range(args.serial):
         serial += run([f"serial-{i}"])
         time.sleep(args.gap)
+    used = {name: (seconds - used[name]) * 1000 / args.serial for name, seconds in all_cpu_seconds(pids).items()}
     least = ready_replicas(connection, ns)
     until_full(connection, ns, args.pool, 120)
     say(f"{args.rounds} times {AT_ONCE} claims at once")
+    client.connect()
     together = []
     for r in range(args.rounds):
         together += run([f"round{r}-{i}" for i in range(AT_ONCE)])
@@ -172,7 +196,7 @@ def measure(cluster, stack, args):
     time.sleep(2)
     total, to_ready, kinds = count_writes(cluster, mark, client)
     cold = [name for name, claim in client.claims.items() if not _is_warm(connection, ns, claim)]
-    report(args, floors, serial, together, (total, to_ready, kinds), cold, least, warmup)
+    report(args, floors, serial, together, (total, to_ready, kinds), cold, least, warmup, used)
     for name in (ns, floor_ns):
         connection.call("DELETE", f"{CORE}/namespaces/{name}")
 
@@ -182,7 +206,7 @@ def _is_warm(connection, ns, claim):
     return sandbox["metadata"]["name"].startswith("pool-")
 
 
-def report(args, floors, serial, together, writes, cold, least, warmup):
+def report(args, floors, serial, together, writes, cold, least, warmup, used):
     total, to_ready, kinds = writes
     row("milliseconds from create to Ready", "p50", "p95", "p99", "max")
     for name, samples in (
@@ -194,6 +218,7 @@ def report(args, floors, serial, together, writes, cold, least, warmup):
     ):
         row(name, percentile(samples, 50), percentile(samples, 95), percentile(samples, 99), max(samples))
     print(f"first claim after the start: {warmup[0]:.1f} ms; warm sandboxes left after the serial claims: {least} of {args.pool}")
+    print("processor ms a serial claim, its refill among them: " + ", ".join(f"{k} {v:.1f}" for k, v in sorted(used.items(), key=lambda x: -x[1])))
     print(f"cold claims: {len(cold)} of {len(serial) + len(together)}")
     print(f"API writes a claim: {total:.2f}, {to_ready:.2f} of them until Ready: " + ", ".join(f"{k} {v:.2f}" for k, v in kinds.items()))
     last_line(
@@ -218,6 +243,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=8, help=f"of {AT_ONCE} claims at once")
     parser.add_argument("--pause", type=float, default=1, help="seconds after each round")
     parser.add_argument("--gap", type=float, default=0, help="seconds after each single claim, for the time without the refill beside it")
+    parser.add_argument("--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile")
     parser.add_argument("--floor", type=int, default=100, help="objects for each floor")
     parser.add_argument("--warmup", type=int, default=5, help="claims that do not count")
     args = parser.parse_args()

@@ -67,6 +67,13 @@ def processes(cluster, stack):
     return {**parts, **{name: process.pid for name, process in stack.processes.items()}}
 
 
+def prefer(pids, nice):
+    """Sets the priority of the processes, with all their threads, and of this one."""
+    for pid in [*pids.values(), os.getpid()] if nice else ():
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(task.name), nice)
+
+
 def cpu_seconds(pid):
     """Used so far, by the process and its threads."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -58,7 +58,7 @@ class Connection:
             while not body.endswith(b"0\r\n\r\n"):
                 body += self._some()
             body = _unchunk(body)[0]
-        return int(head.split(b" ", 2)[1]), json.loads(body)
+        return int(head.split(b" ", 2)[1]), _parsed(body)
 
     def call(self, *request):
         self.send(*request)
@@ -117,6 +117,14 @@ class Watch:
         text, self.chunks = _unchunk(self.chunks + data)
         *lines, self.lines = (self.lines + text).split(b"\n")
         return [(at, json.loads(line)) for line in lines]
+
+
+def _parsed(body):
+    """Errors of the server's outer parts are plain text."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {"message": body.decode(errors="replace")}
 
 
 def _unchunk(data):

@@ -38,21 +38,27 @@ struct KubeCall {
   char *path, *body;
   size_t body_len, body_sent;
   Buf in;
-  bool is_fresh, is_stream, dispatching, cancelled;
+  bool is_fresh, is_stream, is_patient, is_urgent, dispatching, cancelled;
   int64_t begun_us, timeout_ms;
   KubeDoneFn fn;
   const KubeStreamEvents *events;
   void *arg;
 };
 
+typedef struct Lane {
+  KubeCall *first, **end;
+} Lane;
+
 struct KubeClient {
   Loop *loop;
   const KubeConfig *config;
   KubeOptions options;
   CURLM *multi;
-  LoopTimer *timer, *start_timer;
-  KubeCall *waiting, **waiting_end, *running, *fresh;
-  int n_running; /* without streams */
+  LoopTimer *timer, *start_timer, *patient_timer;
+  Lane lanes[2]; /* of what is waited for, and of what is patient */
+  KubeCall *running, *fresh;
+  int n_running, n_patient; /* without streams; the patient ones among them */
+  int64_t others_ms;        /* when one that is not patient last began or ended */
   double tokens;
   int64_t tokens_us, token_read_ms;
   char *authorization; /* the header; NULL: none */
@@ -64,16 +70,25 @@ struct KubeClient {
 
 static const char *const METHODS[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
+static void count_running(KubeCall *c, int by) {
+  KubeClient *k = c->client;
+  if (c->is_stream) return;
+  k->n_running += by;
+  if (c->is_patient) k->n_patient += by;
+  else if (!c->is_urgent) k->others_ms = clock_mono_ms();
+}
+
 static void call_free(KubeCall *c) {
   if (c->at) {
     *c->at = c->next;
     if (c->next) c->next->at = c->at;
-    else if (c->client->waiting_end == &c->next) c->client->waiting_end = c->at;
+    for (size_t i = 0; i < ARRAY_LEN(c->client->lanes); i++)
+      if (c->client->lanes[i].end == &c->next) c->client->lanes[i].end = c->at;
   }
   if (c->easy) {
     curl_multi_remove_handle(c->client->multi, c->easy);
     curl_easy_cleanup(c->easy);
-    if (!c->is_stream) c->client->n_running--;
+    count_running(c, -1);
   }
   curl_slist_free_all(c->headers);
   buf_deinit(&c->in);
@@ -341,7 +356,7 @@ static void start(KubeClient *k, KubeCall *c) {
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
   } else {
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
-    k->n_running++;
+    count_running(c, 1);
   }
   set_tls(k, e);
   c->begun_us = clock_mono_us();
@@ -364,13 +379,26 @@ static bool take_token(KubeClient *k) {
   return true;
 }
 
+/* Whether a patient one may start: few beside others, any number when there have been none for a moment. */
+static bool may_begin_patient(KubeClient *k) {
+  if (k->n_patient < KUBE_PATIENT_BESIDE) return true;
+  int64_t left_ms = k->others_ms + KUBE_PATIENT_MS - clock_mono_ms();
+  /* the end of another looks again by itself */
+  if (k->n_running > k->n_patient) return false;
+  if (left_ms > 0) loop_timer_start(k->patient_timer, left_ms);
+  return left_ms <= 0;
+}
+
 static void start_waiting(KubeClient *k) {
-  while (k->waiting && k->n_running < k->options.max_in_flight && take_token(k)) {
-    KubeCall *c = k->waiting;
-    k->waiting = c->next;
-    if (k->waiting) k->waiting->at = &k->waiting;
-    else k->waiting_end = &k->waiting;
-    start(k, c);
+  for (size_t i = 0; i < ARRAY_LEN(k->lanes); i++) {
+    Lane *lane = &k->lanes[i];
+    while (lane->first && k->n_running < k->options.max_in_flight && (i == 0 || may_begin_patient(k)) && take_token(k)) {
+      KubeCall *c = lane->first;
+      lane->first = c->next;
+      if (lane->first) lane->first->at = &lane->first;
+      else lane->end = &lane->first;
+      start(k, c);
+    }
   }
 }
 
@@ -401,10 +429,13 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
     if (!c->body) abort();
     c->body_len = strlen(c->body);
   }
+  c->is_patient = r->patient;
+  c->is_urgent = r->urgent;
   if (r->urgent) return start(k, c);
-  c->at = k->waiting_end;
+  Lane *lane = &k->lanes[r->patient];
+  c->at = lane->end;
   *c->at = c;
-  k->waiting_end = &c->next;
+  lane->end = &c->next;
   start_waiting(k);
 }
 
@@ -480,13 +511,14 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
     curl_global_cleanup();
     return NULL;
   }
-  k->waiting_end = &k->waiting;
+  for (size_t i = 0; i < ARRAY_LEN(k->lanes); i++) k->lanes[i].end = &k->lanes[i].first;
   if (k->options.max_in_flight <= 0) k->options.max_in_flight = KUBE_IN_FLIGHT;
   if (k->options.timeout_ms <= 0) k->options.timeout_ms = KUBE_TIMEOUT_MS;
   if (k->options.burst < 1) k->options.burst = 1;
   k->tokens = k->options.burst;
   k->timer = loop_timer_new(loop, on_timer, k);
   k->start_timer = loop_timer_new(loop, on_start_timer, k);
+  k->patient_timer = loop_timer_new(loop, on_start_timer, k);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);
   curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
@@ -512,10 +544,12 @@ void kube_client_free(KubeClient *k) {
   if (!k) return;
   k->options.max_in_flight = 0; /* nothing starts any more */
   k->fresh = NULL;
-  while (k->waiting || k->running) cancel(k->waiting ? k->waiting : k->running);
+  KubeCall *c;
+  while ((c = k->lanes[0].first ? k->lanes[0].first : k->lanes[1].first ? k->lanes[1].first : k->running)) cancel(c);
   curl_multi_cleanup(k->multi);
   loop_timer_free(k->timer);
   loop_timer_free(k->start_timer);
+  loop_timer_free(k->patient_timer);
   if (k->authorization) explicit_bzero(k->authorization, strlen(k->authorization));
   free(k->authorization);
   free(k->server);

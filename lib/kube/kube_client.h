@@ -30,6 +30,8 @@ typedef struct KubeOptions {
 enum {
   KUBE_IN_FLIGHT = 64,   /* of the 100 streams that an API server allows a connection; the rest are watches */
   KUBE_TIMEOUT_MS = 30000,
+  KUBE_PATIENT_BESIDE = 2,
+  KUBE_PATIENT_MS = 20, /* the moment */
   KUBE_LINE_MAX = 16 << 20, /* an object is at most 1.5 MiB in etcd; JSON of it is larger */
   KUBE_BODY_MAX = 256 << 20,
 };
@@ -51,6 +53,8 @@ typedef struct KubeRequest {
   const char *content_type;
   int64_t timeout_ms; /* 0: the client's */
   bool urgent;        /* does not wait for its turn, whatever the limits are: a lease that is late is lost */
+  /* Nobody waits for it: while there are others, and a moment longer, only KUBE_PATIENT_BESIDE such are in flight. */
+  bool patient;
 } KubeRequest;
 
 /* object: borrowed until the callback returns (json_incref keeps it); NULL with an error. */

@@ -317,6 +317,57 @@ static void test_further_requests_wait_in_order(void **s) {
   end(&f);
 }
 
+static void ask_patiently(Fixture *f, Answer *a, const char *path) {
+  *a = (Answer){.server = f->server};
+  kube_request(f->client, &(KubeRequest){.method = "GET", .path = path, .patient = true}, on_answer, a);
+}
+
+static void answer_next(Fixture *f, const char *path, Answer *a) {
+  stub_answer(stub_expect(f->server, "GET", path), 200, NULL, "{}");
+  settle(f, a);
+  json_decref(a->object);
+}
+
+/* Beside another only two of the patient run; after it has ended and a moment has passed, all of them. */
+static void test_what_is_patient_lets_others_go_first(void **s) {
+  Fixture f;
+  Answer patient[6], other[2];
+  begin(&f, (KubeOptions){0});
+  ask(&f, &other[0], "GET", "/other", NULL);
+  STUB_UNTIL(f.server, stub_waiting(f.server) == 1);
+  for (int i = 0; i < 6; i++) ask_patiently(&f, &patient[i], "/patient");
+  stub_run_for(f.server, 3 * KUBE_PATIENT_MS);
+  assert_int_equal(stub_waiting(f.server), 1 + KUBE_PATIENT_BESIDE);
+  /* another one need not wait for them */
+  ask(&f, &other[1], "GET", "/late", NULL);
+  STUB_UNTIL(f.server, stub_waiting(f.server) == 2 + KUBE_PATIENT_BESIDE);
+  answer_next(&f, "/other", &other[0]);
+  StubRequest *r[6];
+  for (int i = 0; i < KUBE_PATIENT_BESIDE; i++) r[i] = stub_expect(f.server, "GET", "/patient");
+  answer_next(&f, "/late", &other[1]);
+  STUB_UNTIL(f.server, stub_waiting(f.server) == 6 - KUBE_PATIENT_BESIDE);
+  for (int i = KUBE_PATIENT_BESIDE; i < 6; i++) r[i] = stub_expect(f.server, "GET", "/patient");
+  for (int i = 0; i < 6; i++) stub_answer(r[i], 200, NULL, "{}");
+  for (int i = 0; i < 6; i++) {
+    settle(&f, &patient[i]);
+    json_decref(patient[i].object);
+  }
+  end(&f);
+}
+
+/* Those that still wait when the client goes are told, too. */
+static void test_the_patient_are_cancelled(void **s) {
+  Fixture f;
+  Answer other, patient[4];
+  begin(&f, (KubeOptions){0});
+  ask(&f, &other, "GET", "/other", NULL);
+  for (int i = 0; i < 4; i++) ask_patiently(&f, &patient[i], "/patient");
+  kube_client_free(f.client);
+  f.client = NULL;
+  for (int i = 0; i < 4; i++) assert_true(patient[i].n == 1 && patient[i].err.kind == ERROR_CANCELLED);
+  end(&f);
+}
+
 static void test_what_is_urgent_does_not_wait(void **s) {
   Fixture f;
   Answer a[3], urgent = {0};
@@ -452,6 +503,8 @@ int main(void) {
       cmocka_unit_test(test_the_name_that_is_expected_replaces_the_host),
       cmocka_unit_test(test_a_token_file),
       cmocka_unit_test(test_further_requests_wait_in_order),
+      cmocka_unit_test(test_what_is_patient_lets_others_go_first),
+      cmocka_unit_test(test_the_patient_are_cancelled),
       cmocka_unit_test(test_what_is_urgent_does_not_wait),
       cmocka_unit_test(test_a_time_limit_of_its_own),
       cmocka_unit_test(test_so_many_a_second),

@@ -7,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/kube/kube_share.h"
 #include "lib/kube/kube_status.h"
 
 /* client-go's page and back-off. */
@@ -19,6 +20,7 @@
 
 struct KubeInformer {
   KubeClient *client;
+  KubeShare *share;
   KubeInformerSpec spec;
   LoopTimer *again;
   json_t *items;   /* "namespace/name" -> object */
@@ -82,6 +84,7 @@ static void keep(KubeInformer *in, json_t *object) {
   if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion"))) return;
   json_object_del(json_object_get(object, "metadata"), "managedFields");
   if (in->spec.prune) in->spec.prune(object);
+  kube_share(in->share, object);
   if (before) unindex(in, key, before);
   json_object_set(in->items, key, object);
   index_it(in, key, object);
@@ -291,7 +294,7 @@ void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(v
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = calloc(1, sizeof *in);
   if (!in) abort();
-  *in = (KubeInformer){.client = client, .spec = *spec, .items = json_object(), .by_key = json_object(),
+  *in = (KubeInformer){.client = client, .share = kube_share_new(), .spec = *spec, .items = json_object(), .by_key = json_object(),
                        .listing = json_object(), .newer = json_object()};
   in->spec.path = str_dup(spec->path);
   in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
@@ -320,6 +323,7 @@ void kube_informer_free(KubeInformer *in) {
   json_decref(in->by_key);
   json_decref(in->items);
   json_decref(in->listing);
+  kube_share_free(in->share);
   json_decref(in->newer);
   free(in->version);
   free(in->next_page);

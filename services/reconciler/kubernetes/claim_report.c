@@ -114,7 +114,9 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
   /* the legacy label says the same as the annotation */
   if (kube_label(claim, ANNOTATION_SANDBOX_NAME)) json_object_set_new(json_object_get(patch, "metadata"), "labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
   if (json_object_size(patch) == 0) return claim_pass_end(p);
+  p->cc->c->patient = true;
   cluster_patch(p->cc->c, CLUSTER_CLAIM, p->ns, p->name, NULL, patch, on_stamped, p);
+  p->cc->c->patient = false;
 }
 
 /* ---- status ---- */

@@ -197,7 +197,7 @@ static void send(Cluster *c, ClusterResource r, const char *method, const char *
   Write *w = malloc(sizeof *w);
   if (!w) abort();
   *w = (Write){c, r, fn, arg};
-  kube_request(c->client, &(KubeRequest){.method = method, .path = path, .body = body}, strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
+  kube_request(c->client, &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient}, strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
 }
 
 void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager, KubeDoneFn fn, void *arg) {

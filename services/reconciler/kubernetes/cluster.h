@@ -48,6 +48,8 @@ struct Cluster {
   KubeLease *lease;
   LoopTimer *resync;
   bool leads, synced;
+  /* Writes begun while this is set are ones that nobody waits for: they leave room for others. */
+  bool patient;
   int n_unsynced;
   /* Told of each change of a kind, in this order; set before cluster_start. */
   ClusterChangeFn on_change[CLUSTER_N_RESOURCES];

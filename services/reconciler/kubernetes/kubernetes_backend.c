@@ -195,12 +195,16 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
                                           "sandboxTemplateRef", "name", template_name);
   KUBE_OWNED json_t *member = member_build(pool ? pool : stand_in, template, s->id, b->c.config->warm_pool_eviction);
   kube_set_annotation(member, ANNOTATION_EPOCH, s->epoch);
+  /* nothing but its own Pod will ever run it, so the name need not be written after the Pod is made */
+  kube_set_annotation(member, ANNOTATION_POD_NAME, s->id);
   if (implicit) json_object_del(json_object_get(member, "metadata"), "ownerReferences");
   Creation *x = malloc(sizeof *x);
   if (!x) abort();
   *x = (Creation){b, str_dup(s->ns), str_dup(s->id)};
   json_object_set_new(b->creating, key, json_false());
+  b->c.patient = true;
   cluster_create(&b->c, CLUSTER_SANDBOX, s->ns, member, MANAGER, on_created, x);
+  b->c.patient = false;
   return 0;
 }
 

@@ -13,10 +13,11 @@
 #include "services/reconciler/kubernetes/objects/blueprint.h"
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/pool_tally.h"
 
 #define MANAGER "sandboxwarmpool-controller"
 /* Changes of members come in bursts; the status says what is there when they are over, at most this late. */
-#define STATUS_MS 50
+#define STATUS_MS 200
 /* As sandplane.v1.Pool.UpdateStrategy. */
 enum { STRATEGY_ON_REPLENISH = 1, STRATEGY_RECREATE = 2 };
 
@@ -24,6 +25,7 @@ struct PoolController {
   Cluster *c;
   KubeQueue *queue;
   json_t *told;    /* "namespace/name" -> what the state was told */
+  PoolTally tally;
   json_t *held_up; /* "namespace/name" of pools with members that cannot be scheduled */
 };
 
@@ -75,26 +77,18 @@ static void judge_unready(Pass *p, const json_t *sandbox) {
   }
 }
 
-static void count(void *arg, const json_t *sandbox) {
-  Pass *p = arg;
-  if (!str_equal(kube_namespace(sandbox), p->ns) || kube_is_deleting(sandbox)) return;
-  p->n_active++;
-  if (member_is_ready(sandbox)) p->n_ready++;
-}
-
-static void collect_unready(void *arg, const json_t *sandbox) {
-  json_t *members = arg;
-  if (!kube_is_deleting(sandbox) && !member_is_ready(sandbox)) json_array_append(members, (json_t *)sandbox);
-}
-
 static void look_at_members(Pass *p, const json_t *pool) {
   Cluster *c = p->pc->c;
-  kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), count, p);
-  KUBE_OWNED json_t *unready = json_array();
-  kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), collect_unready, unready);
-  size_t i;
-  json_t *sandbox;
-  json_array_foreach(unready, i, sandbox) judge_unready(p, sandbox);
+  const PoolTally *t = &p->pc->tally;
+  p->n_active = pool_tally_active(t, kube_uid(pool));
+  p->n_ready = pool_tally_ready(t, kube_uid(pool));
+  KUBE_OWNED json_t *unready = json_copy(pool_tally_unready(t, kube_uid(pool)));
+  const char *name;
+  json_t *nothing;
+  json_object_foreach(unready, name, nothing) {
+    const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name);
+    if (sandbox && !kube_is_deleting(sandbox)) judge_unready(p, sandbox);
+  }
   CLEANUP(str_freep) char *key = key_of(p);
   bool was_held = json_object_get(p->pc->held_up, key) != NULL;
   if (p->n_held > 0 && (!p->again_ms || c->config->recheck_ms < p->again_ms)) p->again_ms = c->config->recheck_ms;
@@ -149,7 +143,9 @@ static void write_status(Pass *p) {
   KUBE_OWNED json_t *status = member_pool_status(pool, p->n_active, p->n_ready);
   KUBE_OWNED json_t *patch = member_pool_status_patch(pool, status);
   if (!patch) return finish(p, NULL);
+  c->patient = true;
   cluster_patch(c, CLUSTER_POOL, p->ns, p->name, "status", patch, on_status, p);
+  c->patient = false;
 }
 
 static void on_applied(void *arg, const PoolRecord *record, const Error *err) {
@@ -211,6 +207,7 @@ void pool_controller_on_pool(PoolController *pc, const json_t *before, const jso
 
 void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const json_t *after) {
   const json_t *sides[] = {before, after};
+  pool_tally_change(&pc->tally, before, after);
   for (size_t i = 0; pc->c->synced && i < ARRAY_LEN(sides); i++) {
     if (sides[i] && kube_controller_is(sides[i], EXTENSIONS_GROUP, KIND_POOL))
       kube_queue_add_after(pc->queue, kube_namespace(sides[i]), kube_text(kube_controller(sides[i]), "name"), STATUS_MS);
@@ -248,6 +245,7 @@ PoolController *pool_controller_new(Cluster *c) {
   PoolController *pc = calloc(1, sizeof *pc);
   if (!pc) abort();
   *pc = (PoolController){.c = c, .told = json_object(), .held_up = json_object()};
+  pool_tally_init(&pc->tally);
   pc->queue = kube_queue_new(c->loop, 4, work, pc);
   kube_queue_pause(pc->queue, true);
   return pc;
@@ -256,6 +254,7 @@ PoolController *pool_controller_new(Cluster *c) {
 void pool_controller_free(PoolController *pc) {
   if (!pc) return;
   kube_queue_free(pc->queue);
+  pool_tally_deinit(&pc->tally);
   json_decref(pc->told);
   json_decref(pc->held_up);
   free(pc);

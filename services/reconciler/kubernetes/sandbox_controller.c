@@ -23,6 +23,7 @@
 #define MANAGER "sandbox-controller"
 /* Far above what one pass has to write; a pass that does not come to an end is a defect, and is stopped. */
 #define LOOKS_MAX 40
+#define UNREADY_MS 3000
 
 struct SandboxController {
   Cluster *c;
@@ -192,7 +193,7 @@ static bool choose_pod(Pass *p, const json_t *sandbox) {
   const char *tracked_name = pod_tracked_name(sandbox);
   const json_t *tracked = cluster_get(c, CLUSTER_POD, p->ns, tracked_name);
   if (!tracked && str_equal(kube_name(p->pod_read), tracked_name)) tracked = p->pod_read;
-  bool is_named = kube_annotation(sandbox, ANNOTATION_POD_NAME) != NULL;
+  bool is_named = !str_equal(tracked_name, p->name);
   if (!tracked && owned.n == 0 && !p->pod_was_read && (is_named || pod_is_suspended(sandbox))) return false;
   p->multiple = pod_choose(sandbox, owned.pods, owned.n, tracked, &p->choice) == POD_MULTIPLE;
   return true;
@@ -326,11 +327,26 @@ static void on_status_written(void *arg, json_t *object, const Error *err) {
   finish(p, p->marked ? 1 : again_ms);
 }
 
+/* For how long yet a member of a pool that was just made need not say that it is not ready: with luck the next thing to say is that it
+ * is, and a pool of thousands is filled with a write less for each. */
+static int64_t unready_ms(const Pass *p, const json_t *sandbox, const json_t *status) {
+  if (kube_get(sandbox, "status.conditions") || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL)) return 0;
+  for (size_t i = 0; i < N_STEPS; i++)
+    if (p->failed[i].kind != ERROR_NONE) return 0;
+  if (p->multiple || !kube_condition_is(json_object_get(status, "conditions"), "Ready", "False")) return 0;
+  int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
+  return age_ms >= 0 && age_ms < UNREADY_MS ? UNREADY_MS - age_ms : 0;
+}
+
 /* Nothing worth a write: the pass is over as well. */
 static void write_status(Pass *p, const json_t *sandbox, const json_t *status) {
   KUBE_OWNED json_t *patch = sandbox_status_patch(sandbox, status);
   if (patch && quiet_ms(p, sandbox) > 0 && sandbox_status_is_old_news(sandbox, status)) {
     p->later_ms = quiet_ms(p, sandbox);
+    return on_status_written(p, NULL, NULL);
+  }
+  if (patch && unready_ms(p, sandbox, status) > 0) {
+    p->later_ms = unready_ms(p, sandbox, status);
     return on_status_written(p, NULL, NULL);
   }
   if (!patch) return on_status_written(p, NULL, NULL);
@@ -412,6 +428,19 @@ static void clean_up(Pass *p, const json_t *sandbox) {
 
 /* ---- the pass ---- */
 
+/* Nobody waits for a member of a pool, nor for what is left to do when a Sandbox that was claimed is ready. */
+static bool is_patient(const json_t *sandbox) {
+  return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) ||
+         (kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) && kube_condition_is(kube_get(sandbox, "status.conditions"), "Ready", "True"));
+}
+
+static void act(Pass *p, const json_t *sandbox) {
+  p->choice = (PodChoice){0};
+  if (volumes_step(p, sandbox) || pod_step(p, sandbox) || service_step(p, sandbox)) return;
+  p->step = STEP_REST;
+  say(p, sandbox);
+}
+
 static void look(Pass *p) {
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
   int64_t again_ms;
@@ -429,10 +458,10 @@ static void look(Pass *p) {
   case SANDBOX_LIVES:
     break;
   }
-  p->choice = (PodChoice){0};
-  if (volumes_step(p, sandbox) || pod_step(p, sandbox) || service_step(p, sandbox)) return;
-  p->step = STEP_REST;
-  say(p, sandbox);
+  Cluster *c = p->s->c;
+  c->patient = is_patient(sandbox);
+  act(p, sandbox);
+  c->patient = false;
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {

@@ -103,7 +103,8 @@ int pod_choose(const json_t *sandbox, json_t *const *owned, size_t n_owned, cons
   }
   const char *recorded = recorded_name(sandbox);
   c.pod = only ? only : tracked;
-  c.drop_name = recorded && (!c.pod || !str_equal(kube_name(c.pod), recorded));
+  /* under its own name it will be made at once, and recorded again: two writes for nothing */
+  c.drop_name = recorded && !str_equal(c.pod ? kube_name(c.pod) : kube_name(sandbox), recorded);
   if (c.pod) c.ownership = ownership_of(sandbox, c.pod);
   *ret_choice = c;
   return 0;

@@ -120,6 +120,9 @@ static const struct {
     /* the recorded one is gone */
     {"gone", "[]", NULL, 0, NULL, 0, 0, true},
     {"gone", "[" OURS("b") "]", NULL, 0, "b", OWNERSHIP_OURS, 1, true},
+    /* it is made under this name in a moment */
+    {"my-sandbox", "[]", NULL, 0, NULL, 0, 0, false},
+    {"my-sandbox", "[" OURS("b") "]", NULL, 0, "b", OWNERSHIP_OURS, 1, true},
     /* ours is another than the recorded one */
     {"a", "[" OURS("b") "]", FOREIGN("a"), 0, "b", OWNERSHIP_OURS, 1, true},
     {"a", "[" OURS("b") "]", UNOWNED("a"), 0, "b", OWNERSHIP_OURS, 1, true},
