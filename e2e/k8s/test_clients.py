@@ -91,7 +91,7 @@ def test_delete_by_name_and_delete_all(new, kube):
     kube.pool_has("p", 2)
 
 
-def test_time_to_live_metadata_and_cold_start(new, kube):
+def test_time_to_live_and_metadata(new, kube):
     """What else create_sandbox takes ends up in the claim, and in the Pod."""
     kube.full_pool(replicas=1)
     code = """
@@ -136,6 +136,41 @@ def test_a_pool_that_is_empty_starts_cold(new, kube):
     got = new.run(IMPORTS + "s = client.create_sandbox('p', namespace=ns)\nresult = [s.claim_name, s.sandbox_id, s.status()[0]]", ns=kube.ns)
     assert got[2] == "SandboxReady"
     assert kube.get("sandbox", got[1])["metadata"]["labels"]["agents.x-k8s.io/launch-type"] == "cold"
+
+
+def test_volumes(new, kube):
+    """What the template allows is added to its own; what it does not is the SDK's error of a claim that cannot become ready."""
+    volume = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    kube.apply(kube.template("t", volumeClaimTemplatesPolicy="Allowed"), kube.pool("p", "t", 0), kube.template("closed"), kube.pool("no", "closed", 0))
+    e = refused(new, kube, "no", volume_claim_templates=[volume])
+    assert e.kind == "SandboxClaimFailedError" and "VolumeClaimTemplatesError" in e.message
+    code = "s = client.create_sandbox('p', namespace=ns, volume_claim_templates=[volume])\nresult = s.sandbox_id"
+    sandbox = new.run(IMPORTS + code, ns=kube.ns, volume=volume)
+    assert kube.get("pvc", f"data-{sandbox}")["spec"]["resources"] == volume["spec"]["resources"]
+
+
+@pytest.mark.parametrize("new", ["1.0.8"], indirect=True)
+def test_named_claims_are_found_again(new, kube):
+    kube.full_pool()
+    first = new.run(IMPORTS + "s = client.create_sandbox('p', namespace=ns, claim_name='mine')\nresult = [s.claim_name, s.sandbox_id]", ns=kube.ns)
+    again = new.run(IMPORTS + "s = client.create_sandbox('p', namespace=ns, claim_name='mine', adopt_existing=True)\nresult = [s.claim_name, s.sandbox_id]", ns=kube.ns)
+    assert first == again and first[0] == "mine"
+    with pytest.raises(SdkError) as e:
+        new.run(IMPORTS + "client.create_sandbox('p', namespace=ns, claim_name='mine')", ns=kube.ns)
+    assert e.value.kind == "ConflictException" and "AlreadyExists" in e.value.message
+    with pytest.raises(SdkError):
+        new.run(IMPORTS + "client.create_sandbox('other', namespace=ns, claim_name='mine', adopt_existing=True)", ns=kube.ns)
+    assert kube.get("sandboxclaim", "mine")["status"]["sandbox"]["name"] == first[1]
+
+
+@pytest.mark.parametrize("new", ["1.0.8"], indirect=True)
+def test_environment(new, kube):
+    kube.full_pool(replicas=0)
+    e = refused(new, kube, "p", env={"A": "1"})
+    assert e.kind == "SandboxClaimFailedError" and "EnvVarsInjectionRejected" in e.message
+    kube.patch("sandboxtemplate", "t", {"spec": {"envVarsInjectionPolicy": "Allowed"}})
+    pod = new.run(IMPORTS + "result = client.create_sandbox('p', namespace=ns, env={'A': '1'}).get_pod_name()", ns=kube.ns)
+    assert kube.get("pod", pod)["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}]
 
 
 def test_asynchronous_client(new, kube):

@@ -159,10 +159,12 @@ def test_replicas_changed_in_the_old_version_reach_the_controller(kube):
 
 
 @pytest.mark.parametrize(
-    "spec, pool", [({}, "shadow-pool-none"), ({"warmpool": "default"}, "shadow-pool-none"), ({"warmpool": "none"}, "shadow-pool-none"), ({"warmpool": "mine"}, "mine")]
+    "spec, pool",
+    [({}, "shadow-pool-none"), ({"warmpool": "default"}, "shadow-pool-none"), ({"warmpool": "none"}, "shadow-pool-none"), ({"warmpool": "mine"}, "mine")],
 )
 def test_a_template_becomes_a_pool(kube, spec, pool):
-    doc = old_claim(kube, template="none", env=[{"name": "A", "value": "1"}], additionalPodMetadata={"annotations": {"k": "v"}}, lifecycle={"shutdownTime": LATER}, **spec)
+    copied = {"env": [{"name": "A", "value": "1"}], "additionalPodMetadata": {"annotations": {"k": "v"}}}
+    doc = old_claim(kube, template="none", lifecycle={"shutdownTime": LATER}, **copied, **spec)
     write(kube, doc)
     new, old = read(kube, "sandboxclaim", "v1beta1"), read(kube, "sandboxclaim", "v1alpha1")
     assert new["spec"]["warmPoolRef"] == {"name": pool}
@@ -374,7 +376,8 @@ def test_watch_by_name_in_the_old_version(kube, tmp_path):
 
 def test_a_list_converts_every_item(kube):
     for i in range(5):
-        write(kube, kube.sandbox(f"s{i}", version=("v1alpha1", "v1beta1")[i % 2], operatingMode="Suspended") if i % 2 else kube.sandbox(f"s{i}", version="v1alpha1", replicas=0))
+        suspended = {"operatingMode": "Suspended"} if i % 2 else {"version": "v1alpha1", "replicas": 0}
+        write(kube, kube.sandbox(f"s{i}", **suspended))
     for version in ("v1alpha1", "v1beta1"):
         found = json.loads(kube.api.call("GET", path(kube, "sandbox", version).rstrip("/"))[1])
         items = found["items"]

@@ -175,7 +175,8 @@ def test_tunnel_to_a_pod(kube, stack):
     kube.apply(kube.template(version="v1alpha1", pod_spec=plain))
     kube.apply(kube.object(EXTENSIONS, "v1alpha1", "SandboxClaim", "mine", {"sandboxTemplateRef": {"name": "t"}}))
     kube.until_ready("sandboxclaim", "mine", timeout=60)
-    tunnel = stack.cluster.run_inside([stack.cluster.folder / "bin/kubectl", "port-forward", "pod/mine", "18888:8888", "-n", kube.ns], stdout=subprocess.DEVNULL)
+    command = [stack.cluster.folder / "bin/kubectl", "port-forward", "pod/mine", "18888:8888", "-n", kube.ns]
+    tunnel = stack.cluster.run_inside(command, stdout=subprocess.DEVNULL)
     try:
         request = urllib.request.Request("http://127.0.0.1:18888/execute", b'{"command": "echo hello"}', {"Content-Type": "application/json"})
         answer = until(lambda: json.load(urllib.request.urlopen(request, timeout=10)), what="an answer through the tunnel")
