@@ -42,8 +42,9 @@ class World:
     # ---- objects, faster than kubectl ----
 
     def call(self, method, path, body=None, kind="application/json"):
+        """The status and the object; of a write the latter may be none, in a form of its own."""
         code, answer = self.api.call(method, path, body, kind)
-        return code, json.loads(answer)
+        return code, json.loads(answer) if answer.startswith(b"{") else answer
 
     def items(self, what):
         return self.call("GET", PATHS[what] % self.ns)[1]["items"]

@@ -94,12 +94,19 @@ void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const j
   cluster_create(p->cc->c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_made, move_new(p, kube_name(member)));
 }
 
+/* Whoever carries it on may find any part of it done: a crash, or an answer that was lost, may have been anywhere. */
 bool claim_move_is_open(Cluster *c, const json_t *sandbox) {
   const char *ns = kube_namespace(sandbox), *pod_name = kube_annotation(sandbox, ANNOTATION_POD_NAME);
-  if (!pod_name || str_equal(pod_name, kube_name(sandbox))) return false;
+  if (!pod_name || str_equal(pod_name, kube_name(sandbox)) || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return false;
   const json_t *pod = cluster_get(c, CLUSTER_POD, ns, pod_name), *member = cluster_get(c, CLUSTER_SANDBOX, ns, pod_name);
-  return pod && member && !kube_is_controlled_by(pod, kube_uid(sandbox)) && kube_is_controlled_by(pod, kube_uid(member)) &&
-         kube_controller_is(member, EXTENSIONS_GROUP, KIND_POOL);
+  return pod && member && !kube_is_deleting(member) && kube_controller_is(member, EXTENSIONS_GROUP, KIND_POOL) &&
+         (kube_is_controlled_by(pod, kube_uid(member)) || kube_is_controlled_by(pod, kube_uid(sandbox)));
 }
 
-void claim_move_finish(ClaimPass *p, const json_t *sandbox) { move_pod(move_new(p, kube_annotation(sandbox, ANNOTATION_POD_NAME))); }
+void claim_move_finish(ClaimPass *p, const json_t *sandbox) {
+  const char *member = kube_annotation(sandbox, ANNOTATION_POD_NAME);
+  const json_t *pod = cluster_get(p->cc->c, CLUSTER_POD, p->ns, member);
+  Move *m = move_new(p, member);
+  if (kube_is_controlled_by(pod, kube_uid(sandbox))) on_pod_moved(m, NULL, NULL);
+  else move_pod(m);
+}

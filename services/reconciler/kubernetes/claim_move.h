@@ -9,7 +9,7 @@
 
 /* Begins it; ends in claim_pass_look. */
 void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const json_t *template);
-/* The claim's Sandbox names the Pod of a member that still has it. */
+/* The claim's Sandbox names the Pod of a member that is still there. Until it is not, its controller leaves the Sandbox alone. */
 bool claim_move_is_open(Cluster *c, const json_t *sandbox);
 void claim_move_finish(ClaimPass *p, const json_t *sandbox);
 

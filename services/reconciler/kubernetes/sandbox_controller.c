@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/claim_move.h"
 #include "services/reconciler/kubernetes/event_recorder.h"
 #include "services/reconciler/kubernetes/objects/pod.h"
 #include "services/reconciler/kubernetes/objects/sandbox_status.h"
@@ -472,7 +473,9 @@ static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
   CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
-  if (json_object_get(s->held, key)) return finish(p, 0); /* comes again when it is let go */
+  const json_t *sandbox = cluster_get(s->c, CLUSTER_SANDBOX, ns, name);
+  bool is_moving = sandbox && claim_move_is_open(s->c, sandbox); /* the claim's pass carries that on, and lets go of it */
+  if (is_moving || json_object_get(s->held, key)) return finish(p, 0); /* comes again when it is let go */
   look(p);
 }
 
