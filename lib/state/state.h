@@ -260,10 +260,11 @@ void state_failed(State *s, const char *ns, const char *id, const char *reason, 
                   StateDoneFn fn, void *arg);
 /* reconciler: nothing of it is left. Removes the record. Unknown: success. */
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
-/* reconciler: the world says that the claim `uid` holds it; the record is made or corrected. Fields read: ns, id, uid,
+/* reconciler: the world says that the claim `uid` holds it; the record is made or corrected, the route kept up to date. pool_deleted: it
+ * is put back although there is no pool for it any more. Fields read: ns, id, uid,
  * template_name, template_hash, route, runtime_class, labels, expire_ms. FAILED_PRECONDITION: another claim has it here;
  * NOT_FOUND: there is no such pool. */
-void state_restore(State *s, const SandboxRecord *held, StateDoneFn fn, void *arg);
+void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, StateDoneFn fn, void *arg);
 /* pools: CREATING ids of one pool, oldest first, at most 1000. */
 void state_creating(State *s, const char *ns, const char *pool,
                     void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);

@@ -69,6 +69,8 @@ void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret
 
 /* After a script said that a pool vanished: takes it out of the index, without losing one made meanwhile. */
 void state_pool_vanished(State *s, const char *ns, const char *pool);
+/* A pool was made by a script that cannot change the index: it is added there. */
+void state_pool_listed(State *s, const char *ns, const char *pool);
 
 /* Frees the listeners; the Redis client is gone by then. */
 void state_hints_free(State *s);

@@ -44,6 +44,11 @@ void state_pool_vanished(State *s, const char *ns, const char *pool) {
   index_command(s, POOL_INDEX, "ZREM", ns, pool, unlisted, NULL, NULL);
 }
 
+/* Should this step be lost, hints name the pool nonetheless, and its last sandbox takes it away. */
+void state_pool_listed(State *s, const char *ns, const char *pool) {
+  index_command(s, POOL_INDEX, "ZADD", ns, pool, state_done, NULL, NULL);
+}
+
 /* ---- pools ---- */
 
 static void pool_done(StateCall *call, const RedisReply *reply, const Error *err) {

@@ -149,10 +149,12 @@ static void restore_done(StateCall *call, const RedisReply *reply, const Error *
     error_set(&why, ERROR_NOT_FOUND, "pool \"%s\" not found", call->pool);
     err = &why;
   }
+  if (!err && reply->integer == 2)
+    state_pool_listed(call->s, call->ns, call->pool);
   state_done(call, reply, err);
 }
 
-void state_restore(State *s, const SandboxRecord *held, StateDoneFn fn, void *arg) {
+void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, held->ns, held->id, restore_done, fn, arg);
   if (!call)
     return;
@@ -167,6 +169,7 @@ void state_restore(State *s, const SandboxRecord *held, StateDoneFn fn, void *ar
   if (state_call_pairs(call, "labels", held->labels, held->n_labels, &err))
     return state_call_fail(call, &err);
   state_call_int(call, held->expire_ms);
+  state_call_int(call, pool_deleted);
   state_call_script(call, STATE_SCRIPT(restore));
 }
 

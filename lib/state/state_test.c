@@ -501,13 +501,55 @@ static void paging(void **state) {
 }
 
 /* ErrorKind of the answer. */
-static ErrorKind restore(Fixture *f, const char *id, const char *uid, int64_t expire_ms) {
+static ErrorKind restore_at(Fixture *f, const char *id, const char *uid, int64_t expire_ms, const char *route, bool pool_deleted) {
   static const StatePair LABELS[] = {{"team", "red"}};
-  const SandboxRecord held = {.ns = "default", .id = id, .uid = uid, .template_name = "t", .template_hash = "h1", .route = "tcp:10.0.0.9:8888",
+  const SandboxRecord held = {.ns = "default", .id = id, .uid = uid, .template_name = "t", .template_hash = "h1", .route = route,
                               .runtime_class = "gvisor", .expire_ms = expire_ms, .labels = LABELS, .n_labels = 1};
-  state_restore(f->state, &held, fixture_done, f);
+  state_restore(f->state, &held, pool_deleted, fixture_done, f);
   fixture_wait(f);
   return f->err.kind;
+}
+
+static ErrorKind restore(Fixture *f, const char *id, const char *uid, int64_t expire_ms) {
+  return restore_at(f, id, uid, expire_ms, "tcp:10.0.0.9:8888", false);
+}
+
+static void on_route(void *arg, const SandboxRecord *r, const Error *err) {
+  Fixture *f = arg;
+  snprintf(f->text, sizeof f->text, "%s", err ? "?" : r->route);
+  fixture_done(f, err);
+}
+
+static void restoring_an_address_that_changed(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  static const char *const ROUTES[] = {"pod:10.0.0.7", "", "pod:10.0.0.8"};
+  for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
+    assert_int_equal(restore_at(f, "p-aaaaa", "u1", 0, ROUTES[i], false), ERROR_NONE);
+    state_get(f->state, "default", "p-aaaaa", on_route, f);
+    fixture_wait(f);
+    assert_string_equal(f->text, ROUTES[i]);
+  }
+  /* nobody else may change it */
+  assert_int_equal(restore_at(f, "p-aaaaa", "u2", 0, "pod:10.0.0.9", false), ERROR_FAILED_PRECONDITION);
+  state_get(f->state, "default", "p-aaaaa", on_route, f);
+  fixture_wait(f);
+  assert_string_equal(f->text, "pod:10.0.0.8");
+}
+
+static void restoring_without_a_pool(void **state) {
+  Fixture *f = *state;
+  assert_int_equal(restore_at(f, "p-aaaaa", "u1", 0, "pod:10.0.0.7", true), ERROR_NONE);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  get_pool(f);
+  assert_true(f->pool.deleted);
+  assert_int_equal(f->pool.n_claimed, 1);
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 0), CLAIM_NO_POOL);
+  release(f, "p-aaaaa", "u1");
+  gone(f, "p-aaaaa");
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_UNKNOWN);
 }
 
 static void restoring_what_was_lost(void **state) {
@@ -609,6 +651,8 @@ int main(void) {
       TEST(paging),
       TEST(restoring_what_was_lost),
       TEST(restoring_what_is_held),
+      TEST(restoring_an_address_that_changed),
+      TEST(restoring_without_a_pool),
       TEST(restoring_takes_it_from_the_ready),
       TEST(scripts_come_back_after_a_flush),
   };

@@ -21,6 +21,7 @@ typedef struct BackendSandbox {
   const char *route; /* empty until it is ready */
   const char *runtime_class;
   bool ready;
+  bool unwell; /* not ready, and not going to be if it was once */
 } BackendSandbox;
 
 /* What a backend makes of a template's manifest; all in the arena it was given. */

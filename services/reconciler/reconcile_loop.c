@@ -173,18 +173,34 @@ static void look_at_pool(ReconcileLoop *rl, const char *ns, const char *pool) {
 typedef struct Doubt {
   ReconcileLoop *rl;
   char *ns, *id, *route, *class_name;
+  bool unwell;
 } Doubt;
+
+static void spoil(ReconcileLoop *rl, const char *ns, const char *id, const char *reason, const char *message) {
+  on_ended(rl, ns, id, reason, message);
+  rl->r->backend->ops->destroy(rl->r->backend, ns, id);
+}
+
+/* Ready by the state, and by the world not so any more, or not where it was: what had its address may be another by now. */
+static bool is_spoilt(const Doubt *d, const SandboxRecord *rec) {
+  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) return false;
+  return d->unwell || (*d->route && strcmp(d->route, rec->route) != 0);
+}
 
 static void on_doubt(void *arg, const SandboxRecord *rec, const Error *err) {
   Doubt *d = arg;
   Backend *b = d->rl->r->backend;
-  if (err && err->kind == ERROR_NOT_FOUND) {
+  if (!*d->rl->epoch) {
+    /* it was looked at while this replica led */
+  } else if (err && err->kind == ERROR_NOT_FOUND) {
     log_event(LOG_WARN, "sandbox_unknown", LOG_STR("namespace", d->ns), LOG_STR("sandbox", d->id));
     b->ops->destroy(b, d->ns, d->id);
   } else if (!err && rec->state == SANDBOX_CREATING && *d->route) {
     /* it came up, and the state was away when that was told */
     BackendSandbox v = {.ns = d->ns, .id = d->id, .route = d->route, .runtime_class = d->class_name, .ready = true};
     on_ready(d->rl, &v);
+  } else if (!err && is_spoilt(d, rec)) {
+    spoil(d->rl, d->ns, d->id, "NotReady", "it is not what was ready any more");
   }
   free(d->ns);
   free(d->id);
@@ -196,12 +212,17 @@ static void on_doubt(void *arg, const SandboxRecord *rec, const Error *err) {
 static void doubt(void *arg, const BackendSandbox *v) {
   ReconcileLoop *rl = arg;
   if (strcmp(v->epoch, rl->epoch) != 0) {
+    /* the state as a rule has no record of it; if there is one, it must not be offered any more */
+    Told *t = told_new(rl, TOLD_FAILED, v->ns, v->id);
+    t->reason = str_dup("Unproven");
+    t->message = str_dup("its mark is of another data set");
+    tell(t);
     rl->r->backend->ops->destroy(rl->r->backend, v->ns, v->id);
     return;
   }
   Doubt *d = calloc(1, sizeof *d);
   if (!d) abort();
-  *d = (Doubt){.rl = rl, .ns = str_dup(v->ns), .id = str_dup(v->id), .route = str_dup(v->ready ? v->route : ""), .class_name = str_dup(v->runtime_class)};
+  *d = (Doubt){.rl = rl, .ns = str_dup(v->ns), .id = str_dup(v->id), .route = str_dup(v->ready ? v->route : ""), .class_name = str_dup(v->runtime_class), .unwell = v->unwell};
   state_get(rl->r->state, d->ns, d->id, on_doubt, d);
 }
 
@@ -226,8 +247,10 @@ static void search(ReconcileLoop *rl, const SandboxRecord *rec) {
 
 static void on_page(void *arg, const SandboxPage *page, const Error *err) {
   PoolLook *l = arg;
-  for (size_t i = 0; !err && i < page->n_records; i++) search(l->rl, &page->records[i]);
-  if (!err && page->next) return state_list(l->rl->r->state, l->ns, l->pool, page->next, LIST_PAGE, on_page, l);
+  /* who does not lead any more has an old picture of the world, and no business with the state */
+  bool leads = !err && *l->rl->epoch;
+  for (size_t i = 0; leads && i < page->n_records; i++) search(l->rl, &page->records[i]);
+  if (leads && page->next) return state_list(l->rl->r->state, l->ns, l->pool, page->next, LIST_PAGE, on_page, l);
   free(l);
 }
 
@@ -271,12 +294,6 @@ static void look(void *arg) {
   if (redis_client_connected(rl->r->redis)) state_epoch(rl->r->state, rl->epoch, on_epoch_again, rl);
 }
 
-/* The newest mark that the world carries. All of it is of one epoch, because the rest was destroyed before. */
-static void note_epoch(void *arg, const BackendSandbox *v) {
-  char *epoch = arg;
-  if (!*epoch) strncpy(epoch, v->epoch, 39);
-}
-
 static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
   Backend *b = rl->r->backend;
@@ -295,13 +312,34 @@ static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) 
   loop_timer_start(rl->timer, LOOK_MS);
 }
 
+/* The marks that the world carries. */
+typedef struct Marks {
+  const char *epoch;
+  bool is_known;
+  char other[40];
+} Marks;
+
+static void note_mark(void *arg, const BackendSandbox *v) {
+  Marks *m = arg;
+  if (strcmp(v->epoch, m->epoch) == 0) m->is_known = true;
+  else if (!*m->other) strncpy(m->other, v->epoch, sizeof m->other - 1);
+}
+
+/* The data set is the world's when any sandbox has its mark. Those of another mark are replaced one by one: in a cluster, people
+ * may write marks, and one of them must not make all others be taken for those of a lost data set. */
+static void on_first_epoch(void *arg, bool same, const char *epoch, const Error *err) {
+  ReconcileLoop *rl = arg;
+  if (err || rl->stopped) return on_epoch(rl, same, epoch, err);
+  Marks m = {.epoch = epoch};
+  rl->r->backend->ops->observe(rl->r->backend, note_mark, &m);
+  if (m.is_known || !*m.other) return on_epoch(rl, true, epoch, NULL);
+  state_epoch(rl->r->state, m.other, on_epoch, rl);
+}
+
 void reconcile_loop_connected(ReconcileLoop *rl) {
-  char known[40];
   Backend *b = rl->r->backend;
   if (!b || (b->ops->leads && !b->ops->leads(b))) return service_set_ready(rl->r->service, "another replica leads, or the world is not known yet");
-  strcpy(known, rl->epoch);
-  if (!*known) rl->r->backend->ops->observe(rl->r->backend, note_epoch, known);
-  state_epoch(rl->r->state, known, on_epoch, rl);
+  state_epoch(rl->r->state, rl->epoch, *rl->epoch ? on_epoch : on_first_epoch, rl);
 }
 
 static void on_hint(void *arg, const char *ns, const char *pool) {

@@ -171,7 +171,7 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   }
   if (r->outcome == CLAIM_GRANTED) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, r->record->id);
-    if (member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
+    if (r->record->state == SANDBOX_CLAIMED && member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
     /* it went while it was given */
     state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
     p->silent = true;

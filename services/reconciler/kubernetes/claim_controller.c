@@ -121,7 +121,7 @@ void claim_pass_look(ClaimPass *p) {
     claim_pass_reject(p, CLAIM_FAILED, NULL);
     return claim_pass_end(p);
   }
-  if (kube_annotation(claim, ANNOTATION_MIRRORED_UID)) return claim_state_shown(p, claim);
+  if (claim_state_is_shown(claim)) return claim_state_shown(p, claim);
   int64_t at_ms, now_ms = clock_wall_ms();
   p->expired = claim_expiry(claim, NULL, now_ms, &at_ms);
   if (p->expired && is_marked(claim)) return clean_up(p, claim);
@@ -155,17 +155,18 @@ static void add(void *arg, const json_t *claim) {
 }
 
 void claim_controller_on_claim(ClaimController *cc, const json_t *before, const json_t *after) {
-  const json_t *claim = after ? after : before;
+  const char *was = before ? claim_state_uid(before) : NULL, *is = after ? claim_state_uid(after) : NULL;
+  if (!str_equal(was, is)) {
+    CLEANUP(str_freep) char *old = before ? claim_state_key(kube_namespace(before), was) : NULL;
+    CLEANUP(str_freep) char *new = after ? claim_state_key(kube_namespace(after), is) : NULL;
+    if (old && str_equal(json_string_value(json_object_get(cc->by_uid, old)), kube_name(before))) json_object_del(cc->by_uid, old);
+    if (new) json_object_set_new(cc->by_uid, new, json_string(kube_name(after)));
+  }
   if (!after) {
     if (cc->c->synced) claim_state_let_go(cc, before);
-    json_object_del(cc->by_uid, claim_state_uid(before));
     json_object_del(cc->restored, kube_uid(before));
     json_object_del(cc->seen, kube_uid(before));
     return;
-  }
-  if (!before) {
-    CLEANUP(str_freep) char *key = str_printf("%s/%s", kube_namespace(claim), kube_name(claim));
-    json_object_set_new(cc->by_uid, claim_state_uid(claim), json_string(key));
   }
   if (cc->c->synced) add(cc, after);
 }

@@ -16,8 +16,8 @@ struct ClaimController {
   Cluster *c;
   KubeQueue *queue;
   ClaimDomains domains;
-  json_t *by_uid;   /* claim uid -> "namespace/name" */
-  json_t *restored; /* uids that the shared state has been told of */
+  json_t *by_uid;   /* claim_state_key -> name */
+  json_t *restored; /* uid -> the address that the shared state has been told of */
   json_t *seen;     /* claim uid -> when it was first observed, RFC 3339 with nanoseconds */
 };
 

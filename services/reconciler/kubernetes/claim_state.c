@@ -13,9 +13,14 @@
 /* An object whose Sandbox is not its yet, or no longer: looked at this often until one of them goes. */
 #define SHOWN_AGAIN_MS 1000
 
+bool claim_state_is_shown(const json_t *claim) {
+  const char *uid = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
+  /* not a copy of such an object under another name, which would end the claim when it is deleted; nor another SandboxClaim's uid */
+  return !str_empty(uid) && !strchr(uid, '-') && str_equal(claim_assigned_name(claim), kube_name(claim));
+}
+
 const char *claim_state_uid(const json_t *claim) {
-  const char *mirrored = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
-  return mirrored ? mirrored : kube_uid(claim);
+  return claim_state_is_shown(claim) ? kube_annotation(claim, ANNOTATION_MIRRORED_UID) : kube_uid(claim);
 }
 
 typedef struct Restoring {
@@ -52,18 +57,25 @@ static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
   return pairs;
 }
 
-/* Not waited for: the objects keep the Sandbox out of every pool as well. */
+/* Not waited for: the objects keep the Sandbox out of every pool as well. Without an address too: the one that is known
+ * may be another's by now. */
 void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   const char *uid = kube_uid(claim);
-  char route[80], pool[STATE_NAME_MAX + 1];
+  char route[80], pool_name[STATE_NAME_MAX + 1];
   const char *id = kubernetes_backend_id(sandbox);
-  if (json_object_get(p->cc->restored, uid) || !state_pool_of(id, pool) || !cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool)) return;
-  if (!kubernetes_backend_route(sandbox, route, sizeof route)) return;
-  json_object_set_new(p->cc->restored, uid, json_true());
+  /* a cold one has no record, whatever its name looks like */
+  if (!state_pool_of(id, pool_name) || !str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm")) return;
+  if (!kubernetes_backend_route(sandbox, route, sizeof route)) {
+    if (!kube_get(sandbox, "status.conditions")) return; /* new: its controller has not looked for the Pod yet */
+    *route = 0;
+  }
+  if (str_equal(json_string_value(json_object_get(p->cc->restored, uid)), route)) return;
+  json_object_set_new(p->cc->restored, uid, json_string(route));
+  const json_t *pool = cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name);
   const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
   const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
   /* the end of a SandboxClaim is its controller's business: it may be retained */
-  int64_t expire_ms = kube_annotation(claim, ANNOTATION_MIRRORED_UID) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
+  int64_t expire_ms = claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
   size_t n_labels;
   StatePair *labels = labels_of(claim, &n_labels);
   Restoring *r = malloc(sizeof *r);
@@ -80,7 +92,7 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
                                  .expire_ms = expire_ms > 0 ? expire_ms : 0,
                                  .labels = labels,
                                  .n_labels = n_labels},
-                on_restored, r);
+                !pool || kube_is_deleting(pool), on_restored, r);
   free(labels);
 }
 
@@ -96,15 +108,16 @@ void claim_state_let_go(ClaimController *cc, const json_t *claim) {
   if (id) state_release(cc->c->state, ns, id, claim_state_uid(claim), "ClaimDeleted", on_released, NULL);
 }
 
+char *claim_state_key(const char *ns, const char *uid) { return str_printf("%s/%s", ns, uid); }
+
 bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, const char *uid) {
-  const char *key = json_string_value(json_object_get(cc->by_uid, uid));
+  CLEANUP(str_freep) char *key = claim_state_key(kube_namespace(sandbox), uid);
+  const char *claim_name = json_string_value(json_object_get(cc->by_uid, key));
   const json_t *owner = kube_controller(sandbox);
   bool is_claimed = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM);
   /* uids of the API server have hyphens, those of gRPC claims have none; of the latter the state alone knows */
-  if (!key) return !strchr(uid, '-') && !is_claimed;
-  const char *slash = strchr(key, '/');
-  CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
-  const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, ns, slash + 1);
+  if (!claim_name) return !strchr(uid, '-') && !is_claimed;
+  const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, kube_namespace(sandbox), claim_name);
   if (!claim || kube_is_deleting(claim)) return false;
   const char *name = kube_text(claim, "status.sandbox.name");
   return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim)) : !name || str_equal(name, kube_name(sandbox));

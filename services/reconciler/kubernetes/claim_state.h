@@ -6,9 +6,13 @@
 
 #include "services/reconciler/kubernetes/claim_pass.h"
 
+/* Whether it shows a claim made through gRPC. */
+bool claim_state_is_shown(const json_t *claim);
+/* Key of ClaimController.by_uid, malloc'ed. */
+char *claim_state_key(const char *ns, const char *uid);
 /* The claim's uid in the state: its own, or that of the claim made through gRPC that it shows. */
 const char *claim_state_uid(const json_t *claim);
-/* Once for each claim: what the objects say holds, whether or not the data set knows it. */
+/* Once for each claim and address: what the objects say holds, whether or not the data set knows it. */
 void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 /* The SandboxClaim is gone. */
 void claim_state_let_go(ClaimController *cc, const json_t *claim);

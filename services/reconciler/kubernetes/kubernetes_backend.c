@@ -66,6 +66,13 @@ static bool is_member(const json_t *sandbox) {
   return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) || (!kube_controller(sandbox) && kube_annotation(sandbox, ANNOTATION_EPOCH));
 }
 
+/* A Pod that ended or is unwell; an error of ours, which may pass, is not while the Pod has its address. */
+static bool is_unwell(const json_t *sandbox) {
+  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
+  if (str_equal(kube_text(ready, "status"), "True")) return false;
+  return !str_equal(kube_text(ready, "reason"), "ReconcilerError") || json_array_size(kube_get(sandbox, "status.podIPs")) == 0;
+}
+
 static bool view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]) {
   const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
   const char *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
@@ -79,6 +86,7 @@ static bool view(const json_t *sandbox, BackendSandbox *out, char route[80], cha
       .route = route,
       .runtime_class = class_name ? class_name : "",
       .ready = member_is_ready(sandbox) && *route && !kube_is_deleting(sandbox),
+      .unwell = is_unwell(sandbox),
   };
   return true;
 }
@@ -110,10 +118,9 @@ static void tell_gone(KubernetesBackend *b, const json_t *before) {
   else if (!has_moved(b, before)) b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
 }
 
-/* A Pod that ended or is unwell; an error of ours, which may pass, is not. */
-static bool is_unwell(const json_t *sandbox) {
-  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
-  return !str_equal(kube_text(ready, "status"), "True") && !str_equal(kube_text(ready, "reason"), "ReconcilerError");
+static bool has_new_address(const json_t *before, const json_t *after) {
+  char was[80], is[80];
+  return kubernetes_backend_route(before, was, sizeof was) && kubernetes_backend_route(after, is, sizeof is) && strcmp(was, is) != 0;
 }
 
 static void watch_member(KubernetesBackend *b, const json_t *before, const json_t *after) {
@@ -130,6 +137,7 @@ static void watch_member(KubernetesBackend *b, const json_t *before, const json_
       b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted", "its Sandbox object is being deleted");
   } else if (is_ready(after)) {
     if (!is_ready(before) && view(after, &v, route, pool)) b->events.on_ready(b->arg, &v);
+    else if (is_ready(before) && has_new_address(before, after)) kubernetes_backend_spoil(b, after, "Moved", "its Pod was made anew");
   } else if (is_ready(before) && is_unwell(after)) {
     kubernetes_backend_spoil(b, after, "NotReady", "the sandbox was ready and is no longer");
   }
