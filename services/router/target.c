@@ -19,8 +19,7 @@ static int field(const HttpHead *head, const char *name, const char **ret_value)
   return http_head_count(head, name) > 1 ? -1 : 0;
 }
 
-/* Nothing that means "this machine" or "whoever is near": such an address is never that of a sandbox. */
-static bool is_routable(const char *s) {
+bool target_is_routable(const char *s) {
   struct in_addr v4;
   struct in6_addr v6;
   char bare[64];
@@ -72,7 +71,7 @@ const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *r
   if (twice || (port && str_to_int64(port, 1, 65535, &number) != 0))
     return "Invalid port format.";
   twice = field(head, "X-Sandbox-Pod-IP", &address);
-  if (twice || (address && !is_routable(address)))
+  if (twice || (address && !target_is_routable(address)))
     return "Invalid target IP address.";
   /* one that is unclear is no reason to refuse: the default applies */
   if (field(head, "X-Sandbox-Timeout", &timeout) != 0)

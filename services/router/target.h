@@ -18,6 +18,8 @@ typedef struct Target {
   bool names_address;
 } Target;
 
+/* Nothing that means "this machine" or "whoever is near": such an address is never that of a sandbox. */
+bool target_is_routable(const char *address);
 /* max_timeout_ms: the default, and the most X-Sandbox-Timeout can ask for. NULL, or the detail of the 400. */
 const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *ret_target) MUST_CHECK;
 

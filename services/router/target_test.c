@@ -90,6 +90,16 @@ static void test_addresses(void **state) {
     assert_true(accept(HEAD(ID, {"X-Sandbox-Pod-IP", GOOD[i]})).names_address);
 }
 
+/* As of the state, where an address has no other spelling. */
+static void test_addresses_of_pods(void **state) {
+  static const char *const GOOD[] = {"10.128.0.7", "192.168.1.1", "fd00::7"};
+  static const char *const BAD[] = {"127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "", "localhost", "10.0.0.1:80"};
+  for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
+    assert_true(target_is_routable(GOOD[i]));
+  for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
+    assert_false(target_is_routable(BAD[i]));
+}
+
 static void test_timeouts(void **state) {
   static const struct {
     const char *text;
@@ -105,7 +115,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults), cmocka_unit_test(test_values), cmocka_unit_test(test_ids),
       cmocka_unit_test(test_order),    cmocka_unit_test(test_ports),  cmocka_unit_test(test_addresses),
-      cmocka_unit_test(test_timeouts),
+      cmocka_unit_test(test_addresses_of_pods), cmocka_unit_test(test_timeouts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,12 @@ static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting
   make_cold(p, claim);
 }
 
+/* Its deletion waits for somebody's finalizer. */
+static bool lingers(const json_t *sandbox) {
+  int64_t since_ms = kube_parse_time(kube_text(sandbox, "metadata.deletionTimestamp"));
+  return since_ms > 0 && clock_wall_ms() - since_ms > YOUNG_MS;
+}
+
 static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   ClaimPass *p = arg;
   Cluster *c = p->cc->c;
@@ -174,6 +180,7 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
     if (r->record->state == SANDBOX_CLAIMED && member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
     /* it went while it was given */
     state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
+    if (lingers(sandbox)) return make_cold(p, claim);
     p->silent = true;
     p->again_ms = ASK_AGAIN_MS;
     return claim_pass_end(p);

@@ -58,7 +58,9 @@ static void on_events(void *arg, const StateEvents *e, const Error *err) {
   if (err) return feed_end(f, err);
   CLEANUP(str_freep) char *key = str_printf("%s/%s", f->ns, f->pool);
   const char *last = e->n_events ? e->events[e->n_events - 1].stream_id : e->last_id;
-  json_object_set_new(f->m->after, key, json_string(last));
+  /* nothing is left of a pool that vanished long ago, nor is here */
+  if (e->n_events == 0 && strcmp(last, "0-0") == 0) json_object_del(f->m->after, key);
+  else json_object_set_new(f->m->after, key, json_string(last));
   for (size_t i = 0; i < e->n_events; i++)
     if (!e->events[i].deleted && *e->events[i].uid) consider(f, e->events[i].id);
   if (f->all || e->trimmed) return state_list(f->m->c->state, f->ns, f->pool, "", LIST_PAGE, on_listed, f);

@@ -15,8 +15,9 @@
 
 bool claim_state_is_shown(const json_t *claim) {
   const char *uid = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
-  /* not a copy of such an object under another name, which would end the claim when it is deleted; nor another SandboxClaim's uid */
-  return !str_empty(uid) && !strchr(uid, '-') && str_equal(claim_assigned_name(claim), kube_name(claim));
+  /* not a copy of such an object under another name, which would end the claim when it is deleted; nor a SandboxClaim's uid */
+  const char *sandbox = claim_assigned_name(claim);
+  return !str_empty(uid) && !strchr(uid, '-') && (!sandbox || str_equal(sandbox, kube_name(claim)));
 }
 
 const char *claim_state_uid(const json_t *claim) {
@@ -64,7 +65,7 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   char route[80], pool_name[STATE_NAME_MAX + 1];
   const char *id = kubernetes_backend_id(sandbox);
   /* a cold one has no record, whatever its name looks like */
-  if (!state_pool_of(id, pool_name) || !str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm")) return;
+  if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm")) return;
   if (!kubernetes_backend_route(sandbox, route, sizeof route)) {
     if (!kube_get(sandbox, "status.conditions")) return; /* new: its controller has not looked for the Pod yet */
     *route = 0;

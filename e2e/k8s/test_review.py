@@ -1,0 +1,139 @@
+"""What must not follow from objects that people wrote by hand, nor from Pods and pools that went while somebody held a Sandbox."""
+
+import time
+
+import pytest
+from harness.client import Client
+from harness.until import until
+
+from test_two_doors import CLAIM_UID, Door, mirrored, owner_name  # isort: skip
+
+K = "agents.x-k8s.io/"
+EPOCH = "sandplane.dev/epoch"
+
+
+@pytest.fixture(scope="module")
+def client(stack):
+    c = Client("127.0.0.1:7401")
+    yield c
+    c.close()
+
+
+@pytest.fixture
+def door(client, ns):
+    return Door(client, ns)
+
+
+def field(stack, kube, sandbox, name, pool="p"):
+    return stack.redis("hget", f"sp:{{{kube.ns}/{pool}}}:sb:{sandbox}", name).strip()
+
+
+def test_a_copy_of_an_object_is_another_claim(kube, door):
+    """A claim made through gRPC does not end with a copy of the object that shows it."""
+    kube.full_pool(replicas=2)
+    name = door.claim()
+    shown = mirrored(kube, name)
+    kube.apply(kube.claim("copy", annotations=shown["metadata"]["annotations"]))
+    other = kube.until_ready("sandboxclaim", "copy")["status"]["sandbox"]["name"]
+    assert other != name
+    kube.delete("sandboxclaim", "copy")
+    until(lambda: door.get(other) is None, what="the copy's end")
+    assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", name)
+
+
+def test_the_uid_of_another_claim(stack, kube, door):
+    """Whoever writes the uid of another's SandboxClaim into an object does not end it."""
+    kube.full_pool(replicas=2)
+    victim = kube.apply(kube.claim("victim"))
+    name = kube.until_ready("sandboxclaim", "victim")["status"]["sandbox"]["name"]
+    kube.apply(kube.claim("thief", annotations={CLAIM_UID: victim["metadata"]["uid"], K + "sandbox-name": name}))
+    kube.until_ready("sandboxclaim", "thief")
+    kube.delete("sandboxclaim", "thief")
+    stack.restart("reconciler")  # compares state and world
+    stack.wait_ready("reconciler")
+    time.sleep(3)
+    assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", "victim")
+
+
+@pytest.mark.parametrize("through_grpc", [False, True])
+def test_the_address_follows_the_pod(stack, kube, door, through_grpc):
+    """Never the address of a Pod that is gone: another may have it by now."""
+    kube.full_pool()
+    if through_grpc:
+        name = door.claim()
+        mirrored(kube, name)
+    else:
+        kube.apply(kube.claim())
+        name = kube.until_ready("sandboxclaim", "c")["status"]["sandbox"]["name"]
+    (before,) = kube.get("sandbox", name)["status"]["podIPs"]
+    assert field(stack, kube, name, "route") == f"pod:{before}"
+    kube.delete("pod", name)
+
+    def has_new_one():
+        ips = kube.get("sandbox", name)["status"].get("podIPs", [])
+        return ips and ips[0] != before and field(stack, kube, name, "route") == f"pod:{ips[0]}"
+
+    until(has_new_one, what="the new Pod's address")
+    assert door.holds(name)
+
+
+def test_a_pod_that_went_while_nobody_looked(stack, kube, door):
+    """The same when the reconciler was away."""
+    kube.full_pool()
+    kube.apply(kube.claim())
+    name = kube.until_ready("sandboxclaim", "c")["status"]["sandbox"]["name"]
+    (before,) = kube.get("sandbox", name)["status"]["podIPs"]
+    stack.stop("reconciler")
+    kube.delete("pod", name)
+    stack.start("reconciler")
+    stack.wait_ready("reconciler")
+    until(lambda: field(stack, kube, name, "route") not in ("", f"pod:{before}"), what="the new Pod's address")
+    assert door.holds(name)
+
+
+def test_marks_written_by_hand(stack, kube):
+    """Sandboxes with a mark of another data set go; they do not take all others for unproven."""
+    kube.full_pool(replicas=2)
+    ours = {s["metadata"]["name"]: s for s in kube.list("sandbox")}
+    labels = next(iter(ours.values()))["metadata"]["labels"]
+    stack.stop("reconciler")
+    foreign = [kube.sandbox(f"p-aaaa{i}", labels=labels, annotations={EPOCH: "0123456789abcdef0123456789abcdef"}) for i in range(6)]
+    kube.apply(*foreign)
+    stack.start("reconciler")
+    stack.wait_ready("reconciler")
+    for one in foreign:
+        kube.until_gone("sandbox", one["metadata"]["name"])
+    left = {s["metadata"]["name"]: s["metadata"]["uid"] for s in kube.list("sandbox")}
+    assert left == {name: s["metadata"]["uid"] for name, s in ours.items()}
+
+
+def test_a_mark_changed_by_hand(stack, kube, door):
+    """A member whose mark is overwritten is replaced, and not offered meanwhile."""
+    kube.full_pool()
+    (member,) = (s["metadata"]["name"] for s in kube.list("sandbox"))
+    kube.patch("sandbox", member, {"metadata": {"annotations": {EPOCH: "other"}}})
+    stack.restart("reconciler")
+    stack.wait_ready("reconciler")
+    kube.until_gone("sandbox", member)
+    kube.pool_has("p", 1)
+    assert door.claim(max_wait=10) != member
+
+
+def test_pool_gone_and_state_lost(stack, kube, door):
+    """Claims outlive their pool, also when the state is emptied then, and can be ended."""
+    kube.full_pool(replicas=2)
+    of_grpc = door.claim()
+    mirrored(kube, of_grpc)
+    kube.apply(kube.claim())
+    of_object = kube.until_ready("sandboxclaim", "c")["status"]["sandbox"]["name"]
+    kube.delete("sandboxwarmpool", "p")
+    until(lambda: {s["metadata"]["name"] for s in kube.list("sandbox")} == {of_grpc, of_object}, timeout=90, what="only what is held")
+    stack.redis("flushall")
+    until(lambda: door.claimed() == {of_grpc, of_object}, timeout=30, what="put back")
+    door.delete(of_grpc)
+    kube.until_gone("sandboxclaim", of_grpc)
+    kube.until_gone("sandbox", of_grpc)
+    kube.delete("sandboxclaim", "c")
+    kube.until_gone("sandbox", of_object)
+    until(lambda: door.claimed() == set(), what="records gone")
+    until(lambda: f"{kube.ns}/p" not in stack.redis("zrange", "sp:pools", 0, -1), what="the pool gone")
