@@ -1,5 +1,6 @@
 """generate.py CRDS_JSON HELM: writes what is made from something else, and stands in the repository because people install
-from it: the chart's definitions and schema, the table of docs/install.md, the plain manifests. --check compares instead."""
+from it, or judge by it: the chart's definitions and schema, the table of docs/install.md, the plain manifests, and what the chart renders for the values in
+snapshots/ (read their difference in a review). --check compares instead."""
 
 import json
 import pathlib
@@ -11,6 +12,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/sandplane"
+SNAPSHOTS = ROOT / "deploy/helm/snapshots"
 NAMESPACE = "agent-sandbox-system"
 BEGIN, END = "<!-- values: made by deploy/helm/generate.py -->\n", "<!-- end of values -->\n"
 # what the reference project has in its first manifest; the rest is in the second
@@ -69,8 +71,6 @@ def schema():
         if isinstance(value, dict) and not free_form(path, known):
             node.update(properties={}, additionalProperties=False)
             closed[path] = node
-        if path in (("claims", "image"), ("redis", "auth")):
-            pass
         parent["properties"][path[-1]] = node
     return json.dumps(top, indent=2, ensure_ascii=False) + "\n"
 
@@ -102,9 +102,20 @@ HEAD = """# {what}
 """
 
 
+def rendered(helm, *settings):
+    command = [helm, "template", "sandplane", str(CHART), f"--namespace={NAMESPACE}", *settings]
+    return subprocess.run(command, check=True, text=True, capture_output=True).stdout
+
+
+def snapshots(helm):
+    """Without the definitions, which stand as files; and the password is another one each time."""
+    for values in sorted(SNAPSHOTS.glob("*.values.yaml")):
+        text = rendered(helm, "--set=crds.enabled=false", f"--values={values}")
+        yield SNAPSHOTS / values.name.replace(".values", ""), re.sub(r"^  password: \S+$", "  password: RANDOM", text, flags=re.M)
+
+
 def manifests(helm):
-    settings = ["--set=redis.auth.enabled=false", "--skip-tests", f"--namespace={NAMESPACE}", "--kube-version=1.30.0"]
-    text = subprocess.run([helm, "template", "sandplane", str(CHART), *settings], check=True, text=True, capture_output=True).stdout
+    text = rendered(helm, "--set=redis.auth.enabled=false", "--skip-tests", "--kube-version=1.30.0")
     core, extensions = [], []
     for part in re.split(r"^---\n", text, flags=re.M):
         document = yaml.safe_load(part)
@@ -150,6 +161,7 @@ def outputs(crds_json, helm):
     # these are made with the files above, which must be there by now
     for name, text in manifests(helm):
         yield ROOT / "deploy/manifests" / name, text
+    yield from snapshots(helm)
 
 
 def main(arguments):
