@@ -137,3 +137,18 @@ def test_pool_gone_and_state_lost(stack, kube, door):
     kube.until_gone("sandbox", of_object)
     until(lambda: door.claimed() == set(), what="records gone")
     until(lambda: f"{kube.ns}/p" not in stack.redis("zrange", "sp:pools", 0, -1), what="the pool gone")
+
+
+def test_a_pod_named_by_hand(kube, door):
+    """An annotation that names the Pod of a member gives nobody a Pod that another claim has."""
+    kube.apply(kube.template(), kube.pool(replicas=0))
+    kube.apply(kube.claim("thief"))
+    kube.until_condition("sandboxclaim", "thief", status="True")
+    kube.patch("sandboxwarmpool", "p", {"spec": {"replicas": 1}})
+    kube.pool_has("p", 1)
+    name = door.claim()
+    kube.patch("sandbox", "thief", {"metadata": {"annotations": {K + "pod-name": name}}})
+    mirrored(kube, name)
+    time.sleep(2)
+    assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", name)
+    assert owner_name(kube.get("pod", name)) == ("Sandbox", name)

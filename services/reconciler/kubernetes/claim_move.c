@@ -103,10 +103,23 @@ bool claim_move_is_open(Cluster *c, const json_t *sandbox) {
          (kube_is_controlled_by(pod, kube_uid(member)) || kube_is_controlled_by(pod, kube_uid(sandbox)));
 }
 
+/* An annotation alone gives nobody a Pod: the state must not say that another has it. */
+static void on_holder(void *arg, const SandboxRecord *r, const Error *err) {
+  Move *m = arg;
+  ClaimPass *p = m->p;
+  Cluster *c = p->cc->c;
+  if (err && err->kind != ERROR_NOT_FOUND) return end(m, err);
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name), *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
+  if (!err && (r->state != SANDBOX_CLAIMED || !str_equal(r->uid, kube_uid(claim)))) {
+    Error why = {0};
+    error_set(&why, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" names Pod \"%s\", which is not this claim's", p->name, m->member);
+    return end(m, &why);
+  }
+  if (sandbox && kube_is_controlled_by(cluster_get(c, CLUSTER_POD, p->ns, m->member), kube_uid(sandbox))) on_pod_moved(m, NULL, NULL);
+  else move_pod(m);
+}
+
 void claim_move_finish(ClaimPass *p, const json_t *sandbox) {
   const char *member = kube_annotation(sandbox, ANNOTATION_POD_NAME);
-  const json_t *pod = cluster_get(p->cc->c, CLUSTER_POD, p->ns, member);
-  Move *m = move_new(p, member);
-  if (kube_is_controlled_by(pod, kube_uid(sandbox))) on_pod_moved(m, NULL, NULL);
-  else move_pod(m);
+  state_get(p->cc->c->state, p->ns, member, on_holder, move_new(p, member));
 }
