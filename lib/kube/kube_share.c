@@ -46,10 +46,10 @@ static json_t *remember(KubeShare *share, json_t *value, uint64_t hash) {
 /* Shares the parts of a value, then returns its hash; depth 0: the object itself. */
 static uint64_t share_parts(KubeShare *share, json_t *value, int depth);
 
-/* What stands for a part: shared, unless it is one of the object's own. */
-static json_t *shared(KubeShare *share, json_t *part, int depth, uint64_t *ret_hash) {
+/* What stands for a part: shared, unless it is one of the object's own (the whole of a spec is often that of others). */
+static json_t *shared(KubeShare *share, json_t *part, const char *key, int depth, uint64_t *ret_hash) {
   *ret_hash = share_parts(share, part, depth);
-  bool own = depth < 2 && !json_is_string(part);
+  bool own = depth < 2 && !json_is_string(part) && strcmp(key, "spec") != 0;
   bool worth_it = json_is_string(part) || json_is_object(part) || json_is_array(part) || json_is_integer(part);
   return own || !worth_it ? part : remember(share, part, *ret_hash);
 }
@@ -59,7 +59,7 @@ static uint64_t share_object(KubeShare *share, json_t *object, int depth) {
   json_t *part;
   uint64_t hash = 7, of_part;
   json_object_foreach(object, key, part) {
-    json_t *other = shared(share, part, depth + 1, &of_part);
+    json_t *other = shared(share, part, key, depth + 1, &of_part);
     if (other != part) json_object_iter_set(object, json_object_key_to_iter(key), other);
     /* a sum: the order of keys does not matter to equality */
     hash += mix(hash_text(UINT64_C(0xcbf29ce484222325), key, strlen(key)), of_part);
@@ -72,7 +72,7 @@ static uint64_t share_array(KubeShare *share, json_t *array, int depth) {
   json_t *part;
   uint64_t hash = 11, of_part;
   json_array_foreach(array, i, part) {
-    json_t *other = shared(share, part, depth + 1, &of_part);
+    json_t *other = shared(share, part, "", depth + 1, &of_part);
     if (other != part) json_array_set(array, i, other);
     hash = mix(hash, of_part);
   }

@@ -12,8 +12,8 @@ typedef struct KubeShare KubeShare;
 
 KubeShare *kube_share_new(void);
 void kube_share_free(KubeShare *share); /* NULL-safe */
-/* Replaces parts of the object by equal ones seen before. What makes an object this object (the whole of its first level, its
- * metadata, spec and status) stays its own. */
+/* Replaces parts of the object by equal ones seen before. What makes an object this object (its first level, its metadata and its
+ * status) stays its own. */
 void kube_share(KubeShare *share, json_t *object);
 
 #endif
