@@ -231,6 +231,22 @@ def test_a_young_claim_waits_for_a_member(stack, kube):
     assert len(statuses) == 1, statuses
 
 
+def test_a_member_that_runs_and_is_not_ready(kube):
+    """controllers 5.4 "Pick": with none ready, the oldest that has an address is taken, and is Ready when it is."""
+    kube.apply(kube.template(metadata={"annotations": {NODE: "ignore"}}), kube.pool())
+    name = until(lambda: kube.list("pod"), what="the member's Pod")[0]["metadata"]["name"]
+    status = {"phase": "Running", "podIP": "10.9.9.8", "podIPs": [{"ip": "10.9.9.8"}]}
+    kube.patch("pod", name, {"status": status}, "--subresource=status")
+    until(lambda: kube.get("sandbox", name)["status"].get("podIPs"), what="the member's address")
+    kube.apply(kube.claim())
+    claim = kube.until_condition("sandboxclaim", "c", status="False", reason="DependenciesNotReady", message="Pod is Running but not Ready")
+    assert claim["status"]["sandbox"] == {"name": name, "podIPs": ["10.9.9.8"]}
+    ready = [{"type": t, "status": "True", "lastTransitionTime": at(0)} for t in ("PodScheduled", "ContainersReady", "Ready")]
+    kube.patch("pod", name, {"status": {"conditions": ready}}, "--subresource=status")
+    bound(kube)
+    assert kube.get("sandbox", "c") is None
+
+
 def test_an_older_claim_starts_cold(kube):
     """controllers 5.2, 6-7: a claim older than 2 s does not wait for the pool."""
     kube.apply(kube.template(metadata={"annotations": {NODE: "bind"}}), kube.pool())

@@ -13,6 +13,8 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/claim_move.h"
 #include "services/reconciler/kubernetes/claim_pass.h"
+#include "services/reconciler/kubernetes/claim_state.h"
+#include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/objects/claim_adoption.h"
 #include "services/reconciler/kubernetes/objects/cold_sandbox.h"
 #include "services/reconciler/kubernetes/objects/member.h"
@@ -144,9 +146,22 @@ static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
 
 static void ask(ClaimPass *p, const json_t *claim);
 
-/* Members of the pool that are still coming up. */
-static void count_unready(void *arg, const json_t *sandbox) {
-  if (!kube_is_deleting(sandbox) && !member_is_ready(sandbox)) ++*(int *)arg;
+/* Members of the pool that are still coming up, and the oldest of those that run already. Only what the present data set knows of
+ * is proven to be nobody's. */
+typedef struct Unready {
+  const char *epoch;
+  int n;
+  const json_t *running;
+} Unready;
+
+static void see_unready(void *arg, const json_t *sandbox) {
+  Unready *u = arg;
+  if (kube_is_deleting(sandbox) || member_is_ready(sandbox)) return;
+  u->n++;
+  if (!member_is_adoptable(sandbox) || json_array_size(kube_get(sandbox, "status.podIPs")) == 0) return;
+  if (!u->epoch || !str_equal(kube_annotation(sandbox, ANNOTATION_EPOCH), u->epoch)) return;
+  const char *made = kube_text(sandbox, "metadata.creationTimestamp"), *oldest = kube_text(u->running, "metadata.creationTimestamp");
+  if (!oldest || strcmp(made, oldest) < 0) u->running = sandbox;
 }
 
 static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting) {
@@ -165,11 +180,55 @@ static bool lingers(const json_t *sandbox) {
   return since_ms > 0 && clock_wall_ms() - since_ms > YOUNG_MS;
 }
 
+/* It went while it was given. */
+static void give_back(ClaimPass *p, const char *id, const char *uid) {
+  state_release(p->cc->c->state, p->ns, id, uid, "Gone", on_released, NULL);
+  p->silent = true;
+  p->again_ms = ASK_AGAIN_MS;
+  claim_pass_end(p);
+}
+
+static void on_taken(void *arg, const Error *err) {
+  Adoption a = *(Adoption *)arg;
+  free(arg);
+  ClaimPass *p = a.p;
+  CLEANUP(str_freep) char *id = a.sandbox;
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name), *sandbox = cluster_get(p->cc->c, CLUSTER_SANDBOX, p->ns, id);
+  if ((err && err->kind == ERROR_CANCELLED) || !claim) return claim_pass_end(p);
+  if (err) return without_member(p, claim, true);
+  if (member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
+  give_back(p, id, kube_uid(claim));
+}
+
+static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) {
+  Adoption *a = arg;
+  ClaimPass *p = a->p;
+  Cluster *c = p->cc->c;
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name), *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, a->sandbox);
+  bool lives = claim && (!err || err->kind != ERROR_CANCELLED);
+  if (lives && !err && pool->n_waiting == 0 && member_is_adoptable(sandbox) && claim_state_take(p, claim, sandbox, on_taken, a)) return;
+  free(a->sandbox);
+  free(a);
+  if (lives) without_member(p, claim, true);
+  else claim_pass_end(p);
+}
+
+/* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait for one come first. */
+static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  Adoption *a = malloc(sizeof *a);
+  if (!a) abort();
+  *a = (Adoption){p, str_dup(kube_name(sandbox))};
+  state_pool_get(p->cc->c->state, p->ns, kube_text(claim, "spec.warmPoolRef.name"), on_queue_known, a);
+}
+
 static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   ClaimPass *p = arg;
   Cluster *c = p->cc->c;
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
-  if ((err && err->kind == ERROR_CANCELLED) || !claim) return claim_pass_end(p);
+  if (err && err->kind == ERROR_CANCELLED) return claim_pass_end(p);
+  /* who asked is gone, though there may be another of its name */
+  if (!err && r->outcome == CLAIM_GRANTED && (!claim || !str_equal(kube_uid(claim), r->record->uid))) return give_back(p, r->record->id, r->record->uid);
+  if (!claim) return claim_pass_end(p);
   if (err) {
     /* The state is away: a cold Sandbox needs nothing of it. What it may have granted after all is let go when
      * state and world are compared. */
@@ -178,18 +237,16 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   if (r->outcome == CLAIM_GRANTED) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, r->record->id);
     if (r->record->state == SANDBOX_CLAIMED && member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
-    /* it went while it was given */
+    if (!lingers(sandbox)) return give_back(p, r->record->id, kube_uid(claim));
     state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
-    if (lingers(sandbox)) return make_cold(p, claim);
-    p->silent = true;
-    p->again_ms = ASK_AGAIN_MS;
-    return claim_pass_end(p);
+    return make_cold(p, claim);
   }
   if (json_array_size(p->pools) > 0) return ask(p, claim);
   const json_t *pool = pool_of(c, claim);
-  int unready = 0;
-  if (pool) kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), count_unready, &unready);
-  without_member(p, claim, unready > 0 || (pool && r->outcome == CLAIM_NO_POOL));
+  Unready unready = {.epoch = kubernetes_backend_epoch(c->backend)};
+  if (pool) kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), see_unready, &unready);
+  if (unready.running && r->outcome == CLAIM_EMPTY) return take_running(p, claim, unready.running);
+  without_member(p, claim, unready.n > 0 || (pool && r->outcome == CLAIM_NO_POOL));
 }
 
 static void collect_pool(void *arg, const json_t *pool) { json_array_append(arg, (json_t *)pool); }

@@ -58,6 +58,39 @@ static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
   return pairs;
 }
 
+/* route: "" when it has none. pool: the object, NULL: gone. */
+static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const json_t *pool, const char *route, StateDoneFn fn, void *arg) {
+  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
+  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
+  /* the end of a SandboxClaim is its controller's business: it may be retained */
+  int64_t expire_ms = claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
+  size_t n_labels;
+  StatePair *labels = labels_of(claim, &n_labels);
+  state_restore(p->cc->c->state,
+                &(SandboxRecord){.ns = p->ns,
+                                 .id = kubernetes_backend_id(sandbox),
+                                 .uid = claim_state_uid(claim),
+                                 .template_name = template_name ? template_name : "",
+                                 .template_hash = hash ? hash : "",
+                                 .route = route,
+                                 .runtime_class = class_name ? class_name : "",
+                                 .expire_ms = expire_ms > 0 ? expire_ms : 0,
+                                 .labels = labels,
+                                 .n_labels = n_labels},
+                !pool || kube_is_deleting(pool), fn, arg);
+  free(labels);
+}
+
+bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, StateDoneFn fn, void *arg) {
+  char route[80], pool_name[STATE_NAME_MAX + 1];
+  const char *id = kube_name(sandbox);
+  if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !kubernetes_backend_route(sandbox, route, sizeof route)) return false;
+  const json_t *pool = cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name);
+  if (!pool || kube_is_deleting(pool)) return false;
+  tell(p, claim, sandbox, pool, route, fn, arg);
+  return true;
+}
+
 /* Not waited for: the objects keep the Sandbox out of every pool as well. Without an address too: the one that is known
  * may be another's by now. */
 void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
@@ -72,29 +105,10 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   }
   if (str_equal(json_string_value(json_object_get(p->cc->restored, uid)), route)) return;
   json_object_set_new(p->cc->restored, uid, json_string(route));
-  const json_t *pool = cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name);
-  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
-  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
-  /* the end of a SandboxClaim is its controller's business: it may be retained */
-  int64_t expire_ms = claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
-  size_t n_labels;
-  StatePair *labels = labels_of(claim, &n_labels);
   Restoring *r = malloc(sizeof *r);
   if (!r) abort();
   *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid)};
-  state_restore(p->cc->c->state,
-                &(SandboxRecord){.ns = p->ns,
-                                 .id = id,
-                                 .uid = claim_state_uid(claim),
-                                 .template_name = template_name ? template_name : "",
-                                 .template_hash = hash ? hash : "",
-                                 .route = route,
-                                 .runtime_class = class_name ? class_name : "",
-                                 .expire_ms = expire_ms > 0 ? expire_ms : 0,
-                                 .labels = labels,
-                                 .n_labels = n_labels},
-                !pool || kube_is_deleting(pool), on_restored, r);
-  free(labels);
+  tell(p, claim, sandbox, cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name), route, on_restored, r);
 }
 
 static void on_released(void *arg, const Error *err) {

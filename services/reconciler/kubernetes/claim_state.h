@@ -14,6 +14,8 @@ char *claim_state_key(const char *ns, const char *uid);
 const char *claim_state_uid(const json_t *claim);
 /* Once for each claim and address: what the objects say holds, whether or not the data set knows it. */
 void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
+/* Takes a member that is not ready yet for the claim. FAILED_PRECONDITION: another has it; false: it has no address. */
+bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, StateDoneFn fn, void *arg);
 /* The SandboxClaim is gone. */
 void claim_state_let_go(ClaimController *cc, const json_t *claim);
 /* The pass over an object that shows a claim made through gRPC: the state decides over it, claim_mirror writes what there is to
