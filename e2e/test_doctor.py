@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import subprocess
 
 import yaml
@@ -101,3 +102,19 @@ def test_nobody_answers(stack):
     assert code == 1
     assert found[0]["result"] == "problem" and "127.0.0.1:1" in found[0]["found"] and "tools/stack start" in found[0]["next"]
     assert {f["result"] for f in found[1:]} == {"skipped"}
+
+
+def test_the_handbook_names_what_there_is():
+    """Metrics in docs/operations.md are those of the programs, and its alerts are a document that a rules file can hold."""
+    text = (ROOT / "docs/operations.md").read_text()
+    sources = "".join(p.read_text() for p in (ROOT / "services").glob("*/*metrics.c"))
+    there = set(re.findall(r'"((?:sandplane|sandbox_router|agent_sandbox|rest_client)[a-z_]*)"', sources))
+    named = set(re.findall(r"\b((?:sandplane|sandbox_router|agent_sandbox(?:es)?|rest_client)_?[a-z_]*[a-z])\b", text))
+    named = {re.sub(r"_(bucket|count|sum)$", "", n) for n in named if "_" in n or n == "agent_sandboxes"}
+    assert named and named <= there, named - there
+    rules = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["spec"]["groups"][0]["rules"]
+    assert len(rules) > 8 and all(set(r) == {"alert", "expr", "for", "labels", "annotations"} for r in rules)
+    for rule in rules:
+        used = set(re.findall(r"\b((?:sandplane|sandbox_router|agent_sandbox|rest_client)_[a-z_]+)", rule["expr"]))
+        assert used and {re.sub(r"_bucket$", "", u) for u in used} <= there, rule["expr"]
+        assert rule["expr"].count("(") == rule["expr"].count(")")
