@@ -160,6 +160,15 @@ PY
 runtime_ready() { "${CTR[@]}" version; }
 node_ready() { [ "$(kubectl get node node1 -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 
+# Writable to whatever user a Pod runs as: there is nobody else here.
+make_volumes() {
+  local i
+  for i in 1 2 3; do
+    mkdir -p "$D/volumes/$i"
+    chmod 777 "$D/volumes/$i"
+  done
+}
+
 start_node() {
   if [ ! -e "$D/node" ]; then
     link_node_programs
@@ -170,7 +179,8 @@ start_node() {
   make_cgroup
   start_scheduler
   start_containerd
-  kubectl apply -f "$CLUSTER/node.yaml" >/dev/null
+  make_volumes
+  sed "s|@VOLUMES@|$D/volumes|" "$CLUSTER/node.yaml" | kubectl apply -f - >/dev/null
   await 30 containerd "containerd ready" runtime_ready
   [ -e "$D/pause.tar" ] || python3 "$CLUSTER/image.py" "$D/pause.tar" "$PAUSE" '["/bin/pause"]' "bin/pause=$(module_cache pause)/pause"
   load_image "$D/pause.tar" >/dev/null
