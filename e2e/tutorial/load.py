@@ -13,7 +13,7 @@ import urllib.request
 import uuid
 
 import grpc
-from harness.stubs import pb, sandbox_grpc
+from harness.client import pb, sandbox_grpc
 
 RETRIES = json.dumps({
     "methodConfig": [{
