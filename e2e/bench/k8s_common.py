@@ -72,6 +72,10 @@ def prefer(pids, nice):
     for pid in [*pids.values(), os.getpid()] if nice else ():
         for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
             os.setpriority(os.PRIO_PROCESS, int(task.name), nice)
+        # each is a session of its own, and where the kernel shares by session, a priority within one is worth nothing
+        group = pathlib.Path(f"/proc/{pid}/autogroup")
+        if group.exists():
+            group.write_text(str(nice))
 
 
 def cpu_seconds(pid):
