@@ -152,3 +152,47 @@ def test_a_pod_named_by_hand(kube, door):
     time.sleep(2)
     assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", name)
     assert owner_name(kube.get("pod", name)) == ("Sandbox", name)
+
+
+BACK_TO_READY = """
+redis.call('HSET', KEYS[1] .. 'sb:' .. ARGV[1], 'state', '2')
+redis.call('HDEL', KEYS[1] .. 'uids', redis.call('HGET', KEYS[1] .. 'sb:' .. ARGV[1], 'uid'))
+redis.call('HDEL', KEYS[1] .. 'sb:' .. ARGV[1], 'uid', 'labels', 'env', 'claim_ms')
+redis.call('ZREM', KEYS[1] .. 'claimed', ARGV[1])
+redis.call('ZADD', KEYS[1] .. 'ready', 1, ARGV[1])
+"""
+
+
+def held_by_object(kube):
+    kube.apply(kube.claim())
+    return kube.until_ready("sandboxclaim", "c")["status"]["sandbox"]["name"]
+
+
+def as_it_was(stack, kube, sandbox):
+    """The data set as it was before the claim, under the same mark."""
+    stack.redis("eval", BACK_TO_READY, 1, f"sp:{{{kube.ns}/p}}:", sandbox)
+    stack.restart("redis")
+    until(lambda: stack.ready("claims"), what="claims")
+
+
+def test_an_older_data_set(stack, kube, door):
+    """What objects say is held is not offered for long when the state was put back to an earlier time."""
+    kube.full_pool(replicas=2)
+    name = held_by_object(kube)
+    as_it_was(stack, kube, name)
+    until(lambda: name in door.claimed(), what="held again")
+    assert field(stack, kube, name, "uid") == kube.get("sandboxclaim", "c")["metadata"]["uid"]
+    assert door.claim(max_wait=20) != name
+
+
+def test_given_out_again_by_an_older_data_set(stack, kube, door):
+    """Should another have got it before that, neither keeps it."""
+    kube.full_pool()
+    name = held_by_object(kube)
+    stack.stop("reconciler")
+    as_it_was(stack, kube, name)
+    assert door.claim(max_wait=5) == name
+    stack.start("reconciler")
+    stack.wait_ready("reconciler")
+    kube.until_gone("sandbox", name)
+    until(lambda: door.ended(name), what="the end of both")

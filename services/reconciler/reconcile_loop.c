@@ -184,6 +184,8 @@ static void spoil(ReconcileLoop *rl, const char *ns, const char *id, const char 
 /* Ready by the state, and by the world not so any more, or not where it was: what had its address may be another by now. */
 static bool is_spoilt(const Doubt *d, const SandboxRecord *rec) {
   if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) return false;
+  /* the uid of an object of the world (it has hyphens): taken before it was ready, perhaps, and kept in line by the backend */
+  if (strchr(rec->uid, '-')) return false;
   return d->unwell || (*d->route && strcmp(d->route, rec->route) != 0);
 }
 

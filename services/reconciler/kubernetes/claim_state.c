@@ -26,8 +26,34 @@ const char *claim_state_uid(const json_t *claim) {
 
 typedef struct Restoring {
   ClaimController *cc;
-  char *ns, *name, *uid;
+  char *ns, *name, *uid, *id;
 } Restoring;
+
+static void restoring_free(Restoring *r) {
+  free(r->ns);
+  free(r->name);
+  free(r->uid);
+  free(r->id);
+  free(r);
+}
+
+static void on_released(void *arg, const Error *err) {
+  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+}
+
+/* State and objects name different holders, as when an older data set has come back: whoever came second found what the first left in
+ * it, so neither can go on with it. */
+static void on_other_holder(void *arg, const SandboxRecord *record, const Error *err) {
+  Restoring *r = arg;
+  Cluster *c = r->cc->c;
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, r->ns, r->name), *sandbox = cluster_get(c, CLUSTER_SANDBOX, r->ns, r->id);
+  bool is_ours = str_equal(kube_uid(claim), r->uid) && kube_is_controlled_by(sandbox, r->uid);
+  if (!err && is_ours && record->state == SANDBOX_CLAIMED && !str_equal(record->uid, claim_state_uid(claim))) {
+    log_event(LOG_ERROR, "sandbox_held_twice", LOG_STR("namespace", r->ns), LOG_STR("sandbox", r->id), LOG_STR("claim", r->name));
+    state_release(c->state, r->ns, r->id, record->uid, "HeldTwice", on_released, NULL);
+  }
+  restoring_free(r);
+}
 
 static void on_restored(void *arg, const Error *err) {
   Restoring *r = arg;
@@ -38,10 +64,8 @@ static void on_restored(void *arg, const Error *err) {
     json_object_del(r->cc->restored, r->uid);
     kube_queue_add_after(r->cc->queue, r->ns, r->name, RESTORE_AGAIN_MS);
   }
-  free(r->ns);
-  free(r->name);
-  free(r->uid);
-  free(r);
+  if (is_held) state_get(r->cc->c->state, r->ns, r->id, on_other_holder, r);
+  else restoring_free(r);
 }
 
 /* Labels of the claim as the state has them; the caller frees the array. */
@@ -107,12 +131,8 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   json_object_set_new(p->cc->restored, uid, json_string(route));
   Restoring *r = malloc(sizeof *r);
   if (!r) abort();
-  *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid)};
+  *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid), str_dup(id)};
   tell(p, claim, sandbox, cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name), route, on_restored, r);
-}
-
-static void on_released(void *arg, const Error *err) {
-  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
 }
 
 void claim_state_let_go(ClaimController *cc, const json_t *claim) {
