@@ -67,7 +67,7 @@ def test_the_address_follows_the_pod(stack, kube, door, through_grpc):
         name = kube.until_ready("sandboxclaim", "c")["status"]["sandbox"]["name"]
     (before,) = kube.get("sandbox", name)["status"]["podIPs"]
     assert field(stack, kube, name, "route") == f"pod:{before}"
-    kube.delete("pod", name)
+    kube.delete("pod", name, wait=False)  # kubectl may take the next one for it
 
     def has_new_one():
         ips = kube.get("sandbox", name)["status"].get("podIPs", [])

@@ -1,6 +1,7 @@
 /* See claim_state.h. */
 #include "services/reconciler/kubernetes/claim_state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,7 +139,11 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
 void claim_state_let_go(ClaimController *cc, const json_t *claim) {
   const char *name = kube_text(claim, "status.sandbox.name"), *ns = kube_namespace(claim);
   const char *assigned = claim_assigned_name(claim);
-  const json_t *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
+  ClaimPass p = {.cc = cc};
+  snprintf(p.ns, sizeof p.ns, "%s", ns);
+  /* also one it got a moment ago, of which its status does not say */
+  const json_t *sandbox = claim_bind_sandbox(&p, claim);
+  if (!sandbox) sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
   const char *id = sandbox ? kubernetes_backend_id(sandbox) : name ? name : assigned;
   if (id) state_release(cc->c->state, ns, id, claim_state_uid(claim), "ClaimDeleted", on_released, NULL);
 }
