@@ -10,7 +10,7 @@ from harness.until import until
 
 NAMESPACE = "agent-sandbox-system"
 RUNTIME_IMAGE = "registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0"  # what the tutorial's template names
-IMAGES = ["claims", "pools", "router", "reconciler", "redis/redis", "python-runtime"]
+IMAGES = ["claims", "pools", "router", "reconciler", "redis", "python-runtime"]
 DEPLOYMENTS = ["agent-sandbox-controller", "sandplane-claims", "sandplane-pools", "sandplane-router"]
 VALUES = ["--set", "image.registry=localhost", "--set", "image.tag=dev"]
 
