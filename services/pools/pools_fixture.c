@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/sandplane/internal/v1/reconciler.pb-c.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
 
@@ -54,8 +55,15 @@ static void create_sandboxes(RpcCall *call, void *service, const uint8_t *data, 
     rpc_request_fail(request, &err);
     return;
   }
+  w->turn_gap_ms = clock_mono_ms() - w->refused_ms;
+  if (w->mode == MODE_TURNS && w->n_turns++ % 2 == 0) {
+    w->refused_ms = clock_mono_ms();
+    error_set(&err, ERROR_UNAVAILABLE, "another replica leads");
+    rpc_request_fail(request, &err);
+    return;
+  }
   for (size_t i = 0; i < in->n_sandboxes; i++) {
-    if (w->mode == MODE_MAKE)
+    if (w->mode == MODE_MAKE || w->mode == MODE_TURNS)
       state_ready(w->f->state, in->namespace_, in->sandboxes[i], "unix:/run/x", "gvisor", on_ready, NULL);
     else if (w->mode == MODE_FAIL)
       state_failed(w->f->state, in->namespace_, in->sandboxes[i], "ImageNotFound", "no such image", NULL,

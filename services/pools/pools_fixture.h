@@ -25,6 +25,7 @@ typedef enum Mode {
   MODE_FORGET, /* accepts, does nothing */
   MODE_REFUSE, /* FAILED_PRECONDITION */
   MODE_FAIL,   /* accepts; each start fails with ImageNotFound */
+  MODE_TURNS,  /* as two replicas of which one leads: refuses every other order, makes those of the others */
 } Mode;
 
 typedef struct World {
@@ -32,6 +33,8 @@ typedef struct World {
   ServiceProcess replicas[2];
   RpcServer *reconciler;
   Mode mode;
+  int n_turns;  /* of MODE_TURNS */
+  int64_t refused_ms, turn_gap_ms; /* from the last refusal to the order after it */
   int n_orders; /* sandboxes asked for, repeated ones too */
   char last_hash[16];
 } World;

@@ -181,6 +181,20 @@ static void refusals_are_told(void **state) {
   until_ready(w, "no", 1);
 }
 
+/* The standby is met and passed over: nobody is told that the reconciler is unavailable, and nobody waits. */
+static void the_replica_that_leads_is_found(void **state) {
+  World *w = *state;
+  apply_template(w, "turns h1");
+  w->mode = MODE_TURNS;
+  w->n_turns = 0;
+  apply_pool(w, "turns", "turns", 2, 0);
+  until_ready(w, "turns", 2);
+  assert_int_equal(w->n_turns, 2);
+  /* sooner than an order is repeated */
+  assert_in_range(w->turn_gap_ms, 0, 900);
+  w->mode = MODE_MAKE;
+}
+
 static bool two_ordered(void *arg) {
   return ((World *)arg)->n_orders >= 2;
 }
@@ -250,6 +264,7 @@ int main(void) {
       cmocka_unit_test(deleting_spares_claims),
       cmocka_unit_test(failed_starts_are_told_and_slowed),
       cmocka_unit_test(refusals_are_told),
+      cmocka_unit_test(the_replica_that_leads_is_found),
       cmocka_unit_test(forgotten_orders_are_repeated),
       cmocka_unit_test(redis_dies_and_comes_back),
       cmocka_unit_test(another_replica_takes_over),

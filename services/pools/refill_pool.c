@@ -17,6 +17,9 @@ enum {
   /* 28^5 suffixes make a collision rare; three in a row mean something else is wrong. */
   MAX_NAMINGS = 3,
   RETRY_ORDER_MS = 1000,
+  /* One replica of the reconciler leads and the others refuse; the channel takes them in turn, and other pools'
+   * orders take turns in between. So asking at once again finds the leader. */
+  MAX_ASKED = 4,
 };
 
 struct RefillPool {
@@ -38,6 +41,7 @@ struct RefillPool {
   const char **ids;
   size_t n_ids;
   int namings;
+  int asked; /* how often the order was sent */
   int64_t again_ms;
 };
 
@@ -159,8 +163,17 @@ static void send_order(RefillPool *p, void (*fn)(void *arg, const Error *err)) {
   reconciler_create_sandboxes(p->pools->reconciler, &o, fn, p);
 }
 
+static bool ask_the_next(RefillPool *p, const Error *err, void (*fn)(void *arg, const Error *err)) {
+  if (!err || err->kind != ERROR_UNAVAILABLE || ++p->asked >= MAX_ASKED)
+    return false;
+  send_order(p, fn);
+  return true;
+}
+
 static void on_ordered(void *arg, const Error *err) {
   RefillPool *p = arg;
+  if (ask_the_next(p, err, on_ordered))
+    return;
   order_answered(p, err);
   retire(p);
 }
@@ -179,6 +192,7 @@ static void on_registered(void *arg, const Error *err) {
   metrics_add(metrics_of(p), POOLS_METRIC_ORDERED, (double)p->n_ids, NULL, NULL, NULL);
   log_event(LOG_INFO, "sandboxes_ordered", LOG_STR("pool", p->key), LOG_INT("count", (int64_t)p->n_ids),
             LOG_STR("template_hash", p->template_hash));
+  p->asked = 0;
   send_order(p, on_ordered);
 }
 
@@ -239,6 +253,8 @@ static void retire(RefillPool *p) {
 
 static void on_resent(void *arg, const Error *err) {
   RefillPool *p = arg;
+  if (ask_the_next(p, err, on_resent))
+    return;
   order_answered(p, err);
   done(p);
 }
@@ -253,6 +269,7 @@ static void on_creating(void *arg, const char *const *ids, size_t n_ids, const E
   p->n_ids = n_ids;
   for (size_t i = 0; i < n_ids; i++)
     p->ids[i] = arena_strdup(p->arena, ids[i]);
+  p->asked = 0;
   send_order(p, on_resent);
 }
 
