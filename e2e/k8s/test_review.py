@@ -196,3 +196,21 @@ def test_given_out_again_by_an_older_data_set(stack, kube, door):
     stack.wait_ready("reconciler")
     kube.until_gone("sandbox", name)
     until(lambda: door.ended(name), what="the end of both")
+
+
+def test_deleted_while_nobody_looked(stack, kube):
+    """Pools and templates that went meanwhile go from the state, also when the state cannot be reached at first."""
+    kube.full_pool()
+    kube.apply(kube.template("t2"))
+    until(lambda: f"{kube.ns}/t2" in stack.redis("zrange", "sp:templates", 0, -1), what="told")
+    stack.stop("reconciler")
+    for kind, name in (("sandboxwarmpool", "p"), ("sandboxtemplate", "t"), ("sandboxtemplate", "t2")):
+        kube.delete(kind, name)
+    stack.kill("redis")
+    stack.start("reconciler")
+    time.sleep(6)  # longer than what is told is held for
+    stack.start("redis")
+    stack.wait_ready("reconciler")
+    until(lambda: kube.ns not in stack.redis("zrange", "sp:templates", 0, -1), what="templates gone")
+    until(lambda: f"{kube.ns}/p" not in stack.redis("zrange", "sp:pools", 0, -1), timeout=60, what="the pool gone")
+    assert kube.list("sandbox") == []

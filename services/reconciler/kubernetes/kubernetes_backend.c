@@ -288,15 +288,14 @@ static bool exists(Backend *base, const char *ns, const char *id, const char *ui
   return sandbox && (!*uid || claim_controller_holds(b->c.claims, sandbox, uid));
 }
 
+/* Each time: what was to be told while the store was away may be lost, and the same data set may have come back as it was a while ago. */
 static void connected(Backend *base, const char *epoch, bool same) {
   KubernetesBackend *b = of(base);
   snprintf(b->epoch, sizeof b->epoch, "%s", epoch);
   pool_controller_mend(b->c.pools);
-  /* also of the same data set: it may have come back as it was a while ago */
-  claim_controller_tell_again(b->c.claims);
-  if (same) return;
   template_controller_tell_again(b->c.templates);
   pool_controller_tell_again(b->c.pools);
+  claim_controller_tell_again(b->c.claims);
   address_book_tell_again(b->addresses);
 }
 

@@ -168,9 +168,21 @@ void template_controller_on_policy(TemplateController *t, const json_t *before, 
     kube_queue_add(t->queue, kube_namespace(policy), kube_text(kube_controller(policy), "name"));
 }
 
+/* Those that were deleted while nobody looked: claims may name a template, and must not get one that is no more. */
+static void on_names(void *arg, const StateNames *names, const Error *err) {
+  TemplateController *t = arg;
+  for (size_t i = 0; !err && t->c->synced && i < names->n_names; i++) {
+    const char *slash = strchr(names->names[i], '/');
+    CLEANUP(str_freep) char *ns = slash ? str_ndup(names->names[i], (size_t)(slash - names->names[i])) : NULL;
+    if (ns && !cluster_get(t->c, CLUSTER_TEMPLATE, ns, slash + 1)) kube_queue_add(t->queue, ns, slash + 1);
+  }
+}
+
 void template_controller_tell_again(TemplateController *t) {
   json_object_clear(t->told);
-  if (t->c->synced) kube_informer_each(t->c->informers[CLUSTER_TEMPLATE], add, t);
+  if (!t->c->synced) return;
+  kube_informer_each(t->c->informers[CLUSTER_TEMPLATE], add, t);
+  state_template_names(t->c->state, "", "", 0, on_names, t);
 }
 
 void template_controller_lead(TemplateController *t, bool leads) {
