@@ -311,6 +311,7 @@ def test_commands_of_helm_test_are_those_of_sandctl(programs, helm):
         # what is needed
         ("redis.enabled=false", "redis.external.address"),
         ("router.authz.mode=scoped-token", "router.authz.scopedTokenSecret"),
+        ("router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a,router.authz.bearerTokenSecret=b", "router.authz.bearerTokenSecret"),
         ("router.aliasNamespaces={agent-sandbox-system}", "router.aliasNamespaces"),
     ],
 )
