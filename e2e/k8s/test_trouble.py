@@ -439,7 +439,6 @@ def pools_at(stack, reconciler):
     stack.start("pools", f"--reconciler=127.0.0.1:{7503 if reconciler.endswith('-2') else 7403}")
 
 
-@pytest.mark.xfail(reason="a thawed leader may still write before it looks at the clock", strict=False)
 def test_stopped_leader(rig, world, kube):
     """One is frozen, another takes over; thawed, the first knows that it leads no more before it writes anything."""
     kube.full_pool(replicas=3)
@@ -478,7 +477,6 @@ def test_stopped_leader(rig, world, kube):
 # ---- and then ----
 
 
-@pytest.mark.xfail(reason="on a busy machine Pods are still asked for, in vain, long after", strict=False)
 def test_quiet(rig, world, kube):
     """Nothing to do, nothing done."""
     kube.full_pool(replicas=3)

@@ -38,7 +38,7 @@ struct KubeCall {
   char *path, *body;
   size_t body_len, body_sent;
   Buf in;
-  bool is_fresh, is_stream, is_patient, is_urgent, dispatching, cancelled;
+  bool is_fresh, is_stream, is_patient, is_urgent, is_fenced, dispatching, cancelled;
   int64_t begun_us, timeout_ms;
   KubeDoneFn fn;
   const KubeStreamEvents *events;
@@ -54,9 +54,9 @@ struct KubeClient {
   const KubeConfig *config;
   KubeOptions options;
   CURLM *multi;
-  LoopTimer *timer, *start_timer, *patient_timer;
+  LoopTimer *timer, *start_timer, *patient_timer, *refuse_timer;
   Lane lanes[2]; /* of what is waited for, and of what is patient */
-  KubeCall *running, *fresh;
+  KubeCall *running, *fresh, *refused;
   int n_running, n_patient; /* without streams; the patient ones among them */
   int64_t others_ms;        /* when one that is not patient last began or ended */
   double tokens;
@@ -389,6 +389,28 @@ static bool may_begin_patient(KubeClient *k) {
   return left_ms <= 0;
 }
 
+/* Not from inside kube_request: who asks does not expect an answer there. */
+static void on_refuse(void *arg) {
+  KubeClient *k = arg;
+  const Error err = {.kind = ERROR_UNAVAILABLE, .message = "not sent: this replica leads no longer"};
+  while (k->refused) {
+    KubeCall *c = k->refused;
+    KubeDoneFn fn = c->fn;
+    void *fn_arg = c->arg;
+    call_free(c);
+    fn(fn_arg, NULL, &err);
+  }
+}
+
+static void start_or_refuse(KubeClient *k, KubeCall *c) {
+  if (!c->is_fenced || !k->options.may_write || k->options.may_write(k->options.arg)) return start(k, c);
+  c->at = &k->refused;
+  c->next = k->refused;
+  if (c->next) c->next->at = &c->next;
+  k->refused = c;
+  loop_timer_start(k->refuse_timer, 0);
+}
+
 static void start_waiting(KubeClient *k) {
   for (size_t i = 0; i < ARRAY_LEN(k->lanes); i++) {
     Lane *lane = &k->lanes[i];
@@ -397,7 +419,7 @@ static void start_waiting(KubeClient *k) {
       lane->first = c->next;
       if (lane->first) lane->first->at = &lane->first;
       else lane->end = &lane->first;
-      start(k, c);
+      start_or_refuse(k, c);
     }
   }
 }
@@ -431,6 +453,7 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
   }
   c->is_patient = r->patient;
   c->is_urgent = r->urgent;
+  c->is_fenced = r->fenced;
   if (r->urgent) return start(k, c);
   Lane *lane = &k->lanes[r->patient];
   c->at = lane->end;
@@ -519,6 +542,7 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   k->timer = loop_timer_new(loop, on_timer, k);
   k->start_timer = loop_timer_new(loop, on_start_timer, k);
   k->patient_timer = loop_timer_new(loop, on_start_timer, k);
+  k->refuse_timer = loop_timer_new(loop, on_refuse, k);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);
   curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
@@ -545,11 +569,12 @@ void kube_client_free(KubeClient *k) {
   k->options.max_in_flight = 0; /* nothing starts any more */
   k->fresh = NULL;
   KubeCall *c;
-  while ((c = k->lanes[0].first ? k->lanes[0].first : k->lanes[1].first ? k->lanes[1].first : k->running)) cancel(c);
+  while ((c = k->lanes[0].first ? k->lanes[0].first : k->lanes[1].first ? k->lanes[1].first : k->refused ? k->refused : k->running)) cancel(c);
   curl_multi_cleanup(k->multi);
   loop_timer_free(k->timer);
   loop_timer_free(k->start_timer);
   loop_timer_free(k->patient_timer);
+  loop_timer_free(k->refuse_timer);
   if (k->authorization) explicit_bzero(k->authorization, strlen(k->authorization));
   free(k->authorization);
   free(k->server);

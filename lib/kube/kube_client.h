@@ -24,6 +24,9 @@ typedef struct KubeOptions {
   int64_t timeout_ms; /* of a request; 0: KUBE_TIMEOUT_MS */
   /* Seen by whoever counts: method, status (0: none came), time it took. May be NULL. */
   void (*on_done)(void *arg, const char *method, const char *path, long status, int64_t took_us);
+  /* Asked at the last moment before a fenced request goes out, however long it has waited: false ends it with UNAVAILABLE, unsent. A process
+   * that was stopped for a while must not go on writing as if it had not. NULL: yes. */
+  bool (*may_write)(void *arg);
   void *arg;
 } KubeOptions;
 
@@ -53,6 +56,7 @@ typedef struct KubeRequest {
   const char *content_type;
   int64_t timeout_ms; /* 0: the client's */
   bool urgent;        /* does not wait for its turn, whatever the limits are: a lease that is late is lost */
+  bool fenced;        /* only while options.may_write says so */
   /* Nobody waits for it: while there are others, and a moment longer, only KUBE_PATIENT_BESIDE such are in flight. */
   bool patient;
 } KubeRequest;

@@ -12,6 +12,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/kube/kube_status.h"
 #include "lib/kube/testing/stub_server_fixture.h"
 
 typedef struct Answer {
@@ -492,6 +493,48 @@ static void test_how_far_the_clocks_are_apart(void **s) {
   end(&f);
 }
 
+static bool not_any_more(void *arg) { return false; }
+
+/* Also one that has waited: it is asked when it would go out, not when it was handed in. */
+static void test_what_is_fenced_is_not_sent_without_leave(void **s) {
+  Fixture f;
+  Answer a = {0}, b = {0}, open;
+  begin(&f, (KubeOptions){.may_write = not_any_more, .max_in_flight = 1});
+  a.server = b.server = f.server;
+  ask(&f, &open, "POST", "/open", NULL);
+  StubRequest *first = stub_expect(f.server, "POST", "/open");
+  kube_request(f.client, &(KubeRequest){.method = "POST", .path = "/fenced", .fenced = true}, on_answer, &a);
+  kube_request(f.client, &(KubeRequest){.method = "PATCH", .path = "/fenced", .fenced = true}, on_answer, &b);
+  assert_int_equal(a.n, 0);
+  stub_answer(first, 200, NULL, "{}");
+  settle(&f, &open);
+  json_decref(open.object);
+  settle(&f, &a);
+  settle(&f, &b);
+  assert_int_equal(a.err.kind, ERROR_UNAVAILABLE);
+  assert_int_equal(b.err.kind, ERROR_UNAVAILABLE);
+  assert_int_equal(f.n_counted, 1); /* the open one alone went out */
+  a = b = (Answer){.server = f.server};
+  kube_request(f.client, &(KubeRequest){.method = "POST", .path = "/fenced", .fenced = true}, on_answer, &a);
+  kube_client_free(f.client); /* refused and not told yet */
+  f.client = NULL;
+  assert_int_equal(a.n, 1);
+  assert_int_equal(a.err.kind, ERROR_CANCELLED);
+  end(&f);
+}
+
+static void test_a_namespace_that_goes(void **s) {
+  Error err = {0};
+  KUBE_OWNED json_t *body = json_loads("{\"kind\":\"Status\",\"code\":403,\"message\":\"m\",\"details\":{\"causes\":[{\"reason\":\"NamespaceTerminating\"}]}}", 0, NULL);
+  kube_status_error(&err, 403, body, "x");
+  assert_int_equal(err.kind, ERROR_PERMISSION_DENIED);
+  assert_true(err.retry_after_ms >= 1000);
+  err = (Error){0};
+  json_object_del(json_object_get(body, "details"), "causes");
+  kube_status_error(&err, 403, body, "x");
+  assert_int_equal(err.retry_after_ms, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_requests_as_they_arrive),
@@ -506,6 +549,8 @@ int main(void) {
       cmocka_unit_test(test_what_is_patient_lets_others_go_first),
       cmocka_unit_test(test_the_patient_are_cancelled),
       cmocka_unit_test(test_what_is_urgent_does_not_wait),
+      cmocka_unit_test(test_what_is_fenced_is_not_sent_without_leave),
+      cmocka_unit_test(test_a_namespace_that_goes),
       cmocka_unit_test(test_a_time_limit_of_its_own),
       cmocka_unit_test(test_so_many_a_second),
       cmocka_unit_test(test_the_end_of_a_client_is_told_once_to_each_call),

@@ -18,7 +18,7 @@ struct KubeLease {
   void *arg;
   LoopTimer *turn, *over;
   json_t *seen; /* spec as last read */
-  int64_t seen_ms, asked_ms;
+  int64_t seen_ms, asked_ms, until_ms;
   bool leads, released, busy, freed;
   void (*done)(void *arg);
   void *done_arg;
@@ -42,6 +42,8 @@ static void set(KubeLease *l, bool leads) {
 }
 
 static void on_over(void *arg) { set(arg, false); }
+
+bool kube_lease_is_held(const KubeLease *l) { return l->leads && clock_mono_ms() < l->until_ms; }
 
 static void lease_destroy(KubeLease *l) {
   char *texts[] = {l->path, l->list_path, l->name, l->ns, l->identity};
@@ -68,6 +70,7 @@ static void on_written(void *arg, json_t *lease, const Error *err) {
   if (err) return;
   int64_t left_ms = l->asked_ms + KUBE_LEASE_RENEW_MS - clock_mono_ms();
   if (left_ms <= 0) return;
+  l->until_ms = clock_mono_ms() + left_ms;
   loop_timer_start(l->over, left_ms);
   set(l, true);
 }

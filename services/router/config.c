@@ -34,6 +34,9 @@ static const ConfigItem ITEMS[] = {
     {"upstream-max-retries", "SANDPLANE_UPSTREAM_MAX_RETRIES", CONFIG_INT,
      offsetof(RouterConfig, upstream_max_retries), "3", 0, 20, false,
      "further attempts to reach a port in a sandbox"},
+    {"allow-loopback-pod-ip", "SANDPLANE_ALLOW_LOOPBACK_POD_IP", CONFIG_BOOL,
+     offsetof(RouterConfig, allow_loopback_pod_ip), "false", 0, 0, false,
+     "reach Pods whose address is this machine's own, for tests"},
     {"access-log", "SANDPLANE_ACCESS_LOG", CONFIG_BOOL, offsetof(RouterConfig, access_log), "true", 0, 0,
      false, "log every HTTP request"},
 };

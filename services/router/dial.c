@@ -56,7 +56,8 @@ static void on_writable(int events, void *arg) {
   tell(d, getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0 && why == 0);
 }
 
-Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, void (*fn)(void *arg, int fd), void *arg) {
+Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, bool allow_local, void (*fn)(void *arg, int fd),
+               void *arg) {
   Dial *d = calloc(1, sizeof *d);
   if (!d)
     abort();
@@ -64,7 +65,8 @@ Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, void (*fn)(void
   CLEANUP(str_freep) char *route = str_printf(strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", ip, (unsigned)port);
   Error err;
   /* the address comes from an object's status, which others than Kubernetes may be allowed to write */
-  *d = (Dial){.fd = target_is_routable(ip) ? wire_connect(route, &err) : -1, .fn = fn, .arg = arg};
+  *d = (Dial){.fn = fn, .arg = arg};
+  d->fd = allow_local || target_is_routable(ip) ? wire_connect(route, &err) : -1;
   d->refused = loop_timer_new(loop, on_refused, d);
   if (d->fd >= 0)
     d->watch = loop_fd_new(loop, d->fd, LOOP_WRITE, on_writable, d);

@@ -242,7 +242,8 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
     if (!e->activity)
       e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
     e->stage = STAGE_OPENING;
-    e->dial = dial_new(e->router->loop, record->route, e->target.port, on_dialled, e);
+    e->dial = dial_new(e->router->loop, record->route, e->target.port, e->router->config->allow_loopback_pod_ip,
+                       on_dialled, e);
     leave(e);
     return;
   }

@@ -57,6 +57,8 @@ class HttpTest(StackTest):
 class Pods(HttpTest):
     """A Pod's ports are reached as they are, without a runtime before them."""
 
+    flags = ["--allow-loopback-pod-ip=true"]
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -81,6 +83,12 @@ class Pods(HttpTest):
         self.assertEqual(self.get("/echo", box="hand-made")[0], 200)
         self.stack.seed("address", "default", "hand-made")
         self.assertEqual(self.get("/echo", box="hand-made")[0], 502)
+
+
+class PodsElsewhere(HttpTest):
+    def test_no_pod_is_at_an_address_of_this_machine(self):
+        box = self.stack.sandbox("pod:127.0.0.1")
+        self.assert_detail(self.get("/echo", box=box), 502, f"Could not connect to the backend sandbox: {box}")
 
 
 class Forwarding(HttpTest):

@@ -20,6 +20,7 @@ typedef struct RouterConfig {
   int64_t max_connections;
   int64_t upstream_max_retries;
   bool access_log;
+  bool allow_loopback_pod_ip;
 } RouterConfig;
 
 extern const ConfigTable ROUTER_CONFIG;

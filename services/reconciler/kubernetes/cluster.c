@@ -93,6 +93,12 @@ static void on_request_done(void *arg, const char *method, const char *path, lon
   metrics_add(c->metrics, RECONCILER_METRIC_KUBE_REQUESTS, 1, method, code, NULL);
 }
 
+/* A replica that was stopped and goes on has lost the Lease before any timer of its has run. */
+static bool may_write(void *arg) {
+  Cluster *c = arg;
+  return !c->config->leader_elect || (c->lease && kube_lease_is_held(c->lease));
+}
+
 int cluster_connect(Cluster *c, Error *err) {
   if (kube_config_load(c->config->kubeconfig, c->config->kube_context, &c->kube_config, err) != 0) return -1;
   const KubeOptions options = {
@@ -100,6 +106,7 @@ int cluster_connect(Cluster *c, Error *err) {
       .qps = c->config->kube_api_qps > 0 ? (double)c->config->kube_api_qps : 0,
       .burst = (int)c->config->kube_api_burst,
       .on_done = on_request_done,
+      .may_write = may_write,
       .arg = c,
   };
   c->client = kube_client_new(c->loop, c->kube_config, &options, err);
@@ -150,6 +157,7 @@ void cluster_disconnect(Cluster *c) {
     kube_informer_stop(c->informers[r]);
   }
   kube_lease_free(c->lease);
+  c->lease = NULL;
   kube_client_free(c->client);
   c->client = NULL;
 }
@@ -197,7 +205,7 @@ static void send(Cluster *c, ClusterResource r, const char *method, const char *
   Write *w = malloc(sizeof *w);
   if (!w) abort();
   *w = (Write){c, r, fn, arg};
-  kube_request(c->client, &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient}, strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
+  kube_request(c->client, &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true}, strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
 }
 
 void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager, KubeDoneFn fn, void *arg) {

@@ -29,5 +29,5 @@ void event_record(Cluster *c, const EventNote *n) {
       event_name, "namespace", ns, "eventTime", at, "reportingController", n->controller, "reportingInstance", n->controller, "action", n->action, "reason",
       n->reason, "type", n->warning ? "Warning" : "Normal", "note", text, "regarding", "apiVersion", n->api_version, "kind", n->kind, "namespace", ns, "name",
       name, "uid", kube_uid(n->about), "resourceVersion", kube_text(n->about, "metadata.resourceVersion"));
-  kube_request(c->client, &(KubeRequest){.method = "POST", .path = path, .body = event, .patient = true}, on_told, NULL);
+  kube_request(c->client, &(KubeRequest){.method = "POST", .path = path, .body = event, .patient = true, .fenced = true}, on_told, NULL);
 }
