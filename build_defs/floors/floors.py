@@ -138,6 +138,8 @@ PROGRAM = {
     "build_defs/": ["build_defs/"],
     "cli/": ["cli/"] + ["lib/%s/" % lib for lib in ["base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],
     "deploy/": [],
+    # measures the scripts of the shared state without a service
+    "e2e/bench/state_": ["e2e/bench/"] + ["lib/%s/" % lib for lib in ["base", "loop", "redis", "state"]],
     "e2e/": ["e2e/"] + ["lib/%s/" % lib for lib in ["base", "loop", "rpc"]],
     # static and small: of lib/rpc only what needs no gRPC
     "runtime/": ["runtime/", "lib/rpc/rpc_pb_check.h"] + ["lib/%s/" % lib for lib in ["base", "http", "loop", "wire"]],

@@ -19,10 +19,17 @@ typedef struct LoadConfig {
   const char *parent;
   const char *pool;
   const char *command;
+  /* create, delete */
+  const char *second_target; /* empty: none */
+  int64_t pools;             /* more than 1: pool is what comes before -0, -1... */
+  const char *names;         /* file */
 } LoadConfig;
 
-/* Both print one line of JSON and return the exit code: 1 when any call failed. */
+/* All print one line of JSON and return the exit code: 1 when any call failed. */
 int load_unary(LoadClient *client, const LoadConfig *config);
 int load_sandbox(LoadClient *client, const LoadConfig *config);
+/* CreateSandbox of count sandboxes, their names into a file; DeleteSandbox of what is in it. */
+int load_create(LoadClient *client, const LoadConfig *config);
+int load_delete(LoadClient *client, const LoadConfig *config);
 
 #endif

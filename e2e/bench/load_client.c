@@ -10,10 +10,11 @@
 
 #include "lib/base/clock.h"
 
-enum { CALL_TIMEOUT_S = 60 };
+enum { CALL_TIMEOUT_S = 60, MAX_TARGETS = 8 };
 
 struct LoadClient {
-  grpc_channel *channel;
+  grpc_channel *channels[MAX_TARGETS];
+  size_t n_channels, turn;
   grpc_completion_queue *cq;
   size_t outstanding;
 };
@@ -35,15 +36,22 @@ LoadClient *load_client_new(const char *target) {
   LoadClient *client = calloc(1, sizeof *client);
   if (!client)
     abort();
-  grpc_channel_credentials *creds = grpc_insecure_credentials_create();
-  client->channel = grpc_channel_create(target, creds, NULL);
-  grpc_channel_credentials_release(creds);
   client->cq = grpc_completion_queue_create_for_next(NULL);
+  load_client_add(client, target);
   return client;
 }
 
+void load_client_add(LoadClient *client, const char *target) {
+  if (client->n_channels == MAX_TARGETS)
+    abort();
+  grpc_channel_credentials *creds = grpc_insecure_credentials_create();
+  client->channels[client->n_channels++] = grpc_channel_create(target, creds, NULL);
+  grpc_channel_credentials_release(creds);
+}
+
 void load_client_free(LoadClient *client) {
-  grpc_channel_destroy(client->channel);
+  for (size_t i = 0; i < client->n_channels; i++)
+    grpc_channel_destroy(client->channels[i]);
   grpc_completion_queue_shutdown(client->cq);
   while (grpc_completion_queue_next(client->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
          GRPC_QUEUE_SHUTDOWN) {
@@ -64,8 +72,9 @@ void load_client_call(LoadClient *client, const char *path, const uint8_t *data,
   gpr_timespec deadline =
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(CALL_TIMEOUT_S, GPR_TIMESPAN));
   grpc_slice method = grpc_slice_from_copied_string(path);
-  call->call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->cq, method,
-                                        NULL, deadline, NULL);
+  grpc_channel *channel = client->channels[client->turn++ % client->n_channels];
+  call->call = grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->cq, method, NULL,
+                                        deadline, NULL);
   grpc_slice_unref(method);
   grpc_slice body = grpc_slice_from_copied_buffer((const char *)data, len);
   grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&body, 1);
@@ -118,4 +127,12 @@ void load_client_run(LoadClient *client) {
   while (client->outstanding > 0) {
     complete(grpc_completion_queue_next(client->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).tag);
   }
+}
+
+static void on_connected(void *arg, const LoadAnswer *answer) {}
+
+void load_client_connect(LoadClient *client) {
+  for (size_t i = 0; i < client->n_channels; i++)
+    load_client_call(client, "/grpc.health.v1.Health/Check", (const uint8_t *)"", 0, on_connected, NULL);
+  load_client_run(client);
 }

@@ -46,13 +46,14 @@ int load_unary(LoadClient *client, const LoadConfig *config) {
     abort();
   run_all(&run, config->warmup);
   run.samples.n = 0;
-  int64_t start = clock_mono_us();
+  int64_t start = clock_mono_us(), cpu = samples_cpu_us();
   run_all(&run, config->count);
   double seconds = (double)(clock_mono_us() - start) / 1e6;
   printf("{\"mode\":\"unary\",\"depth\":%lld,\"calls\":%zu,\"errors\":%lld,\"rate\":%.0f,\"p50_ms\":%.3f,"
-         "\"p99_ms\":%.3f}\n",
+         "\"p99_ms\":%.3f,\"cpu_us\":%.1f}\n",
          (long long)config->depth, run.samples.n, (long long)run.errors, (double)run.samples.n / seconds,
-         samples_ms(&run.samples, 50), samples_ms(&run.samples, 99));
+         samples_ms(&run.samples, 50), samples_ms(&run.samples, 99),
+         (double)(samples_cpu_us() - cpu) / (double)run.samples.n);
   samples_deinit(&run.samples);
   free(run.payload);
   return run.errors > 0;

@@ -2,6 +2,7 @@
 #include "e2e/bench/samples.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 void samples_add(Samples *s, int64_t us) {
   if (s->n == s->cap) {
@@ -30,4 +31,15 @@ double samples_ms(Samples *s, double percentile) {
 
 void samples_deinit(Samples *s) {
   free(s->us);
+}
+
+static int64_t micros(struct timeval t) {
+  return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
+}
+
+int64_t samples_cpu_us(void) {
+  struct rusage use;
+  if (getrusage(RUSAGE_SELF, &use))
+    return 0;
+  return micros(use.ru_utime) + micros(use.ru_stime);
 }

@@ -15,4 +15,7 @@ void samples_add(Samples *s, int64_t us);
 double samples_ms(Samples *s, double percentile);
 void samples_deinit(Samples *s);
 
+/* Processor time of this process so far: what a load generator takes itself. */
+int64_t samples_cpu_us(void);
+
 #endif
