@@ -19,7 +19,7 @@ _linked = aspect(implementation = _linked_impl, attr_aspects = ["deps", "src"])
 def _sbom_impl(ctx):
     spdx = ctx.actions.declare_file(ctx.label.name + ".spdx.json")
     licences = ctx.actions.declare_file(ctx.label.name + ".copyright")
-    packages = {p: True for p in ctx.attr.packages}
+    packages = {p: True for p in ctx.attr.packages + [f.path for f in ctx.files.whole]}
     for program in ctx.attr.programs:
         packages.update({p: True for p in program[LinkedInfo].packages.to_list()})
     args = ctx.actions.args()
@@ -28,13 +28,14 @@ def _sbom_impl(ctx):
     args.add(spdx)
     args.add(licences)
     args.add(",".join(sorted(packages)))
-    args.add_all(ctx.files.manifests)
+    manifests = ctx.files.whole + ctx.files.manifests
+    args.add_all(manifests)
     args.add_all(ctx.files.copyrights)
     python = ctx.file._python
     ctx.actions.run_shell(
         command = "PYTHONHOME=$PWD/%s/root/usr PYTHONNOUSERSITE=1 %s -P -B \"$@\"" % (python.dirname.rpartition("/")[0], python.path),
         arguments = [args],
-        inputs = [ctx.file._sbom, python] + ctx.files._tree + ctx.files.manifests + ctx.files.copyrights,
+        inputs = [ctx.file._sbom, python] + ctx.files._tree + manifests + ctx.files.copyrights,
         outputs = [spdx, licences],
         mnemonic = "Sbom",
     )
@@ -50,6 +51,7 @@ _sbom_rule = rule(
         "image": attr.string(mandatory = True),
         "manifests": attr.label_list(allow_files = True),
         "packages": attr.string_list(doc = "Debian packages that are in the image as files"),
+        "whole": attr.label_list(allow_files = True, doc = "MANIFESTs of repositories that are in the image as a whole"),
         "programs": attr.label_list(aspects = [_linked]),
         "_python": attr.label(default = "@python//:bin/python3", allow_single_file = True),
         "_sbom": attr.label(default = "//build_defs/oci:sbom.py", allow_single_file = True),

@@ -1,6 +1,6 @@
 """sbom.py IMAGE SPDX LICENCES PACKAGES FILE...: writes the bill of materials of an image.
 
-PACKAGES are Debian packages, with commas; FILEs are the MANIFESTs of the repositories that hold them (name, version and
+PACKAGES are Debian packages, with commas, or a MANIFEST for all of its own; FILEs are the MANIFESTs of the repositories that hold them (name, version and
 checksum of each) and Debian's copyright files. A package that no MANIFEST has, or without a copyright file, is an error: a
 bill with a hole says less than none. Only the licence of `Files: *` is declared; the others are in LICENCES in full.
 """
@@ -25,6 +25,12 @@ GCC_TEXT = "Part of the GNU Compiler Collection, under the GNU General Public Li
 RE2 = "libre2-dev"
 # copyright files without a machine-readable form
 DECLARED = {
+    "ca-certificates": "MPL-2.0 AND GPL-2.0-or-later",
+    "libgcrypt20": "LGPL-2.1-or-later",
+    "libpython3.11-minimal": "Python-2.0",
+    "libpython3.11-stdlib": "Python-2.0",
+    "python3-minimal": "Python-2.0",
+    "python3.11-minimal": "Python-2.0",
     "libc6": "LGPL-2.1-or-later",
     "libc6-dev": "LGPL-2.1-or-later",
     "libc-ares-dev": "MIT",
@@ -37,9 +43,9 @@ DECLARED = {
 
 
 def manifest(paths):
-    """{package: (version, sha256)}"""
+    """{package: (version, sha256)}; the first that has a package is the one it is taken from."""
     lines = [line.split() for path in paths for line in path.read_text().splitlines()]
-    return {f[0]: (f[1], f[2]) for f in lines if len(f) == 3 and f[0] != "drift"}
+    return {f[0]: (f[1], f[2]) for f in reversed(lines) if len(f) == 3 and f[0] != "drift"}
 
 
 def expression(text, refs):
@@ -86,9 +92,13 @@ def text_of(package, texts):
 def main(image, spdx, licences, packages, *files):
     paths = [pathlib.Path(f) for f in files]
     known = manifest([p for p in paths if p.name == "MANIFEST"])
-    texts = {p.parent.name: p for p in paths if p.name == "copyright"}
+    texts = {p.parent.name: p for p in reversed(paths) if p.name == "copyright"}
     refs, items, all_texts = {}, [], {}
-    for package in packages.split(","):
+    wanted = packages.split(",")
+    for path in [w for w in wanted if w.endswith("/MANIFEST")]:
+        wanted.remove(path)
+        wanted += manifest([pathlib.Path(path)])
+    for package in sorted(set(wanted)):
         if package not in known or package not in texts.keys() | GCC | {RE2}:
             raise SystemExit(f"sbom.py: {package}: {'no copyright file' if package in known else 'in no MANIFEST'}")
         version, checksum = known[package]

@@ -81,6 +81,7 @@ def check_bill(texts):
         assert refs <= extracted, f"{package['name']}: {refs - extracted}"
         if package["SPDXID"] != "SPDXRef-image":
             assert package["versionInfo"] and package["name"] in headings, package["name"]
+    return {p["name"] for p in bill["packages"]}
 
 
 def check(path):
@@ -106,7 +107,9 @@ def check(path):
     assert run["Entrypoint"][0].lstrip("/") in paths, "the entrypoint is not in the image"
     labels = run["Labels"]
     assert labels["org.opencontainers.image.version"] and labels["org.opencontainers.image.title"], labels
-    check_bill(texts)
+    bill = check_bill(texts)
+    if "/python-runtime:" in reference:
+        assert {"bash", "libc6", "python3.11-minimal", "libjansson-dev"} <= bill, bill
     if "/python-runtime:" not in reference:
         shells = [p for p in paths if p.rsplit("/", 1)[-1] in SHELLS]
         assert not shells, f"a shell: {shells}"
