@@ -10,7 +10,7 @@ from harness.until import until
 
 NAMESPACE = "agent-sandbox-system"
 RUNTIME_IMAGE = "registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0"  # what the tutorial's template names
-IMAGES = ["claims", "pools", "router", "reconciler", "redis", "python-runtime"]
+IMAGES = ["claims", "pools", "router", "reconciler", "redis", "sandctl", "python-runtime"]
 DEPLOYMENTS = ["agent-sandbox-controller", "sandplane-claims", "sandplane-pools", "sandplane-router"]
 VALUES = ["--set", "image.registry=localhost", "--set", "image.tag=dev"]
 
@@ -71,6 +71,11 @@ class Installation:
             print(self.cluster.kubectl("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")[-4000:])
             raise
         return self.cluster.kubectl("get", "pods", "-n", NAMESPACE)
+
+    def test(self):
+        out = self.helm("test", "sandplane", "--namespace", NAMESPACE, "--timeout", "120s")
+        assert "Phase:          Succeeded" in out, out
+        return out
 
     def uninstall(self):
         return self.helm("uninstall", "sandplane", "--namespace", NAMESPACE, "--wait")

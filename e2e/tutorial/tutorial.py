@@ -117,6 +117,7 @@ def main():
     steps.run("helm install sandplane, and a name for the router in namespace default", t.installation.install, "--set", "router.aliasNamespaces={default}")
     steps.run("wait until every part is ready", t.installation.until_ready)
     steps.run("the controller's Pod is Running 1/1", t.controller_pod)
+    steps.run("helm test", t.installation.test)
     steps.run("kubectl apply the template and the warm pool", t.apply_seed)
     steps.run("the pool is full", t.pool_ready)
     steps.run("the router has two Pods", t.router)
