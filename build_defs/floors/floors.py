@@ -82,7 +82,7 @@ KIND = {
 # First match decides; the pattern is for the path below services/<name>/, without .c or .h. {service} is the
 # service's name. Whatever has no row is domain.
 KIND_OF_NAME = [
-    (r"(.*/)?\w+_(test|fixture)|testing/.*", "test"),
+    (r"(.*/)?\w+_(test|fixture|fuzz)|testing/.*", "test"),
     (r"main", "main"),
     (r"local/.*", "backend"),
     # pure: objects in, objects out
@@ -115,6 +115,7 @@ KIND_OF_FILE = {
 
 FOREIGN_OF_FOLDER = {
     "build_defs/embed": [],
+    "build_defs/fuzz": ["jansson"],
     "build_defs/oci": ["jansson", "openssl", "zlib"],
     "cli": ["jansson", "protobuf-c"],
     "deploy/images": [],

@@ -86,7 +86,9 @@ json_t *kube_owner_reference(const char *api_version, const char *kind, const ch
 
 /* ---- building ---- */
 
+/* NULL of what is no object itself: the caller's json_object_set_new then does nothing. */
 static json_t *object_at(json_t *object, const char *key) {
+  if (!json_is_object(object)) return NULL;
   json_t *v = json_object_get(object, key);
   if (json_is_object(v)) return v;
   v = json_object();
@@ -101,7 +103,7 @@ void kube_set(json_t *object, const char *path, json_t *value) {
     if (!path) break;
     object = object_at(object, key);
   }
-  if (json_object_set_new(object, key, value) != 0) abort();
+  if (json_object_set_new(object, key, value) != 0 && json_is_object(object)) abort();
 }
 
 static void set_in(json_t *object, const char *map, const char *key, const char *value) {

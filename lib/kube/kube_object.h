@@ -39,6 +39,8 @@ json_t *kube_owner_reference(const char *api_version, const char *kind, const ch
 
 /* ---- building ---- */
 
+/* Objects of others are not of the shape we want: on what is no object, nothing is set. */
+
 /* Sets object[a][b]... = value (stolen), making the objects on the way. */
 void kube_set(json_t *object, const char *path, json_t *value);
 /* object.metadata.labels[key] = value; NULL removes it. Also for a podTemplate, which has metadata as well. */

@@ -100,12 +100,27 @@ static void test_a_message_that_was_cut_inside_a_character(void **s) {
   }
 }
 
+static void test_what_is_no_object_stays(void **s) {
+  KUBE_OWNED json_t *o = json_pack("{s:s,s:[i]}", "metadata", "x", "spec", 1);
+  KUBE_OWNED json_t *text = json_string("x");
+  kube_set(text, "spec.a", json_integer(1));
+  kube_set_label(text, "a", "b");
+  kube_set_label(NULL, "a", "b");
+  assert_string_equal(json_string_value(text), "x");
+  /* in an object, what is in the way goes */
+  kube_set_label(o, "a", "b");
+  kube_set(o, "spec.a", json_integer(1));
+  assert_string_equal(kube_label(o, "a"), "b");
+  assert_int_equal(kube_int(o, "spec.a", 0), 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_hashes_of_the_contract), cmocka_unit_test(test_reads_are_null_safe),
           cmocka_unit_test(test_merge_patch),
       cmocka_unit_test(test_condition_time_moves_with_status_only), cmocka_unit_test(test_controller),
           cmocka_unit_test(test_times),
+      cmocka_unit_test(test_what_is_no_object_stays),
       cmocka_unit_test(test_a_message_that_was_cut_inside_a_character),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

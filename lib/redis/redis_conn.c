@@ -24,6 +24,8 @@
 /* A connect that hangs is given up. */
 #define CONNECT_TIMEOUT_MS 2000
 #define READ_CHUNK (64 << 10)
+/* Of one array in a reply; ours have a thousand, and a pool's ids at most. */
+#define MAX_ELEMENTS (1 << 20)
 
 typedef enum ConnState { CONN_WAITING, CONN_CONNECTING, CONN_GREETING, CONN_OPEN } ConnState;
 
@@ -67,6 +69,9 @@ static void *create_string(const redisReadTask *task, char *s, size_t len) {
 }
 
 static void *create_array(const redisReadTask *task, int n) {
+  /* Before any of them has come: the place for them must not be what a length alone asks for. */
+  if (n > MAX_ELEMENTS)
+    return NULL;
   RedisReply *r = reply_new(task, REDIS_ARRAY);
   r->n_items = (size_t)n;
   r->items = arena_alloc(task->privdata, (size_t)n * sizeof *r->items);
