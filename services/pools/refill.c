@@ -23,10 +23,21 @@ static int64_t wanted(const RefillInput *in) {
   return (in->implicit ? 0 : in->replicas) + in->n_waiting;
 }
 
+/* When those that are missing may be replaced; not after now: at once. */
+static int64_t held_until(const RefillInput *in) {
+  if (in->taken_ms == 0 || in->n_waiting > 0 || 2 * in->n_ready < in->replicas)
+    return 0;
+  return min64(in->taken_ms + REFILL_QUIET_MS, in->taken_since_ms + REFILL_HOLD_MS);
+}
+
 static int to_create(const RefillInput *in, int64_t missing, int64_t *ret_again_ms) {
   if (missing <= 0 || in->template_missing)
     return 0;
-  int64_t limit = in->max_creating;
+  int64_t limit = in->max_creating, held_ms = held_until(in);
+  if (in->now_ms < held_ms) {
+    *ret_again_ms = held_ms;
+    return 0;
+  }
   if (in->n_failures > 0) {
     int64_t next_ms = in->failure_ms + refill_backoff_ms(in->n_failures);
     if (in->now_ms < next_ms) {

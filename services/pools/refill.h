@@ -5,6 +5,9 @@
  *
  *   - At most max_creating are ordered and not ready at a time: a pool of thousands fills in steps,
  * and a template that cannot start costs little.
+ *   - While warm ones are being taken in quick succession and half of the pool is left, what was taken is not replaced yet: starting
+ * sandboxes would slow down the very callers that it is for. It waits for REFILL_QUIET_MS without another one, at most
+ * REFILL_HOLD_MS.
  *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up
  * to 60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
  *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish, for
@@ -23,6 +26,9 @@
 enum {
   /* Unless it is set otherwise: above what one machine starts at a time, below what would flood it. */
   REFILL_MAX_CREATING = 64,
+  /* Longer than from one call of a busy client to its next, shorter than anyone notices. */
+  REFILL_QUIET_MS = 100,
+  REFILL_HOLD_MS = 5000,
   REFILL_BACKOFF_MIN_MS = 1000,
   REFILL_BACKOFF_MAX_MS = 60000,
 };
@@ -40,6 +46,8 @@ typedef struct RefillInput {
   int64_t n_creating, n_ready, n_waiting;
   /* Failed starts since the last one that succeeded, and when the last of them was. */
   int64_t n_failures, failure_ms;
+  /* When a warm one was last taken, and the first of those that followed each other closely; 0: none. */
+  int64_t taken_ms, taken_since_ms;
 } RefillInput;
 
 typedef struct RefillDecision {

@@ -32,6 +32,7 @@ struct RefillPool {
   bool busy, dirty, gone;
   int replicas;      /* at the last look; -1: none yet */
   bool lowered;
+  int64_t seen_ready, taken_ms, taken_since_ms; /* what refill.h wants to know of the past */
   int64_t resend_ms; /* monotonic: when to hand over what is CREATING again */
   /* The look under way. */
   Arena *arena;
@@ -329,6 +330,18 @@ static void on_template(void *arg, const TemplateRecord *record, const Error *er
   decide(p, hash_is_new);
 }
 
+/* Fewer are ready than at the last look: some were taken, or retired, which counts the same. */
+static void note_taken(RefillPool *p, int64_t now_ms) {
+  if (p->input.n_ready < p->seen_ready) {
+    if (now_ms - p->taken_ms > REFILL_QUIET_MS)
+      p->taken_since_ms = now_ms;
+    p->taken_ms = now_ms;
+  }
+  p->seen_ready = p->input.n_ready;
+  p->input.taken_ms = p->taken_ms;
+  p->input.taken_since_ms = p->taken_since_ms;
+}
+
 static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
   RefillPool *p = arg;
   if (!record) {
@@ -351,6 +364,7 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
       .n_failures = record->n_failures,
       .failure_ms = record->failure_ms,
   };
+  note_taken(p, clock_wall_ms());
   p->template_name = arena_strdup(p->arena, record->template_name);
   p->template_hash = arena_strdup(p->arena, record->template_hash ? record->template_hash : "");
   p->reason = arena_strdup(p->arena, record->reason ? record->reason : "");
