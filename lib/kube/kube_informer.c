@@ -77,6 +77,8 @@ static void drop(KubeInformer *in, const char *key) {
 }
 
 static void keep(KubeInformer *in, json_t *object) {
+  /* what no API server sends: whoever reads these objects counts on a name */
+  if (str_empty(kube_name(object))) return;
   CLEANUP(str_freep) char *key = key_of(object);
   /* another object of this name: the end of the first was missed, and whoever keeps something by uid must hear of it */
   if (!str_equal(kube_uid(json_object_get(in->items, key)), kube_uid(object))) drop(in, key);
