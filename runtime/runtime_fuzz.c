@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "runtime/exec_timeout.h"
 #include "runtime/multipart.h"
 #include "runtime/shlex.h"
 
@@ -50,6 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Multipart header = {0};
   Error err;
   if (multipart_init(&header, text, &err) == 0) multipart_deinit(&header);
+  int64_t ms = 1;
+  if (exec_timeout_parse(text, &ms) && (ms <= 0 || ms > 30LL * 86400 * 1000)) abort();
   Arena *arena = arena_new();
   size_t n = 0;
   const char *why = NULL;

@@ -2,7 +2,7 @@
  * again when it is packed, and must give the same bytes: a message that changes on its way would be stored as
  * something else than was checked.
  *
- * The first byte names the message.
+ * The first byte names the message; 255 is the trailer with an error's details.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "api/sandplane/v1/pool_service.pb-c.h"
 #include "api/sandplane/v1/sandbox_service.pb-c.h"
 #include "lib/rpc/rpc_pb.h"
+#include "lib/rpc/rpc_status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,8 +31,23 @@ static const ProtobufCMessageDescriptor *const MESSAGES[] = {
     INTERNAL(runtime_bind), INTERNAL(runtime_status),
 };
 
+/* What is understood of details stays when they are passed on. */
+static void decode_status(const uint8_t *data, size_t size) {
+  Error err = {.kind = ERROR_ABORTED}, again = {.kind = ERROR_ABORTED};
+  rpc_status_decode(data, size, &err);
+  size_t len = 0;
+  uint8_t *details = rpc_status_encode(&err, &len);
+  if (details) rpc_status_decode(details, len, &again);
+  if (err.retry_after_ms != again.retry_after_ms || strcmp(err.field, again.field) != 0) abort();
+  free(details);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 1) return 0;
+  if (data[0] == 255) {
+    decode_status(data + 1, size - 1);
+    return 0;
+  }
   const ProtobufCMessageDescriptor *d = MESSAGES[data[0] % ARRAY_LEN(MESSAGES)];
   Arena *arena = arena_new();
   Error err;
