@@ -10,6 +10,8 @@ local now, uid, request = time(ARGV[1]), ARGV[2], ARGV[3]
 local w = {ttl = tonumber(ARGV[4]), idle = tonumber(ARGV[5]), labels = ARGV[6], env = ARGV[7], request = request,
            deadline = now + tonumber(ARGV[8]), since = now, replica = ARGV[9]}
 
+local queued = redis.call('ZCARD', key('queue'))
+
 local function standing(u)
   -- whoever asks last is told of the grant, and may leave the queue or let go of what is not confirmed
   local id = redis.call('HGET', key('uids'), u)
@@ -17,7 +19,7 @@ local function standing(u)
     if field(id, 'pending') then redis.call('HSET', key('sb:' .. id), 'pending', w.replica) end
     return {'GRANTED', record(id)}
   end
-  local waiter = redis.call('HGET', key('waiters'), u)
+  local waiter = queued > 0 and redis.call('HGET', key('waiters'), u)
   if not waiter then return nil end
   waiter = cjson.decode(waiter)
   waiter.replica = w.replica
@@ -33,7 +35,6 @@ if request ~= '' then
 end
 if not pool_open() then return {'NOPOOL'} end
 
-local queued = redis.call('ZCARD', key('queue'))
 if queued == 0 then
   local best = redis.call('ZRANGE', key('ready'), 0, 0)[1]
   if best then

@@ -3,8 +3,9 @@
 -- ARGV: time, id, uid ('' for any), reason. Reply: 1 released now, 0 nothing to do.
 -- Invariant: with a uid, only that claim is ended.
 local id = ARGV[2]
-local state = field(id, 'state')
+local sb = redis.call('HMGET', key('sb:' .. id), 'state', 'uid')
+local state, uid = sb[1], sb[2]
 if state ~= '2' and state ~= '3' and state ~= '5' then return 0 end
-if ARGV[3] ~= '' and field(id, 'uid') ~= ARGV[3] then return 0 end
-release(id, ARGV[4], time(ARGV[1]))
+if ARGV[3] ~= '' and uid ~= ARGV[3] then return 0 end
+release(id, ARGV[4], time(ARGV[1]), state == '2' and 'ready' or 'claimed', uid or '')
 return 1
