@@ -2,8 +2,8 @@
  * sandbox, claim, template, pool, pod, service, volumeClaim, policy. What the API server's schema refuses is in it
  * too: definitions change, and objects outlive them.
  *
- * Decisions are repeated on what they made of themselves where that must come to rest: a patch that is never done
- * with is written for ever.
+ * Where a decision is a patch, it is asked for again once the patch is applied: one that never comes to rest is written
+ * for ever.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,19 @@ typedef struct World {
   const json_t *sandbox, *claim, *template, *pool, *pod, *service, *volume_claim, *policy;
 } World;
 
+/* New reference: what the API server makes of a merge patch (RFC 7396). */
+static json_t *patched(const json_t *object, const json_t *patch) {
+  if (!json_is_object(patch)) return json_deep_copy(patch);
+  json_t *result = json_is_object(object) ? json_deep_copy(object) : json_object();
+  const char *key;
+  json_t *value;
+  json_object_foreach((json_t *)patch, key, value) {
+    if (json_is_null(value)) json_object_del(result, key);
+    else json_object_set_new(result, key, patched(json_object_get(result, key), value));
+  }
+  return result;
+}
+
 /* Takes the reference. */
 static void drop(json_t *value) {
   json_decref(value);
@@ -56,7 +69,11 @@ static void decide_pod(const World *w) {
   say(pod_decide(w->sandbox, &none, &patch, &err), &err);
   drop(patch);
   drop(pod_build(w->sandbox));
-  if (w->pod) drop(pod_sync_patch(w->sandbox, w->pod, true));
+  if (w->pod) {
+    KUBE_OWNED json_t *sync = pod_sync_patch(w->sandbox, w->pod, true);
+    KUBE_OWNED json_t *synced = sync ? patched(w->pod, sync) : NULL;
+    if (synced && pod_sync_patch(w->sandbox, synced, true)) abort();
+  }
   drop(pod_name_patch(w->sandbox, "p"));
   drop(pod_name_patch(w->sandbox, NULL));
 }
@@ -65,7 +82,12 @@ static void decide_service(const World *w) {
   json_t *patch = NULL;
   bool owned = false;
   Error err = {0};
-  say(service_decide(w->sandbox, w->service, &patch, &owned, &err), &err);
+  ServiceAction action = service_decide(w->sandbox, w->service, &patch, &owned, &err);
+  say(action, &err);
+  if (action == SERVICE_PATCH) {
+    KUBE_OWNED json_t *next = patched(w->service, patch), *more = NULL;
+    if (service_decide(w->sandbox, next, &more, &owned, &err) == SERVICE_PATCH) abort();
+  }
   drop(patch);
   patch = NULL;
   KUBE_OWNED json_t *built = service_build(w->sandbox);
@@ -91,7 +113,14 @@ static void sandbox_state(const World *w) {
                       .cluster_domain = "cluster.local", .now = NOW};
   KUBE_OWNED json_t *status = sandbox_status_build(&view);
   if (!json_is_object(status)) abort();
-  drop(sandbox_status_patch(w->sandbox, status));
+  KUBE_OWNED json_t *patch = sandbox_status_patch(w->sandbox, status);
+  if (patch) {
+    KUBE_OWNED json_t *next = patched(w->sandbox, patch);
+    view.sandbox = next;
+    KUBE_OWNED json_t *again = sandbox_status_build(&view);
+    if (sandbox_status_patch(next, again)) abort();
+    view.sandbox = w->sandbox;
+  }
   sandbox_status_is_old_news(w->sandbox, status);
   int64_t again_ms;
   sandbox_expiry(w->sandbox, NOW_MS, &again_ms);
@@ -149,7 +178,9 @@ static void claim_rules(const World *w) {
   drop(claim_pod_metadata(w->claim, w->template));
   drop(claim_adoption_patch(w->claim, w->sandbox, w->template));
   drop(claim_adoption_patch(w->claim, w->sandbox, NULL));
-  drop(claim_sync_patch(w->claim, w->sandbox, w->template));
+  KUBE_OWNED json_t *sync = claim_sync_patch(w->claim, w->sandbox, w->template);
+  KUBE_OWNED json_t *synced = sync ? patched(w->sandbox, sync) : NULL;
+  if (synced && claim_sync_patch(w->claim, synced, w->template)) abort();
   drop(claim_sync_patch(w->claim, w->sandbox, NULL));
   drop(cold_sandbox_build(w->claim, w->template, "n", true, &reject, &err));
 }
@@ -160,7 +191,12 @@ static void claim_state(const World *w) {
                       .expired = reject % 2, .now_ms = NOW_MS};
     KUBE_OWNED json_t *status = claim_status_build(&view);
     if (!json_is_object(status)) abort();
-    drop(claim_status_patch(w->claim, status));
+    KUBE_OWNED json_t *patch = claim_status_patch(w->claim, status);
+    if (!patch) continue;
+    KUBE_OWNED json_t *next = patched(w->claim, patch);
+    view.claim = next;
+    KUBE_OWNED json_t *again = claim_status_build(&view);
+    if (claim_status_patch(next, again)) abort();
   }
 }
 
@@ -170,7 +206,9 @@ static void pool_members(const World *w) {
   member_is_adoptable(w->sandbox);
   member_is_adoptable_by(w->sandbox, w->claim);
   member_is_ready(w->sandbox);
-  drop(member_mend_patch(w->sandbox, w->pool));
+  KUBE_OWNED json_t *mend = member_mend_patch(w->sandbox, w->pool);
+  KUBE_OWNED json_t *mended = mend ? patched(w->sandbox, mend) : NULL;
+  if (mended && member_mend_patch(mended, w->pool)) abort();
   KUBE_OWNED json_t *status = member_pool_status(w->pool, 2, 1);
   drop(member_pool_status_patch(w->pool, status));
   network_policy_is_default(w->template);
@@ -180,17 +218,35 @@ static void pool_members(const World *w) {
   if (policy && w->policy) network_policy_differs(w->policy, policy);
 }
 
+/* What the API server promises of anything it stores, whatever the definitions say. */
+static bool is_stored(const json_t *o) {
+  const char *key;
+  json_t *v;
+  if (!kube_name(o) || !kube_uid(o) || !kube_namespace(o) || !kube_text(o, "metadata.resourceVersion")) return false;
+  static const char *const MAPS[] = {"metadata.labels", "metadata.annotations"};
+  for (size_t i = 0; i < ARRAY_LEN(MAPS); i++) {
+    json_t *map = kube_get(o, MAPS[i]);
+    if (map && !json_is_object(map)) return false;
+    json_object_foreach(map, key, v) {
+      if (!json_is_string(v)) return false;
+    }
+  }
+  size_t i;
+  json_t *owners = kube_get(o, "metadata.ownerReferences");
+  json_array_foreach(owners, i, v) {
+    if (!kube_text(v, "uid") || !kube_text(v, "name") || !kube_text(v, "kind") || !kube_text(v, "apiVersion")) return false;
+  }
+  return !owners || json_is_array(owners);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   KUBE_OWNED json_t *all = json_loadb((const char *)data, size, 0, NULL);
   World w = {.sandbox = json_object_get(all, "sandbox"), .claim = json_object_get(all, "claim"), .template = json_object_get(all, "template"),
              .pool = json_object_get(all, "pool"), .pod = json_object_get(all, "pod"), .service = json_object_get(all, "service"),
              .volume_claim = json_object_get(all, "volumeClaim"), .policy = json_object_get(all, "policy")};
-  /* the API server's own promise about any object it stores */
   const json_t *stored[] = {w.sandbox, w.claim, w.template, w.pool, w.pod, w.service, w.volume_claim, w.policy};
   for (size_t i = 0; i < ARRAY_LEN(stored); i++) {
-    const json_t *o = stored[i];
-    if (!o && i >= 4) continue;
-    if (!kube_name(o) || !kube_uid(o) || !kube_namespace(o) || !kube_text(o, "metadata.resourceVersion")) return 0;
+    if ((stored[i] || i < 4) && !is_stored(stored[i])) return 0;
   }
   decide_pod(&w);
   decide_service(&w);
