@@ -124,6 +124,8 @@ json_t *kube_merge_patch(const json_t *from, const json_t *to) {
   json_t *v;
   json_object_foreach((json_t *)to, key, v) {
     const json_t *old = json_object_get(from, key);
+    /* a patch cannot say null, which is why what it gives has none there either */
+    if (json_is_null(v) && (!old || json_is_null(old))) continue;
     json_t *part = old ? kube_merge_patch(old, v) : json_deep_copy(v);
     if (part) json_object_set_new(patch, key, part);
   }

@@ -47,7 +47,7 @@ void kube_set(json_t *object, const char *path, json_t *value);
 void kube_set_label(json_t *object, const char *key, const char *value);
 void kube_set_annotation(json_t *object, const char *key, const char *value);
 /* New reference: the JSON merge patch (RFC 7396) that makes `to` of `from`, or NULL when they are equal. Lists
- * are replaced whole. */
+ * are replaced whole. A null is as good as a key that is not there, for such a patch cannot say it. */
 json_t *kube_merge_patch(const json_t *from, const json_t *to);
 
 /* ---- conditions (metav1.Condition) ---- */

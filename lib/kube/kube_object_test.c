@@ -114,12 +114,23 @@ static void test_what_is_no_object_stays(void **s) {
   assert_int_equal(kube_int(o, "spec.a", 0), 1);
 }
 
+static void test_a_merge_patch_comes_to_rest(void **s) {
+  KUBE_OWNED json_t *from = json_pack("{s:i,s:n}", "gone", 1, "empty");
+  KUBE_OWNED json_t *to = json_pack("{s:n,s:n,s:n,s:{s:n}}", "gone", "empty", "new", "map", "x");
+  KUBE_OWNED json_t *patch = kube_merge_patch(from, to);
+  KUBE_OWNED json_t *want = json_pack("{s:n,s:{s:n}}", "gone", "map", "x");
+  assert_true(json_equal(patch, want));
+  KUBE_OWNED json_t *then = json_pack("{s:n,s:{}}", "empty", "map");
+  assert_null(kube_merge_patch(then, to));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_hashes_of_the_contract), cmocka_unit_test(test_reads_are_null_safe),
           cmocka_unit_test(test_merge_patch),
       cmocka_unit_test(test_condition_time_moves_with_status_only), cmocka_unit_test(test_controller),
           cmocka_unit_test(test_times),
+      cmocka_unit_test(test_a_merge_patch_comes_to_rest),
       cmocka_unit_test(test_what_is_no_object_stays),
       cmocka_unit_test(test_a_message_that_was_cut_inside_a_character),
   };
