@@ -128,6 +128,7 @@ FOREIGN_OF_FOLDER = {
     "services/reconciler/kubernetes": ["jansson"],
     "services/reconciler/kubernetes/conversion": ["jansson"],
     "services/reconciler/kubernetes/objects": ["jansson"],
+    "services/reconciler/testing": [],
     "services/router": ["jansson"],
     "services/router/testing": [],
     "third_party/curl_stubs": [],

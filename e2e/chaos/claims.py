@@ -1,0 +1,192 @@
+"""Claims under faults, and whether every promise was kept (docs/chaos.md).
+
+Prints calls and faults by kind, violations with the calls involved, and last one line of JSON; exit 1 on any violation.
+"""
+
+import argparse
+import collections
+import json
+import pathlib
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from chaos import faults, history  # noqa: E402
+from chaos.checker import Checker  # noqa: E402
+from chaos.clients import POOLS, Caller, Owner  # noqa: E402
+from chaos.world import SERVICES, RedisError, World, wait  # noqa: E402
+
+CALLERS = 8
+
+
+class Run:
+    def __init__(self, binaries, redis, seed, seconds):
+        self.world, self.history = World(binaries, redis), history.History()
+        self.seed, self.seconds, self.plan = seed, seconds, faults.schedule(seed, seconds)
+        self.stop = threading.Event()
+        self.callers = [Caller(i, self.world, self.history, seed, self.stop) for i in range(CALLERS)]
+        self.owner = Owner(self.world, self.history, seed, self.stop)
+        self.errors, self.start = [], time.monotonic()
+
+    def go(self):
+        self.world.start_all()
+        wait(self.owner, "pools at the start")
+        self.start = time.monotonic()
+        trouble = faults.Faults(self.world, self.history, self.plan, self.seed, self.owner)
+        lanes = trouble.run(self.start)
+        for t in (*self.callers, self.owner):
+            t.start()
+        time.sleep(max(0.0, self.start + self.seconds - time.monotonic()))
+        for t in lanes:
+            t.join(60)
+        self.stop.set()
+        for t in (*self.callers, self.owner):
+            t.join(60)
+        self.errors = trouble.errors + [repr(t.error) for t in (*self.callers, self.owner) if t.error]
+        for what in self.world.died():
+            self.history.add("died", time.monotonic(), what=what)
+        if not self.world.died():
+            self.settle()
+
+    # ---- the end: all is let go, and nothing may stay ----
+
+    def settle(self):
+        for name in SERVICES:
+            wait(lambda: self.world.ready(name), f"{name} is ready at the end")
+        wait(self.owner, "pools at the end")
+        last = self.callers[0]
+        last.list()
+        for c in self.callers:
+            for sandbox in list(c.held):
+                c.get(sandbox)
+                wait(lambda: c.delete(sandbox) or sandbox not in c.held, f"{sandbox} is let go")
+        # what was on its way is settled, and what has a time to live of up to 4 s is over
+        time.sleep(6)
+        for pool in POOLS:
+            for sandbox, r in self.records(pool).items():
+                if r.get("state") in ("3", "5"):
+                    expire = int(r.get("expire_ms", 0)) / 1000
+                    if expire and expire - history.WALL > time.monotonic():
+                        self.leftover(sandbox, r, "expires later")
+                    else:
+                        self.leftover(sandbox, r, "leftover")
+                    wait(lambda: last.delete(sandbox) or sandbox in last.gone, f"{sandbox} is let go")
+        end = time.monotonic() + 20
+        while (problems := self.problems()) and time.monotonic() < end:
+            time.sleep(0.2)
+        self.history.add("final", time.monotonic(), problems=problems)
+
+    def leftover(self, sandbox, record, why):
+        call = int(json.loads(record.get("labels", "{}")).get("call", 0))
+        state = {"3": "CLAIMED", "5": "FAILED"}[record["state"]]
+        self.history.add("leftover", time.monotonic(), sandbox=sandbox, uid=record.get("uid", ""), state=state, call=call, why=why)
+
+    def records(self, pool):
+        base, out = f"sp:{{default/{pool}}}:", {}
+        for key in self.world.redis("KEYS", base.replace("{", "[{]").replace("}", "[}]") + "sb:*"):
+            flat = self.world.redis("HGETALL", key)
+            out[key[len(base) + 3:]] = dict(zip(flat[::2], flat[1::2]))
+        return out
+
+    def problems(self):
+        """What is not as it was before the first claim."""
+        out, all_records = [], set()
+        try:
+            for pool, replicas in POOLS.items():
+                records = self.records(pool)
+                all_records |= set(records)
+                odd = sorted(f"{s} in state {r.get('state')}" for s, r in records.items() if r.get("state") != "2")
+                if odd:
+                    out.append(f"pool {pool}: {', '.join(odd[:5])} of {len(odd)} that are not READY")
+                if len(records) != replicas:
+                    out.append(f"pool {pool} has {len(records)} sandboxes instead of {replicas}")
+                for key, count in (("claimed", "ZCARD"), ("releasing", "ZCARD"), ("creating", "ZCARD"), ("queue", "ZCARD"), ("deadlines", "ZCARD"),
+                                   ("waiters", "HLEN"), ("uids", "HLEN")):
+                    if n := self.world.redis(count, f"sp:{{default/{pool}}}:{key}"):
+                        out.append(f"pool {pool}: {n} left in {key}")
+        except RedisError as e:
+            return [f"Redis: {e}"]
+        if (files := self.world.files()) != all_records:
+            out.append(f"{len(files - all_records)} sandboxes without a record, {len(all_records - files)} records without a sandbox")
+        return out
+
+
+def report(header, entries, errors, start):
+    checker = Checker(entries)
+    violations = checker.check()
+    calls = collections.Counter((e["op"], e["result"]) for e in entries if "result" in e)
+    hits = collections.Counter((e["kind"], e["target"]) for e in entries if e["op"] == "fault")
+    for (op, result), n in sorted(calls.items()):
+        print(f"  {op:12s} {result:20s} {n:7d}")
+    for (kind, target), n in sorted(hits.items()):
+        print(f"  fault: {kind:13s} {target:12s} {n:7d}")
+    for v in violations[:20]:
+        print(f"VIOLATION {v['kind']}: {v['text']}")
+        for e in v["entries"]:
+            print("    " + history.show(e, start))
+    for e in errors:
+        print(f"ERROR {e}")
+    kinds = collections.Counter(v["kind"] for v in violations)
+    by_fault = collections.Counter()
+    for (kind, _), n in hits.items():
+        by_fault[kind] += n
+    waited = sum(1 for e in entries if e["op"] == "create" and e["unknown"])
+    result = {"seed": header["seed"], "seconds": header["seconds"], "broken": header["broken"], "claims": len(checker.claims), "calls": sum(calls.values()),
+              "creates_unknown": waited, "orphans": sum(1 for e in entries if e["op"] == "leftover"), "faults": dict(sorted(by_fault.items())),
+              "violations": len(violations), "violations_by_kind": dict(kinds), "errors": len(errors)}
+    return result
+
+
+def run(args):
+    header = {"seed": args.seed, "seconds": args.seconds, "broken": args.broken or ""}
+    r = Run(args.binaries, args.redis, args.seed, args.seconds)
+    print(f"seed {args.seed}, {args.seconds:g} s, {len(r.plan)} faults planned, logs in {r.world.folder}", flush=True)
+    bad = True
+    try:
+        try:
+            r.go()
+        except RuntimeError as e:
+            r.errors.append(str(e))
+        entries = list(r.history.entries)
+        result = report(header, entries, r.errors, r.start)
+        bad = bool(result["violations"] or result["errors"])
+        if args.history:
+            r.history.save(args.history, {**header, "start": r.start})
+        elif bad:
+            result["history"] = str(r.world.folder / "history.jsonl")
+            r.history.save(result["history"], {**header, "start": r.start})
+    finally:
+        r.world.stop(keep=bad and not args.broken)
+    print(json.dumps(result), flush=True)
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/chaos claims", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seed", type=int, default=None, help="of faults and callers; drawn when it is not given")
+    parser.add_argument("--broken", metavar="KIND", help="run a build that is broken on purpose (lib/state/broken.bzl)")
+    parser.add_argument("--history", metavar="FILE", help="write the history there (a run with violations always does)")
+    parser.add_argument("--replay", metavar="FILE", help="a history's seed and schedule once more")
+    parser.add_argument("--judge", metavar="FILE", help="check a history again, without a run")
+    parser.add_argument("--binaries", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--redis", required=True, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.judge:
+        header, entries = history.load(args.judge)
+        result = report(header, entries, [], header["start"])
+        print(json.dumps(result))
+        return 1 if result["violations"] else 0
+    if args.replay:
+        header, _ = history.load(args.replay)
+        args.seed, args.seconds, args.broken = header["seed"], header["seconds"], args.broken or header["broken"]
+    if args.seed is None:
+        args.seed = random.randrange(10**6)
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Faults, drawn from the seed before the run: two lanes, each one fault after the other, so that two may overlap."""
+
+import random
+import signal
+import threading
+import time
+
+from chaos.world import SERVICES, RedisError, wait
+
+# how often, relative to each other
+WEIGHTS = {"kill": 4, "pause": 4, "cut": 4, "script_flush": 2}
+LANES = 2
+# the last part of a run is without new faults, so that what they broke can show
+QUIET_S = 2.0
+WIPE_EVERY_S = 25.0
+
+
+def schedule(seed, seconds):
+    """[(at, lane, kind, target, duration)], a pure function of its arguments."""
+    rng, out = random.Random(f"{seed}/faults"), []
+    for lane in range(LANES):
+        at = 1.0 + rng.random()
+        while at < seconds - QUIET_S:
+            kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            target = rng.choice(SERVICES) if kind in ("kill", "pause") else "redis"
+            # now and then longer than services wait for Redis (3 s)
+            duration = rng.choice([0.05, 0.2, 0.5, 1.0, 1.5]) if rng.random() < 0.93 else 3.5
+            out.append((round(at, 3), lane, kind, target, duration))
+            at += duration + rng.uniform(0.1, 2.0)
+    at = WIPE_EVERY_S * rng.uniform(0.4, 0.6)
+    while at < seconds - QUIET_S - 5:
+        out.append((round(at, 3), LANES, "wipe", "redis", 0))
+        at += WIPE_EVERY_S
+    return sorted(out)
+
+
+class Faults:
+    """Lanes take turns at a service: one that is down is not paused as well."""
+
+    def __init__(self, world, history, plan, seed, make_pools):
+        self.world, self.history, self.plan, self.seed, self.make_pools = world, history, plan, seed, make_pools
+        self.busy = {name: threading.Lock() for name in SERVICES}
+        self.errors = []
+
+    def run(self, start):
+        threads = [threading.Thread(target=self._lane, args=(lane, start)) for lane in range(LANES + 1)]
+        for t in threads:
+            t.start()
+        return threads
+
+    def _lane(self, lane, start):
+        rng = random.Random(f"{self.seed}/lane/{lane}")
+        for at, of, kind, target, duration in self.plan:
+            if of != lane:
+                continue
+            time.sleep(max(0.0, start + at - time.monotonic()))
+            try:
+                getattr(self, "_" + kind)(target, duration, rng)
+            except Exception as e:  # noqa: BLE001 - makes the run fail
+                self.errors.append(f"fault {kind} of {target}: {e}")
+
+    def _kill(self, target, duration, rng):
+        with self.busy[target]:
+            t0 = time.monotonic()
+            self.world.kill(target)
+            time.sleep(duration)
+            self.world.start(target)
+            self.history.add("fault", t0, kind="kill", target=target)
+
+    def _pause(self, target, duration, rng):
+        with self.busy[target]:
+            t0 = time.monotonic()
+            self.world.signal(target, signal.SIGSTOP)
+            time.sleep(duration)
+            self.world.signal(target, signal.SIGCONT)
+            self.history.add("fault", t0, kind="pause", target=target)
+
+    def _redis(self, *args):
+        """Whatever becomes of it: Redis may be down in the other lane."""
+        try:
+            return self.world.redis(*args)
+        except RedisError:
+            return None
+
+    def _cut(self, target, duration, rng):
+        """Connections to Redis break, some or all: what was under way is applied or not, and nobody is told."""
+        t0 = time.monotonic()
+        clients = [line.split()[0][3:] for line in (self._redis("CLIENT", "LIST") or "").splitlines() if "cmd=client" not in line]
+        share = rng.choice([0.3, 1.0])
+        cut = [c for c in clients if rng.random() < share and self._redis("CLIENT", "KILL", "ID", c)]
+        if cut:
+            self.history.add("fault", t0, kind="cut", target="redis", connections=len(cut))
+
+    def _script_flush(self, target, duration, rng):
+        t0 = time.monotonic()
+        if self._redis("SCRIPT", "FLUSH"):
+            self.history.add("fault", t0, kind="script_flush", target="redis")
+
+    def _wipe(self, target, duration, rng):
+        """All data gone. What was there before the new epoch may be lost, nothing after it; the pools are made anew."""
+        t0 = time.monotonic()
+        with self.make_pools.lock:
+            wait(lambda: self._redis("FLUSHALL") == "OK", "FLUSHALL", 20)
+            wait(lambda: self._redis("GET", "sp:epoch"), "a new epoch after FLUSHALL", 20)
+            wait(self.make_pools, "pools again after FLUSHALL", 30)
+        self.history.add("wipe", t0)
+        self.history.add("fault", t0, kind="wipe", target="redis")

@@ -1,0 +1,30 @@
+"""Builds that are broken on purpose (--config=broken_KIND), which tools/chaos has to catch.
+
+A kind is one edit of one script. An edit that changes nothing fails the build: the script has moved on.
+"""
+
+# kind -> (script, sed expression)
+BROKEN = {
+    # what was given away stays in the ready set
+    "double_claim": ("claim", "/redis.call('ZREM', key('ready'), best)/d"),
+    # a repeated request is a new one
+    "idempotency": ("claim", "s/^if request ~= '' then$$/if false then/"),
+    # what is released is destroyed by nobody
+    "leak": ("release", "s/^release(id, ARGV.4., .*/&\\nredis.call('ZREM', key('releasing'), id)/"),
+    # a pool that shrinks takes claimed ones as well
+    "lose_claim": ("retire", "s/take(redis.call('ZREVRANGE', key('ready'), 0, n - 1))/take(redis.call('ZRANGE', key('claimed'), 0, n - 1))/"),
+    # what is released is offered again
+    "reuse": ("release", "s/^release(id, ARGV.4., .*/redis.call('ZREM', key('claimed'), id)\\nredis.call('HSET', key('sb:' .. id), 'state', '2')\\nredis.call('ZADD', key('ready'), 0, id)/"),
+}
+
+def broken_settings():
+    for kind in BROKEN:
+        native.config_setting(name = "broken_" + kind, define_values = {"broken": kind})
+
+def script_command(script):
+    """The genrule command that puts common.lua before a script."""
+    commands = {"//conditions:default": "cat $(SRCS) >$@"}
+    for kind, (of, edit) in BROKEN.items():
+        if of == script:
+            commands[":broken_" + kind] = "cat $(SRCS) >$@ && sed -e \"%s\" $(SRCS) >$@.new && ! cmp -s $@ $@.new && mv $@.new $@" % edit
+    return select(commands)
