@@ -151,7 +151,8 @@ static int bind_from(Runtime *rt, const Sandplane__Internal__V1__RuntimeOpen *op
 }
 
 static int let_in(Call *c, const WireFrame *frame, Error *err) {
-  Sandplane__Internal__V1__RuntimeOpen *open = sandplane__internal__v1__runtime_open__unpack(NULL, frame->len, frame->payload);
+  Sandplane__Internal__V1__RuntimeOpen *open =
+      sandplane__internal__v1__runtime_open__unpack(NULL, frame->len, frame->payload);
   if (!open) return error_set(err, ERROR_INVALID_ARGUMENT, "OPEN is not a RuntimeOpen message");
   int rc = 0;
   const CallMethod *method = methods_find(open->method);
@@ -179,7 +180,8 @@ static void on_frame(Call *c, const WireFrame *frame) {
   }
   if (frame->type == WIRE_MESSAGE && !c->half_closed) {
     /* protobuf-c would cut a string at a NUL, and another path than the one that was asked for be used */
-    if (c->method->request && rpc_pb_check(c->method->request, frame->payload, frame->len, &err)) return call_finish(c, &err);
+    if (c->method->request && rpc_pb_check(c->method->request, frame->payload, frame->len, &err))
+      return call_finish(c, &err);
     return c->method->on_message(c, frame->payload, frame->len);
   }
   if (frame->type == WIRE_HALF_CLOSE && !c->half_closed) {

@@ -16,7 +16,8 @@ static int check_args(const Sandplane__V1__Command *m, Error *err) {
   if (!m || m->n_args == 0) return error_field(err, "command.args", "at least one is needed: the program");
   size_t total = 0;
   for (size_t i = 0; i < m->n_args; i++) total += strlen(m->args[i]) + 1;
-  if (total > ARGS_MAX_BYTES) return error_field(err, "command.args", "%zu bytes, at most %zu are allowed", total, ARGS_MAX_BYTES);
+  if (total > ARGS_MAX_BYTES)
+    return error_field(err, "command.args", "%zu bytes, at most %zu are allowed", total, ARGS_MAX_BYTES);
   if (!*m->args[0]) return error_field(err, "command.args[0]", "the program's name is empty");
   return 0;
 }
@@ -28,7 +29,8 @@ static int check_env(const Sandplane__V1__Command *m, Error *err) {
       return error_field(err, "command.env", "\"%.64s\" is not a name of an environment variable", m->env[i]->key);
     total += strlen(m->env[i]->key) + strlen(m->env[i]->value) + 2;
   }
-  if (total > ENV_MAX_BYTES) return error_field(err, "command.env", "%zu bytes, at most %zu are allowed", total, ENV_MAX_BYTES);
+  if (total > ENV_MAX_BYTES)
+    return error_field(err, "command.env", "%zu bytes, at most %zu are allowed", total, ENV_MAX_BYTES);
   return 0;
 }
 

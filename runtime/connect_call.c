@@ -57,7 +57,8 @@ static void on_open(Call *call) {
     return call_finish(call, &err);
   }
   x->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int one = 1;
   if (x->fd >= 0) setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   if (x->fd < 0 || (connect(x->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)) return refuse(x, errno);

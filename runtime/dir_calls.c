@@ -41,7 +41,8 @@ static bool send_batch(Call *call, List *x) {
     struct stat st;
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
     /* gone since, or a name that no string field can carry */
-    if (fstatat(dirfd(x->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !str_is_utf8(e->d_name, strlen(e->d_name))) continue;
+    if (fstatat(dirfd(x->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !str_is_utf8(e->d_name, strlen(e->d_name)))
+      continue;
     const char *base = x->path + strspn(x->path, "/");
     bool slash = *base && base[strlen(base) - 1] != '/';
     file_info_init(&infos[n], arena_printf(arena, "%s%s%s", base, slash ? "/" : "", e->d_name), &st);
@@ -68,7 +69,8 @@ static void list_pump(Call *call) {
 }
 
 static void list_message(Call *call, const uint8_t *data, size_t len) {
-  Sandplane__V1__ListFilesRequest *q = call_data(call) ? NULL : sandplane__v1__list_files_request__unpack(NULL, len, data);
+  Sandplane__V1__ListFilesRequest *q =
+      call_data(call) ? NULL : sandplane__v1__list_files_request__unpack(NULL, len, data);
   if (!q) return fail_bad(call);
   Error err;
   Runtime *rt = call_runtime(call);
@@ -100,8 +102,12 @@ static void list_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_LIST_FILES = {
-    .name = "ListFiles", .request = &sandplane__v1__list_files_request__descriptor, .on_message = list_message, .on_half_close = list_half_close, .on_drained = list_pump, .on_end = list_end};
+const CallMethod METHOD_LIST_FILES = {.name = "ListFiles",
+                                      .request = &sandplane__v1__list_files_request__descriptor,
+                                      .on_message = list_message,
+                                      .on_half_close = list_half_close,
+                                      .on_drained = list_pump,
+                                      .on_end = list_end};
 
 /* ---- Stat ---- */
 
@@ -129,13 +135,17 @@ static void stat_message(Call *call, const uint8_t *data, size_t len) {
   call_finish(call, rc ? &err : NULL);
 }
 
-const CallMethod METHOD_STAT = {.name = "Stat", .request = &sandplane__v1__stat_request__descriptor, .on_message = stat_message, .on_half_close = ignore_half_close};
+const CallMethod METHOD_STAT = {.name = "Stat",
+                                .request = &sandplane__v1__stat_request__descriptor,
+                                .on_message = stat_message,
+                                .on_half_close = ignore_half_close};
 
 /* ---- RemoveFile ---- */
 
 /* Removes all below a folder, never following a link. */
 static int empty_dir(int dir_fd, const char *name, const char *path, int depth, Error *err) {
-  if (depth == REMOVE_DEPTH_MAX) return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is more than %d folders deep", path, depth);
+  if (depth == REMOVE_DEPTH_MAX)
+    return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is more than %d folders deep", path, depth);
   int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
   if (!dir) return path_errno(err, errno, path);
@@ -170,7 +180,8 @@ static void remove_message(Call *call, const uint8_t *data, size_t len) {
   runtime_become_user(rt);
   int rc = *q->path ? path_resolve(&rt->workspace, q->path, 0, &hit, &err) : error_field(&err, "path", "is empty");
   if (rc == 0) {
-    rc = strcmp(hit.name, ".") == 0 ? error_field(&err, "path", "names the workspace itself") : remove_hit(&hit, q, &err);
+    rc = strcmp(hit.name, ".") == 0 ? error_field(&err, "path", "names the workspace itself")
+                                    : remove_hit(&hit, q, &err);
     close(hit.dir_fd);
   }
   runtime_become_self(rt);
@@ -182,4 +193,7 @@ static void remove_message(Call *call, const uint8_t *data, size_t len) {
   call_finish(call, rc ? &err : NULL);
 }
 
-const CallMethod METHOD_REMOVE_FILE = {.name = "RemoveFile", .request = &sandplane__v1__remove_file_request__descriptor, .on_message = remove_message, .on_half_close = ignore_half_close};
+const CallMethod METHOD_REMOVE_FILE = {.name = "RemoveFile",
+                                       .request = &sandplane__v1__remove_file_request__descriptor,
+                                       .on_message = remove_message,
+                                       .on_half_close = ignore_half_close};

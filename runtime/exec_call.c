@@ -58,7 +58,8 @@ static void on_exit_(void *arg, const ProcessExit *e) {
 static const ProcessHandlers HANDLERS = {.on_output = on_output, .on_exit = on_exit_};
 
 static int check(const Sandplane__V1__ExecRequest *q, Error *err) {
-  if (q->stdin.len > STDIN_MAX) return error_field(err, "stdin", "%zu bytes, at most %zu are allowed", q->stdin.len, STDIN_MAX);
+  if (q->stdin.len > STDIN_MAX)
+    return error_field(err, "stdin", "%zu bytes, at most %zu are allowed", q->stdin.len, STDIN_MAX);
   if (q->max_output_bytes < 0 || (size_t)q->max_output_bytes > OUTPUT_MAX)
     return error_field(err, "max_output_bytes", "must be 0 to %zu", OUTPUT_MAX);
   return 0;
@@ -115,4 +116,8 @@ static void on_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_EXEC = {.name = "Exec", .request = &sandplane__v1__exec_request__descriptor, .on_message = on_message, .on_half_close = on_half_close, .on_end = on_end};
+const CallMethod METHOD_EXEC = {.name = "Exec",
+                                .request = &sandplane__v1__exec_request__descriptor,
+                                .on_message = on_message,
+                                .on_half_close = on_half_close,
+                                .on_end = on_end};

@@ -68,14 +68,16 @@ static int open_for_reading(Call *call, const Sandplane__V1__ReadFileRequest *q,
   }
   runtime_become_self(rt);
   if (rc) return -1;
-  if (fstat(fd, st) || !S_ISREG(st->st_mode)) rc = error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is not a regular file", q->path);
+  if (fstat(fd, st) || !S_ISREG(st->st_mode))
+    rc = error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is not a regular file", q->path);
   else if (lseek(fd, q->offset, SEEK_SET) < 0) rc = path_errno(err, errno, q->path);
   if (rc) close(fd);
   return rc ? -1 : fd;
 }
 
 static void read_message(Call *call, const uint8_t *data, size_t len) {
-  Sandplane__V1__ReadFileRequest *q = call_data(call) ? NULL : sandplane__v1__read_file_request__unpack(NULL, len, data);
+  Sandplane__V1__ReadFileRequest *q =
+      call_data(call) ? NULL : sandplane__v1__read_file_request__unpack(NULL, len, data);
   if (!q) return fail_no_message(call, "ReadFileRequest");
   Error err;
   struct stat st;
@@ -109,8 +111,12 @@ static void read_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_READ_FILE = {
-    .name = "ReadFile", .request = &sandplane__v1__read_file_request__descriptor, .on_message = read_message, .on_half_close = read_half_close, .on_drained = pump, .on_end = read_end};
+const CallMethod METHOD_READ_FILE = {.name = "ReadFile",
+                                     .request = &sandplane__v1__read_file_request__descriptor,
+                                     .on_message = read_message,
+                                     .on_half_close = read_half_close,
+                                     .on_drained = pump,
+                                     .on_end = read_end};
 
 /* ---- WriteFile ---- */
 
@@ -120,7 +126,8 @@ static int write_step(Call *call, const Sandplane__V1__WriteFileRequest *q, Erro
     if (!w) return error_field(err, "start", "must be the first message");
     return file_write_data(w, q->data.data, q->data.len, err);
   }
-  if (q->request_case != SANDPLANE__V1__WRITE_FILE_REQUEST__REQUEST_START) return error_field(err, "request", "is empty");
+  if (q->request_case != SANDPLANE__V1__WRITE_FILE_REQUEST__REQUEST_START)
+    return error_field(err, "request", "is empty");
   if (w) return error_field(err, "start", "comes twice");
   if (!*q->start->path) return error_field(err, "start.path", "is empty");
   if (q->start->mode & ~07777u) return error_field(err, "start.mode", "has more than permission bits");
@@ -164,5 +171,8 @@ static void write_end(Call *call) {
   free(w);
 }
 
-const CallMethod METHOD_WRITE_FILE = {
-    .name = "WriteFile", .request = &sandplane__v1__write_file_request__descriptor, .on_message = write_message, .on_half_close = write_half_close, .on_end = write_end};
+const CallMethod METHOD_WRITE_FILE = {.name = "WriteFile",
+                                      .request = &sandplane__v1__write_file_request__descriptor,
+                                      .on_message = write_message,
+                                      .on_half_close = write_half_close,
+                                      .on_end = write_end};

@@ -74,7 +74,8 @@ static void put(HttpConn *c, const void *data, size_t len) {
 
 void http_conn_begin(HttpConn *c, int status, const char *type, const char *headers, int64_t len) {
   Buf head = BUF_INIT(0);
-  if (buf_printf(&head, "HTTP/1.1 %d %s\r\ncontent-length: %lld\r\n", status, http_status_text(status), (long long)len) ||
+  if (buf_printf(&head, "HTTP/1.1 %d %s\r\ncontent-length: %lld\r\n", status, http_status_text(status),
+                 (long long)len) ||
       (*type && buf_printf(&head, "content-type: %s\r\n", type)) || buf_append_str(&head, headers) ||
       buf_append_str(&head, c->keep_alive ? "\r\n" : "connection: close\r\n\r\n"))
     abort();
@@ -175,7 +176,9 @@ static void feed(HttpConn *c) {
   while (c->in.len && !c->read_done && !c->closing && !c->dead && !c->high) {
     if (http_reader_feed(c->reader, c->in.data, c->in.len, &used, &err)) {
       c->keep_alive = false;
-      if (!c->answered) http_conn_respond_json(c, err.kind == ERROR_RESOURCE_EXHAUSTED ? 431 : 400, "{\"detail\":\"Invalid HTTP request received.\"}");
+      if (!c->answered)
+        http_conn_respond_json(c, err.kind == ERROR_RESOURCE_EXHAUSTED ? 431 : 400,
+                               "{\"detail\":\"Invalid HTTP request received.\"}");
       c->closing = true;
       buf_consume(&c->in, c->in.len);
       break;

@@ -12,7 +12,8 @@
 #define BODY_MAX ((size_t)1 << 20)
 /* Of a command in an error message. */
 #define ARGV_TEXT_MAX 1000
-/* JSON writes a control byte in six, and both streams must fit into the connection's buffer. The contract sets no limit; ours keeps a flood of output from filling the sandbox's memory. */
+/* JSON writes a control byte in six, and both streams must fit into the connection's buffer. The contract sets no
+ * limit; ours keeps a flood of output from filling the sandbox's memory. */
 #define OUTPUT_MAX ((size_t)4 << 20)
 
 typedef struct Execute {
@@ -27,7 +28,11 @@ typedef struct Execute {
 static void execute_start(HttpConn *c, const HttpHead *head, const char *path) {
   Execute *x = calloc(1, sizeof *x);
   if (!x) abort();
-  *x = (Execute){.conn = c, .arena = arena_new(), .body = BUF_INIT(BODY_MAX), .out = BUF_INIT(OUTPUT_MAX), .err = BUF_INIT(OUTPUT_MAX)};
+  *x = (Execute){.conn = c,
+                 .arena = arena_new(),
+                 .body = BUF_INIT(BODY_MAX),
+                 .out = BUF_INIT(OUTPUT_MAX),
+                 .err = BUF_INIT(OUTPUT_MAX)};
   http_conn_set_data(c, x);
 }
 
@@ -39,8 +44,8 @@ static void execute_body(HttpConn *c, const uint8_t *data, size_t len) {
 static void answer(Execute *x, const char *out, const char *err, int code) {
   /* an error's message is cut at a length, perhaps within a character */
   json_t *text_err = json_string(err);
-  json_t *o = json_pack("{s:s,s:o,s:i}", "stdout", out, "stderr", text_err ? text_err : json_string("Failed to execute command"),
-                        "exit_code", code);
+  json_t *o = json_pack("{s:s,s:o,s:i}", "stdout", out, "stderr",
+                        text_err ? text_err : json_string("Failed to execute command"), "exit_code", code);
   CLEANUP(str_freep) char *text = json_dumps(o, JSON_COMPACT);
   json_decref(o);
   http_conn_respond_json(x->conn, 200, text);
@@ -81,7 +86,8 @@ static void on_exit_(void *arg, const ProcessExit *e) {
   x->process = NULL;
   if (e->timed_out) {
     int64_t s = http_conn_runtime(x->conn)->config->exec_timeout_ms / 1000;
-    return answer_failure(x, arena_printf(x->arena, "Command '%s' timed out after %lld seconds", argv_text(x->arena, x->argv), (long long)s));
+    return answer_failure(x, arena_printf(x->arena, "Command '%s' timed out after %lld seconds",
+                                          argv_text(x->arena, x->argv), (long long)s));
   }
   if (x->overflow) return answer_failure(x, "the command's output is larger than 4 MiB");
   normalize(&x->out);
@@ -93,7 +99,8 @@ static void on_exit_(void *arg, const ProcessExit *e) {
     json_decref(err);
     return answer_failure(x, "'utf-8' codec can't decode the command's output");
   }
-  json_t *o = json_pack("{s:o,s:o,s:i}", "stdout", out, "stderr", err, "exit_code", e->signal ? -e->signal : e->exit_code);
+  json_t *o =
+      json_pack("{s:o,s:o,s:i}", "stdout", out, "stderr", err, "exit_code", e->signal ? -e->signal : e->exit_code);
   CLEANUP(str_freep) char *text = json_dumps(o, JSON_COMPACT);
   json_decref(o);
   http_conn_respond_json(x->conn, 200, text);
@@ -121,7 +128,8 @@ static void run(Execute *x, const char *line) {
   runtime_environ_free(env);
   if (x->process) return process_close_stdin(x->process);
   if (err.kind == ERROR_NOT_FOUND) why = arena_printf(x->arena, "[Errno 2] No such file or directory: '%s'", argv[0]);
-  else if (err.kind == ERROR_PERMISSION_DENIED) why = arena_printf(x->arena, "[Errno 13] Permission denied: '%s'", argv[0]);
+  else if (err.kind == ERROR_PERMISSION_DENIED)
+    why = arena_printf(x->arena, "[Errno 13] Permission denied: '%s'", argv[0]);
   else why = arena_strdup(x->arena, err.message);
   answer_failure(x, why);
 }

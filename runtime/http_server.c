@@ -63,7 +63,8 @@ static void exists_complete(HttpConn *c) {
   if (rc && err.kind == ERROR_PERMISSION_DENIED) return respond_path_error(c, &err, 403, err.message);
   if (rc == 0) close(hit.dir_fd);
   json_t *text = json_string(path);
-  respond_object(c, 200, json_pack("{s:o,s:b}", "path", text ? text : json_string(""), "exists", rc == 0 && hit.exists));
+  respond_object(c, 200,
+                 json_pack("{s:o,s:b}", "path", text ? text : json_string(""), "exists", rc == 0 && hit.exists));
 }
 static const HttpHandler EXISTS = {.on_start = path_start, .on_complete = exists_complete, .on_end = path_end};
 
@@ -164,9 +165,11 @@ static int open_download(Runtime *rt, const char *path, struct stat *st, Error *
 static void disposition(Buf *out, const char *path) {
   bool plain = true;
   for (const char *p = path; *p; p++) plain = plain && *p > 0x20 && *p < 0x7f && *p != '"' && *p != '\\' && *p != '%';
-  int bad = buf_append_str(out, plain ? "content-disposition: attachment; filename=\"" : "content-disposition: attachment; filename*=utf-8''");
+  int bad = buf_append_str(out, plain ? "content-disposition: attachment; filename=\""
+                                      : "content-disposition: attachment; filename*=utf-8''");
   for (const char *p = path; *p; p++) {
-    bool safe = plain || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || strchr("-_.~/", *p);
+    bool safe = plain || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ||
+                strchr("-_.~/", *p);
     bad |= safe ? buf_append(out, p, 1) : buf_printf(out, "%%%02X", (unsigned char)*p);
   }
   if (bad | buf_append_str(out, plain ? "\"\r\n" : "\r\n")) abort();
@@ -184,7 +187,9 @@ static void download_complete(HttpConn *c) {
   struct tm tm;
   strftime(modified, sizeof modified, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&st.st_mtim.tv_sec, &tm));
   disposition(&headers, d->path);
-  if (buf_printf(&headers, "last-modified: %s\r\netag: \"%llx-%llx\"\r\n", modified, (long long)st.st_mtim.tv_sec, (long long)st.st_size)) abort();
+  if (buf_printf(&headers, "last-modified: %s\r\netag: \"%llx-%llx\"\r\n", modified, (long long)st.st_mtim.tv_sec,
+                 (long long)st.st_size))
+    abort();
   http_conn_begin(c, 200, "application/octet-stream", buf_str(&headers), st.st_size);
   buf_deinit(&headers);
   download_pump(c);

@@ -47,7 +47,8 @@ static void upload_body(HttpConn *c, const uint8_t *data, size_t len) {
 static void upload_complete(HttpConn *c) {
   Upload *u = http_conn_data(c);
   if (u->form_ok && !u->failed && u->form.found) {
-    if (!multipart_complete(&u->form)) u->failed = error_set(&u->err, ERROR_INVALID_ARGUMENT, "the form has no end") != 0;
+    if (!multipart_complete(&u->form))
+      u->failed = error_set(&u->err, ERROR_INVALID_ARGUMENT, "the form has no end") != 0;
     else if (file_write_commit(&u->file, NULL, &u->err)) u->failed = true;
   }
   if (u->failed && u->err.kind == ERROR_PERMISSION_DENIED) return http_respond_message(c, 403, "Access denied");
@@ -56,7 +57,9 @@ static void upload_complete(HttpConn *c) {
     return http_respond_message(c, 500, text);
   }
   if (!u->form.found)
-    return http_conn_respond_json(c, 422, "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\",\"file\"],\"msg\":\"Field required\",\"input\":null}]}");
+    return http_conn_respond_json(
+        c, 422,
+        "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\",\"file\"],\"msg\":\"Field required\",\"input\":null}]}");
   CLEANUP(str_freep) char *text = str_printf("File '%s' uploaded successfully.", u->filename);
   http_respond_message(c, 200, text);
 }
@@ -69,4 +72,5 @@ static void upload_end(HttpConn *c) {
   free(u);
 }
 
-const HttpHandler HTTP_UPLOAD = {.on_start = upload_start, .on_body = upload_body, .on_complete = upload_complete, .on_end = upload_end};
+const HttpHandler HTTP_UPLOAD = {
+    .on_start = upload_start, .on_body = upload_body, .on_complete = upload_complete, .on_end = upload_end};

@@ -64,7 +64,8 @@ Listener *listener_fd(Runtime *rt, int fd, ListenerFn accept, Error *err) {
   return NULL;
 }
 
-static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_t len, const char *what, ListenerFn accept, Error *err) {
+static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_t len, const char *what,
+                                 ListenerFn accept, Error *err) {
   int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   int one = 1;
   if (fd >= 0 && a->sa_family != AF_UNIX) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

@@ -24,11 +24,13 @@ static const ConfigItem ITEMS[] = {
     ITEM("listen-unix", "SANDPLANE_LISTEN_UNIX", CONFIG_STRING, listen_unix, "", "Unix socket that calls come in by"),
     {"listen-fd", "SANDPLANE_LISTEN_FD", CONFIG_INT, offsetof(RuntimeConfig, listen_fd), "-1", -1, 1 << 20, false,
      "inherited listening socket that calls come in by; -1: none"},
-    ITEM("http-address", "SANDPLANE_HTTP_ADDRESS", CONFIG_ADDRESS, http_address, "0.0.0.0:8888", "HTTP listener; empty: none"),
+    ITEM("http-address", "SANDPLANE_HTTP_ADDRESS", CONFIG_ADDRESS, http_address, "0.0.0.0:8888",
+         "HTTP listener; empty: none"),
     ITEM("base-dir", "SANDBOX_BASE_DIR", CONFIG_STRING, base_dir, "", "the workspace; empty: the current folder"),
     {"exec-timeout", EXEC_TIMEOUT_NAME, CONFIG_DURATION, offsetof(RuntimeConfig, exec_timeout_ms), "300s", 1,
      EXEC_TIMEOUT_MAX_MS, false, "how long a command of POST /execute may run"},
-    ITEM("user", "SANDPLANE_USER", CONFIG_STRING, user, "", "UID:GID of commands and file work; empty: as this process"),
+    ITEM("user", "SANDPLANE_USER", CONFIG_STRING, user, "",
+         "UID:GID of commands and file work; empty: as this process"),
     ITEM("log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, log_level, "info", "debug, info, warn or error"),
 };
 

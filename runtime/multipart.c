@@ -88,7 +88,8 @@ static int step(Multipart *m, Error *err) {
   if (emit(m, before, err)) return -1;
   const uint8_t *after = b->data + m->boundary_len;
   bool last = after[0] == '-' && after[1] == '-';
-  if (!last && !(after[0] == '\r' && after[1] == '\n')) return error_set(err, ERROR_INVALID_ARGUMENT, "malformed boundary");
+  if (!last && !(after[0] == '\r' && after[1] == '\n'))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "malformed boundary");
   /* the line's end belongs to the head, so that an empty head is found too */
   buf_consume(b, m->boundary_len + (last ? 2 : 0));
   m->state = last ? MULTIPART_DONE : MULTIPART_HEAD;

@@ -20,7 +20,9 @@ static int on_file(void *arg, const char *filename, Error *err) {
   return 0;
 }
 
-static int on_data(void *arg, const uint8_t *data, size_t len, Error *err) { return buf_append(&((Got *)arg)->data, data, len); }
+static int on_data(void *arg, const uint8_t *data, size_t len, Error *err) {
+  return buf_append(&((Got *)arg)->data, data, len);
+}
 
 static int feed(const char *type, const char *body, size_t len, size_t cut, Got *g, bool *complete) {
   Multipart m = {0};
@@ -38,15 +40,17 @@ static int feed(const char *type, const char *body, size_t len, size_t cut, Got 
 }
 
 static const char TYPE[] = "multipart/form-data; boundary=b1";
-static const char BODY[] = "--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1\r\n"
-                           "content-disposition: form-data; name=\"file\"; filename=\"dir/a \\\"b\\\".txt\"\r\nContent-Type: x/y\r\n\r\n"
-                           "data\r\n--b\r\n--b1x? no\r\n\r\n--b1--\r\nepilogue";
+static const char BODY[] =
+    "--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1\r\n"
+    "content-disposition: form-data; name=\"file\"; filename=\"dir/a \\\"b\\\".txt\"\r\nContent-Type: x/y\r\n\r\n"
+    "data\r\n--b\r\n--b1x? no\r\n\r\n--b1--\r\nepilogue";
 
 static void any_cut_gives_the_same(void **state) {
   /* "--b1x" is no boundary but breaks the form; the body without it is sound */
-  static const char SOUND[] = "--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1\r\n"
-                              "content-disposition: form-data; name=\"file\"; filename=\"dir/a \\\"b\\\".txt\"\r\nContent-Type: x/y\r\n\r\n"
-                              "data\r\n--b\r\n-\r\n\r\n--b1--\r\nepilogue";
+  static const char SOUND[] =
+      "--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1\r\n"
+      "content-disposition: form-data; name=\"file\"; filename=\"dir/a \\\"b\\\".txt\"\r\nContent-Type: x/y\r\n\r\n"
+      "data\r\n--b\r\n-\r\n\r\n--b1--\r\nepilogue";
   for (size_t cut = 0; cut < sizeof SOUND; cut++) {
     Got g;
     bool complete;

@@ -67,7 +67,8 @@ static void pop_to(Walk *w, int depth) {
 /* Puts a link's target before what is left. */
 static int splice_link(Walk *w, int dir_fd, const char *name, Error *err) {
   char target[PATH_TEXT_MAX + 1], joined[PATH_TEXT_MAX + 1];
-  if (++w->links > LINKS_MAX) return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\": too many symbolic links", w->path);
+  if (++w->links > LINKS_MAX)
+    return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\": too many symbolic links", w->path);
   ssize_t n = readlinkat(dir_fd, name, target, sizeof target - 1);
   if (n < 0) return path_errno(err, errno, w->path);
   target[n] = 0;

@@ -214,7 +214,8 @@ static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Erro
   if (uid != (uid_t)-1 && fchown(slave, uid, (gid_t)-1)) errno = 0;
   struct winsize size = {.ws_col = spec->columns, .ws_row = spec->rows};
   ioctl(slave, TIOCSWINSZ, &size);
-  *pl = (Plumbing){.child = {.in = slave, .out = slave, .err = slave, .terminal = true}, .in = master, .out = master, .err = -1};
+  *pl = (Plumbing){
+      .child = {.in = slave, .out = slave, .err = slave, .terminal = true}, .in = master, .out = master, .err = -1};
   return 0;
 }
 
@@ -225,7 +226,8 @@ static void watch_output(Process *p, int i, int stream, int fd) {
   p->out[i].watch = loop_fd_new(p->table->loop, fd, LOOP_READ, on_readable, &p->out[i]);
 }
 
-Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg, Error *err) {
+Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg,
+                       Error *err) {
   Plumbing pl;
   if (spec->pty ? plumb_terminal(&pl, spec, t->uid, err) : plumb_pipes(&pl, err)) return NULL;
   int64_t start = clock_mono_us();
@@ -239,7 +241,14 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
   }
   Process *p = calloc(1, sizeof *p);
   if (!p) abort();
-  *p = (Process){.table = t, .handlers = *handlers, .arg = arg, .pid = pid, .terminal = spec->pty, .keys = spec->pty && terminal_keys_needed(), .stdin_fd = pl.in, .start_us = start,
+  *p = (Process){.table = t,
+                 .handlers = *handlers,
+                 .arg = arg,
+                 .pid = pid,
+                 .terminal = spec->pty,
+                 .keys = spec->pty && terminal_keys_needed(),
+                 .stdin_fd = pl.in,
+                 .start_us = start,
                  .stdin_buf = BUF_INIT(0)};
   p->next = t->head;
   p->link = &t->head;

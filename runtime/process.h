@@ -51,7 +51,8 @@ ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid);
 void process_table_free(ProcessTable *table);
 
 /* NOT_FOUND: no such program; PERMISSION_DENIED: not executable. NULL and err. */
-Process *process_start(ProcessTable *table, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg, Error *err);
+Process *process_start(ProcessTable *table, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg,
+                       Error *err);
 pid_t process_pid(const Process *p);
 /* Copied and queued; what cannot be written any more is dropped (the command closed its input). */
 void process_write_stdin(Process *p, const uint8_t *data, size_t len);

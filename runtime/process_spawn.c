@@ -61,7 +61,8 @@ static int become(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t
   if (dup2(fds->in, 0) < 0 || dup2(fds->out, 1) < 0 || dup2(fds->err, 2) < 0) return errno;
   if (fchdir(spec->cwd_fd)) return errno;
   if (uid != (uid_t)-1) {
-    if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, gid, gid, gid) || syscall(SYS_setresuid, uid, uid, uid))
+    if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, gid, gid, gid) ||
+        syscall(SYS_setresuid, uid, uid, uid))
       return errno;
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return errno;

@@ -90,5 +90,6 @@ void relay_start(Loop *loop, int a, int b, const void *to_a, size_t to_a_len, co
   r->side[1] = (Side){.relay = r, .fd = b};
   r->half_open = loop_timer_new(loop, on_half_open, r);
   if (buf_append(&r->side[0].out, to_a, to_a_len) || buf_append(&r->side[1].out, to_b, to_b_len)) abort();
-  for (int i = 0; i < 2; i++) r->side[i].watch = loop_fd_new(loop, r->side[i].fd, LOOP_READ | LOOP_WRITE, on_io, &r->side[i]);
+  for (int i = 0; i < 2; i++)
+    r->side[i].watch = loop_fd_new(loop, r->side[i].fd, LOOP_READ | LOOP_WRITE, on_io, &r->side[i]);
 }

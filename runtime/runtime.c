@@ -60,8 +60,8 @@ void runtime_become_self(const Runtime *rt) {
   if (rt->uid != (uid_t)-1) set_effective(getuid(), getgid(), false);
 }
 
-int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names, const char *const *values,
-                 size_t n, Error *err) {
+int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names,
+                 const char *const *values, size_t n, Error *err) {
   if (str_empty(claim_uid) || strlen(claim_uid) >= sizeof rt->claim_uid)
     return error_field(err, "claim_uid", "must have 1 to %zu characters", sizeof rt->claim_uid - 1);
   if (*rt->claim_uid) {
@@ -70,7 +70,8 @@ int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char
   }
   if (!has_values) return error_set(err, ERROR_FAILED_PRECONDITION, "unbound");
   for (size_t i = 0; i < n; i++)
-    if (!str_is_env_name(names[i])) return error_field(err, "bind.env", "\"%s\" is not a name of an environment variable", names[i]);
+    if (!str_is_env_name(names[i]))
+      return error_field(err, "bind.env", "\"%s\" is not a name of an environment variable", names[i]);
   rt->claim_env = calloc(n + 1, sizeof *rt->claim_env);
   if (!rt->claim_env) abort();
   for (size_t i = 0; i < n; i++) rt->claim_env[i] = str_printf("%s=%s", names[i], values[i]);

@@ -42,7 +42,7 @@ void runtime_become_self(const Runtime *rt);
 
 /* Binds the sandbox to its claim, once. 0; -1: PERMISSION_DENIED for another uid; FAILED_PRECONDITION when it is
  * unbound and has_values is false. */
-int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names, const char *const *values,
-                 size_t n, Error *err) MUST_CHECK;
+int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names,
+                 const char *const *values, size_t n, Error *err) MUST_CHECK;
 
 #endif

@@ -20,7 +20,8 @@ static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   Stream *x = arg;
   Sandplane__V1__ExecStreamResponse r = SANDPLANE__V1__EXEC_STREAM_RESPONSE__INIT;
   bool out = stream == PROCESS_STDOUT;
-  r.response_case = out ? SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDOUT : SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDERR;
+  r.response_case =
+      out ? SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDOUT : SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDERR;
   ProtobufCBinaryData *where = out ? &r.stdout : &r.stderr;
   *where = (ProtobufCBinaryData){len, (uint8_t *)data};
   send_response(x->call, &r);
@@ -43,7 +44,8 @@ static void on_exit_(void *arg, const ProcessExit *e) {
 
 static void on_stdin_drained(void *arg) { call_pause(((Stream *)arg)->call, false); }
 
-static const ProcessHandlers HANDLERS = {.on_output = on_output, .on_exit = on_exit_, .on_stdin_drained = on_stdin_drained};
+static const ProcessHandlers HANDLERS = {
+    .on_output = on_output, .on_exit = on_exit_, .on_stdin_drained = on_stdin_drained};
 
 static int check_size(const Sandplane__V1__TerminalSize *t, const char *field, Error *err) {
   if (t->columns < 1 || t->columns > 65535 || t->rows < 1 || t->rows > 65535)
@@ -54,7 +56,8 @@ static int check_size(const Sandplane__V1__TerminalSize *t, const char *field, E
 static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Error *err) {
   Runtime *rt = call_runtime(x->call);
   Command cmd;
-  if ((s->terminal && check_size(s->terminal, "start.terminal", err)) || command_init(&cmd, rt, s->command, err)) return -1;
+  if ((s->terminal && check_size(s->terminal, "start.terminal", err)) || command_init(&cmd, rt, s->command, err))
+    return -1;
   if (s->terminal) {
     cmd.spec.pty = true;
     cmd.spec.columns = (uint16_t)s->terminal->columns;
@@ -134,7 +137,8 @@ static void on_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_EXEC_STREAM = {.name = "ExecStream", .request = &sandplane__v1__exec_stream_request__descriptor, 
+const CallMethod METHOD_EXEC_STREAM = {.name = "ExecStream",
+                                       .request = &sandplane__v1__exec_stream_request__descriptor,
                                        .on_open = on_open,
                                        .on_message = on_message,
                                        .on_half_close = on_half_close,

@@ -1,8 +1,9 @@
 /* sandplane-relay LISTEN TARGET: passes TCP connections on, byte for byte.
  *
- * `kubectl port-forward service/...` and clients that read EndpointSlices want Pods in the Service's own namespace. This is
- * the Pod of sandbox-router-svc in namespaces where the router is not: it knows no protocol, holds no secret and decides
- * nothing. A process per connection, because there are few (a person's tunnel), and one that goes wrong takes nobody along.
+ * `kubectl port-forward service/...` and clients that read EndpointSlices want Pods in the Service's own namespace.
+ * This is the Pod of sandbox-router-svc in namespaces where the router is not: it knows no protocol, holds no secret
+ * and decides nothing. A process per connection, because there are few (a person's tunnel), and one that goes wrong
+ * takes nobody along.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -30,7 +31,8 @@ static void on_term(int signo) { stopping = 1; }
 static void on_child(int signo) {}
 
 static int fail(const char *what) {
-  fprintf(stderr, "{\"level\":\"error\",\"event\":\"relay_failed\",\"step\":\"%s\",\"error\":\"%s\"}\n", what, strerror(errno));
+  fprintf(stderr, "{\"level\":\"error\",\"event\":\"relay_failed\",\"step\":\"%s\",\"error\":\"%s\"}\n", what,
+          strerror(errno));
   return -1;
 }
 
@@ -48,7 +50,8 @@ static int open_socket(char *address, bool listens) {
     fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
     if (fd < 0) continue;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    bool ok = listens ? bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 128) == 0 : connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+    bool ok = listens ? bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 128) == 0
+                      : connect(fd, a->ai_addr, a->ai_addrlen) == 0;
     if (ok) break;
     close(fd);
     fd = -1;

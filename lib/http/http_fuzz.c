@@ -29,8 +29,9 @@ static bool on_head(void *arg, const HttpHead *head) {
   Told *t = arg;
   say_text(t, "\nhead ", head->method);
   say_text(t, " ", head->target);
-  if (buf_printf(&t->text, " %d %d %d %d %d %d %lld", head->status, head->minor_version, head->keep_alive, head->upgrade, head->chunked,
-                 head->no_body, (long long)head->content_length)) abort();
+  if (buf_printf(&t->text, " %d %d %d %d %d %d %lld", head->status, head->minor_version, head->keep_alive,
+                 head->upgrade, head->chunked, head->no_body, (long long)head->content_length))
+    abort();
   for (size_t i = 0; i < head->n_headers; i++) {
     say_text(t, "\n", head->headers[i].name);
     say_text(t, ": ", head->headers[i].value);

@@ -249,7 +249,9 @@ static void finish(KubeCall *c, CURLcode code) {
   } else if (!c->is_stream && !body) {
     error_set(&err, ERROR_UNAVAILABLE, "%s %s: the answer is not JSON", c->method, c->path);
   }
-  if (k->options.on_done) k->options.on_done(k->options.arg, c->is_stream ? "WATCH" : c->method, c->path, status, clock_mono_us() - c->begun_us);
+  if (k->options.on_done)
+    k->options.on_done(k->options.arg, c->is_stream ? "WATCH" : c->method, c->path, status,
+                       clock_mono_us() - c->begun_us);
   bool failed = err.kind != ERROR_NONE;
   KubeDoneFn fn = c->fn;
   const KubeStreamEvents *events = c->events;
@@ -300,7 +302,8 @@ static void set_tls(KubeClient *k, CURL *e) {
   const struct {
     CURLoption option;
     const char *pem;
-  } blobs[] = {{CURLOPT_CAINFO_BLOB, c->ca_pem}, {CURLOPT_SSLCERT_BLOB, c->cert_pem}, {CURLOPT_SSLKEY_BLOB, c->key_pem}};
+  } blobs[] = {
+      {CURLOPT_CAINFO_BLOB, c->ca_pem}, {CURLOPT_SSLCERT_BLOB, c->cert_pem}, {CURLOPT_SSLKEY_BLOB, c->key_pem}};
   for (size_t i = 0; i < ARRAY_LEN(blobs); i++) {
     struct curl_blob blob = {.data = (char *)blobs[i].pem, .len = strlen(blobs[i].pem), .flags = CURL_BLOB_NOCOPY};
     if (blob.len) curl_easy_setopt(e, blobs[i].option, &blob);
@@ -414,7 +417,8 @@ static void start_or_refuse(KubeClient *k, KubeCall *c) {
 static void start_waiting(KubeClient *k) {
   for (size_t i = 0; i < ARRAY_LEN(k->lanes); i++) {
     Lane *lane = &k->lanes[i];
-    while (lane->first && k->n_running < k->options.max_in_flight && (i == 0 || may_begin_patient(k)) && take_token(k)) {
+    while (lane->first && k->n_running < k->options.max_in_flight && (i == 0 || may_begin_patient(k)) &&
+           take_token(k)) {
       KubeCall *c = lane->first;
       lane->first = c->next;
       if (lane->first) lane->first->at = &lane->first;
@@ -444,7 +448,9 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
   c->in = BUF_INIT(KUBE_BODY_MAX);
   c->timeout_ms = r->timeout_ms > 0 ? r->timeout_ms : k->options.timeout_ms;
   if (r->body) {
-    const char *type = r->content_type ? r->content_type : strcmp(c->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
+    const char *type = r->content_type                   ? r->content_type
+                       : strcmp(c->method, "PATCH") == 0 ? "application/merge-patch+json"
+                                                         : "application/json";
     CLEANUP(str_freep) char *header = str_printf("Content-Type: %s", type);
     c->headers = curl_slist_append(c->headers, header);
     c->body = json_dumps(r->body, JSON_COMPACT);
@@ -526,7 +532,8 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   }
   KubeClient *k = calloc(1, sizeof *k);
   if (!k) abort();
-  *k = (KubeClient){.loop = loop, .config = config, .options = *options, .multi = curl_multi_init(), .tokens_us = clock_mono_us()};
+  *k = (KubeClient){
+      .loop = loop, .config = config, .options = *options, .multi = curl_multi_init(), .tokens_us = clock_mono_us()};
   if (!k->multi) abort();
   if (set_server(k, err) != 0) {
     curl_multi_cleanup(k->multi);
@@ -569,7 +576,11 @@ void kube_client_free(KubeClient *k) {
   k->options.max_in_flight = 0; /* nothing starts any more */
   k->fresh = NULL;
   KubeCall *c;
-  while ((c = k->lanes[0].first ? k->lanes[0].first : k->lanes[1].first ? k->lanes[1].first : k->refused ? k->refused : k->running)) cancel(c);
+  while ((c = k->lanes[0].first   ? k->lanes[0].first
+              : k->lanes[1].first ? k->lanes[1].first
+              : k->refused        ? k->refused
+                                  : k->running))
+    cancel(c);
   curl_multi_cleanup(k->multi);
   loop_timer_free(k->timer);
   loop_timer_free(k->start_timer);

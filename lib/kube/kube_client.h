@@ -2,9 +2,9 @@
  *
  * A request ends exactly once, in its callback on the loop, with the object it answered or with an error. It
  * is never repeated by itself: who asks knows whether that is right. Errors by status, after the API
- * conventions: 400, 413, 422 INVALID_ARGUMENT; 401 UNAUTHENTICATED; 403 PERMISSION_DENIED; 404 NOT_FOUND; 409 AlreadyExists
- * ALREADY_EXISTS, else ABORTED (a conflict); 410 OUT_OF_RANGE (expired); 429 RESOURCE_EXHAUSTED; 5xx and what
- * fails on the way UNAVAILABLE; no answer in time DEADLINE_EXCEEDED. retry_after_ms is the server's Retry-After.
+ * conventions: 400, 413, 422 INVALID_ARGUMENT; 401 UNAUTHENTICATED; 403 PERMISSION_DENIED; 404 NOT_FOUND; 409
+ * AlreadyExists ALREADY_EXISTS, else ABORTED (a conflict); 410 OUT_OF_RANGE (expired); 429 RESOURCE_EXHAUSTED; 5xx and
+ * what fails on the way UNAVAILABLE; no answer in time DEADLINE_EXCEEDED. retry_after_ms is the server's Retry-After.
  */
 #ifndef SANDPLANE_LIB_KUBE_KUBE_CLIENT_H_
 #define SANDPLANE_LIB_KUBE_KUBE_CLIENT_H_
@@ -24,8 +24,8 @@ typedef struct KubeOptions {
   int64_t timeout_ms; /* of a request; 0: KUBE_TIMEOUT_MS */
   /* Seen by whoever counts: method, status (0: none came), time it took. May be NULL. */
   void (*on_done)(void *arg, const char *method, const char *path, long status, int64_t took_us);
-  /* Asked at the last moment before a fenced request goes out, however long it has waited: false ends it with UNAVAILABLE, unsent. A process
-   * that was stopped for a while must not go on writing as if it had not. NULL: yes. */
+  /* Asked at the last moment before a fenced request goes out, however long it has waited: false ends it with
+   * UNAVAILABLE, unsent. A process that was stopped for a while must not go on writing as if it had not. NULL: yes. */
   bool (*may_write)(void *arg);
   void *arg;
 } KubeOptions;
@@ -44,8 +44,8 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
 /* Ends all calls with CANCELLED first. Not inside a callback of one of its calls. NULL-safe. */
 void kube_client_free(KubeClient *client);
 const KubeConfig *kube_client_config(const KubeClient *client);
-/* How far the API server's clock is before ours, by the Date of its last answer: what is certain, so that its whole seconds
- * and the answer's way give 0 for clocks that agree. false: it has said no time yet. */
+/* How far the API server's clock is before ours, by the Date of its last answer: what is certain, so that its whole
+ * seconds and the answer's way give 0 for clocks that agree. false: it has said no time yet. */
 bool kube_client_skew(const KubeClient *client, int64_t *ret_ms);
 
 typedef struct KubeRequest {

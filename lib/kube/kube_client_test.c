@@ -525,7 +525,9 @@ static void test_what_is_fenced_is_not_sent_without_leave(void **s) {
 
 static void test_a_namespace_that_goes(void **s) {
   Error err = {0};
-  KUBE_OWNED json_t *body = json_loads("{\"kind\":\"Status\",\"code\":403,\"message\":\"m\",\"details\":{\"causes\":[{\"reason\":\"NamespaceTerminating\"}]}}", 0, NULL);
+  KUBE_OWNED json_t *body = json_loads("{\"kind\":\"Status\",\"code\":403,\"message\":\"m\",\"details\":{\"causes\":[{"
+                                       "\"reason\":\"NamespaceTerminating\"}]}}",
+                                       0, NULL);
   kube_status_error(&err, 403, body, "x");
   assert_int_equal(err.kind, ERROR_PERMISSION_DENIED);
   assert_true(err.retry_after_ms >= 1000);

@@ -15,7 +15,9 @@
 
 int kube_config_read_file(const char *path, Buf *out, Error *err) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return error_set(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_INVALID_ARGUMENT, "cannot read %s: %s", path, strerror(errno));
+  if (fd < 0)
+    return error_set(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_INVALID_ARGUMENT, "cannot read %s: %s", path,
+                     strerror(errno));
   *out = BUF_INIT(1 << 20);
   for (;;) {
     uint8_t *room = buf_reserve(out, 4096);
@@ -24,7 +26,8 @@ int kube_config_read_file(const char *path, Buf *out, Error *err) {
       close(fd);
       if (n == 0) return 0;
       buf_deinit(out);
-      return error_set(err, ERROR_INVALID_ARGUMENT, "cannot read %s: %s", path, room ? strerror(errno) : "larger than 1 MiB");
+      return error_set(err, ERROR_INVALID_ARGUMENT, "cannot read %s: %s", path,
+                       room ? strerror(errno) : "larger than 1 MiB");
     }
     out->len += (size_t)n;
     out->data[out->len] = 0;
@@ -46,7 +49,8 @@ static void wipe(char **s) {
 
 void kube_config_free(KubeConfig *c) {
   if (!c) return;
-  char **texts[] = {&c->server, &c->ns, &c->ca_pem, &c->cert_pem, &c->key_pem, &c->token, &c->token_file, &c->server_name};
+  char **texts[] = {&c->server,  &c->ns,    &c->ca_pem,     &c->cert_pem,
+                    &c->key_pem, &c->token, &c->token_file, &c->server_name};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) wipe(texts[i]);
   free(c);
 }
@@ -54,7 +58,8 @@ void kube_config_free(KubeConfig *c) {
 DEFINE_CLEANUP(KubeConfig *, kube_config_freep, kube_config_free)
 
 /* What the file calls by name, as in `clusters: [{name: c, cluster: {...}}]`. */
-static json_t *named(const json_t *file, const char *list, const char *what, const char *name, const char *path, Error *err) {
+static json_t *named(const json_t *file, const char *list, const char *what, const char *name, const char *path,
+                     Error *err) {
   size_t i;
   json_t *v;
   json_array_foreach(json_object_get(file, list), i, v) {
@@ -115,15 +120,19 @@ static int read_user(KubeConfig *c, const json_t *user, const char *path, Error 
   for (size_t i = 0; i < ARRAY_LEN(REFUSED); i++) {
     if (json_object_get(user, REFUSED[i]))
       return error_set(err, ERROR_INVALID_ARGUMENT,
-                       "%s: users[].user.%s is not supported; use a client certificate, a token or a tokenFile (for example of a ServiceAccount)",
+                       "%s: users[].user.%s is not supported; use a client certificate, a token or a tokenFile (for "
+                       "example of a ServiceAccount)",
                        path, REFUSED[i]);
   }
   if (json_object_get(user, "username"))
-    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: users[].user.username: basic authentication is not supported", path);
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: users[].user.username: basic authentication is not supported",
+                     path);
   c->token = text_or_empty(user, "token");
   const char *token_file = kube_text(user, "tokenFile");
   c->token_file = str_empty(token_file) ? str_dup("") : path_of(token_file, path);
-  if (file_or_data(user, "client-certificate", path, &c->cert_pem, err) != 0 || file_or_data(user, "client-key", path, &c->key_pem, err) != 0) return -1;
+  if (file_or_data(user, "client-certificate", path, &c->cert_pem, err) != 0 ||
+      file_or_data(user, "client-key", path, &c->key_pem, err) != 0)
+    return -1;
   if (!*c->cert_pem != !*c->key_pem)
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s: client-certificate and client-key must be given together", path);
   return 0;
@@ -135,7 +144,8 @@ static int read_cluster(KubeConfig *c, const json_t *cluster, const char *path, 
   while (n > 0 && c->server[n - 1] == '/') c->server[--n] = 0;
   if (!str_starts_with(c->server, "https://") && !str_starts_with(c->server, "http://"))
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s: clusters[].cluster.server must be a URL", path);
-  if (json_object_get(cluster, "proxy-url")) return error_set(err, ERROR_INVALID_ARGUMENT, "%s: clusters[].cluster.proxy-url is not supported", path);
+  if (json_object_get(cluster, "proxy-url"))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: clusters[].cluster.proxy-url is not supported", path);
   c->server_name = text_or_empty(cluster, "tls-server-name");
   c->insecure = json_is_true(json_object_get(cluster, "insecure-skip-tls-verify"));
   return file_or_data(cluster, "certificate-authority", path, &c->ca_pem, err);
@@ -162,7 +172,8 @@ static int load_file(KubeConfig *c, const char *path, const char *context, Error
 static int load_pod(KubeConfig *c, Error *err) {
   const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
   if (str_empty(host) || str_empty(port))
-    return error_set(err, ERROR_INVALID_ARGUMENT, "not in a Pod (KUBERNETES_SERVICE_HOST is not set); give --kubeconfig");
+    return error_set(err, ERROR_INVALID_ARGUMENT,
+                     "not in a Pod (KUBERNETES_SERVICE_HOST is not set); give --kubeconfig");
   c->server = str_printf(strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
   c->token_file = str_dup(POD_FILES "token");
   Buf b;

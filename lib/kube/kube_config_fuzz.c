@@ -23,8 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   KubeConfig *config = NULL;
   Error err;
   if (kube_config_load(path, "", &config, &err) == 0) {
-    if (!config->server || !config->ns || !config->ca_pem || !config->cert_pem || !config->key_pem || !config->token || !config->token_file ||
-        !config->server_name) abort();
+    if (!config->server || !config->ns || !config->ca_pem || !config->cert_pem || !config->key_pem || !config->token ||
+        !config->token_file || !config->server_name)
+      abort();
     kube_config_free(config);
   } else if (!*err.message) {
     abort();

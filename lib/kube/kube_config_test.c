@@ -73,9 +73,10 @@ static void refuses(const char *cluster, const char *user, const char *context, 
 #define REFUSES(cluster, user, context, ...) refuses(cluster, user, context, (const char *const[]){__VA_ARGS__, NULL})
 
 static void test_data_in_the_file(void **s) {
-  CLEANUP(str_freep) char *text =
-      file_of(SERVER "///\n    certificate-authority-data: Y2E=\n    tls-server-name: api.internal",
-              "    client-certificate-data: Y3J0\n    client-key-data: a2V5\n    token: t0k\n    client-key: /not/read");
+  CLEANUP(str_freep)
+  char *text = file_of(
+      SERVER "///\n    certificate-authority-data: Y2E=\n    tls-server-name: api.internal",
+      "    client-certificate-data: Y3J0\n    client-key-data: a2V5\n    token: t0k\n    client-key: /not/read");
   KubeConfig *c = must_load(text, NULL);
   assert_string_equal(c->server, "https://1.2.3.4:6443");
   assert_string_equal(c->ca_pem, "ca");
@@ -114,9 +115,10 @@ static void test_absolute_files_and_broken_lines(void **s) {
   CLEANUP(str_freep) char *cluster =
       str_printf("    server: http://localhost:1\n    certificate-authority: %s/ca.crt", dir);
   /* a block of YAML keeps the line ends of wrapped base64 */
-  CLEANUP(str_freep) char *text =
-      file_of(cluster,
-              "    client-certificate-data: |\n      Y3\n      J0\n    client-key-data: a2V5\n    tokenFile: /absolute");
+  CLEANUP(str_freep)
+  char *text = file_of(
+      cluster,
+      "    client-certificate-data: |\n      Y3\n      J0\n    client-key-data: a2V5\n    tokenFile: /absolute");
   KubeConfig *c = must_load(text, "");
   assert_string_equal(c->ca_pem, "the ca");
   assert_string_equal(c->cert_pem, "crt");
@@ -126,9 +128,11 @@ static void test_absolute_files_and_broken_lines(void **s) {
 }
 
 static void test_json_is_a_kubeconfig_too(void **s) {
-  KubeConfig *c =
-      must_load("{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\",\"user\":\"u\"}}],"
-                            "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"https://h\"}}],\"users\":[{\"name\":\"u\",\"user\":{}}]}", NULL);
+  KubeConfig *c = must_load(
+      "{\"current-context\":\"x\",\"contexts\":[{\"name\":\"x\",\"context\":{\"cluster\":\"c\",\"user\":\"u\"}}],"
+      "\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"https://"
+      "h\"}}],\"users\":[{\"name\":\"u\",\"user\":{}}]}",
+      NULL);
   assert_string_equal(c->server, "https://h");
   assert_string_equal(c->token, "");
   kube_config_free(c);

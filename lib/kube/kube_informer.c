@@ -83,7 +83,8 @@ static void keep(KubeInformer *in, json_t *object) {
   /* another object of this name: the end of the first was missed, and whoever keeps something by uid must hear of it */
   if (!str_equal(kube_uid(json_object_get(in->items, key)), kube_uid(object))) drop(in, key);
   KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
-  if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion"))) return;
+  if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion")))
+    return;
   json_object_del(json_object_get(object, "metadata"), "managedFields");
   if (in->spec.prune) in->spec.prune(object);
   kube_share(in->share, object);
@@ -194,9 +195,10 @@ static void watch(void *arg) {
   KubeInformer *in = arg;
   uint16_t spread;
   random_bytes(&spread, sizeof spread);
-  CLEANUP(str_freep) char *path =
-      str_printf("%s?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d%s%s", in->spec.path, in->version,
-                 WATCH_MIN_S + spread % WATCH_MIN_S, in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
+  CLEANUP(str_freep)
+  char *path = str_printf("%s?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d%s%s",
+                          in->spec.path, in->version, WATCH_MIN_S + spread % WATCH_MIN_S,
+                          in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
   in->watch_began_ms = clock_mono_ms();
   in->watch = kube_stream(in->client, path, &WATCH_EVENTS, in);
 }
@@ -258,8 +260,10 @@ static void list(void *arg) {
     json_object_clear(in->listing);
     json_object_clear(in->newer);
   }
-  CLEANUP(str_freep) char *path = str_printf("%s?limit=%d%s%s%s%s", in->spec.path, PAGE, in->next_page ? "&continue=" : "", in->next_page ? in->next_page : "",
-                                             in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
+  CLEANUP(str_freep)
+  char *path = str_printf("%s?limit=%d%s%s%s%s", in->spec.path, PAGE, in->next_page ? "&continue=" : "",
+                          in->next_page ? in->next_page : "", in->spec.selector ? "&labelSelector=" : "",
+                          in->spec.selector ? in->spec.selector : "");
   ListCall *call = calloc(1, sizeof *call);
   if (!call) abort();
   call->informer = in;
@@ -285,9 +289,12 @@ static void each(json_t *set, void (*fn)(void *arg, const json_t *object), void 
   json_object_foreach(set, key, v) fn(arg, v);
 }
 
-void kube_informer_each(const KubeInformer *in, void (*fn)(void *arg, const json_t *object), void *arg) { each(in->items, fn, arg); }
+void kube_informer_each(const KubeInformer *in, void (*fn)(void *arg, const json_t *object), void *arg) {
+  each(in->items, fn, arg);
+}
 
-void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(void *arg, const json_t *object), void *arg) {
+void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(void *arg, const json_t *object),
+                           void *arg) {
   if (key) each(json_object_get(in->by_key, key), fn, arg);
 }
 
@@ -296,8 +303,13 @@ void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(v
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = calloc(1, sizeof *in);
   if (!in) abort();
-  *in = (KubeInformer){.client = client, .share = kube_share_new(), .spec = *spec, .items = json_object(), .by_key = json_object(),
-                       .listing = json_object(), .newer = json_object()};
+  *in = (KubeInformer){.client = client,
+                       .share = kube_share_new(),
+                       .spec = *spec,
+                       .items = json_object(),
+                       .by_key = json_object(),
+                       .listing = json_object(),
+                       .newer = json_object()};
   in->spec.path = str_dup(spec->path);
   in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
   in->again = loop_timer_new(loop, on_again, in);

@@ -1,9 +1,9 @@
 /* A kept copy of one kind of object: list, then watch, for ever.
  *
- * on_change comes for each difference between what was kept and what the server says, on the loop, in the server's order for one
- * object; one made anew under its name is told as gone and new, whether or not the end was seen. Lost watches go on from the last
- * version seen (bookmarks keep it fresh); when the server no longer has it (410), everything is listed again and only the
- * differences are told. Failures back off, 100 ms to 30 s.
+ * on_change comes for each difference between what was kept and what the server says, on the loop, in the server's
+ * order for one object; one made anew under its name is told as gone and new, whether or not the end was seen. Lost
+ * watches go on from the last version seen (bookmarks keep it fresh); when the server no longer has it (410),
+ * everything is listed again and only the differences are told. Failures back off, 100 ms to 30 s.
  *
  * Objects are shared and must not be changed by readers: take a json_deep_copy.
  */
@@ -43,7 +43,8 @@ size_t kube_informer_count(const KubeInformer *informer);
 /* fn must not cause changes of this informer. */
 void kube_informer_each(const KubeInformer *informer, void (*fn)(void *arg, const json_t *object), void *arg);
 /* Those with this second key. */
-void kube_informer_each_of(const KubeInformer *informer, const char *key, void (*fn)(void *arg, const json_t *object), void *arg);
+void kube_informer_each_of(const KubeInformer *informer, const char *key, void (*fn)(void *arg, const json_t *object),
+                           void *arg);
 
 /* What one's own write answered: kept at once when it is newer than what is kept, so that the next look sees it
  * (read your writes). on_change comes for it as for any other. */

@@ -94,7 +94,8 @@ static void told(Fixture *f, const char *want) {
 static char *object_of(const char *form) {
   char name[32] = "", rv[32] = "", uid[32] = "";
   assert_true(sscanf(form, "%31[^:]:%31[^:]:%31s", name, rv, uid) >= 2);
-  return str_printf("{\"metadata\":{\"namespace\":\"ns\",\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"managedFields\":[{}],"
+  return str_printf("{\"metadata\":{\"namespace\":\"ns\",\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\","
+                    "\"managedFields\":[{}],"
                     "\"ownerReferences\":[{\"uid\":\"owner-of-%s\",\"controller\":true}]},\"secret\":1}",
                     name, *uid ? uid : name, rv, *uid ? uid : name);
 }
@@ -229,8 +230,8 @@ static void test_an_expired_version_is_listed_again_and_only_differences_told(vo
   Fixture f;
   begin(&f);
   StubRequest *w = watching(&f, "same:1 changed:2 deleted:3 replaced:4:u1");
-  stub_send(w,
-            "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}}\n");
+  stub_send(w, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":"
+               "\"too old\"}}\n");
   STUB_UNTIL(f.server, w->closed); /* our end */
   answer_list(expect_list(&f), "40", "", "same:1 changed:20 new:21 replaced:22:u2");
   told(&f, "~changed:2>20 +new:21 -replaced:4 +replaced:22 -deleted:3 ");
@@ -242,8 +243,9 @@ static void test_an_expired_version_is_listed_again_and_only_differences_told(vo
   w = expect_watch(&f, "50");
   stub_begin(w, 200);
   /* any other error event: also a new list, but for the log */
-  stub_send(w,
-            "{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"broken\"}}\n{\"type\":\"DELETED\",\"object\":{}}\n");
+  stub_send(
+      w,
+      "{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"broken\"}}\n{\"type\":\"DELETED\",\"object\":{}}\n");
   answer_list(expect_list(&f), "60", "", "same:1");
   assert_int_equal(f.n_errors, 1);
   assert_string_equal(f.err.message, "broken");
@@ -400,14 +402,14 @@ static void test_the_second_key_follows_its_object(void **s) {
   assert_int_equal(count_of(&f, "nobody"), 0);
   assert_int_equal(count_of(&f, NULL), 0);
   /* b gets a's owner, then none */
-  stub_send(w,
-            "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\",\"resourceVersion\":\"11\","
+  stub_send(w, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\","
+               "\"resourceVersion\":\"11\","
                "\"ownerReferences\":[{\"uid\":\"owner-of-a\",\"controller\":true}]}}}\n");
   told(&f, "~b:2>11 ");
   assert_int_equal(count_of(&f, "owner-of-a"), 2);
   assert_int_equal(count_of(&f, "owner-of-b"), 0);
-  stub_send(w,
-            "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\",\"resourceVersion\":\"12\"}}}\n");
+  stub_send(w, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"ns\",\"name\":\"b\",\"uid\":\"b\","
+               "\"resourceVersion\":\"12\"}}}\n");
   told(&f, "~b:11>12 ");
   assert_int_equal(count_of(&f, "owner-of-a"), 1);
   event(w, "DELETED", "a:13");

@@ -168,10 +168,17 @@ void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
   ask(l, "GET", l->path, NULL, on_read_to_release);
 }
 
-KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity, void (*fn)(void *arg, bool leads), void *arg) {
+KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity,
+                          void (*fn)(void *arg, bool leads), void *arg) {
   KubeLease *l = calloc(1, sizeof *l);
   if (!l) abort();
-  *l = (KubeLease){.loop = loop, .client = client, .ns = str_dup(ns), .name = str_dup(name), .identity = str_dup(identity), .fn = fn, .arg = arg};
+  *l = (KubeLease){.loop = loop,
+                   .client = client,
+                   .ns = str_dup(ns),
+                   .name = str_dup(name),
+                   .identity = str_dup(identity),
+                   .fn = fn,
+                   .arg = arg};
   l->list_path = str_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases", ns);
   l->path = str_printf("%s/%s", l->list_path, name);
   l->turn = loop_timer_new(loop, turn, l);

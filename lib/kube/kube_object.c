@@ -80,8 +80,8 @@ bool kube_controller_is(const json_t *object, const char *group, const char *kin
 }
 
 json_t *kube_owner_reference(const char *api_version, const char *kind, const char *name, const char *uid) {
-  return json_pack("{s:s,s:s,s:s,s:s,s:b,s:b}", "apiVersion", api_version, "kind", kind, "name", name, "uid", uid, "controller", 1,
-                   "blockOwnerDeletion", 1);
+  return json_pack("{s:s,s:s,s:s,s:s,s:b,s:b}", "apiVersion", api_version, "kind", kind, "name", name, "uid", uid,
+                   "controller", 1, "blockOwnerDeletion", 1);
 }
 
 /* ---- building ---- */
@@ -115,7 +115,9 @@ static void set_in(json_t *object, const char *map, const char *key, const char 
 }
 
 void kube_set_label(json_t *object, const char *key, const char *value) { set_in(object, "labels", key, value); }
-void kube_set_annotation(json_t *object, const char *key, const char *value) { set_in(object, "annotations", key, value); }
+void kube_set_annotation(json_t *object, const char *key, const char *value) {
+  set_in(object, "annotations", key, value);
+}
 
 json_t *kube_merge_patch(const json_t *from, const json_t *to) {
   if (!json_is_object(from) || !json_is_object(to)) return json_equal(from, to) ? NULL : json_deep_copy(to);
@@ -171,9 +173,11 @@ static json_t *text_value(const char *text) {
 bool kube_condition_set(json_t *conditions, const KubeCondition *c, const char *now) {
   json_t *old = kube_condition(conditions, c->type);
   bool moved = !old || !str_equal(kube_text(old, "status"), c->status);
-  const char *since = moved ? (c->last_transition_time ? c->last_transition_time : now) : kube_text(old, "lastTransitionTime");
-  json_t *next = json_pack("{s:s,s:s,s:o,s:o,s:s}", "type", c->type, "status", c->status, "reason", text_value(c->reason),
-                           "message", text_value(c->message), "lastTransitionTime", since ? since : now);
+  const char *since =
+      moved ? (c->last_transition_time ? c->last_transition_time : now) : kube_text(old, "lastTransitionTime");
+  json_t *next =
+      json_pack("{s:s,s:s,s:o,s:o,s:s}", "type", c->type, "status", c->status, "reason", text_value(c->reason),
+                "message", text_value(c->message), "lastTransitionTime", since ? since : now);
   if (c->observed_generation > 0) json_object_set_new(next, "observedGeneration", json_integer(c->observed_generation));
   if (!old) return json_array_append_new(conditions, next) == 0;
   if (json_equal(old, next)) {
@@ -208,7 +212,10 @@ void kube_format_time(int64_t wall_ms, char out[21]) {
 int64_t kube_parse_time(const char *s) {
   struct tm tm = {0};
   int n = 0;
-  if (!s || sscanf(s, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) != 6 || n != 19)
+  if (!s ||
+      sscanf(s, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+             &tm.tm_sec, &n) != 6 ||
+      n != 19)
     return -1;
   tm.tm_year -= 1900;
   tm.tm_mon -= 1;

@@ -31,7 +31,9 @@ struct KubeQueue {
   bool paused;
 };
 
-static int compare(const void *a, const void *b) { return strcmp(((const KubeTask *)a)->key, ((const KubeTask *)b)->key); }
+static int compare(const void *a, const void *b) {
+  return strcmp(((const KubeTask *)a)->key, ((const KubeTask *)b)->key);
+}
 
 static void task_free(void *arg) {
   KubeTask *t = arg;
@@ -111,7 +113,9 @@ static void start_timer(KubeTask *t, int64_t ms) {
 
 void kube_queue_add(KubeQueue *q, const char *ns, const char *name) { enqueue(task_of(q, ns, name)); }
 
-void kube_queue_add_after(KubeQueue *q, const char *ns, const char *name, int64_t ms) { start_timer(task_of(q, ns, name), ms > 0 ? ms : 0); }
+void kube_queue_add_after(KubeQueue *q, const char *ns, const char *name, int64_t ms) {
+  start_timer(task_of(q, ns, name), ms > 0 ? ms : 0);
+}
 
 static void end_pass(KubeTask *t) {
   KubeQueue *q = t->queue;
@@ -151,7 +155,8 @@ void kube_queue_pause(KubeQueue *q, bool paused) {
 size_t kube_queue_length(const KubeQueue *q) { return q->n_queued; }
 size_t kube_queue_running(const KubeQueue *q) { return q->n_running; }
 
-KubeQueue *kube_queue_new(Loop *loop, int concurrency, void (*work)(void *arg, KubeTask *task, const char *ns, const char *name), void *arg) {
+KubeQueue *kube_queue_new(Loop *loop, int concurrency,
+                          void (*work)(void *arg, KubeTask *task, const char *ns, const char *name), void *arg) {
   KubeQueue *q = calloc(1, sizeof *q);
   if (!q) abort();
   *q = (KubeQueue){.loop = loop, .work = work, .arg = arg, .concurrency = concurrency};

@@ -1,7 +1,7 @@
 /* Work by object name: each is worked on by one pass at a time, however often it is added.
  *
- * A name added during its pass gets another pass after it. Failed passes are repeated after a pause that doubles, 5 ms to 5
- * minutes, each name for itself; any other end forgets the failures.
+ * A name added during its pass gets another pass after it. Failed passes are repeated after a pause that doubles, 5 ms
+ * to 5 minutes, each name for itself; any other end forgets the failures.
  */
 #ifndef SANDPLANE_LIB_KUBE_KUBE_QUEUE_H_
 #define SANDPLANE_LIB_KUBE_KUBE_QUEUE_H_
@@ -17,7 +17,8 @@ typedef struct KubeTask KubeTask;
 enum { KUBE_BACKOFF_MIN_MS = 5, KUBE_BACKOFF_MAX_MS = 300000 };
 
 /* work starts a pass, which ends with exactly one kube_task_done or kube_task_failed, at once or later. */
-KubeQueue *kube_queue_new(Loop *loop, int concurrency, void (*work)(void *arg, KubeTask *task, const char *ns, const char *name), void *arg);
+KubeQueue *kube_queue_new(Loop *loop, int concurrency,
+                          void (*work)(void *arg, KubeTask *task, const char *ns, const char *name), void *arg);
 /* No pass may be under way any more (they end when the client is freed). NULL-safe. */
 void kube_queue_free(KubeQueue *queue);
 void kube_queue_add(KubeQueue *queue, const char *ns, const char *name);

@@ -14,9 +14,10 @@
 static json_t *pod(int i, const char *image) {
   char name[32];
   snprintf(name, sizeof name, "pod-%d", i);
-  return json_pack("{s:{s:s,s:s,s:{s:s,s:s}},s:{s:[{s:s,s:s,s:[{s:i,s:b}]}]},s:{s:[{s:s}],s:n,s:f}}", "metadata", "name", name, "namespace", "n", "labels", "a",
-                   "1", "b", "2", "spec", "containers", "name", "main", "image", image, "ports", "containerPort", 8888, "open", 1, "status", "podIPs", "ip", name,
-                   "nothing", "part", 0.5);
+  return json_pack("{s:{s:s,s:s,s:{s:s,s:s}},s:{s:[{s:s,s:s,s:[{s:i,s:b}]}]},s:{s:[{s:s}],s:n,s:f}}", "metadata",
+                   "name", name, "namespace", "n", "labels", "a", "1", "b", "2", "spec", "containers", "name", "main",
+                   "image", image, "ports", "containerPort", 8888, "open", 1, "status", "podIPs", "ip", name, "nothing",
+                   "part", 0.5);
 }
 
 static void test_equal_parts_are_kept_once(void **state) {
@@ -31,7 +32,8 @@ static void test_equal_parts_are_kept_once(void **state) {
   assert_ptr_equal(kube_get(a, "metadata.namespace"), kube_get(c, "metadata.namespace"));
   assert_ptr_equal(kube_get(a, "spec"), kube_get(b, "spec"));
   assert_ptr_not_equal(kube_get(a, "spec.containers"), kube_get(c, "spec.containers"));
-  assert_ptr_equal(kube_get(json_array_get(kube_get(a, "spec.containers"), 0), "ports"), kube_get(json_array_get(kube_get(c, "spec.containers"), 0), "ports"));
+  assert_ptr_equal(kube_get(json_array_get(kube_get(a, "spec.containers"), 0), "ports"),
+                   kube_get(json_array_get(kube_get(c, "spec.containers"), 0), "ports"));
   assert_ptr_not_equal(kube_get(a, "metadata"), kube_get(b, "metadata"));
   assert_ptr_not_equal(kube_get(a, "status"), kube_get(b, "status"));
   kube_share_free(share);

@@ -67,7 +67,9 @@ static void read_kind(const Node *root, json_t *object, Manifest *m) {
 
 int manifest_parse(const char *text, size_t len, Manifest *m, Error *err) {
   *m = (Manifest){0};
-  if (len > MANIFEST_MAX_BYTES) return error_set(err, ERROR_INVALID_ARGUMENT, "the manifest has %zu bytes, at most %d are allowed", len, MANIFEST_MAX_BYTES);
+  if (len > MANIFEST_MAX_BYTES)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "the manifest has %zu bytes, at most %d are allowed", len,
+                     MANIFEST_MAX_BYTES);
   json_t *object = yaml_json_load(text, len, err);
   if (!object) return -1;
   Reader reader = {.err = err};
@@ -94,8 +96,9 @@ void manifest_deinit(Manifest *m) {
   free(t->env);
   free_strings(t->command);
   free_strings(t->args);
-  char *texts[] = {t->ns, t->name, t->canonical, t->container, t->image, t->runtime_class, t->working_dir, t->ready_path,
-                   m->pool.ns, m->pool.name, m->pool.template_name};
+  char *texts[] = {t->ns,      t->name,          t->canonical,         t->container,
+                   t->image,   t->runtime_class, t->working_dir,       t->ready_path,
+                   m->pool.ns, m->pool.name,     m->pool.template_name};
   for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
   *m = (Manifest){0};
 }
@@ -112,8 +115,8 @@ static bool is_blank(const char *text, size_t len) {
   return true;
 }
 
-int manifest_split(const char *text, size_t len, int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err),
-                   void *arg, Error *err) {
+int manifest_split(const char *text, size_t len,
+                   int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err), void *arg, Error *err) {
   const char *end = text + len, *doc = text;
   int line = 1, doc_line = 1;
   for (const char *p = text; p <= end; line++) {
@@ -136,8 +139,8 @@ int manifest_quantity(const char *s, int64_t *ret_milli) {
   static const struct {
     const char *suffix;
     double milli;
-  } UNITS[] = {{"", 1e3},           {"m", 1},           {"k", 1e6},          {"M", 1e9},          {"G", 1e12},
-               {"T", 1e15},         {"Ki", 1024e3},     {"Mi", 1048576e3},   {"Gi", 1073741824e3}, {"Ti", 1099511627776e3}};
+  } UNITS[] = {{"", 1e3},   {"m", 1},       {"k", 1e6},        {"M", 1e9},           {"G", 1e12},
+               {"T", 1e15}, {"Ki", 1024e3}, {"Mi", 1048576e3}, {"Gi", 1073741824e3}, {"Ti", 1099511627776e3}};
   char *end;
   if (!((*s >= '0' && *s <= '9') || *s == '.')) return -1;
   double v = strtod(s, &end);

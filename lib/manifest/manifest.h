@@ -42,7 +42,7 @@ typedef struct ManifestTemplate {
   int64_t pids; /* annotation sandplane.dev/pids-limit of podTemplate.metadata */
   int64_t run_as_user, run_as_group; /* -1: the image's */
   bool run_as_non_root;
-  bool read_only_root;               /* always true here; false is accepted and honoured by an overlay only where stated */
+  bool read_only_root; /* always true here; false is accepted and honoured by an overlay only where stated */
   /* readinessProbe.httpGet; port 0: none */
   char *ready_path;
   int ready_port;
@@ -72,8 +72,9 @@ void manifest_deinit(Manifest *manifest);
 
 /* Splits a YAML stream at its document markers: calls fn for each non-empty document with its text and first
  * line number (from 1) until fn fails. For the command line, which applies several at once. */
-int manifest_split(const char *text, size_t len, int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err),
-                   void *arg, Error *err) MUST_CHECK;
+int manifest_split(const char *text, size_t len,
+                   int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err), void *arg,
+                   Error *err) MUST_CHECK;
 
 /* Kubernetes resource quantities: "512Mi" as bytes, "250m" as thousandths. 0 or -1. */
 int manifest_quantity(const char *s, int64_t *ret_milli) MUST_CHECK;

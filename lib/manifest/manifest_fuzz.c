@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (m.kind == MANIFEST_TEMPLATE) {
       const char *canonical = m.template_.canonical;
       if (manifest_parse(canonical, strlen(canonical), &again, &err) != 0) abort();
-      if (strcmp(again.template_.canonical, canonical) != 0 || strcmp(again.template_.hash, m.template_.hash) != 0) abort();
+      if (strcmp(again.template_.canonical, canonical) != 0 || strcmp(again.template_.hash, m.template_.hash) != 0)
+        abort();
       manifest_deinit(&again);
     }
     manifest_deinit(&m);

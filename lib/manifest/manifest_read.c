@@ -90,7 +90,8 @@ int64_t node_quantity_milli(const Node *n) {
     snprintf(number, sizeof number, "%.17g", json_number_value(n->value));
     text = number;
   }
-  if (!text || manifest_quantity(text, &milli)) node_fail(n, "\"%.40s\" is not a resource quantity", text ? text : type_of(n->value));
+  if (!text || manifest_quantity(text, &milli))
+    node_fail(n, "\"%.40s\" is not a resource quantity", text ? text : type_of(n->value));
   return milli;
 }
 

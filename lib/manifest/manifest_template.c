@@ -12,31 +12,110 @@
 
 #define PIDS_ANNOTATION "sandplane.dev/pids-limit"
 
-static const char *const SPEC[] = {"podTemplate", "volumeClaimTemplates", "service", "networkPolicy", "networkPolicyManagement",
-                                   "envVarsInjectionPolicy", "volumeClaimTemplatesPolicy", NULL};
-static const char *const POD[] = {
-    "containers", "runtimeClassName", "securityContext", "restartPolicy", "terminationGracePeriodSeconds", "nodeSelector", "affinity",
-    "tolerations", "priorityClassName", "schedulerName", "automountServiceAccountToken", "serviceAccountName", "dnsPolicy", "dnsConfig",
-    "enableServiceLinks", "topologySpreadConstraints", "imagePullSecrets", "hostNetwork", "hostPID", "hostIPC", "hostUsers",
-    "shareProcessNamespace", "initContainers", "volumes", "hostname", "subdomain", "activeDeadlineSeconds", "os", "preemptionPolicy",
-    "overhead", "readinessGates", "hostAliases", NULL};
-static const char *const POD_REFUSED[] = {"initContainers", "volumes", "shareProcessNamespace", "hostAliases", "activeDeadlineSeconds", NULL};
-static const char *const CONTAINER[] = {
-    "name", "image", "imagePullPolicy", "command", "args", "workingDir", "ports", "env", "envFrom", "resources", "securityContext",
-    "readinessProbe", "livenessProbe", "startupProbe", "lifecycle", "volumeMounts", "volumeDevices", "stdin", "stdinOnce", "tty",
-    "terminationMessagePath", "terminationMessagePolicy", "resizePolicy", NULL};
-static const char *const CONTAINER_REFUSED[] = {"envFrom", "lifecycle", "volumeMounts", "volumeDevices", "livenessProbe", NULL};
-static const char *const SECURITY[] = {"runAsUser", "runAsGroup", "runAsNonRoot", "readOnlyRootFilesystem", "allowPrivilegeEscalation", "privileged",
-                                       "capabilities", "seccompProfile", "fsGroup", "supplementalGroups", "procMount", "seLinuxOptions",
-                                       "appArmorProfile", "fsGroupChangePolicy", "sysctls", "windowsOptions", NULL};
-static const char *const PROBE[] = {"httpGet", "initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold", "successThreshold",
-                                    "tcpSocket", "exec", "grpc", "terminationGracePeriodSeconds", NULL};
+static const char *const SPEC[] = {"podTemplate",
+                                   "volumeClaimTemplates",
+                                   "service",
+                                   "networkPolicy",
+                                   "networkPolicyManagement",
+                                   "envVarsInjectionPolicy",
+                                   "volumeClaimTemplatesPolicy",
+                                   NULL};
+static const char *const POD[] = {"containers",
+                                  "runtimeClassName",
+                                  "securityContext",
+                                  "restartPolicy",
+                                  "terminationGracePeriodSeconds",
+                                  "nodeSelector",
+                                  "affinity",
+                                  "tolerations",
+                                  "priorityClassName",
+                                  "schedulerName",
+                                  "automountServiceAccountToken",
+                                  "serviceAccountName",
+                                  "dnsPolicy",
+                                  "dnsConfig",
+                                  "enableServiceLinks",
+                                  "topologySpreadConstraints",
+                                  "imagePullSecrets",
+                                  "hostNetwork",
+                                  "hostPID",
+                                  "hostIPC",
+                                  "hostUsers",
+                                  "shareProcessNamespace",
+                                  "initContainers",
+                                  "volumes",
+                                  "hostname",
+                                  "subdomain",
+                                  "activeDeadlineSeconds",
+                                  "os",
+                                  "preemptionPolicy",
+                                  "overhead",
+                                  "readinessGates",
+                                  "hostAliases",
+                                  NULL};
+static const char *const POD_REFUSED[] = {"initContainers",        "volumes", "shareProcessNamespace", "hostAliases",
+                                          "activeDeadlineSeconds", NULL};
+static const char *const CONTAINER[] = {"name",
+                                        "image",
+                                        "imagePullPolicy",
+                                        "command",
+                                        "args",
+                                        "workingDir",
+                                        "ports",
+                                        "env",
+                                        "envFrom",
+                                        "resources",
+                                        "securityContext",
+                                        "readinessProbe",
+                                        "livenessProbe",
+                                        "startupProbe",
+                                        "lifecycle",
+                                        "volumeMounts",
+                                        "volumeDevices",
+                                        "stdin",
+                                        "stdinOnce",
+                                        "tty",
+                                        "terminationMessagePath",
+                                        "terminationMessagePolicy",
+                                        "resizePolicy",
+                                        NULL};
+static const char *const CONTAINER_REFUSED[] = {"envFrom",       "lifecycle",     "volumeMounts",
+                                                "volumeDevices", "livenessProbe", NULL};
+static const char *const SECURITY[] = {"runAsUser",
+                                       "runAsGroup",
+                                       "runAsNonRoot",
+                                       "readOnlyRootFilesystem",
+                                       "allowPrivilegeEscalation",
+                                       "privileged",
+                                       "capabilities",
+                                       "seccompProfile",
+                                       "fsGroup",
+                                       "supplementalGroups",
+                                       "procMount",
+                                       "seLinuxOptions",
+                                       "appArmorProfile",
+                                       "fsGroupChangePolicy",
+                                       "sysctls",
+                                       "windowsOptions",
+                                       NULL};
+static const char *const PROBE[] = {"httpGet",
+                                    "initialDelaySeconds",
+                                    "periodSeconds",
+                                    "timeoutSeconds",
+                                    "failureThreshold",
+                                    "successThreshold",
+                                    "tcpSocket",
+                                    "exec",
+                                    "grpc",
+                                    "terminationGracePeriodSeconds",
+                                    NULL};
 
 static void refuse(const Node *n, const char *const *names) {
   for (; *names; names++) {
     Node child = node_get(n, *names);
     bool empty = json_is_array(child.value) && json_array_size(child.value) == 0;
-    if (node_present(&child) && !empty && !json_is_false(child.value)) node_unsupported(&child, "is not supported by the local backend");
+    if (node_present(&child) && !empty && !json_is_false(child.value))
+      node_unsupported(&child, "is not supported by the local backend");
   }
 }
 
@@ -66,18 +145,21 @@ static void read_env(const Node *container, ManifestTemplate *t) {
   t->env = calloc(n + 1, sizeof *t->env);
   if (!t->env) abort();
   for (size_t i = 0; i < n; i++) {
-    Node item = node_at(&env, i), name = node_get(&item, "name"), value = node_get(&item, "value"), from = node_get(&item, "valueFrom");
+    Node item = node_at(&env, i), name = node_get(&item, "name"), value = node_get(&item, "value"),
+         from = node_get(&item, "valueFrom");
     node_only(&item, (const char *const[]){"name", "value", "valueFrom", NULL});
     if (node_present(&from)) node_unsupported(&from, "is not supported by the local backend");
     t->env[i] = (ManifestEnv){node_string(&name, ""), node_string(&value, "")};
     t->n_env = i + 1;
-    if (!str_is_env_name(t->env[i].name)) node_fail(&name, "\"%.64s\" is not a name of an environment variable", t->env[i].name);
+    if (!str_is_env_name(t->env[i].name))
+      node_fail(&name, "\"%.64s\" is not a name of an environment variable", t->env[i].name);
   }
 }
 
 static void read_resources(const Node *container, ManifestTemplate *t) {
   static const char *const KNOWN[] = {"cpu", "memory", "ephemeral-storage", NULL};
-  Node resources = node_get(container, "resources"), limits = node_get(&resources, "limits"), requests = node_get(&resources, "requests");
+  Node resources = node_get(container, "resources"), limits = node_get(&resources, "limits"),
+       requests = node_get(&resources, "requests");
   node_only(&resources, (const char *const[]){"limits", "requests", "claims", NULL});
   for (size_t i = 0; KNOWN[i]; i++) { /* checked, though nothing is scheduled here */
     Node r = node_get(&requests, KNOWN[i]);
@@ -109,14 +191,16 @@ static void read_security(const Node *owner, ManifestTemplate *t) {
   t->run_as_group = node_int(&group, 0, 65533, t->run_as_group);
   t->run_as_non_root = node_bool(&non_root, t->run_as_non_root);
   if (t->run_as_user == 0) node_unsupported(&user, "commands never run as root in the local backend");
-  if (node_present(&root) && !node_bool(&root, true)) node_unsupported(&root, "the image is always read-only in the local backend");
+  if (node_present(&root) && !node_bool(&root, true))
+    node_unsupported(&root, "the image is always read-only in the local backend");
   refuse_true(&s, "privileged");
   refuse_true(&s, "allowPrivilegeEscalation");
   node_want_list(&add);
   if (node_len(&add) > 0) node_unsupported(&add, "commands never have capabilities in the local backend");
   Node sysctls = node_get(&s, "sysctls"), proc = node_get(&s, "procMount");
   if (node_present(&sysctls)) node_unsupported(&sysctls, "is not supported by the local backend");
-  if (node_present(&proc) && !str_equal(json_string_value(proc.value), "Default")) node_unsupported(&proc, "only Default is supported");
+  if (node_present(&proc) && !str_equal(json_string_value(proc.value), "Default"))
+    node_unsupported(&proc, "only Default is supported");
 }
 
 static void read_probe(const Node *container, ManifestTemplate *t) {
@@ -126,11 +210,13 @@ static void read_probe(const Node *container, ManifestTemplate *t) {
   node_only(&probe, PROBE);
   if (!node_present(&get)) return node_unsupported(&probe, "only httpGet is supported by the local backend");
   Node path = node_get(&get, "path"), port = node_get(&get, "port"), delay = node_get(&probe, "initialDelaySeconds");
-  Node period = node_get(&probe, "periodSeconds"), timeout = node_get(&probe, "timeoutSeconds"), failures = node_get(&probe, "failureThreshold");
+  Node period = node_get(&probe, "periodSeconds"), timeout = node_get(&probe, "timeoutSeconds"),
+       failures = node_get(&probe, "failureThreshold");
   node_only(&get, (const char *const[]){"path", "port", "scheme", "host", "httpHeaders", NULL});
   free(t->ready_path);
   t->ready_path = node_string(&path, "/");
-  if (*t->ready_path != '/' || strpbrk(t->ready_path, " \r\n")) node_fail(&path, "must begin with / and hold no blanks");
+  if (*t->ready_path != '/' || strpbrk(t->ready_path, " \r\n"))
+    node_fail(&path, "must begin with / and hold no blanks");
   if (json_is_string(port.value)) node_unsupported(&port, "named ports are not supported by the local backend");
   t->ready_port = (int)node_int(&port, 1, 65535, 0);
   if (!node_present(&port)) node_fail(&port, "is required");
@@ -156,7 +242,8 @@ static void read_container(const Node *c, ManifestTemplate *t) {
   node_want_object(c);
   node_only(c, CONTAINER);
   refuse(c, CONTAINER_REFUSED);
-  Node name = node_get(c, "name"), image = node_get(c, "image"), command = node_get(c, "command"), args = node_get(c, "args"), dir = node_get(c, "workingDir");
+  Node name = node_get(c, "name"), image = node_get(c, "image"), command = node_get(c, "command"),
+       args = node_get(c, "args"), dir = node_get(c, "workingDir");
   t->container = node_string(&name, "");
   if (!str_is_dns_label(t->container)) node_fail(&name, "must be a DNS label");
   t->image = node_string(&image, "");
@@ -164,7 +251,8 @@ static void read_container(const Node *c, ManifestTemplate *t) {
   t->command = read_strings(&command);
   t->args = read_strings(&args);
   if (t->command || t->args)
-    node_unsupported(t->command ? &command : &args, "the local backend starts the runtime alone; run the program with Exec");
+    node_unsupported(t->command ? &command : &args,
+                     "the local backend starts the runtime alone; run the program with Exec");
   t->working_dir = node_string(&dir, "");
   if (*t->working_dir && *t->working_dir != '/') node_fail(&dir, "must be an absolute path");
   check_ports(c);
@@ -175,7 +263,8 @@ static void read_container(const Node *c, ManifestTemplate *t) {
 }
 
 static void read_annotations(const Node *pod, ManifestTemplate *t) {
-  Node meta = node_get(pod, "metadata"), annotations = node_get(&meta, "annotations"), pids = node_get(&annotations, PIDS_ANNOTATION);
+  Node meta = node_get(pod, "metadata"), annotations = node_get(&meta, "annotations"),
+       pids = node_get(&annotations, PIDS_ANNOTATION);
   node_only(&meta, (const char *const[]){"labels", "annotations", NULL});
   if (!node_present(&pids)) return;
   CLEANUP(str_freep) char *text = node_string(&pids, "");
@@ -210,7 +299,8 @@ void manifest_read_template(const Node *root, ManifestTemplate *t) {
 }
 
 void manifest_read_pool(const Node *root, ManifestPool *p) {
-  Node spec = node_get(root, "spec"), replicas = node_get(&spec, "replicas"), ref = node_get(&spec, "sandboxTemplateRef");
+  Node spec = node_get(root, "spec"), replicas = node_get(&spec, "replicas"),
+       ref = node_get(&spec, "sandboxTemplateRef");
   Node name = node_get(&ref, "name"), strategy = node_get(&spec, "updateStrategy"), type = node_get(&strategy, "type");
   node_want_object(&spec);
   node_only(&spec, (const char *const[]){"replicas", "sandboxTemplateRef", "updateStrategy", NULL});

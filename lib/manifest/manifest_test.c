@@ -83,11 +83,13 @@ static void refused_by_field(void **state) {
       {C("securityContext: {privileged: true}"), CONTAINER "securityContext.privileged", ERROR_FAILED_PRECONDITION},
       {C("securityContext: {privileged: yes}"), CONTAINER "securityContext.privileged", ERROR_INVALID_ARGUMENT},
       {C("securityContext: {runAsUser: 0}"), CONTAINER "securityContext.runAsUser", ERROR_FAILED_PRECONDITION},
-      {C("securityContext: {capabilities: {add: [NET_ADMIN]}}"), CONTAINER "securityContext.capabilities.add", ERROR_FAILED_PRECONDITION},
+      {C("securityContext: {capabilities: {add: [NET_ADMIN]}}"), CONTAINER "securityContext.capabilities.add",
+       ERROR_FAILED_PRECONDITION},
       {C("readinessProbe: {httpGet: {port: 70000}}"), CONTAINER "readinessProbe.httpGet.port", ERROR_INVALID_ARGUMENT},
       {C("command: [sleep]"), CONTAINER "command", ERROR_FAILED_PRECONDITION},
-      {"apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxWarmPool\nmetadata: {name: p}\nspec: {replicas: -1}\n", "spec.replicas",
-       ERROR_INVALID_ARGUMENT},
+      {"apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxWarmPool\nmetadata: {name: p}\nspec: {replicas: "
+       "-1}\n",
+       "spec.replicas", ERROR_INVALID_ARGUMENT},
   };
   for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
     Manifest m;
@@ -112,7 +114,13 @@ static void quantities(void **state) {
   static const struct {
     const char *text;
     int64_t milli;
-  } GOOD[] = {{"1", 1000}, {"250m", 250}, {"0.5", 500}, {"1k", 1000000}, {"512Mi", 536870912000}, {"1Gi", 1073741824000}, {"1.5G", 1500000000000}};
+  } GOOD[] = {{"1", 1000},
+              {"250m", 250},
+              {"0.5", 500},
+              {"1k", 1000000},
+              {"512Mi", 536870912000},
+              {"1Gi", 1073741824000},
+              {"1.5G", 1500000000000}};
   for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
     int64_t v;
     assert_int_equal(manifest_quantity(GOOD[i].text, &v), 0);
@@ -170,8 +178,9 @@ static void nonsense_never_crashes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_tutorial_is_taken), cmocka_unit_test(refused_by_field), cmocka_unit_test(deep_nesting_is_refused),
-      cmocka_unit_test(quantities),            cmocka_unit_test(splits_documents), cmocka_unit_test(nonsense_never_crashes),
+      cmocka_unit_test(the_tutorial_is_taken),   cmocka_unit_test(refused_by_field),
+      cmocka_unit_test(deep_nesting_is_refused), cmocka_unit_test(quantities),
+      cmocka_unit_test(splits_documents),        cmocka_unit_test(nonsense_never_crashes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (rc < 0 || rc == WIRE_MORE) break;
     if (used < WIRE_HEADER_LEN || used > size - at || frame.len > WIRE_MAX_PAYLOAD) abort();
     Buf again = BUF_INIT(8 << 20);
-    if (wire_append(&again, frame.type, frame.payload, frame.len) || again.len != used || memcmp(again.data, data + at, used)) abort();
+    if (wire_append(&again, frame.type, frame.payload, frame.len) || again.len != used ||
+        memcmp(again.data, data + at, used))
+      abort();
     buf_deinit(&again);
     /* none of a frame that is cut */
     WireFrame cut;

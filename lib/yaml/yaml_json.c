@@ -114,9 +114,11 @@ static json_t *mapping(Load *l, int depth) {
 static json_t *node(Load *l, yaml_event_t *e, int depth) {
   json_t *value;
   yaml_event_type_t type = e->type;
-  bool anchored = (type == YAML_SCALAR_EVENT && e->data.scalar.anchor) || (type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.anchor) ||
+  bool anchored = (type == YAML_SCALAR_EVENT && e->data.scalar.anchor) ||
+                  (type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.anchor) ||
                   (type == YAML_MAPPING_START_EVENT && e->data.mapping_start.anchor);
-  bool tagged = (type == YAML_SCALAR_EVENT && e->data.scalar.tag) || (type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.tag) ||
+  bool tagged = (type == YAML_SCALAR_EVENT && e->data.scalar.tag) ||
+                (type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.tag) ||
                 (type == YAML_MAPPING_START_EVENT && e->data.mapping_start.tag);
   if (type == YAML_ALIAS_EVENT || anchored) value = fail(l, e->start_mark, "anchors and aliases are not allowed");
   else if (tagged) value = fail(l, e->start_mark, "tags are not allowed");
@@ -140,10 +142,12 @@ static bool expect(Load *l, yaml_event_type_t type, const char *what) {
 
 static json_t *document(Load *l) {
   yaml_event_t e;
-  if (!expect(l, YAML_STREAM_START_EVENT, "not YAML") || !expect(l, YAML_DOCUMENT_START_EVENT, "the manifest is empty") || !next(l, &e))
+  if (!expect(l, YAML_STREAM_START_EVENT, "not YAML") ||
+      !expect(l, YAML_DOCUMENT_START_EVENT, "the manifest is empty") || !next(l, &e))
     return NULL;
   json_t *value = node(l, &e, 0);
-  if (value && expect(l, YAML_DOCUMENT_END_EVENT, "more than one value") && expect(l, YAML_STREAM_END_EVENT, "more than one document"))
+  if (value && expect(l, YAML_DOCUMENT_END_EVENT, "more than one value") &&
+      expect(l, YAML_STREAM_END_EVENT, "more than one document"))
     return value;
   json_decref(value);
   return NULL;

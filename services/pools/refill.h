@@ -5,13 +5,14 @@
  *
  *   - At most max_creating are ordered and not ready at a time: a pool of thousands fills in steps,
  * and a template that cannot start costs little.
- *   - While warm ones are being taken in quick succession and half of the pool is left, what was taken is not replaced yet: starting
- * sandboxes would slow down the very callers that it is for. It waits for REFILL_QUIET_MS without another one, at most
- * REFILL_HOLD_MS.
+ *   - While warm ones are being taken in quick succession and half of the pool is left, what was taken is not replaced
+ * yet: starting sandboxes would slow down the very callers that it is for. It waits for REFILL_QUIET_MS without another
+ * one, at most REFILL_HOLD_MS.
  *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up
  * to 60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
- *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish, for
- * callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go first.
+ *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish,
+ * for callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go
+ * first.
  *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter
  * of the pool at a time (at least one), each step waiting until its replacements are ready; those being started go at
  * once, for they may never be. While starts fail

@@ -243,7 +243,8 @@ static void retire(RefillPool *p) {
   if (*p->leads && d->retire > 0)
     state_retire(state_of(p), p->ns, p->name, surplus, (size_t)d->retire, "Surplus", on_surplus_retired, p);
   else if (*p->leads && d->stale_starting)
-    state_retire(state_of(p), p->ns, p->name, RETIRE_STALE_STARTING, (size_t)p->input.n_creating, "Stale", on_stale_retired, p);
+    state_retire(state_of(p), p->ns, p->name, RETIRE_STALE_STARTING, (size_t)p->input.n_creating, "Stale",
+                 on_stale_retired, p);
   else if (*p->leads && d->retire_stale > 0)
     state_retire(state_of(p), p->ns, p->name, RETIRE_STALE, (size_t)d->retire_stale, "Stale", on_stale_retired, p);
   else

@@ -21,13 +21,9 @@ static void table(void **state) {
       {"empty pool", {.replicas = 3}, {.create = 3, .again_ms = NEVER}},
       {"what is being started counts", {.replicas = 3, .n_creating = 2}, {.create = 1, .again_ms = NEVER}},
       {"full", {.replicas = 3, .n_ready = 3}, {.again_ms = NEVER}},
-      {"one for each waiter",
-       {.replicas = 3, .n_waiting = 2, .n_creating = 3},
-       {.create = 2, .again_ms = NEVER}},
+      {"one for each waiter", {.replicas = 3, .n_waiting = 2, .n_creating = 3}, {.create = 2, .again_ms = NEVER}},
       {"large pools fill in steps", {.replicas = 10000}, {.create = 64, .again_ms = NEVER}},
-      {"the step counts what is under way",
-       {.replicas = 10000, .n_creating = 60},
-       {.create = 4, .again_ms = NEVER}},
+      {"the step counts what is under way", {.replicas = 10000, .n_creating = 60}, {.create = 4, .again_ms = NEVER}},
       {"more under way than a step", {.replicas = 10000, .n_creating = 70}, {.again_ms = NEVER}},
       {"steps of another size",
        {.replicas = 10000, .max_creating = 300, .n_creating = 60},
@@ -37,17 +33,15 @@ static void table(void **state) {
       {"made smaller while starting",
        {.lowered = true, .replicas = 1, .n_creating = 3},
        {.retire = 2, .starting = true, .again_ms = NEVER}},
-      {"made smaller", {.lowered = true, .replicas = 1, .n_ready = 1, .n_creating = 2}, {.retire = 2, .starting = true, .again_ms = NEVER}},
+      {"made smaller",
+       {.lowered = true, .replicas = 1, .n_ready = 1, .n_creating = 2},
+       {.retire = 2, .starting = true, .again_ms = NEVER}},
       {"made smaller, and it is", {.lowered = true, .replicas = 1, .n_ready = 1}, {.again_ms = NEVER}},
-      {"surplus, some still starting",
-       {.replicas = 1, .n_ready = 1, .n_creating = 2},
-       {.again_ms = NEVER}},
+      {"surplus, some still starting", {.replicas = 1, .n_ready = 1, .n_creating = 2}, {.again_ms = NEVER}},
       {"implicit, nobody waits", {.implicit = true, .replicas = 5}, {.again_ms = NEVER}},
       {"implicit, two wait", {.implicit = true, .n_waiting = 2}, {.create = 2, .again_ms = NEVER}},
       {"implicit, a waiter left", {.implicit = true, .n_ready = 1}, {.retire = 1, .again_ms = NEVER}},
-      {"deleted",
-       {.deleted = true, .replicas = 3, .n_ready = 2, .n_waiting = 1},
-       {.retire = 2, .again_ms = NEVER}},
+      {"deleted", {.deleted = true, .replicas = 3, .n_ready = 2, .n_waiting = 1}, {.retire = 2, .again_ms = NEVER}},
       {"no template", {.template_missing = true, .replicas = 3}, {.again_ms = NEVER}},
       {"no template, surplus", {.template_missing = true, .n_ready = 3}, {.retire = 3, .again_ms = NEVER}},
       {"taken a moment ago, half is left",
@@ -73,9 +67,7 @@ static void table(void **state) {
        {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000, .n_creating = 1},
        {.again_ms = NEVER}},
       {"stale ones stay by default", {.replicas = 8, .n_ready = 8}, {.again_ms = NEVER}},
-      {"recreate a quarter",
-       {.recreate = true, .replicas = 8, .n_ready = 8},
-       {.retire_stale = 2, .again_ms = NEVER}},
+      {"recreate a quarter", {.recreate = true, .replicas = 8, .n_ready = 8}, {.retire_stale = 2, .again_ms = NEVER}},
       {"recreate what is being started",
        {.recreate = true, .hash_new = true, .replicas = 8, .n_creating = 8},
        {.stale_starting = true, .again_ms = NEVER}},
@@ -98,7 +90,8 @@ static void table(void **state) {
       in.max_creating = REFILL_MAX_CREATING;
     RefillDecision d = refill_decide(&in);
     const RefillDecision *want = &rows[i].out;
-    if (d.create != want->create || d.retire != want->retire || d.starting != want->starting || d.stale_starting != want->stale_starting || d.retire_stale != want->retire_stale ||
+    if (d.create != want->create || d.retire != want->retire || d.starting != want->starting ||
+        d.stale_starting != want->stale_starting || d.retire_stale != want->retire_stale ||
         d.again_ms != want->again_ms)
       fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire,
                d.retire_stale, (long long)d.again_ms);
@@ -117,7 +110,8 @@ static void rollout_keeps_three_quarters(void **state) {
   int64_t stale = 20, fresh = 0, creating = 0;
   for (int step = 0; fresh < 20; step++) {
     assert_true(step < 100);
-    RefillInput in = {.replicas = 20, .max_creating = 64, .recreate = true, .n_creating = creating, .n_ready = stale + fresh};
+    RefillInput in = {
+        .replicas = 20, .max_creating = 64, .recreate = true, .n_creating = creating, .n_ready = stale + fresh};
     RefillDecision d = refill_decide(&in);
     assert_int_equal(d.retire, 0);
     stale -= d.retire_stale < stale ? d.retire_stale : stale;

@@ -45,7 +45,8 @@ static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error
   out.images = arena_alloc(x->request.arena, n * sizeof *out.images);
   for (out.n_images = 0; out.n_images < n; out.n_images++) {
     out.images[out.n_images] = message_of(x->request.arena, &infos[out.n_images]);
-    log_event(LOG_INFO, "image_imported", LOG_STR("reference", infos[out.n_images].reference), LOG_STR("digest", infos[out.n_images].digest));
+    log_event(LOG_INFO, "image_imported", LOG_STR("reference", infos[out.n_images].reference),
+              LOG_STR("digest", infos[out.n_images].digest));
   }
   image_import_free(x->import);
   rpc_request_reply(&x->request, &out.base);
@@ -53,10 +54,12 @@ static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error
 
 static int take_start(Import *x, const Sandplane__V1__ImportImageRequest__Start *s, Error *err) {
   if (x->import) return error_field(err, "start", "comes twice");
-  if (s->n_references > REFERENCES_MAX) return error_field(err, "start.references", "at most %d are allowed", REFERENCES_MAX);
+  if (s->n_references > REFERENCES_MAX)
+    return error_field(err, "start.references", "at most %d are allowed", REFERENCES_MAX);
   for (size_t i = 0; i < s->n_references; i++) {
     const char *ref = s->references[i];
-    if (!*ref || strlen(ref) > REFERENCE_MAX || strpbrk(ref, " \t\r\n\"\\")) return error_field(err, "start.references", "\"%.64s\" is not an image reference", ref);
+    if (!*ref || strlen(ref) > REFERENCE_MAX || strpbrk(ref, " \t\r\n\"\\"))
+      return error_field(err, "start.references", "\"%.64s\" is not an image reference", ref);
     x->references[x->n_references++] = arena_strdup(x->request.arena, ref);
   }
   Reconciler *r = x->request.service;
@@ -66,7 +69,8 @@ static int take_start(Import *x, const Sandplane__V1__ImportImageRequest__Start 
 
 static int take(Import *x, const uint8_t *data, size_t len, Error *err) {
   Arena *arena = arena_new();
-  const Sandplane__V1__ImportImageRequest *m = rpc_pb_unpack(&sandplane__v1__import_image_request__descriptor, arena, data, len, err);
+  const Sandplane__V1__ImportImageRequest *m =
+      rpc_pb_unpack(&sandplane__v1__import_image_request__descriptor, arena, data, len, err);
   int rc = m ? 0 : -1;
   if (m && m->request_case == SANDPLANE__V1__IMPORT_IMAGE_REQUEST__REQUEST_START) rc = take_start(x, m->start, err);
   else if (m && !x->import) rc = error_field(err, "start", "must be the first message");

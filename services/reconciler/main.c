@@ -71,7 +71,8 @@ static int start(Service *service, Error *err) {
   service->state = r;
   r->service = service;
   r->config = service->config;
-  r->redis = redis_client_new(service->loop, &(RedisConfig){.address = r->config->redis_address, .password = r->config->redis_password});
+  r->redis = redis_client_new(
+      service->loop, &(RedisConfig){.address = r->config->redis_address, .password = r->config->redis_password});
   char replica[33];
   random_uid(replica);
   r->state = state_new(r->redis, replica);
@@ -79,7 +80,8 @@ static int start(Service *service, Error *err) {
   if (is_local(r->config)) {
     if (start_local(r, err) != 0) return -1;
   } else {
-    r->backend = kubernetes_backend_new(service->loop, r->config, r->state, service->metrics, &RECONCILE_EVENTS, r->loop, err);
+    r->backend =
+        kubernetes_backend_new(service->loop, r->config, r->state, service->metrics, &RECONCILE_EVENTS, r->loop, err);
     if (!r->backend) return -1;
     admin_on_scrape(service->admin, kubernetes_backend_scrape, r->backend);
     set_build_info(service->metrics);

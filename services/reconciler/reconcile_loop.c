@@ -55,12 +55,15 @@ static void retell(Told *t) {
   loop_timer_start(t->again, RETELL_MS);
 }
 
-static bool is_away(const Error *err) { return err && (err->kind == ERROR_UNAVAILABLE || err->kind == ERROR_RESOURCE_EXHAUSTED); }
+static bool is_away(const Error *err) {
+  return err && (err->kind == ERROR_UNAVAILABLE || err->kind == ERROR_RESOURCE_EXHAUSTED);
+}
 
 static void on_told(void *arg, const Error *err) {
   Told *t = arg;
   if (is_away(err)) return retell(t);
-  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_ERROR, "state_refused", LOG_STR("sandbox", t->id), LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED)
+    log_event(LOG_ERROR, "state_refused", LOG_STR("sandbox", t->id), LOG_ERR(err));
   told_free(t);
 }
 
@@ -72,8 +75,8 @@ static void on_ready_told(void *arg, bool granted, const Error *err) {
     /* nobody wants it any more */
     r->backend->ops->destroy(r->backend, t->ns, t->id);
   } else if (!err) {
-    log_event(LOG_INFO, "sandbox_ready", LOG_STR("namespace", t->ns), LOG_STR("sandbox", t->id), LOG_STR("class", t->class_name),
-              LOG_BOOL("granted", granted));
+    log_event(LOG_INFO, "sandbox_ready", LOG_STR("namespace", t->ns), LOG_STR("sandbox", t->id),
+              LOG_STR("class", t->class_name), LOG_BOOL("granted", granted));
   }
   told_free(t);
 }
@@ -113,7 +116,8 @@ static void on_ready(void *arg, const BackendSandbox *b) {
 
 static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
   ReconcileLoop *rl = arg;
-  log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason), LOG_STR("message", message));
+  log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason),
+            LOG_STR("message", message));
   metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
   if (rl->stopped) return;
   Told *t = told_new(rl, TOLD_FAILED, ns, id);
@@ -138,7 +142,8 @@ static void on_lead(void *arg, bool leads) {
   *rl->epoch = 0;
 }
 
-const BackendEvents RECONCILE_EVENTS = {.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed, .on_lead = on_lead};
+const BackendEvents RECONCILE_EVENTS = {
+    .on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed, .on_lead = on_lead};
 
 /* ---- destroying what is RELEASING ---- */
 
@@ -181,10 +186,12 @@ static void spoil(ReconcileLoop *rl, const char *ns, const char *id, const char 
   rl->r->backend->ops->destroy(rl->r->backend, ns, id);
 }
 
-/* Ready by the state, and by the world not so any more, or not where it was: what had its address may be another by now. */
+/* Ready by the state, and by the world not so any more, or not where it was: what had its address may be another by
+ * now. */
 static bool is_spoilt(const Doubt *d, const SandboxRecord *rec) {
   if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) return false;
-  /* the uid of an object of the world (it has hyphens): taken before it was ready, perhaps, and kept in line by the backend */
+  /* the uid of an object of the world (it has hyphens): taken before it was ready, perhaps, and kept in line by the
+   * backend */
   if (strchr(rec->uid, '-')) return false;
   return d->unwell || (*d->route && strcmp(d->route, rec->route) != 0);
 }
@@ -224,7 +231,12 @@ static void doubt(void *arg, const BackendSandbox *v) {
   }
   Doubt *d = calloc(1, sizeof *d);
   if (!d) abort();
-  *d = (Doubt){.rl = rl, .ns = str_dup(v->ns), .id = str_dup(v->id), .route = str_dup(v->ready ? v->route : ""), .class_name = str_dup(v->runtime_class), .unwell = v->unwell};
+  *d = (Doubt){.rl = rl,
+               .ns = str_dup(v->ns),
+               .id = str_dup(v->id),
+               .route = str_dup(v->ready ? v->route : ""),
+               .class_name = str_dup(v->runtime_class),
+               .unwell = v->unwell};
   state_get(rl->r->state, d->ns, d->id, on_doubt, d);
 }
 
@@ -263,7 +275,8 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
     if (!slash) continue;
     CLEANUP(str_freep) char *ns = str_ndup(names->names[i], (size_t)(slash - names->names[i]));
     look_at_pool(rl, ns, slash + 1);
-    if (rl->comparing) state_list(rl->r->state, ns, slash + 1, "", LIST_PAGE, on_page, pool_look_new(rl, ns, slash + 1));
+    if (rl->comparing)
+      state_list(rl->r->state, ns, slash + 1, "", LIST_PAGE, on_page, pool_look_new(rl, ns, slash + 1));
   }
   if (!err) rl->comparing = false;
 }
@@ -304,7 +317,9 @@ static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) 
     if (err->kind != ERROR_CANCELLED) loop_timer_start(rl->timer, RETELL_MS);
     return;
   }
-  if (!same) log_event(LOG_WARN, "epoch_changed", LOG_STR("epoch", epoch), LOG_STR("effect", "every sandbox from before is destroyed"));
+  if (!same)
+    log_event(LOG_WARN, "epoch_changed", LOG_STR("epoch", epoch),
+              LOG_STR("effect", "every sandbox from before is destroyed"));
   if (b->ops->leads && !b->ops->leads(b)) return;
   strncpy(rl->epoch, epoch, sizeof rl->epoch - 1);
   service_set_ready(rl->r->service, NULL);
@@ -327,8 +342,8 @@ static void note_mark(void *arg, const BackendSandbox *v) {
   else if (!*m->other) strncpy(m->other, v->epoch, sizeof m->other - 1);
 }
 
-/* The data set is the world's when any sandbox has its mark. Those of another mark are replaced one by one: in a cluster, people
- * may write marks, and one of them must not make all others be taken for those of a lost data set. */
+/* The data set is the world's when any sandbox has its mark. Those of another mark are replaced one by one: in a
+ * cluster, people may write marks, and one of them must not make all others be taken for those of a lost data set. */
 static void on_first_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
   if (err || rl->stopped) return on_epoch(rl, same, epoch, err);
@@ -340,7 +355,8 @@ static void on_first_epoch(void *arg, bool same, const char *epoch, const Error 
 
 void reconcile_loop_connected(ReconcileLoop *rl) {
   Backend *b = rl->r->backend;
-  if (!b || (b->ops->leads && !b->ops->leads(b))) return service_set_ready(rl->r->service, "another replica leads, or the world is not known yet");
+  if (!b || (b->ops->leads && !b->ops->leads(b)))
+    return service_set_ready(rl->r->service, "another replica leads, or the world is not known yet");
   state_epoch(rl->r->state, rl->epoch, *rl->epoch ? on_epoch : on_first_epoch, rl);
 }
 

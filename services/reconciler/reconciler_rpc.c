@@ -15,7 +15,8 @@ void reconciler_rpc_check_template(RpcCall *call, void *service, const uint8_t *
   BackendTemplate t;
   const Sandplane__Internal__V1__CheckTemplateRequest *in =
       rpc_pb_unpack(&sandplane__internal__v1__check_template_request__descriptor, request->arena, data, len, &err);
-  if (!in || r->backend->ops->check(r->backend, in->manifest, request->arena, &t, &err) != 0) return rpc_request_fail(request, &err);
+  if (!in || r->backend->ops->check(r->backend, in->manifest, request->arena, &t, &err) != 0)
+    return rpc_request_fail(request, &err);
   Sandplane__Internal__V1__CheckTemplateResponse out = SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_RESPONSE__INIT;
   out.namespace_ = (char *)t.ns;
   out.name = (char *)t.name;
@@ -31,7 +32,8 @@ static bool names_are_sound(const Sandplane__Internal__V1__CreateSandboxesReques
   if (!str_is_dns_label(in->namespace_)) return error_field(err, "namespace", "is not a DNS label") == 0;
   for (size_t i = 0; i < in->n_sandboxes; i++)
     if (!str_is_dns_label(in->sandboxes[i]) || !state_pool_of(in->sandboxes[i], pool) || strcmp(pool, in->pool) != 0)
-      return error_field(err, "sandboxes", "\"%.64s\" is not a name of pool \"%.64s\"", in->sandboxes[i], in->pool) == 0;
+      return error_field(err, "sandboxes", "\"%.64s\" is not a name of pool \"%.64s\"", in->sandboxes[i], in->pool) ==
+             0;
   return true;
 }
 
@@ -43,7 +45,8 @@ void reconciler_rpc_create_sandboxes(RpcCall *call, void *service, const uint8_t
   const Sandplane__Internal__V1__CreateSandboxesRequest *in =
       rpc_pb_unpack(&sandplane__internal__v1__create_sandboxes_request__descriptor, request->arena, data, len, &err);
   bool ok = in && names_are_sound(in, &err);
-  if (ok && r->backend->ops->leads && !r->backend->ops->leads(r->backend)) ok = error_set(&err, ERROR_UNAVAILABLE, "another replica leads") == 0;
+  if (ok && r->backend->ops->leads && !r->backend->ops->leads(r->backend))
+    ok = error_set(&err, ERROR_UNAVAILABLE, "another replica leads") == 0;
   if (ok && !epoch) ok = error_set(&err, ERROR_UNAVAILABLE, "the state store has not answered yet") == 0;
   for (size_t i = 0; ok && i < in->n_sandboxes; i++) {
     BackendSandbox b = {.ns = in->namespace_, .pool = in->pool, .id = in->sandboxes[i], .epoch = epoch};

@@ -186,7 +186,8 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
     return;
   }
   if (dial_is_pod(record->route)) {
-    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is a Pod: it is reached by HTTP, not by this call", d->name.id);
+    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is a Pod: it is reached by HTTP, not by this call",
+              d->name.id);
     finish(d, &why);
     return;
   }

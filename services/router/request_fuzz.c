@@ -21,8 +21,11 @@ static bool on_head(void *arg, const HttpHead *head) {
     Target target = {0};
     Admission a = admit(all[i], head, 180000, NOW_S, &target);
     if (a.status == 0) {
-      if (!*target.id || !*target.ns || target.port == 0 || target.timeout_ms <= 0 || target.timeout_ms > 180000) abort();
-      if (all[i] == &bearer && http_head_count(head, "Authorization") + http_head_count(head, "X-Sandbox-Authorization") == 0) abort();
+      if (!*target.id || !*target.ns || target.port == 0 || target.timeout_ms <= 0 || target.timeout_ms > 180000)
+        abort();
+      if (all[i] == &bearer &&
+          http_head_count(head, "Authorization") + http_head_count(head, "X-Sandbox-Authorization") == 0)
+        abort();
     } else if (a.status != 200 && !a.detail) {
       abort();
     }
@@ -52,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   http_reader_free(r);
   CLEANUP(str_freep) char *text = str_ndup((const char *)data, size);
   ScopedToken token;
-  if (scoped_token_verify(text, SECRET, strlen(SECRET), NOW_S, &token) && (!*token.name || token.exp_s < NOW_S)) abort();
+  if (scoped_token_verify(text, SECRET, strlen(SECRET), NOW_S, &token) && (!*token.name || token.exp_s < NOW_S))
+    abort();
   target_is_routable(text);
   return 0;
 }

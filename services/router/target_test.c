@@ -93,7 +93,8 @@ static void test_addresses(void **state) {
 /* As of the state, where an address has no other spelling. */
 static void test_addresses_of_pods(void **state) {
   static const char *const GOOD[] = {"10.128.0.7", "192.168.1.1", "fd00::7"};
-  static const char *const BAD[] = {"127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "", "localhost", "10.0.0.1:80"};
+  static const char *const BAD[] = {"127.0.0.1", "169.254.169.254",  "0.0.0.0", "224.0.0.1", "::1",
+                                    "fe80::1",   "::ffff:127.0.0.1", "",        "localhost", "10.0.0.1:80"};
   for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
     assert_true(target_is_routable(GOOD[i]));
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)

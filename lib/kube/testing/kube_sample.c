@@ -29,9 +29,10 @@ static const char *const METHODS[] = {"POST", "PATCH", "DELETE"};
 static void begin_step(Sample *s);
 
 static void report(Sample *s, const char *what) {
-  printf("{\"step\":\"%s\",\"ms\":%lld,\"kept\":%zu,\"added\":%d,\"changed\":%d,\"removed\":%d,\"answered\":%d,\"failed\":%d}\n", what,
-         (long long)(clock_mono_ms() - s->begun_ms), kube_informer_count(s->informer), s->added, s->changed,
-             s->removed, s->answered, s->failed);
+  printf("{\"step\":\"%s\",\"ms\":%lld,\"kept\":%zu,\"added\":%d,\"changed\":%d,\"removed\":%d,\"answered\":%d,"
+         "\"failed\":%d}\n",
+         what, (long long)(clock_mono_ms() - s->begun_ms), kube_informer_count(s->informer), s->added, s->changed,
+         s->removed, s->answered, s->failed);
   fflush(stdout);
 }
 

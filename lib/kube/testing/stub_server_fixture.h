@@ -1,4 +1,5 @@
-/* A scripted API server on the test's own loop: plain HTTP/1.1 on the loopback, one request a connection (but for those kept).
+/* A scripted API server on the test's own loop: plain HTTP/1.1 on the loopback, one request a connection (but for those
+ * kept).
  *
  * A test is a straight script: it asks for the next request, answers it, and asks for the next. While it waits,
  * the loop runs, and with it the client under test. What waits for a fact has no end of its own: the test's time

@@ -32,7 +32,8 @@ static bool has_record(const json_t *sandbox) {
 /* malloc'ed; NULL: none. */
 static char *route_of(const json_t *sandbox) {
   char route[80];
-  bool there = sandbox && !kube_is_deleting(sandbox) && !has_record(sandbox) && kubernetes_backend_route(sandbox, route, sizeof route);
+  bool there = sandbox && !kube_is_deleting(sandbox) && !has_record(sandbox) &&
+               kubernetes_backend_route(sandbox, route, sizeof route);
   return there ? str_dup(route) : NULL;
 }
 

@@ -1,8 +1,8 @@
 /* How a claim gets its Sandbox.
  *
- * Who gets a member is decided by one script of the shared state, the same that serves claims through gRPC; the claim's uid makes
- * asking again safe. Only then are objects written. A claim of a v1alpha1 client names a template and looks for a Sandbox of its own
- * name: it gets one, and the Pod of the member moves to it (claim_move.c).
+ * Who gets a member is decided by one script of the shared state, the same that serves claims through gRPC; the claim's
+ * uid makes asking again safe. Only then are objects written. A claim of a v1alpha1 client names a template and looks
+ * for a Sandbox of its own name: it gets one, and the Pod of the member moves to it (claim_move.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,9 @@ static const json_t *pool_of(Cluster *c, const json_t *claim) {
   return cluster_get(c, CLUSTER_POOL, kube_namespace(claim), kube_text(claim, "spec.warmPoolRef.name"));
 }
 
-static bool is_v1alpha1(Cluster *c, const json_t *claim) { return claim_is_v1alpha1_origin(claim, pool_of(c, claim) != NULL); }
+static bool is_v1alpha1(Cluster *c, const json_t *claim) {
+  return claim_is_v1alpha1_origin(claim, pool_of(c, claim) != NULL);
+}
 
 char *claim_bind_template_name(Cluster *c, const json_t *claim) {
   const char *name = kube_text(pool_of(c, claim), "spec.sandboxTemplateRef.name");
@@ -146,8 +148,8 @@ static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
 
 static void ask(ClaimPass *p, const json_t *claim);
 
-/* Members of the pool that are still coming up, and the oldest of those that run already. Only what the present data set knows of
- * is proven to be nobody's. */
+/* Members of the pool that are still coming up, and the oldest of those that run already. Only what the present data
+ * set knows of is proven to be nobody's. */
 typedef struct Unready {
   const char *epoch;
   int n;
@@ -160,7 +162,8 @@ static void see_unready(void *arg, const json_t *sandbox) {
   u->n++;
   if (!member_is_adoptable(sandbox) || json_array_size(kube_get(sandbox, "status.podIPs")) == 0) return;
   if (!u->epoch || !str_equal(kube_annotation(sandbox, ANNOTATION_EPOCH), u->epoch)) return;
-  const char *made = kube_text(sandbox, "metadata.creationTimestamp"), *oldest = kube_text(u->running, "metadata.creationTimestamp");
+  const char *made = kube_text(sandbox, "metadata.creationTimestamp"),
+             *oldest = kube_text(u->running, "metadata.creationTimestamp");
   if (!oldest || strcmp(made, oldest) < 0) u->running = sandbox;
 }
 
@@ -193,7 +196,8 @@ static void on_taken(void *arg, const Error *err) {
   free(arg);
   ClaimPass *p = a.p;
   CLEANUP(str_freep) char *id = a.sandbox;
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name), *sandbox = cluster_get(p->cc->c, CLUSTER_SANDBOX, p->ns, id);
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name),
+               *sandbox = cluster_get(p->cc->c, CLUSTER_SANDBOX, p->ns, id);
   if ((err && err->kind == ERROR_CANCELLED) || !claim) return claim_pass_end(p);
   if (err) return without_member(p, claim, true);
   if (member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
@@ -204,16 +208,20 @@ static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) 
   Adoption *a = arg;
   ClaimPass *p = a->p;
   Cluster *c = p->cc->c;
-  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name), *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, a->sandbox);
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name),
+               *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, a->sandbox);
   bool lives = claim && (!err || err->kind != ERROR_CANCELLED);
-  if (lives && !err && pool->n_waiting == 0 && member_is_adoptable(sandbox) && claim_state_take(p, claim, sandbox, on_taken, a)) return;
+  if (lives && !err && pool->n_waiting == 0 && member_is_adoptable(sandbox) &&
+      claim_state_take(p, claim, sandbox, on_taken, a))
+    return;
   free(a->sandbox);
   free(a);
   if (lives) without_member(p, claim, true);
   else claim_pass_end(p);
 }
 
-/* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait for one come first. */
+/* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait for one come first.
+ */
 static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Adoption *a = malloc(sizeof *a);
   if (!a) abort();
@@ -227,7 +235,8 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
   if (err && err->kind == ERROR_CANCELLED) return claim_pass_end(p);
   /* who asked is gone, though there may be another of its name */
-  if (!err && r->outcome == CLAIM_GRANTED && (!claim || !str_equal(kube_uid(claim), r->record->uid))) return give_back(p, r->record->id, r->record->uid);
+  if (!err && r->outcome == CLAIM_GRANTED && (!claim || !str_equal(kube_uid(claim), r->record->uid)))
+    return give_back(p, r->record->id, r->record->uid);
   if (!claim) return claim_pass_end(p);
   if (err) {
     /* The state is away: a cold Sandbox needs nothing of it. What it may have granted after all is let go when
@@ -258,7 +267,8 @@ static json_t *pools_of_template(Cluster *c, const char *ns, const char *templat
   size_t i;
   kube_informer_each(c->informers[CLUSTER_POOL], collect_pool, all);
   json_array_foreach(all, i, pool) {
-    bool fits = str_equal(kube_namespace(pool), ns) && str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), template_name);
+    bool fits = str_equal(kube_namespace(pool), ns) &&
+                str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), template_name);
     if (fits && !kube_is_deleting(pool)) json_array_append_new(names, json_string(kube_name(pool)));
   }
   return names;
@@ -269,7 +279,9 @@ static void ask(ClaimPass *p, const json_t *claim) {
   KUBE_OWNED json_t *name = json_incref(json_array_get(p->pools, 0));
   if (!name) return make_cold(p, claim);
   json_array_remove(p->pools, 0);
-  state_claim(p->cc->c->state, &(ClaimRequest){.ns = p->ns, .pool = json_string_value(name), .uid = kube_uid(claim), .request_id = ""}, on_claimed, p);
+  state_claim(p->cc->c->state,
+              &(ClaimRequest){.ns = p->ns, .pool = json_string_value(name), .uid = kube_uid(claim), .request_id = ""},
+              on_claimed, p);
 }
 
 void claim_bind(ClaimPass *p, const json_t *claim) {
@@ -279,7 +291,9 @@ void claim_bind(ClaimPass *p, const json_t *claim) {
   ClaimReject reject;
   if (namesake) {
     error_set(&p->err, ERROR_FAILED_PRECONDITION,
-              "sandbox \"%s\" is not controlled by claim \"%s\". Please use a different claim name or delete the sandbox manually", p->name, p->name);
+              "sandbox \"%s\" is not controlled by claim \"%s\". Please use a different claim name or delete the "
+              "sandbox manually",
+              p->name, p->name);
     claim_pass_reject(p, CLAIM_FAILED, NULL);
     return claim_pass_look(p);
   }
@@ -311,7 +325,8 @@ bool claim_bind_sync(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
     return false;
   }
   if (!template && claim_has_metadata(claim)) {
-    error_set(&p->err, ERROR_NOT_FOUND, "the template is not readable, and additionalPodMetadata must be checked against it");
+    error_set(&p->err, ERROR_NOT_FOUND,
+              "the template is not readable, and additionalPodMetadata must be checked against it");
     claim_pass_reject(p, CLAIM_FAILED, NULL);
     return false;
   }

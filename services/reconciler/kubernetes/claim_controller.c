@@ -82,7 +82,8 @@ static void clean_up(ClaimPass *p, const json_t *claim) {
   const char *name = kube_text(claim, "status.sandbox.name");
   const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name ? name : p->name);
   if (sandbox && !kube_is_controlled_by(sandbox, kube_uid(claim))) {
-    error_set(&p->err, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" is not controlled by claim \"%s\"", kube_name(sandbox), p->name);
+    error_set(&p->err, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" is not controlled by claim \"%s\"",
+              kube_name(sandbox), p->name);
     claim_pass_reject(p, CLAIM_NOT_OWNED, NULL);
   } else if (sandbox && !kube_is_deleting(sandbox)) {
     return cluster_delete(c, CLUSTER_SANDBOX, sandbox, "Background", on_sandbox_gone, p);
@@ -98,7 +99,8 @@ static bool is_marked(const json_t *claim) {
 /* ---- the pass ---- */
 
 static void on_policy_gone(void *arg, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "legacy_policy_not_deleted", LOG_ERR(err));
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "legacy_policy_not_deleted", LOG_ERR(err));
 }
 
 /* Older controllers made a NetworkPolicy for each claim; that of the template has taken its place. */
@@ -159,7 +161,8 @@ void claim_controller_on_claim(ClaimController *cc, const json_t *before, const 
   if (!str_equal(was, is)) {
     CLEANUP(str_freep) char *old = before ? claim_state_key(kube_namespace(before), was) : NULL;
     CLEANUP(str_freep) char *new = after ? claim_state_key(kube_namespace(after), is) : NULL;
-    if (old && str_equal(json_string_value(json_object_get(cc->by_uid, old)), kube_name(before))) json_object_del(cc->by_uid, old);
+    if (old && str_equal(json_string_value(json_object_get(cc->by_uid, old)), kube_name(before)))
+      json_object_del(cc->by_uid, old);
     if (new) json_object_set_new(cc->by_uid, new, json_string(kube_name(after)));
   }
   if (!after) {
@@ -177,15 +180,16 @@ static bool same(const json_t *a, const json_t *b, const char *path) {
 }
 
 static bool same_condition(const json_t *a, const json_t *b, const char *type) {
-  const json_t *x = kube_condition(kube_get(a, "status.conditions"), type), *y = kube_condition(kube_get(b, "status.conditions"), type);
+  const json_t *x = kube_condition(kube_get(a, "status.conditions"), type),
+               *y = kube_condition(kube_get(b, "status.conditions"), type);
   return x == y || json_equal(x, y);
 }
 
 void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, const json_t *after) {
   const json_t *sandbox = after ? after : before;
   if (!cc->c->synced || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return;
-  if (before && after && kube_is_deleting(before) == kube_is_deleting(after) && same(before, after, "status.podIPs") && same_condition(before, after, "Ready") &&
-      same_condition(before, after, "Finished"))
+  if (before && after && kube_is_deleting(before) == kube_is_deleting(after) && same(before, after, "status.podIPs") &&
+      same_condition(before, after, "Ready") && same_condition(before, after, "Finished"))
     return;
   kube_queue_add(cc->queue, kube_namespace(sandbox), kube_text(kube_controller(sandbox), "name"));
 }
@@ -198,7 +202,8 @@ typedef struct Waking {
 
 static void wake_claim(void *arg, const json_t *claim) {
   Waking *w = arg;
-  bool of_pool = str_equal(kube_namespace(claim), w->ns) && (!w->pool || str_equal(kube_text(claim, "spec.warmPoolRef.name"), w->pool));
+  bool of_pool = str_equal(kube_namespace(claim), w->ns) &&
+                 (!w->pool || str_equal(kube_text(claim, "spec.warmPoolRef.name"), w->pool));
   if (of_pool && (w->bound_too || !kube_text(claim, "status.sandbox.name"))) add(w->cc, claim);
 }
 

@@ -1,5 +1,5 @@
-/* See claim_mirror.h. The history of each pool (state_events) tells which sandboxes changed; a sandbox is looked up again
- * when its time has come, so what happened in between does not matter. */
+/* See claim_mirror.h. The history of each pool (state_events) tells which sandboxes changed; a sandbox is looked up
+ * again when its time has come, so what happened in between does not matter. */
 #include "services/reconciler/kubernetes/claim_mirror.h"
 
 #include <stdio.h>
@@ -64,7 +64,8 @@ static void on_events(void *arg, const StateEvents *e, const Error *err) {
   for (size_t i = 0; i < e->n_events; i++)
     if (!e->events[i].deleted && *e->events[i].uid) consider(f, e->events[i].id);
   if (f->all || e->trimmed) return state_list(f->m->c->state, f->ns, f->pool, "", LIST_PAGE, on_listed, f);
-  if (e->n_events && strcmp(last, e->last_id) != 0) return state_events(f->m->c->state, f->ns, f->pool, last, on_events, f);
+  if (e->n_events && strcmp(last, e->last_id) != 0)
+    return state_events(f->m->c->state, f->ns, f->pool, last, on_events, f);
   feed_end(f, NULL);
 }
 
@@ -131,12 +132,13 @@ static void on_made(void *arg, json_t *object, const Error *err) {
 }
 
 static json_t *claim_of(const SandboxRecord *r) {
-  json_t *claim = json_pack("{s:s,s:s,s:{s:s,s:s},s:{s:{s:s}}}", "apiVersion", EXTENSIONS_V1BETA1, "kind", KIND_CLAIM, "metadata", "name", r->id, "namespace",
-                            r->ns, "spec", "warmPoolRef", "name", r->pool);
+  json_t *claim = json_pack("{s:s,s:s,s:{s:s,s:s},s:{s:{s:s}}}", "apiVersion", EXTENSIONS_V1BETA1, "kind", KIND_CLAIM,
+                            "metadata", "name", r->id, "namespace", r->ns, "spec", "warmPoolRef", "name", r->pool);
   kube_set_annotation(claim, ANNOTATION_MIRRORED_UID, r->uid);
   kube_set_annotation(claim, ANNOTATION_SANDBOX_NAME, r->id);
   for (size_t i = 0; i < r->n_labels; i++)
-    if (str_is_label_key(r->labels[i].key) && str_is_label_value(r->labels[i].value)) kube_set_label(claim, r->labels[i].key, r->labels[i].value);
+    if (str_is_label_key(r->labels[i].key) && str_is_label_value(r->labels[i].value))
+      kube_set_label(claim, r->labels[i].key, r->labels[i].value);
   if (r->expire_ms > 0) {
     char at[21];
     kube_format_time(r->expire_ms, at);
@@ -151,8 +153,10 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
   Cluster *c = s->m->c;
   if (err && err->kind != ERROR_NOT_FOUND) return show_end(s, err);
   if (err || r->state != SANDBOX_CLAIMED || r->pending || strchr(r->uid, '-') || !s->m->leads) return show_end(s, NULL);
-  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->ns, s->id), *claim = cluster_get(c, CLUSTER_CLAIM, s->ns, s->id);
-  if (!sandbox || kube_is_deleting(sandbox) || kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return show_end(s, NULL);
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->ns, s->id),
+               *claim = cluster_get(c, CLUSTER_CLAIM, s->ns, s->id);
+  if (!sandbox || kube_is_deleting(sandbox) || kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    return show_end(s, NULL);
   if (!claim) {
     KUBE_OWNED json_t *body = claim_of(r);
     return cluster_create(c, CLUSTER_CLAIM, s->ns, body, MANAGER, on_made, s);
@@ -162,7 +166,8 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
     error_set(&why, ERROR_ALREADY_EXISTS, "there is another SandboxClaim of this name");
     return show_end(s, &why);
   }
-  KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, cluster_get(c, CLUSTER_TEMPLATE, s->ns, r->template_name));
+  KUBE_OWNED json_t *patch =
+      claim_adoption_patch(claim, sandbox, cluster_get(c, CLUSTER_TEMPLATE, s->ns, r->template_name));
   cluster_patch(c, CLUSTER_SANDBOX, s->ns, s->id, NULL, patch, on_adopted, s);
 }
 

@@ -48,7 +48,8 @@ static void on_pod_moved(void *arg, json_t *object, const Error *err) {
 static void move_pod(Move *m) {
   ClaimPass *p = m->p;
   Cluster *c = p->cc->c;
-  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name), *pod = cluster_get(c, CLUSTER_POD, p->ns, m->member);
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name),
+               *pod = cluster_get(c, CLUSTER_POD, p->ns, m->member);
   if (!sandbox || !pod) return end(m, NULL); /* the next look makes the best of it */
   char hash[9];
   kube_name_hash(p->name, hash);
@@ -97,8 +98,11 @@ void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const j
 /* Whoever carries it on may find any part of it done: a crash, or an answer that was lost, may have been anywhere. */
 bool claim_move_is_open(Cluster *c, const json_t *sandbox) {
   const char *ns = kube_namespace(sandbox), *pod_name = kube_annotation(sandbox, ANNOTATION_POD_NAME);
-  if (!pod_name || str_equal(pod_name, kube_name(sandbox)) || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return false;
-  const json_t *pod = cluster_get(c, CLUSTER_POD, ns, pod_name), *member = cluster_get(c, CLUSTER_SANDBOX, ns, pod_name);
+  if (!pod_name || str_equal(pod_name, kube_name(sandbox)) ||
+      !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    return false;
+  const json_t *pod = cluster_get(c, CLUSTER_POD, ns, pod_name),
+               *member = cluster_get(c, CLUSTER_SANDBOX, ns, pod_name);
   return pod && member && !kube_is_deleting(member) && kube_controller_is(member, EXTENSIONS_GROUP, KIND_POOL) &&
          (kube_is_controlled_by(pod, kube_uid(member)) || kube_is_controlled_by(pod, kube_uid(sandbox)));
 }
@@ -109,13 +113,16 @@ static void on_holder(void *arg, const SandboxRecord *r, const Error *err) {
   ClaimPass *p = m->p;
   Cluster *c = p->cc->c;
   if (err && err->kind != ERROR_NOT_FOUND) return end(m, err);
-  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name), *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name),
+               *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
   if (!err && (r->state != SANDBOX_CLAIMED || !str_equal(r->uid, kube_uid(claim)))) {
     Error why = {0};
-    error_set(&why, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" names Pod \"%s\", which is not this claim's", p->name, m->member);
+    error_set(&why, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" names Pod \"%s\", which is not this claim's", p->name,
+              m->member);
     return end(m, &why);
   }
-  if (sandbox && kube_is_controlled_by(cluster_get(c, CLUSTER_POD, p->ns, m->member), kube_uid(sandbox))) on_pod_moved(m, NULL, NULL);
+  if (sandbox && kube_is_controlled_by(cluster_get(c, CLUSTER_POD, p->ns, m->member), kube_uid(sandbox)))
+    on_pod_moved(m, NULL, NULL);
   else move_pod(m);
 }
 

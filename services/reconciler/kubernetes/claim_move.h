@@ -1,6 +1,6 @@
 /* A warm Pod moves from the member it was made for to a Sandbox that has the claim's own name: what clients of
- * v1alpha1 look for. Steps: the Sandbox, naming the Pod; the Pod's owner; the member's object goes. Each can be repeated, and
- * an open move is found again by what the objects say.
+ * v1alpha1 look for. Steps: the Sandbox, naming the Pod; the Pod's owner; the member's object goes. Each can be
+ * repeated, and an open move is found again by what the objects say.
  */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_MOVE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_MOVE_H_
@@ -9,7 +9,8 @@
 
 /* Begins it; ends in claim_pass_look. */
 void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const json_t *template);
-/* The claim's Sandbox names the Pod of a member that is still there. Until it is not, its controller leaves the Sandbox alone. */
+/* The claim's Sandbox names the Pod of a member that is still there. Until it is not, its controller leaves the Sandbox
+ * alone. */
 bool claim_move_is_open(Cluster *c, const json_t *sandbox);
 void claim_move_finish(ClaimPass *p, const json_t *sandbox);
 

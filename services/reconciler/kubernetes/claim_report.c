@@ -33,8 +33,10 @@ void claim_report_tell(ClaimPass *p) {
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
   if (!*p->got || !claim || p->err.kind == ERROR_CANCELLED) return;
   bool warm = p->got_warm;
-  CLEANUP(str_freep) char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", p->got);
-  claim_report_event(p, claim, warm ? "SandboxAdopted" : "SandboxProvisioned", warm ? "Adoption" : "Provisioning", note);
+  CLEANUP(str_freep)
+  char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", p->got);
+  claim_report_event(p, claim, warm ? "SandboxAdopted" : "SandboxProvisioned", warm ? "Adoption" : "Provisioning",
+                     note);
   CLEANUP(str_freep) char *template_name = claim_bind_template_name(p->cc->c, claim);
   const char *created_by = kube_label(claim, LABEL_CREATED_BY);
   const MetricLabels labels = {{
@@ -60,23 +62,29 @@ static void nano_time(char out[40]) {
 
 /* ---- metrics ---- */
 
-static void observe_since(Metrics *m, size_t metric, const char *since, const char *launch_type, const char *template_name) {
+static void observe_since(Metrics *m, size_t metric, const char *since, const char *launch_type,
+                          const char *template_name) {
   int64_t at_ms = kube_parse_time(since), took_ms = clock_wall_ms() - at_ms;
   if (at_ms > 0 && took_ms >= 0) metrics_observe(m, metric, (double)took_ms, launch_type, template_name, NULL);
 }
 
 static void count_first_ready(ClaimPass *p, const json_t *claim, const json_t *sandbox, const char *first_seen) {
   Metrics *m = p->cc->c->metrics;
-  const char *launch = kube_label(sandbox, LABEL_LAUNCH_TYPE), *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF);
+  const char *launch = kube_label(sandbox, LABEL_LAUNCH_TYPE),
+             *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF);
   launch = launch ? launch : "unknown";
   template_name = template_name ? template_name : "__unknown__";
-  observe_since(m, RECONCILER_METRIC_CLAIM_STARTUP, kube_annotation(claim, ANNOTATION_WEBHOOK_OBSERVED), launch, template_name);
+  observe_since(m, RECONCILER_METRIC_CLAIM_STARTUP, kube_annotation(claim, ANNOTATION_WEBHOOK_OBSERVED), launch,
+                template_name);
   observe_since(m, RECONCILER_METRIC_CLAIM_CONTROLLER_STARTUP, first_seen, launch, template_name);
-  observe_since(m, RECONCILER_METRIC_CLIENT_CLAIM_STARTUP, kube_annotation(claim, ANNOTATION_CLIENT_REQUESTED), launch, template_name);
+  observe_since(m, RECONCILER_METRIC_CLIENT_CLAIM_STARTUP, kube_annotation(claim, ANNOTATION_CLIENT_REQUESTED), launch,
+                template_name);
   const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
-  int64_t made_ms = kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp")), ready_ms = kube_parse_time(kube_text(ready, "lastTransitionTime"));
+  int64_t made_ms = kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp")),
+          ready_ms = kube_parse_time(kube_text(ready, "lastTransitionTime"));
   if (made_ms > 0 && ready_ms >= made_ms)
-    metrics_observe(m, RECONCILER_METRIC_CREATION, (double)(ready_ms - made_ms), kube_namespace(sandbox), launch, template_name);
+    metrics_observe(m, RECONCILER_METRIC_CREATION, (double)(ready_ms - made_ms), kube_namespace(sandbox), launch,
+                    template_name);
 }
 
 /* ---- annotations: after Ready, in one write ---- */
@@ -103,8 +111,10 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
   const char *seen = first_seen(p, claim);
   bool observes = !p->cc->c->config->disable_claim_observability;
   if (is_first) count_first_ready(p, claim, sandbox, seen);
-  if (!str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), kube_name(sandbox))) kube_set_annotation(patch, ANNOTATION_SANDBOX_NAME, kube_name(sandbox));
-  if (observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED))) kube_set_annotation(patch, ANNOTATION_CONTROLLER_OBSERVED, seen);
+  if (!str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), kube_name(sandbox)))
+    kube_set_annotation(patch, ANNOTATION_SANDBOX_NAME, kube_name(sandbox));
+  if (observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
+    kube_set_annotation(patch, ANNOTATION_CONTROLLER_OBSERVED, seen);
   if (observes && str_empty(kube_annotation(claim, ANNOTATION_FIRST_READY))) {
     char now[40];
     nano_time(now);
@@ -112,7 +122,8 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
     kube_set_annotation(patch, ANNOTATION_FIRST_READY, is_first ? now : "unknown");
   }
   /* the legacy label says the same as the annotation */
-  if (kube_label(claim, ANNOTATION_SANDBOX_NAME)) json_object_set_new(json_object_get(patch, "metadata"), "labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
+  if (kube_label(claim, ANNOTATION_SANDBOX_NAME))
+    json_object_set_new(json_object_get(patch, "metadata"), "labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
   if (json_object_size(patch) == 0) return claim_pass_end(p);
   p->cc->c->patient = true;
   cluster_patch(p->cc->c, CLUSTER_CLAIM, p->ns, p->name, NULL, patch, on_stamped, p);

@@ -16,7 +16,8 @@
 
 bool claim_state_is_shown(const json_t *claim) {
   const char *uid = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
-  /* not a copy of such an object under another name, which would end the claim when it is deleted; nor a SandboxClaim's uid */
+  /* not a copy of such an object under another name, which would end the claim when it is deleted; nor a SandboxClaim's
+   * uid */
   const char *sandbox = claim_assigned_name(claim);
   return !str_empty(uid) && !strchr(uid, '-') && (!sandbox || str_equal(sandbox, kube_name(claim)));
 }
@@ -42,15 +43,17 @@ static void on_released(void *arg, const Error *err) {
   if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
 }
 
-/* State and objects name different holders, as when an older data set has come back: whoever came second found what the first left in
- * it, so neither can go on with it. */
+/* State and objects name different holders, as when an older data set has come back: whoever came second found what the
+ * first left in it, so neither can go on with it. */
 static void on_other_holder(void *arg, const SandboxRecord *record, const Error *err) {
   Restoring *r = arg;
   Cluster *c = r->cc->c;
-  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, r->ns, r->name), *sandbox = cluster_get(c, CLUSTER_SANDBOX, r->ns, r->id);
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, r->ns, r->name),
+               *sandbox = cluster_get(c, CLUSTER_SANDBOX, r->ns, r->id);
   bool is_ours = str_equal(kube_uid(claim), r->uid) && kube_is_controlled_by(sandbox, r->uid);
   if (!err && is_ours && record->state == SANDBOX_CLAIMED && !str_equal(record->uid, claim_state_uid(claim))) {
-    log_event(LOG_ERROR, "sandbox_held_twice", LOG_STR("namespace", r->ns), LOG_STR("sandbox", r->id), LOG_STR("claim", r->name));
+    log_event(LOG_ERROR, "sandbox_held_twice", LOG_STR("namespace", r->ns), LOG_STR("sandbox", r->id),
+              LOG_STR("claim", r->name));
     state_release(c->state, r->ns, r->id, record->uid, "HeldTwice", on_released, NULL);
   }
   restoring_free(r);
@@ -59,7 +62,8 @@ static void on_other_holder(void *arg, const SandboxRecord *record, const Error 
 static void on_restored(void *arg, const Error *err) {
   Restoring *r = arg;
   bool is_held = err && err->kind == ERROR_FAILED_PRECONDITION; /* by another: asking again is of no use */
-  if (err && err->kind != ERROR_CANCELLED && err->kind != ERROR_NOT_FOUND) log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED && err->kind != ERROR_NOT_FOUND)
+    log_event(LOG_WARN, "claim_not_restored", LOG_ERR(err));
   if (err && err->kind != ERROR_CANCELLED && !is_held) {
     /* NOT_FOUND: of a pool that the state is being told of at the same time, as when its data set is new */
     json_object_del(r->cc->restored, r->uid);
@@ -84,11 +88,14 @@ static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
 }
 
 /* route: "" when it has none. pool: the object, NULL: gone. */
-static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const json_t *pool, const char *route, StateDoneFn fn, void *arg) {
-  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF), *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
+static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const json_t *pool, const char *route,
+                 StateDoneFn fn, void *arg) {
+  const char *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF),
+             *hash = kube_label(sandbox, LABEL_TEMPLATE_HASH);
   const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
   /* the end of a SandboxClaim is its controller's business: it may be retained */
-  int64_t expire_ms = claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
+  int64_t expire_ms =
+      claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
   size_t n_labels;
   StatePair *labels = labels_of(claim, &n_labels);
   state_restore(p->cc->c->state,
@@ -109,7 +116,8 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
 bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, StateDoneFn fn, void *arg) {
   char route[80], pool_name[STATE_NAME_MAX + 1];
   const char *id = kube_name(sandbox);
-  if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !kubernetes_backend_route(sandbox, route, sizeof route)) return false;
+  if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !kubernetes_backend_route(sandbox, route, sizeof route))
+    return false;
   const json_t *pool = cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name);
   if (!pool || kube_is_deleting(pool)) return false;
   tell(p, claim, sandbox, pool, route, fn, arg);
@@ -123,7 +131,8 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   char route[80], pool_name[STATE_NAME_MAX + 1];
   const char *id = kubernetes_backend_id(sandbox);
   /* a cold one has no record, whatever its name looks like */
-  if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm")) return;
+  if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm"))
+    return;
   if (!kubernetes_backend_route(sandbox, route, sizeof route)) {
     if (!kube_get(sandbox, "status.conditions")) return; /* new: its controller has not looked for the Pod yet */
     *route = 0;
@@ -160,7 +169,8 @@ bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, co
   const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, kube_namespace(sandbox), claim_name);
   if (!claim || kube_is_deleting(claim)) return false;
   const char *name = kube_text(claim, "status.sandbox.name");
-  return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim)) : !name || str_equal(name, kube_name(sandbox));
+  return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim))
+                    : !name || str_equal(name, kube_name(sandbox));
 }
 
 /* ---- objects that show claims made through gRPC ---- */
@@ -178,7 +188,8 @@ static void on_shown_record(void *arg, const SandboxRecord *r, const Error *err)
   bool is_away = err && err->kind != ERROR_NOT_FOUND;
   bool lives = !err && r->state == SANDBOX_CLAIMED && claim && str_equal(r->uid, claim_state_uid(claim));
   if (!claim || kube_is_deleting(claim) || (err && err->kind == ERROR_CANCELLED)) return claim_pass_end(p);
-  if (!is_away && !lives && !claim_bind_sandbox(p, claim)) return cluster_delete(c, CLUSTER_CLAIM, claim, "Background", on_shown_gone, p);
+  if (!is_away && !lives && !claim_bind_sandbox(p, claim))
+    return cluster_delete(c, CLUSTER_CLAIM, claim, "Background", on_shown_gone, p);
   p->again_ms = SHOWN_AGAIN_MS;
   claim_pass_end(p);
 }

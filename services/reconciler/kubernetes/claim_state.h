@@ -1,5 +1,5 @@
-/* What SandboxClaims and the shared state have to tell each other. The state says who gets a member; once the objects say it too,
- * they are what the state is made from again.
+/* What SandboxClaims and the shared state have to tell each other. The state says who gets a member; once the objects
+ * say it too, they are what the state is made from again.
  */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_STATE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_STATE_H_
@@ -18,8 +18,9 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
 bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, StateDoneFn fn, void *arg);
 /* The SandboxClaim is gone. */
 void claim_state_let_go(ClaimController *cc, const json_t *claim);
-/* The pass over an object that shows a claim made through gRPC: the state decides over it, claim_mirror writes what there is to
- * write, and what is left here is to take away an object that has no Sandbox and shows a claim that is no more. Ends the pass. */
+/* The pass over an object that shows a claim made through gRPC: the state decides over it, claim_mirror writes what
+ * there is to write, and what is left here is to take away an object that has no Sandbox and shows a claim that is no
+ * more. Ends the pass. */
 void claim_state_shown(ClaimPass *p, const json_t *claim);
 
 #endif

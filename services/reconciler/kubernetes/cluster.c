@@ -57,7 +57,8 @@ static void on_resync(void *arg) {
 
 static void on_synced(void *arg) {
   Kept *k = arg;
-  log_event(LOG_INFO, "cluster_listed", LOG_STR("resource", RESOURCES[k->r].plural), LOG_INT("objects", (int64_t)kube_informer_count(k->c->informers[k->r])));
+  log_event(LOG_INFO, "cluster_listed", LOG_STR("resource", RESOURCES[k->r].plural),
+            LOG_INT("objects", (int64_t)kube_informer_count(k->c->informers[k->r])));
   k->c->n_unsynced--;
   judge(k->c);
 }
@@ -76,7 +77,9 @@ static void prune_pod(json_t *pod) {
   if (node) json_object_set_new(spec, "nodeName", json_string(node));
   json_object_set_new(pod, "spec", spec);
   json_t *status = json_object_get(pod, "status");
-  static const char *const UNREAD[] = {"containerStatuses", "initContainerStatuses", "hostIP", "hostIPs", "qosClass", "startTime", "ephemeralContainerStatuses"};
+  static const char *const UNREAD[] = {
+      "containerStatuses", "initContainerStatuses",     "hostIP", "hostIPs", "qosClass",
+      "startTime",         "ephemeralContainerStatuses"};
   for (size_t i = 0; i < ARRAY_LEN(UNREAD); i++) json_object_del(status, UNREAD[i]);
 }
 
@@ -171,7 +174,9 @@ void cluster_deinit(Cluster *c) {
   kube_config_free(c->kube_config);
 }
 
-const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name) { return kube_informer_get(c->informers[r], ns, name); }
+const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name) {
+  return kube_informer_get(c->informers[r], ns, name);
+}
 
 /* ---- writing ---- */
 
@@ -198,23 +203,29 @@ static void on_deleted(void *arg, json_t *object, const Error *err) {
 }
 
 static char *path_of(ClusterResource r, const char *ns, const char *name, const char *rest) {
-  return str_printf("%s/namespaces/%s/%s%s%s%s", RESOURCES[r].group_path, ns, RESOURCES[r].plural, name ? "/" : "", name ? name : "", rest);
+  return str_printf("%s/namespaces/%s/%s%s%s%s", RESOURCES[r].group_path, ns, RESOURCES[r].plural, name ? "/" : "",
+                    name ? name : "", rest);
 }
 
-static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const json_t *body, KubeDoneFn fn, void *arg) {
+static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const json_t *body, KubeDoneFn fn,
+                 void *arg) {
   Write *w = malloc(sizeof *w);
   if (!w) abort();
   *w = (Write){c, r, fn, arg};
-  kube_request(c->client, &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true}, strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
+  kube_request(c->client,
+               &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true},
+               strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
 }
 
-void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager, KubeDoneFn fn, void *arg) {
+void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,
+                    KubeDoneFn fn, void *arg) {
   CLEANUP(str_freep) char *query = str_printf("?fieldManager=%s", manager);
   CLEANUP(str_freep) char *path = path_of(r, ns, NULL, query);
   send(c, r, "POST", path, body, fn, arg);
 }
 
-void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub, const json_t *patch, KubeDoneFn fn, void *arg) {
+void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub,
+                   const json_t *patch, KubeDoneFn fn, void *arg) {
   CLEANUP(str_freep) char *rest = str_printf("%s%s", sub ? "/" : "", sub ? sub : "");
   CLEANUP(str_freep) char *path = path_of(r, ns, name, rest);
   send(c, r, "PATCH", path, patch, fn, arg);
@@ -225,10 +236,11 @@ void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDo
   send(c, r, "PUT", path, object, fn, arg);
 }
 
-void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn, void *arg) {
+void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn,
+                    void *arg) {
   CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
-  KUBE_OWNED json_t *options = json_pack("{s:s,s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions", "propagationPolicy", propagation,
-                                         "preconditions", "uid", kube_uid(object));
+  KUBE_OWNED json_t *options = json_pack("{s:s,s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
+                                         "propagationPolicy", propagation, "preconditions", "uid", kube_uid(object));
   send(c, r, "DELETE", path, options, fn, arg);
 }
 

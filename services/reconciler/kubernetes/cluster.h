@@ -78,12 +78,16 @@ void cluster_deinit(Cluster *c);
 const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name);
 
 /* manager: fieldManager. body is borrowed. */
-void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager, KubeDoneFn fn, void *arg);
+void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,
+                    KubeDoneFn fn, void *arg);
 /* Merge patch; sub: "status" or NULL. */
-void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub, const json_t *patch, KubeDoneFn fn, void *arg);
+void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub,
+                   const json_t *patch, KubeDoneFn fn, void *arg);
 void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDoneFn fn, void *arg);
-/* Of exactly this object (its uid). propagation: "Background" or "Foreground". NOT_FOUND, and ABORTED when another has its name. */
-void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn, void *arg);
+/* Of exactly this object (its uid). propagation: "Background" or "Foreground". NOT_FOUND, and ABORTED when another has
+ * its name. */
+void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn,
+                    void *arg);
 /* Past the kept copy: for what its selector leaves out. */
 void cluster_read(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg);
 

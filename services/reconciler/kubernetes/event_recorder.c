@@ -24,10 +24,14 @@ void event_record(Cluster *c, const EventNote *n) {
   snprintf(text, sizeof text, "%s", n->note ? n->note : "");
   CLEANUP(str_freep) char *event_name = str_printf("%.200s.%s", name, suffix);
   CLEANUP(str_freep) char *path = str_printf("/apis/events.k8s.io/v1/namespaces/%s/events", ns);
-  KUBE_OWNED json_t *event = json_pack(
-      "{s:s,s:s,s:{s:s,s:s},s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:s,s:s,s:s,s:s*}}", "apiVersion", "events.k8s.io/v1", "kind", "Event", "metadata", "name",
-      event_name, "namespace", ns, "eventTime", at, "reportingController", n->controller, "reportingInstance", n->controller, "action", n->action, "reason",
-      n->reason, "type", n->warning ? "Warning" : "Normal", "note", text, "regarding", "apiVersion", n->api_version, "kind", n->kind, "namespace", ns, "name",
-      name, "uid", kube_uid(n->about), "resourceVersion", kube_text(n->about, "metadata.resourceVersion"));
-  kube_request(c->client, &(KubeRequest){.method = "POST", .path = path, .body = event, .patient = true, .fenced = true}, on_told, NULL);
+  KUBE_OWNED json_t *event =
+      json_pack("{s:s,s:s,s:{s:s,s:s},s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:s,s:s,s:s,s:s*}}", "apiVersion",
+                "events.k8s.io/v1", "kind", "Event", "metadata", "name", event_name, "namespace", ns, "eventTime", at,
+                "reportingController", n->controller, "reportingInstance", n->controller, "action", n->action, "reason",
+                n->reason, "type", n->warning ? "Warning" : "Normal", "note", text, "regarding", "apiVersion",
+                n->api_version, "kind", n->kind, "namespace", ns, "name", name, "uid", kube_uid(n->about),
+                "resourceVersion", kube_text(n->about, "metadata.resourceVersion"));
+  kube_request(c->client,
+               &(KubeRequest){.method = "POST", .path = path, .body = event, .patient = true, .fenced = true}, on_told,
+               NULL);
 }

@@ -1,7 +1,8 @@
 /* See kubernetes_backend.h.
  *
- * The shared state alone decides who gets a member; the objects follow. So an object of a member that nobody holds carries the
- * mark of the data set that knows it (ANNOTATION_EPOCH): one of another data set is unproven, and is replaced.
+ * The shared state alone decides who gets a member; the objects follow. So an object of a member that nobody holds
+ * carries the mark of the data set that knows it (ANNOTATION_EPOCH): one of another data set is unproven, and is
+ * replaced.
  */
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 
@@ -12,141 +13,29 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/address_book.h"
 #include "services/reconciler/kubernetes/claim_controller.h"
-#include "services/reconciler/kubernetes/claim_mirror.h"
+#include "services/reconciler/kubernetes/kubernetes_backend_state.h"
+#include "services/reconciler/kubernetes/member_watch.h"
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/pool_controller.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 #include "services/reconciler/kubernetes/sandbox_gauge.h"
 #include "services/reconciler/kubernetes/template_controller.h"
-#include "services/reconciler/kubernetes/webhook.h"
 
 #define MANAGER "sandboxwarmpool-controller"
 /* A deletion that was asked for is asked for again after this long. */
 #define ASK_AGAIN_MS 30000
 
-struct KubernetesBackend {
-  Backend base;
-  Cluster c;
-  BackendEvents events;
-  void *arg;
-  json_t *creating;   /* "namespace/id" asked for and not answered -> whether it is to be destroyed by now */
-  json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
-  char epoch[40];
-  ClaimMirror *mirror;
-  AddressBook *addresses;
-  Webhook *webhook; /* NULL: not wanted */
-};
-
 static KubernetesBackend *of(Backend *b) { return (KubernetesBackend *)b; }
 
 static char *key_of(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
 
-/* ---- members ---- */
-
-const char *kubernetes_backend_id(const json_t *sandbox) {
-  /* a claim of a v1alpha1 client has a Sandbox of its own name and the Pod of the member it got */
-  const char *pod = kube_annotation(sandbox, ANNOTATION_POD_NAME);
-  return pod && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? pod : kube_name(sandbox);
-}
-
-bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {
-  const char *ip = json_string_value(json_array_get(kube_get(sandbox, "status.podIPs"), 0));
-  if (ip) snprintf(out, size, "pod:%s", ip);
-  return ip != NULL;
-}
-
-const char *kubernetes_backend_epoch(const KubernetesBackend *b) { return *b->epoch ? b->epoch : NULL; }
-
-/* Made for a pool and held by nobody: of a pool object, or of a pool that is none (claims from a template). */
-static bool is_member(const json_t *sandbox) {
-  if (!sandbox || !kube_label(sandbox, LABEL_POOL)) return false;
-  return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) || (!kube_controller(sandbox) && kube_annotation(sandbox, ANNOTATION_EPOCH));
-}
-
-/* A Pod that ended or is unwell; an error of ours, which may pass, is not while the Pod has its address. */
-static bool is_unwell(const json_t *sandbox) {
-  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
-  if (str_equal(kube_text(ready, "status"), "True")) return false;
-  return !str_equal(kube_text(ready, "reason"), "ReconcilerError") || json_array_size(kube_get(sandbox, "status.podIPs")) == 0;
-}
-
-static bool view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]) {
-  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
-  const char *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
-  if (!state_pool_of(kube_name(sandbox), pool)) return false;
-  if (!kubernetes_backend_route(sandbox, route, 80)) *route = 0;
-  *out = (BackendSandbox){
-      .ns = kube_namespace(sandbox),
-      .pool = pool,
-      .id = kube_name(sandbox),
-      .epoch = epoch ? epoch : "",
-      .route = route,
-      .runtime_class = class_name ? class_name : "",
-      .ready = member_is_ready(sandbox) && *route && !kube_is_deleting(sandbox),
-      .unwell = is_unwell(sandbox),
-  };
-  return true;
-}
-
-static bool is_ready(const json_t *sandbox) {
-  return is_member(sandbox) && !kube_is_deleting(sandbox) && member_is_ready(sandbox) && json_array_size(kube_get(sandbox, "status.podIPs")) > 0;
-}
-
-static void on_spoiled(void *arg, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "member_not_deleted", LOG_ERR(err));
-}
-
-void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message) {
-  b->events.on_ended(b->arg, kube_namespace(sandbox), kube_name(sandbox), reason, message);
-  if (!kube_is_deleting(sandbox)) cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_spoiled, NULL);
-}
-
-/* Another Sandbox has its Pod by now: only the object of the member goes. */
-static bool has_moved(KubernetesBackend *b, const json_t *member) {
-  const json_t *pod = cluster_get(&b->c, CLUSTER_POD, kube_namespace(member), kube_name(member));
-  const char *owner = kube_text(kube_controller(pod), "uid");
-  return owner && !str_equal(owner, kube_uid(member));
-}
-
-static void tell_gone(KubernetesBackend *b, const json_t *before) {
-  const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
-  CLEANUP(str_freep) char *key = key_of(ns, id);
-  if (json_object_del(b->destroying, key) == 0) b->events.on_destroyed(b->arg, ns, id);
-  else if (!has_moved(b, before)) b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
-}
-
-static bool has_new_address(const json_t *before, const json_t *after) {
-  char was[80], is[80];
-  return kubernetes_backend_route(before, was, sizeof was) && kubernetes_backend_route(after, is, sizeof is) && strcmp(was, is) != 0;
-}
-
-static void watch_member(KubernetesBackend *b, const json_t *before, const json_t *after) {
-  char route[80], pool[STATE_NAME_MAX + 1];
-  BackendSandbox v;
-  if (!after) {
-    if (is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM)) tell_gone(b, before);
-    return;
-  }
-  if (!is_member(after)) return;
-  if (kube_is_deleting(after)) {
-    CLEANUP(str_freep) char *key = key_of(kube_namespace(after), kube_name(after));
-    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) && !has_moved(b, after))
-      b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted", "its Sandbox object is being deleted");
-  } else if (is_ready(after)) {
-    if (!is_ready(before) && view(after, &v, route, pool)) b->events.on_ready(b->arg, &v);
-    else if (is_ready(before) && has_new_address(before, after)) kubernetes_backend_spoil(b, after, "Moved", "its Pod was made anew");
-  } else if (is_ready(before) && is_unwell(after)) {
-    kubernetes_backend_spoil(b, after, "NotReady", "the sandbox was ready and is no longer");
-  }
-}
-
 /* ---- Backend ---- */
 
 static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate *ret_template, Error *err) {
-  return error_set(err, ERROR_FAILED_PRECONDITION, "templates and pools of a cluster are objects: kubectl apply a SandboxTemplate or SandboxWarmPool");
+  return error_set(err, ERROR_FAILED_PRECONDITION,
+                   "templates and pools of a cluster are objects: kubectl apply a SandboxTemplate or SandboxWarmPool");
 }
 
 typedef struct Creation {
@@ -161,10 +50,12 @@ static void on_created(void *arg, json_t *object, const Error *err) {
   CLEANUP(str_freep) char *key = key_of(x->ns, x->id);
   bool unwanted = json_is_true(json_object_get(x->b->creating, key));
   json_object_del(x->b->creating, key);
-  if (err && (err->kind == ERROR_INVALID_ARGUMENT || err->kind == ERROR_PERMISSION_DENIED || err->kind == ERROR_NOT_FOUND))
+  if (err &&
+      (err->kind == ERROR_INVALID_ARGUMENT || err->kind == ERROR_PERMISSION_DENIED || err->kind == ERROR_NOT_FOUND))
     x->b->events.on_ended(x->b->arg, x->ns, x->id, "CreateRefused", err->message);
   else if (err && err->kind != ERROR_ALREADY_EXISTS && err->kind != ERROR_CANCELLED)
-    log_event(LOG_WARN, "member_not_created", LOG_STR("namespace", x->ns), LOG_STR("sandbox", x->id), LOG_ERR(err)); /* pools orders it again */
+    log_event(LOG_WARN, "member_not_created", LOG_STR("namespace", x->ns), LOG_STR("sandbox", x->id),
+              LOG_ERR(err)); /* pools orders it again */
   if (unwanted && !(err && err->kind == ERROR_CANCELLED)) destroy(&x->b->base, x->ns, x->id);
   free(x->ns);
   free(x->id);
@@ -174,12 +65,14 @@ static void on_created(void *arg, json_t *object, const Error *err) {
 /* The template as the pool was told of it: what may have changed since would not have the hash of the record. */
 static json_t *template_of(KubernetesBackend *b, const char *ns, const char *name, const char *manifest) {
   const json_t *there = name ? cluster_get(&b->c, CLUSTER_TEMPLATE, ns, name) : NULL;
-  json_t *template = there ? json_deep_copy(there) : json_pack("{s:{s:s,s:s}}", "metadata", "name", name ? name : "", "namespace", ns);
+  json_t *template =
+      there ? json_deep_copy(there) : json_pack("{s:{s:s,s:s}}", "metadata", "name", name ? name : "", "namespace", ns);
   KUBE_OWNED json_t *blueprint = json_loads(manifest, 0, NULL);
   static const char *const PARTS[] = {"podTemplate", "volumeClaimTemplates", "service"};
   for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
     json_t *part = json_object_get(blueprint, PARTS[i]);
-    if (part) json_object_set(json_object_get(template, "spec") ? json_object_get(template, "spec") : template, PARTS[i], part);
+    if (part)
+      json_object_set(json_object_get(template, "spec") ? json_object_get(template, "spec") : template, PARTS[i], part);
     else json_object_del(json_object_get(template, "spec"), PARTS[i]);
   }
   if (!there) kube_set(template, "spec", blueprint ? json_incref(blueprint) : json_object());
@@ -197,10 +90,11 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
     b->events.on_ended(b->arg, s->ns, s->id, "PoolDeleted", "there is no SandboxWarmPool of this name");
     return 0;
   }
-  const char *template_name = implicit ? s->pool + strlen(SHADOW_POOL_PREFIX) : kube_text(pool, "spec.sandboxTemplateRef.name");
+  const char *template_name =
+      implicit ? s->pool + strlen(SHADOW_POOL_PREFIX) : kube_text(pool, "spec.sandboxTemplateRef.name");
   KUBE_OWNED json_t *template = template_of(b, s->ns, template_name, manifest);
-  KUBE_OWNED json_t *stand_in = json_pack("{s:{s:s,s:s,s:s},s:{s:{s:s}}}", "metadata", "name", s->pool, "namespace", s->ns, "uid", "", "spec",
-                                          "sandboxTemplateRef", "name", template_name);
+  KUBE_OWNED json_t *stand_in = json_pack("{s:{s:s,s:s,s:s},s:{s:{s:s}}}", "metadata", "name", s->pool, "namespace",
+                                          s->ns, "uid", "", "spec", "sandboxTemplateRef", "name", template_name);
   KUBE_OWNED json_t *member = member_build(pool ? pool : stand_in, template, s->id, b->c.config->warm_pool_eviction);
   kube_set_annotation(member, ANNOTATION_EPOCH, s->epoch);
   /* nothing but its own Pod will ever run it, so the name need not be written after the Pod is made */
@@ -219,13 +113,14 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
 /* The Sandbox object of a member, whoever has it now. */
 static const json_t *find(KubernetesBackend *b, const char *ns, const char *id) {
   const json_t *sandbox = cluster_get(&b->c, CLUSTER_SANDBOX, ns, id);
-  if (sandbox && !has_moved(b, sandbox)) return sandbox;
+  if (sandbox && !member_watch_has_moved(b, sandbox)) return sandbox;
   const json_t *owner = kube_controller(cluster_get(&b->c, CLUSTER_POD, ns, id));
   return owner ? cluster_get(&b->c, CLUSTER_SANDBOX, ns, kube_text(owner, "name")) : NULL;
 }
 
 static void on_asked(void *arg, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "sandbox_not_deleted", LOG_ERR(err));
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "sandbox_not_deleted", LOG_ERR(err));
 }
 
 static void destroy(Backend *base, const char *ns, const char *id) {
@@ -248,10 +143,12 @@ static void destroy(Backend *base, const char *ns, const char *id) {
   json_object_set_new(b->destroying, key, json_integer(now));
   if (kube_is_deleting(sandbox)) return;
   const json_t *owner = kube_controller(sandbox);
-  const json_t *claim =
-      kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? cluster_get(&b->c, CLUSTER_CLAIM, ns, kube_text(owner, "name")) : NULL;
+  const json_t *claim = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)
+                            ? cluster_get(&b->c, CLUSTER_CLAIM, ns, kube_text(owner, "name"))
+                            : NULL;
   /* who holds it goes with it: a claim without a sandbox would get another one */
-  if (claim && str_equal(kube_uid(claim), kube_text(owner, "uid")) && !kube_is_deleting(claim)) cluster_delete(&b->c, CLUSTER_CLAIM, claim, "Background", on_asked, NULL);
+  if (claim && str_equal(kube_uid(claim), kube_text(owner, "uid")) && !kube_is_deleting(claim))
+    cluster_delete(&b->c, CLUSTER_CLAIM, claim, "Background", on_asked, NULL);
   cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_asked, NULL);
 }
 
@@ -268,7 +165,7 @@ static void observe_one(void *arg, const json_t *sandbox) {
   Observe *o = arg;
   char route[80], pool[STATE_NAME_MAX + 1];
   BackendSandbox v;
-  if (is_member(sandbox) && !has_moved(o->b, sandbox) && view(sandbox, &v, route, pool)) o->fn(o->arg, &v);
+  if (member_watch_is_member(sandbox) && !member_watch_has_moved(o->b, sandbox) && member_watch_view(sandbox, &v, route, pool)) o->fn(o->arg, &v);
 }
 
 static void observe(Backend *base, void (*fn)(void *arg, const BackendSandbox *sandbox), void *arg) {
@@ -288,7 +185,8 @@ static bool exists(Backend *base, const char *ns, const char *id, const char *ui
   return sandbox && (!*uid || claim_controller_holds(b->c.claims, sandbox, uid));
 }
 
-/* Each time: what was to be told while the store was away may be lost, and the same data set may have come back as it was a while ago. */
+/* Each time: what was to be told while the store was away may be lost, and the same data set may have come back as it
+ * was a while ago. */
 static void connected(Backend *base, const char *epoch, bool same) {
   KubernetesBackend *b = of(base);
   snprintf(b->epoch, sizeof b->epoch, "%s", epoch);
@@ -336,11 +234,15 @@ static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
   pool_controller_on_sandbox(c->pools, before, after);
   claim_controller_on_sandbox(c->claims, before, after);
   address_book_on_sandbox(c->backend->addresses, before, after);
-  if (c->synced) watch_member(c->backend, before, after);
+  if (c->synced) member_watch_change(c->backend, before, after);
 }
 
-static void on_child(Cluster *c, const json_t *before, const json_t *after) { sandbox_controller_on_child(c->sandboxes, before, after); }
-static void on_claim(Cluster *c, const json_t *before, const json_t *after) { claim_controller_on_claim(c->claims, before, after); }
+static void on_child(Cluster *c, const json_t *before, const json_t *after) {
+  sandbox_controller_on_child(c->sandboxes, before, after);
+}
+static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
+  claim_controller_on_claim(c->claims, before, after);
+}
 
 static void on_template(Cluster *c, const json_t *before, const json_t *after) {
   template_controller_on_template(c->templates, before, after);
@@ -352,7 +254,9 @@ static void on_pool(Cluster *c, const json_t *before, const json_t *after) {
   claim_controller_on_pool(c->claims, before, after);
 }
 
-static void on_policy(Cluster *c, const json_t *before, const json_t *after) { template_controller_on_policy(c->templates, before, after); }
+static void on_policy(Cluster *c, const json_t *before, const json_t *after) {
+  template_controller_on_policy(c->templates, before, after);
+}
 
 static void on_lead(Cluster *c, bool leads) {
   KubernetesBackend *b = c->backend;
@@ -375,13 +279,20 @@ static void on_resync(Cluster *c) {
 
 void kubernetes_backend_scrape(void *backend) { sandbox_gauge_count(&of(backend)->c); }
 
-Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics, const BackendEvents *events, void *arg,
-                                Error *err) {
+Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics,
+                                const BackendEvents *events, void *arg, Error *err) {
   KubernetesBackend *b = calloc(1, sizeof *b);
   if (!b) abort();
-  *b = (KubernetesBackend){.base.ops = &OPS, .events = *events, .arg = arg, .creating = json_object(), .destroying = json_object()};
+  *b = (KubernetesBackend){
+      .base.ops = &OPS, .events = *events, .arg = arg, .creating = json_object(), .destroying = json_object()};
   Cluster *c = &b->c;
-  *c = (Cluster){.loop = loop, .config = config, .state = state, .metrics = metrics, .backend = b, .on_lead = on_lead, .on_resync = on_resync};
+  *c = (Cluster){.loop = loop,
+                 .config = config,
+                 .state = state,
+                 .metrics = metrics,
+                 .backend = b,
+                 .on_lead = on_lead,
+                 .on_resync = on_resync};
   if (cluster_connect(c, err) != 0) {
     cluster_deinit(c);
     json_decref(b->creating);
@@ -390,8 +301,9 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
     return NULL;
   }
   const ClusterChangeFn fns[CLUSTER_N_RESOURCES] = {
-      [CLUSTER_SANDBOX] = on_sandbox, [CLUSTER_CLAIM] = on_claim, [CLUSTER_TEMPLATE] = on_template, [CLUSTER_POOL] = on_pool,
-      [CLUSTER_POD] = on_child,       [CLUSTER_SERVICE] = on_child, [CLUSTER_POLICY] = on_policy,
+      [CLUSTER_SANDBOX] = on_sandbox, [CLUSTER_CLAIM] = on_claim, [CLUSTER_TEMPLATE] = on_template,
+      [CLUSTER_POOL] = on_pool,       [CLUSTER_POD] = on_child,   [CLUSTER_SERVICE] = on_child,
+      [CLUSTER_POLICY] = on_policy,
   };
   memcpy(c->on_change, fns, sizeof fns);
   c->sandboxes = sandbox_controller_new(c);

@@ -7,8 +7,8 @@
 typedef struct KubernetesBackend KubernetesBackend;
 
 /* NULL and err: the kubeconfig. Begins to lead and to tell when it has its Lease and complete copies. */
-Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics, const BackendEvents *events, void *arg,
-                                Error *err);
+Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics,
+                                const BackendEvents *events, void *arg, Error *err);
 
 /* Sets the gauges that are computed at a scrape. */
 void kubernetes_backend_scrape(void *backend);

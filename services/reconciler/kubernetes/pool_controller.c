@@ -57,13 +57,16 @@ static char *key_of(const Pass *p) { return str_printf("%s/%s", p->ns, p->name);
 static bool is_unschedulable(Cluster *c, const json_t *sandbox) {
   const json_t *pod = cluster_get(c, CLUSTER_POD, kube_namespace(sandbox), kube_name(sandbox));
   const json_t *scheduled = kube_condition(kube_get(pod, "status.conditions"), "PodScheduled");
-  return pod && !kube_is_deleting(pod) && str_equal(kube_text(scheduled, "status"), "False") && str_equal(kube_text(scheduled, "reason"), "Unschedulable");
+  return pod && !kube_is_deleting(pod) && str_equal(kube_text(scheduled, "status"), "False") &&
+         str_equal(kube_text(scheduled, "reason"), "Unschedulable");
 }
 
-/* Never ready for longer than the grace period: no use waiting, but for a place to run, which a new one would not get either. */
+/* Never ready for longer than the grace period: no use waiting, but for a place to run, which a new one would not get
+ * either. */
 static void judge_unready(Pass *p, const json_t *sandbox) {
   Cluster *c = p->pc->c;
-  int64_t grace_ms = c->config->readiness_grace_ms, age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
+  int64_t grace_ms = c->config->readiness_grace_ms,
+          age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
   int64_t left_ms = grace_ms - age_ms;
   if (left_ms > 0) {
     uint16_t jitter;
@@ -95,8 +98,9 @@ static void look_at_members(Pass *p, const json_t *pool) {
   if ((p->n_held > 0) == was_held) return;
   if (p->n_held > 0) json_object_set_new(p->pc->held_up, key, json_true());
   else json_object_del(p->pc->held_up, key);
-  CLEANUP(str_freep) char *note =
-      p->n_held > 0 ? member_held_note(p->n_held, p->n_active, c->config->readiness_grace_ms) : str_dup("Warm pool is progressing again");
+  CLEANUP(str_freep)
+  char *note = p->n_held > 0 ? member_held_note(p->n_held, p->n_active, c->config->readiness_grace_ms)
+                             : str_dup("Warm pool is progressing again");
   event_record(c, &(EventNote){.about = pool,
                                .api_version = EXTENSIONS_V1BETA1,
                                .kind = KIND_POOL,
@@ -108,17 +112,20 @@ static void look_at_members(Pass *p, const json_t *pool) {
 }
 
 static void on_mended(void *arg, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "member_not_mended", LOG_ERR(err));
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "member_not_mended", LOG_ERR(err));
 }
 
-/* A member that lost its owner or its launch type by somebody's hand gets them again, unless it is stale: then it goes. Only what
- * the state knows of is a member: a Sandbox that merely has a pool's label is left to whoever made it. */
+/* A member that lost its owner or its launch type by somebody's hand gets them again, unless it is stale: then it goes.
+ * Only what the state knows of is a member: a Sandbox that merely has a pool's label is left to whoever made it. */
 static void mend(void *arg, const json_t *sandbox) {
   PoolController *pc = arg;
   Cluster *c = pc->c;
   char name[STATE_NAME_MAX + 1], hash[9];
   const char *ns = kube_namespace(sandbox), *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
-  if (kube_is_deleting(sandbox) || !epoch || !str_equal(epoch, kubernetes_backend_epoch(c->backend)) || !state_pool_of(kube_name(sandbox), name)) return;
+  if (kube_is_deleting(sandbox) || !epoch || !str_equal(epoch, kubernetes_backend_epoch(c->backend)) ||
+      !state_pool_of(kube_name(sandbox), name))
+    return;
   const json_t *pool = cluster_get(c, CLUSTER_POOL, ns, name);
   kube_name_hash(name, hash);
   if (!pool || kube_is_deleting(pool) || !str_equal(kube_label(sandbox, LABEL_POOL), hash)) return;
@@ -126,14 +133,17 @@ static void mend(void *arg, const json_t *sandbox) {
   if (!orphan && !kube_is_controlled_by(sandbox, kube_uid(pool))) return;
   const json_t *template = cluster_get(c, CLUSTER_TEMPLATE, ns, kube_text(pool, "spec.sandboxTemplateRef.name"));
   if (orphan && template && blueprint_differs(sandbox, template))
-    return kubernetes_backend_spoil(c->backend, sandbox, "Stale", "it lost its pool and is not of the template any more");
+    return kubernetes_backend_spoil(c->backend, sandbox, "Stale",
+                                    "it lost its pool and is not of the template any more");
   KUBE_OWNED json_t *patch = member_mend_patch(sandbox, pool);
   if (patch) cluster_patch(c, CLUSTER_SANDBOX, ns, kube_name(sandbox), NULL, patch, on_mended, NULL);
 }
 
 /* ---- the pass: state, members, status ---- */
 
-static void on_status(void *arg, json_t *object, const Error *err) { finish(arg, err && err->kind != ERROR_NOT_FOUND ? err : NULL); }
+static void on_status(void *arg, json_t *object, const Error *err) {
+  finish(arg, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
+}
 
 static void write_status(Pass *p) {
   Cluster *c = p->pc->c;
@@ -201,7 +211,9 @@ static void add(void *arg, const json_t *pool) {
 }
 
 void pool_controller_on_pool(PoolController *pc, const json_t *before, const json_t *after) {
-  if (pc->c->synced && (!after || !before || kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0) || kube_is_deleting(after)))
+  if (pc->c->synced &&
+      (!after || !before || kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0) ||
+       kube_is_deleting(after)))
     add(pc, after ? after : before);
 }
 
@@ -210,7 +222,8 @@ void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const 
   pool_tally_change(&pc->tally, before, after);
   for (size_t i = 0; pc->c->synced && i < ARRAY_LEN(sides); i++) {
     if (sides[i] && kube_controller_is(sides[i], EXTENSIONS_GROUP, KIND_POOL))
-      kube_queue_add_after(pc->queue, kube_namespace(sides[i]), kube_text(kube_controller(sides[i]), "name"), STATUS_MS);
+      kube_queue_add_after(pc->queue, kube_namespace(sides[i]), kube_text(kube_controller(sides[i]), "name"),
+                           STATUS_MS);
   }
   if (pc->c->synced && after) mend(pc, after);
 }

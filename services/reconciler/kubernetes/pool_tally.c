@@ -33,9 +33,13 @@ void pool_tally_change(PoolTally *t, const json_t *before, const json_t *after) 
   change(t, after, 1);
 }
 
-int pool_tally_ready(const PoolTally *t, const char *pool_uid) { return (int)json_integer_value(json_object_get(json_object_get(t->pools, pool_uid), "ready")); }
+int pool_tally_ready(const PoolTally *t, const char *pool_uid) {
+  return (int)json_integer_value(json_object_get(json_object_get(t->pools, pool_uid), "ready"));
+}
 
-json_t *pool_tally_unready(const PoolTally *t, const char *pool_uid) { return json_object_get(json_object_get(t->pools, pool_uid), "unready"); }
+json_t *pool_tally_unready(const PoolTally *t, const char *pool_uid) {
+  return json_object_get(json_object_get(t->pools, pool_uid), "unready");
+}
 
 int pool_tally_active(const PoolTally *t, const char *pool_uid) {
   return pool_tally_ready(t, pool_uid) + (int)json_object_size(pool_tally_unready(t, pool_uid));

@@ -1,4 +1,5 @@
-/* How many members each pool has, kept as they change: counting thousands for each of them that changes would be most of the work. */
+/* How many members each pool has, kept as they change: counting thousands for each of them that changes would be most
+ * of the work. */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_POOL_TALLY_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_POOL_TALLY_H_
 

@@ -18,15 +18,17 @@ enum { N_SANDBOXES = 12, N_STEPS = 5000 };
 static json_t *sandbox(int i, const char *pool_uid, const char *kind, bool ready, bool deleting) {
   char name[20];
   snprintf(name, sizeof name, "p-%d", i);
-  json_t *s = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]},s:{s:[{s:s,s:s}]}}", "metadata", "name", name, "namespace", "n", "ownerReferences", "apiVersion",
-                        EXTENSIONS_V1BETA1, "kind", kind, "name", "p", "uid", pool_uid, "controller", 1, "status", "conditions", "type", "Ready", "status",
-                        ready ? "True" : "False");
+  json_t *s =
+      json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]},s:{s:[{s:s,s:s}]}}", "metadata", "name", name, "namespace", "n",
+                "ownerReferences", "apiVersion", EXTENSIONS_V1BETA1, "kind", kind, "name", "p", "uid", pool_uid,
+                "controller", 1, "status", "conditions", "type", "Ready", "status", ready ? "True" : "False");
   if (deleting) kube_set(s, "metadata.deletionTimestamp", json_string("2026-01-01T00:00:00Z"));
   return s;
 }
 
 static bool counts(const json_t *s, const char *uid, bool ready) {
-  return s && !kube_is_deleting(s) && kube_controller_is(s, EXTENSIONS_GROUP, KIND_POOL) && str_equal(kube_text(kube_controller(s), "uid"), uid) &&
+  return s && !kube_is_deleting(s) && kube_controller_is(s, EXTENSIONS_GROUP, KIND_POOL) &&
+         str_equal(kube_text(kube_controller(s), "uid"), uid) &&
          kube_condition_is(kube_get(s, "status.conditions"), "Ready", "True") == ready;
 }
 
@@ -50,7 +52,8 @@ static void test_any_history(void **state) {
     uint32_t r = step * UINT32_C(2654435761) >> 8;
     int i = (int)(r % N_SANDBOXES);
     json_t *next = NULL;
-    if (r >> 4 & 7) next = sandbox(i, r >> 7 & 1 ? "a" : "b", r >> 8 & 3 ? KIND_POOL : KIND_CLAIM, r >> 10 & 1, (r >> 11 & 7) == 0);
+    if (r >> 4 & 7)
+      next = sandbox(i, r >> 7 & 1 ? "a" : "b", r >> 8 & 3 ? KIND_POOL : KIND_CLAIM, r >> 10 & 1, (r >> 11 & 7) == 0);
     if (!next && !all[i]) continue;
     pool_tally_change(&t, all[i], next);
     json_decref(all[i]);

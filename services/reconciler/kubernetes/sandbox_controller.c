@@ -1,8 +1,8 @@
 /* See sandbox_controller.h.
  *
  * A pass looks at the kept copies, does the first thing that is missing and looks again when that is answered,
- * until only the status is left to say. A step that failed is not tried again in the same pass: the others go on, its error is part
- * of the status, and the pass ends as failed, to be repeated after a pause.
+ * until only the status is left to say. A step that failed is not tried again in the same pass: the others go on, its
+ * error is part of the status, and the pass ends as failed, to be repeated after a pause.
  */
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 
@@ -15,49 +15,20 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/claim_move.h"
 #include "services/reconciler/kubernetes/event_recorder.h"
-#include "services/reconciler/kubernetes/objects/pod.h"
 #include "services/reconciler/kubernetes/objects/sandbox_status.h"
 #include "services/reconciler/kubernetes/objects/service.h"
-#include "services/reconciler/kubernetes/objects/volume_claim.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/sandbox_pass.h"
 
-#define MANAGER "sandbox-controller"
 /* Far above what one pass has to write; a pass that does not come to an end is a defect, and is stopped. */
 #define LOOKS_MAX 40
 #define UNREADY_MS 3000
 
-struct SandboxController {
-  Cluster *c;
-  KubeQueue *queue;
-  json_t *held; /* "namespace/name": true */
-};
-
-typedef enum Step { STEP_VOLUMES, STEP_POD, STEP_SERVICE, STEP_REST, N_STEPS } Step;
 static const char *const STEP_NAMES[] = {"volumes", "pod", "service", "sandbox"};
-
-typedef struct Pass {
-  SandboxController *s;
-  KubeTask *task;
-  char ns[256], name[256];
-  Step step;             /* of the write under way */
-  Error failed[N_STEPS]; /* kind ERROR_NONE: not failed */
-  /* Read past the kept copies, because their selector leaves them out; NULL: not read. */
-  json_t *pod_read, *service_read, *volume_read;
-  bool pod_was_read, service_was_read;
-  int looks;
-  /* What the look has seen. */
-  PodChoice choice;
-  bool multiple, service_shown;
-  json_t *status; /* being written */
-  bool marked;
-  int64_t later_ms; /* when to do what may wait; 0: nothing was put off */
-} Pass;
-
-static void look(Pass *p);
 
 /* ---- the end ---- */
 
-static void finish(Pass *p, int64_t again_ms) {
+static void finish(SandboxPass *p, int64_t again_ms) {
   bool failed = false;
   uint32_t wait_ms = 0;
   for (size_t i = 0; i < N_STEPS; i++) {
@@ -66,7 +37,8 @@ static void finish(Pass *p, int64_t again_ms) {
     failed = true;
     if (e->retry_after_ms > wait_ms) wait_ms = e->retry_after_ms;
     if (e->kind != ERROR_CANCELLED)
-      log_event(LOG_WARN, "sandbox_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("sandbox", p->name), LOG_STR("step", STEP_NAMES[i]), LOG_ERR(e));
+      log_event(LOG_WARN, "sandbox_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("sandbox", p->name),
+                LOG_STR("step", STEP_NAMES[i]), LOG_ERR(e));
   }
   KubeTask *task = p->task;
   json_decref(p->pod_read);
@@ -81,231 +53,9 @@ static void finish(Pass *p, int64_t again_ms) {
 
 static void now_text(char out[21]) { kube_format_time(clock_wall_ms(), out); }
 
-/* ---- writes ---- */
-
-static void on_step_done(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  /* what is gone already needs no more */
-  if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
-  if (p->step == STEP_SERVICE) {
-    /* as it was before the write */
-    json_decref(p->service_read);
-    p->service_read = NULL;
-  }
-  look(p);
-}
-
-static void on_read(Pass *p, json_t **slot, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
-  json_decref(*slot);
-  *slot = err ? NULL : json_incref(object);
-  look(p);
-}
-
-static void on_pod_read(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  p->pod_was_read = true;
-  on_read(p, &p->pod_read, object, err);
-}
-static void on_service_read(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  p->service_was_read = true;
-  on_read(p, &p->service_read, object, err);
-}
-static void on_volume_read(void *arg, json_t *object, const Error *err) { on_read(arg, &((Pass *)arg)->volume_read, object, err); }
-
-/* Created, or somebody was first: then what is there is read and judged. */
-static void on_created(Pass *p, ClusterResource r, const char *name, KubeDoneFn read, const Error *err) {
-  if (err && err->kind == ERROR_ALREADY_EXISTS) return cluster_read(p->s->c, r, p->ns, name, read, p);
-  on_step_done(p, NULL, err);
-}
-
-static void on_pod_created(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  on_created(p, CLUSTER_POD, p->name, on_pod_read, err);
-}
-static void on_service_created(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  on_created(p, CLUSTER_SERVICE, p->name, on_service_read, err);
-}
-
-/* Steals the patch. */
-static void patch_sandbox(Pass *p, json_t *patch) {
-  cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, NULL, patch, on_step_done, p);
-  json_decref(patch);
-}
-
-/* ---- steps: true when one began that answers later ---- */
-
-static void on_volume_created(void *arg, json_t *object, const Error *err);
-
-static bool volumes_step(Pass *p, const json_t *sandbox) {
-  Cluster *c = p->s->c;
-  p->step = STEP_VOLUMES;
-  for (size_t i = 0; p->failed[STEP_VOLUMES].kind == ERROR_NONE && i < volume_claim_count(sandbox); i++) {
-    CLEANUP(str_freep) char *name = volume_claim_name(sandbox, i);
-    const json_t *there = cluster_get(c, CLUSTER_VOLUME_CLAIM, p->ns, name);
-    if (!there && str_equal(kube_name(p->volume_read), name)) there = p->volume_read;
-    KUBE_OWNED json_t *patch = NULL;
-    KUBE_OWNED json_t *body = NULL;
-    switch (volume_claim_decide(sandbox, there, &patch, &p->failed[STEP_VOLUMES])) {
-    case VOLUME_CLAIM_CREATE:
-      body = volume_claim_build(sandbox, i);
-      cluster_create(c, CLUSTER_VOLUME_CLAIM, p->ns, body, MANAGER, on_volume_created, p);
-      return true;
-    case VOLUME_CLAIM_ADOPT:
-      cluster_patch(c, CLUSTER_VOLUME_CLAIM, p->ns, name, NULL, patch, on_step_done, p);
-      return true;
-    case VOLUME_CLAIM_NOTHING:
-    case VOLUME_CLAIM_ERROR:
-      break;
-    }
-  }
-  return false;
-}
-
-/* The first claim that is not kept is the one that was just tried. */
-static void on_volume_created(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
-  for (size_t i = 0; err && err->kind == ERROR_ALREADY_EXISTS && i < volume_claim_count(sandbox); i++) {
-    CLEANUP(str_freep) char *name = volume_claim_name(sandbox, i);
-    if (!cluster_get(p->s->c, CLUSTER_VOLUME_CLAIM, p->ns, name)) return cluster_read(p->s->c, CLUSTER_VOLUME_CLAIM, p->ns, name, on_volume_read, p);
-  }
-  on_step_done(p, object, err);
-}
-
-typedef struct Owned {
-  json_t *pods[8]; /* more than one is a condition already */
-  size_t n;
-  const char *ns;
-} Owned;
-
-static void collect_owned(void *arg, const json_t *pod) {
-  Owned *o = arg;
-  if (o->n < ARRAY_LEN(o->pods) && str_equal(kube_namespace(pod), o->ns)) o->pods[o->n++] = (json_t *)pod;
-}
-
-/* False: the Pod under the tracked name has to be read first. */
-static bool choose_pod(Pass *p, const json_t *sandbox) {
-  Cluster *c = p->s->c;
-  Owned owned = {.ns = p->ns};
-  kube_informer_each_of(c->informers[CLUSTER_POD], kube_uid(sandbox), collect_owned, &owned);
-  const char *tracked_name = pod_tracked_name(sandbox);
-  const json_t *tracked = cluster_get(c, CLUSTER_POD, p->ns, tracked_name);
-  if (!tracked && str_equal(kube_name(p->pod_read), tracked_name)) tracked = p->pod_read;
-  bool is_named = !str_equal(tracked_name, p->name);
-  if (!tracked && owned.n == 0 && !p->pod_was_read && (is_named || pod_is_suspended(sandbox))) return false;
-  p->multiple = pod_choose(sandbox, owned.pods, owned.n, tracked, &p->choice) == POD_MULTIPLE;
-  return true;
-}
-
-/* For how long yet what nobody waits for may not cost the API server a write; 0: not at all. A Sandbox that was claimed through gRPC
- * has got new labels, and most such claims end before anyone would read them from the Pod. In time for an autoscaler, which waits longer
- * before it takes a Node away, the Pod is told that it must not be evicted any more. */
-static int64_t quiet_ms(const Pass *p, const json_t *sandbox) {
-  Cluster *c = p->s->c;
-  if (!kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return 0;
-  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, kube_text(kube_controller(sandbox), "name"));
-  /* it ends: the Sandbox goes with it in a moment */
-  if (!claim || kube_is_deleting(claim)) return c->config->grpc_claim_quiet_ms;
-  if (!kube_annotation(claim, ANNOTATION_MIRRORED_UID) || !kube_is_controlled_by(sandbox, kube_uid(claim))) return 0;
-  int64_t left_ms = kube_parse_time(kube_text(claim, "metadata.creationTimestamp")) + c->config->grpc_claim_quiet_ms - clock_wall_ms();
-  return left_ms > 0 ? left_ms : 0;
-}
-
-static bool act_on_pod(Pass *p, const json_t *sandbox) {
-  Cluster *c = p->s->c;
-  KUBE_OWNED json_t *patch = NULL;
-  KUBE_OWNED json_t *body = NULL;
-  PodAction action = pod_decide(sandbox, &p->choice, &patch, &p->failed[STEP_POD]);
-  json_t *unname = p->choice.drop_name ? pod_name_patch(sandbox, NULL) : NULL;
-  if (unname) {
-    p->failed[STEP_POD] = (Error){0}; /* judged again after it */
-    patch_sandbox(p, unname);
-    return true;
-  }
-  switch (action) {
-  case POD_CREATE:
-    body = pod_build(sandbox);
-    cluster_create(c, CLUSTER_POD, p->ns, body, MANAGER, on_pod_created, p);
-    return true;
-  case POD_PATCH:
-    p->later_ms = quiet_ms(p, sandbox);
-    if (p->later_ms > 0) break;
-    /* fall through */
-  case POD_ADOPT:
-    cluster_patch(c, CLUSTER_POD, p->ns, kube_name(p->choice.pod), NULL, patch, on_step_done, p);
-    return true;
-  case POD_DELETE:
-    cluster_delete(c, CLUSTER_POD, p->choice.pod, "Background", on_step_done, p);
-    return true;
-  case POD_NOTHING: {
-    bool ours = p->choice.pod && p->choice.ownership == OWNERSHIP_OURS && !pod_is_suspended(sandbox);
-    json_t *name_it = ours ? pod_name_patch(sandbox, kube_name(p->choice.pod)) : NULL;
-    if (name_it) patch_sandbox(p, name_it);
-    return name_it != NULL;
-  }
-  case POD_ERROR:
-    break;
-  }
-  return false;
-}
-
-static bool pod_step(Pass *p, const json_t *sandbox) {
-  p->step = STEP_POD;
-  if (!choose_pod(p, sandbox)) {
-    cluster_read(p->s->c, CLUSTER_POD, p->ns, pod_tracked_name(sandbox), on_pod_read, p);
-    return true;
-  }
-  if (p->multiple || p->failed[STEP_POD].kind != ERROR_NONE) return false;
-  return act_on_pod(p, sandbox);
-}
-
-static const json_t *service_of(Pass *p) {
-  const json_t *there = cluster_get(p->s->c, CLUSTER_SERVICE, p->ns, p->name);
-  return there ? there : p->service_read;
-}
-
-/* One that was there and is not any more may only have lost its label. Where one is asked for, creating it tells. */
-static bool has_lost_service(Pass *p, const json_t *sandbox) {
-  return !p->service_was_read && !service_of(p) && kube_text(sandbox, "status.service") && kube_bool(sandbox, "spec.service") != 1;
-}
-
-static bool service_step(Pass *p, const json_t *sandbox) {
-  Cluster *c = p->s->c;
-  p->step = STEP_SERVICE;
-  if (p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE) return false;
-  if (has_lost_service(p, sandbox)) {
-    cluster_read(c, CLUSTER_SERVICE, p->ns, p->name, on_service_read, p);
-    return true;
-  }
-  KUBE_OWNED json_t *patch = NULL;
-  KUBE_OWNED json_t *body = NULL;
-  switch (service_decide(sandbox, service_of(p), &patch, &p->service_shown, &p->failed[STEP_SERVICE])) {
-  case SERVICE_CREATE:
-    body = service_build(sandbox);
-    cluster_create(c, CLUSTER_SERVICE, p->ns, body, MANAGER, on_service_created, p);
-    return true;
-  case SERVICE_PATCH:
-    cluster_patch(c, CLUSTER_SERVICE, p->ns, p->name, NULL, patch, on_step_done, p);
-    return true;
-  case SERVICE_ADOPT:
-    cluster_replace(c, CLUSTER_SERVICE, patch, on_step_done, p);
-    return true;
-  case SERVICE_DELETE:
-    cluster_delete(c, CLUSTER_SERVICE, service_of(p), "Background", on_step_done, p);
-    return true;
-  case SERVICE_NOTHING:
-  case SERVICE_ERROR:
-    break;
-  }
-  return false;
-}
-
 /* ---- status ---- */
 
-static void join_errors(const Pass *p, char *out, size_t size) {
+static void join_errors(const SandboxPass *p, char *out, size_t size) {
   size_t n = 0;
   out[0] = 0;
   for (size_t i = 0; i < N_STEPS; i++) {
@@ -315,11 +65,12 @@ static void join_errors(const Pass *p, char *out, size_t size) {
 }
 
 static bool was_multiple(const json_t *sandbox) {
-  return str_equal(kube_text(kube_condition(kube_get(sandbox, "status.conditions"), "Ready"), "reason"), "MultiplePods");
+  return str_equal(kube_text(kube_condition(kube_get(sandbox, "status.conditions"), "Ready"), "reason"),
+                   "MultiplePods");
 }
 
 static void on_status_written(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
+  SandboxPass *p = arg;
   if (err && err->kind != ERROR_NOT_FOUND) p->failed[STEP_REST] = *err;
   int64_t again_ms = 0;
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
@@ -328,9 +79,9 @@ static void on_status_written(void *arg, json_t *object, const Error *err) {
   finish(p, p->marked ? 1 : again_ms);
 }
 
-/* For how long yet a member of a pool that was just made need not say that it is not ready: with luck the next thing to say is that it
- * is, and a pool of thousands is filled with a write less for each. */
-static int64_t unready_ms(const Pass *p, const json_t *sandbox, const json_t *status) {
+/* For how long yet a member of a pool that was just made need not say that it is not ready: with luck the next thing to
+ * say is that it is, and a pool of thousands is filled with a write less for each. */
+static int64_t unready_ms(const SandboxPass *p, const json_t *sandbox, const json_t *status) {
   if (kube_get(sandbox, "status.conditions") || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL)) return 0;
   for (size_t i = 0; i < N_STEPS; i++)
     if (p->failed[i].kind != ERROR_NONE) return 0;
@@ -340,10 +91,10 @@ static int64_t unready_ms(const Pass *p, const json_t *sandbox, const json_t *st
 }
 
 /* Nothing worth a write: the pass is over as well. */
-static void write_status(Pass *p, const json_t *sandbox, const json_t *status) {
+static void write_status(SandboxPass *p, const json_t *sandbox, const json_t *status) {
   KUBE_OWNED json_t *patch = sandbox_status_patch(sandbox, status);
-  if (patch && quiet_ms(p, sandbox) > 0 && sandbox_status_is_old_news(sandbox, status)) {
-    p->later_ms = quiet_ms(p, sandbox);
+  if (patch && sandbox_steps_quiet_ms(p, sandbox) > 0 && sandbox_status_is_old_news(sandbox, status)) {
+    p->later_ms = sandbox_steps_quiet_ms(p, sandbox);
     return on_status_written(p, NULL, NULL);
   }
   if (patch && unready_ms(p, sandbox, status) > 0) {
@@ -354,7 +105,7 @@ static void write_status(Pass *p, const json_t *sandbox, const json_t *status) {
   cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, "status", patch, on_status_written, p);
 }
 
-static void say(Pass *p, const json_t *sandbox) {
+static void say(SandboxPass *p, const json_t *sandbox) {
   char now[21], errors[2048];
   now_text(now);
   join_errors(p, errors, sizeof errors);
@@ -365,7 +116,7 @@ static void say(Pass *p, const json_t *sandbox) {
       .unowned_pod = ours ? NULL : p->choice.pod,
       .pod_failed = p->failed[STEP_POD].kind != ERROR_NONE,
       .n_owned_pods = p->choice.n_owned,
-      .service = p->service_shown ? service_of(p) : NULL,
+      .service = p->service_shown ? sandbox_steps_service_of(p) : NULL,
       .service_unknown = p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE,
       .error_text = errors,
       .cluster_domain = p->s->c->config->cluster_domain,
@@ -379,8 +130,9 @@ static void say(Pass *p, const json_t *sandbox) {
                                        .warning = true,
                                        .reason = "MultiplePods",
                                        .action = "Reconciling",
-                                       .note = kube_text(kube_condition(json_object_get(status, "conditions"), "Ready"), "message"),
-                                       .controller = MANAGER});
+                                       .note = kube_text(kube_condition(json_object_get(status, "conditions"), "Ready"),
+                                                         "message"),
+                                       .controller = SANDBOX_MANAGER});
   int64_t again_ms;
   if (sandbox_expiry(sandbox, clock_wall_ms(), &again_ms) == SANDBOX_EXPIRES) {
     /* its time came while the pass ran */
@@ -393,7 +145,7 @@ static void say(Pass *p, const json_t *sandbox) {
 
 /* ---- expiry ---- */
 
-static void mark_expired(Pass *p, const json_t *sandbox) {
+static void mark_expired(SandboxPass *p, const json_t *sandbox) {
   char now[21];
   now_text(now);
   KUBE_OWNED json_t *status = sandbox_status_expired(sandbox, NULL, now);
@@ -403,23 +155,25 @@ static void mark_expired(Pass *p, const json_t *sandbox) {
 }
 
 static void on_gone(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
+  SandboxPass *p = arg;
   if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) p->failed[STEP_REST] = *err;
   finish(p, 0);
 }
 
-static void clean_up(Pass *p, const json_t *sandbox) {
+static void clean_up(SandboxPass *p, const json_t *sandbox) {
   Cluster *c = p->s->c;
   char now[21];
   now_text(now);
   p->step = STEP_POD;
   const json_t *pod = cluster_get(c, CLUSTER_POD, p->ns, pod_tracked_name(sandbox));
-  if (pod && kube_is_controlled_by(pod, kube_uid(sandbox)) && !kube_is_deleting(pod) && p->failed[STEP_POD].kind == ERROR_NONE)
-    return cluster_delete(c, CLUSTER_POD, pod, "Background", on_step_done, p);
+  if (pod && kube_is_controlled_by(pod, kube_uid(sandbox)) && !kube_is_deleting(pod) &&
+      p->failed[STEP_POD].kind == ERROR_NONE)
+    return cluster_delete(c, CLUSTER_POD, pod, "Background", sandbox_steps_done, p);
   p->step = STEP_SERVICE;
   const json_t *service = cluster_get(c, CLUSTER_SERVICE, p->ns, p->name);
-  if (service && kube_is_controlled_by(service, kube_uid(sandbox)) && !kube_is_deleting(service) && p->failed[STEP_SERVICE].kind == ERROR_NONE)
-    return cluster_delete(c, CLUSTER_SERVICE, service, "Background", on_step_done, p);
+  if (service && kube_is_controlled_by(service, kube_uid(sandbox)) && !kube_is_deleting(service) &&
+      p->failed[STEP_SERVICE].kind == ERROR_NONE)
+    return cluster_delete(c, CLUSTER_SERVICE, service, "Background", sandbox_steps_done, p);
   p->step = STEP_REST;
   if (sandbox_expiry_deletes(sandbox)) return cluster_delete(c, CLUSTER_SANDBOX, sandbox, "Background", on_gone, p);
   if (p->failed[STEP_POD].kind != ERROR_NONE || p->failed[STEP_SERVICE].kind != ERROR_NONE) return finish(p, 0);
@@ -432,17 +186,18 @@ static void clean_up(Pass *p, const json_t *sandbox) {
 /* Nobody waits for a member of a pool, nor for what is left to do when a Sandbox that was claimed is ready. */
 static bool is_patient(const json_t *sandbox) {
   return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) ||
-         (kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) && kube_condition_is(kube_get(sandbox, "status.conditions"), "Ready", "True"));
+         (kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) &&
+          kube_condition_is(kube_get(sandbox, "status.conditions"), "Ready", "True"));
 }
 
-static void act(Pass *p, const json_t *sandbox) {
+static void act(SandboxPass *p, const json_t *sandbox) {
   p->choice = (PodChoice){0};
-  if (volumes_step(p, sandbox) || pod_step(p, sandbox) || service_step(p, sandbox)) return;
+  if (sandbox_steps_volumes(p, sandbox) || sandbox_steps_pod(p, sandbox) || sandbox_steps_service(p, sandbox)) return;
   p->step = STEP_REST;
   say(p, sandbox);
 }
 
-static void look(Pass *p) {
+void sandbox_pass_look(SandboxPass *p) {
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
   int64_t again_ms;
   if (p->failed[p->step].kind == ERROR_CANCELLED) return finish(p, 0);
@@ -467,16 +222,17 @@ static void look(Pass *p) {
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   SandboxController *s = arg;
-  Pass *p = calloc(1, sizeof *p);
+  SandboxPass *p = calloc(1, sizeof *p);
   if (!p) abort();
-  *p = (Pass){.s = s, .task = task, .step = STEP_REST};
+  *p = (SandboxPass){.s = s, .task = task, .step = STEP_REST};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
   CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
   const json_t *sandbox = cluster_get(s->c, CLUSTER_SANDBOX, ns, name);
-  bool is_moving = sandbox && claim_move_is_open(s->c, sandbox); /* the claim's pass carries that on, and lets go of it */
+  bool is_moving =
+      sandbox && claim_move_is_open(s->c, sandbox); /* the claim's pass carries that on, and lets go of it */
   if (is_moving || json_object_get(s->held, key)) return finish(p, 0); /* comes again when it is let go */
-  look(p);
+  sandbox_pass_look(p);
 }
 
 /* ---- waking ---- */

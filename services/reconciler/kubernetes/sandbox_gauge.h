@@ -1,5 +1,5 @@
-/* What the dashboards of the Agent Sandbox API show of the Sandboxes there are, counted at each scrape: a gauge that followed
- * changes would drift with the first one missed. */
+/* What the dashboards of the Agent Sandbox API show of the Sandboxes there are, counted at each scrape: a gauge that
+ * followed changes would drift with the first one missed. */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_SANDBOX_GAUGE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_SANDBOX_GAUGE_H_
 

@@ -35,7 +35,8 @@ static void finish(Pass *p, const Error *last) {
   KubeTask *task = p->task;
   const Error why = last ? *last : p->policy_err, *err = why.kind != ERROR_NONE ? &why : NULL;
   if (err && err->kind != ERROR_CANCELLED)
-    log_event(LOG_WARN, "template_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("template", p->name), LOG_ERR(err));
+    log_event(LOG_WARN, "template_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("template", p->name),
+              LOG_ERR(err));
   free(p->text);
   free(p);
   if (err) kube_task_failed(task, err->retry_after_ms);
@@ -121,7 +122,9 @@ static int keep_policy(Pass *p, const json_t *template, Error *err) {
     cluster_create(c, CLUSTER_POLICY, p->ns, wanted, MANAGER, on_written, p);
     return 1;
   }
-  if (!ours) return error_set(err, ERROR_FAILED_PRECONDITION, "NetworkPolicy %s is not controlled by SandboxTemplate %s", name, p->name);
+  if (!ours)
+    return error_set(err, ERROR_FAILED_PRECONDITION, "NetworkPolicy %s is not controlled by SandboxTemplate %s", name,
+                     p->name);
   if (!network_policy_differs(there, wanted)) return 0;
   KUBE_OWNED json_t *next = json_deep_copy(there);
   kube_set(next, "spec", json_incref(json_object_get(wanted, "spec")));

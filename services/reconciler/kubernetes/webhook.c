@@ -24,8 +24,8 @@
 #define LOOK_MS 600000
 #define RETRY_MS 3000
 
-static const char *const DEFINITIONS[] = {"sandboxes." AGENTS_GROUP, "sandboxclaims." EXTENSIONS_GROUP, "sandboxtemplates." EXTENSIONS_GROUP,
-                                          "sandboxwarmpools." EXTENSIONS_GROUP};
+static const char *const DEFINITIONS[] = {"sandboxes." AGENTS_GROUP, "sandboxclaims." EXTENSIONS_GROUP,
+                                          "sandboxtemplates." EXTENSIONS_GROUP, "sandboxwarmpools." EXTENSIONS_GROUP};
 
 struct Webhook {
   Cluster *c;
@@ -93,13 +93,15 @@ static void on_patched(void *arg, json_t *object, const Error *err) {
 static json_t *definition_patch(Webhook *w, const json_t *definition) {
   CLEANUP(buf_deinit) Buf ca = BUF_INIT(1 << 20);
   if (str_base64_encode(&ca, w->wanted.ca.data, w->wanted.ca.len, false) != 0) abort();
-  json_t *client = *w->c->config->webhook_url
-                       ? json_pack("{s:s,s:s,s:n}", "caBundle", buf_str(&ca), "url", w->c->config->webhook_url, "service")
-                       : json_pack("{s:s,s:n,s:{s:s,s:s,s:s,s:i}}", "caBundle", buf_str(&ca), "url", "service", "namespace", w->names.ns, "name",
-                                   w->names.service, "path", PATH, "port", 443);
+  json_t *client =
+      *w->c->config->webhook_url
+          ? json_pack("{s:s,s:s,s:n}", "caBundle", buf_str(&ca), "url", w->c->config->webhook_url, "service")
+          : json_pack("{s:s,s:n,s:{s:s,s:s,s:s,s:i}}", "caBundle", buf_str(&ca), "url", "service", "namespace",
+                      w->names.ns, "name", w->names.service, "path", PATH, "port", 443);
   const json_t *there = kube_get(definition, "spec.conversion.webhook");
   const json_t *now = json_object_get(there, "clientConfig");
-  bool same = str_equal(kube_text(now, "caBundle"), buf_str(&ca)) && str_equal(kube_text(now, "url"), kube_text(client, "url")) &&
+  bool same = str_equal(kube_text(now, "caBundle"), buf_str(&ca)) &&
+              str_equal(kube_text(now, "url"), kube_text(client, "url")) &&
               str_equal(kube_text(now, "service.name"), kube_text(client, "service.name")) &&
               str_equal(kube_text(now, "service.namespace"), kube_text(client, "service.namespace"));
   if (same) {
@@ -107,11 +109,14 @@ static json_t *definition_patch(Webhook *w, const json_t *definition) {
     return NULL;
   }
   json_t *webhook = json_pack("{s:o}", "clientConfig", client);
-  if (!json_object_get(there, "conversionReviewVersions")) json_object_set_new(webhook, "conversionReviewVersions", json_pack("[s,s]", "v1", "v1beta1"));
+  if (!json_object_get(there, "conversionReviewVersions"))
+    json_object_set_new(webhook, "conversionReviewVersions", json_pack("[s,s]", "v1", "v1beta1"));
   return json_pack("{s:{s:{s:o}}}", "spec", "conversion", "webhook", webhook);
 }
 
-static char *definition_path(const Webhook *w) { return str_printf("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/%s", DEFINITIONS[w->next]); }
+static char *definition_path(const Webhook *w) {
+  return str_printf("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/%s", DEFINITIONS[w->next]);
+}
 
 static void on_definition(void *arg, json_t *definition, const Error *err) {
   Webhook *w = arg;
@@ -159,12 +164,16 @@ static void on_written(void *arg, json_t *object, const Error *err) {
 static void make(Webhook *w, const char *old_ca) {
   Error err;
   WebhookCertificates made;
-  if (webhook_certificates_make(&made, &w->names, old_ca, clock_wall_ms(), &err) != 0) return later(w, "make certificates", &err);
+  if (webhook_certificates_make(&made, &w->names, old_ca, clock_wall_ms(), &err) != 0)
+    return later(w, "make certificates", &err);
   webhook_certificates_deinit(&w->found);
   w->found = made;
   log_event(LOG_INFO, "webhook_certificates_made", LOG_BOOL("renewed", w->secret != NULL));
   KUBE_OWNED json_t *secret = webhook_certificates_secret(&w->found, &w->names, w->secret);
-  kube_request(w->c->client, &(KubeRequest){.method = w->secret ? "PUT" : "POST", .path = w->secret ? w->secret_path : w->secrets_path, .body = secret},
+  kube_request(w->c->client,
+               &(KubeRequest){.method = w->secret ? "PUT" : "POST",
+                              .path = w->secret ? w->secret_path : w->secrets_path,
+                              .body = secret},
                on_written, w);
 }
 
@@ -211,7 +220,10 @@ static bool parse_url(Webhook *w, const char *url) {
 Webhook *webhook_new(Cluster *c, Error *err) {
   Webhook *w = calloc(1, sizeof *w);
   if (!w) abort();
-  *w = (Webhook){.c = c, .names = {.ns = c->config->webhook_namespace, .service = c->config->webhook_service, .cluster_domain = c->config->cluster_domain}};
+  *w = (Webhook){.c = c,
+                 .names = {.ns = c->config->webhook_namespace,
+                           .service = c->config->webhook_service,
+                           .cluster_domain = c->config->cluster_domain}};
   if (!parse_url(w, c->config->webhook_url)) {
     error_set(err, ERROR_INVALID_ARGUMENT, "--webhook-url: must begin with https:// and a host");
     webhook_free(w);

@@ -26,7 +26,8 @@ static size_t first_block(const char *pem) {
   return end ? (size_t)(end - pem) + strlen(END) : 0;
 }
 
-int webhook_certificates_make(WebhookCertificates *ret, const WebhookNames *n, const char *old_ca, int64_t now_ms, Error *err) {
+int webhook_certificates_make(WebhookCertificates *ret, const WebhookNames *n, const char *old_ca, int64_t now_ms,
+                              Error *err) {
   CLEANUP(str_freep) char *in_ns = str_printf("%s.%s", n->service, n->ns);
   CLEANUP(str_freep) char *svc = str_printf("%s.svc", in_ns);
   CLEANUP(str_freep) char *full = str_printf("%s.%s", svc, n->cluster_domain);
@@ -42,10 +43,12 @@ int webhook_certificates_make(WebhookCertificates *ret, const WebhookNames *n, c
   terms.n_dns_names = n->host ? 5 : 4;
   terms.ips = ips;
   terms.n_ips = n->ip ? 1 : 0;
-  if (result == 0) result = certificate_make_server(buf_str(&ret->ca), buf_str(&ca_key), &terms, &ret->cert, &ret->key, err);
+  if (result == 0)
+    result = certificate_make_server(buf_str(&ret->ca), buf_str(&ca_key), &terms, &ret->cert, &ret->key, err);
   /* the CA signs nothing further: its key is forgotten here */
   if (ca_key.data) explicit_bzero(ca_key.data, ca_key.len);
-  if (result == 0 && old_ca) result = buf_append(&ret->ca, old_ca, first_block(old_ca)) || buf_append_str(&ret->ca, "\n") ? -1 : 0;
+  if (result == 0 && old_ca)
+    result = buf_append(&ret->ca, old_ca, first_block(old_ca)) || buf_append_str(&ret->ca, "\n") ? -1 : 0;
   if (result != 0) webhook_certificates_deinit(ret);
   return result;
 }
@@ -54,16 +57,19 @@ static int decode(const json_t *secret, const char *key, Buf *out, Error *err) {
   const char *text = json_string_value(json_object_get(json_object_get(secret, "data"), key));
   *out = BUF_INIT(PEM_MAX);
   if (!text) return error_set(err, ERROR_INVALID_ARGUMENT, "Secret %s has no %s", SECRET_NAME, key);
-  if (str_base64_decode(out, text, strlen(text), false) != 0) return error_set(err, ERROR_INVALID_ARGUMENT, "Secret %s: %s is not base64", SECRET_NAME, key);
+  if (str_base64_decode(out, text, strlen(text), false) != 0)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "Secret %s: %s is not base64", SECRET_NAME, key);
   return 0;
 }
 
-int webhook_certificates_read(WebhookCertificates *ret, const json_t *secret, const WebhookNames *n, int64_t now_ms, Error *err) {
+int webhook_certificates_read(WebhookCertificates *ret, const json_t *secret, const WebhookNames *n, int64_t now_ms,
+                              Error *err) {
   int64_t ends_ms;
   CLEANUP(str_freep) char *svc = str_printf("%s.%s.svc", n->service, n->ns);
   *ret = (WebhookCertificates){0};
   const char *name = n->host ? n->host : svc;
-  if (decode(secret, "ca.crt", &ret->ca, err) != 0 || decode(secret, "tls.crt", &ret->cert, err) != 0 || decode(secret, "tls.key", &ret->key, err) != 0 ||
+  if (decode(secret, "ca.crt", &ret->ca, err) != 0 || decode(secret, "tls.crt", &ret->cert, err) != 0 ||
+      decode(secret, "tls.key", &ret->key, err) != 0 ||
       certificate_check(buf_str(&ret->ca), buf_str(&ret->cert), buf_str(&ret->key), name, now_ms, err) != 0 ||
       certificate_expiry(buf_str(&ret->cert), &ends_ms, err) != 0) {
     webhook_certificates_deinit(ret);

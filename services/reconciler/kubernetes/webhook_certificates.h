@@ -1,4 +1,5 @@
-/* The Secret with the webhook's certificates: made, checked, replaced. Pure but for OpenSSL: objects in, objects out. */
+/* The Secret with the webhook's certificates: made, checked, replaced. Pure but for OpenSSL: objects in, objects out.
+ */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_WEBHOOK_CERTIFICATES_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_WEBHOOK_CERTIFICATES_H_
 
@@ -24,10 +25,12 @@ typedef struct WebhookCertificates {
 
 void webhook_certificates_deinit(WebhookCertificates *c);
 /* New ones; old_ca (NULL: none) stays trusted beside the new CA. */
-int webhook_certificates_make(WebhookCertificates *ret, const WebhookNames *names, const char *old_ca, int64_t now_ms, Error *err) MUST_CHECK;
+int webhook_certificates_make(WebhookCertificates *ret, const WebhookNames *names, const char *old_ca, int64_t now_ms,
+                              Error *err) MUST_CHECK;
 /* Of a Secret. 0; WEBHOOK_CERTIFICATES_OLD: they work and have to be replaced; -1: they cannot be used. */
 enum { WEBHOOK_CERTIFICATES_OLD = 1 };
-int webhook_certificates_read(WebhookCertificates *ret, const json_t *secret, const WebhookNames *names, int64_t now_ms, Error *err) MUST_CHECK;
+int webhook_certificates_read(WebhookCertificates *ret, const json_t *secret, const WebhookNames *names, int64_t now_ms,
+                              Error *err) MUST_CHECK;
 /* New reference: the Secret to write; before NULL: a new one. */
 json_t *webhook_certificates_secret(const WebhookCertificates *c, const WebhookNames *names, const json_t *before);
 

@@ -10,7 +10,8 @@
 #include "lib/crypto/certificate.h"
 
 #define NOW 1790000000000LL
-static const WebhookNames NAMES = {.ns = "agent-sandbox-system", .service = "agent-sandbox-webhook-service", .cluster_domain = "cluster.local"};
+static const WebhookNames NAMES = {
+    .ns = "agent-sandbox-system", .service = "agent-sandbox-webhook-service", .cluster_domain = "cluster.local"};
 
 static json_t *secret_at(int64_t now_ms, const char *old_ca) {
   WebhookCertificates c;
@@ -39,7 +40,8 @@ static void test_made_ones_can_be_read(void **s) {
 
 static void test_old_ones_are_to_be_replaced(void **s) {
   json_t *secret = secret_at(NOW, NULL);
-  assert_int_equal(read_at(secret, &NAMES, NOW + WEBHOOK_CERTIFICATE_MS - WEBHOOK_RENEW_MS + 1000), WEBHOOK_CERTIFICATES_OLD);
+  assert_int_equal(read_at(secret, &NAMES, NOW + WEBHOOK_CERTIFICATE_MS - WEBHOOK_RENEW_MS + 1000),
+                   WEBHOOK_CERTIFICATES_OLD);
   assert_int_equal(read_at(secret, &NAMES, NOW + WEBHOOK_CERTIFICATE_MS + 1000), -1);
   json_decref(secret);
 }
@@ -74,10 +76,14 @@ static void test_the_old_ca_stays_trusted_once(void **s) {
   assert_int_equal(webhook_certificates_make(&second, &NAMES, buf_str(&first.ca), NOW, &err), 0);
   assert_int_equal(webhook_certificates_make(&third, &NAMES, buf_str(&second.ca), NOW, &err), 0);
   const char *svc = "agent-sandbox-webhook-service.agent-sandbox-system.svc";
-  assert_int_equal(certificate_check(buf_str(&second.ca), buf_str(&first.cert), buf_str(&first.key), svc, NOW, &err), 0);
-  assert_int_equal(certificate_check(buf_str(&second.ca), buf_str(&second.cert), buf_str(&second.key), svc, NOW, &err), 0);
-  assert_int_equal(certificate_check(buf_str(&third.ca), buf_str(&second.cert), buf_str(&second.key), svc, NOW, &err), 0);
-  assert_int_equal(certificate_check(buf_str(&third.ca), buf_str(&first.cert), buf_str(&first.key), svc, NOW, &err), -1);
+  assert_int_equal(certificate_check(buf_str(&second.ca), buf_str(&first.cert), buf_str(&first.key), svc, NOW, &err),
+                   0);
+  assert_int_equal(certificate_check(buf_str(&second.ca), buf_str(&second.cert), buf_str(&second.key), svc, NOW, &err),
+                   0);
+  assert_int_equal(certificate_check(buf_str(&third.ca), buf_str(&second.cert), buf_str(&second.key), svc, NOW, &err),
+                   0);
+  assert_int_equal(certificate_check(buf_str(&third.ca), buf_str(&first.cert), buf_str(&first.key), svc, NOW, &err),
+                   -1);
   webhook_certificates_deinit(&first);
   webhook_certificates_deinit(&second);
   webhook_certificates_deinit(&third);
@@ -85,8 +91,9 @@ static void test_the_old_ca_stays_trusted_once(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_made_ones_can_be_read),       cmocka_unit_test(test_old_ones_are_to_be_replaced),   cmocka_unit_test(test_other_names_do_not_serve),
-      cmocka_unit_test(test_damaged_secrets_are_refused), cmocka_unit_test(test_the_old_ca_stays_trusted_once),
+      cmocka_unit_test(test_made_ones_can_be_read),         cmocka_unit_test(test_old_ones_are_to_be_replaced),
+      cmocka_unit_test(test_other_names_do_not_serve),      cmocka_unit_test(test_damaged_secrets_are_refused),
+      cmocka_unit_test(test_the_old_ca_stays_trusted_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,7 +83,9 @@ static int open_v1(CgroupTree *t, const char *root, const char *parent, Error *e
   for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
     CLEANUP(str_freep) char *base = str_printf("%s/%s", root, NAMES[i]);
     if (access(base, F_OK)) {
-      if (i < 2) return error_set(err, ERROR_UNAVAILABLE, "there is no %s controller at %s: sandboxes could not be limited", NAMES[i], base);
+      if (i < 2)
+        return error_set(err, ERROR_UNAVAILABLE, "there is no %s controller at %s: sandboxes could not be limited",
+                         NAMES[i], base);
       return 0;
     }
     if (add_dir(t, base, parent, err)) return -1;
@@ -117,7 +119,8 @@ static void group_path(const CgroupTree *t, size_t i, const char *name, char out
   snprintf(out, PATH_MAX_LEN, "%s/%s", t->dirs[i], name);
 }
 
-static int set(const CgroupTree *t, size_t v1_dir, const char *name, const char *v1_file, const char *v2_file, const char *value, Error *err) {
+static int set(const CgroupTree *t, size_t v1_dir, const char *name, const char *v1_file, const char *v2_file,
+               const char *value, Error *err) {
   char dir[PATH_MAX_LEN];
   group_path(t, t->v2 ? 0 : v1_dir, name, dir);
   const char *file = t->v2 ? v2_file : v1_file;

@@ -45,7 +45,8 @@ static CgroupTree *tree_v1(void) {
 
 /* A tree of version 2 with these controllers and the group ns.a. */
 static CgroupTree *tree_v2(const char *controllers, Error *err) {
-  static const char *const FILES[] = {"cgroup.procs", "cgroup.kill", "memory.max", "memory.swap.max", "memory.oom.group", "memory.events", "pids.max", "cpu.max"};
+  static const char *const FILES[] = {"cgroup.procs",     "cgroup.kill",   "memory.max", "memory.swap.max",
+                                      "memory.oom.group", "memory.events", "pids.max",   "cpu.max"};
   CLEANUP(str_freep) char *parent = str_printf("%s/sandplane", box);
   CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
   fixture_write(box, "cgroup.controllers", controllers);
@@ -79,7 +80,8 @@ static void test_v2_without_pids_is_refused(void **state) {
 static void test_v2_limits(void **state) {
   Error err;
   CgroupTree *t = tree_v2("cpu memory pids", &err);
-  assert_int_equal(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7, .cpu_milli = 1500}, &err), 0);
+  assert_int_equal(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7, .cpu_milli = 1500}, &err),
+                   0);
   assert_file("sandplane/ns.a/memory.max", "4096");
   assert_file("sandplane/ns.a/memory.swap.max", "0");
   assert_file("sandplane/ns.a/pids.max", "7");

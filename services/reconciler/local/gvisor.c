@@ -22,7 +22,8 @@ typedef struct Gvisor {
   char *runsc, *platform, *runtime;
 } Gvisor;
 
-static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len, Error *err) {
+static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
+                    Error *err) {
   const Gvisor *g = (const Gvisor *)self;
   if (gvisor_spec_write(p, g->runtime, err)) return -1;
   /* all that runsc keeps of a sandbox lies in the sandbox's folder and goes with it */
@@ -36,7 +37,8 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
   int fds[CGROUP_FDS_MAX];
   size_t n;
   if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
-  pid_t pid = subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
+  pid_t pid =
+      subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
   while (n > 0) close(fds[--n]);
   snprintf(ret_route, route_len, "unix:%s/run/runtime.sock", p->dir);
   return pid;
@@ -66,19 +68,23 @@ static bool platform_works(const Gvisor *g, const char *platform, const Isolatio
   char *const cp[] = {"/bin/cp", g->runtime, copy, NULL};
   bool ok = f && isolation_try(site->cgroups, cp, 0, TRY_TIMEOUT_MS);
   if (f) {
-    fputs("{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"/runtime\",\"--version\"],\"cwd\":\"/\"},"
-          "\"root\":{\"path\":\"rootfs\",\"readonly\":true},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},"
+    fputs("{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"/"
+          "runtime\",\"--version\"],\"cwd\":\"/\"},"
+          "\"root\":{\"path\":\"rootfs\",\"readonly\":true},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":"
+          "\"network\"},"
           "{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}]}}",
           f);
     fclose(f);
   }
-  char *const argv[] = {g->runsc, root, flag, "--network=none", "--ignore-cgroups", "run", bundle, "sandplane-try", NULL};
+  char *const argv[] = {g->runsc,        root, flag, "--network=none", "--ignore-cgroups", "run", bundle,
+                        "sandplane-try", NULL};
   ok = ok && isolation_try(site->cgroups, argv, 0, TRY_TIMEOUT_MS);
   remove_tree(dir);
   return ok;
 }
 
-Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err) {
+Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
+                                Error *err) {
   Gvisor *g = calloc(1, sizeof *g);
   if (!g) abort();
   /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files. The ptrace

@@ -13,7 +13,8 @@
 #define TMP_BYTES ((int64_t)256 << 20)
 
 static void mount(json_t *mounts, const char *to, const char *type, const char *from, json_t *options) {
-  json_array_append_new(mounts, json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", from, "options", options));
+  json_array_append_new(
+      mounts, json_pack("{s:s,s:s,s:s,s:o}", "destination", to, "type", type, "source", from, "options", options));
 }
 
 static json_t *tmpfs_options(int64_t size, const char *mode, int64_t uid, int64_t gid) {
@@ -56,16 +57,20 @@ int gvisor_spec_write(const SandboxPlan *p, const char *runtime, Error *err) {
   CLEANUP(str_freep) char *path = str_printf("%s/config.json", p->dir);
   /* what the runtime needs to run commands as another user and to end them; none of it reaches a command */
   json_t *caps = json_pack("[s,s,s,s]", "CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN");
-  json_t *spec = json_pack(
-      "{s:s, s:{s:{s:i,s:i}, s:[s,s,s,s], s:o, s:s, s:{s:O,s:O,s:O}, s:b}, s:{s:s,s:b}, s:s, s:o, s:{s:[{s:s},{s:s},{s:s},{s:s},{s:s}]}}",
-      "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/.sandplane/runtime",
-      "--listen-unix=/run/sandplane/runtime.sock", user, base, "env", env_of(p), "cwd", p->working_dir, "capabilities", "bounding", caps,
-      "effective", caps, "permitted", caps, "noNewPrivileges", 1, "root", "path", p->image.rootfs, "readonly", 1, "hostname", p->id, "mounts",
-      mounts_of(p, runtime), "linux", "namespaces", "type", "pid", "type", "network", "type", "ipc", "type", "uts", "type", "mount");
+  json_t *spec =
+      json_pack("{s:s, s:{s:{s:i,s:i}, s:[s,s,s,s], s:o, s:s, s:{s:O,s:O,s:O}, s:b}, s:{s:s,s:b}, s:s, s:o, "
+                "s:{s:[{s:s},{s:s},{s:s},{s:s},{s:s}]}}",
+                "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/.sandplane/runtime",
+                "--listen-unix=/run/sandplane/runtime.sock", user, base, "env", env_of(p), "cwd", p->working_dir,
+                "capabilities", "bounding", caps, "effective", caps, "permitted", caps, "noNewPrivileges", 1, "root",
+                "path", p->image.rootfs, "readonly", 1, "hostname", p->id, "mounts", mounts_of(p, runtime), "linux",
+                "namespaces", "type", "pid", "type", "network", "type", "ipc", "type", "uts", "type", "mount");
   json_decref(caps);
   /* it holds the template's environment */
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  int rc = spec && fd >= 0 && json_dumpfd(spec, fd, 0) == 0 ? 0 : error_set(err, ERROR_INTERNAL, "%s cannot be written", path);
+  int rc = spec && fd >= 0 && json_dumpfd(spec, fd, 0) == 0
+               ? 0
+               : error_set(err, ERROR_INTERNAL, "%s cannot be written", path);
   if (fd >= 0) close(fd);
   json_decref(spec);
   return rc;

@@ -28,7 +28,8 @@ static int teardown(void **state) {
 
 static json_t *write_spec(const json_t *image_env, const ManifestEnv *env, size_t n_env) {
   Error err;
-  SandboxPlan p = {.id = "sbx-1", .dir = box, .working_dir = "/workspace", .uid = 1000, .gid = 1001, .workspace_bytes = 4096};
+  SandboxPlan p = {
+      .id = "sbx-1", .dir = box, .working_dir = "/workspace", .uid = 1000, .gid = 1001, .workspace_bytes = 4096};
   p.image.env = image_env;
   p.env = env;
   p.n_env = n_env;

@@ -40,7 +40,8 @@ static char *image_dir(const ImageStore *s, const char *digest) {
 static bool is_whole(const json_t *image, const char *digest, const char *rootfs) {
   const char *own = json_string_value(json_object_get(image, "digest"));
   struct stat st;
-  return str_equal(own, digest) && json_is_string(json_object_get(image, "working_dir")) && stat(rootfs, &st) == 0 && S_ISDIR(st.st_mode);
+  return str_equal(own, digest) && json_is_string(json_object_get(image, "working_dir")) && stat(rootfs, &st) == 0 &&
+         S_ISDIR(st.st_mode);
 }
 
 /* false: it is broken. */
@@ -64,7 +65,8 @@ static void load_references(ImageStore *s) {
   json_error_t why;
   s->references = json_load_file(path, 0, &why);
   if (json_is_object(s->references)) return;
-  if (access(path, F_OK) == 0) log_event(LOG_ERROR, "image_references_lost", LOG_STR("file", path), LOG_STR("reason", why.text));
+  if (access(path, F_OK) == 0)
+    log_event(LOG_ERROR, "image_references_lost", LOG_STR("file", path), LOG_STR("reason", why.text));
   json_decref(s->references);
   s->references = json_object();
 }
@@ -272,7 +274,8 @@ static int adopt(ImageImport *i, Error *err) {
   json_t *references = json_deep_copy(s->references);
   size_t k;
   json_t *reference;
-  json_array_foreach(i->references, k, reference) json_object_set_new(references, json_string_value(reference), json_string(digest));
+  json_array_foreach(i->references, k, reference)
+      json_object_set_new(references, json_string_value(reference), json_string(digest));
   if (save_json(s->folder, "references.json", references, err)) {
     json_decref(references);
     if (fresh) remove_image(s, digest);

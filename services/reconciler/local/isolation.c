@@ -33,13 +33,15 @@ char *isolation_find_program(const char *given, const char *name) {
 #define EMPTY_MS 2000
 
 static void empty_group(CgroupTree *cgroups) {
-  for (int64_t end = clock_mono_ms() + EMPTY_MS; !cgroup_remove(cgroups, GROUP) && clock_mono_ms() < end; usleep(2000)) cgroup_kill(cgroups, GROUP);
+  for (int64_t end = clock_mono_ms() + EMPTY_MS; !cgroup_remove(cgroups, GROUP) && clock_mono_ms() < end; usleep(2000))
+    cgroup_kill(cgroups, GROUP);
 }
 
 static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, int64_t timeout_ms) {
   Error err;
   pid_t pid = subprocess_start(
-      &(SubprocessSpec){.argv = argv, .log_path = "/dev/null", .cgroup_fds = cgroup_fds, .n_cgroup_fds = n, .uid = uid}, &err);
+      &(SubprocessSpec){.argv = argv, .log_path = "/dev/null", .cgroup_fds = cgroup_fds, .n_cgroup_fds = n, .uid = uid},
+      &err);
   if (pid < 0) return false;
   int fd = (int)syscall(SYS_pidfd_open, pid, 0);
   struct pollfd p = {.fd = fd, .events = POLLIN};

@@ -29,7 +29,8 @@ struct Isolation {
   /* The launcher ends when the sandbox runs (its pid is in DIR/pid); false: it is the sandbox. */
   bool detaches;
   /* Starts it. The launcher's pid, or -1 and err. route: where the runtime will listen. */
-  pid_t (*launch)(const Isolation *self, const SandboxPlan *plan, CgroupTree *cgroups, char *ret_route, size_t route_len, Error *err);
+  pid_t (*launch)(const Isolation *self, const SandboxPlan *plan, CgroupTree *cgroups, char *ret_route,
+                  size_t route_len, Error *err);
   void (*free)(Isolation *self);
 };
 
@@ -40,8 +41,10 @@ typedef struct IsolationSite {
 } IsolationSite;
 
 /* Each tries itself out. NULL and err: this machine cannot do it, with the reason. */
-Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err);
-Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err);
+Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
+                                Error *err);
+Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
+                                 Error *err);
 
 /* The program's absolute path: given, or found in PATH; NULL: there is none. The caller frees. */
 char *isolation_find_program(const char *given, const char *name);

@@ -69,7 +69,8 @@ static void test_hanging_try(void **state) {
 
 static void test_try_that_leaves_a_process(void **state) {
   if (!cgroups) skip();
-  assert_true(try("setsid sh -c 'echo $$ >'$BOX'/pid; exec sleep 1000' & while ! [ -s $BOX/pid ]; do sleep 0.01; done", 10000));
+  assert_true(
+      try("setsid sh -c 'echo $$ >'$BOX'/pid; exec sleep 1000' & while ! [ -s $BOX/pid ]; do sleep 0.01; done", 10000));
   assert_left_behind_is_dead();
 }
 

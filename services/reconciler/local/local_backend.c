@@ -68,7 +68,8 @@ static int find_isolation(const Local *l, const char *class_name, const Isolatio
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++) {
     if (strcmp(wanted, CLASSES[i]) != 0) continue;
     *ret = l->isolations[i];
-    return *ret ? 0 : fail_field(err, SPEC "runtimeClassName", "this machine cannot isolate it: ", l->missing[i].message);
+    return *ret ? 0
+                : fail_field(err, SPEC "runtimeClassName", "this machine cannot isolate it: ", l->missing[i].message);
   }
   return fail_field(err, SPEC "runtimeClassName", "the local backend has the classes gvisor and process, not ", wanted);
 }
@@ -87,13 +88,18 @@ static bool parse_user(const char *user, int64_t *uid, int64_t *gid) {
 static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, const Isolation **isolation, Error *err) {
   if (find_isolation(l, t->runtime_class, isolation, err)) return -1;
   if (image_store_find(l->images, t->image, &p->image) == IMAGE_MISSING)
-    return fail_field(err, CONTAINER "image", "no such image; bring it in with: sandctl image import FILE --reference ", t->image);
-  if (!parse_user(p->image.user, &p->uid, &p->gid)) return fail_field(err, CONTAINER "image", "its user is not a number: ", p->image.user);
+    return fail_field(err, CONTAINER "image", "no such image; bring it in with: sandctl image import FILE --reference ",
+                      t->image);
+  if (!parse_user(p->image.user, &p->uid, &p->gid))
+    return fail_field(err, CONTAINER "image", "its user is not a number: ", p->image.user);
   if (t->run_as_user > 0) p->uid = t->run_as_user;
   if (t->run_as_group >= 0) p->gid = t->run_as_group;
   else if (t->run_as_user > 0) p->gid = t->run_as_user;
-  if (p->uid == 0) return fail_field(err, CONTAINER "securityContext.runAsUser", "the image's user is root, and commands never run as root", "; set another");
-  if (t->cpu_milli && !cgroup_has_cpu(l->cgroups)) return fail_field(err, CONTAINER "resources.limits.cpu", "there is no cpu controller here", "");
+  if (p->uid == 0)
+    return fail_field(err, CONTAINER "securityContext.runAsUser",
+                      "the image's user is root, and commands never run as root", "; set another");
+  if (t->cpu_milli && !cgroup_has_cpu(l->cgroups))
+    return fail_field(err, CONTAINER "resources.limits.cpu", "there is no cpu controller here", "");
   if (t->ready_port && (t->ready_port != 8888 || strcmp(t->ready_path, "/") != 0))
     return fail_field(err, CONTAINER "readinessProbe.httpGet", "only port 8888 and path / answer before a claim", "");
   p->working_dir = *t->working_dir ? t->working_dir : p->image.working_dir;
@@ -200,7 +206,8 @@ static void start_one(Local *l, Queued *q) {
     l->n_starting++;
     return sandbox_start(q->sandbox, isolation, &plan);
   }
-  l->events.on_ended(l->arg, v.ns, v.id, strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported", err.message);
+  l->events.on_ended(l->arg, v.ns, v.id, strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported",
+                     err.message);
   sandbox_end(q->sandbox);
 }
 
@@ -230,7 +237,8 @@ static int create(Backend *b, const BackendSandbox *what, const char *manifest, 
     return -1;
   }
   BackendSandbox own = *what;
-  own.runtime_class = find_isolation(l, q->manifest.template_.runtime_class, &isolation, &why) == 0 ? isolation->class_name : "";
+  own.runtime_class =
+      find_isolation(l, q->manifest.template_.runtime_class, &isolation, &why) == 0 ? isolation->class_name : "";
   q->sandbox = sandbox_new(&l->site, &own);
   add(l, q->sandbox);
   *l->queue_tail = q;
@@ -278,7 +286,8 @@ static void end_unknown(Local *l, const char *name) {
   CLEANUP(str_freep) char *ns = str_ndup(name, dot ? (size_t)(dot - name) : 0);
   const char *id = dot ? dot + 1 : "";
   if (!dot || find(l, ns, id)) return; /* not a name of ours, or met in another hierarchy already */
-  Sandbox *s = sandbox_new(&l->site, &(BackendSandbox){.ns = ns, .pool = "", .id = id, .epoch = "", .runtime_class = ""});
+  Sandbox *s =
+      sandbox_new(&l->site, &(BackendSandbox){.ns = ns, .pool = "", .id = id, .epoch = "", .runtime_class = ""});
   add(l, s);
   sandbox_end(s);
 }
@@ -350,7 +359,9 @@ static void backend_free(Backend *b, bool kill) {
   free(l);
 }
 
-static bool exists(Backend *b, const char *ns, const char *id, const char *uid) { return find(local_of(b), ns, id) != NULL; }
+static bool exists(Backend *b, const char *ns, const char *id, const char *uid) {
+  return find(local_of(b), ns, id) != NULL;
+}
 
 static const BackendOps OPS = {
     .check = check, .create = create, .destroy = destroy, .observe = observe, .exists = exists, .free = backend_free};
@@ -377,17 +388,20 @@ static char *beside(const char *given, const char *name) {
 /* One reconciler owns a data folder. The lock goes with the process, however it ends. */
 static int lock(Local *l, Error *err) {
   const char *data = l->config->data_dir;
-  if (mkdir(data, 0755) && errno != EEXIST) return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", data, strerror(errno));
+  if (mkdir(data, 0755) && errno != EEXIST)
+    return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", data, strerror(errno));
   CLEANUP(str_freep) char *path = str_printf("%s/reconciler.lock", data);
   l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (l->lock_fd < 0) return error_set(err, ERROR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-  if (flock(l->lock_fd, LOCK_EX | LOCK_NB)) return error_set(err, ERROR_UNAVAILABLE, "%s is in use by another reconciler", data);
+  if (flock(l->lock_fd, LOCK_EX | LOCK_NB))
+    return error_set(err, ERROR_UNAVAILABLE, "%s is in use by another reconciler", data);
   return 0;
 }
 
 static int open_all(Local *l, Error *err) {
   const ReconcilerConfig *c = l->config;
-  if (geteuid() != 0) return error_set(err, ERROR_UNAVAILABLE, "the local backend needs root, to make control groups and namespaces");
+  if (geteuid() != 0)
+    return error_set(err, ERROR_UNAVAILABLE, "the local backend needs root, to make control groups and namespaces");
   CLEANUP(str_freep) char *runtime = beside(c->runtime_binary, "sandplane-runtime");
   CLEANUP(str_freep) char *unpack = beside(c->unpack_binary, "sandplane-unpack");
   if (!runtime) return error_set(err, ERROR_UNAVAILABLE, "sandplane-runtime is not found; see --runtime-binary");
@@ -410,7 +424,8 @@ static int open_all(Local *l, Error *err) {
   return 0;
 }
 
-Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg, Error *err) {
+Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg,
+                           Error *err) {
   Local *l = calloc(1, sizeof *l);
   if (!l) abort();
   *l = (Local){.base = {.ops = &OPS}, .loop = loop, .config = config, .events = *events, .arg = arg, .lock_fd = -1};

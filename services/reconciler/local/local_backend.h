@@ -11,7 +11,8 @@
 int local_backend_check_config(const void *config, Error *err) MUST_CHECK;
 /* Finds what an earlier run left: what lives is taken over, the rest is cleared away. NULL and err: not root, no
  * control groups, the data folder is in use by another reconciler. */
-Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg, Error *err);
+Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg,
+                           Error *err);
 ImageStore *local_backend_images(Backend *backend);
 /* How many of each class exist; calls fn for each class that works here. */
 void local_backend_classes(Backend *backend, void (*fn)(void *arg, const char *class_name, size_t n), void *arg);

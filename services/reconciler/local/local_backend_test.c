@@ -50,12 +50,14 @@ static void make_image(void) {
   make("images/sha256-" DIGEST);
   make("images/sha256-" DIGEST "/rootfs");
   fixture_write(box, "images/sha256-" DIGEST "/image.json",
-                "{\"digest\":\"sha256:" DIGEST "\",\"working_dir\":\"/workspace\",\"user\":\"\",\"env\":[],\"size\":1}");
+                "{\"digest\":\"sha256:" DIGEST
+                "\",\"working_dir\":\"/workspace\",\"user\":\"\",\"env\":[],\"size\":1}");
   fixture_write(box, "images/references.json", "{\"app:1\":\"sha256:" DIGEST "\"}");
 }
 
-static const char TEMPLATE[] = "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
-                               "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\"}]}}}\n";
+static const char TEMPLATE[] =
+    "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+    "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\"}]}}}\n";
 
 static int setup(void **state) {
   Error err;
@@ -63,7 +65,10 @@ static int setup(void **state) {
   ready = ended = destroyed = 0;
   fixture_folder(box);
   snprintf(bwrap, sizeof bwrap, "%s/bwrap", box);
-  CLEANUP(str_freep) char *script = str_printf("#!/bin/sh\ncase \"$*\" in *--version) rm %s/*/*/try/*; exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box, box);
+  CLEANUP(str_freep)
+  char *script = str_printf(
+      "#!/bin/sh\ncase \"$*\" in *--version) rm %s/*/*/try/*; exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box,
+      box);
   fixture_write(box, "bwrap", script);
   fixture_write(box, "program", "");
   snprintf(program, sizeof program, "%s/program", box);
@@ -81,7 +86,12 @@ static int setup(void **state) {
                               .max_starting = 1,
                               .start_timeout_ms = 30000};
   loop = loop_new();
-  backend = chmod(bwrap, 0755) ? NULL : local_backend_new(loop, &config, &(BackendEvents){.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed}, NULL, &err);
+  backend =
+      chmod(bwrap, 0755)
+          ? NULL
+          : local_backend_new(
+                loop, &config,
+                &(BackendEvents){.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed}, NULL, &err);
   /* later, or it would be what an earlier run left */
   cgroup_fixture_group(box, parent, "ns.first");
   return backend ? 0 : -1;

@@ -72,7 +72,8 @@ Probe *probe_new(Loop *loop, const char *route, int64_t timeout_ms, void (*fn)(v
   open.method = "Ping";
   size_t len = sandplane__internal__v1__runtime_open__pack(&open, payload);
   p->fd = wire_connect(route, &err);
-  bool sent = p->fd >= 0 && wire_append(&out, WIRE_OPEN, payload, len) == 0 && send(p->fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
+  bool sent = p->fd >= 0 && wire_append(&out, WIRE_OPEN, payload, len) == 0 &&
+              send(p->fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
   buf_deinit(&out);
   if (sent) p->watch = loop_fd_new(loop, p->fd, LOOP_READ, on_readable, p);
   /* a failure is told from the loop, like everything else */

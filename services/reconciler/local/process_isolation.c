@@ -49,7 +49,8 @@ static void free_args(Args *a) {
 }
 
 static void add_isolation(Args *a) {
-  add_all(a, (const char *const[]){"--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--clearenv", NULL});
+  add_all(a, (const char *const[]){"--unshare-all", "--unshare-user", "--disable-userns", "--new-session", "--as-pid-1",
+                                   "--cap-drop", "ALL", "--clearenv", NULL});
 }
 
 static int append_setenv(Buf *out, const char *name, size_t name_len, const char *value) {
@@ -82,14 +83,28 @@ static void add_files(Args *a, const ProcessIsolation *iso, const SandboxPlan *p
   CLEANUP(str_freep) char *tmp = str_printf("%lld", (long long)TMP_BYTES);
   CLEANUP(str_freep) char *uid = str_printf("%lld", (long long)p->uid);
   CLEANUP(str_freep) char *gid = str_printf("%lld", (long long)p->gid);
-  add_all(a, (const char *const[]){"--uid", uid, "--gid", gid, "--hostname", p->id, "--ro-bind", p->image.rootfs, "/", "--ro-bind", iso->runtime,
-                                   "/.sandplane/runtime", "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", tmp, "--tmpfs", "/tmp",
-                                   "--perms", "0755", "--size", size, "--tmpfs", p->working_dir, "--chdir", p->working_dir, NULL});
+  add_all(a, (const char *const[]){"--uid",      uid,
+                                   "--gid",      gid,
+                                   "--hostname", p->id,
+                                   "--ro-bind",  p->image.rootfs,
+                                   "/",          "--ro-bind",
+                                   iso->runtime, "/.sandplane/runtime",
+                                   "--proc",     "/proc",
+                                   "--dev",      "/dev",
+                                   "--perms",    "1777",
+                                   "--size",     tmp,
+                                   "--tmpfs",    "/tmp",
+                                   "--perms",    "0755",
+                                   "--size",     size,
+                                   "--tmpfs",    p->working_dir,
+                                   "--chdir",    p->working_dir,
+                                   NULL});
 }
 
 static int listen_at(const char *path, Error *err) {
   struct sockaddr_un a = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof a.sun_path) return error_set(err, ERROR_INVALID_ARGUMENT, "%s is too long for a socket; choose a shorter --data-dir", path);
+  if (strlen(path) >= sizeof a.sun_path)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s is too long for a socket; choose a shorter --data-dir", path);
   strcpy(a.sun_path, path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, BACKLOG) == 0) return fd;
@@ -98,18 +113,26 @@ static int listen_at(const char *path, Error *err) {
   return -1;
 }
 
-static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a, const int pass[3], Error *err) {
+static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a, const int pass[3],
+                   Error *err) {
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
   int fds[CGROUP_FDS_MAX];
   size_t n;
   if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
-  SubprocessSpec spec = {.argv = a->v, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n, .pass_fds = pass, .n_pass_fds = 3, .uid = iso->uid};
+  SubprocessSpec spec = {.argv = a->v,
+                         .log_path = log,
+                         .cgroup_fds = fds,
+                         .n_cgroup_fds = n,
+                         .pass_fds = pass,
+                         .n_pass_fds = 3,
+                         .uid = iso->uid};
   pid_t pid = subprocess_start(&spec, err);
   while (n > 0) close(fds[--n]);
   return pid;
 }
 
-static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len, Error *err) {
+static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
+                    Error *err) {
   const ProcessIsolation *iso = (const ProcessIsolation *)self;
   CLEANUP(str_freep) char *socket_path = str_printf("%s/run/runtime.sock", p->dir);
   int pass[3] = {listen_at(socket_path, err), -1, -1};
@@ -120,7 +143,8 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
     add_isolation(&a);
     add_files(&a, iso, p);
     CLEANUP(str_freep) char *base = str_printf("--base-dir=%s", p->working_dir);
-    add_all(&a, (const char *const[]){"--args", "5", "--seccomp", "4", "--", "/.sandplane/runtime", "--listen-fd=3", base, NULL});
+    add_all(&a, (const char *const[]){"--args", "5", "--seccomp", "4", "--", "/.sandplane/runtime", "--listen-fd=3",
+                                      base, NULL});
     pid = start(iso, p, cgroups, &a, pass, err);
     free_args(&a);
   }
@@ -142,23 +166,31 @@ static bool works(const ProcessIsolation *iso, CgroupTree *cgroups) {
   Args a = {.n = 0};
   add(&a, str_dup(iso->bwrap));
   add_isolation(&a);
-  add_all(&a, (const char *const[]){"--size", "1048576", "--tmpfs", "/", "--ro-bind", iso->runtime, "/runtime", "--proc", "/proc", "--dev", "/dev",
-                                    "--", "/runtime", "--version", NULL});
+  add_all(&a, (const char *const[]){"--size", "1048576", "--tmpfs", "/", "--ro-bind", iso->runtime, "/runtime",
+                                    "--proc", "/proc", "--dev", "/dev", "--", "/runtime", "--version", NULL});
   bool ok = isolation_try(cgroups, a.v, iso->uid, TRY_TIMEOUT_MS);
   free_args(&a);
   return ok;
 }
 
-Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site, Error *err) {
+Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
+                                 Error *err) {
   ProcessIsolation *iso = calloc(1, sizeof *iso);
   if (!iso) abort();
-  iso->base = (Isolation){.class_name = "process", .extra_memory_bytes = (int64_t)16 << 20, .extra_pids = 8, .launch = launch, .free = process_free};
+  iso->base = (Isolation){.class_name = "process",
+                          .extra_memory_bytes = (int64_t)16 << 20,
+                          .extra_pids = 8,
+                          .launch = launch,
+                          .free = process_free};
   iso->runtime = str_dup(runtime);
   iso->uid = (uid_t)config->sandbox_uid;
   iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
   if (iso->bwrap && works(iso, site->cgroups)) return &iso->base;
-  if (!iso->bwrap) error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
-  else error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here as user %lld (are user namespaces allowed?)", iso->bwrap, (long long)iso->uid);
+  if (!iso->bwrap)
+    error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
+  else
+    error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here as user %lld (are user namespaces allowed?)",
+              iso->bwrap, (long long)iso->uid);
   process_free(&iso->base);
   return NULL;
 }

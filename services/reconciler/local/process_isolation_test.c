@@ -37,7 +37,8 @@ static int setup(void **state) {
   CLEANUP(str_freep) char *bwrap = str_printf("%s/bwrap", box);
   if (chmod(bwrap, 0755) || !(cgroups = cgroup_tree_new(box, "sandplane", &err))) return -1;
   setenv("SANDPLANE_REDIS_PASSWORD", "hunter2", 1);
-  isolation = isolation_process_new(&(ReconcilerConfig){.bwrap = bwrap}, "/opt/runtime", &(IsolationSite){.cgroups = cgroups, .scratch = box}, &err);
+  isolation = isolation_process_new(&(ReconcilerConfig){.bwrap = bwrap}, "/opt/runtime",
+                                    &(IsolationSite){.cgroups = cgroups, .scratch = box}, &err);
   CLEANUP(str_freep) char *run = str_printf("%s/run", box);
   return isolation ? mkdir(run, 0755) : -1;
 }
@@ -52,7 +53,14 @@ static int teardown(void **state) {
 static void launch(const json_t *image_env, const ManifestEnv *env, size_t n_env) {
   Error err;
   char route[256];
-  SandboxPlan p = {.id = "a", .dir = box, .cgroup = "ns.a", .working_dir = "/workspace", .uid = 1000, .gid = 1000, .env = env, .n_env = n_env};
+  SandboxPlan p = {.id = "a",
+                   .dir = box,
+                   .cgroup = "ns.a",
+                   .working_dir = "/workspace",
+                   .uid = 1000,
+                   .gid = 1000,
+                   .env = env,
+                   .n_env = n_env};
   p.image.env = image_env;
   pid_t pid = isolation->launch(isolation, &p, cgroups, route, sizeof route, &err);
   int status = -1;
@@ -64,7 +72,8 @@ static void launch(const json_t *image_env, const ManifestEnv *env, size_t n_env
 
 static void test_environment_stays_out_of_the_command_line(void **state) {
   json_t *image_env = json_pack("[s,s]", "LANG=C", "no assignment");
-  const ManifestEnv env[] = {{.name = "TOKEN", .value = "s3cret"}, {.name = "EMPTY", .value = ""}, {.name = "EQ", .value = "a=b"}};
+  const ManifestEnv env[] = {
+      {.name = "TOKEN", .value = "s3cret"}, {.name = "EMPTY", .value = ""}, {.name = "EQ", .value = "a=b"}};
   launch(image_env, env, 3);
   CLEANUP(str_freep) char *argv = fixture_read(box, "argv");
   CLEANUP(str_freep) char *args = fixture_read(box, "args");
@@ -77,7 +86,8 @@ static void test_environment_stays_out_of_the_command_line(void **state) {
 static void test_isolation_is_complete(void **state) {
   launch(NULL, NULL, 0);
   CLEANUP(str_freep) char *argv = fixture_read(box, "argv");
-  const char *const wanted[] = {"--unshare-all\n", "--disable-userns\n", "--cap-drop\nALL\n", "--clearenv\n", "--seccomp\n4\n--\n/.sandplane/runtime\n"};
+  const char *const wanted[] = {"--unshare-all\n", "--disable-userns\n", "--cap-drop\nALL\n", "--clearenv\n",
+                                "--seccomp\n4\n--\n/.sandplane/runtime\n"};
   for (size_t i = 0; i < ARRAY_LEN(wanted); i++) assert_non_null(strstr(argv, wanted[i]));
 }
 

@@ -105,8 +105,9 @@ void sandbox_forget(Sandbox *s) {
 static int save(const Sandbox *s, Error *err) {
   CLEANUP(str_freep) char *path = str_printf("%s/sandbox.json", s->dir);
   CLEANUP(str_freep) char *temp = str_printf("%s/.sandbox.json", s->dir);
-  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "namespace", s->ns, "pool", s->pool, "id", s->id, "epoch", s->epoch, "class",
-                        s->class_name, "image", s->image ? s->image : "", "route", s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start);
+  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "namespace", s->ns, "pool", s->pool, "id", s->id,
+                        "epoch", s->epoch, "class", s->class_name, "image", s->image ? s->image : "", "route",
+                        s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start);
   int rc = o && json_dump_file(o, temp, JSON_INDENT(2)) == 0 && rename(temp, path) == 0 ? 0 : -1;
   json_decref(o);
   return rc ? error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno)) : 0;
@@ -201,7 +202,8 @@ static void probe_later(Sandbox *s) { loop_timer_start(s->timer, s->delay_ms); }
 static void on_probed(void *arg, bool ok) {
   Sandbox *s = arg;
   s->probe = NULL;
-  if (!ok && clock_mono_ms() > s->deadline_ms) return fail(s, "StartTimeout", "the sandbox did not become ready in time");
+  if (!ok && clock_mono_ms() > s->deadline_ms)
+    return fail(s, "StartTimeout", "the sandbox did not become ready in time");
   if (!ok) {
     s->delay_ms = s->delay_ms * 2 > PROBE_MAX_MS ? PROBE_MAX_MS : s->delay_ms * 2;
     return probe_later(s);
@@ -288,13 +290,18 @@ static void take_over(Sandbox *s) {
   s->phase = READY;
   s->oom_kills = cgroup_oom_kills(s->site.cgroups, s->name);
   /* no reason to end what runs */
-  if (watch_memory(s, &err)) log_event(LOG_WARN, "memory_not_watched", LOG_STR("sandbox", s->id), LOG_STR("reason", err.message));
+  if (watch_memory(s, &err))
+    log_event(LOG_WARN, "memory_not_watched", LOG_STR("sandbox", s->id), LOG_STR("reason", err.message));
 }
 
 Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s/sandbox.json", site->folder, folder_name);
   json_t *o = json_load_file(path, 0, NULL);
-  BackendSandbox what = {.ns = text(o, "namespace"), .pool = text(o, "pool"), .id = text(o, "id"), .epoch = text(o, "epoch"), .runtime_class = text(o, "class")};
+  BackendSandbox what = {.ns = text(o, "namespace"),
+                         .pool = text(o, "pool"),
+                         .id = text(o, "id"),
+                         .epoch = text(o, "epoch"),
+                         .runtime_class = text(o, "class")};
   CLEANUP(str_freep) char *name = str_printf("%s.%s", what.ns, what.id);
   Sandbox *s = strcmp(name, folder_name) == 0 ? sandbox_new(site, &what) : NULL;
   if (s) {

@@ -62,7 +62,8 @@ static int setup(void **state) {
   w = (World){.loop = loop_new()};
   fixture_folder(w.box);
   snprintf(w.parent, sizeof w.parent, "sandplane-test-%d", (int)getpid());
-  w.site = (SandboxSite){.loop = w.loop, .folder = w.box, .start_timeout_ms = LIMIT_MS / 2, .handlers = {on_ready, on_ended, on_gone}};
+  w.site = (SandboxSite){
+      .loop = w.loop, .folder = w.box, .start_timeout_ms = LIMIT_MS / 2, .handlers = {on_ready, on_ended, on_gone}};
   w.limit = loop_timer_new(w.loop, on_limit, NULL);
   loop_timer_start(w.limit, LIMIT_MS);
   return 0;
@@ -104,17 +105,21 @@ static void set_oom_kills(int n) {
   fixture_write(folder, "memory.oom_control", text);
 }
 
-static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len, Error *err) {
+static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
+                    Error *err) {
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
   CLEANUP(str_freep) char *runtime = realpath("runtime/sandplane-runtime", NULL);
-  CLEANUP(str_freep) char *script = str_printf("DIR=%s; RUNTIME=\"%s --http-address= --base-dir=/tmp --listen-unix=$DIR/run/runtime.sock\"; %s",
-                                               p->dir, runtime, w.script);
+  CLEANUP(str_freep)
+  char *script =
+      str_printf("DIR=%s; RUNTIME=\"%s --http-address= --base-dir=/tmp --listen-unix=$DIR/run/runtime.sock\"; %s",
+                 p->dir, runtime, w.script);
   int fds[CGROUP_FDS_MAX];
   size_t n;
   if (!w.script) return error_set(err, ERROR_UNAVAILABLE, "there is no such thing");
   if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
   char *const argv[] = {"/bin/sh", "-c", script, NULL};
-  pid_t pid = subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
+  pid_t pid =
+      subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
   while (n > 0) close(fds[--n]);
   snprintf(ret_route, route_len, "unix:%s/run/runtime.sock", p->dir);
   return pid;
@@ -124,7 +129,8 @@ static const Isolation PLAIN = {.class_name = "test", .launch = launch};
 static const Isolation DETACHING = {.class_name = "test", .launch = launch, .detaches = true};
 
 static Sandbox *start(const Isolation *isolation, const char *script, int64_t memory_bytes) {
-  Sandbox *s = sandbox_new(&w.site, &(BackendSandbox){.ns = "ns", .pool = "p", .id = "a", .epoch = "1", .runtime_class = "test"});
+  Sandbox *s = sandbox_new(
+      &w.site, &(BackendSandbox){.ns = "ns", .pool = "p", .id = "a", .epoch = "1", .runtime_class = "test"});
   SandboxPlan p = {.id = "a", .memory_bytes = memory_bytes, .pids = 100};
   w.script = script;
   sandbox_start(s, isolation, &p);
@@ -210,7 +216,8 @@ static void live_out_of_memory(void **state) {
 
 static void test_uses_its_image(void **state) {
   use_fake_groups();
-  Sandbox *s = sandbox_new(&w.site, &(BackendSandbox){.ns = "ns", .pool = "p", .id = "a", .epoch = "1", .runtime_class = "test"});
+  Sandbox *s = sandbox_new(
+      &w.site, &(BackendSandbox){.ns = "ns", .pool = "p", .id = "a", .epoch = "1", .runtime_class = "test"});
   SandboxPlan p = {.id = "a", .image = {.digest = "sha256:a"}};
   assert_false(sandbox_uses_image(s, "sha256:a")); /* it takes what its reference names when it starts */
   sandbox_start(s, &PLAIN, &p);
@@ -257,9 +264,10 @@ static void test_name_is_used_once(void **state) {
 
 static void write_record(const char *folder, const char *id, pid_t pid, unsigned long long pid_start) {
   CLEANUP(str_freep) char *dir = str_printf("%s/%s", w.box, folder);
-  CLEANUP(str_freep) char *text =
-      str_printf("{\"namespace\":\"ns\",\"pool\":\"p\",\"id\":\"%s\",\"epoch\":\"7\",\"class\":\"test\",\"route\":\"unix:/x\",\"pid\":%d,\"pid_start\":%llu}",
-                 id, (int)pid, pid_start);
+  CLEANUP(str_freep)
+  char *text = str_printf("{\"namespace\":\"ns\",\"pool\":\"p\",\"id\":\"%s\",\"epoch\":\"7\",\"class\":\"test\","
+                          "\"route\":\"unix:/x\",\"pid\":%d,\"pid_start\":%llu}",
+                          id, (int)pid, pid_start);
   if (mkdir(dir, 0700) && errno != EEXIST) abort();
   fixture_write(dir, "sandbox.json", text);
 }

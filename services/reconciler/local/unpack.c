@@ -81,7 +81,8 @@ static void split_archive(const char *path) {
   struct archive_entry *e;
   archive_read_support_format_tar(a);
   archive_read_support_filter_gzip(a);
-  if (archive_read_open_filename(a, path, 1 << 16)) die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
+  if (archive_read_open_filename(a, path, 1 << 16))
+    die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
   if (mkdir("blobs", 0700)) die(EXIT_MACHINE, "mkdir: %s", strerror(errno));
   int rc, n = 0;
   int64_t total = 0;
@@ -95,12 +96,14 @@ static void split_archive(const char *path) {
     else if (str_starts_with(name, "blobs/sha256/") && is_digest_name(name + 13)) {
       CLEANUP(str_freep) char *to = str_printf("blobs/%s", name + 13);
       copy_out(a, to, hex, &total);
-      if (strcmp(hex, name + 13) != 0) die(EXIT_ARCHIVE, "blob sha256:%s has another digest: sha256:%s", name + 13, hex);
+      if (strcmp(hex, name + 13) != 0)
+        die(EXIT_ARCHIVE, "blob sha256:%s has another digest: sha256:%s", name + 13, hex);
     }
   }
   if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
   archive_read_free(a);
-  if (access("oci-layout", F_OK) || access("index.json", F_OK)) die(EXIT_ARCHIVE, "not an OCI image archive: oci-layout or index.json is missing");
+  if (access("oci-layout", F_OK) || access("index.json", F_OK))
+    die(EXIT_ARCHIVE, "not an OCI image archive: oci-layout or index.json is missing");
 }
 
 /* ---- documents ---- */
@@ -116,11 +119,13 @@ static json_t *load(const char *path) {
 
 static char *blob_path(const json_t *descriptor) {
   const char *digest = json_string_value(json_object_get(descriptor, "digest"));
-  if (!digest || !str_starts_with(digest, "sha256:") || !is_digest_name(digest + 7)) die(EXIT_ARCHIVE, "a descriptor has no sha256 digest");
+  if (!digest || !str_starts_with(digest, "sha256:") || !is_digest_name(digest + 7))
+    die(EXIT_ARCHIVE, "a descriptor has no sha256 digest");
   char *path = str_printf("blobs/%s", digest + 7);
   struct stat st;
   if (stat(path, &st)) die(EXIT_ARCHIVE, "blob %s is missing", digest);
-  if (st.st_size != json_integer_value(json_object_get(descriptor, "size"))) die(EXIT_ARCHIVE, "blob %s has another size", digest);
+  if (st.st_size != json_integer_value(json_object_get(descriptor, "size")))
+    die(EXIT_ARCHIVE, "blob %s has another size", digest);
   return path;
 }
 
@@ -167,8 +172,9 @@ static void copy_entry(struct archive *from, struct archive *to, int64_t *total)
 
 static void unpack_layer(int fd, int64_t *total, int *n) {
   /* libarchive refuses what would leave the folder: "..", absolute names, and links on the way */
-  static const int FLAGS = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-                           ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_UNLINK;
+  static const int FLAGS = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+                           ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS |
+                           ARCHIVE_EXTRACT_UNLINK;
   struct archive *a = archive_read_new(), *disk = archive_write_disk_new();
   struct archive_entry *e;
   archive_read_support_format_tar(a);
@@ -224,7 +230,8 @@ static int64_t unpack_layers(const int *fds, size_t n) {
 
 /* Places that sandboxes mount something at must be there: the image is read-only by then. */
 static void make_mount_points(const char *working_dir) {
-  const char *dirs[] = {"proc", "dev", "sys", "tmp", "run", "run/sandplane", ".sandplane", working_dir + strspn(working_dir, "/")};
+  const char *dirs[] = {"proc", "dev",           "sys",        "tmp",
+                        "run",  "run/sandplane", ".sandplane", working_dir + strspn(working_dir, "/")};
   for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
     CLEANUP(str_freep) char *path = str_dup(dirs[i]);
     struct stat st;
@@ -248,7 +255,8 @@ static void make_mount_points(const char *working_dir) {
 static const json_t *pick_manifest(const json_t *index) {
   const json_t *list = json_object_get(index, "manifests");
   if (json_array_size(list) == 0) die(EXIT_ARCHIVE, "index.json lists no manifest");
-  if (json_array_size(list) > 1) die(EXIT_ARCHIVE, "index.json lists %zu manifests, one is supported", json_array_size(list));
+  if (json_array_size(list) > 1)
+    die(EXIT_ARCHIVE, "index.json lists %zu manifests, one is supported", json_array_size(list));
   return json_array_get(list, 0);
 }
 
@@ -273,7 +281,8 @@ static void unpack(const char *archive, const char *folder) {
   int layer_fds[LAYERS_MAX];
   open_layers(json_object_get(manifest, "layers"), layer_fds);
   int folder_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder_fd < 0 || mkdir("rootfs", 0755) || chdir("rootfs") || chroot(".")) die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
+  if (folder_fd < 0 || mkdir("rootfs", 0755) || chdir("rootfs") || chroot("."))
+    die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
   int64_t size = unpack_layers(layer_fds, json_array_size(json_object_get(manifest, "layers")));
   const char *working_dir = text(run, "WorkingDir", "/");
   if (strcmp(working_dir, "/") == 0) working_dir = "/workspace";
@@ -288,7 +297,8 @@ static void unpack(const char *archive, const char *folder) {
   const json_t *env = json_object_get(run, "Env");
   json_t *image = json_pack("{s:s,s:o,s:I,s:o,s:s,s:s}", "digest", text(descriptor, "digest", ""), "references",
                             ref ? json_pack("[s]", ref) : json_array(), "size", (json_int_t)size, "env",
-                            json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir, "user", text(run, "User", ""));
+                            json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir, "user",
+                            text(run, "User", ""));
   Error err;
   if (!image) die(EXIT_MACHINE, "image.json cannot be written");
   if (save_json(".", "image.json", image, &err)) die(EXIT_MACHINE, "%s", err.message);

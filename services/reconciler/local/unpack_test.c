@@ -124,7 +124,11 @@ static int unpack(const Entry *entries, size_t n, const char *working_dir) {
 }
 
 static void test_plain(void **state) {
-  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755}, {"etc/su", AE_IFREG, "x", 06755}, {"etc/dev", AE_IFCHR, "", 0666}, {"a..b", AE_IFREG, "y", 0644}, {".wh.a..b", AE_IFREG, "", 0644}};
+  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755},
+                           {"etc/su", AE_IFREG, "x", 06755},
+                           {"etc/dev", AE_IFCHR, "", 0666},
+                           {"a..b", AE_IFREG, "y", 0644},
+                           {".wh.a..b", AE_IFREG, "", 0644}};
   struct stat st;
   assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
   CLEANUP(str_freep) char *su = in_box("image/rootfs/etc/su");
@@ -172,7 +176,9 @@ static void test_mount_points_through_symlink(void **state) {
 static void test_working_dir_with_dotdot(void **state) { assert_contained(NULL, 0, "/../../new"); }
 
 static void test_names_and_links_that_lead_out(void **state) {
-  CLEANUP(str_freep) char *victim = in_box("victim"), *keep = in_box("victim/keep"), *fresh = in_box("victim/new"), *image = in_box("image");
+  CLEANUP(str_freep)
+  char *victim = in_box("victim"),
+       *keep = in_box("victim/keep"), *fresh = in_box("victim/new"), *image = in_box("image");
   const Entry through[] = {{"x", AE_IFLNK, victim, 0777}, {"x/new", AE_IFREG, "z", 0644}};
   const Entry hard[] = {{"h", 0, keep, 0644}, {"h", AE_IFREG, "z", 0644}};
   const Entry dots[] = {{"../../victim/new", AE_IFREG, "z", 0644}};

@@ -11,12 +11,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_answer(const json_t *review, const json_t *answer) {
-  if (!kube_text(answer, "response.uid") || strcmp(kube_text(answer, "response.uid"), kube_text(review, "request.uid")) != 0) abort();
+  if (!kube_text(answer, "response.uid") ||
+      strcmp(kube_text(answer, "response.uid"), kube_text(review, "request.uid")) != 0)
+    abort();
   const char *status = kube_text(answer, "response.result.status");
   const json_t *objects = kube_get(answer, "response.convertedObjects"), *asked = kube_get(review, "request.objects");
   if (str_equal(status, "Success")) {
     if (json_array_size(objects) != json_array_size(asked)) abort();
-  } else if (!str_equal(status, "Failed") || json_array_size(objects) != 0 || !kube_text(answer, "response.result.message")) {
+  } else if (!str_equal(status, "Failed") || json_array_size(objects) != 0 ||
+             !kube_text(answer, "response.result.message")) {
     abort();
   }
 }

@@ -156,7 +156,8 @@ static void test_meaning(void **s) {
       {"{'metadata':{'name':'t'},'spec':{" PAUSE "," WORKSPACE ",'networkPolicy':{}}}", true},
       {"{'metadata':{'name':'t'},'spec':{'podTemplate':{'metadata':{'labels':{'a':'b'},'annotations':{'c':'d'}},"
        "'spec':{'containers':[{'name':'pause','image':'registry.k8s.io/pause:3.10'}]}},"
-       "'volumeClaimTemplates':[{'metadata':{'name':'workspace','labels':{'a':'b'}},'spec':{'accessModes':['ReadWriteOnce'],"
+       "'volumeClaimTemplates':[{'metadata':{'name':'workspace','labels':{'a':'b'}},'spec':{'accessModes':['"
+       "ReadWriteOnce'],"
        "'resources':{'requests':{'storage':'1Gi'}}}}]}}",
        true},
       {"{'metadata':{'name':'u'},'spec':{" PAUSE "," WORKSPACE "}}", false},

@@ -97,7 +97,9 @@ static char *duration_text(int64_t ms) {
 
 char *member_held_note(int n_held, int n_active, int64_t grace_ms) {
   CLEANUP(str_freep) char *grace = duration_text(grace_ms);
-  return str_printf("%d/%d sandboxes are unschedulable past the %s readiness grace period; they are kept until there is room", n_held, n_active, grace);
+  return str_printf(
+      "%d/%d sandboxes are unschedulable past the %s readiness grace period; they are kept until there is room", n_held,
+      n_active, grace);
 }
 
 json_t *member_pool_status(const json_t *pool, int n_active, int n_ready) {

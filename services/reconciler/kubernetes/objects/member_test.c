@@ -168,11 +168,14 @@ static void test_held_note(void **s) {
   static const struct {
     int64_t ms;
     const char *text;
-  } CASES[] = {{300000, "5m0s"}, {2000, "2s"}, {1500, "1.5s"}, {90000, "1m30s"}, {3600000, "1h0m0s"}, {86400000, "24h0m0s"}};
+  } CASES[] = {{300000, "5m0s"}, {2000, "2s"},        {1500, "1.5s"},
+               {90000, "1m30s"}, {3600000, "1h0m0s"}, {86400000, "24h0m0s"}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     CLEANUP(str_freep) char *note = member_held_note(1, 3, CASES[i].ms);
-    CLEANUP(str_freep) char *wanted = str_printf("1/3 sandboxes are unschedulable past the %s readiness grace period; they are kept until there is room",
-                                                 CASES[i].text);
+    CLEANUP(str_freep)
+    char *wanted = str_printf(
+        "1/3 sandboxes are unschedulable past the %s readiness grace period; they are kept until there is room",
+        CASES[i].text);
     assert_string_equal(note, wanted);
   }
 }

@@ -240,7 +240,8 @@ json_t *sandbox_status_patch(const json_t *sandbox, const json_t *new_status) {
 static void drop_generations(json_t *status) {
   size_t i;
   json_t *condition;
-  json_array_foreach(json_object_get(status, "conditions"), i, condition) json_object_del(condition, "observedGeneration");
+  json_array_foreach(json_object_get(status, "conditions"), i, condition)
+      json_object_del(condition, "observedGeneration");
 }
 
 bool sandbox_status_is_old_news(const json_t *sandbox, const json_t *new_status) {

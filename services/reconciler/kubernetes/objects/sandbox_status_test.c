@@ -271,8 +271,10 @@ static void test_old_news(void **s) {
   } CASES[] = {
       {"{'service':'x','conditions':[{'type':'Ready','status':'True','observedGeneration':1}]}",
        "{'service':'x','conditions':[{'type':'Ready','status':'True','observedGeneration':2}]}", true},
-      {"{'conditions':[{'type':'Ready','status':'True','observedGeneration':1}]}", "{'conditions':[{'type':'Ready','status':'False','observedGeneration':2}]}", false},
-      {"{'conditions':[{'type':'Ready','status':'True'}]}", "{'podIPs':['1'],'conditions':[{'type':'Ready','status':'True'}]}", false},
+      {"{'conditions':[{'type':'Ready','status':'True','observedGeneration':1}]}",
+       "{'conditions':[{'type':'Ready','status':'False','observedGeneration':2}]}", false},
+      {"{'conditions':[{'type':'Ready','status':'True'}]}",
+       "{'podIPs':['1'],'conditions':[{'type':'Ready','status':'True'}]}", false},
       {"null", "{'conditions':[]}", false},
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {

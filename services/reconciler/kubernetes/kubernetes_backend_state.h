@@ -1,0 +1,23 @@
+/* What the files of the backend share of it. */
+#ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_KUBERNETES_BACKEND_STATE_H_
+#define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_KUBERNETES_BACKEND_STATE_H_
+
+#include "services/reconciler/kubernetes/address_book.h"
+#include "services/reconciler/kubernetes/claim_mirror.h"
+#include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/webhook.h"
+
+struct KubernetesBackend {
+  Backend base;
+  Cluster c;
+  BackendEvents events;
+  void *arg;
+  json_t *creating;   /* "namespace/id" asked for and not answered -> whether it is to be destroyed by now */
+  json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
+  char epoch[40];
+  ClaimMirror *mirror;
+  AddressBook *addresses;
+  Webhook *webhook; /* NULL: not wanted */
+};
+
+#endif

@@ -1,0 +1,118 @@
+/* See member_watch.h. */
+#include "services/reconciler/kubernetes/member_watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "services/reconciler/kubernetes/kubernetes_backend_state.h"
+#include "services/reconciler/kubernetes/objects/member.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
+
+static char *key_of(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
+
+const char *kubernetes_backend_id(const json_t *sandbox) {
+  /* a claim of a v1alpha1 client has a Sandbox of its own name and the Pod of the member it got */
+  const char *pod = kube_annotation(sandbox, ANNOTATION_POD_NAME);
+  return pod && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? pod : kube_name(sandbox);
+}
+
+bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {
+  const char *ip = json_string_value(json_array_get(kube_get(sandbox, "status.podIPs"), 0));
+  if (ip) snprintf(out, size, "pod:%s", ip);
+  return ip != NULL;
+}
+
+const char *kubernetes_backend_epoch(const KubernetesBackend *b) { return *b->epoch ? b->epoch : NULL; }
+
+/* Made for a pool and held by nobody: of a pool object, or of a pool that is none (claims from a template). */
+bool member_watch_is_member(const json_t *sandbox) {
+  if (!sandbox || !kube_label(sandbox, LABEL_POOL)) return false;
+  return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) ||
+         (!kube_controller(sandbox) && kube_annotation(sandbox, ANNOTATION_EPOCH));
+}
+
+/* A Pod that ended or is unwell; an error of ours, which may pass, is not while the Pod has its address. */
+static bool is_unwell(const json_t *sandbox) {
+  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
+  if (str_equal(kube_text(ready, "status"), "True")) return false;
+  return !str_equal(kube_text(ready, "reason"), "ReconcilerError") ||
+         json_array_size(kube_get(sandbox, "status.podIPs")) == 0;
+}
+
+bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]) {
+  const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
+  const char *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
+  if (!state_pool_of(kube_name(sandbox), pool)) return false;
+  if (!kubernetes_backend_route(sandbox, route, 80)) *route = 0;
+  *out = (BackendSandbox){
+      .ns = kube_namespace(sandbox),
+      .pool = pool,
+      .id = kube_name(sandbox),
+      .epoch = epoch ? epoch : "",
+      .route = route,
+      .runtime_class = class_name ? class_name : "",
+      .ready = member_is_ready(sandbox) && *route && !kube_is_deleting(sandbox),
+      .unwell = is_unwell(sandbox),
+  };
+  return true;
+}
+
+static bool is_ready(const json_t *sandbox) {
+  return member_watch_is_member(sandbox) && !kube_is_deleting(sandbox) && member_is_ready(sandbox) &&
+         json_array_size(kube_get(sandbox, "status.podIPs")) > 0;
+}
+
+static void on_spoiled(void *arg, json_t *object, const Error *err) {
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "member_not_deleted", LOG_ERR(err));
+}
+
+void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message) {
+  b->events.on_ended(b->arg, kube_namespace(sandbox), kube_name(sandbox), reason, message);
+  if (!kube_is_deleting(sandbox)) cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_spoiled, NULL);
+}
+
+/* Another Sandbox has its Pod by now: only the object of the member goes. */
+bool member_watch_has_moved(KubernetesBackend *b, const json_t *member) {
+  const json_t *pod = cluster_get(&b->c, CLUSTER_POD, kube_namespace(member), kube_name(member));
+  const char *owner = kube_text(kube_controller(pod), "uid");
+  return owner && !str_equal(owner, kube_uid(member));
+}
+
+static void tell_gone(KubernetesBackend *b, const json_t *before) {
+  const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
+  CLEANUP(str_freep) char *key = key_of(ns, id);
+  if (json_object_del(b->destroying, key) == 0) b->events.on_destroyed(b->arg, ns, id);
+  else if (!member_watch_has_moved(b, before)) b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
+}
+
+static bool has_new_address(const json_t *before, const json_t *after) {
+  char was[80], is[80];
+  return kubernetes_backend_route(before, was, sizeof was) && kubernetes_backend_route(after, is, sizeof is) &&
+         strcmp(was, is) != 0;
+}
+
+void member_watch_change(KubernetesBackend *b, const json_t *before, const json_t *after) {
+  char route[80], pool[STATE_NAME_MAX + 1];
+  BackendSandbox v;
+  if (!after) {
+    if (member_watch_is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM)) tell_gone(b, before);
+    return;
+  }
+  if (!member_watch_is_member(after)) return;
+  if (kube_is_deleting(after)) {
+    CLEANUP(str_freep) char *key = key_of(kube_namespace(after), kube_name(after));
+    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) && !member_watch_has_moved(b, after))
+      b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted",
+                         "its Sandbox object is being deleted");
+  } else if (is_ready(after)) {
+    if (!is_ready(before) && member_watch_view(after, &v, route, pool)) b->events.on_ready(b->arg, &v);
+    else if (is_ready(before) && has_new_address(before, after))
+      kubernetes_backend_spoil(b, after, "Moved", "its Pod was made anew");
+  } else if (is_ready(before) && is_unwell(after)) {
+    kubernetes_backend_spoil(b, after, "NotReady", "the sandbox was ready and is no longer");
+  }
+}
