@@ -165,7 +165,9 @@ static void observe_one(void *arg, const json_t *sandbox) {
   Observe *o = arg;
   char route[80], pool[STATE_NAME_MAX + 1];
   BackendSandbox v;
-  if (member_watch_is_member(sandbox) && !member_watch_has_moved(o->b, sandbox) && member_watch_view(sandbox, &v, route, pool)) o->fn(o->arg, &v);
+  if (member_watch_is_member(sandbox) && !member_watch_has_moved(o->b, sandbox) &&
+      member_watch_view(sandbox, &v, route, pool))
+    o->fn(o->arg, &v);
 }
 
 static void observe(Backend *base, void (*fn)(void *arg, const BackendSandbox *sandbox), void *arg) {

@@ -86,7 +86,8 @@ static void tell_gone(KubernetesBackend *b, const json_t *before) {
   const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
   CLEANUP(str_freep) char *key = key_of(ns, id);
   if (json_object_del(b->destroying, key) == 0) b->events.on_destroyed(b->arg, ns, id);
-  else if (!member_watch_has_moved(b, before)) b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
+  else if (!member_watch_has_moved(b, before))
+    b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
 }
 
 static bool has_new_address(const json_t *before, const json_t *after) {
@@ -99,13 +100,15 @@ void member_watch_change(KubernetesBackend *b, const json_t *before, const json_
   char route[80], pool[STATE_NAME_MAX + 1];
   BackendSandbox v;
   if (!after) {
-    if (member_watch_is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM)) tell_gone(b, before);
+    if (member_watch_is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM))
+      tell_gone(b, before);
     return;
   }
   if (!member_watch_is_member(after)) return;
   if (kube_is_deleting(after)) {
     CLEANUP(str_freep) char *key = key_of(kube_namespace(after), kube_name(after));
-    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) && !member_watch_has_moved(b, after))
+    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) &&
+        !member_watch_has_moved(b, after))
       b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted",
                          "its Sandbox object is being deleted");
   } else if (is_ready(after)) {

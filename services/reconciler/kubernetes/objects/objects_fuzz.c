@@ -187,8 +187,14 @@ static void claim_rules(const World *w) {
 
 static void claim_state(const World *w) {
   for (ClaimReject reject = CLAIM_ACCEPTED; reject <= CLAIM_FAILED; reject++) {
-    ClaimView view = {.claim = w->claim, .sandbox = w->sandbox, .reject = reject, .message = "m", .template_name = "t", .pool_name = "p",
-                      .expired = reject % 2, .now_ms = NOW_MS};
+    ClaimView view = {.claim = w->claim,
+                      .sandbox = w->sandbox,
+                      .reject = reject,
+                      .message = "m",
+                      .template_name = "t",
+                      .pool_name = "p",
+                      .expired = reject % 2,
+                      .now_ms = NOW_MS};
     KUBE_OWNED json_t *status = claim_status_build(&view);
     if (!json_is_object(status)) abort();
     KUBE_OWNED json_t *patch = claim_status_patch(w->claim, status);
@@ -234,16 +240,22 @@ static bool is_stored(const json_t *o) {
   size_t i;
   json_t *owners = kube_get(o, "metadata.ownerReferences");
   json_array_foreach(owners, i, v) {
-    if (!kube_text(v, "uid") || !kube_text(v, "name") || !kube_text(v, "kind") || !kube_text(v, "apiVersion")) return false;
+    if (!kube_text(v, "uid") || !kube_text(v, "name") || !kube_text(v, "kind") || !kube_text(v, "apiVersion"))
+      return false;
   }
   return !owners || json_is_array(owners);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   KUBE_OWNED json_t *all = json_loadb((const char *)data, size, 0, NULL);
-  World w = {.sandbox = json_object_get(all, "sandbox"), .claim = json_object_get(all, "claim"), .template = json_object_get(all, "template"),
-             .pool = json_object_get(all, "pool"), .pod = json_object_get(all, "pod"), .service = json_object_get(all, "service"),
-             .volume_claim = json_object_get(all, "volumeClaim"), .policy = json_object_get(all, "policy")};
+  World w = {.sandbox = json_object_get(all, "sandbox"),
+             .claim = json_object_get(all, "claim"),
+             .template = json_object_get(all, "template"),
+             .pool = json_object_get(all, "pool"),
+             .pod = json_object_get(all, "pod"),
+             .service = json_object_get(all, "service"),
+             .volume_claim = json_object_get(all, "volumeClaim"),
+             .policy = json_object_get(all, "policy")};
   const json_t *stored[] = {w.sandbox, w.claim, w.template, w.pool, w.pod, w.service, w.volume_claim, w.policy};
   for (size_t i = 0; i < ARRAY_LEN(stored); i++) {
     if ((stored[i] || i < 4) && !is_stored(stored[i])) return 0;
