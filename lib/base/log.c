@@ -34,7 +34,24 @@ static void put(Line *line, const char *s, size_t n) {
   line->len += n;
 }
 
+/* Nearly every string: nothing in it to escape, and short enough. */
+static bool put_plain_string(Line *line, const char *s) {
+  size_t len = 0;
+  for (; s[len]; len++)
+    if (s[len] < ' ' || s[len] > '~' || s[len] == '"' || s[len] == '\\')
+      return false;
+  if (line->len + len + 2 > LOG_LINE_MAX - LOG_TAIL - 8)
+    return false;
+  line->text[line->len++] = '"';
+  memcpy(line->text + line->len, s, len);
+  line->len += len;
+  line->text[line->len++] = '"';
+  return true;
+}
+
 static void put_json_string(Line *line, const char *s) {
+  if (put_plain_string(line, s))
+    return;
   put(line, "\"", 1);
   bool utf8 = str_is_utf8(s, strlen(s));
   for (; *s && line->len < LOG_LINE_MAX - LOG_TAIL - 8; s++) {
@@ -99,14 +116,29 @@ bool log_level_parse(const char *s, LogLevel *ret_level) {
   return false;
 }
 
+/* Calendar arithmetic once a second, not once a line. */
+static const char *time_now(void) {
+  static _Thread_local char text[32];
+  static _Thread_local int64_t second = -1;
+  int64_t ms = clock_wall_ms();
+  if (ms / 1000 != second) {
+    second = ms / 1000;
+    clock_format_rfc3339(second * 1000, text, sizeof text);
+  }
+  char *fraction = strchr(text, '.') + 1;
+  for (int i = 2, rest = (int)(ms % 1000); i >= 0; i--, rest /= 10)
+    fraction[i] = (char)('0' + rest % 10);
+  return text;
+}
+
 void log_write(LogLevel level, const char *event, const LogField *fields, size_t n_fields) {
   if (level < log_config.min_level)
     return;
-  Line line = {.len = 0};
-  char now[32];
-  clock_format_rfc3339(clock_wall_ms(), now, sizeof now);
+  /* not cleared: 4000 bytes a line */
+  Line line;
+  line.len = 0;
   put(&line, "{\"time\":", 8);
-  put_json_string(&line, now);
+  put_json_string(&line, time_now());
   put_field(&line, &LOG_STR("level", LEVELS[level]));
   put_field(&line, &LOG_STR("service", log_config.service));
   put_field(&line, &LOG_STR("event", event));

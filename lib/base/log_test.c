@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
@@ -120,6 +121,20 @@ static void many_fields(void **state) {
   check_json();
 }
 
+/* The time of a line is that of the call, in all its digits, also when the second changes between two. */
+static void times(void **state) {
+  for (int64_t end = clock_mono_ms() + 1100; clock_mono_ms() < end; usleep(50000)) {
+    char before[32], after[32];
+    clock_format_rfc3339(clock_wall_ms(), before, sizeof before);
+    CAPTURE(LOG_INFO, "e", LOG_INT("n", 1));
+    clock_format_rfc3339(clock_wall_ms(), after, sizeof after);
+    char at[32] = {0};
+    memcpy(at, text + strlen("{\"time\":\""), strlen(before));
+    assert_int_equal(at[strlen(before) - 1], 'Z');
+    assert_true(strcmp(before, at) <= 0 && strcmp(at, after) <= 0);
+  }
+}
+
 static int setup(void **state) {
   log_setup("test", LOG_INFO);
   return 0;
@@ -129,6 +144,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(line),  cmocka_unit_test(error_fields), cmocka_unit_test(escapes),
       cmocka_unit_test(level), cmocka_unit_test(cut),          cmocka_unit_test(many_fields),
+      cmocka_unit_test(times),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }
