@@ -191,10 +191,14 @@ bool kube_condition_set(json_t *conditions, const KubeCondition *c, const char *
 }
 
 bool kube_condition_remove(json_t *conditions, const char *type) {
-  for (size_t i = 0; i < json_array_size(conditions); i++) {
-    if (str_equal(kube_text(json_array_get(conditions, i), "type"), type)) return json_array_remove(conditions, i) == 0;
+  bool removed = false;
+  /* one type is there once, unless somebody else wrote the list */
+  for (size_t i = json_array_size(conditions); i-- > 0;) {
+    if (!str_equal(kube_text(json_array_get(conditions, i), "type"), type)) continue;
+    removed = true;
+    json_array_remove(conditions, i);
   }
-  return false;
+  return removed;
 }
 
 /* ---- names and times ---- */

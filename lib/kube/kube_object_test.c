@@ -114,6 +114,13 @@ static void test_what_is_no_object_stays(void **s) {
   assert_int_equal(kube_int(o, "spec.a", 0), 1);
 }
 
+static void test_all_conditions_of_a_type_go(void **s) {
+  KUBE_OWNED json_t *list = json_pack("[{s:s},{s:s},{s:s}]", "type", "A", "type", "B", "type", "A");
+  assert_true(kube_condition_remove(list, "A"));
+  assert_int_equal(json_array_size(list), 1);
+  assert_false(kube_condition_remove(list, "A"));
+}
+
 static void test_a_merge_patch_comes_to_rest(void **s) {
   KUBE_OWNED json_t *from = json_pack("{s:i,s:n}", "gone", 1, "empty");
   KUBE_OWNED json_t *to = json_pack("{s:n,s:n,s:n,s:{s:n}}", "gone", "empty", "new", "map", "x");
@@ -131,6 +138,7 @@ int main(void) {
       cmocka_unit_test(test_condition_time_moves_with_status_only), cmocka_unit_test(test_controller),
           cmocka_unit_test(test_times),
       cmocka_unit_test(test_a_merge_patch_comes_to_rest),
+      cmocka_unit_test(test_all_conditions_of_a_type_go),
       cmocka_unit_test(test_what_is_no_object_stays),
       cmocka_unit_test(test_a_message_that_was_cut_inside_a_character),
   };
