@@ -155,7 +155,7 @@ def run(args):
         bad = bool(result["violations"] or result["errors"])
         if args.history:
             r.history.save(args.history, {**header, "start": r.start})
-        elif bad:
+        elif bad and not args.broken:
             result["history"] = str(r.world.folder / "history.jsonl")
             r.history.save(result["history"], {**header, "start": r.start})
     finally:
