@@ -41,6 +41,7 @@ def claimed(kube):
 def test_columns(kube, claimed):
     assert row(kube, "sandbox", claimed) == {"NAME": claimed, "READY": "True", "REASON": "DependenciesReady"}
     assert row(kube, "sandboxclaim") == {"NAME": "c", "READY": "True", "SANDBOX": claimed, "REASON": "DependenciesReady"}
+    kube.pool_has("p", 1)  # what was claimed is replaced
     assert row(kube, "swp") == {"NAME": "p", "READY": "1", "DESIRED": "1"}
     assert row(kube, "sandboxtemplate") == {"NAME": "t"}
 
