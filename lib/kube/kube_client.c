@@ -392,17 +392,21 @@ static bool may_begin_patient(KubeClient *k) {
   return left_ms <= 0;
 }
 
+/* Ends a call that gets no answer any more; freed first, for who hears of it may ask anew. */
+static void call_abandon(KubeCall *c, const Error *err) {
+  KubeDoneFn fn = c->fn;
+  const KubeStreamEvents *events = c->events;
+  void *arg = c->arg;
+  call_free(c);
+  if (events) events->on_end(arg, err);
+  else fn(arg, NULL, err);
+}
+
 /* Not from inside kube_request: who asks does not expect an answer there. */
 static void on_refuse(void *arg) {
   KubeClient *k = arg;
   const Error err = {.kind = ERROR_UNAVAILABLE, .message = "not sent: this replica leads no longer"};
-  while (k->refused) {
-    KubeCall *c = k->refused;
-    KubeDoneFn fn = c->fn;
-    void *fn_arg = c->arg;
-    call_free(c);
-    fn(fn_arg, NULL, &err);
-  }
+  while (k->refused) call_abandon(k->refused, &err);
 }
 
 static void start_or_refuse(KubeClient *k, KubeCall *c) {
@@ -561,26 +565,17 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   return k;
 }
 
-static void cancel(KubeCall *c) {
-  const Error err = {.kind = ERROR_CANCELLED, .message = "the client is going"};
-  KubeDoneFn fn = c->fn;
-  const KubeStreamEvents *events = c->events;
-  void *arg = c->arg;
-  call_free(c);
-  if (events) events->on_end(arg, &err);
-  else fn(arg, NULL, &err);
-}
-
 void kube_client_free(KubeClient *k) {
   if (!k) return;
   k->options.max_in_flight = 0; /* nothing starts any more */
   k->fresh = NULL;
+  const Error going = {.kind = ERROR_CANCELLED, .message = "the client is going"};
   KubeCall *c;
   while ((c = k->lanes[0].first   ? k->lanes[0].first
               : k->lanes[1].first ? k->lanes[1].first
               : k->refused        ? k->refused
                                   : k->running))
-    cancel(c);
+    call_abandon(c, &going);
   curl_multi_cleanup(k->multi);
   loop_timer_free(k->timer);
   loop_timer_free(k->start_timer);
