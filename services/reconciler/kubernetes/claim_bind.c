@@ -98,7 +98,6 @@ static void make_cold(ClaimPass *p, const json_t *claim) {
     claim_pass_reject(p, reject, NULL);
     return claim_pass_look(p);
   }
-  p->was_cold = true;
   cluster_create(c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_cold, p);
 }
 

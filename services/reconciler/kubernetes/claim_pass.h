@@ -29,8 +29,6 @@ typedef struct ClaimPass {
   /* How it went so far. */
   ClaimReject reject;
   Error err;            /* the text of reject */
-  bool may_not_wait;    /* no use asking the pool (again) in this pass */
-  bool was_cold;        /* a cold Sandbox was made in this pass */
   /* The Sandbox it got in this pass: told when the claim is Ready, for a client waits for that and for nothing else. */
   char got[256];
   bool got_warm, got_ready;

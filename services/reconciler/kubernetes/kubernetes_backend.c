@@ -65,17 +65,18 @@ static void on_created(void *arg, json_t *object, const Error *err) {
 /* The template as the pool was told of it: what may have changed since would not have the hash of the record. */
 static json_t *template_of(KubernetesBackend *b, const char *ns, const char *name, const char *manifest) {
   const json_t *there = name ? cluster_get(&b->c, CLUSTER_TEMPLATE, ns, name) : NULL;
-  json_t *template =
-      there ? json_deep_copy(there) : json_pack("{s:{s:s,s:s}}", "metadata", "name", name ? name : "", "namespace", ns);
   KUBE_OWNED json_t *blueprint = json_loads(manifest, 0, NULL);
+  if (!there)
+    return json_pack("{s:{s:s,s:s},s:o}", "metadata", "name", name ? name : "", "namespace", ns, "spec",
+                     blueprint ? json_incref(blueprint) : json_object());
+  json_t *template = json_deep_copy(there);
+  json_t *spec = json_object_get(template, "spec");
   static const char *const PARTS[] = {"podTemplate", "volumeClaimTemplates", "service"};
   for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
     json_t *part = json_object_get(blueprint, PARTS[i]);
-    if (part)
-      json_object_set(json_object_get(template, "spec") ? json_object_get(template, "spec") : template, PARTS[i], part);
-    else json_object_del(json_object_get(template, "spec"), PARTS[i]);
+    if (part) json_object_set(spec, PARTS[i], part);
+    else json_object_del(spec, PARTS[i]);
   }
-  if (!there) kube_set(template, "spec", blueprint ? json_incref(blueprint) : json_object());
   return template;
 }
 

@@ -44,7 +44,6 @@ static void finish(SandboxPass *p, int64_t again_ms) {
   json_decref(p->pod_read);
   json_decref(p->service_read);
   json_decref(p->volume_read);
-  json_decref(p->status);
   free(p);
   if (failed) kube_task_failed(task, wait_ms);
   else if (again_ms > 0) kube_task_done_again(task, again_ms);

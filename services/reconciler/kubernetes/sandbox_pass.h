@@ -16,11 +16,12 @@ struct SandboxController {
 };
 
 typedef enum SandboxStep { STEP_VOLUMES, STEP_POD, STEP_SERVICE, STEP_REST, N_STEPS } SandboxStep;
+
 typedef struct SandboxPass {
   SandboxController *s;
   KubeTask *task;
   char ns[256], name[256];
-  SandboxStep step;             /* of the write under way */
+  SandboxStep step;      /* of the write under way */
   Error failed[N_STEPS]; /* kind ERROR_NONE: not failed */
   /* Read past the kept copies, because their selector leaves them out; NULL: not read. */
   json_t *pod_read, *service_read, *volume_read;
@@ -29,7 +30,6 @@ typedef struct SandboxPass {
   /* What the look has seen. */
   PodChoice choice;
   bool multiple, service_shown;
-  json_t *status; /* being written */
   bool marked;
   int64_t later_ms; /* when to do what may wait; 0: nothing was put off */
 } SandboxPass;
