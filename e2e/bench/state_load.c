@@ -125,7 +125,7 @@ static void start_pool(Bench *b, size_t i) {
 }
 
 static void start_hash(Bench *b, size_t i) {
-  state_pool_set_hash(b->state, NS, b->pool, HASH, on_done, b);
+  state_pool_set_hash(b->state, NS, b->pool, HASH, "100/1000", on_done, b);
 }
 
 static void on_releasing(void *arg, const char *const *ids, size_t n, const Error *err) {

@@ -85,7 +85,7 @@ class Run:
         self.history.add("leftover", time.monotonic(), sandbox=sandbox, uid=record.get("uid", ""), state=state, call=call, why=why)
 
     def records(self, pool):
-        base, out = f"sp:{{default/{pool}}}:", {}
+        base, out = f"sp:{{default}}/{pool}:", {}
         for key in self.world.redis("KEYS", base.replace("{", "[{]").replace("}", "[}]") + "sb:*"):
             flat = self.world.redis("HGETALL", key)
             out[key[len(base) + 3:]] = dict(zip(flat[::2], flat[1::2]))
@@ -105,7 +105,7 @@ class Run:
                     out.append(f"pool {pool} has {len(records)} sandboxes instead of {replicas}")
                 for key, count in (("claimed", "ZCARD"), ("releasing", "ZCARD"), ("creating", "ZCARD"), ("queue", "ZCARD"), ("deadlines", "ZCARD"),
                                    ("waiters", "HLEN"), ("uids", "HLEN")):
-                    if n := self.world.redis(count, f"sp:{{default/{pool}}}:{key}"):
+                    if n := self.world.redis(count, f"sp:{{default}}/{pool}:{key}"):
                         out.append(f"pool {pool}: {n} left in {key}")
         except RedisError as e:
             return [f"Redis: {e}"]

@@ -182,7 +182,7 @@ class Caller(threading.Thread):
         """What the router does before it opens a connection: reads the record, and hands its uid to the runtime, which keeps the first."""
         t0 = time.monotonic()
         try:
-            state, uid, pending, route, born = self.redis("HMGET", f"sp:{{default/{sandbox.rsplit('-', 1)[0]}}}:sb:{sandbox}", "state", "uid", "pending", "route", "create_ms")
+            state, uid, pending, route, born = self.redis("HMGET", f"sp:{{default}}/{sandbox.rsplit('-', 1)[0]}:sb:{sandbox}", "state", "uid", "pending", "route", "create_ms")
         except RedisError:
             return
         claimed = state == "3" and pending is None

@@ -19,7 +19,7 @@ READY, CLAIMED = "2", "3"
 # every record of the namespace, and how long its sets are
 DUMP = """
 local found = {sandboxes = {}, sets = {}, names = {}}
-for _, k in ipairs(redis.call('KEYS', 'sp:{' .. ARGV[1] .. '/*')) do
+for _, k in ipairs(redis.call('KEYS', 'sp:{' .. ARGV[1] .. '}/*')) do
   local id = string.match(k, ':sb:(.*)$')
   if id then found.sandboxes[id] = {redis.call('HGET', k, 'state'), redis.call('HGET', k, 'uid') or ''}
   elseif redis.call('TYPE', k).ok == 'zset' then found.sets[k] = redis.call('ZCARD', k)

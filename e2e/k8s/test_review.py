@@ -25,7 +25,7 @@ def door(client, ns):
 
 
 def field(stack, kube, sandbox, name, pool="p"):
-    return stack.redis("hget", f"sp:{{{kube.ns}/{pool}}}:sb:{sandbox}", name).strip()
+    return stack.redis("hget", f"sp:{{{kube.ns}}}/{pool}:sb:{sandbox}", name).strip()
 
 
 def test_a_copy_of_an_object_is_another_claim(kube, door):
@@ -170,7 +170,7 @@ def held_by_object(kube):
 
 def as_it_was(stack, kube, sandbox):
     """The data set as it was before the claim, under the same mark."""
-    stack.redis("eval", BACK_TO_READY, 1, f"sp:{{{kube.ns}/p}}:", sandbox)
+    stack.redis("eval", BACK_TO_READY, 1, f"sp:{{{kube.ns}}}/p:", sandbox)
     stack.restart("redis")
     until(lambda: stack.ready("claims"), what="claims")
 

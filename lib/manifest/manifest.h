@@ -76,6 +76,12 @@ int manifest_split(const char *text, size_t len,
                    int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err), void *arg,
                    Error *err) MUST_CHECK;
 
+/* What a sandbox of a template asks for, "thousandths of a CPU/bytes of memory": of all containers the requests, or
+ * the limits where there is no request; "0/0" for none. json: canonical, or what the Kubernetes backend stores of a
+ * template. Empty when it is neither. Quotas count by it. */
+enum { MANIFEST_SHAPE_MAX = 48 };
+void manifest_shape(const char *json, char out[MANIFEST_SHAPE_MAX]);
+
 /* Kubernetes resource quantities: "512Mi" as bytes, "250m" as thousandths. 0 or -1. */
 int manifest_quantity(const char *s, int64_t *ret_milli) MUST_CHECK;
 

@@ -49,6 +49,26 @@ static void the_tutorial_is_taken(void **state) {
   free(text);
 }
 
+static void shapes(void **state) {
+  static const struct {
+    const char *json, *shape;
+  } CASES[] = {
+      {"{\"spec\":{\"podTemplate\":{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"2\",\"memory\":"
+       "\"1Gi\"},\"requests\":{\"cpu\":\"250m\"}}},{\"resources\":{\"requests\":{\"cpu\":1,\"memory\":1000}}}]}}}}",
+       "1250/1073742824"},
+      {"{\"podTemplate\":{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}}", "0/0"},
+      {"{\"podTemplate\":{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"lots\",\"memory\":\"2048Ti\"}}}]}}}",
+       "1125899906842624/1125899906842624"},
+      {"{}", ""},
+      {"no", ""},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+    char shape[MANIFEST_SHAPE_MAX];
+    manifest_shape(CASES[i].json, shape);
+    assert_string_equal(shape, CASES[i].shape);
+  }
+}
+
 #define HEAD "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
 #define POD(rest) HEAD "spec: {podTemplate: {spec: {" rest "}}}\n"
 #define C(rest) POD("containers: [{name: c, image: i, " rest "}]")
@@ -178,7 +198,7 @@ static void nonsense_never_crashes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_tutorial_is_taken),   cmocka_unit_test(refused_by_field),
+      cmocka_unit_test(the_tutorial_is_taken), cmocka_unit_test(shapes),   cmocka_unit_test(refused_by_field),
       cmocka_unit_test(deep_nesting_is_refused), cmocka_unit_test(quantities),
       cmocka_unit_test(splits_documents),        cmocka_unit_test(nonsense_never_crashes),
   };

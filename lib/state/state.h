@@ -53,6 +53,7 @@ typedef struct SandboxRecord {
   int64_t active_ms;       /* last call seen */
   int64_t wait_ms;         /* time in the queue */
   bool pending;            /* granted to a waiter that has not confirmed yet */
+  const char *tenant;      /* whose quota the claim counts against; empty before */
   const StatePair *labels;
   size_t n_labels;
   const StatePair *env;
@@ -70,6 +71,10 @@ void state_set_now(State *state, int64_t now_ms);
 
 /* ---- claims ---- */
 
+/* Of callers that nobody has told apart, and of claims that are objects of a cluster. */
+#define STATE_DEFAULT_TENANT "default"
+#define STATE_KUBERNETES_TENANT "kubernetes"
+
 typedef struct ClaimRequest {
   const char *ns;
   const char *pool;
@@ -82,21 +87,33 @@ typedef struct ClaimRequest {
   size_t n_env;
   /* 0: do not queue. Otherwise the waiter is dropped this long after it was queued. */
   int64_t max_wait_ms;
+  const char *tenant; /* a DNS label; NULL: STATE_DEFAULT_TENANT */
+  int priority;       /* -1, 0 or 1, among the waiters of the tenant: a level is worth 10 s of waiting */
 } ClaimRequest;
 
 typedef enum ClaimOutcome {
   CLAIM_GRANTED, /* record is the claimed sandbox */
   CLAIM_QUEUED,  /* token: a grant follows on the grant channel, then state_confirm */
   CLAIM_EMPTY,   /* nothing ready, max_wait_ms 0 */
-  CLAIM_FULL,    /* the queue holds 10,000 already */
+  CLAIM_FULL,    /* the tenant has as many waiters as there are places left: 10,000 of its own when it is alone */
   CLAIM_NO_POOL,
   CLAIM_ENDED, /* request_id belongs to a claim whose sandbox is gone */
+  CLAIM_REFUSED, /* the tenant's quota has no room: refusal */
 } ClaimOutcome;
+
+/* Which limit of a quota a claim would have broken. */
+typedef struct QuotaRefusal {
+  const char *limit; /* "live", "cpu" (thousandths), "memory" (bytes), "rate"; "shape": what the template asks for is
+                      * not known yet */
+  const char *allowed, *used; /* rate: claims a second, burst */
+  int64_t retry_ms;           /* when to ask again; 0: when something was let go of */
+} QuotaRefusal;
 
 typedef struct ClaimResult {
   ClaimOutcome outcome;
   const SandboxRecord *record;
   const char *token;
+  const QuotaRefusal *refusal;
 } ClaimResult;
 
 /* Idempotent by uid and by request_id: the same sandbox again (GRANTED, in whatever state it is by now; when
@@ -145,10 +162,15 @@ void state_update(State *s, const char *ns, const char *id, const SandboxUpdate 
 /* Notes activity for the idle timeout. */
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg);
 
-/* Ends what is past its time in one pool: claims, unconfirmed grants, waiters (at most 100 a call).
- * next_ms: when to look again, INT64_MAX: when something changes. */
+typedef struct StateExpired {
+  int n_ended;
+  int64_t next_ms; /* when to look again; INT64_MAX: when something changes */
+  int64_t n_waiting;
+  int64_t oldest_ms; /* how long the oldest waiter has waited; 0: nobody waits */
+} StateExpired;
+/* Ends what is past its time in one pool: claims, unconfirmed grants, waiters (at most 100 a call). */
 void state_expire(State *s, const char *ns, const char *pool,
-                  void (*fn)(void *arg, int n_ended, int64_t next_ms, const Error *err), void *arg);
+                  void (*fn)(void *arg, const StateExpired *e, const Error *err), void *arg);
 
 typedef struct SandboxPage {
   const SandboxRecord *records;
@@ -197,6 +219,9 @@ typedef struct PoolRecord {
   /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
    * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */
   int64_t n_failures, failure_ms;
+  /* What a sandbox of its template asks for, as manifest_shape writes it; NULL or empty: not known. Of state_pool_apply
+   * only, for an implicit pool; others get it with their hash. */
+  const char *shape;
 } PoolRecord;
 
 typedef void (*StatePoolFn)(void *arg, const PoolRecord *p, const Error *err);
@@ -209,9 +234,10 @@ void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, 
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
 void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason,
                            const char *message, StateDoneFn fn, void *arg);
-/* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). */
-void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, StateDoneFn fn,
-                         void *arg);
+/* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). shape: see
+ * PoolRecord. */
+void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
+                         StateDoneFn fn, void *arg);
 
 typedef struct StateNames {
   const char *const *names; /* "namespace/name" */
@@ -262,7 +288,7 @@ void state_failed(State *s, const char *ns, const char *id, const char *reason, 
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
 /* reconciler: the world says that the claim `uid` holds it; the record is made or corrected, the route kept up to date. pool_deleted: it
  * is put back although there is no pool for it any more. Fields read: ns, id, uid,
- * template_name, template_hash, route, runtime_class, labels, expire_ms. FAILED_PRECONDITION: another claim has it here;
+ * template_name, template_hash, route, runtime_class, labels, expire_ms, tenant (NULL: STATE_KUBERNETES_TENANT). FAILED_PRECONDITION: another claim has it here;
  * NOT_FOUND: there is no such pool. */
 void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, StateDoneFn fn, void *arg);
 /* pools: CREATING ids of one pool, oldest first, at most 1000. */
@@ -283,6 +309,33 @@ void state_address_get(State *s, const char *ns, const char *name,
                        void (*fn)(void *arg, const char *route, const Error *err), void *arg);
 /* All names, for whoever has to find out which are stale. */
 void state_address_names(State *s, void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
+
+/* ---- quotas ---- */
+
+/* What one tenant may hold in a namespace. 0: no limit. What it holds already stays when a limit is lowered. */
+typedef struct QuotaRecord {
+  const char *ns, *tenant;
+  int64_t max_live;         /* sandboxes held, and claims that wait */
+  int64_t max_cpu_milli;    /* of what their templates ask for */
+  int64_t max_memory_bytes; /* likewise */
+  double rate;              /* claims a second */
+  int64_t burst;            /* at once, with rate; at least 1 */
+  int64_t weight;           /* of its turns in a pool's queue; 0: 1 */
+  /* Output only. */
+  int64_t live, cpu_milli, memory_bytes;
+} QuotaRecord;
+typedef void (*StateQuotaFn)(void *arg, const QuotaRecord *q, const Error *err);
+void state_quota_set(State *s, const QuotaRecord *quota, StateQuotaFn fn, void *arg);
+void state_quota_get(State *s, const char *ns, const char *tenant, StateQuotaFn fn, void *arg); /* NOT_FOUND */
+/* No such quota: success. */
+void state_quota_delete(State *s, const char *ns, const char *tenant, StateDoneFn fn, void *arg);
+typedef struct StateQuotas {
+  const QuotaRecord *quotas;
+  size_t n_quotas;
+} StateQuotas;
+/* In order of tenants, after `after` (exclusive, empty: from the start), at most limit. */
+void state_quota_list(State *s, const char *ns, const char *after, size_t limit,
+                      void (*fn)(void *arg, const StateQuotas *q, const Error *err), void *arg);
 
 /* ---- epoch ---- */
 

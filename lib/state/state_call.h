@@ -56,6 +56,8 @@ void state_done(StateCall *call, const RedisReply *reply, const Error *err);
 
 /* Parses {id, fields} of a script. false: the reply is not one. */
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);
+/* Parses {'QUOTA', ...} of a script. false: the reply is not one. */
+bool state_refusal_parse(const RedisReply *reply, QuotaRefusal *ret_refusal);
 /* Value of a field in a flat HGETALL list; NULL if absent. */
 const char *state_field(const RedisReply *fields, const char *name);
 int64_t state_field_int(const RedisReply *fields, const char *name);

@@ -1,6 +1,7 @@
 /* Claims: asking, waiting, confirming, letting go. */
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "lib/state/state_call.h"
 #include "lib/state/state_scripts.h"
 
@@ -11,12 +12,14 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
     const char *word;
     ClaimOutcome outcome;
   } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
-                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED}};
+                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
+                  {"QUOTA", CLAIM_REFUSED}};
   ClaimFn fn = (ClaimFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   SandboxRecord record;
-  ClaimResult result = {0};
+  QuotaRefusal refusal;
+  ClaimResult result = {.refusal = &refusal};
   for (size_t i = 0; reply->n_items > 0 && i < ARRAY_LEN(OUTCOMES); i++) {
     if (strcmp(reply->items[0]->str, OUTCOMES[i].word) != 0)
       continue;
@@ -28,6 +31,8 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
     }
     if (result.outcome == CLAIM_QUEUED)
       result.token = reply->items[1]->str;
+    if (result.outcome == CLAIM_REFUSED && !state_refusal_parse(reply, &refusal))
+      break;
     return fn(call->arg, &result, NULL);
   }
   Error bad;
@@ -49,6 +54,8 @@ void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
     return state_call_fail(call, &err);
   state_call_int(call, q->max_wait_ms);
   state_call_str(call, s->replica);
+  state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
+  state_call_int(call, q->priority);
   state_call_script(call, STATE_SCRIPT(claim));
 }
 

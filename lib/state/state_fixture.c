@@ -83,9 +83,12 @@ void fixture_ready(void *arg, bool granted, const Error *err) {
   note(arg, err);
 }
 
-void fixture_expired(void *arg, int n, int64_t next_ms, const Error *err) {
-  ((Fixture *)arg)->number = n;
-  ((Fixture *)arg)->next_ms = next_ms;
+void fixture_expired(void *arg, const StateExpired *e, const Error *err) {
+  Fixture *f = arg;
+  if (e) {
+    f->number = e->n_ended;
+    f->next_ms = e->next_ms;
+  }
   note(arg, err);
 }
 
@@ -128,7 +131,7 @@ void fixture_make_pool(Fixture *f, int replicas) {
   PoolRecord p = {.ns = "default", .name = "p", .template_name = "t", .replicas = replicas};
   state_pool_apply(f->state, &p, fixture_pool, f);
   fixture_wait(f);
-  state_pool_set_hash(f->state, "default", "p", "h1", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h1", "100/1000", fixture_done, f);
   fixture_wait(f);
 }
 

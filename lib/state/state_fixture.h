@@ -34,7 +34,7 @@ void fixture_claimed(void *arg, const ClaimResult *r, const Error *err);
 void fixture_pool(void *arg, const PoolRecord *p, const Error *err);
 void fixture_count(void *arg, int n, const Error *err);
 void fixture_ready(void *arg, bool granted, const Error *err);
-void fixture_expired(void *arg, int n, int64_t next_ms, const Error *err);
+void fixture_expired(void *arg, const StateExpired *e, const Error *err);
 
 /* Shortcuts on pool "default/p". */
 void fixture_make_pool(Fixture *f, int replicas);

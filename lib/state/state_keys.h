@@ -1,28 +1,36 @@
 /* All key and channel formats of the shared state, in one place.
  *
- * A pool's keys share the hash tag {namespace/pool}, so that every script touches one Redis Cluster slot.
+ * The keys of a namespace's pools and quotas share the hash tag {namespace}, so that every script touches one Redis
+ * Cluster slot.
  * A sandbox is named <pool>-<5 characters>; its pool is what stands before the last hyphen.
  *
  *   sp:epoch                      string   marks the data set; see state_epoch_*
  *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
- *   sp:{NS/POOL}:pool             hash     template replicas strategy generation create_ms implicit
+ *   sp:{NS}/POOL:pool             hash     template replicas strategy generation create_ms implicit
  *                                          reason message template_hash failures failure_ms history_ms
- * deleted seq (order of waiters) sp:{NS/POOL}:sb:ID            hash     one sandbox, fields in state.h
- *   sp:{NS/POOL}:all              zset     score 0, every sandbox: lexical index for lists
- *   sp:{NS/POOL}:creating         zset     score: ms since when
- *   sp:{NS/POOL}:ready            zset     score: fresh template first, then oldest
- *   sp:{NS/POOL}:claimed          zset     score: ms at which it ends, +inf: never; CLAIMED and FAILED
- *   sp:{NS/POOL}:releasing        zset     score: ms since when
- *   sp:{NS/POOL}:queue            zset     score: order; members: waiter tokens
- *   sp:{NS/POOL}:waiters          hash     token (the claim's uid) -> what it asks for, JSON
- *   sp:{NS/POOL}:deadlines        zset     score: ms at which a waiter gives up
- *   sp:{NS/POOL}:uids             hash     claim uid -> sandbox, while the sandbox is there
- *   sp:{NS/POOL}:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
+ *                                          deleted shape; while somebody waits: vtime seq
+ *   sp:{NS}/POOL:sb:ID            hash     one sandbox, fields in state.h
+ *   sp:{NS}/POOL:all              zset     score 0, every sandbox: lexical index for lists
+ *   sp:{NS}/POOL:creating         zset     score: ms since when
+ *   sp:{NS}/POOL:ready            zset     score: fresh template first, then oldest
+ *   sp:{NS}/POOL:claimed          zset     score: ms at which it ends, +inf: never; CLAIMED and FAILED
+ *   sp:{NS}/POOL:releasing        zset     score: ms since when
+ *   sp:{NS}/POOL:queue            zset     score: virtual start time; members: tenants with waiters
+ *   sp:{NS}/POOL:queue:TENANT     zset     score: order; members: waiter tokens
+ *   sp:{NS}/POOL:fair             hash     virtual start times of tenants without waiters, while others wait
+ *   sp:{NS}/POOL:waiting          zset     score: ms since when; all waiter tokens
+ *   sp:{NS}/POOL:waiters          hash     token (the claim's uid) -> what it asks for, JSON
+ *   sp:{NS}/POOL:deadlines        zset     score: ms at which a waiter gives up
+ *   sp:{NS}/POOL:uids             hash     claim uid -> sandbox, while the sandbox is there
+ *   sp:{NS}/POOL:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
+ *   sp:{NS}:quotas                hash     tenant -> its limits, JSON
+ *   sp:{NS}:use:TENANT            hash     shape -> claims that hold or wait for a sandbox of it
+ *   sp:{NS}:rate                  hash     tenant -> ms at which its token bucket is full again
  *   sp:pin:NS/TEMPLATE:REQUEST_ID string   pool a claim from a template went to; expires after an hour
  *   sp:addresses                  hash     "namespace/name" of Sandbox objects without a record -> route
  *   sp:lease:NAME                 string   the replica that leads
- *   sp:{NS/POOL}:events           stream   history for watchers, about 4096 entries; kept
+ *   sp:{NS}/POOL:events           stream   history for watchers, about 4096 entries; kept
  *                                          ten minutes longer than a pool that vanished
  *
  * Channels carry hints only; whoever hears one, or reconnects, reads the state again:
@@ -47,7 +55,7 @@ enum {
 /* Prefix of the pool that stands for "straight from a template". */
 #define STATE_IMPLICIT_POOL_PREFIX "shadow-pool-"
 
-/* Key "sp:{ns/pool}:suffix" into out. */
+/* Key "sp:{ns}/pool:suffix" into out. */
 void state_key_pool(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *suffix);
 void state_key_sandbox(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *id);
 void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *name);

@@ -130,6 +130,7 @@ void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *ar
   state_call_int(call, spec->replicas);
   state_call_int(call, spec->strategy);
   state_call_int(call, spec->implicit);
+  state_call_str(call, spec->shape);
   state_call_script(call, STATE_SCRIPT(pool_apply));
 }
 
@@ -153,10 +154,11 @@ void state_pool_set_reason(State *s, const char *ns, const char *name, const cha
   state_call_script(call, STATE_SCRIPT(pool_set_reason));
 }
 
-void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, StateDoneFn fn,
-                         void *arg) {
+void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
+                         StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
   state_call_str(call, hash);
+  state_call_str(call, shape);
   state_call_script(call, STATE_SCRIPT(pool_set_hash));
 }
 

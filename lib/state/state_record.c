@@ -87,6 +87,7 @@ bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord 
       .active_ms = state_field_int(f, "active_ms"),
       .wait_ms = state_field_int(f, "wait_ms"),
       .pending = state_field(f, "pending") != NULL,
+      .tenant = text(f, "tenant"),
   };
   state_pairs_from_json(call->arena, state_field(f, "labels"), &r->labels, &r->n_labels);
   state_pairs_from_json(call->arena, state_field(f, "env"), &r->env, &r->n_env);

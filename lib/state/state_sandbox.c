@@ -170,6 +170,7 @@ void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, State
     return state_call_fail(call, &err);
   state_call_int(call, held->expire_ms);
   state_call_int(call, pool_deleted);
+  state_call_str(call, str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
   state_call_script(call, STATE_SCRIPT(restore));
 }
 
@@ -213,16 +214,21 @@ void state_retire(State *s, const char *ns, const char *pool, StateRetire which,
   state_call_script(call, STATE_SCRIPT(retire));
 }
 
-typedef void (*ExpireFn)(void *arg, int n_ended, int64_t next_ms, const Error *err);
+typedef void (*ExpireFn)(void *arg, const StateExpired *e, const Error *err);
 
 static void expire_done(StateCall *call, const RedisReply *reply, const Error *err) {
   ExpireFn fn = (ExpireFn)call->fn;
   if (err)
-    return fn(call->arg, 0, 0, err);
-  int64_t next = reply->items[1]->integer;
+    return fn(call->arg, NULL, err);
+  int64_t next = reply->items[1]->integer, since = reply->items[4]->integer;
   if (reply->items[2]->integer == 1)
     state_pool_vanished(call->s, call->ns, call->pool);
-  fn(call->arg, (int)reply->items[0]->integer, next < 0 ? INT64_MAX : next, NULL);
+  fn(call->arg,
+     &(StateExpired){.n_ended = (int)reply->items[0]->integer,
+                     .next_ms = next < 0 ? INT64_MAX : next,
+                     .n_waiting = reply->items[3]->integer,
+                     .oldest_ms = since < 0 ? 0 : reply->items[5]->integer - since},
+     NULL);
 }
 
 void state_expire(State *s, const char *ns, const char *pool, ExpireFn fn, void *arg) {

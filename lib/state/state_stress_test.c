@@ -356,8 +356,8 @@ static void run(int n_total, bool kill) {
     let_go(&w->claimers[i]);
   loop_run(w->loop); /* until nothing is left */
   assert_int_equal(number(w, "DBSIZE", NULL), keys + 1);
-  assert_int_equal(number(w, "EXISTS", "sp:{default/p}:events"), 1);
-  assert_in_range(number(w, "XLEN", "sp:{default/p}:events"), 1, 4096 + 100);
+  assert_int_equal(number(w, "EXISTS", "sp:{default}/p:events"), 1);
+  assert_in_range(number(w, "XLEN", "sp:{default}/p:events"), 1, 4096 + 100);
 
   for (int i = 0; i < REPLICAS; i++) {
     redis_client_free(w->redis[i]);

@@ -62,7 +62,7 @@ static void fresh_before_stale(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 2);
   fixture_make_ready(f, "p-aaaaa");
-  state_pool_set_hash(f->state, "default", "p", "h2", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_done, f);
   fixture_wait(f);
   const char *id = "p-bbbbb";
   state_register(f->state, "default", "p", "t", "h2", &id, 1, fixture_done, f);
@@ -85,7 +85,7 @@ static void make_mixed(Fixture *f) {
   const char *old = "p-ccccc", *new = "p-ddddd";
   state_register(f->state, "default", "p", "t", "h1", &old, 1, fixture_done, f);
   fixture_wait(f);
-  state_pool_set_hash(f->state, "default", "p", "h2", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_done, f);
   fixture_wait(f);
   state_register(f->state, "default", "p", "t", "h2", &new, 1, fixture_done, f);
   fixture_wait(f);
@@ -339,7 +339,7 @@ static void nothing_stays_behind(void **state) {
   /* The index follows in its own steps; the history stays for a while, for watchers that were away. */
   for (int64_t n = -1; n != 1;)
     n = fixture_keys(f);
-  redis_command(f->redis, on_integer, f, 2, (const char *[]){"PTTL", "sp:{default/p}:events"}, NULL);
+  redis_command(f->redis, on_integer, f, 2, (const char *[]){"PTTL", "sp:{default}/p:events"}, NULL);
   fixture_wait(f);
   assert_true(f->number > 0);
 }
@@ -461,7 +461,7 @@ static void history_of_a_pool_made_again(void **state) {
 
   state_pool_delete(f->state, "default", "p", fixture_done, f);
   fixture_wait(f);
-  redis_command(f->redis, on_integer, f, 2, (const char *[]){"DEL", "sp:{default/p}:events"}, NULL);
+  redis_command(f->redis, on_integer, f, 2, (const char *[]){"DEL", "sp:{default}/p:events"}, NULL);
   fixture_wait(f);
   state_events(f->state, "default", "p", from, on_events, &seen);
   fixture_wait(f);

@@ -100,6 +100,21 @@ static int check_source(const ClaimInput *in, ClaimSpec *spec, Error *err) {
   return 0;
 }
 
+/* LOW, NORMAL and HIGH are 1, 2 and 3; unset is NORMAL. */
+static int check_priority(int in, int *ret_priority, Error *err) {
+  if (in < 0 || in > 3)
+    return error_field(err, "priority", "is not known");
+  *ret_priority = in ? in - 2 : 0;
+  return 0;
+}
+
+static int check_tenant(const char *in, const char **ret_tenant, Error *err) {
+  *ret_tenant = str_empty(in) ? STATE_DEFAULT_TENANT : in;
+  if (str_is_dns_label(*ret_tenant))
+    return 0;
+  return error_set(err, ERROR_UNAUTHENTICATED, "the caller's tenant is not a DNS label");
+}
+
 int claim_check(const ClaimInput *in, ClaimSpec *ret_spec, Error *err) {
   *ret_spec = (ClaimSpec){
       .request_id = in->request_id ? in->request_id : "",
@@ -116,9 +131,36 @@ int claim_check(const ClaimInput *in, ClaimSpec *ret_spec, Error *err) {
     return -1;
   if (in->max_wait.set && check_duration(&in->max_wait, "max_wait", 0, &ret_spec->max_wait_ms, err) < 0)
     return -1;
-  if (check_labels(in->labels, in->n_labels, "labels", err) < 0)
+  if (check_labels(in->labels, in->n_labels, "labels", err) < 0 ||
+      check_priority(in->priority, &ret_spec->priority, err) < 0 ||
+      check_tenant(in->tenant, &ret_spec->tenant, err) < 0)
     return -1;
   return check_env(in->env, in->n_env, err);
+}
+
+int claim_refusal(const ClaimSpec *spec, const QuotaRefusal *refusal, Error *err) {
+  static const struct {
+    const char *limit, *words;
+  } LIMITS[] = {{"live", "live sandboxes"}, {"cpu", "thousandths of a CPU"}, {"memory", "bytes of memory"}};
+  const char *words = refusal->limit;
+  for (size_t i = 0; i < ARRAY_LEN(LIMITS); i++)
+    if (str_equal(refusal->limit, LIMITS[i].limit))
+      words = LIMITS[i].words;
+  if (str_equal(refusal->limit, "rate"))
+    error_set(err, ERROR_RESOURCE_EXHAUSTED,
+              "the quota of tenant %s in namespace %s allows %s claims a second, %s at once", spec->tenant, spec->ns,
+              refusal->allowed, refusal->used);
+  else if (str_equal(refusal->limit, "shape"))
+    error_set(err, ERROR_RESOURCE_EXHAUSTED,
+              "tenant %s has a quota of cpu or memory in namespace %s, and what the pool's template asks for is not "
+              "known yet",
+              spec->tenant, spec->ns);
+  else
+    error_set(err, ERROR_RESOURCE_EXHAUSTED, "the quota of tenant %s in namespace %s allows %s %s, and %s are in use",
+              spec->tenant, spec->ns, refusal->allowed, words, refusal->used);
+  snprintf(err->field, sizeof err->field, "tenant:%s", spec->tenant);
+  err->retry_after_ms = refusal->retry_ms < UINT32_MAX ? (uint32_t)refusal->retry_ms : UINT32_MAX;
+  return -1;
 }
 
 static int check_expire_time(const ClaimTime *in, int64_t now_ms, int64_t *ret_ms, Error *err) {

@@ -34,6 +34,8 @@ typedef struct ClaimTime {
 
 typedef struct ClaimInput {
   const char *parent, *pool, *template_name, *request_id;
+  const char *tenant; /* of the authenticated caller; NULL or empty: STATE_DEFAULT_TENANT */
+  int priority;       /* as in CreateSandboxRequest.Priority */
   ClaimTime ttl, idle_timeout, max_wait;
   const StatePair *labels;
   size_t n_labels;
@@ -48,6 +50,8 @@ typedef struct ClaimSpec {
   const char *request_id;                       /* empty: none */
   int64_t ttl_ms, idle_timeout_ms;              /* 0: none */
   int64_t max_wait_ms;
+  const char *tenant;
+  int priority; /* as in ClaimRequest */
   const StatePair *labels;
   size_t n_labels;
   const StatePair *env;
@@ -56,6 +60,10 @@ typedef struct ClaimSpec {
 
 /* 0 or -1. Strings and pairs of ret_spec are the input's. */
 int claim_check(const ClaimInput *in, ClaimSpec *ret_spec, Error *err) MUST_CHECK;
+
+/* What a caller is told whose quota has no room: RESOURCE_EXHAUSTED with the tenant, the limit and when to try again.
+ * Always -1. */
+int claim_refusal(const ClaimSpec *spec, const QuotaRefusal *refusal, Error *err);
 
 typedef struct ClaimUpdateInput {
   const char *name;

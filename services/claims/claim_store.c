@@ -7,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/manifest/manifest.h"
 #include "services/claims/claim_queue.h"
 #include "services/claims/directory.h"
 #include "services/claims/orphan_store.h"
@@ -65,6 +66,12 @@ static void fail_empty(ClaimOp *op) {
     on_unpinned(op, NULL);
   else
     state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id, on_unpinned, op);
+}
+
+static void fail_refused(ClaimOp *op, const QuotaRefusal *refusal) {
+  Error err = {0};
+  claim_refusal(op->spec, refusal, &err);
+  finish(op, NULL, &err);
 }
 
 static void fail_ended(ClaimOp *op) {
@@ -273,6 +280,9 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
   case CLAIM_ENDED:
     on_too_late(op);
     break;
+  case CLAIM_REFUSED:
+    fail_refused(op, result->refusal);
+    break;
   }
 }
 
@@ -294,6 +304,8 @@ static void claim(ClaimOp *op) {
       .env = spec->env,
       .n_env = spec->n_env,
       .max_wait_ms = queue ? wait_ms + WAITER_MARGIN_MS : 0,
+      .tenant = spec->tenant,
+      .priority = spec->priority,
   };
   if (!op->listed)
     claim_queue_put(op->store->queue, op, op->uid);
@@ -331,8 +343,13 @@ static void on_template(void *arg, const TemplateRecord *record, const Error *er
     fail_empty(op);
   } else {
     op->busy = true;
-    PoolRecord pool = {
-        .ns = op->spec->ns, .name = op->pool, .template_name = op->spec->template_name, .implicit = true};
+    char shape[MANIFEST_SHAPE_MAX];
+    manifest_shape(record->manifest, shape);
+    PoolRecord pool = {.ns = op->spec->ns,
+                       .name = op->pool,
+                       .template_name = op->spec->template_name,
+                       .implicit = true,
+                       .shape = shape};
     state_pool_apply(op->store->claims->state, &pool, on_implicit_made, op);
   }
 }

@@ -44,7 +44,7 @@ static void schedule(Watched *w, int64_t delay_ms) {
   loop_timer_start(w->timer, delay_ms);
 }
 
-static void on_expired(void *arg, int n_ended, int64_t next_ms, const Error *err) {
+static void on_expired(void *arg, const StateExpired *e, const Error *err) {
   Watched *w = arg;
   w->looking = false;
   if (w->gone) {
@@ -55,12 +55,12 @@ static void on_expired(void *arg, int n_ended, int64_t next_ms, const Error *err
     schedule(w, LOOK_AT_LEAST_MS);
     return;
   }
-  if (n_ended > 0) {
-    metrics_add(w->loop->claims->service->metrics, CLAIMS_METRIC_ENDED, n_ended, NULL, NULL, NULL);
-    log_event(LOG_INFO, "claims_expired", LOG_STR("pool", w->key), LOG_INT("count", n_ended));
+  if (e->n_ended > 0) {
+    metrics_add(w->loop->claims->service->metrics, CLAIMS_METRIC_ENDED, e->n_ended, NULL, NULL, NULL);
+    log_event(LOG_INFO, "claims_expired", LOG_STR("pool", w->key), LOG_INT("count", e->n_ended));
   }
-  int64_t delay_ms = next_ms == INT64_MAX ? LOOK_AT_LEAST_MS : next_ms - clock_wall_ms();
-  if (n_ended == 0 && delay_ms < EXPIRE_SOON_MS)
+  int64_t delay_ms = e->next_ms == INT64_MAX ? LOOK_AT_LEAST_MS : e->next_ms - clock_wall_ms();
+  if (e->n_ended == 0 && delay_ms < EXPIRE_SOON_MS)
     delay_ms = EXPIRE_SOON_MS; /* clocks differ: never spin on an end that the state does not see yet */
   schedule(w, delay_ms < LOOK_AT_LEAST_MS ? delay_ms : LOOK_AT_LEAST_MS);
 }

@@ -8,6 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/manifest/manifest.h"
 #include "services/pools/pool.h"
 #include "services/pools/pools_metrics.h"
 #include "services/pools/reconciler_rpc.h"
@@ -305,10 +306,13 @@ static void decide(RefillPool *p, bool hash_is_new) {
     p->lowered = false;
   if (p->decision.again_ms != INT64_MAX)
     look_again_in(p, p->decision.again_ms - p->input.now_ms);
-  if (hash_is_new)
-    state_pool_set_hash(state_of(p), p->ns, p->name, p->template_hash, on_hash_set, p);
-  else
+  if (!hash_is_new) {
     order(p);
+    return;
+  }
+  char shape[MANIFEST_SHAPE_MAX];
+  manifest_shape(p->manifest, shape);
+  state_pool_set_hash(state_of(p), p->ns, p->name, p->template_hash, shape, on_hash_set, p);
 }
 
 static void on_template(void *arg, const TemplateRecord *record, const Error *err) {

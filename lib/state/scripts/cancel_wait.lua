@@ -6,13 +6,13 @@ local uid = ARGV[2]
 local waiter = redis.call('HGET', key('waiters'), uid)
 if waiter then
   if cjson.decode(waiter).replica ~= ARGV[3] then return 0 end
-  forget_request(drop_waiter(uid), uid)
+  dismiss(uid)
   hint('sp:wake:pools')
   return vanish_if_empty()
 end
 local id = redis.call('HGET', key('uids'), uid)
 if id and field(id, 'state') == '3' and field(id, 'pending') == ARGV[3] then
-  forget_request({request = field(id, 'request')}, uid)
+  forget_request(field(id, 'request'), uid)
   release(id, 'Unconfirmed', time(ARGV[1]))
 end
 return 0

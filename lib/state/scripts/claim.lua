@@ -1,16 +1,20 @@
 -- Claims the best ready sandbox of a pool, or queues for the next one.
 --
--- ARGV: time, uid, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica
+-- ARGV: time, uid, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, tenant, priority
+--   (-1, 0, 1)
 -- Replies: {'GRANTED', record}, {'QUEUED', uid}, {'EMPTY'}, {'FULL'}, {'NOPOOL'}, {'ENDED'}: the request id
---   belongs to a claim whose sandbox is gone.
+--   belongs to a claim whose sandbox is gone, {'QUOTA', ...}: see common.lua.
 -- Invariant: a sandbox is in the ready set only while nobody holds it, and leaves it in the same step in which
---   it gets its one holder. Nobody overtakes the queue. Repeating it with the same uid changes nothing.
-local QUEUE_MAX = 10000
+--   it gets its one holder. Nobody overtakes the queue. What is granted or
+--   queued is within the quota, and counts. Repeating it with the same uid changes nothing.
+-- A tenant may have as many waiters as there are free places left: 10,000 when it is alone, and others find room.
+local QUEUE_PLACES = 20000
 local now, uid, request = time(ARGV[1]), ARGV[2], ARGV[3]
 local w = {ttl = tonumber(ARGV[4]), idle = tonumber(ARGV[5]), labels = ARGV[6], env = ARGV[7], request = request,
-           deadline = now + tonumber(ARGV[8]), since = now, replica = ARGV[9]}
+           deadline = now + tonumber(ARGV[8]), since = now, replica = ARGV[9],
+           tenant = ARGV[10], priority = tonumber(ARGV[11])}
 
-local queued = redis.call('ZCARD', key('queue'))
+local queued = redis.call('EXISTS', key('queue'))
 
 local function standing(u)
   -- whoever asks last is told of the grant, and may leave the queue or let go of what is not confirmed
@@ -33,11 +37,16 @@ if request ~= '' then
   local first = redis.call('GET', key('req:' .. request))
   if first then return standing(first) or {'ENDED'} end
 end
-if not pool_open() then return {'NOPOOL'} end
+local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'shape')
+if not pool[1] or pool[2] then return {'NOPOOL'} end
+w.shape = pool[3] or ''
+local room, refusal, quota = quota_room(w.tenant, w.shape, 1, now)
+if room < 1 then return refusal end
 
 if queued == 0 then
   local best = redis.call('ZRANGE', key('ready'), 0, 0)[1]
   if best then
+    charge(w.tenant, w.shape, 1, now, quota)
     -- out of the set only after the grant: a server out of memory judges a script by its first write, and
     -- claims shall stop then, while what frees memory goes on
     grant(best, uid, w, now, 0, false)
@@ -49,10 +58,10 @@ if tonumber(ARGV[8]) == 0 then
   hint('sp:wake:pools')
   return {'EMPTY'}
 end
-if queued >= QUEUE_MAX then return {'FULL'} end
-redis.call('ZADD', key('queue'), redis.call('HINCRBY', KEYS[1], 'seq', 1), uid)
-redis.call('ZADD', key('deadlines'), int(w.deadline), uid)
-redis.call('HSET', key('waiters'), uid, cjson.encode(w))
-if request ~= '' then redis.call('SET', key('req:' .. request), uid, 'PX', REQUEST_KEPT_MS) end
+if redis.call('ZCARD', key('queue:' .. w.tenant)) >= QUEUE_PLACES - redis.call('ZCARD', key('waiting')) then
+  return {'FULL'}
+end
+charge(w.tenant, w.shape, 1, now, quota)
+enqueue(uid, w, now)
 hint('sp:wake:pools')
 return {'QUEUED', uid}

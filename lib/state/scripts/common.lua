@@ -1,13 +1,14 @@
 -- Put before every script that works on one pool.
 --
--- KEYS[1] is the pool's own key, "sp:{NS/POOL}:pool"; all others share its hash tag and are made from it, so a
--- script stays in one Redis Cluster slot. Times are milliseconds; a time argument of 0 means this server's
--- clock, the only one that all services share.
+-- KEYS[1] is the pool's own key, "sp:{NS}/POOL:pool"; all others share its hash tag and are made from it, so a
+-- script stays in one Redis Cluster slot: that of the namespace, whose quotas hold across its pools. Times are
+-- milliseconds; a time argument of 0 means this server's clock, the only one that all services share.
 --
 -- States: 1 CREATING, 2 READY, 3 CLAIMED, 4 RELEASING, 5 FAILED. The only ways between them:
 --   1 -> 2 -> 3 -> 4 -> gone,  1 -> 3 (a waiter was there),  3 -> 5 -> 4,  1 -> 4,  2 -> 4,  1 or 2 -> gone
 local base = string.sub(KEYS[1], 1, -5)
-local name = string.match(base, '{(.*)}')
+local space, pool_name = string.match(base, '({.-})/(.*):')
+local name = string.sub(space, 2, -2) .. '/' .. pool_name
 
 -- A stale sandbox sorts behind all fresh ones; above any time in milliseconds for 3000 years.
 local STALE = 1e14
@@ -17,6 +18,8 @@ local REQUEST_KEPT_MS = 3600000
 local HISTORY = 4096
 -- How long a watcher that was away can still learn how a pool that vanished ended.
 local HISTORY_KEPT_MS = 600000
+-- What one level of priority is worth: so much longer waiting, in microseconds.
+local PRIORITY_US = 1e7
 
 local function key(suffix) return base .. suffix end
 local function int(n) return string.format('%.0f', n) end
@@ -44,6 +47,61 @@ local function pool_open()
   return pool[1] and not pool[2]
 end
 
+-- What tenants hold, and may hold. A claim counts from when it is granted or queued until it is let go of or leaves
+-- the queue; its shape ("thousandths of a CPU/bytes of memory", what the pool's template asks for) counts with it.
+local function tenant_key(suffix) return 'sp:' .. space .. ':' .. suffix end
+
+-- The quota of a tenant: {live, cpu, memory, rate, burst, weight}, each where it is limited; nil: none.
+local function quota_of(tenant)
+  local quota = redis.call('HGET', tenant_key('quotas'), tenant)
+  return quota and cjson.decode(quota) or nil
+end
+
+-- How many of n further claims the quota has room for; where that is fewer: {'QUOTA', limit, its value, what is in
+-- use, ms after which all n may be asked for (0: unknown)}; the quota, for charge. Changes nothing.
+local function quota_room(tenant, shape, n, now)
+  local q = quota_of(tenant)
+  if not q then return n end
+  local held, cpu, memory, room, why = 0, 0, 0, n, nil
+  local shapes = redis.call('HGETALL', tenant_key('use:' .. tenant))
+  for i = 1, #shapes, 2 do
+    local c, m = string.match(shapes[i], '(%d+)/(%d+)')
+    local count = tonumber(shapes[i + 1])
+    held, cpu, memory = held + count, cpu + count * (c or 0), memory + count * (m or 0)
+  end
+  local function limit(what, max, used, each)
+    if not max or each == 0 then return end
+    local fits = math.max(math.floor((max - used) / each), 0)
+    if fits < room then room, why = fits, {'QUOTA', what, int(max), int(used), 0} end
+  end
+  limit('live', q.live, held, 1)
+  local c, m = string.match(shape, '(%d+)/(%d+)')
+  if (q.cpu or q.memory) and not c and room > 0 then room, why = 0, {'QUOTA', 'shape', '0', '0', 1000} end
+  limit('cpu', q.cpu, cpu, tonumber(c or 0))
+  limit('memory', q.memory, memory, tonumber(m or 0))
+  if q.rate then
+    -- one number is the whole bucket: when it would be full again
+    local gap = 1000 / q.rate
+    local full = math.max(tonumber(redis.call('HGET', tenant_key('rate'), tenant) or 0), now)
+    local left = now + q.burst * gap - full
+    local fits = math.max(math.floor(left / gap + 1e-6), 0)
+    if fits < room then
+      room, why = fits, {'QUOTA', 'rate', tostring(q.rate), int(q.burst), math.ceil(n * gap - left)}
+    end
+  end
+  return room, why, q
+end
+
+-- Takes, or with n < 0 gives back, what n claims count. q: what quota_room returned, for claims that are new.
+local function charge(tenant, shape, n, now, q)
+  local use = tenant_key('use:' .. tenant)
+  if redis.call('HINCRBY', use, shape, n) <= 0 then redis.call('HDEL', use, shape) end
+  if q and q.rate then
+    local full = math.max(tonumber(redis.call('HGET', tenant_key('rate'), tenant) or 0), now)
+    redis.call('HSET', tenant_key('rate'), tenant, string.format('%.3f', full + n * 1000 / q.rate))
+  end
+end
+
 -- When a claimed sandbox ends: its time to live or its idle timeout, whichever is first.
 local function set_end(id, expire, idle, active)
   local at = math.huge
@@ -57,14 +115,14 @@ local function score_claimed(id)
   set_end(id, tonumber(sb[1] or '0'), tonumber(sb[2] or '0'), tonumber(sb[3] or '0'))
 end
 
--- READY or CREATING -> CLAIMED for the claim w. pending: until it is confirmed, it ends in CONFIRM_MS, and the
--- replica in that field speaks for the claim.
+-- READY or CREATING -> CLAIMED for the claim w, which is charged already. pending: until it is confirmed, it ends in
+-- CONFIRM_MS, and the replica in that field speaks for the claim.
 local function grant(id, uid, w, now, wait_ms, pending)
   local sb, at = key('sb:' .. id), int(now)
   local expire = w.ttl > 0 and now + w.ttl or 0
   redis.call('HSET', sb, 'state', '3', 'uid', uid, 'labels', w.labels, 'env', w.env, 'claim_ms', at,
              'expire_ms', int(expire), 'idle_ms', int(w.idle), 'active_ms', at,
-             'wait_ms', int(wait_ms), 'request', w.request)
+             'wait_ms', int(wait_ms), 'request', w.request, 'tenant', w.tenant, 'shape', w.shape)
   redis.call('HSET', key('uids'), uid, id)
   if w.request ~= '' then redis.call('SET', key('req:' .. w.request), uid, 'PX', REQUEST_KEPT_MS) end
   if pending then
@@ -77,32 +135,101 @@ local function grant(id, uid, w, now, wait_ms, pending)
   hint('sp:wake:pools')
 end
 
--- Any state but gone -> RELEASING. from: the set that it is known to be in, if it is.
-local function release(id, reason, now, from, uid)
+-- Any state but gone -> RELEASING. from: the set that it is known to be in, if it is; uid, tenant, shape: of its
+-- record, where they are known (false: it has none).
+local function release(id, reason, now, from, uid, tenant, shape)
   if from then
     redis.call('ZREM', key(from), id)
   else
     for _, set in ipairs({'creating', 'ready', 'claimed'}) do redis.call('ZREM', key(set), id) end
   end
+  if tenant == nil then
+    local holder = redis.call('HMGET', key('sb:' .. id), 'tenant', 'shape')
+    tenant, shape = holder[1], holder[2]
+  end
   redis.call('HSET', key('sb:' .. id), 'state', '4', 'reason', reason)
+  if tenant then charge(tenant, shape, -1) end
   redis.call('ZADD', key('releasing'), int(now), id)
   event(id, false, uid)
   hint('sp:wake:reconciler')
   hint('sp:wake:pools')
 end
 
+-- Who waits. `queue` holds the tenants that do, scored by their virtual start times; `queue:TENANT` the waiters of
+-- one. The tenant with the smallest start is next, and starts again 1 / weight later: start-time fair queueing. In
+-- `fair` are the starts of tenants that wait for nothing just now, in `vtime` that of the last one served.
+local function exact(n) return string.format('%.17g', n) end
+
+local function enqueue(uid, w, now)
+  local own = key('queue:' .. w.tenant)
+  local turn = redis.call('HMGET', KEYS[1], 'seq', 'vtime')
+  -- microseconds of arrival, each one later than the last
+  local seq = math.max(tonumber(turn[1] or 0) + 1, now * 1000)
+  redis.call('ZADD', own, int(seq - w.priority * PRIORITY_US), uid)
+  redis.call('HSET', KEYS[1], 'seq', int(seq))
+  redis.call('ZADD', key('waiting'), int(now), uid)
+  redis.call('ZADD', key('deadlines'), int(w.deadline), uid)
+  redis.call('HSET', key('waiters'), uid, cjson.encode(w))
+  if not redis.call('ZSCORE', key('queue'), w.tenant) then
+    local start = math.max(tonumber(turn[2] or 0), tonumber(redis.call('HGET', key('fair'), w.tenant) or 0))
+    redis.call('ZADD', key('queue'), exact(start), w.tenant)
+  end
+  if w.request ~= '' then redis.call('SET', key('req:' .. w.request), uid, 'PX', REQUEST_KEPT_MS) end
+end
+
+-- Takes a waiter out of the queue; what it is charged stays with the caller. nil: it was not there.
 local function drop_waiter(uid)
   local w = redis.call('HGET', key('waiters'), uid)
-  redis.call('ZREM', key('queue'), uid)
+  redis.call('ZREM', key('waiting'), uid)
   redis.call('ZREM', key('deadlines'), uid)
   redis.call('HDEL', key('waiters'), uid)
-  return w and cjson.decode(w)
+  if not w then return nil end
+  w = cjson.decode(w)
+  redis.call('ZREM', key('queue:' .. w.tenant), uid)
+  if redis.call('EXISTS', key('queue:' .. w.tenant)) == 0 then
+    local start = redis.call('ZSCORE', key('queue'), w.tenant)
+    redis.call('ZREM', key('queue'), w.tenant)
+    if start then redis.call('HSET', key('fair'), w.tenant, start) end
+  end
+  -- all start anew when nobody waits: who had less before has no claim on it
+  if redis.call('EXISTS', key('queue')) == 0 then
+    redis.call('DEL', key('fair'))
+    redis.call('HDEL', KEYS[1], 'vtime', 'seq')
+  end
+  return w
 end
 
 -- The request id of a claim that came to nothing may be used again.
-local function forget_request(w, uid)
-  if w and w.request ~= '' and redis.call('GET', key('req:' .. w.request)) == uid then
-    redis.call('DEL', key('req:' .. w.request))
+local function forget_request(request, uid)
+  if request and request ~= '' and redis.call('GET', key('req:' .. request)) == uid then
+    redis.call('DEL', key('req:' .. request))
+  end
+end
+
+-- A waiter goes with nothing: what it was charged comes back.
+local function dismiss(uid)
+  local w = drop_waiter(uid)
+  if not w then return end
+  charge(w.tenant, w.shape, -1)
+  forget_request(w.request, uid)
+end
+
+-- The waiter whose turn it is leaves the queue: uid, what it asked for. nil: nobody waits. Those whose deadline has
+-- passed go with nothing, and cost their tenant no turn.
+local function next_waiter(now)
+  while true do
+    local first = redis.call('ZRANGE', key('queue'), 0, 0, 'WITHSCORES')
+    if not first[1] then return nil end
+    local tenant, start = first[1], tonumber(first[2])
+    local uid = redis.call('ZRANGE', key('queue:' .. tenant), 0, 0)[1]
+    if tonumber(redis.call('ZSCORE', key('deadlines'), uid)) > now then
+      local quota = quota_of(tenant)
+      -- before it leaves: with the last one all of this goes
+      redis.call('HSET', KEYS[1], 'vtime', exact(start))
+      redis.call('ZADD', key('queue'), exact(start + 1 / (quota and quota.weight or 1)), tenant)
+      return uid, drop_waiter(uid)
+    end
+    dismiss(uid)
   end
 end
 
@@ -110,7 +237,7 @@ end
 local function vanish_if_empty()
   if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 and redis.call('HEXISTS', KEYS[1], 'implicit') == 0 then return 0 end
   if redis.call('EXISTS', key('all'), key('queue')) > 0 then return 0 end
-  redis.call('DEL', KEYS[1], key('uids'), key('waiters'), key('deadlines'))
+  redis.call('DEL', KEYS[1], key('uids'), key('waiters'), key('deadlines'), key('waiting'))
   redis.call('PEXPIRE', key('events'), HISTORY_KEPT_MS)
   return 1
 end

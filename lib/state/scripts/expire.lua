@@ -1,6 +1,7 @@
 -- Ends claims, unconfirmed grants, failed records and waiters that are past their time.
 --
--- ARGV: time. Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished}
+-- ARGV: time. Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished, how many wait, ms since
+--   when the oldest of them does or -1, this server's ms}
 -- At most LIMIT of each kind a call, so that a script stays short; the reply's time is then in the past.
 local LIMIT = 100
 local now = time(ARGV[1])
@@ -10,13 +11,13 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('claimed'), '-inf', int(now)
   local reason = 'IdleTimeout'
   if redis.call('HEXISTS', key('sb:' .. id), 'pending') == 1 then
     reason = 'Unconfirmed'
-    forget_request({request = field(id, 'request')}, field(id, 'uid'))
+    forget_request(field(id, 'request'), field(id, 'uid'))
   elseif field(id, 'state') == '5' or (expire > 0 and expire <= now) then reason = 'Expired' end
   release(id, reason, now)
   n = n + 1
 end
 for _, uid in ipairs(redis.call('ZRANGEBYSCORE', key('deadlines'), '-inf', int(now), 'LIMIT', 0, LIMIT)) do
-  forget_request(drop_waiter(uid), uid)
+  dismiss(uid)
   n = n + 1
 end
 local next_ms = math.huge
@@ -25,4 +26,6 @@ for _, set in ipairs({'claimed', 'deadlines'}) do
   if first[2] and first[2] ~= 'inf' then next_ms = math.min(next_ms, tonumber(first[2])) end
 end
 if n > 0 then hint('sp:wake:pools') end
-return {n, next_ms == math.huge and -1 or next_ms, vanish_if_empty()}
+local oldest = redis.call('ZRANGE', key('waiting'), 0, 0, 'WITHSCORES')[2]
+return {n, next_ms == math.huge and -1 or next_ms, vanish_if_empty(), redis.call('ZCARD', key('waiting')),
+        oldest and tonumber(oldest) or -1, now}

@@ -14,7 +14,7 @@ if state == '1' or state == '2' then
   return vanish_if_empty()
 end
 if state == '3' and redis.call('HEXISTS', sb, 'pending') == 1 then
-  forget_request({request = field(id, 'request')}, field(id, 'uid'))
+  forget_request(field(id, 'request'), field(id, 'uid'))
   release(id, ARGV[3], now)
 elseif state == '3' then
   local expire = number(id, 'expire_ms')

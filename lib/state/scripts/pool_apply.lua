@@ -1,6 +1,7 @@
 -- Creates a pool or changes what was declared of it.
 --
--- ARGV: time, template, replicas, strategy, implicit (1 or 0). Reply: 'OK'.
+-- ARGV: time, template, replicas, strategy, implicit (1 or 0), shape ('': not known).
+-- Reply: 'OK'.
 -- Invariant: an implicit pool never replaces a declared one.
 local there = redis.call('EXISTS', KEYS[1]) == 1
 local deleted = redis.call('HEXISTS', KEYS[1], 'deleted') == 1
@@ -17,6 +18,7 @@ end
 if deleted or old[1] ~= ARGV[2] or old[2] ~= ARGV[3] or old[3] ~= ARGV[4] or old[4] ~= implicit then
   redis.call('HSET', KEYS[1], 'template', ARGV[2], 'replicas', ARGV[3], 'strategy', ARGV[4])
   redis.call('HDEL', KEYS[1], 'deleted', 'implicit', 'reason', 'message', 'failures', 'failure_ms')
+  if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'shape', ARGV[6]) end
   if implicit then redis.call('HSET', KEYS[1], 'implicit', '1') end
   redis.call('HINCRBY', KEYS[1], 'generation', 1)
 end

@@ -1,7 +1,7 @@
 -- A pool with its numbers. Replies: {fields, creating, ready, claimed, releasing, waiting} or nil. No ARGV.
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 local reply = {redis.call('HGETALL', KEYS[1])}
-for _, set in ipairs({'creating', 'ready', 'claimed', 'releasing', 'queue'}) do
+for _, set in ipairs({'creating', 'ready', 'claimed', 'releasing', 'waiting'}) do
   reply[#reply + 1] = redis.call('ZCARD', key(set))
 end
 return reply

@@ -1,7 +1,10 @@
 -- Says which template hash is fresh, and puts stale ready sandboxes behind fresh ones.
 --
--- ARGV: hash. Reply: how many changed place. Linear in the ready set, once for each change of a template.
-if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HGET', KEYS[1], 'template_hash') == ARGV[1] then return 0 end
+-- ARGV: hash, shape (what the template asks for, see common.lua). Reply: how many changed place.
+-- Linear in the ready set, once for each change of a template.
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'shape', ARGV[2]) end
+if redis.call('HGET', KEYS[1], 'template_hash') == ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'template_hash', ARGV[1])
 local ready = redis.call('ZRANGE', key('ready'), 0, -1, 'WITHSCORES')
 local moved = 0

@@ -1,7 +1,7 @@
--- A sandbox runs and answers: it becomes READY, or goes to the first waiter at once.
+-- A sandbox runs and answers: it becomes READY, or goes at once to the waiter whose turn it is.
 --
 -- ARGV: time, id, route, runtime class. Replies: 0 ready, 1 granted, -1 not wanted (any more): destroy it.
--- Invariant: only a CREATING sandbox comes up, once; the first waiter that still waits gets it.
+-- Invariant: only a CREATING sandbox comes up, once; the waiter whose turn it is gets it.
 local now, id = time(ARGV[1]), ARGV[2]
 local state = field(id, 'state')
 if (state == '2' or state == '3') and field(id, 'route') == ARGV[3] then return state == '3' and 1 or 0 end
@@ -13,17 +13,12 @@ end
 redis.call('ZREM', key('creating'), id)
 redis.call('HSET', key('sb:' .. id), 'route', ARGV[3], 'class', ARGV[4], 'ready_ms', int(now))
 redis.call('HDEL', KEYS[1], 'failures', 'failure_ms', 'reason', 'message')
-while true do
-  local uid = redis.call('ZRANGE', key('queue'), 0, 0)[1]
-  if not uid then break end
-  local w = drop_waiter(uid)
-  if w and w.deadline > now then
-    -- at least 1: zero says that nothing was waited for
-    grant(id, uid, w, now, math.max(now - w.since, 1), true)
-    redis.call('PUBLISH', 'sp:grant', uid .. ' ' .. id)
-    return 1
-  end
-  forget_request(w, uid)
+local uid, w = next_waiter(now)
+if uid then
+  -- at least 1: zero says that nothing was waited for
+  grant(id, uid, w, now, math.max(now - w.since, 1), true)
+  redis.call('PUBLISH', 'sp:grant', uid .. ' ' .. id)
+  return 1
 end
 redis.call('HSET', key('sb:' .. id), 'state', '2')
 local stale = field(id, 'hash') ~= redis.call('HGET', KEYS[1], 'template_hash')

@@ -1,0 +1,156 @@
+/* Quotas of tenants, and what they hold. The limits are JSON, read by the scripts that admit claims; see common.lua. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/state/state_call.h"
+#include "lib/state/state_scripts.h"
+
+typedef void (*QuotasFn)(void *arg, const StateQuotas *q, const Error *err);
+
+/* A call on "sp:{NS}:quotas"; the tenant is its second name. */
+static StateCall *quota_call(State *s, const char *ns, const char *tenant, StateCallDone done, void (*fn)(void),
+                             void *arg) {
+  return state_call_new(s, ns, tenant, done, fn, arg);
+}
+
+static const char *quotas_key(StateCall *call) {
+  return arena_printf(call->arena, "sp:{%s}:quotas", call->ns);
+}
+
+bool state_refusal_parse(const RedisReply *reply, QuotaRefusal *ret_refusal) {
+  if (reply->n_items != 5)
+    return false;
+  for (size_t i = 1; i < 4; i++)
+    if (!reply->items[i]->str)
+      return false;
+  *ret_refusal = (QuotaRefusal){.limit = reply->items[1]->str,
+                                .allowed = reply->items[2]->str,
+                                .used = reply->items[3]->str,
+                                .retry_ms = reply->items[4]->integer};
+  return true;
+}
+
+/* ---- limits ---- */
+
+static const char *to_json(Arena *arena, const QuotaRecord *q) {
+  json_t *o = json_object();
+  const struct {
+    const char *key;
+    int64_t value;
+  } limits[] = {{"live", q->max_live}, {"cpu", q->max_cpu_milli}, {"memory", q->max_memory_bytes}, {"weight", q->weight}};
+  for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+    if (limits[i].value > 0)
+      json_object_set_new(o, limits[i].key, json_integer(limits[i].value));
+  if (q->rate > 0) {
+    json_object_set_new(o, "rate", json_real(q->rate));
+    json_object_set_new(o, "burst", json_integer(q->burst > 0 ? q->burst : 1));
+  }
+  char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(15));
+  if (!text)
+    abort();
+  const char *copy = arena_strdup(arena, text);
+  free(text);
+  json_decref(o);
+  return copy;
+}
+
+static void from_json(const char *text, QuotaRecord *q) {
+  json_t *o = json_loads(text, 0, NULL);
+  q->max_live = json_integer_value(json_object_get(o, "live"));
+  q->max_cpu_milli = json_integer_value(json_object_get(o, "cpu"));
+  q->max_memory_bytes = json_integer_value(json_object_get(o, "memory"));
+  q->weight = json_integer_value(json_object_get(o, "weight"));
+  q->rate = json_number_value(json_object_get(o, "rate"));
+  q->burst = json_integer_value(json_object_get(o, "burst"));
+  json_decref(o);
+}
+
+/* ---- what is held ---- */
+
+static void count(const RedisReply *shapes, QuotaRecord *q) {
+  for (size_t i = 0; i + 1 < shapes->n_items; i += 2) {
+    long long n = 0, cpu = 0, memory = 0;
+    if (!shapes->items[i]->str || !shapes->items[i + 1]->str || sscanf(shapes->items[i + 1]->str, "%lld", &n) != 1)
+      continue;
+    q->live += n;
+    if (sscanf(shapes->items[i]->str, "%lld/%lld", &cpu, &memory) != 2)
+      continue;
+    q->cpu_milli += n * cpu;
+    q->memory_bytes += n * memory;
+  }
+}
+
+/* {tenant, limits, {shape, count...}}. false: not that, or there is no such quota. */
+static bool parse(StateCall *call, const RedisReply *reply, QuotaRecord *q) {
+  if (reply->type != REDIS_ARRAY || reply->n_items != 3 || str_empty(reply->items[0]->str) ||
+      str_empty(reply->items[1]->str))
+    return false;
+  *q = (QuotaRecord){.ns = call->ns, .tenant = reply->items[0]->str};
+  from_json(reply->items[1]->str, q);
+  count(reply->items[2], q);
+  return true;
+}
+
+/* ---- calls ---- */
+
+static void quota_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  QuotaRecord quota;
+  Error missing;
+  if (!err && !parse(call, reply, &quota)) {
+    error_set(&missing, ERROR_NOT_FOUND, "quota \"%s\" not found in namespace \"%s\"", call->pool, call->ns);
+    err = &missing;
+  }
+  ((StateQuotaFn)call->fn)(call->arg, err ? NULL : &quota, err);
+}
+
+void state_quota_get(State *s, const char *ns, const char *tenant, StateQuotaFn fn, void *arg) {
+  StateCall *call = quota_call(s, ns, tenant, quota_done, (void (*)(void))fn, arg);
+  state_call_str(call, tenant);
+  state_call_script_on(call, STATE_SCRIPT(quota_get), quotas_key(call));
+}
+
+static void quota_set(StateCall *call, const RedisReply *reply, const Error *err) {
+  StateQuotaFn fn = (StateQuotaFn)call->fn;
+  if (err)
+    return fn(call->arg, NULL, err);
+  state_quota_get(call->s, call->ns, call->pool, fn, call->arg);
+}
+
+void state_quota_set(State *s, const QuotaRecord *quota, StateQuotaFn fn, void *arg) {
+  StateCall *call = quota_call(s, quota->ns, quota->tenant, quota_set, (void (*)(void))fn, arg);
+  state_call_str(call, "HSET");
+  state_call_str(call, quotas_key(call));
+  state_call_str(call, quota->tenant);
+  state_call_str(call, to_json(call->arena, quota));
+  state_call_command(call);
+}
+
+void state_quota_delete(State *s, const char *ns, const char *tenant, StateDoneFn fn, void *arg) {
+  StateCall *call = quota_call(s, ns, tenant, state_done, (void (*)(void))fn, arg);
+  state_call_str(call, "HDEL");
+  state_call_str(call, quotas_key(call));
+  state_call_str(call, tenant);
+  state_call_command(call);
+}
+
+static void quotas_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  QuotasFn fn = (QuotasFn)call->fn;
+  if (err)
+    return fn(call->arg, NULL, err);
+  QuotaRecord *quotas = arena_alloc(call->arena, reply->n_items * sizeof *quotas);
+  StateQuotas list = {.quotas = quotas};
+  for (size_t i = 0; i < reply->n_items; i++)
+    if (parse(call, reply->items[i], &quotas[list.n_quotas]))
+      list.n_quotas++;
+  fn(call->arg, &list, NULL);
+}
+
+void state_quota_list(State *s, const char *ns, const char *after, size_t limit, QuotasFn fn, void *arg) {
+  StateCall *call = quota_call(s, ns, NULL, quotas_done, (void (*)(void))fn, arg);
+  state_call_str(call, after);
+  state_call_int(call, (int64_t)limit);
+  state_call_script_on(call, STATE_SCRIPT(quota_list), quotas_key(call));
+}
