@@ -45,8 +45,10 @@ LIB = {
     "redis": (["base", "loop"], ["hiredis", "openssl"]),
     "resource": (["base"], []),
     "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
-    "service": (["admin", "base", "loop", "rpc"], []),
+    "service": (["admin", "base", "loop", "rpc", "trace"], []),
     "state": (["base", "loop", "redis"], ["jansson"]),
+    # its context is pure, so that whoever only hands one on needs no connection
+    "trace": (["base", "loop", "rpc"], ["protobuf-c"]),
     "wire": (["base"], []),
     "yaml": (["base"], ["jansson", "yaml"]),
 }
@@ -151,7 +153,7 @@ PROGRAM = {
 # ---- generated headers ----
 
 # Protobuf messages (*.pb-c.h) stay at the edge: files of kind rpc and test, the programs that speak the API, and these.
-PB_FOLDERS = ["cli/", "e2e/", "lib/rpc/", "runtime/"]
+PB_FOLDERS = ["cli/", "e2e/", "lib/rpc/", "lib/trace/", "runtime/"]
 PB_FILES = {
     "services/reconciler/local/probe.c": "asks a new sandbox's runtime whether it is up",
 }

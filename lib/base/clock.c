@@ -13,6 +13,9 @@ static int64_t read_us(clockid_t id) {
 int64_t clock_wall_ms(void) {
   return read_us(CLOCK_REALTIME) / 1000;
 }
+int64_t clock_wall_us(void) {
+  return read_us(CLOCK_REALTIME);
+}
 int64_t clock_mono_ms(void) {
   return read_us(CLOCK_MONOTONIC) / 1000;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 int64_t clock_wall_ms(void);
+int64_t clock_wall_us(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 /* RFC 3339, UTC, milliseconds: "2026-01-31T12:00:00.000Z"; out holds 25 bytes or more. */

@@ -1,5 +1,5 @@
-/* See metrics.h. Series of a metric are a list in order of first use; there are few (at most SERIES_MAX), so
- * a linear look-up is enough and no hash table is owed. */
+/* See metrics.h. Series of a metric are a list in order of first use; those with labels are found by a hash of their
+ * values, because some are counted on the claim path and a metric by pool has as many series as it may. */
 #include "lib/base/metrics.h"
 
 #include <stdbool.h>
@@ -11,6 +11,7 @@
 
 /* A label that takes values from outside (a namespace, say) must not fill the memory. */
 #define SERIES_MAX 256
+#define SLOTS (4 * SERIES_MAX)
 #define OTHER "other"
 
 const double METRICS_LATENCY_BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
@@ -25,13 +26,14 @@ typedef struct Series {
 } Series;
 
 typedef struct Family {
+  const MetricDesc *desc;
   Series *series;
   size_t n_series;
+  uint16_t *slots; /* open addressing: 1 + index in series; 0: free */
 } Family;
 
 struct Metrics {
-  const MetricDesc *descs;
-  size_t n_descs;
+  size_t n;
   Family *families;
 };
 
@@ -49,38 +51,62 @@ static bool same(const Series *s, const char *const l[]) {
   return true;
 }
 
+/* The slot of these values: the one that has them, or the free one that is theirs. */
+static uint16_t *find_slot(const Family *f, const char *const l[]) {
+  uint32_t hash = 0;
+  for (size_t i = 0; i < METRICS_LABELS_MAX && f->desc->labels[i]; i++)
+    hash = hash * 31 + str_fnv1a32(l[i], strlen(l[i]));
+  for (size_t i = hash % SLOTS;; i = (i + 1) % SLOTS)
+    if (!f->slots[i] || same(&f->series[f->slots[i] - 1], l))
+      return &f->slots[i];
+}
+
 static Series *lookup(Metrics *m, size_t metric, const MetricLabels *labels) {
-  const MetricDesc *d = &m->descs[metric];
   Family *f = &m->families[metric];
+  const MetricDesc *d = f->desc;
   const char *l[METRICS_LABELS_MAX];
+  if (!d->labels[0] && f->n_series)
+    return f->series;
   for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
     l[i] = labels->values[i] ? labels->values[i] : "";
-  for (size_t i = 0; i < f->n_series; i++)
-    if (same(&f->series[i], l))
-      return &f->series[i];
-  if (f->n_series == SERIES_MAX - 1) {
+  if (!f->slots)
+    f->slots = xcalloc(SLOTS, sizeof *f->slots);
+  uint16_t *slot = find_slot(f, l);
+  if (!*slot && f->n_series >= SERIES_MAX - 1) {
     for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
       l[i] = d->labels[i] ? OTHER : "";
-  } else if (f->n_series == SERIES_MAX) {
-    return &f->series[SERIES_MAX - 1];
+    slot = find_slot(f, l);
   }
+  if (*slot)
+    return &f->series[*slot - 1];
   f->series = realloc(f->series, (f->n_series + 1) * sizeof *f->series);
   if (!f->series)
     abort();
   Series *s = &f->series[f->n_series++];
+  *slot = (uint16_t)f->n_series;
   *s = (Series){.buckets = d->type == METRIC_HISTOGRAM ? xcalloc(d->n_buckets, sizeof(uint64_t)) : NULL};
   for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
     s->labels[i] = str_dup(l[i]);
   return s;
 }
 
+size_t metrics_append(Metrics *m, const MetricDesc *descs, size_t n_descs) {
+  size_t first = m->n;
+  m->families = realloc(m->families, (m->n + n_descs + 1) * sizeof *m->families);
+  if (!m->families)
+    abort();
+  for (size_t i = 0; i < n_descs; i++) {
+    m->families[m->n++] = (Family){.desc = &descs[i]};
+    /* a metric without labels is there from the start: its absence would read as "never scraped" */
+    if (!descs[i].labels[0])
+      lookup(m, first + i, &(MetricLabels){{NULL}});
+  }
+  return first;
+}
+
 Metrics *metrics_new(const MetricDesc *descs, size_t n_descs) {
   Metrics *m = xcalloc(1, sizeof *m);
-  *m = (Metrics){.descs = descs, .n_descs = n_descs, .families = xcalloc(n_descs, sizeof(Family))};
-  /* a metric without labels is there from the start: its absence would read as "never scraped" */
-  for (size_t i = 0; i < n_descs; i++)
-    if (!descs[i].labels[0])
-      lookup(m, i, &(MetricLabels){{NULL}});
+  metrics_append(m, descs, n_descs);
   return m;
 }
 
@@ -91,13 +117,14 @@ static void forget(Family *f) {
     free(f->series[k].buckets);
   }
   free(f->series);
-  *f = (Family){0};
+  free(f->slots);
+  *f = (Family){.desc = f->desc};
 }
 
 void metrics_free(Metrics *m) {
   if (!m)
     return;
-  for (size_t i = 0; i < m->n_descs; i++)
+  for (size_t i = 0; i < m->n; i++)
     forget(&m->families[i]);
   free(m->families);
   free(m);
@@ -123,7 +150,7 @@ void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const 
 
 void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1,
                      const char *l2) {
-  const MetricDesc *d = &m->descs[metric];
+  const MetricDesc *d = m->families[metric].desc;
   Series *s = lookup(m, metric, &(MetricLabels){{l0, l1, l2}});
   s->value += value;
   s->count++;
@@ -186,8 +213,8 @@ static int write_histogram(Buf *out, const MetricDesc *d, const Series *s) {
 int metrics_write(const Metrics *m, Buf *out) {
   static const char *const TYPES[] = {"counter", "gauge", "histogram"};
   int bad = 0;
-  for (size_t i = 0; i < m->n_descs; i++) {
-    const MetricDesc *d = &m->descs[i];
+  for (size_t i = 0; i < m->n; i++) {
+    const MetricDesc *d = m->families[i].desc;
     bad |= buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", d->name, d->help, d->name, TYPES[d->type]);
     for (size_t k = 0; k < m->families[i].n_series; k++) {
       const Series *s = &m->families[i].series[k];

@@ -1,4 +1,4 @@
-/* Metrics, declared in one table per service, as Prometheus text (exposition format 0.0.4).
+/* Metrics, declared in one table per service or library, as Prometheus text (exposition format 0.0.4).
  *
  * A metric has at most METRICS_LABELS_MAX labels, and every value of a label is declared or registered up front or by
  * first use, at most 256 series a metric: after that all further ones count under "other".
@@ -33,6 +33,8 @@ typedef struct Metrics Metrics;
 /* descs must outlive it; a metric is named by its index in descs. */
 Metrics *metrics_new(const MetricDesc *descs, size_t n_descs);
 void metrics_free(Metrics *metrics);
+/* Further metrics, of a library that counts for itself; the index of the first of them. */
+size_t metrics_append(Metrics *m, const MetricDesc *descs, size_t n_descs);
 /* Label values in the order of the description; NULL where there is no label. */
 void metrics_add(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
 void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);

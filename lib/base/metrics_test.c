@@ -125,6 +125,21 @@ static void seven_labels_and_forgetting(void **state) {
   assert_null(strstr(buf_str(&again), "a=\"1\""));
 }
 
+static void of_a_library(void **state) {
+  static const MetricDesc MORE[] = {{"trips_total", METRIC_COUNTER, "Trips.", {NULL}, NULL, 0},
+                                    {"by_kind", METRIC_GAUGE, "Kinds.", {"kind"}, NULL, 0}};
+  Metrics *m = *state;
+  size_t first = metrics_append(m, MORE, ARRAY_LEN(MORE));
+  assert_int_equal(first, N_METRICS);
+  metrics_add(m, first, 2, NULL, NULL, NULL);
+  metrics_set(m, first + 1, 3, "a", NULL, NULL);
+  metrics_set(m, DEPTH, 1, NULL, NULL, NULL);
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(m, &out), 0);
+  assert_non_null(strstr(buf_str(&out), "\ndepth 1\n"));
+  assert_non_null(strstr(buf_str(&out), "counter\ntrips_total 2\n# HELP by_kind Kinds.\n# TYPE by_kind gauge\nby_kind{kind=\"a\"} 3\n"));
+}
+
 static void does_not_fit(void **state) {
   CLEANUP(buf_deinit) Buf out = BUF_INIT(100);
   assert_int_equal(metrics_write(*state, &out), -1);
@@ -144,6 +159,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(large_counter, setup, teardown),
       cmocka_unit_test_setup_teardown(series_are_bounded, setup, teardown),
       cmocka_unit_test_setup_teardown(seven_labels_and_forgetting, setup, teardown),
+      cmocka_unit_test_setup_teardown(of_a_library, setup, teardown),
       cmocka_unit_test_setup_teardown(does_not_fit, setup, teardown),
       cmocka_unit_test(latency_buckets),
   };

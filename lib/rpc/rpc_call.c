@@ -221,6 +221,14 @@ const char *rpc_call_metadata(const RpcCall *call, const char *key) {
   return NULL;
 }
 
+void rpc_call_set_observer(RpcCall *call, void *observer) {
+  call->observer = observer;
+}
+
+void *rpc_call_observer(const RpcCall *call) {
+  return call->observer;
+}
+
 void rpc_call_set_data(RpcCall *call, void *data) {
   call->data = data;
 }

@@ -28,6 +28,7 @@ bool rpc_call_has_request(const RpcCall *call);
 /* on_accept does one of the two; a unary method needs a request. */
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service);
 void rpc_call_discard(RpcCall *call);
+void rpc_call_set_observer(RpcCall *call, void *observer);
 /* Of a registered method; others have their path from the client, and their route from the server. */
 void rpc_call_set_path(RpcCall *call, const char *path);
 void rpc_call_set_route(RpcCall *call, struct Route *route);

@@ -32,6 +32,7 @@ struct RpcCall {
   char *peer;
   Arena *strings;
   int64_t start_us;
+  void *observer;
   void *data;
 
   size_t holds;

@@ -15,11 +15,7 @@ struct RpcChannel {
 
 /* Runs on_done with CANCELLED now; the call's batches end without callbacks. Takes it off the list. */
 void rpc_client_abandon(RpcClientCall *call);
-/* rpc_client_unary and rpc_client_write with a message that is moved in. */
-RpcClientCall *
-rpc_client_unary_slice(RpcChannel *channel, const char *path, int64_t timeout_ms, grpc_slice message,
-                       void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
-                       void *arg);
+/* rpc_client_write with a message that is moved in. */
 void rpc_client_write_slice(RpcClientCall *call, grpc_slice message);
 
 #endif

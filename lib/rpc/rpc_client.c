@@ -366,17 +366,21 @@ RpcClientCall *rpc_client_call(RpcChannel *channel, const char *path, int64_t ti
   return call;
 }
 
-RpcClientCall *
-rpc_client_unary_slice(RpcChannel *channel, const char *path, int64_t timeout_ms, grpc_slice message,
-                       void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
-                       void *arg) {
+RpcClientCall *rpc_client_unary_with(RpcChannel *channel, const char *path, int64_t timeout_ms,
+                                     const RpcMetadata *metadata, size_t n_metadata, const uint8_t *data, size_t len,
+                                     void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
+                                     void *arg) {
+  grpc_slice message = grpc_slice_from_copied_buffer((const char *)data, len);
   RpcClientCall *call = call_new(channel, path, timeout_ms);
   grpc_op ops[6];
   call->unary_fn = fn;
   call->arg = arg;
+  if (n_metadata > 0)
+    metadata_set(call, metadata, n_metadata);
   grpc_byte_buffer *buffer = rpc_bytes_wrap(message);
   size_t n = status_ops(call, ops);
-  ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+  ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
+                       .data.send_initial_metadata = {.metadata = call->metadata, .count = call->n_metadata}};
   ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
   ops[n++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
   ops[n++] = (grpc_op){.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->read_buffer};
@@ -390,6 +394,5 @@ RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t t
                                 const uint8_t *data, size_t len,
                                 void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
                                 void *arg) {
-  grpc_slice message = grpc_slice_from_copied_buffer((const char *)data, len);
-  return rpc_client_unary_slice(channel, path, timeout_ms, message, fn, arg);
+  return rpc_client_unary_with(channel, path, timeout_ms, NULL, 0, data, len, fn, arg);
 }

@@ -51,6 +51,11 @@ void rpc_client_cancel(RpcClientCall *call);
 
 /* One request, one answer. fn: status ERROR_NONE and the answer, or the failure and NULL. Returns the call,
  * only for rpc_client_cancel before fn has run. */
+RpcClientCall *rpc_client_unary_with(RpcChannel *channel, const char *path, int64_t timeout_ms,
+                                     const RpcMetadata *metadata, size_t n_metadata, const uint8_t *data, size_t len,
+                                     void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
+                                     void *arg);
+/* The same without metadata. */
 RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms,
                                 const uint8_t *data, size_t len,
                                 void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),

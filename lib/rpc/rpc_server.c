@@ -144,6 +144,8 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
   } else if (route->method->kind == RPC_UNARY && !rpc_call_has_request(call)) {
     rpc_call_run(call, &EMPTY, server);
   } else {
+    if (server->config.on_begin && !route->builtin)
+      rpc_call_set_observer(call, server->config.on_begin(server->config.service, call));
     rpc_call_run(call, route->method, route->service);
   }
 }
@@ -153,7 +155,7 @@ static void on_end(void *arg, RpcCall *call, Route *route, ErrorKind status, int
   server->active--;
   if (server->config.on_done && !(route && route->builtin)) {
     const char *path = route ? rpc_call_path(call) : UNKNOWN.path;
-    server->config.on_done(server->config.service, path, status, duration_us);
+    server->config.on_done(server->config.service, path, status, duration_us, rpc_call_observer(call));
   }
   end_if_empty(server);
 }

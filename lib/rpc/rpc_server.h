@@ -48,8 +48,11 @@ typedef struct RpcServerConfig {
   /* Serialized google.protobuf.FileDescriptorSet of all services, for reflection. */
   const uint8_t *descriptors;
   size_t descriptors_len;
-  /* Called when a call ends, for metrics and logs; may be NULL. */
-  void (*on_done)(void *service, const char *path, ErrorKind status, int64_t duration_us);
+  /* Called before a handler is told of its call, for traces; may be NULL. What it returns is rpc_call_observer(call)
+   * from then on. Not for calls that get no handler. */
+  void *(*on_begin)(void *service, RpcCall *call);
+  /* Called when a call ends, for metrics, traces and logs; observer: what on_begin returned, or NULL. May be NULL. */
+  void (*on_done)(void *service, const char *path, ErrorKind status, int64_t duration_us, void *observer);
 } RpcServerConfig;
 
 /* Serves from the moment it returns; health says SERVING after rpc_server_set_serving(true). The config's
@@ -98,6 +101,8 @@ const char *rpc_call_path(const RpcCall *call);
 const char *rpc_call_peer(const RpcCall *call);
 /* First value of a request header (lower-case key), NULL if there is none. */
 const char *rpc_call_metadata(const RpcCall *call, const char *key);
+/* What the config's on_begin made of the call; NULL without one. */
+void *rpc_call_observer(const RpcCall *call);
 /* A place for the handler's own state. */
 void rpc_call_set_data(RpcCall *call, void *data);
 void *rpc_call_data(const RpcCall *call);

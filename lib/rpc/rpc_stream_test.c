@@ -165,7 +165,7 @@ static const RpcMethod METHODS[] = {
     {"/test.Stream/Upload", RPC_STREAM, upload}, {"/test.Proxy/", RPC_STREAM, proxy},
 };
 
-static void on_done(void *service, const char *path, ErrorKind status, int64_t duration_us) {
+static void on_done(void *service, const char *path, ErrorKind status, int64_t duration_us, void *observer) {
   Service *s = service;
   s->ended++;
   s->any_ended = true;

@@ -65,7 +65,7 @@ static const RpcMethod METHODS[] = {
     {"/test.Unary/Huge", RPC_UNARY, huge},
 };
 
-static void on_done(void *service, const char *path, ErrorKind status, int64_t duration_us) {
+static void on_done(void *service, const char *path, ErrorKind status, int64_t duration_us, void *observer) {
   Service *s = service;
   s->ended++;
   s->last_status = status;

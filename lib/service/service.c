@@ -9,6 +9,10 @@
 
 #include "api/descriptors.h"
 #include "lib/base/str.h"
+#include "lib/service/service_trace.h"
+
+/* At the end, for the last spans; a collector that is away has had its chance. */
+#define TRACE_FLUSH_MS 2000
 
 typedef struct Host {
   Service service;
@@ -43,18 +47,36 @@ void service_set_ready(Service *service, const char *reason) {
  * through this. */
 static Host *the_host;
 
-static void on_rpc_done(void *state, const char *path, ErrorKind status, int64_t duration_us) {
+static void *on_rpc_begin(void *state, RpcCall *call) {
+  return service_trace_begin(the_host->service.tracer, call);
+}
+
+TraceSpan *service_span(const RpcCall *call) {
+  return rpc_call_observer(call);
+}
+
+static void on_rpc_done(void *state, const char *path, ErrorKind status, int64_t duration_us, void *span) {
   const char *method = strrchr(path, '/');
   metrics_observe(the_host->service.metrics, the_host->spec->rpc_metric, (double)duration_us / 1e6,
                   method ? method + 1 : path, error_kind_name(status), NULL);
+  if (span)
+    service_trace_end(span, status);
 }
 
 void service_hold(Service *service) {
   host_of(service)->holds++;
 }
 
+static void stop_loop(void *arg) {
+  loop_stop(arg);
+}
+
 void service_release(Service *service) {
-  if (--host_of(service)->holds == 0)
+  if (--host_of(service)->holds > 0)
+    return;
+  if (service->tracer)
+    tracer_flush(service->tracer, TRACE_FLUSH_MS, stop_loop, service->loop);
+  else
     loop_stop(service->loop);
 }
 
@@ -78,12 +100,25 @@ static void on_signal(void *arg) {
   rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, &host->service);
 }
 
+static void start_tracer(Host *host) {
+  Service *service = &host->service;
+  const ServiceConfig *config = service->config;
+  TraceConfig trace = {.endpoint = config->otlp_endpoint,
+                       .service_name = str_empty(config->otlp_service_name) ? service->name : config->otlp_service_name,
+                       .service_version = SERVICE_VERSION};
+  Error err;
+  size_t first = trace_metrics(service->metrics);
+  if (!str_empty(config->otlp_endpoint) && trace_check_ratio(config->trace_sample, &trace.ratio, &err) == 0)
+    service->tracer = tracer_new(service->loop, &trace, service->metrics, first);
+}
+
 static int listen_all(Host *host, Error *err) {
   Service *service = &host->service;
   const ServiceConfig *config = service->config;
   service->admin = admin_new(service->loop, config->admin_address, service->metrics, err);
   if (!service->admin)
     return -1;
+  start_tracer(host);
   host->unready = "starting";
   publish_readiness(host);
   if (host->spec->start(service, err))
@@ -95,6 +130,7 @@ static int listen_all(Host *host, Error *err) {
       .service = service->state,
       .descriptors = SANDPLANE_DESCRIPTORS,
       .descriptors_len = SANDPLANE_DESCRIPTORS_len,
+      .on_begin = service->tracer ? on_rpc_begin : NULL,
       .on_done = on_rpc_done,
   };
   service->rpc = rpc_server_new(service->loop, &rpc, err);
@@ -132,10 +168,23 @@ static int run(Host *host) {
   service->rpc = NULL;
   if (service->state)
     host->spec->stop(service);
+  tracer_free(service->tracer);
   admin_free(service->admin);
   metrics_free(service->metrics);
   loop_free(service->loop);
   return rc;
+}
+
+static int check_common(const ServiceConfig *config, LogLevel *ret_level, Error *err) {
+  double ratio;
+  Error why;
+  if (!log_level_parse(config->log_level, ret_level))
+    return error_field(err, "log-level", "--log-level: '%s' is not debug, info, warn or error", config->log_level);
+  if (!str_empty(config->otlp_endpoint) && trace_check_endpoint(config->otlp_endpoint, &why))
+    return error_field(err, "otlp-endpoint", "--otlp-endpoint: %s", why.message);
+  if (trace_check_ratio(config->trace_sample, &ratio, &why))
+    return error_field(err, "trace-sample", "--trace-sample: %s", why.message);
+  return 0;
 }
 
 static int configure(const ServiceSpec *spec, int argc, char **argv, void *config) {
@@ -151,9 +200,8 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
     printf("%s %s\n", spec->config.program, SERVICE_VERSION);
     return CONFIG_VERSION;
   }
-  const char *level_name = rc ? "info" : ((ServiceConfig *)config)->log_level;
-  if (rc == 0 && !log_level_parse(level_name, &level))
-    rc = error_field(&err, "log-level", "--log-level: '%s' is not debug, info, warn or error", level_name);
+  if (rc == 0)
+    rc = check_common(config, &level, &err);
   if (rc == 0 && spec->check)
     rc = spec->check(config, &err);
   if (rc) {

@@ -14,6 +14,7 @@
 #include "lib/base/metrics.h"
 #include "lib/loop/loop.h"
 #include "lib/rpc/rpc_server.h"
+#include "lib/trace/trace.h"
 
 #define SERVICE_VERSION "0.1.0"
 
@@ -23,43 +24,29 @@ typedef struct ServiceConfig {
   const char *admin_address;
   const char *log_level;
   int64_t shutdown_grace_ms;
+  const char *otlp_endpoint, *otlp_service_name, *trace_sample;
 } ServiceConfig;
 
 /* First rows of every config table; `type` is the service's config struct, whose first member is a
- * ServiceConfig named `service`. */
-#define SERVICE_CONFIG_ITEMS(type, default_grpc, default_admin)              \
-  {"grpc-address",                                                           \
-   "SANDPLANE_GRPC_ADDRESS",                                                 \
-   CONFIG_ADDRESS,                                                           \
-   offsetof(type, service.grpc_address),                                     \
-   default_grpc,                                                             \
-   0,                                                                        \
-   0,                                                                        \
-   false,                                                                    \
-   "gRPC listener"},                                                         \
-      {"admin-address",                                                      \
-       "SANDPLANE_ADMIN_ADDRESS",                                            \
-       CONFIG_ADDRESS,                                                       \
-       offsetof(type, service.admin_address),                                \
-       default_admin,                                                        \
-       0,                                                                    \
-       0,                                                                    \
-       false,                                                                \
-       "listener of /metrics, /healthz and /readyz"},                        \
-      {"log-level",                                                          \
-       "SANDPLANE_LOG_LEVEL",                                                \
-       CONFIG_STRING,                                                        \
-       offsetof(type, service.log_level),                                    \
-       "info",                                                               \
-       0,                                                                    \
-       0,                                                                    \
-       false,                                                                \
-       "debug, info, warn or error"},                                        \
-  {                                                                          \
-    "shutdown-grace", "SANDPLANE_SHUTDOWN_GRACE", CONFIG_DURATION,           \
-        offsetof(type, service.shutdown_grace_ms), "10s", 0, 3600000, false, \
-        "how long calls may go on after SIGTERM"                             \
-  }
+ * ServiceConfig named `service`. The settings of traces have the names that OpenTelemetry gives them in the
+ * environment. */
+#define SERVICE_CONFIG_ROW(type, flag, env, kind, field, fallback, max, help) \
+  { flag, env, kind, offsetof(type, service.field), fallback, 0, max, false, help }
+#define SERVICE_CONFIG_ITEMS(type, default_grpc, default_admin)                                                      \
+  SERVICE_CONFIG_ROW(type, "grpc-address", "SANDPLANE_GRPC_ADDRESS", CONFIG_ADDRESS, grpc_address, default_grpc, 0,  \
+                     "gRPC listener"),                                                                               \
+      SERVICE_CONFIG_ROW(type, "admin-address", "SANDPLANE_ADMIN_ADDRESS", CONFIG_ADDRESS, admin_address,            \
+                         default_admin, 0, "listener of /metrics, /healthz and /readyz"),                            \
+      SERVICE_CONFIG_ROW(type, "log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, log_level, "info", 0,              \
+                         "debug, info, warn or error"),                                                              \
+      SERVICE_CONFIG_ROW(type, "shutdown-grace", "SANDPLANE_SHUTDOWN_GRACE", CONFIG_DURATION, shutdown_grace_ms,     \
+                         "10s", 3600000, "how long calls may go on after SIGTERM"),                                  \
+      SERVICE_CONFIG_ROW(type, "otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", CONFIG_STRING, otlp_endpoint, "", 0,  \
+                         "http://host:port of a collector that takes traces by OTLP over gRPC; empty: no traces"),   \
+      SERVICE_CONFIG_ROW(type, "otlp-service-name", "OTEL_SERVICE_NAME", CONFIG_STRING, otlp_service_name, "", 0,    \
+                         "service.name of its traces; empty: the program's name"),                                   \
+      SERVICE_CONFIG_ROW(type, "trace-sample", "OTEL_TRACES_SAMPLER_ARG", CONFIG_STRING, trace_sample, "1", 0,       \
+                         "share of the traces begun here that is recorded, 0 to 1; callers' own choose for themselves")
 
 typedef struct Service {
   const char *name;
@@ -67,6 +54,7 @@ typedef struct Service {
   Metrics *metrics;
   Admin *admin;
   RpcServer *rpc;     /* NULL until start has returned */
+  Tracer *tracer;     /* NULL: traces are off */
   const void *config; /* the service's own config struct */
   void *state;        /* set by start, handed to the methods and to stop */
 } Service;
@@ -93,6 +81,8 @@ typedef struct ServiceSpec {
   void (*stop)(Service *service);
 } ServiceSpec;
 
+/* The span of a call that a service serves; NULL when traces are off. Valid until the call is finished. */
+TraceSpan *service_span(const RpcCall *call);
 /* reason NULL: ready. */
 void service_set_ready(Service *service, const char *reason);
 /* Inside drain: the process goes on until service_release has been called as often, on the loop. */

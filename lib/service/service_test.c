@@ -101,6 +101,9 @@ static void bad_flags(void **state) {
        "sample: --shutdown-grace: 'soon' is not a duration (for example 500ms, 10s, 5m)\n"},
       {"--log-level=loud", "sample: --log-level: 'loud' is not debug, info, warn or error\n"},
       {"--grpc-address=x", "sample: --grpc-address: 'x' is not an address (host:port or unix:/path)\n"},
+      {"--otlp-endpoint=https://c:4317",
+       "sample: --otlp-endpoint: 'https://c:4317': TLS is not spoken here; name a collector beside the service\n"},
+      {"--trace-sample=2", "sample: --trace-sample: '2' is not a number from 0 to 1\n"},
       {"--refuse", "sample: --refuse: refused\n"},
   };
   for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
