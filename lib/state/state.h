@@ -136,8 +136,33 @@ void state_confirm(State *s, const char *ns, const char *pool, const char *token
 void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token,
                        void (*fn)(void *arg, const Error *err), void *arg);
 /* Grants to waiters of all replicas: only tokens of one's own are of interest. id empty: the pool was deleted
- * and the waiter sent away. token NULL after a (re)connect: confirm or claim again what waits. */
+ * and the waiter sent away; "batch": see state_batch. token NULL after a (re)connect: confirm or claim again what waits. */
 void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg);
+
+/* Several at once. All of them, or as many as are ready but not fewer than min_count. */
+typedef struct BatchRequest {
+  /* uid: the batch's token, 32 digits that end in 0000; its claims count up from there. No priority. */
+  ClaimRequest each;
+  int count;         /* 1 to STATE_BATCH_MAX */
+  int min_count;     /* 1 to count */
+} BatchRequest;
+
+typedef struct BatchResult {
+  ClaimOutcome outcome;
+  const SandboxRecord *records;
+  size_t n_records;
+  const char *token;
+  const QuotaRefusal *refusal; /* of CLAIM_REFUSED: min_count would not fit */
+} BatchResult;
+
+/* Idempotent by uid and by request_id, as state_claim: what is left of the same sandboxes again (GRANTED), or the same
+ * place. QUEUED: waits under token and holds nothing. state_on_grant tells the token when enough is ready; then ask
+ * again, and without being told now and then, because nothing is promised: whoever asks first gets it. */
+void state_batch(State *s, const BatchRequest *request,
+                 void (*fn)(void *arg, const BatchResult *r, const Error *err), void *arg);
+/* The caller has gone: no longer waits; give_back: releases all that was granted, too. */
+void state_batch_leave(State *s, const char *ns, const char *pool, const char *token, bool give_back,
+                       void (*fn)(void *arg, const Error *err), void *arg);
 
 typedef void (*StateRecordFn)(void *arg, const SandboxRecord *r, const Error *err);
 typedef void (*StateDoneFn)(void *arg, const Error *err);
@@ -215,7 +240,8 @@ typedef struct PoolRecord {
   bool deleted;              /* no more refills; goes when its last sandbox is gone */
   const char *template_hash; /* what is fresh, as last set */
   const char *reason, *message;
-  int64_t n_creating, n_ready, n_claimed, n_releasing, n_waiting;
+  int64_t n_creating, n_ready, n_claimed, n_releasing;
+  int64_t n_waiting; /* sandboxes waited for: one for each waiter, as many as it needs for a batch */
   /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
    * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */
   int64_t n_failures, failure_ms;

@@ -9,7 +9,7 @@
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
  *   sp:{NS}/POOL:pool             hash     template replicas strategy generation create_ms implicit
  *                                          reason message template_hash failures failure_ms history_ms
- *                                          deleted shape; while somebody waits: vtime seq
+ *                                          deleted shape gang_seq; while somebody waits: vtime seq
  *   sp:{NS}/POOL:sb:ID            hash     one sandbox, fields in state.h
  *   sp:{NS}/POOL:all              zset     score 0, every sandbox: lexical index for lists
  *   sp:{NS}/POOL:creating         zset     score: ms since when
@@ -20,6 +20,7 @@
  *   sp:{NS}/POOL:queue:TENANT     zset     score: order; members: waiter tokens
  *   sp:{NS}/POOL:fair             hash     virtual start times of tenants without waiters, while others wait
  *   sp:{NS}/POOL:waiting          zset     score: ms since when; all waiter tokens
+ *   sp:{NS}/POOL:gangs            zset     score: order * 1024 + how many it needs; tokens of batches that wait
  *   sp:{NS}/POOL:waiters          hash     token (the claim's uid) -> what it asks for, JSON
  *   sp:{NS}/POOL:deadlines        zset     score: ms at which a waiter gives up
  *   sp:{NS}/POOL:uids             hash     claim uid -> sandbox, while the sandbox is there
@@ -50,6 +51,7 @@ enum {
   STATE_POOL_NAME_MAX = 57, /* leaves room for "-xxxxx" */
   STATE_SUFFIX_LEN = 5,
   STATE_KEY_MAX = 320,
+  STATE_BATCH_MAX = 1000, /* as BATCH_MAX of common.lua */
 };
 
 /* Prefix of the pool that stands for "straight from a template". */

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/manifest/manifest.h"
+#include "services/claims/batch_store.h"
 #include "services/claims/claim_queue.h"
 #include "services/claims/directory.h"
 #include "services/claims/orphan_store.h"
@@ -23,7 +24,6 @@ enum {
 
 struct ClaimStore {
   Claims *claims;
-  struct OrphanStore *orphans;
   ClaimQueue *queue;
   size_t n_waiting;
 };
@@ -90,7 +90,7 @@ static bool ended(const ClaimOp *op) {
 static void on_left(void *arg, const Error *err) {
   ClaimOp *op = arg;
   if (err && str_empty(op->spec->request_id))
-    orphan_store_add(op->store->orphans, op->spec->ns, op->pool, op->uid);
+    orphan_store_add(op->store->claims->orphans, op->spec->ns, op->pool, op->uid);
   fail_ended(op);
 }
 
@@ -108,7 +108,7 @@ static void leave(ClaimOp *op) {
 static void on_given_back(void *arg, const Error *err) {
   ClaimOp *op = arg;
   if (err)
-    orphan_store_add(op->store->orphans, op->spec->ns, op->pool, op->uid);
+    orphan_store_add(op->store->claims->orphans, op->spec->ns, op->pool, op->uid);
   fail_ended(op);
 }
 
@@ -224,6 +224,7 @@ static void granted_op(ClaimOp *op) {
 static void on_grant(void *arg, const char *token, const char *id) {
   ClaimStore *store = arg;
   claim_queue_each(store->queue, token, granted_op);
+  batch_store_told(store->claims->batches, token);
 }
 
 /* ---- claiming ---- */
@@ -254,7 +255,7 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
       return;
     }
     if (str_empty(op->spec->request_id))
-      orphan_store_add(op->store->orphans, op->spec->ns, op->pool, op->uid);
+      orphan_store_add(op->store->claims->orphans, op->spec->ns, op->pool, op->uid);
     finish(op, NULL, err);
     return;
   }
@@ -438,7 +439,6 @@ ClaimStore *claim_store_new(Claims *claims) {
     abort();
   store->claims = claims;
   store->queue = claim_queue_new();
-  store->orphans = orphan_store_new(claims->service->loop, claims->state);
   state_on_grant(claims->state, on_grant, store);
   return store;
 }
@@ -447,6 +447,5 @@ void claim_store_free(ClaimStore *store) {
   if (!store)
     return;
   claim_queue_free(store->queue);
-  orphan_store_free(store->orphans);
   free(store);
 }

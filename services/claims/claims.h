@@ -13,6 +13,8 @@ typedef struct Claims {
   State *state;
   struct Directory *directory;
   struct ClaimStore *store;
+  struct BatchStore *batches;
+  struct OrphanStore *orphans;
   struct ExpireLoop *expire;
   struct WatchHub *watches;
 } Claims;

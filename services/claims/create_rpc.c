@@ -18,7 +18,7 @@ typedef struct Create {
   int64_t start_us;
 } Create;
 
-static const char *outcome(const Error *err) {
+const char *create_rpc_outcome(const Error *err) {
   switch (err->kind) {
   case ERROR_INVALID_ARGUMENT:
     return "invalid";
@@ -39,7 +39,7 @@ static const char *outcome(const Error *err) {
 
 static void refuse(Create *create, const Error *err) {
   Metrics *metrics = claims_of(create->request.service)->service->metrics;
-  metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, outcome(err), NULL, NULL);
+  metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, create_rpc_outcome(err), NULL, NULL);
   rpc_request_fail(&create->request, err);
 }
 

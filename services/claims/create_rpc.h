@@ -4,6 +4,8 @@
 
 #include "lib/rpc/rpc_server.h"
 
+/* The label of sandplane_claims_total. */
+const char *create_rpc_outcome(const Error *err);
 void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len);
 
 #endif

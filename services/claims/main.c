@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "services/claims/batch_rpc.h"
+#include "services/claims/batch_store.h"
 #include "services/claims/claim_store.h"
 #include "services/claims/claims.h"
 #include "services/claims/claims_metrics.h"
@@ -10,6 +12,7 @@
 #include "services/claims/directory.h"
 #include "services/claims/expire_loop.h"
 #include "services/claims/list_rpc.h"
+#include "services/claims/orphan_store.h"
 #include "services/claims/sandbox_rpc.h"
 #include "services/claims/watch_rpc.h"
 
@@ -22,6 +25,8 @@ static const RpcMethod METHODS[] = {
     {SERVICE "WatchSandboxes", RPC_UNARY, watch_rpc},
     {SERVICE "UpdateSandbox", RPC_UNARY, sandbox_rpc_update},
     {SERVICE "DeleteSandbox", RPC_UNARY, sandbox_rpc_delete},
+    {SERVICE "BatchCreateSandboxes", RPC_UNARY, batch_rpc_create},
+    {SERVICE "BatchDeleteSandboxes", RPC_UNARY, batch_rpc_delete},
 };
 
 static void on_redis(void *arg, bool connected) {
@@ -43,7 +48,8 @@ static void on_pool(void *arg, const char *ns, const char *pool, bool present) {
 static void on_scrape(void *arg) {
   Claims *claims = arg;
   Metrics *metrics = claims->service->metrics;
-  metrics_set(metrics, CLAIMS_METRIC_WAITING, (double)claim_store_waiting(claims->store), NULL, NULL, NULL);
+  size_t waiting = claim_store_waiting(claims->store) + batch_store_waiting(claims->batches);
+  metrics_set(metrics, CLAIMS_METRIC_WAITING, (double)waiting, NULL, NULL, NULL);
   metrics_set(metrics, CLAIMS_METRIC_WATCHES, (double)watch_hub_size(claims->watches), NULL, NULL, NULL);
   metrics_set(metrics, CLAIMS_METRIC_POOLS, (double)directory_size(claims->directory), NULL, NULL, NULL);
 }
@@ -62,7 +68,9 @@ static int start(Service *service, Error *err) {
   claims->state = state_new(claims->redis, replica);
   claims->expire = expire_loop_new(claims);
   claims->watches = watch_hub_new(claims);
+  claims->orphans = orphan_store_new(service->loop, claims->state);
   claims->store = claim_store_new(claims);
+  claims->batches = batch_store_new(claims);
   claims->directory = directory_new(service->loop, claims->state, on_pool, claims);
   service_set_ready(service, "the state store does not answer");
   redis_client_on_state(claims->redis, on_redis, claims);
@@ -82,6 +90,8 @@ static void stop(Service *service) {
   redis_client_free(claims->redis); /* answers what is still asked, so the parts below are alive */
   directory_free(claims->directory);
   claim_store_free(claims->store);
+  batch_store_free(claims->batches);
+  orphan_store_free(claims->orphans);
   watch_hub_free(claims->watches);
   expire_loop_free(claims->expire);
   state_free(claims->state);

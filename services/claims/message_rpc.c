@@ -141,6 +141,20 @@ ClaimInput message_claim_input(Arena *arena, const Sandplane__V1__CreateSandboxR
   return in;
 }
 
+ClaimInput message_batch_input(Arena *arena, const Sandplane__V1__BatchCreateSandboxesRequest *request) {
+  ClaimInput in = {
+      .parent = request->parent,
+      .pool = request->pool,
+      .request_id = request->request_id,
+      .ttl = take_duration(request->ttl),
+      .idle_timeout = take_duration(request->idle_timeout),
+      .max_wait = take_duration(request->max_wait),
+  };
+  TAKE_PAIRS(arena, request->labels, request->n_labels, in.labels, in.n_labels);
+  TAKE_PAIRS(arena, request->env, request->n_env, in.env, in.n_env);
+  return in;
+}
+
 ClaimUpdateInput message_update_input(Arena *arena, const Sandplane__V1__UpdateSandboxRequest *request) {
   ClaimUpdateInput in = {0};
   if (request->update_mask) {

@@ -15,6 +15,8 @@ Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *p
 
 /* The strings stay the request's. */
 ClaimInput message_claim_input(Arena *arena, const Sandplane__V1__CreateSandboxRequest *request);
+/* The part of a batch that is as for one. */
+ClaimInput message_batch_input(Arena *arena, const Sandplane__V1__BatchCreateSandboxesRequest *request);
 ClaimUpdateInput message_update_input(Arena *arena, const Sandplane__V1__UpdateSandboxRequest *request);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct Orphan {
   char ns[STATE_NAME_MAX + 1];
   char pool[STATE_NAME_MAX + 1];
   char uid[33];
+  bool batch;
 } Orphan;
 
 struct OrphanStore {
@@ -64,14 +65,18 @@ static void settle(OrphanStore *s) {
   if (!s->first || s->settling)
     return;
   s->settling = true;
-  state_cancel_wait(s->state, s->first->ns, s->first->pool, s->first->uid, on_left, s);
+  const Orphan *orphan = s->first;
+  if (orphan->batch)
+    state_batch_leave(s->state, orphan->ns, orphan->pool, orphan->uid, true, on_settled, s);
+  else
+    state_cancel_wait(s->state, orphan->ns, orphan->pool, orphan->uid, on_left, s);
 }
 
 static void on_timer(void *arg) {
   settle(arg);
 }
 
-void orphan_store_add(OrphanStore *s, const char *ns, const char *pool, const char *uid) {
+static void add(OrphanStore *s, const char *ns, const char *pool, const char *uid, bool batch) {
   if (s->n == ORPHAN_STORE_MAX) {
     log_event(LOG_ERROR, "orphan_dropped", LOG_STR("pool", pool), LOG_STR("uid", uid));
     return;
@@ -82,10 +87,19 @@ void orphan_store_add(OrphanStore *s, const char *ns, const char *pool, const ch
   snprintf(orphan->ns, sizeof orphan->ns, "%s", ns);
   snprintf(orphan->pool, sizeof orphan->pool, "%s", pool);
   snprintf(orphan->uid, sizeof orphan->uid, "%s", uid);
+  orphan->batch = batch;
   *s->last = orphan;
   s->last = &orphan->next;
   s->n++;
   loop_timer_start(s->timer, SETTLE_AFTER_MS);
+}
+
+void orphan_store_add(OrphanStore *s, const char *ns, const char *pool, const char *uid) {
+  add(s, ns, pool, uid, false);
+}
+
+void orphan_store_add_batch(OrphanStore *s, const char *ns, const char *pool, const char *token) {
+  add(s, ns, pool, token, true);
 }
 
 OrphanStore *orphan_store_new(Loop *loop, State *state) {

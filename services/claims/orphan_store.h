@@ -1,6 +1,6 @@
 /* Claims that may exist although nobody was told of them: the state went away between the claim and its
  * answer, and the caller had no request_id to come back with. When the state answers again each is asked for
- * by its uid: a waiter is taken out of the queue, a sandbox released. Only this replica's death in the same
+ * by its uid (a batch: its token): a waiter is taken out of the queue, what it holds released. Only this replica's death in the same
  * moment leaves one, until its time to live ends.
  */
 #ifndef SANDPLANE_SERVICES_CLAIMS_ORPHAN_STORE_H_
@@ -17,5 +17,6 @@ typedef struct OrphanStore OrphanStore;
 OrphanStore *orphan_store_new(Loop *loop, State *state);
 void orphan_store_free(OrphanStore *store);
 void orphan_store_add(OrphanStore *store, const char *ns, const char *pool, const char *uid);
+void orphan_store_add_batch(OrphanStore *store, const char *ns, const char *pool, const char *token);
 
 #endif

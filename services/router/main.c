@@ -22,6 +22,8 @@ static const RpcMethod METHODS[] = {
     {SANDBOXES "ListSandboxes", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES "UpdateSandbox", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES "DeleteSandbox", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES "BatchCreateSandboxes", RPC_UNARY, forward_rpc_claims_single},
+    {SANDBOXES "BatchDeleteSandboxes", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES, RPC_STREAM, forward_rpc_claims},
     {"/sandplane.v1.TemplateService/", RPC_STREAM, forward_rpc_pools},
     {"/sandplane.v1.PoolService/", RPC_STREAM, forward_rpc_pools},

@@ -177,10 +177,11 @@ local function enqueue(uid, w, now)
   if w.request ~= '' then redis.call('SET', key('req:' .. w.request), uid, 'PX', REQUEST_KEPT_MS) end
 end
 
--- Takes a waiter out of the queue; what it is charged stays with the caller. nil: it was not there.
+-- Takes a waiter (or a batch that waits) out of the queue; what it is charged stays with the caller. nil: it was not there.
 local function drop_waiter(uid)
   local w = redis.call('HGET', key('waiters'), uid)
   redis.call('ZREM', key('waiting'), uid)
+  redis.call('ZREM', key('gangs'), uid)
   redis.call('ZREM', key('deadlines'), uid)
   redis.call('HDEL', key('waiters'), uid)
   if not w then return nil end
@@ -210,7 +211,7 @@ end
 local function dismiss(uid)
   local w = drop_waiter(uid)
   if not w then return end
-  charge(w.tenant, w.shape, -1)
+  charge(w.tenant, w.shape, -(w.count or 1))
   forget_request(w.request, uid)
 end
 
@@ -236,7 +237,7 @@ end
 -- A pool that is deleted or implicit goes with its last sandbox and waiter. Returns 1 when it went.
 local function vanish_if_empty()
   if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 and redis.call('HEXISTS', KEYS[1], 'implicit') == 0 then return 0 end
-  if redis.call('EXISTS', key('all'), key('queue')) > 0 then return 0 end
+  if redis.call('EXISTS', key('all'), key('queue'), key('gangs')) > 0 then return 0 end
   redis.call('DEL', KEYS[1], key('uids'), key('waiters'), key('deadlines'), key('waiting'))
   redis.call('PEXPIRE', key('events'), HISTORY_KEPT_MS)
   return 1
@@ -255,4 +256,43 @@ end
 
 local function record(id)
   return {id, redis.call('HGETALL', key('sb:' .. id))}
+end
+
+-- Batches. A token is 32 hexadecimal digits that end in 0000; the claims of the batch have it for a uid, with their
+-- number in the last four. `gangs` has those that wait, scored by order * GANG_NEED + how many must be ready.
+local BATCH_MAX = 1000
+local GANG_NEED = 1024
+-- How many of them look at one new sandbox, and how many are told of it.
+local GANGS_LOOKED_AT = 64
+
+local function batch_uid(token, i) return string.sub(token, 1, 28) .. string.format('%04x', i) end
+
+-- What the claims of a batch hold by now.
+local function batch_held(token)
+  local uids, held = {}, {}
+  if redis.call('EXISTS', key('uids')) == 0 then return held end
+  for i = 0, BATCH_MAX - 1 do uids[i + 1] = batch_uid(token, i) end
+  for _, id in ipairs(redis.call('HMGET', key('uids'), unpack(uids))) do
+    if id then held[#held + 1] = id end
+  end
+  return held
+end
+
+local function gangs_need()
+  local need, gangs = 0, redis.call('ZRANGE', key('gangs'), 0, -1, 'WITHSCORES')
+  for i = 2, #gangs, 2 do need = need + tonumber(gangs[i]) % GANG_NEED end
+  return need
+end
+
+-- Something became ready: the first of those that wait are told as far as it goes round.
+local function tell_gangs()
+  local gangs = redis.call('ZRANGE', key('gangs'), 0, GANGS_LOOKED_AT - 1, 'WITHSCORES')
+  local left = #gangs > 0 and redis.call('ZCARD', key('ready')) or 0
+  for i = 1, #gangs, 2 do
+    local need = tonumber(gangs[i + 1]) % GANG_NEED
+    if need <= left then
+      left = left - need
+      redis.call('PUBLISH', 'sp:grant', gangs[i] .. ' batch')
+    end
+  end
 end

@@ -4,4 +4,6 @@ local reply = {redis.call('HGETALL', KEYS[1])}
 for _, set in ipairs({'creating', 'ready', 'claimed', 'releasing', 'waiting'}) do
   reply[#reply + 1] = redis.call('ZCARD', key(set))
 end
+-- a batch that waits counts as many as it needs
+reply[#reply] = reply[#reply] + gangs_need()
 return reply

@@ -25,4 +25,5 @@ local stale = field(id, 'hash') ~= redis.call('HGET', KEYS[1], 'template_hash')
 redis.call('ZADD', key('ready'), int(now + (stale and STALE or 0)), id)
 event(id, false)
 hint('sp:wake:pools')
+tell_gangs()
 return 0
