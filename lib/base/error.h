@@ -35,7 +35,8 @@ typedef struct Error {
   ErrorKind kind;
   /* When the caller may try again (google.rpc.RetryInfo); 0: nothing to say. */
   uint32_t retry_after_ms;
-  /* Path of the field that is wrong, for example "spec.replicas" (google.rpc.BadRequest); may be empty. */
+  /* Path of the field that is wrong, for example "spec.replicas" (google.rpc.BadRequest); with RESOURCE_EXHAUSTED whose
+   * quota it is, for example "tenant:a" (google.rpc.QuotaFailure); may be empty. */
   char field[128];
   /* Cut at this size, always terminated. */
   char message[512];

@@ -13,6 +13,7 @@
 
 #define TYPE_PREFIX "type.googleapis.com/"
 #define BAD_REQUEST_TYPE TYPE_PREFIX "google.rpc.BadRequest"
+#define QUOTA_FAILURE_TYPE TYPE_PREFIX "google.rpc.QuotaFailure"
 #define RETRY_INFO_TYPE TYPE_PREFIX "google.rpc.RetryInfo"
 
 /* A delay of a day or more says nothing useful, and 32 bits hold it in milliseconds. */
@@ -38,7 +39,16 @@ uint8_t *rpc_status_encode(const Error *err, size_t *ret_len) {
   Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
   Google__Rpc__BadRequest__FieldViolation *violations[] = {&violation};
   Google__Rpc__BadRequest bad_request = GOOGLE__RPC__BAD_REQUEST__INIT;
-  if (err->field[0]) {
+  Google__Rpc__QuotaFailure__Violation over = GOOGLE__RPC__QUOTA_FAILURE__VIOLATION__INIT;
+  Google__Rpc__QuotaFailure__Violation *overs[] = {&over};
+  Google__Rpc__QuotaFailure quota_failure = GOOGLE__RPC__QUOTA_FAILURE__INIT;
+  if (err->field[0] && err->kind == ERROR_RESOURCE_EXHAUSTED) {
+    over.subject = (char *)err->field;
+    over.description = (char *)err->message;
+    quota_failure.n_violations = 1;
+    quota_failure.violations = overs;
+    pack_any(&anys[status.n_details++], QUOTA_FAILURE_TYPE, &quota_failure.base);
+  } else if (err->field[0]) {
     violation.field = (char *)err->field;
     violation.description = (char *)err->message;
     bad_request.n_field_violations = 1;
@@ -74,6 +84,15 @@ static void decode_bad_request(const ProtobufCBinaryData *value, Error *err) {
   google__rpc__bad_request__free_unpacked(bad, NULL);
 }
 
+static void decode_quota_failure(const ProtobufCBinaryData *value, Error *err) {
+  Google__Rpc__QuotaFailure *over = google__rpc__quota_failure__unpack(NULL, value->len, value->data);
+  if (!over)
+    return;
+  if (over->n_violations > 0)
+    snprintf(err->field, sizeof err->field, "%s", over->violations[0]->subject);
+  google__rpc__quota_failure__free_unpacked(over, NULL);
+}
+
 static void decode_retry_info(const ProtobufCBinaryData *value, Error *err) {
   Google__Rpc__RetryInfo *retry = google__rpc__retry_info__unpack(NULL, value->len, value->data);
   if (!retry)
@@ -94,6 +113,8 @@ void rpc_status_decode(const uint8_t *details, size_t len, Error *err) {
     const Google__Protobuf__Any *any = status->details[i];
     if (!strcmp(any->type_url, BAD_REQUEST_TYPE))
       decode_bad_request(&any->value, err);
+    if (!strcmp(any->type_url, QUOTA_FAILURE_TYPE))
+      decode_quota_failure(&any->value, err);
     if (!strcmp(any->type_url, RETRY_INFO_TYPE))
       decode_retry_info(&any->value, err);
   }

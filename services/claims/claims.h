@@ -19,6 +19,13 @@ typedef struct Claims {
   struct WatchHub *watches;
 } Claims;
 
+/* Metadata in which the router says for whom it calls, after it has authenticated the caller; it passes on none that a
+ * caller sent. Whoever reaches claims past the router is trusted as the router is. NULL: nobody in particular. */
+#define CLAIMS_TENANT_METADATA "sandplane-tenant"
+static inline const char *claims_tenant(const RpcCall *call) {
+  return rpc_call_metadata(call, CLAIMS_TENANT_METADATA);
+}
+
 /* The service of an RpcRequest. */
 static inline Claims *claims_of(void *service) {
   return service;

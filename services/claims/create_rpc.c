@@ -56,7 +56,8 @@ static void on_done(void *arg, const SandboxRecord *record, bool queued, const E
   metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, phase, NULL, NULL);
   metrics_observe(metrics, CLAIMS_METRIC_CLAIM_SECONDS, seconds, phase, NULL, NULL);
   log_event(LOG_INFO, "sandbox_claimed", LOG_STR("namespace", record->ns), LOG_STR("sandbox", record->id),
-            LOG_STR("uid", record->uid), LOG_STR("pool", record->pool), LOG_STR("phase", phase),
+            LOG_STR("uid", record->uid), LOG_STR("pool", record->pool), LOG_STR("tenant", record->tenant),
+            LOG_STR("phase", phase),
             LOG_INT("wait_ms", record->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
   Sandplane__V1__Sandbox *box =
       message_sandbox(request->arena, record, claims_of(request->service)->config->router_url);
@@ -79,6 +80,7 @@ void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
     return;
   }
   ClaimInput in = message_claim_input(create->request.arena, message);
+  in.tenant = claims_tenant(call);
   if (claim_check(&in, &create->spec, &err) < 0) {
     refuse(create, &err);
     return;

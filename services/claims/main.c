@@ -13,10 +13,12 @@
 #include "services/claims/expire_loop.h"
 #include "services/claims/list_rpc.h"
 #include "services/claims/orphan_store.h"
+#include "services/claims/quota_rpc.h"
 #include "services/claims/sandbox_rpc.h"
 #include "services/claims/watch_rpc.h"
 
 #define SERVICE "/sandplane.v1.SandboxService/"
+#define QUOTAS "/sandplane.v1.QuotaService/"
 
 static const RpcMethod METHODS[] = {
     {SERVICE "CreateSandbox", RPC_UNARY, create_rpc},
@@ -27,6 +29,10 @@ static const RpcMethod METHODS[] = {
     {SERVICE "DeleteSandbox", RPC_UNARY, sandbox_rpc_delete},
     {SERVICE "BatchCreateSandboxes", RPC_UNARY, batch_rpc_create},
     {SERVICE "BatchDeleteSandboxes", RPC_UNARY, batch_rpc_delete},
+    {QUOTAS "ApplyQuota", RPC_UNARY, quota_rpc_apply},
+    {QUOTAS "GetQuota", RPC_UNARY, quota_rpc_get},
+    {QUOTAS "ListQuotas", RPC_UNARY, quota_rpc_list},
+    {QUOTAS "DeleteQuota", RPC_UNARY, quota_rpc_delete},
 };
 
 static void on_redis(void *arg, bool connected) {

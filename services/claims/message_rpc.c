@@ -76,6 +76,7 @@ Sandplane__V1__Sandbox *message_sandbox(Arena *arena, const SandboxRecord *r, co
   box->state = (Sandplane__V1__Sandbox__State)r->state;
   box->address = copy(arena, router_url);
   box->runtime_class = copy(arena, r->runtime_class);
+  box->tenant = copy(arena, r->tenant);
   box->create_time = timestamp(arena, r->create_ms);
   box->claim_time = timestamp(arena, r->claim_ms);
   box->expire_time = timestamp(arena, r->expire_ms);
@@ -135,6 +136,7 @@ ClaimInput message_claim_input(Arena *arena, const Sandplane__V1__CreateSandboxR
       .ttl = take_duration(request->ttl),
       .idle_timeout = take_duration(request->idle_timeout),
       .max_wait = take_duration(request->max_wait),
+      .priority = (int)request->priority,
   };
   TAKE_PAIRS(arena, request->labels, request->n_labels, in.labels, in.n_labels);
   TAKE_PAIRS(arena, request->env, request->n_env, in.env, in.n_env);
