@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/sandplane/v1/sandbox.pb-c.h"
+#include "cli/batch.h"
 #include "cli/call.h"
 #include "cli/sandbox_print.h"
 #include "cli/text.h"
@@ -58,6 +59,10 @@ static int create(Cli *cli, const Args *args) {
     return cli_usage("%s", err.message);
   if (request.max_wait && !cli->timeout_given)
     cli->timeout_ms = request.max_wait->seconds * 1000 + WAIT_MARGIN_MS;
+  if (args_has(args, "count"))
+    return batch_create(cli, args, &request);
+  if (args_has(args, "at-least"))
+    return cli_usage("--at-least goes with --count");
   int64_t before = clock_mono_us();
   Sandplane__V1__Sandbox *box =
       call_unary(cli, SANDBOX_SERVICE "CreateSandbox", &request, &sandplane__v1__sandbox__descriptor, &err);
@@ -176,6 +181,8 @@ static const Option CREATE[] = {
     {"label", 'l', "KEY=VALUE", "may be repeated"},
     {"wait", 'w', "DURATION", "longest wait when the pool is empty; 0s: none (60s)"},
     {"request-id", 0, "ID", "the same id again gives the same sandbox"},
+    {"count", 'n', "N", "so many of a pool at once, all or none"},
+    {"at-least", 0, "N", "with --count: as many as are ready, but not fewer"},
     {NULL, 0, NULL, NULL},
 };
 static const Option UPDATE[] = {
@@ -191,7 +198,7 @@ static const Option DELETE[] = {
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 
 const Command SANDBOX_COMMANDS[] = {
-    {"create", "--pool POOL | --template TEMPLATE [options]", "Claims a sandbox and prints its name.", CREATE,
+    {"create", "--pool POOL | --template TEMPLATE [options]", "Claims a sandbox, or several, and prints the name.", CREATE,
      create},
     {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get, "list"},
     {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
