@@ -5,7 +5,8 @@
 #include "services/claims/claim.h"
 
 enum {
-  BATCH_MAX_PAIR_BYTES = 2 << 20, /* of env and labels, count times: one script writes them, one answer carries the labels */
+  /* of env and labels, count times: one script writes them, one answer carries the labels */
+  BATCH_MAX_PAIR_BYTES = 2 << 20,
 };
 
 typedef struct BatchSpec {

@@ -40,7 +40,7 @@ static void on_done(void *arg, const BatchResult *result, bool queued, const Err
   metrics_add(claims->service->metrics, CLAIMS_METRIC_CLAIMS, (double)result->n_records, phase, NULL, NULL);
   metrics_observe(claims->service->metrics, CLAIMS_METRIC_CLAIM_SECONDS, seconds, phase, NULL, NULL);
   const SandboxRecord *first = &result->records[0];
-  log_event(LOG_INFO, "batch_claimed", LOG_STR("namespace", first->ns), LOG_STR("pool", first->pool),
+  log_event(LOG_INFO, "batch_claimed", LOG_STR("namespace", first->ns), LOG_STR("pool", first->pool), LOG_STR("tenant", first->tenant),
             LOG_STR("token", create->op.token), LOG_INT("sandboxes", (int64_t)result->n_records),
             LOG_STR("phase", phase), LOG_INT("wait_ms", first->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
   Sandplane__V1__BatchCreateSandboxesResponse response = SANDPLANE__V1__BATCH_CREATE_SANDBOXES_RESPONSE__INIT;
@@ -67,6 +67,7 @@ void batch_rpc_create(RpcCall *call, void *claims, const uint8_t *data, size_t l
     return;
   }
   ClaimInput in = message_batch_input(create->request.arena, message);
+  in.tenant = claims_tenant(call);
   if (batch_check(&in, message->count, message->min_count, &create->spec, &err) < 0) {
     refuse(create, &err);
     return;
