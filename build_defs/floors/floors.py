@@ -102,6 +102,7 @@ KIND_OF_FILE = {
     "services/claims/claim_queue": ("store", "claims that wait for a grant, which the store confirms"),
     "services/claims/directory": ("store", "the pools' settings as last read from the state"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
+    "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),
     "services/router/exchange": ("loop", "one HTTP exchange: two sockets on the loop"),
     "services/router/http_answer": ("loop", "part of the HTTP connection"),

@@ -38,8 +38,17 @@ static void leave_queue(ClaimOp *op) {
   op->waiting = false;
 }
 
+/* What the op does from here on, as a span of its own; NULL: nothing more. */
+static void enter_phase(ClaimOp *op, const char *name) {
+  if (!op->span)
+    return;
+  trace_end(op->phase);
+  op->phase = name ? trace_child(op->span, TRACE_INTERNAL, name) : NULL;
+}
+
 /* The op belongs to the caller again. */
 static void finish(ClaimOp *op, const SandboxRecord *record, const Error *err) {
+  enter_phase(op, NULL);
   leave_queue(op);
   loop_timer_free(op->timer);
   loop_timer_free(op->ask_again);
@@ -173,6 +182,7 @@ static void ask_again_soon(ClaimOp *op) {
 }
 
 static void enter_queue(ClaimOp *op, const char *token) {
+  enter_phase(op, "queue wait");
   claim_queue_put(op->store->queue, op, token);
   op->queued = true;
   op->store->n_waiting += !op->waiting;
@@ -209,6 +219,7 @@ static void on_confirmed(void *arg, const SandboxRecord *record, const Error *er
 }
 
 static void confirm(ClaimOp *op) {
+  enter_phase(op, "confirm");
   op->busy = true;
   op->grant_seen = false;
   state_confirm(op->store->claims->state, op->spec->ns, op->pool, op->token, on_confirmed, op);
@@ -288,6 +299,7 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
 }
 
 static void claim(ClaimOp *op) {
+  enter_phase(op, "claim script");
   const ClaimSpec *spec = op->spec;
   int64_t wait_ms = op->give_up_ms - clock_mono_ms();
   /* Other pools of a template are only tried: the queue to wait in is the implicit or the pinned one's. */
@@ -409,10 +421,10 @@ static void choose_pool(ClaimOp *op) {
   claim(op);
 }
 
-void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms,
+void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms, const TraceSpan *span,
                          ClaimStoreFn fn, void *arg) {
   *op = (ClaimOp){
-      .store = store, .spec = spec, .fn = fn, .arg = arg, .call_ends_first = call_ms < spec->max_wait_ms};
+      .store = store, .spec = spec, .fn = fn, .arg = arg, .span = span, .call_ends_first = call_ms < spec->max_wait_ms};
   op->give_up_ms = clock_mono_ms() + (op->call_ends_first ? call_ms : spec->max_wait_ms);
   random_uid(op->uid);
   if (str_empty(spec->pool)) {

@@ -33,6 +33,8 @@ typedef struct ClaimOp {
   const ClaimSpec *spec;
   ClaimStoreFn fn;
   void *arg;
+  const TraceSpan *span; /* of the call; NULL: traces are off */
+  TraceSpan *phase;      /* of what it does now */
   char uid[33];
   char pool[STATE_NAME_MAX + 1];
   char token[80];
@@ -53,8 +55,9 @@ typedef struct ClaimOp {
 
 ClaimStore *claim_store_new(Claims *claims);
 void claim_store_free(ClaimStore *store);
-/* spec and op must live until fn has run, which it does once. call_ms: time left of the call. */
-void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms,
+/* spec, op and span (NULL: traces are off) must live until fn has run, which it does once. call_ms: time left of the
+ * call. */
+void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms, const TraceSpan *span,
                          ClaimStoreFn fn, void *arg);
 /* The caller has gone; fn runs with CANCELLED, now or soon. */
 void claim_store_cancel(ClaimOp *op);

@@ -59,6 +59,13 @@ static void on_done(void *arg, const SandboxRecord *record, bool queued, const E
             LOG_STR("uid", record->uid), LOG_STR("pool", record->pool), LOG_STR("tenant", record->tenant),
             LOG_STR("phase", phase),
             LOG_INT("wait_ms", record->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
+  TraceSpan *span = service_span(request->call);
+  if (span) {
+    trace_str(span, "sandplane.namespace", record->ns);
+    trace_str(span, "sandplane.pool", record->pool);
+    trace_str(span, "sandplane.sandbox", record->id);
+    trace_str(span, "sandplane.phase", phase);
+  }
   Sandplane__V1__Sandbox *box =
       message_sandbox(request->arena, record, claims_of(request->service)->config->router_url);
   rpc_request_reply(request, &box->base);
@@ -87,5 +94,5 @@ void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   }
   rpc_call_on_cancel(call, on_cancel, create);
   claim_store_acquire(claims_of(create->request.service)->store, &create->op, &create->spec,
-                      rpc_call_time_left_ms(call), on_done, create);
+                      rpc_call_time_left_ms(call), service_span(call), on_done, create);
 }

@@ -91,6 +91,11 @@ void reconciler_create_sandboxes(RpcChannel *reconciler, const ReconcilerOrder *
   request.n_sandboxes = order->n_ids;
   size_t len;
   uint8_t *data = rpc_pb_pack(&request.base, &len);
-  rpc_client_unary(reconciler, SERVICE "CreateSandboxes", CREATE_TIMEOUT_MS, data, len, on_created, create);
+  char parent[TRACE_PARENT_SIZE];
+  RpcMetadata metadata = {"traceparent", parent};
+  if (order->span)
+    trace_parent(order->span, parent);
+  rpc_client_unary_with(reconciler, SERVICE "CreateSandboxes", CREATE_TIMEOUT_MS, &metadata, order->span ? 1 : 0, data,
+                        len, on_created, create);
   free(data);
 }

@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/state/state.h"
+#include "lib/trace/trace.h"
 
 /* record: the canonical template, valid during the call; or NULL and err, whose field is a path in the
  * manifest. */
@@ -18,6 +19,7 @@ typedef struct ReconcilerOrder {
   const char *ns, *pool, *template_name, *manifest, *template_hash;
   const char *const *ids;
   size_t n_ids;
+  const TraceSpan *span; /* that the order is part of; NULL: none */
 } ReconcilerOrder;
 
 /* err NULL: accepted. Everything is copied. */

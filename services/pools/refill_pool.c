@@ -44,6 +44,7 @@ struct RefillPool {
   size_t n_ids;
   int namings;
   int asked; /* how often the order was sent */
+  TraceSpan *span; /* of the order under way; NULL: none, or traces are off */
   int64_t again_ms;
 };
 
@@ -59,6 +60,7 @@ static Metrics *metrics_of(const RefillPool *p) {
 }
 
 void refill_pool_free(RefillPool *p) {
+  trace_end(p->span);
   loop_timer_free(p->again);
   arena_free(p->arena);
   free(p);
@@ -161,6 +163,7 @@ static void send_order(RefillPool *p, void (*fn)(void *arg, const Error *err)) {
       .template_hash = p->template_hash,
       .ids = p->ids,
       .n_ids = p->n_ids,
+      .span = p->span,
   };
   reconciler_create_sandboxes(p->pools->reconciler, &o, fn, p);
 }
@@ -172,10 +175,25 @@ static bool ask_the_next(RefillPool *p, const Error *err, void (*fn)(void *arg, 
   return true;
 }
 
+static void begin_span(RefillPool *p) {
+  p->span = trace_start(p->pools->service->tracer, TRACE_INTERNAL, "refill pool", NULL, NULL);
+  trace_str(p->span, "sandplane.namespace", p->ns);
+  trace_str(p->span, "sandplane.pool", p->name);
+  trace_int(p->span, "sandplane.count", (int64_t)p->n_ids);
+}
+
+static void end_span(RefillPool *p, const Error *err) {
+  if (err)
+    trace_fail(p->span, err->message);
+  trace_end(p->span);
+  p->span = NULL;
+}
+
 static void on_ordered(void *arg, const Error *err) {
   RefillPool *p = arg;
   if (ask_the_next(p, err, on_ordered))
     return;
+  end_span(p, err);
   order_answered(p, err);
   retire(p);
 }
@@ -187,6 +205,7 @@ static void on_registered(void *arg, const Error *err) {
     return;
   }
   if (err) {
+    end_span(p, err);
     log_event(LOG_WARN, "sandboxes_not_registered", LOG_STR("pool", p->key), LOG_ERR(err));
     done(p);
     return;
@@ -204,6 +223,8 @@ static void order(RefillPool *p) {
     retire(p);
     return;
   }
+  if (!p->span)
+    begin_span(p); /* names that were taken already are chosen again in the same one */
   p->ids = arena_alloc(p->arena, p->n_ids * sizeof *p->ids);
   for (size_t i = 0; i < p->n_ids; i++) {
     char suffix[STATE_SUFFIX_LEN + 1];

@@ -9,6 +9,7 @@
 #include "services/reconciler/reconcile_loop.h"
 #include "services/reconciler/reconciler_metrics.h"
 #include "services/reconciler/reconciler_rpc.h"
+#include "services/reconciler/start_spans.h"
 
 #define RECONCILER_SERVICE "/sandplane.internal.v1.ReconcilerService/"
 #define IMAGE_SERVICE "/sandplane.v1.ImageService/"
@@ -76,6 +77,7 @@ static int start(Service *service, Error *err) {
   char replica[33];
   random_uid(replica);
   r->state = state_new(r->redis, replica);
+  r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   if (is_local(r->config)) {
     if (start_local(r, err) != 0) return -1;
@@ -106,6 +108,7 @@ static void stop(Service *service) {
   redis_client_free(r->redis);
   if (r->backend) r->backend->ops->free(r->backend, r->config->destroy_on_exit);
   reconcile_loop_free(r->loop);
+  start_spans_free(r->starts);
   state_free(r->state);
   free(r);
 }

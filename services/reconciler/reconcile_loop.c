@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/reconciler_metrics.h"
+#include "services/reconciler/start_spans.h"
 
 /* A hint that was lost costs at most this long. */
 #define LOOK_MS 3000
@@ -106,6 +107,7 @@ static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *i
 
 static void on_ready(void *arg, const BackendSandbox *b) {
   ReconcileLoop *rl = arg;
+  start_spans_end(rl->r->starts, b->ns, b->id, NULL);
   if (rl->stopped) return;
   Told *t = told_new(rl, TOLD_READY, b->ns, b->id);
   t->route = str_dup(b->route);
@@ -119,6 +121,7 @@ static void on_ended(void *arg, const char *ns, const char *id, const char *reas
   log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason),
             LOG_STR("message", message));
   metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
+  start_spans_end(rl->r->starts, ns, id, reason);
   if (rl->stopped) return;
   Told *t = told_new(rl, TOLD_FAILED, ns, id);
   t->reason = str_dup(reason);
@@ -129,6 +132,7 @@ static void on_ended(void *arg, const char *ns, const char *id, const char *reas
 static void on_destroyed(void *arg, const char *ns, const char *id) {
   ReconcileLoop *rl = arg;
   metrics_add(rl->r->service->metrics, RECONCILER_METRIC_DESTROYED, 1, NULL, NULL, NULL);
+  start_spans_end(rl->r->starts, ns, id, "Destroyed");
   if (rl->stopped) return;
   log_event(LOG_INFO, "sandbox_destroyed", LOG_STR("namespace", ns), LOG_STR("sandbox", id));
   tell(told_new(rl, TOLD_GONE, ns, id));

@@ -16,6 +16,7 @@ typedef struct Reconciler {
   struct ReconcileLoop *loop;
   Backend *backend;
   ImageStore *images;
+  struct StartSpans *starts;
 } Reconciler;
 
 #endif

@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
 #include "services/reconciler/reconcile_loop.h"
+#include "services/reconciler/start_spans.h"
 
 void reconciler_rpc_check_template(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   Reconciler *r = service;
@@ -51,6 +52,7 @@ void reconciler_rpc_create_sandboxes(RpcCall *call, void *service, const uint8_t
   for (size_t i = 0; ok && i < in->n_sandboxes; i++) {
     BackendSandbox b = {.ns = in->namespace_, .pool = in->pool, .id = in->sandboxes[i], .epoch = epoch};
     ok = r->backend->ops->create(r->backend, &b, in->manifest, &err) == 0;
+    if (ok) start_spans_begin(r->starts, service_span(call), b.ns, b.pool, b.id);
   }
   if (!ok) return rpc_request_fail(request, &err);
   Sandplane__Internal__V1__CreateSandboxesResponse out = SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_RESPONSE__INIT;

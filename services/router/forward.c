@@ -65,17 +65,21 @@ static bool is_forwarded_claim(const char *name) {
   return strncasecmp(name, "X-Forwarded-", 12) == 0;
 }
 
-ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port,
-                            bool upgrade) {
+ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, bool upgrade,
+                            const char *traceparent) {
   const char *path = forward_path(head);
   put(out, "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", head->method, *path == '?' ? "/" : "", path, port);
   for (size_t i = 0; i < head->n_headers; i++) {
     const char *name = head->headers[i].name;
+    if (traceparent && strcasecmp(name, "Traceparent") == 0)
+      continue;
     if (is_hop_by_hop(head, name) || listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) ||
         is_forwarded_claim(name) || (upgrade && strcasecmp(name, "Origin") == 0))
       continue;
     put_field(out, name, head->headers[i].value);
   }
+  if (traceparent)
+    put_field(out, "Traceparent", traceparent);
   put_field(out, "X-Forwarded-For", peer_ip);
   const char *host = http_head_get(head, "Host");
   if (!str_empty(host))

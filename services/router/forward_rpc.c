@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/str.h"
 #include "services/router/router.h"
 #include "services/router/stream.h"
 
@@ -93,6 +94,17 @@ static void on_cancel(RpcCall *call, void *arg) {
   rpc_client_cancel(f->behind);
 }
 
+/* NULL: none. parent: room for what is made here. */
+static const char *passed_value(const RpcCall *call, const char *key, char parent[TRACE_PARENT_SIZE]) {
+  const TraceSpan *span = service_span(call);
+  if (!span || !str_starts_with(key, "trace"))
+    return rpc_call_metadata(call, key);
+  if (str_equal(key, "tracestate"))
+    return trace_state(span);
+  trace_parent(span, parent);
+  return parent;
+}
+
 static ForwardCall *begin(RpcCall *call, RpcChannel *channel, bool single) {
   ForwardCall *f = calloc(1, sizeof *f);
   if (!f)
@@ -100,9 +112,10 @@ static ForwardCall *begin(RpcCall *call, RpcChannel *channel, bool single) {
   f->call = call;
   f->single = single;
   RpcMetadata passed[ARRAY_LEN(PASSED)];
+  char parent[TRACE_PARENT_SIZE];
   size_t n = 0;
   for (size_t i = 0; i < ARRAY_LEN(PASSED); i++) {
-    const char *value = rpc_call_metadata(call, PASSED[i]);
+    const char *value = passed_value(call, PASSED[i], parent);
     if (value)
       passed[n++] = (RpcMetadata){PASSED[i], value};
   }

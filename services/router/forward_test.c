@@ -12,6 +12,7 @@
 typedef struct Run {
   Buf out;
   bool upgrade;
+  const char *traceparent;
   ForwardClient client;
   bool keep_alive;
   ForwardBody body;
@@ -20,7 +21,7 @@ typedef struct Run {
 static bool on_head(void *arg, const HttpHead *head) {
   Run *r = arg;
   if (head->method)
-    r->body = forward_request(&r->out, head, "192.0.2.1", 3000, r->upgrade);
+    r->body = forward_request(&r->out, head, "192.0.2.1", 3000, r->upgrade, r->traceparent);
   else if (head->status == 101)
     forward_switch(&r->out, head);
   else
@@ -56,6 +57,20 @@ static void test_request(void **state) {
   expect_request("GET http://h:1?q HTTP/1.1\r\nHost: h:1\r\n\r\n", false,
                  "GET /?q HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Connection: close\r\n\r\n",
                  FORWARD_NO_BODY);
+}
+
+static void test_trace(void **state) {
+  static const char TEXT[] = "GET / HTTP/1.1\r\nHost: h:1\r\ntraceparent: theirs\r\ntracestate: a=b\r\n\r\n";
+  expect_request(TEXT, false,
+                 "GET / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\ntraceparent: theirs\r\ntracestate: a=b\r\n" TAIL
+                 "Connection: close\r\n\r\n",
+                 FORWARD_NO_BODY);
+  Run r = {.traceparent = "ours"};
+  pass(HTTP_REQUESTS, TEXT, &r);
+  assert_string_equal(buf_str(&r.out),
+                      "GET / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\ntracestate: a=b\r\nTraceparent: ours\r\n" TAIL
+                      "Connection: close\r\n\r\n");
+  buf_deinit(&r.out);
 }
 
 static void test_what_stays_outside(void **state) {
@@ -179,6 +194,7 @@ static void test_chunks_and_trailers(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_request),
+      cmocka_unit_test(test_trace),
       cmocka_unit_test(test_what_stays_outside),
       cmocka_unit_test(test_framing_is_our_own),
       cmocka_unit_test(test_upgrade),

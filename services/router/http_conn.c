@@ -100,7 +100,11 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   http_log_start(&c->log, c->router, head, c->peer_ip);
   if (answer_here(c, head))
     return c->phase != PHASE_CLOSING;
-  c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade);
+  char parent[TRACE_PARENT_SIZE];
+  if (c->log.span)
+    trace_parent(c->log.span, parent);
+  c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade,
+                                    c->log.span ? parent : NULL);
   c->exchange =
       exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &HTTP_ANSWER_HANDLERS, c);
   /* the body waits for the sandbox; without one the client's leaving should be seen */

@@ -17,12 +17,33 @@ void http_log_start(HttpLog *log, Router *router, const HttpHead *head, const ch
   const char *agent = http_head_get(head, "User-Agent");
   snprintf(log->user_agent, sizeof log->user_agent, "%s", agent ? agent : "");
   log->quiet = strcmp(log->path, "/healthz") == 0;
+  if (log->quiet || !router->service->tracer)
+    return;
+  log->span = trace_start(router->service->tracer, TRACE_SERVER, head->method, http_head_get(head, "Traceparent"),
+                          http_head_get(head, "Tracestate"));
+  trace_str(log->span, "http.request.method", head->method);
+}
+
+/* The path is the sandbox's business and not in it. */
+static void end_span(HttpLog *log, int status) {
+  if (!log->span)
+    return;
+  if (*log->target.id) {
+    trace_str(log->span, "sandplane.namespace", log->target.ns);
+    trace_str(log->span, "sandplane.sandbox", log->target.id);
+  }
+  trace_int(log->span, "http.response.status_code", status);
+  if (status >= 500)
+    trace_fail(log->span, "");
+  trace_end(log->span);
+  log->span = NULL;
 }
 
 void http_log_end(HttpLog *log, Router *router, int status, uint64_t bytes_out) {
   if (!log->active)
     return;
   log->active = false;
+  end_span(log, status);
   Metrics *m = router->service->metrics;
   double seconds = (double)(clock_mono_us() - log->start_us) / 1e6;
   char code[16];

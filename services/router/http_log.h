@@ -18,6 +18,7 @@ typedef struct HttpLog {
   Target target;
   const char *ns; /* label: "-" until the sandbox was found */
   int status;     /* of the answer under way */
+  TraceSpan *span; /* NULL: traces are off */
 } HttpLog;
 
 /* head NULL: bytes that were no request. */

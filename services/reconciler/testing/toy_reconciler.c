@@ -5,6 +5,7 @@
 #include "services/reconciler/reconcile_loop.h"
 #include "services/reconciler/reconciler_metrics.h"
 #include "services/reconciler/reconciler_rpc.h"
+#include "services/reconciler/start_spans.h"
 #include "services/reconciler/testing/toy_backend.h"
 
 #define RECONCILER_SERVICE "/sandplane.internal.v1.ReconcilerService/"
@@ -30,6 +31,7 @@ static int start(Service *service, Error *err) {
   char replica[33];
   random_uid(replica);
   r->state = state_new(r->redis, replica);
+  r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   r->backend = toy_backend_new(service->loop, r->config->data_dir, &RECONCILE_EVENTS, r->loop, err);
   if (!r->backend) return -1;
@@ -44,6 +46,7 @@ static void stop(Service *service) {
   redis_client_free(r->redis);
   if (r->backend) r->backend->ops->free(r->backend, false);
   reconcile_loop_free(r->loop);
+  start_spans_free(r->starts);
   state_free(r->state);
   free(r);
 }
