@@ -4,7 +4,8 @@
  * flight; replies come in order. When the connection is lost, every command without a reply fails with
  * UNAVAILABLE: whether it took effect is unknown, so only scripts that are safe to repeat are repeated, by
  * their callers. Reconnects by itself (20 ms to 1 s, jittered); commands given meanwhile wait at most
- * connect_wait_ms, then fail.
+ * connect_wait_ms, then fail. Only a master is spoken to: a server that says it is a replica counts as away.
+ * The master is the server at an address, or the one that Sentinels name, or each of a cluster's for its slots.
  */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_H_
 #define SANDPLANE_LIB_REDIS_REDIS_H_
@@ -38,11 +39,24 @@ typedef struct RedisReply {
   size_t n_items;
 } RedisReply;
 
+/* How a server is reached: the settings of all services, see redis_config.h. NULL is as good as empty. */
 typedef struct RedisConfig {
-  const char *address;     /* "host:port" or "unix:/path" */
-  const char *password;    /* NULL or empty: none */
+  const char *address;  /* "host:port" or "unix:/path"; of a cluster several, separated by commas */
+  const char *username; /* ACL user; empty: the default one */
+  const char *password; /* empty: none, or what password_file holds */
+  const char *password_file; /* read at every connect, so that it can change */
+  bool tls;
+  /* PEM; read at every connect. Empty: the system's authorities, no certificate of our own. */
+  const char *ca_file, *cert_file, *key_file;
+  const char *tls_server_name; /* in the server's certificate; empty: the host of its address */
+  const char *sentinels;       /* "host:port,..."; then address is not used */
+  const char *master_name;
+  const char *sentinel_username, *sentinel_password_file;
+  bool cluster;
+  int64_t min_replicas;    /* that must have what a durable script has written; 0: the server alone */
+  int64_t wait_ms;         /* how long they may take; 0: 1000 */
   int64_t connect_wait_ms; /* 0: 3000 */
-  size_t max_in_flight;    /* 0: 65,536; more, or more than 32 MiB, fail with RESOURCE_EXHAUSTED */
+  size_t max_in_flight;    /* 0: 65,536; more, or more than 32 MiB, fail with RESOURCE_EXHAUSTED (each server) */
 } RedisConfig;
 
 /* A Lua script, from a .lua file embedded by the build; its text is sent once a connection, then its digest.
@@ -51,7 +65,14 @@ typedef struct RedisScript {
   const char *name;
   const char *source;
   size_t source_len;
+  bool durable; /* its reply comes when config.min_replicas have what it wrote; fewer: UNAVAILABLE, and it may be repeated */
+  /* It gets one more, last argument: which server this is, in RedisLineage's form. */
+  bool fenced;
 } RedisScript;
+
+/* Of the server that runs a fenced script: the first 20 digits of its replication id, and '+' if it was made master
+ * in place of another, else '-'. Its id changes with each restart and each promotion. */
+enum { REDIS_LINEAGE_LEN = 21 };
 
 /* reply is NULL when err is not. A Redis error reply arrives as err: kind INTERNAL with Redis' text, but
  * UNAVAILABLE for LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN, BUSY, MISCONF and RESOURCE_EXHAUSTED

@@ -3,20 +3,19 @@
 #include "lib/redis/redis_conn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/redis/redis_config.h"
+#include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_socket.h"
+#include "lib/redis/redis_stream.h"
 
 /* Reconnecting: fast at first, for a server that restarts; jittered, so that replicas do not come at once. */
 #define BACKOFF_MIN_MS 20
@@ -31,12 +30,15 @@ typedef enum ConnState { CONN_WAITING, CONN_CONNECTING, CONN_GREETING, CONN_OPEN
 
 struct RedisConn {
   Loop *loop;
-  const char *address, *password;
+  const RedisConfig *config;
+  RedisPeer peer;
+  char *addresses; /* a list, NULL: none is known yet */
+  char address[REDIS_ADDRESS_MAX]; /* of this attempt */
   RedisConnHandlers handlers;
   void *arg;
   ConnState state;
-  int fd;
-  LoopFd *watch;
+  RedisStream stream;
+  LoopFd *watch; /* NULL: there is no socket */
   LoopTimer *timer; /* the next attempt, or the end of this one */
   LoopTimer *flush_timer;
   int64_t backoff_ms;
@@ -45,7 +47,8 @@ struct RedisConn {
   Buf out;
   int greetings;    /* replies still to come before it is open */
   unsigned attempt; /* names with several addresses: they take turns */
-  char trouble[200];
+  char lineage[REDIS_LINEAGE_LEN + 1];
+  char trouble[400], logged[400];
 };
 
 /* ---- replies into the arena; hiredis hands us the place through the task's privdata ---- */
@@ -110,109 +113,73 @@ static void reader_reset(RedisConn *c) {
 
 /* ---- connecting ---- */
 
-static int open_unix(const char *path, Error *err) {
-  struct sockaddr_un a = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof a.sun_path)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "socket path is too long: %s", path);
-  strcpy(a.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) && errno != EINPROGRESS) {
-    error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", path, strerror(errno));
-    close(fd);
-    return -1;
-  }
-  return fd >= 0 ? fd : error_set(err, ERROR_UNAVAILABLE, "socket: %s", strerror(errno));
+/* Each new trouble once, not each attempt. */
+static void note_trouble(RedisConn *c, const Error *why) {
+  snprintf(c->trouble, sizeof c->trouble, "%s", why->message);
+  if (strcmp(c->trouble, c->logged) == 0)
+    return;
+  strcpy(c->logged, c->trouble);
+  log_event(LOG_WARN, "redis_away", LOG_STR("address", c->address), LOG_STR("message", c->trouble));
 }
 
-/* A machine that is cut off sends no reset: the kernel gives up on it, sent bytes or not. */
-static void find_dead_peers(int fd) {
-  int one = 1, idle_s = 5, interval_s = 2, count = 3, unacked_ms = 10000;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
-}
-
-/* The look-up blocks, which is bearable for the names Redis has: numbers or an entry of /etc/hosts or cluster
- * DNS, once a reconnect. */
-static int open_tcp(const char *address, unsigned attempt, Error *err) {
-  char host[256];
-  const char *colon = strrchr(address, ':');
-  if (!colon || (size_t)(colon - address) >= sizeof host)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "not an address: %s", address);
-  const char *begin = *address == '[' ? address + 1 : address;
-  size_t len = (size_t)(colon - begin) - (*address == '[');
-  memcpy(host, begin, len);
-  host[len] = 0;
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-  int rc = getaddrinfo(len ? host : "127.0.0.1", colon + 1, &hints, &list);
-  if (rc)
-    return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", host, gai_strerror(rc));
-  unsigned n = 0;
-  for (const struct addrinfo *a = list; a; a = a->ai_next)
-    n++;
-  const struct addrinfo *a = list;
-  for (unsigned i = attempt % n; i > 0; i--)
-    a = a->ai_next;
-  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0)
-    find_dead_peers(fd);
-  if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) && errno != EINPROGRESS) {
-    close(fd);
-    fd = -1;
-  }
-  if (fd < 0)
-    error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", address, strerror(errno));
-  freeaddrinfo(list);
-  return fd;
-}
-
-static void lose(RedisConn *c, const Error *why) {
+static void drop(RedisConn *c, const Error *why, int64_t delay_ms) {
   bool was_open = c->state == CONN_OPEN;
   loop_fd_free(c->watch);
   c->watch = NULL;
-  if (c->fd >= 0)
-    close(c->fd);
-  c->fd = -1;
+  redis_stream_close(&c->stream);
   c->state = CONN_WAITING;
-  snprintf(c->trouble, sizeof c->trouble, "%s", why->message);
+  note_trouble(c, why);
   buf_deinit(&c->out);
   loop_timer_stop(c->flush_timer);
-  uint8_t jitter;
-  random_bytes(&jitter, 1);
-  loop_timer_start(c->timer, c->backoff_ms / 2 + c->backoff_ms * jitter / 512);
-  c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
+  loop_timer_start(c->timer, delay_ms);
   if (was_open)
     c->handlers.on_close(c->arg, why);
 }
 
+static void lose(RedisConn *c, const Error *why) {
+  uint8_t jitter;
+  random_bytes(&jitter, 1);
+  int64_t delay_ms = c->backoff_ms / 2 + c->backoff_ms * jitter / 512;
+  c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
+  drop(c, why, delay_ms);
+}
+
 static void lose_errno(RedisConn *c, const char *what) {
   Error err;
-  error_set(&err, ERROR_UNAVAILABLE, "state store: %s: %s", what, strerror(errno));
+  const char *why = errno == EPROTO ? redis_stream_trouble(&c->stream) : strerror(errno);
+  error_set(&err, ERROR_UNAVAILABLE, "state store: %s: %s", what, why);
   lose(c, &err);
 }
 
 static void flush(void *arg) {
   RedisConn *c = arg;
-  while (c->out.len) {
-    ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
+  if (c->state == CONN_OPEN && c->handlers.before_write)
+    c->handlers.before_write(c->arg);
+  bool blocked = false;
+  while (c->out.len && !blocked) {
+    ssize_t n = redis_stream_write(&c->stream, c->out.data, c->out.len);
     if (n < 0 && errno == EINTR)
       continue;
-    if (n < 0 && errno == EAGAIN)
-      break;
-    if (n < 0)
+    if (n < 0 && errno != EAGAIN)
       return lose_errno(c, "write");
-    buf_consume(&c->out, (size_t)n);
+    blocked = n < 0;
+    if (!blocked)
+      buf_consume(&c->out, (size_t)n);
   }
-  loop_fd_set(c->watch, LOOP_READ | (c->out.len ? LOOP_WRITE : 0));
+  if (redis_stream_push(&c->stream))
+    return lose_errno(c, "write");
+  /* a handshake that must read first would make a writable socket turn in circles */
+  bool wants = c->stream.ssl ? redis_stream_waits(&c->stream) : c->out.len > 0;
+  loop_fd_set(c->watch, LOOP_READ | (wants ? LOOP_WRITE : 0));
 }
 
 static void opened(RedisConn *c) {
   c->state = CONN_OPEN;
   c->backoff_ms = BACKOFF_MIN_MS;
   loop_timer_stop(c->timer);
+  if (*c->logged)
+    log_event(LOG_INFO, "redis_back", LOG_STR("address", c->address));
+  *c->logged = 0;
   c->handlers.on_open(c->arg);
 }
 
@@ -228,17 +195,44 @@ static void greet(RedisConn *c, int argc, const char **argv) {
 static void connected(RedisConn *c) {
   int e = 0;
   socklen_t len = sizeof e;
-  if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
+  if (getsockopt(c->stream.fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
     errno = e;
     return lose_errno(c, "connect");
   }
+  Error err;
+  CLEANUP(buf_deinit) Buf password = BUF_INIT(0);
+  bool sentinel = c->peer == REDIS_PEER_SENTINEL;
+  if (redis_config_password(c->config, sentinel, &password, &err))
+    return lose(c, &err);
   loop_fd_set(c->watch, LOOP_READ);
   c->state = CONN_GREETING;
   c->greetings = 0;
-  if (!str_empty(c->password))
-    greet(c, 2, (const char *[]){"AUTH", c->password});
+  const char *user = sentinel ? c->config->sentinel_username : c->config->username;
+  if (password.len && !str_empty(user))
+    greet(c, 3, (const char *[]){"AUTH", user, buf_str(&password)});
+  else if (password.len)
+    greet(c, 2, (const char *[]){"AUTH", buf_str(&password)});
+  if (c->peer == REDIS_PEER_MASTER)
+    greet(c, 2, (const char *[]){"INFO", "replication"});
   greet(c, 1, (const char *[]){"PING"});
   flush(c);
+}
+
+/* One more reply before it is open; false: the connection is lost. */
+static bool greeted(RedisConn *c, const RedisReply *r) {
+  Error err;
+  if (r->type == REDIS_ERROR) {
+    error_set(&err, ERROR_UNAVAILABLE, "%s", r->str);
+    lose(c, &err);
+    return false;
+  }
+  if (c->peer == REDIS_PEER_MASTER && c->greetings == 2 && redis_lineage_parse(r, c->lineage, &err)) {
+    lose(c, &err);
+    return false;
+  }
+  if (--c->greetings == 0)
+    opened(c);
+  return c->watch != NULL;
 }
 
 /* Whether the connection still stands after it. */
@@ -253,19 +247,11 @@ static bool take_replies(RedisConn *c) {
     if (!reply)
       return true;
     const RedisReply *r = reply;
-    if (c->state == CONN_GREETING) {
-      if (r->type == REDIS_ERROR) {
-        Error err;
-        error_set(&err, ERROR_UNAVAILABLE, "%s", r->str);
-        lose(c, &err);
-        return false;
-      }
-      if (--c->greetings == 0)
-        opened(c);
-    } else {
+    if (c->state != CONN_GREETING)
       c->handlers.on_reply(c->arg, r);
-    }
-    if (c->fd < 0)
+    else if (!greeted(c, r))
+      return false;
+    if (!c->watch)
       return false;
     arena_reset(c->arena);
   }
@@ -278,23 +264,24 @@ static void on_io(int events, void *arg) {
       connected(c);
     return;
   }
-  if (events & LOOP_WRITE) {
-    flush(c);
-    if (c->fd < 0)
+  while (events & LOOP_READ) {
+    char chunk[READ_CHUNK];
+    ssize_t n = redis_stream_read(&c->stream, chunk, sizeof chunk);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+      break;
+    if (n == 0)
+      errno = ECONNRESET;
+    if (n <= 0)
+      return lose_errno(c, "read");
+    redisReaderFeed(c->reader, chunk, (size_t)n);
+    if (!take_replies(c))
       return;
+    if (!redis_stream_buffered(&c->stream))
+      break;
   }
-  if (!(events & LOOP_READ))
-    return;
-  char chunk[READ_CHUNK];
-  ssize_t n = recv(c->fd, chunk, sizeof chunk, 0);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
-  if (n == 0)
-    errno = ECONNRESET;
-  if (n <= 0)
-    return lose_errno(c, "read");
-  redisReaderFeed(c->reader, chunk, (size_t)n);
-  take_replies(c);
+  /* in TLS, what was read may be what a write waits for */
+  if (events & LOOP_WRITE || c->stream.ssl)
+    flush(c);
 }
 
 static void on_timer(void *arg) {
@@ -303,52 +290,92 @@ static void on_timer(void *arg) {
     errno = ETIMEDOUT;
     return lose_errno(c, "connect");
   }
+  if (!c->addresses)
+    return;
   Error err;
-  c->fd = str_starts_with(c->address, "unix:") ? open_unix(c->address + 5, &err)
-                                               : open_tcp(c->address, c->attempt++, &err);
-  if (c->fd < 0)
+  unsigned n = (unsigned)redis_addresses_count(c->addresses), attempt = c->attempt++;
+  redis_addresses_get(c->addresses, attempt, c->address);
+  int fd = redis_socket_open(c->address, n ? attempt / n : 0, &err);
+  if (fd < 0)
+    return lose(c, &err);
+  char host[REDIS_ADDRESS_MAX];
+  redis_address_host(c->address, host);
+  const char *name = str_empty(c->config->tls_server_name) ? host : c->config->tls_server_name;
+  if (redis_stream_open(&c->stream, fd, c->config, name, &err))
     return lose(c, &err);
   c->state = CONN_CONNECTING;
   arena_reset(c->arena);
   reader_reset(c);
-  c->watch = loop_fd_new(c->loop, c->fd, LOOP_WRITE, on_io, c);
+  c->watch = loop_fd_new(c->loop, fd, LOOP_WRITE, on_io, c);
   loop_timer_start(c->timer, CONNECT_TIMEOUT_MS);
 }
 
-RedisConn *redis_conn_new(Loop *loop, const char *address, const char *password,
+RedisConn *redis_conn_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses,
                           const RedisConnHandlers *handlers, void *arg) {
   RedisConn *c = calloc(1, sizeof *c);
   if (!c)
     abort();
   *c = (RedisConn){.loop = loop,
-                   .address = address,
-                   .password = password,
+                   .config = config,
+                   .peer = peer,
+                   .addresses = addresses ? str_dup(addresses) : NULL,
                    .handlers = *handlers,
                    .arg = arg,
-                   .fd = -1,
+                   .stream = {.fd = -1},
                    .backoff_ms = BACKOFF_MIN_MS,
                    .arena = arena_new(),
                    .out = BUF_INIT(0),
                    .trouble = "not connected yet"};
+  if (!addresses)
+    strcpy(c->trouble, "no Sentinel has named the master");
   c->timer = loop_timer_new(loop, on_timer, c);
   c->flush_timer = loop_timer_new(loop, flush, c);
   loop_timer_start(c->timer, 0);
   return c;
 }
 
+void redis_conn_redirect(RedisConn *c, const char *addresses) {
+  if (c->addresses && strcmp(c->addresses, addresses) == 0)
+    return;
+  free(c->addresses);
+  c->addresses = str_dup(addresses);
+  c->backoff_ms = BACKOFF_MIN_MS;
+  Error err;
+  error_set(&err, ERROR_UNAVAILABLE, "the master is now %s", addresses);
+  if (c->state == CONN_WAITING)
+    loop_timer_start(c->timer, 0);
+  else
+    drop(c, &err, 0);
+}
+
+void redis_conn_drop(RedisConn *c, const char *why) {
+  Error err;
+  error_set(&err, ERROR_UNAVAILABLE, "state store: %s", why);
+  if (c->state != CONN_WAITING)
+    lose(c, &err);
+}
+
 void redis_conn_free(RedisConn *c) {
   if (!c)
     return;
   loop_fd_free(c->watch);
-  if (c->fd >= 0)
-    close(c->fd);
+  redis_stream_close(&c->stream);
   loop_timer_free(c->timer);
   loop_timer_free(c->flush_timer);
   if (c->reader)
     redisReaderFree(c->reader);
   arena_free(c->arena);
   buf_deinit(&c->out);
+  free(c->addresses);
   free(c);
+}
+
+const char *redis_conn_lineage(const RedisConn *c) {
+  return c->lineage;
+}
+
+const char *redis_conn_address(const RedisConn *c) {
+  return c->address;
 }
 
 bool redis_conn_open(const RedisConn *c) {
@@ -363,8 +390,8 @@ int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
   /* Straight to the socket when nothing waits before it. What is left, and an error, is the timer's: no
    * handler may run inside the caller's call. */
   if (urgent && c->out.len == 0) {
-    ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
-    if (n == (ssize_t)len)
+    ssize_t n = redis_stream_write(&c->stream, data, len);
+    if (n == (ssize_t)len && !redis_stream_waits(&c->stream))
       return 0;
     if (n > 0) {
       data = (const uint8_t *)data + n;
@@ -372,7 +399,7 @@ int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
     }
   }
   bool first = c->out.len == 0;
-  if (buf_append(&c->out, data, len))
+  if (len && buf_append(&c->out, data, len))
     return -1;
   if (first)
     loop_timer_start(c->flush_timer, 0);

@@ -8,6 +8,15 @@
 
 #define SHA1_LEN 20
 
+void redis_scripts_digest(const RedisScript *script, char out[41]) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned len;
+  /* SHA-1 is Redis' name for a script, not a protection */
+  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len != SHA1_LEN)
+    abort();
+  str_hex(digest, len, out);
+}
+
 RedisKnownScript *redis_scripts_find(RedisKnownScript **list, const RedisScript *script) {
   for (RedisKnownScript *k = *list; k; k = k->next)
     if (k->source == script->source)
@@ -16,12 +25,7 @@ RedisKnownScript *redis_scripts_find(RedisKnownScript **list, const RedisScript 
   if (!k)
     abort();
   *k = (RedisKnownScript){.next = *list, .source = script->source, .source_len = script->source_len};
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned len;
-  /* SHA-1 is Redis' name for a script, not a protection */
-  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len != SHA1_LEN)
-    abort();
-  str_hex(digest, len, k->digest);
+  redis_scripts_digest(script, k->digest);
   *list = k;
   return k;
 }

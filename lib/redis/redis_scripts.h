@@ -18,6 +18,8 @@ typedef struct RedisKnownScript {
   uint64_t loaded_at; /* number of the request on this connection that carried the text; 0: none did */
 } RedisKnownScript;
 
+/* Redis' name for it. */
+void redis_scripts_digest(const RedisScript *script, char out[41]);
 /* Finds it by the address of its text, or adds it. */
 RedisKnownScript *redis_scripts_find(RedisKnownScript **list, const RedisScript *script);
 /* A new connection, on which nothing was sent yet. */

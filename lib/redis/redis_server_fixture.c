@@ -15,11 +15,11 @@ pid_t redis_server_start(const char *folder, int port, const char *const *extra)
   snprintf(dir, sizeof dir, "%s/%s", getenv("REDIS_DIR"), folder);
   snprintf(port_text, sizeof port_text, "%d", port);
   mkdir(dir, 0700);
-  const char *argv[32] = {
+  const char *argv[64] = {
       "redis-server",  "--port", port_text, "--bind", "127.0.0.1",  "--save", "", "--appendonly", "yes",
       "--appendfsync", "always", "--dir",   dir,      "--loglevel", "warning"};
   size_t n = 15;
-  for (; extra && *extra && n < 31; extra++)
+  for (; extra && *extra && n < 63; extra++)
     argv[n++] = *extra;
   pid_t pid = fork();
   if (pid < 0)

@@ -51,13 +51,13 @@ static void on_reply(void *arg, const RedisReply *r) {
       ch->fn(ch->arg, confirmed ? NULL : r->items[2]->str, confirmed ? 0 : r->items[2]->len);
 }
 
-static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply};
+static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
 
-RedisSubscriber *redis_subscriber_new(Loop *loop, const char *address, const char *password) {
+RedisSubscriber *redis_subscriber_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses) {
   RedisSubscriber *s = calloc(1, sizeof *s);
   if (!s)
     abort();
-  s->conn = redis_conn_new(loop, address, password, &HANDLERS, s);
+  s->conn = redis_conn_new(loop, config, peer, addresses, &HANDLERS, s);
   return s;
 }
 
@@ -72,6 +72,10 @@ void redis_subscriber_free(RedisSubscriber *s) {
     free(ch);
   }
   free(s);
+}
+
+void redis_subscriber_redirect(RedisSubscriber *s, const char *addresses) {
+  redis_conn_redirect(s->conn, addresses);
 }
 
 void redis_subscriber_add(RedisSubscriber *s, const char *channel, RedisMessageFn fn, void *arg) {

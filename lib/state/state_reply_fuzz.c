@@ -94,12 +94,13 @@ static int listen_here(char address[64]) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size > 32 << 10) return 0; /* fits into the socket: nobody reads while we write */
-  static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply};
+  static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
   char address[64];
   Reading x = {.data = data, .size = size, .arena = arena_new(), .loop = loop_new(), .peer = -1};
   x.listener = listen_here(address);
   x.watch = loop_fd_new(x.loop, x.listener, LOOP_READ, on_listener, &x);
-  x.conn = redis_conn_new(x.loop, address, NULL, &HANDLERS, &x);
+  RedisConfig config = {0};
+  x.conn = redis_conn_new(x.loop, &config, REDIS_PEER_ANY, address, &HANDLERS, &x);
   loop_run(x.loop);
   redis_conn_free(x.conn);
   loop_fd_free(x.watch);

@@ -5,10 +5,7 @@
 
 static const ConfigItem ITEMS[] = {
     SERVICE_CONFIG_ITEMS(ClaimsConfig, "127.0.0.1:7401", "127.0.0.1:7411"),
-    {"redis-address", "SANDPLANE_REDIS_ADDRESS", CONFIG_ADDRESS, offsetof(ClaimsConfig, redis_address),
-     "127.0.0.1:6379", 0, 0, false, "the shared state"},
-    {"redis-password", "SANDPLANE_REDIS_PASSWORD", CONFIG_STRING, offsetof(ClaimsConfig, redis_password), "",
-     0, 0, true, "empty: none"},
+    REDIS_CONFIG_ITEMS(ClaimsConfig),
     {"router-url", "SANDPLANE_ROUTER_URL", CONFIG_STRING, offsetof(ClaimsConfig, router_url),
      "http://127.0.0.1:8080", 0, 0, false, "the address callers find in a sandbox"},
     {"max-watches", "SANDPLANE_MAX_WATCHES", CONFIG_INT, offsetof(ClaimsConfig, max_watches), "1000", 1,

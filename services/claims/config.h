@@ -4,12 +4,12 @@
 
 #include <stdint.h>
 
+#include "lib/redis/redis_config.h"
 #include "lib/service/service.h"
 
 typedef struct ClaimsConfig {
   ServiceConfig service;
-  const char *redis_address;
-  const char *redis_password;
+  RedisConfig redis;
   const char *router_url;
   int64_t max_watches;
 } ClaimsConfig;

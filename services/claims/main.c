@@ -60,6 +60,10 @@ static void on_scrape(void *arg) {
   metrics_set(metrics, CLAIMS_METRIC_POOLS, (double)directory_size(claims->directory), NULL, NULL, NULL);
 }
 
+static int check(const void *config, Error *err) {
+  return redis_config_check(&((const ClaimsConfig *)config)->redis, err);
+}
+
 static int start(Service *service, Error *err) {
   Claims *claims = calloc(1, sizeof *claims);
   if (!claims)
@@ -67,8 +71,7 @@ static int start(Service *service, Error *err) {
   service->state = claims;
   claims->service = service;
   claims->config = service->config;
-  claims->redis = redis_client_new(service->loop, &(RedisConfig){.address = claims->config->redis_address,
-                                                                 .password = claims->config->redis_password});
+  claims->redis = redis_client_new(service->loop, &claims->config->redis);
   char replica[33];
   random_uid(replica);
   claims->state = state_new(claims->redis, replica);
@@ -113,6 +116,7 @@ int main(int argc, char **argv) {
       .methods = METHODS,
       .n_methods = sizeof METHODS / sizeof METHODS[0],
       .rpc_metric = CLAIMS_METRIC_RPC,
+      .check = check,
       .start = start,
       .drain = drain,
       .stop = stop,

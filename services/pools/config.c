@@ -5,10 +5,7 @@
 
 static const ConfigItem ITEMS[] = {
     SERVICE_CONFIG_ITEMS(PoolsConfig, "127.0.0.1:7402", "127.0.0.1:7412"),
-    {"redis-address", "SANDPLANE_REDIS_ADDRESS", CONFIG_ADDRESS, offsetof(PoolsConfig, redis_address),
-     "127.0.0.1:6379", 0, 0, false, "the shared state"},
-    {"redis-password", "SANDPLANE_REDIS_PASSWORD", CONFIG_STRING, offsetof(PoolsConfig, redis_password), "",
-     0, 0, true, "empty: none"},
+    REDIS_CONFIG_ITEMS(PoolsConfig),
     {"reconciler", "SANDPLANE_RECONCILER", CONFIG_STRING, offsetof(PoolsConfig, reconciler), "127.0.0.1:7403",
      0, 0, false, "where sandboxes are made; several addresses with commas"},
     {"max-creating", "SANDPLANE_MAX_CREATING", CONFIG_INT, offsetof(PoolsConfig, max_creating), "64", 1, 10000, false,

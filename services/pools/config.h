@@ -2,12 +2,12 @@
 #ifndef SANDPLANE_SERVICES_POOLS_CONFIG_H_
 #define SANDPLANE_SERVICES_POOLS_CONFIG_H_
 
+#include "lib/redis/redis_config.h"
 #include "lib/service/service.h"
 
 typedef struct PoolsConfig {
   ServiceConfig service;
-  const char *redis_address;
-  const char *redis_password;
+  RedisConfig redis;
   const char *reconciler;
   int64_t max_creating;
   bool read_only;

@@ -36,6 +36,10 @@ static void on_leadership(void *arg, bool leads) {
   refill_loop_lead(pools->refill, leads);
 }
 
+static int check(const void *config, Error *err) {
+  return redis_config_check(&((const PoolsConfig *)config)->redis, err);
+}
+
 static int start(Service *service, Error *err) {
   Pools *pools = calloc(1, sizeof *pools);
   if (!pools)
@@ -43,8 +47,7 @@ static int start(Service *service, Error *err) {
   service->state = pools;
   pools->service = service;
   pools->config = service->config;
-  pools->redis = redis_client_new(service->loop, &(RedisConfig){.address = pools->config->redis_address,
-                                                                .password = pools->config->redis_password});
+  pools->redis = redis_client_new(service->loop, &pools->config->redis);
   char replica[33];
   random_uid(replica);
   pools->state = state_new(pools->redis, replica);
@@ -81,6 +84,7 @@ int main(int argc, char **argv) {
       .methods = METHODS,
       .n_methods = sizeof METHODS / sizeof METHODS[0],
       .rpc_metric = POOLS_METRIC_RPC,
+      .check = check,
       .start = start,
       .drain = drain,
       .stop = stop,

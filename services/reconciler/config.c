@@ -7,9 +7,7 @@
 
 static const ConfigItem ITEMS[] = {
     SERVICE_CONFIG_ITEMS(ReconcilerConfig, "127.0.0.1:7403", "127.0.0.1:7413"),
-    {"redis-address", "SANDPLANE_REDIS_ADDRESS", CONFIG_ADDRESS, AT(redis_address), "127.0.0.1:6379", 0, 0, false,
-     "the shared state"},
-    {"redis-password", "SANDPLANE_REDIS_PASSWORD", CONFIG_STRING, AT(redis_password), "", 0, 0, true, "empty: none"},
+    REDIS_CONFIG_ITEMS(ReconcilerConfig),
     {"backend", "SANDPLANE_BACKEND", CONFIG_STRING, AT(backend), "local", 0, 0, false,
      "where sandboxes live: local (this machine) or kubernetes"},
     {"kubeconfig", "KUBECONFIG", CONFIG_STRING, AT(kubeconfig), "", 0, 0, false,

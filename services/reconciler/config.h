@@ -2,11 +2,12 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_CONFIG_H_
 #define SANDPLANE_SERVICES_RECONCILER_CONFIG_H_
 
+#include "lib/redis/redis_config.h"
 #include "lib/service/service.h"
 
 typedef struct ReconcilerConfig {
   ServiceConfig service;
-  const char *redis_address, *redis_password;
+  RedisConfig redis;
   const char *data_dir;
   const char *runsc, *runsc_platform, *bwrap;
   const char *runtime_binary, *unpack_binary;

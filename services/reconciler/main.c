@@ -52,6 +52,7 @@ static void set_build_info(Metrics *metrics) {
 
 static int check(const void *config, Error *err) {
   const ReconcilerConfig *c = config;
+  if (redis_config_check(&c->redis, err)) return -1;
   if (is_local(c)) return local_backend_check_config(config, err);
   if (strcmp(c->backend, "kubernetes") == 0) return 0;
   return error_set(err, ERROR_INVALID_ARGUMENT, "--backend: must be local or kubernetes, not \"%s\"", c->backend);
@@ -72,8 +73,7 @@ static int start(Service *service, Error *err) {
   service->state = r;
   r->service = service;
   r->config = service->config;
-  r->redis = redis_client_new(
-      service->loop, &(RedisConfig){.address = r->config->redis_address, .password = r->config->redis_password});
+  r->redis = redis_client_new(service->loop, &r->config->redis);
   char replica[33];
   random_uid(replica);
   r->state = state_new(r->redis, replica);

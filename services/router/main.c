@@ -37,6 +37,8 @@ static void on_redis(void *arg, bool connected) {
 
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
+  if (redis_config_check(&config->redis, err))
+    return -1;
   Authz authz;
   int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
   authz_deinit(&authz);
@@ -63,8 +65,7 @@ static int start(Service *service, Error *err) {
   if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
     return -1;
   raise_descriptor_limit();
-  router->redis = redis_client_new(
-      service->loop, &(RedisConfig){.address = config->redis_address, .password = config->redis_password});
+  router->redis = redis_client_new(service->loop, &config->redis);
   router->state = state_new(router->redis, "router");
   router->claims = rpc_channel_new(service->loop, config->claims);
   router->pools = rpc_channel_new(service->loop, config->pools);

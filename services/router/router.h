@@ -2,7 +2,7 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 #define SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 
-#include "lib/redis/redis.h"
+#include "lib/redis/redis_config.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/service/service.h"
 #include "lib/state/state.h"
@@ -11,8 +11,7 @@
 typedef struct RouterConfig {
   ServiceConfig service;
   const char *http_address;
-  const char *redis_address;
-  const char *redis_password;
+  RedisConfig redis;
   const char *claims, *pools, *reconciler;
   const char *authz_mode, *authz_secret_file, *auth_token;
   int64_t proxy_timeout_ms;

@@ -27,7 +27,7 @@ static int start(Service *service, Error *err) {
   service->state = r;
   r->service = service;
   r->config = service->config;
-  r->redis = redis_client_new(service->loop, &(RedisConfig){.address = r->config->redis_address, .password = r->config->redis_password});
+  r->redis = redis_client_new(service->loop, &r->config->redis);
   char replica[33];
   random_uid(replica);
   r->state = state_new(r->redis, replica);

@@ -1,0 +1,129 @@
+/* See redis_config.h. */
+#include "lib/redis/redis_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/redis/redis_socket.h"
+#include "lib/redis/redis_tls.h"
+
+enum { PASSWORD_MAX = 4096, DEFAULT_CONNECT_WAIT_MS = 3000, DEFAULT_MAX_IN_FLIGHT = 65536, DEFAULT_WAIT_MS = 1000 };
+
+static void close_file(FILE **file) {
+  if (*file)
+    fclose(*file);
+}
+
+/* The whole file without the line end that editors leave. */
+static int read_secret(const char *path, Buf *out, Error *err) {
+  CLEANUP(close_file) FILE *file = fopen(path, "re");
+  if (!file)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: %s", path, strerror(errno));
+  uint8_t *room = buf_reserve(out, PASSWORD_MAX + 1);
+  if (!room)
+    abort();
+  size_t n = fread(room, 1, PASSWORD_MAX + 1, file);
+  if (ferror(file) || n > PASSWORD_MAX)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: %s", path, n > PASSWORD_MAX ? "is too long" : strerror(errno));
+  while (n > 0 && (room[n - 1] == '\n' || room[n - 1] == '\r'))
+    n--;
+  if (n == 0)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: is empty", path);
+  room[n] = 0;
+  out->len += n;
+  return 0;
+}
+
+int redis_config_password(const RedisConfig *c, bool sentinel, Buf *out, Error *err) {
+  const char *file = sentinel ? c->sentinel_password_file : c->password_file;
+  if (!str_empty(file))
+    return read_secret(file, out, err);
+  if (!sentinel && !str_empty(c->password) && buf_append_str(out, c->password))
+    abort();
+  return 0;
+}
+
+static int check_password(const RedisConfig *c, bool sentinel, Error *err) {
+  CLEANUP(buf_deinit) Buf password = BUF_INIT(0);
+  if (redis_config_password(c, sentinel, &password, err))
+    return error_prefix(err, sentinel ? "--redis-sentinel-password-file" : "--redis-password-file");
+  if (!str_empty(sentinel ? c->sentinel_username : c->username) && password.len == 0)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-%susername needs a password", sentinel ? "sentinel-" : "");
+  return 0;
+}
+
+static int check_addresses(const char *flag, const char *list, bool tls, Error *err) {
+  for (size_t i = 0; i == 0 || i < redis_addresses_count(list); i++) {
+    char address[REDIS_ADDRESS_MAX];
+    redis_addresses_get(list, i, address);
+    if (str_starts_with(address, "unix:/")) {
+      if (tls)
+        return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-tls: there is no TLS on a Unix socket");
+      continue;
+    }
+    const char *colon = strrchr(address, ':');
+    int64_t port;
+    bool bare_v6 = *address != '[' && colon && strchr(address, ':') != colon;
+    if (!colon || bare_v6 || str_to_int64(colon + 1, 1, 65535, &port))
+      return error_set(err, ERROR_INVALID_ARGUMENT, "--%s: '%s' is not an address (host:port or unix:/path)", flag,
+                       address);
+  }
+  return 0;
+}
+
+int redis_config_check(const RedisConfig *c, Error *err) {
+  bool sentinels = !str_empty(c->sentinels);
+  if (sentinels && c->cluster)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-sentinels and --redis-cluster exclude each other");
+  if (sentinels && str_empty(c->master_name))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-sentinels needs --redis-master-name");
+  if (sentinels ? check_addresses("redis-sentinels", c->sentinels, c->tls, err)
+                : check_addresses("redis-address", c->address, c->tls, err))
+    return -1;
+  if (!sentinels && !c->cluster && redis_addresses_count(c->address) > 1)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-address: several addresses need --redis-cluster");
+  if (!str_empty(c->password) && !str_empty(c->password_file))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-password and --redis-password-file exclude each other");
+  if (check_password(c, false, err) || check_password(c, true, err))
+    return -1;
+  if (str_empty(c->cert_file) != str_empty(c->key_file))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-cert-file and --redis-key-file need each other");
+  bool any_file = !str_empty(c->ca_file) || !str_empty(c->cert_file) || !str_empty(c->tls_server_name);
+  if (any_file && !c->tls)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "files and names of TLS need --redis-tls");
+  return c->tls ? redis_tls_check(c, err) : 0;
+}
+
+static const size_t TEXTS[] = {
+    offsetof(RedisConfig, address),         offsetof(RedisConfig, username),
+    offsetof(RedisConfig, password),        offsetof(RedisConfig, password_file),
+    offsetof(RedisConfig, ca_file),         offsetof(RedisConfig, cert_file),
+    offsetof(RedisConfig, key_file),        offsetof(RedisConfig, tls_server_name),
+    offsetof(RedisConfig, sentinels),       offsetof(RedisConfig, master_name),
+    offsetof(RedisConfig, sentinel_username), offsetof(RedisConfig, sentinel_password_file),
+};
+
+static const char **text(RedisConfig *c, size_t i) {
+  return (const char **)((char *)c + TEXTS[i]);
+}
+
+RedisConfig redis_config_copy(const RedisConfig *config) {
+  RedisConfig c = *config;
+  for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
+    *text(&c, i) = str_dup(*text(&c, i) ? *text(&c, i) : "");
+  if (!c.connect_wait_ms)
+    c.connect_wait_ms = DEFAULT_CONNECT_WAIT_MS;
+  if (!c.max_in_flight)
+    c.max_in_flight = DEFAULT_MAX_IN_FLIGHT;
+  if (!c.wait_ms)
+    c.wait_ms = DEFAULT_WAIT_MS;
+  return c;
+}
+
+void redis_config_deinit(RedisConfig *c) {
+  for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++)
+    free((char *)*text(c, i));
+}

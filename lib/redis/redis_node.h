@@ -1,0 +1,37 @@
+/* One server: a queue of requests in the order of their replies; those behind `sent` wait for a connection.
+ *
+ * Durable requests share a WAIT: it stands behind all that one turn of the loop has sent, and their replies are kept
+ * until its own has come. Redis answers nothing behind a WAIT before it is done, so a service whose replicas are
+ * slow is slow as a whole, for at most wait_ms.
+ */
+#ifndef SANDPLANE_LIB_REDIS_REDIS_NODE_H_
+#define SANDPLANE_LIB_REDIS_REDIS_NODE_H_
+
+#include "lib/redis/redis.h"
+#include "lib/redis/redis_later.h"
+#include "lib/redis/redis_request.h"
+
+/* What a client should wait before it tries again when Redis is away: about a restart. */
+enum { REDIS_RETRY_AFTER_MS = 500 };
+
+typedef struct RedisNode RedisNode;
+
+typedef struct RedisNodeHandlers {
+  void (*on_state)(void *arg, RedisNode *node, bool connected);
+  /* A cluster's server says that the request is another's business (MOVED, ASK); takes it over. NULL: no cluster. */
+  void (*on_elsewhere)(void *arg, RedisNode *node, RedisRequest *r, const char *text);
+} RedisNodeHandlers;
+
+/* address NULL: redis_node_redirect will name it. config and later must outlive it. */
+RedisNode *redis_node_new(Loop *loop, const RedisConfig *config, const char *address, RedisLater *later,
+                          const RedisNodeHandlers *handlers, void *arg);
+/* Fails what is under way with CANCELLED, inside, and whatever is asked from then on. */
+void redis_node_cancel(RedisNode *node);
+/* After redis_node_cancel. NULL-safe. */
+void redis_node_free(RedisNode *node);
+void redis_node_submit(RedisNode *node, RedisRequest *r);
+void redis_node_redirect(RedisNode *node, const char *address);
+bool redis_node_connected(const RedisNode *node);
+const char *redis_node_trouble(const RedisNode *node);
+
+#endif
