@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "lib/base/error.h"
+#include "lib/base/metrics.h"
 #include "lib/redis/redis.h"
 #include "lib/state/state_keys.h"
 
@@ -68,6 +69,8 @@ State *state_new(RedisClient *redis, const char *replica);
 /* After redis_client_free, which still runs callbacks. NULL-safe. */
 void state_free(State *state);
 void state_set_now(State *state, int64_t now_ms);
+/* Counts calls to the store and how long they take in metrics, from then on; NULL: no longer. */
+void state_count(State *state, Metrics *metrics);
 
 /* ---- claims ---- */
 
@@ -242,6 +245,10 @@ typedef struct PoolRecord {
   const char *reason, *message;
   int64_t n_creating, n_ready, n_claimed, n_releasing;
   int64_t n_waiting; /* sandboxes waited for: one for each waiter, as many as it needs for a batch */
+  int64_t oldest_wait_ms; /* of those who wait; 0: nobody does */
+  /* Records ever made and removed; at any time made = removed + creating + ready + claimed + releasing. -1: not counted
+   * yet, in a pool from before. */
+  int64_t n_created, n_destroyed;
   /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
    * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */
   int64_t n_failures, failure_ms;
@@ -312,6 +319,8 @@ void state_failed(State *s, const char *ns, const char *id, const char *reason, 
                   StateDoneFn fn, void *arg);
 /* reconciler: nothing of it is left. Removes the record. Unknown: success. */
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
+/* Tells of each record that state_gone removed how long it was RELEASING. */
+void state_on_reaped(State *s, void (*fn)(void *arg, int64_t releasing_ms), void *arg);
 /* reconciler: the world says that the claim `uid` holds it; the record is made or corrected, the route kept up to date. pool_deleted: it
  * is put back although there is no pool for it any more. Fields read: ns, id, uid,
  * template_name, template_hash, route, runtime_class, labels, expire_ms, tenant (NULL: STATE_KUBERNETES_TENANT). FAILED_PRECONDITION: another claim has it here;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 
 StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void),
@@ -52,12 +53,16 @@ void state_call_now(StateCall *call) {
 
 static void on_reply(void *arg, const RedisReply *reply, const Error *err) {
   StateCall *call = arg;
+  if (call->s->metrics)
+    state_meter(call, err);
   call->done(call, reply, err);
   arena_free(call->arena);
 }
 
 void state_call_script_on(StateCall *call, const RedisScript *script, const char *key) {
   call->argv[0] = arena_strdup(call->arena, key);
+  call->what = script->name;
+  call->sent_us = call->s->metrics ? clock_mono_us() : 0;
   redis_script(call->s->redis, on_reply, call, script, 1, call->argc, call->argv, NULL);
 }
 
@@ -68,6 +73,8 @@ void state_call_script(StateCall *call, const RedisScript *script) {
 }
 
 void state_call_command(StateCall *call) {
+  call->what = call->argv[1];
+  call->sent_us = call->s->metrics ? clock_mono_us() : 0;
   redis_command(call->s->redis, on_reply, call, call->argc - 1, call->argv + 1, NULL);
 }
 

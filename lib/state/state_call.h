@@ -12,6 +12,10 @@ struct State {
   int64_t now_ms;
   void (*on_grant)(void *arg, const char *token, const char *id);
   void *grant_arg;
+  void (*on_reaped)(void *arg, int64_t releasing_ms);
+  void *reaped_arg;
+  Metrics *metrics; /* NULL: nothing is counted */
+  size_t first_metric;
   void *hints; /* listeners, owned by state_events.c */
 };
 
@@ -28,6 +32,8 @@ struct StateCall {
   /* The caller's callback, cast back by done. */
   void (*fn)(void);
   void *arg;
+  const char *what; /* for the metrics: the script or command */
+  int64_t sent_us;
   size_t argc, cap;
   const char **argv;
 };
@@ -50,6 +56,9 @@ void state_call_command(StateCall *call);
 /* A failure without asking the store: INVALID_ARGUMENT for a sandbox id that names no pool, and the like.
  * done runs soon, from the loop. */
 void state_call_fail(StateCall *call, const Error *err);
+
+/* One call is answered, or was not. */
+void state_meter(StateCall *call, const Error *err);
 
 /* Callback of calls that report nothing but success: fn is a StateDoneFn. */
 void state_done(StateCall *call, const RedisReply *reply, const Error *err);

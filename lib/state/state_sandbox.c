@@ -132,11 +132,24 @@ void state_failed(State *s, const char *ns, const char *id, const char *reason, 
   state_call_script(call, STATE_SCRIPT(fail));
 }
 
+static void gone_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  bool removed = !err && reply->type == REDIS_ARRAY;
+  if (removed && call->s->on_reaped)
+    call->s->on_reaped(call->s->reaped_arg, reply->items[1]->integer);
+  ended_done(call, removed ? reply->items[0] : reply, err);
+}
+
+void state_on_reaped(State *s, void (*fn)(void *arg, int64_t releasing_ms), void *arg) {
+  s->on_reaped = fn;
+  s->reaped_arg = arg;
+}
+
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg) {
-  StateCall *call = SANDBOX_CALL(s, ns, id, ended_done, fn, arg);
+  StateCall *call = SANDBOX_CALL(s, ns, id, gone_done, fn, arg);
   if (!call)
     return;
   state_call_str(call, id);
+  state_call_now(call);
   state_call_script(call, STATE_SCRIPT(gone));
 }
 

@@ -134,6 +134,72 @@ static void request_id_names_one_claim(void **state) {
   assert_int_equal(fixture_claim(f, "u3", "req", 0, 0), CLAIM_ENDED);
 }
 
+/* made = removed + what there is, whatever happens to them. */
+static void check_account(Fixture *f, int64_t created, int64_t destroyed) {
+  get_pool(f);
+  assert_int_equal(f->pool.n_created, created);
+  assert_int_equal(f->pool.n_destroyed, destroyed);
+  assert_int_equal(created - destroyed,
+                   f->pool.n_creating + f->pool.n_ready + f->pool.n_claimed + f->pool.n_releasing);
+}
+
+static void note_reaped(void *arg, int64_t releasing_ms) {
+  *(int64_t *)arg = releasing_ms;
+}
+
+static void accounts_are_exact(void **state) {
+  Fixture *f = *state;
+  int64_t reaped_ms = -1;
+  state_on_reaped(f->state, note_reaped, &reaped_ms);
+  fixture_make_pool(f, 3);
+  get_pool(f);
+  assert_int_equal(f->pool.n_created, -1);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  const char *id = "p-ccccc";
+  for (int again = 0; again < 2; again++) {
+    state_register(f->state, "default", "p", "t", "h1", &id, 1, fixture_done, f);
+    fixture_wait(f);
+  }
+  check_account(f, 3, 0);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  check_account(f, 3, 0);
+  release(f, "p-aaaaa", "u1");
+  check_account(f, 3, 0);
+  state_set_now(f->state, T0 + 70);
+  for (int again = 0; again < 2; again++)
+    gone(f, "p-aaaaa");
+  assert_int_equal(reaped_ms, 70);
+  check_account(f, 3, 1);
+  state_failed(f->state, "default", "p-ccccc", "Broken", "it is", fixture_done, f);
+  fixture_wait(f);
+  check_account(f, 3, 2);
+  SandboxRecord held = {.ns = "default", .id = "p-ddddd", .uid = "9-9", .template_name = "t", .route = "unix:/d"};
+  for (int again = 0; again < 2; again++) {
+    state_restore(f->state, &held, false, fixture_done, f);
+    fixture_wait(f);
+    assert_int_equal(f->err.kind, ERROR_NONE);
+  }
+  check_account(f, 4, 2);
+}
+
+static void calls_are_counted(void **state) {
+  Fixture *f = *state;
+  Metrics *metrics = metrics_new(NULL, 0);
+  state_count(f->state, metrics);
+  fixture_make_pool(f, 1);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_claim(f, "u1", "", 0, 0);
+  fixture_claim(f, "u2", "", 0, 0);
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(metrics, &out), 0);
+  assert_non_null(strstr(buf_str(&out), "sandplane_redis_calls_total{call=\"claim\",outcome=\"ok\"} 2\n"));
+  assert_non_null(strstr(buf_str(&out), "sandplane_redis_calls_total{call=\"ZADD\",outcome=\"ok\"} 1\n"));
+  assert_null(strstr(buf_str(&out), "\nsandplane_redis_round_trip_seconds_count 0\n"));
+  state_count(f->state, NULL);
+  metrics_free(metrics);
+}
+
 static void waiters_are_served_in_order(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 1);
@@ -143,7 +209,10 @@ static void waiters_are_served_in_order(void **state) {
   assert_int_equal(fixture_claim(f, "u1", "", 5000, 60000), CLAIM_QUEUED);
   get_pool(f);
   assert_int_equal(f->pool.n_waiting, 2);
+  assert_int_equal(f->pool.oldest_wait_ms, 0);
   state_set_now(f->state, T0 + 100);
+  get_pool(f);
+  assert_int_equal(f->pool.oldest_wait_ms, 100);
   fixture_make_ready(f, "p-aaaaa");
   assert_true(f->flag);
   fixture_get(f, "p-aaaaa");
@@ -636,6 +705,8 @@ int main(void) {
       TEST(starting_ones_are_retired_first),
       TEST(stale_starting_ones_are_retired_alone),
       TEST(request_id_names_one_claim),
+      TEST(accounts_are_exact),
+      TEST(calls_are_counted),
       TEST(waiters_are_served_in_order),
       TEST(an_unconfirmed_grant_is_destroyed),
       TEST(leaving_the_queue),

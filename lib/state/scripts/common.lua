@@ -243,6 +243,13 @@ local function vanish_if_empty()
   return 1
 end
 
+-- created = live + destroyed, of each pool at any time: counted in the scripts that make and remove records. A pool from
+-- before there were counters begins with what it has.
+local function count_created(n)
+  redis.call('HSETNX', KEYS[1], 'created', redis.call('ZCARD', key('all')))
+  redis.call('HINCRBY', KEYS[1], 'created', n)
+end
+
 -- Nothing is left of it. Takes away before it writes history: a server out of memory judges a script by its
 -- first write.
 local function remove(id)
@@ -251,6 +258,7 @@ local function remove(id)
   event(id, true)
   if uid then redis.call('HDEL', key('uids'), uid) end
   redis.call('DEL', key('sb:' .. id))
+  if redis.call('HEXISTS', KEYS[1], 'created') == 1 then redis.call('HINCRBY', KEYS[1], 'destroyed', 1) end
   hint('sp:wake:pools')
 end
 

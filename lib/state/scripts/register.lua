@@ -11,6 +11,7 @@ for i = 4, #ARGV do
 end
 if taken > 0 then return again == #ARGV - 3 and 'OK' or 'EXISTS' end
 local now = int(time(ARGV[1]))
+count_created(#ARGV - 3)
 for i = 4, #ARGV do
   redis.call('HSET', key('sb:' .. ARGV[i]), 'state', '1', 'template', ARGV[2], 'hash', ARGV[3], 'create_ms', now)
   redis.call('ZADD', key('creating'), now, ARGV[i])

@@ -30,6 +30,7 @@ local shape = redis.call('HGET', KEYS[1], 'shape') or ''
 redis.call('HSET', sb, 'state', '3', 'route', ARGV[6], 'class', ARGV[7])
 redis.call('ZREM', key('creating'), id)
 redis.call('ZREM', key('ready'), id)
+if not state then count_created(1) end
 if not state then redis.call('HSET', sb, 'template', ARGV[4], 'hash', ARGV[5], 'create_ms', int(now)) end
 redis.call('HSETNX', sb, 'ready_ms', int(now))
 redis.call('HSET', sb, 'uid', uid, 'labels', ARGV[8], 'env', '{}', 'claim_ms', int(now), 'expire_ms', ARGV[9], 'idle_ms', '0', 'active_ms', int(now),
