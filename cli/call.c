@@ -36,7 +36,9 @@ void *call_unary(Cli *cli, const char *path, const void *request, const Protobuf
   Wait wait = {.cli = cli, .descriptor = answer, .err = err};
   size_t len;
   uint8_t *data = rpc_pb_pack(request, &len);
-  rpc_client_unary(cli->channel, path, cli->timeout_ms, data, len, on_answer, &wait);
+  RpcMetadata token[1];
+  size_t n = cli_metadata(cli, token);
+  rpc_client_unary_with(cli->channel, path, cli->timeout_ms, token, n, data, len, on_answer, &wait);
   free(data);
   loop_run(cli->loop);
   return wait.message;
@@ -70,8 +72,9 @@ int call_stream(Cli *cli, const char *path, const void *request, const ProtobufC
                 int (*fn)(void *arg, const void *message), void *arg, Error *err) {
   static const RpcClientHandlers HANDLERS = {.on_message = on_message, .on_done = on_done};
   Wait wait = {.cli = cli, .descriptor = answer, .fn = fn, .arg = arg, .err = err};
-  RpcClientCall *call =
-      rpc_client_call(cli->channel, path, cli->timeout_ms, false, NULL, 0, &HANDLERS, &wait);
+  RpcMetadata token[1];
+  size_t n = cli_metadata(cli, token);
+  RpcClientCall *call = rpc_client_call(cli->channel, path, cli->timeout_ms, false, token, n, &HANDLERS, &wait);
   call_write(call, request);
   rpc_client_half_close(call);
   rpc_client_read(call);

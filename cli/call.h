@@ -9,6 +9,7 @@
 #define SANDBOX_SERVICE "/sandplane.v1.SandboxService/"
 #define TEMPLATE_SERVICE "/sandplane.v1.TemplateService/"
 #define POOL_SERVICE "/sandplane.v1.PoolService/"
+#define QUOTA_SERVICE "/sandplane.v1.QuotaService/"
 #define IMAGE_SERVICE "/sandplane.v1.ImageService/"
 
 /* One request, one answer, which lives in cli->arena. NULL and err. */

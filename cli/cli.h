@@ -23,6 +23,7 @@ typedef struct Cli {
   int64_t timeout_ms; /* of one call; INT64_MAX: none */
   bool timeout_given;
   Format format;
+  RpcMetadata token; /* authorization: Bearer TOKEN; value NULL: none */
   Loop *loop;
   RpcChannel *channel;
   Arena *arena; /* lives as long as the command */
@@ -40,13 +41,15 @@ typedef struct Command {
 
 /* Each file of commands has one table, ended by a command without a name. */
 extern const Command SANDBOX_COMMANDS[], LIST_COMMANDS[], EXEC_COMMANDS[], FILE_COMMANDS[], APPLY_COMMANDS[],
-    POOL_COMMANDS[], TEMPLATE_COMMANDS[], IMAGE_COMMANDS[], LOGS_COMMANDS[], DOCTOR_COMMANDS[],
+    POOL_COMMANDS[], QUOTA_COMMANDS[], TEMPLATE_COMMANDS[], IMAGE_COMMANDS[], LOGS_COMMANDS[], DOCTOR_COMMANDS[],
     COMPLETION_COMMANDS[];
 /* All tables, NULL-terminated. */
 extern const Command *const COMMAND_TABLES[];
 /* Options that every command has. */
 extern const Option GLOBAL_OPTIONS[];
 
+/* What every call carries: adds the token, if there is one. Returns how many. */
+size_t cli_metadata(const Cli *cli, RpcMetadata out[1]);
 /* "namespaces/{ns}/{collection}/{name}"; a name that starts with "namespaces/" stays as it is. */
 char *cli_name(Cli *cli, const char *collection, const char *name);
 /* "namespaces/{ns}". */

@@ -195,8 +195,9 @@ static int run(Cli *cli, Exec *e, const Sandplane__V1__ExecStreamRequest__Start 
   Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
   request.request_case = SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_START;
   request.start = (void *)start;
-  e->call = rpc_client_call(cli->channel, SANDBOX_SERVICE "ExecStream", cli->timeout_ms, false, NULL, 0,
-                            &HANDLERS, e);
+  RpcMetadata token[1];
+  size_t n = cli_metadata(cli, token);
+  e->call = rpc_client_call(cli->channel, SANDBOX_SERVICE "ExecStream", cli->timeout_ms, false, token, n, &HANDLERS, e);
   call_write(e->call, &request);
   if (!e->forward_stdin && !e->terminal)
     rpc_client_half_close(e->call);

@@ -17,6 +17,7 @@
 const Option GLOBAL_OPTIONS[] = {
     {"server", 's', "HOST:PORT", "router to call (SANDPLANE_SERVER; 127.0.0.1:7400)"},
     {"namespace", 'n', "NAME", "namespace (SANDPLANE_NAMESPACE; default)"},
+    {"token-file", 0, "FILE", "bearer token for a router that wants one (SANDPLANE_TOKEN: the token itself)"},
     {"timeout", 0, "DURATION", "longest time of a call, for example 30s (60s; exec, cp and --watch: none)"},
     {"output", 'o', "FORMAT", "table, json or name"},
     {"help", 'h', NULL, "this text"},
@@ -30,6 +31,7 @@ const Command *const COMMAND_TABLES[] = {SANDBOX_COMMANDS,
                                          FILE_COMMANDS,
                                          APPLY_COMMANDS,
                                          POOL_COMMANDS,
+                                         QUOTA_COMMANDS,
                                          TEMPLATE_COMMANDS,
                                          IMAGE_COMMANDS,
                                          LOGS_COMMANDS,
@@ -59,7 +61,11 @@ static const char *hint(const Error *err) {
     return "try again; --server says whom to call, tools/stack status whether a local stack runs";
   case ERROR_DEADLINE_EXCEEDED:
     return "--timeout allows more time";
+  case ERROR_UNAUTHENTICATED:
+    return "--token-file or SANDPLANE_TOKEN says who calls";
   case ERROR_RESOURCE_EXHAUSTED:
+    if (err->field[0])
+      return "sandctl quotas get TENANT shows the quota";
     return "try again, or make the pool larger: sandctl pools scale NAME REPLICAS";
   case ERROR_NOT_FOUND:
     return "list, pools list, templates list and ls show what there is";
@@ -110,6 +116,31 @@ static int version(void) {
   return 0;
 }
 
+size_t cli_metadata(const Cli *cli, RpcMetadata out[1]) {
+  out[0] = cli->token;
+  return cli->token.value ? 1 : 0;
+}
+
+enum { TOKEN_MAX = 512 };
+
+static int read_token(Cli *cli, const char *path) {
+  char text[TOKEN_MAX + 2] = "";
+  const char *token = getenv("SANDPLANE_TOKEN");
+  if (path) {
+    FILE *f = fopen(path, "re");
+    bool read = f && fgets(text, sizeof text, f);
+    if (f)
+      fclose(f);
+    if (!read)
+      return cli_usage("--token-file: %s cannot be read, or is empty", path);
+    text[strcspn(text, "\r\n")] = 0;
+    token = text;
+  }
+  if (!str_empty(token))
+    cli->token = (RpcMetadata){"authorization", arena_printf(cli->arena, "Bearer %s", token)};
+  return 0;
+}
+
 static int configure(Cli *cli, const Args *args) {
   const char *server = args_value(args, "server"), *ns = args_value(args, "namespace");
   const char *format = args_value(args, "output"), *timeout = args_value(args, "timeout");
@@ -149,11 +180,15 @@ static int run(const Command *command, Args *args, int argc, char **argv) {
   if (args_has(args, "version"))
     return version();
   Cli cli = {0};
-  int code = configure(&cli, args);
-  if (code)
-    return code;
-  signal(SIGPIPE, SIG_IGN);
   cli.arena = arena_new();
+  int code = configure(&cli, args);
+  if (!code)
+    code = read_token(&cli, args_value(args, "token-file"));
+  if (code) {
+    arena_free(cli.arena);
+    return code;
+  }
+  signal(SIGPIPE, SIG_IGN);
   cli.loop = loop_new();
   cli.channel = rpc_channel_new(cli.loop, cli.server);
   code = command->run(&cli, args);

@@ -37,6 +37,16 @@ static int fill_labels(Cli *cli, const Args *args, CreateRequest *request, Error
   }
 }
 
+static bool priority_of(const char *text, Sandplane__V1__CreateSandboxRequest__Priority *ret_priority) {
+  static const char *const WORDS[] = {"low", "normal", "high"};
+  for (size_t i = 0; text && i < sizeof WORDS / sizeof WORDS[0]; i++)
+    if (!strcmp(text, WORDS[i])) {
+      *ret_priority = (Sandplane__V1__CreateSandboxRequest__Priority)(i + 1);
+      return true;
+    }
+  return !text;
+}
+
 static int create(Cli *cli, const Args *args) {
   CreateRequest request = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__INIT;
   const char *pool = args_value(args, "pool"), *template = args_value(args, "template");
@@ -55,6 +65,8 @@ static int create(Cli *cli, const Args *args) {
   request.ttl = text_duration(cli, args, "ttl", &err);
   request.idle_timeout = text_duration(cli, args, "idle-timeout", &err);
   request.max_wait = text_duration(cli, args, "wait", &err);
+  if (!priority_of(args_value(args, "priority"), &request.priority))
+    return cli_usage("--priority: \"%s\" is none of low, normal, high", args_value(args, "priority"));
   if (err.kind || fill_env(cli, args, &request, &err) < 0 || fill_labels(cli, args, &request, &err) < 0)
     return cli_usage("%s", err.message);
   if (request.max_wait && !cli->timeout_given)
@@ -180,6 +192,7 @@ static const Option CREATE[] = {
     {"env", 'e', "NAME=VALUE", "environment of its commands; may be repeated"},
     {"label", 'l', "KEY=VALUE", "may be repeated"},
     {"wait", 'w', "DURATION", "longest wait when the pool is empty; 0s: none (60s)"},
+    {"priority", 0, "LEVEL", "low, normal or high: place among your own waiting claims"},
     {"request-id", 0, "ID", "the same id again gives the same sandbox"},
     {"count", 'n', "N", "so many of a pool at once, all or none"},
     {"at-least", 0, "N", "with --count: as many as are ready, but not fewer"},

@@ -50,9 +50,11 @@ void *upload_run(Cli *cli, const Upload *upload, Error *err) {
   Run run = {.cli = cli, .upload = upload, .err = err};
   struct stat st;
   int64_t total = fstat(upload->fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0;
+  RpcMetadata token[1];
+  size_t n = cli_metadata(cli, token);
   RpcClientCall *call =
       rpc_client_call(cli->channel, upload->path, cli->timeout_given ? cli->timeout_ms : INT64_MAX, false,
-                      NULL, 0, &HANDLERS, &run);
+                      token, n, &HANDLERS, &run);
   call_write(call, upload->start);
   rpc_client_read(call);
   run.pump = pump_new(&(PumpConfig){.loop = cli->loop,

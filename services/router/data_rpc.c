@@ -11,6 +11,7 @@
 #include "lib/rpc/rpc_pb.h"
 #include "lib/wire/wire_connect.h"
 #include "services/router/dial.h"
+#include "services/router/identity_rpc.h"
 #include "services/router/router.h"
 #include "services/router/runtime_open.h"
 #include "services/router/sandbox_store.h"
@@ -240,7 +241,14 @@ static bool look_up(DataCall *d) {
   return true;
 }
 
+/* NULL: the caller may not, and the call is finished. */
 static DataCall *data_call_new(RpcCall *call, void *router, bool single) {
+  const char *tenant;
+  Error err = {0};
+  if (identity_rpc_check(router, call, &tenant, &err) != 0) {
+    rpc_call_finish(call, &err);
+    return NULL;
+  }
   DataCall *d = calloc(1, sizeof *d);
   if (!d)
     abort();
@@ -253,6 +261,8 @@ static DataCall *data_call_new(RpcCall *call, void *router, bool single) {
 
 void data_rpc_single(RpcCall *call, void *router, const uint8_t *data, size_t len) {
   DataCall *d = data_call_new(call, router, true);
+  if (!d)
+    return;
   d->first = data;
   d->first_len = len;
   if (look_up(d))
@@ -278,6 +288,8 @@ static void on_first(RpcCall *call, void *arg, const uint8_t *data, size_t len) 
 
 void data_rpc_stream(RpcCall *call, void *router, const uint8_t *data, size_t len) {
   DataCall *d = data_call_new(call, router, false);
+  if (!d)
+    return;
   rpc_call_read(call, on_first, d);
   rpc_call_on_cancel(call, on_cancel, d);
 }

@@ -5,11 +5,14 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "services/router/identity_rpc.h"
 #include "services/router/router.h"
 #include "services/router/stream.h"
 
+#define AUTHORIZATION "authorization"
+
 /* Request headers that mean something behind the router: who asks, and how the call is traced. */
-static const char *const PASSED[] = {"authorization", "traceparent", "tracestate", "x-request-id"};
+static const char *const PASSED[] = {AUTHORIZATION, "traceparent", "tracestate", "x-request-id"};
 
 /* When the service behind is away: about a restart, as lib/redis says of the state store. */
 #define RETRY_AFTER_MS 500
@@ -105,47 +108,61 @@ static const char *passed_value(const RpcCall *call, const char *key, char paren
   return parent;
 }
 
-static ForwardCall *begin(RpcCall *call, RpcChannel *channel, bool single) {
+/* NULL: the caller may not, and the call is finished. */
+static ForwardCall *begin(RpcCall *call, const Router *router, RpcChannel *channel, bool single) {
+  const char *tenant;
+  Error err = {0};
+  if (identity_rpc_check(router, call, &tenant, &err) != 0) {
+    rpc_call_finish(call, &err);
+    return NULL;
+  }
   ForwardCall *f = calloc(1, sizeof *f);
   if (!f)
     abort();
   f->call = call;
   f->single = single;
-  RpcMetadata passed[ARRAY_LEN(PASSED)];
+  RpcMetadata passed[ARRAY_LEN(PASSED) + 1];
   char parent[TRACE_PARENT_SIZE];
   size_t n = 0;
   for (size_t i = 0; i < ARRAY_LEN(PASSED); i++) {
     const char *value = passed_value(call, PASSED[i], parent);
-    if (value)
+    /* credentials that were the router's own end here */
+    if (value && !(tenant && str_equal(PASSED[i], AUTHORIZATION)))
       passed[n++] = (RpcMetadata){PASSED[i], value};
   }
+  if (tenant)
+    passed[n++] = (RpcMetadata){IDENTITY_RPC_TENANT, tenant};
   f->behind = rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n,
                               &HANDLERS, f);
   rpc_client_read(f->behind);
   return f;
 }
 
-static void forward_stream(RpcCall *call, RpcChannel *channel) {
-  ForwardCall *f = begin(call, channel, false);
+static void forward_stream(RpcCall *call, const Router *router, RpcChannel *channel) {
+  ForwardCall *f = begin(call, router, channel, false);
+  if (!f)
+    return;
   rpc_call_read(call, on_client_message, f);
   rpc_call_on_cancel(call, on_cancel, f);
 }
 
 void forward_rpc_claims_single(RpcCall *call, void *router, const uint8_t *data, size_t len) {
-  ForwardCall *f = begin(call, ((Router *)router)->claims, true);
+  ForwardCall *f = begin(call, router, ((Router *)router)->claims, true);
+  if (!f)
+    return;
   rpc_client_write(f->behind, data, len);
   rpc_client_half_close(f->behind);
   rpc_call_on_cancel(call, on_cancel, f);
 }
 
 void forward_rpc_claims(RpcCall *call, void *router, const uint8_t *data, size_t len) {
-  forward_stream(call, ((Router *)router)->claims);
+  forward_stream(call, router, ((Router *)router)->claims);
 }
 
 void forward_rpc_pools(RpcCall *call, void *router, const uint8_t *data, size_t len) {
-  forward_stream(call, ((Router *)router)->pools);
+  forward_stream(call, router, ((Router *)router)->pools);
 }
 
 void forward_rpc_reconciler(RpcCall *call, void *router, const uint8_t *data, size_t len) {
-  forward_stream(call, ((Router *)router)->reconciler);
+  forward_stream(call, router, ((Router *)router)->reconciler);
 }

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 import time
 import unittest
 
@@ -237,6 +238,63 @@ class Forwarding(unittest.TestCase):
             self.assertGreater(got[1][2], 0)
         got = self.stack.call("X", b"", service="sandplane.v1.NoService")
         self.assertEqual(got[1][0], "UNIMPLEMENTED", got)
+
+
+TENANT = 15
+QUOTAS = "sandplane.v1.QuotaService"
+
+
+def bearer(token):
+    return (f"authorization=Bearer {token}",)
+
+
+class Tenants(unittest.TestCase):
+    """Callers told apart by their tokens, with a real claims service behind the router."""
+
+    @classmethod
+    def setUpClass(cls):
+        fd, path = tempfile.mkstemp(dir="/tmp")
+        cls.addClassCleanup(os.unlink, path)
+        os.write(fd, b"research token-of-research\nops token-of-operations admin\n")
+        os.close(fd)
+        cls.claims_port = free_port()
+        cls.stack = Stack(
+            f"--claims=127.0.0.1:{cls.claims_port}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1", f"--tenant-tokens-file={path}"
+        )
+        cls.addClassCleanup(cls.stack.stop)
+        argv = [f"--grpc-address=127.0.0.1:{cls.claims_port}", f"--admin-address=127.0.0.1:{free_port()}", f"--redis-address={cls.stack.redis}"]
+        cls.stack.start("services/claims/sandplane-claims", *argv)
+        cls.parent = field(1, "namespaces/default")
+        until(lambda: cls.stack.call("ListSandboxes", cls.parent, metadata=bearer("token-of-research"))[1][0] == "OK", "claims")
+
+    def test_nobody_calls_without_a_token(self):
+        box = name_of("p-aaaaa")
+        calls = [("ListSandboxes", self.parent), ("CreateSandbox", self.parent), ("Exec", exec_request("p-aaaaa", "true")), ("ExecStream", field(1, field(1, box)))]
+        for method, message in calls + [("WatchSandboxes", self.parent)]:
+            for metadata in ((), bearer("token-of-nobody"), ("sandplane-tenant=research",)):
+                got = self.stack.call(method, message, metadata=metadata)
+                self.assertEqual(got[1][0], "UNAUTHENTICATED", got)
+        for service in ("PoolService", "ImageService", "QuotaService"):
+            self.assertEqual(self.stack.call("Any", b"", service=f"sandplane.v1.{service}")[1][0], "UNAUTHENTICATED")
+
+    def test_claims_count_for_who_authenticated(self):
+        _, route, _ = self.stack.runtime()
+        box = self.stack.sandbox(route, claim=False)
+        request = self.parent + field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
+        # what a caller says of itself is worth nothing
+        answers, status = self.stack.call("CreateSandbox", request, metadata=("sandplane-tenant=ops", *bearer("token-of-research")))
+        self.assertEqual(status[0], "OK", status)
+        self.assertEqual(fields(answers[0])[TENANT], [b"research"])
+        quota = field(1, field(1, "namespaces/default/quotas/research") + field(2, 1))
+        got = self.stack.call("ApplyQuota", quota, service=QUOTAS, metadata=bearer("token-of-research"))
+        self.assertEqual(got[1][0], "PERMISSION_DENIED", got)
+        got = self.stack.call("ApplyQuota", quota, service=QUOTAS, metadata=bearer("token-of-operations"))
+        self.assertEqual(got[1][0], "OK", got)
+        got = self.stack.call("CreateSandbox", request, metadata=bearer("token-of-research"))
+        self.assertEqual(got[1][:2], ("RESOURCE_EXHAUSTED", "tenant:research"), got)
+        self.assertIn("allows 1 live sandboxes", got[1][3])
+        got = self.stack.call("Exec", exec_request(box, "echo", "hi"), metadata=bearer("token-of-research"))
+        self.assertEqual(fields(got[0][0])[1], [b"hi\n"])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "lib/base/str.h"
 #include "services/router/data_rpc.h"
 #include "services/router/forward_rpc.h"
 #include "services/router/http_listener.h"
@@ -25,6 +26,7 @@ static const RpcMethod METHODS[] = {
     {SANDBOXES "BatchCreateSandboxes", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES "BatchDeleteSandboxes", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES, RPC_STREAM, forward_rpc_claims},
+    {"/sandplane.v1.QuotaService/", RPC_STREAM, forward_rpc_claims},
     {"/sandplane.v1.TemplateService/", RPC_STREAM, forward_rpc_pools},
     {"/sandplane.v1.PoolService/", RPC_STREAM, forward_rpc_pools},
     {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
@@ -42,7 +44,11 @@ static int check(const void *arg, Error *err) {
   Authz authz;
   int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
   authz_deinit(&authz);
-  return rc;
+  if (rc != 0 || str_empty(config->tenant_tokens_file))
+    return rc;
+  Tenants *tenants = tenants_read(config->tenant_tokens_file, err);
+  tenants_free(tenants);
+  return tenants ? 0 : -1;
 }
 
 /* A connection takes two descriptors, and the usual soft limit is 1024. */
@@ -64,6 +70,11 @@ static int start(Service *service, Error *err) {
   *router = (Router){.service = service, .loop = service->loop, .config = config};
   if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
     return -1;
+  if (!str_empty(config->tenant_tokens_file)) {
+    router->tenants = tenants_read(config->tenant_tokens_file, err);
+    if (!router->tenants)
+      return -1;
+  }
   raise_descriptor_limit();
   router->redis = redis_client_new(service->loop, &config->redis);
   router->state = state_new(router->redis, "router");
@@ -97,6 +108,7 @@ static void stop(Service *service) {
   redis_client_free(router->redis);
   state_free(router->state);
   authz_deinit(&router->authz);
+  tenants_free(router->tenants);
   free(router);
 }
 

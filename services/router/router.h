@@ -7,6 +7,7 @@
 #include "lib/service/service.h"
 #include "lib/state/state.h"
 #include "services/router/authz.h"
+#include "services/router/tenants.h"
 
 typedef struct RouterConfig {
   ServiceConfig service;
@@ -14,6 +15,7 @@ typedef struct RouterConfig {
   RedisConfig redis;
   const char *claims, *pools, *reconciler;
   const char *authz_mode, *authz_secret_file, *auth_token;
+  const char *tenant_tokens_file;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
@@ -49,6 +51,7 @@ typedef struct Router {
   State *state;
   RpcChannel *claims, *pools, *reconciler;
   Authz authz;
+  Tenants *tenants; /* NULL: gRPC callers are not told apart */
   struct HttpListener *http;
 } Router;
 

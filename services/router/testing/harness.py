@@ -134,17 +134,17 @@ class Stack:
 
     # ---- gRPC on bytes ----
 
-    def call(self, method, *messages, timeout_ms=10000, service="sandplane.v1.SandboxService"):
+    def call(self, method, *messages, timeout_ms=10000, service="sandplane.v1.SandboxService", metadata=()):
         """A whole call: messages of the answer, and its status (code, field, retry, message)."""
-        c = Call(self, method, timeout_ms, service)
+        c = Call(self, method, timeout_ms, service, metadata)
         for m in messages:
             c.send(m)
         return c.finish()
 
 
 class Call:
-    def __init__(self, stack, method, timeout_ms=10000, service="sandplane.v1.SandboxService"):
-        argv = [RPC_CALL, f"127.0.0.1:{stack.grpc}", f"/{service}/{method}", str(timeout_ms)]
+    def __init__(self, stack, method, timeout_ms=10000, service="sandplane.v1.SandboxService", metadata=()):
+        argv = [RPC_CALL, f"127.0.0.1:{stack.grpc}", f"/{service}/{method}", str(timeout_ms), *metadata]
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.answers, self.status = [], None
 

@@ -1,7 +1,7 @@
 /* One gRPC call on bytes, for tests without a gRPC library:
- *   rpc_call ADDRESS PATH TIMEOUT_MS
- * stdin: messages, each behind its length as four bytes, big endian; its end is the half-close. stdout: the
- * answer's messages in the same form, then a length of ffffffff and one line "CODE field retry_ms message".
+ *   rpc_call ADDRESS PATH TIMEOUT_MS [KEY=VALUE...]
+ * with that metadata. stdin: messages, each behind its length as four bytes, big endian; its end is the half-close.
+ * stdout: the answer's messages in the same form, then a length of ffffffff and one line "CODE field retry_ms message".
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -74,14 +74,22 @@ static void on_input(int events, void *arg) {
 
 int main(int argc, char **argv) {
   int64_t timeout_ms;
-  if (argc != 4 || str_to_int64(argv[3], 0, INT64_MAX, &timeout_ms) != 0)
+  enum { MAX = 8 };
+  if (argc < 4 || argc >= 4 + MAX || str_to_int64(argv[3], 0, INT64_MAX, &timeout_ms) != 0)
     return 2;
   static const RpcClientHandlers HANDLERS = {.on_message = on_message, .on_done = on_done};
   Call c = {.loop = loop_new()};
   RpcChannel *channel = rpc_channel_new(c.loop, argv[1]);
-  RpcMetadata metadata = {"x-request-id", "test"};
-  c.call = rpc_client_call(channel, argv[2], timeout_ms ? timeout_ms : INT64_MAX, true, &metadata, 1,
-                           &HANDLERS, &c);
+  RpcMetadata metadata[MAX] = {{"x-request-id", "test"}};
+  size_t n = 1;
+  for (char **at = argv + 4; *at; at++) {
+    char *equals = strchr(*at, '=');
+    if (!equals)
+      return 2;
+    *equals = 0;
+    metadata[n++] = (RpcMetadata){*at, equals + 1};
+  }
+  c.call = rpc_client_call(channel, argv[2], timeout_ms ? timeout_ms : INT64_MAX, true, metadata, n, &HANDLERS, &c);
   rpc_client_read(c.call);
   c.input = loop_fd_new(c.loop, STDIN_FILENO, LOOP_READ, on_input, &c);
   loop_run(c.loop);
