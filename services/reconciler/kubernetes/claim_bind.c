@@ -228,6 +228,16 @@ static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbo
   state_pool_get(p->cc->c->state, p->ns, kube_text(claim, "spec.warmPoolRef.name"), on_queue_known, a);
 }
 
+/* No cold Sandbox either: that would only be another way round the quota. */
+static void refuse(ClaimPass *p, const QuotaRefusal *refusal) {
+  Error err;
+  error_set(&err, ERROR_RESOURCE_EXHAUSTED,
+            "the quota of tenant " STATE_KUBERNETES_TENANT " in this namespace has no room: %s, allowed %s, in use %s",
+            refusal->limit, refusal->allowed, refusal->used);
+  claim_pass_reject(p, CLAIM_QUOTA_EXCEEDED, &err);
+  claim_pass_look(p);
+}
+
 static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   ClaimPass *p = arg;
   Cluster *c = p->cc->c;
@@ -249,6 +259,7 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
     state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
     return make_cold(p, claim);
   }
+  if (r->outcome == CLAIM_REFUSED) return refuse(p, r->refusal);
   if (json_array_size(p->pools) > 0) return ask(p, claim);
   const json_t *pool = pool_of(c, claim);
   Unready unready = {.epoch = kubernetes_backend_epoch(c->backend)};
@@ -279,7 +290,11 @@ static void ask(ClaimPass *p, const json_t *claim) {
   if (!name) return make_cold(p, claim);
   json_array_remove(p->pools, 0);
   state_claim(p->cc->c->state,
-              &(ClaimRequest){.ns = p->ns, .pool = json_string_value(name), .uid = kube_uid(claim), .request_id = ""},
+              &(ClaimRequest){.ns = p->ns,
+                              .pool = json_string_value(name),
+                              .uid = kube_uid(claim),
+                              .request_id = "",
+                              .tenant = STATE_KUBERNETES_TENANT},
               on_claimed, p);
 }
 

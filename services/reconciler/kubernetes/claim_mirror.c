@@ -135,6 +135,7 @@ static json_t *claim_of(const SandboxRecord *r) {
   json_t *claim = json_pack("{s:s,s:s,s:{s:s,s:s},s:{s:{s:s}}}", "apiVersion", EXTENSIONS_V1BETA1, "kind", KIND_CLAIM,
                             "metadata", "name", r->id, "namespace", r->ns, "spec", "warmPoolRef", "name", r->pool);
   kube_set_annotation(claim, ANNOTATION_MIRRORED_UID, r->uid);
+  if (!str_empty(r->tenant)) kube_set_annotation(claim, ANNOTATION_MIRRORED_TENANT, r->tenant);
   kube_set_annotation(claim, ANNOTATION_SANDBOX_NAME, r->id);
   for (size_t i = 0; i < r->n_labels; i++)
     if (str_is_label_key(r->labels[i].key) && str_is_label_value(r->labels[i].value))

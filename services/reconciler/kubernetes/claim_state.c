@@ -96,6 +96,9 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
   /* the end of a SandboxClaim is its controller's business: it may be retained */
   int64_t expire_ms =
       claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
+  /* of a claim made through gRPC, as it was; whoever may make such an object may charge whom he likes */
+  const char *tenant = claim_state_is_shown(claim) ? kube_annotation(claim, ANNOTATION_MIRRORED_TENANT) : NULL;
+  if (!tenant || !str_is_dns_label(tenant)) tenant = STATE_KUBERNETES_TENANT;
   size_t n_labels;
   StatePair *labels = labels_of(claim, &n_labels);
   state_restore(p->cc->c->state,
@@ -106,6 +109,7 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
                                  .template_hash = hash ? hash : "",
                                  .route = route,
                                  .runtime_class = class_name ? class_name : "",
+                                 .tenant = tenant,
                                  .expire_ms = expire_ms > 0 ? expire_ms : 0,
                                  .labels = labels,
                                  .n_labels = n_labels},

@@ -19,6 +19,8 @@
 #define ANNOTATION_EPOCH "sandplane.dev/epoch"
 /* On the SandboxClaim that shows a claim made through gRPC: that claim's uid. */
 #define ANNOTATION_MIRRORED_UID "sandplane.dev/claim-uid"
+/* And whose quota it counts against. */
+#define ANNOTATION_MIRRORED_TENANT "sandplane.dev/tenant"
 
 typedef enum ClusterResource {
   CLUSTER_SANDBOX,

@@ -18,6 +18,8 @@ static const struct {
     [CLAIM_ENV_REJECTED] = {"EnvVarsInjectionRejected", true, 0},
     [CLAIM_NOT_OWNED] = {"ClaimExpired", true, 0},
     [CLAIM_VOLUMES_REJECTED] = {"VolumeClaimTemplatesError", true, 0},
+    /* nothing tells when there is room again */
+    [CLAIM_QUOTA_EXCEEDED] = {"QuotaExceeded", false, 2000},
     [CLAIM_FAILED] = {"ReconcilerError", false, 0},
 };
 

@@ -18,6 +18,7 @@ typedef enum ClaimReject {
   CLAIM_ENV_REJECTED,
   CLAIM_NOT_OWNED, /* expired, but its Sandbox is of another owner and stays */
   CLAIM_VOLUMES_REJECTED,
+  CLAIM_QUOTA_EXCEEDED, /* of STATE_KUBERNETES_TENANT in the namespace */
   CLAIM_FAILED, /* anything else: ReconcilerError */
 } ClaimReject;
 

@@ -135,6 +135,7 @@ static void test_rejects(void **s) {
       {CLAIM_ENV_REJECTED, "EnvVarsInjectionRejected", true, 0},
       {CLAIM_NOT_OWNED, "ClaimExpired", true, 0},
       {CLAIM_VOLUMES_REJECTED, "VolumeClaimTemplatesError", true, 0},
+      {CLAIM_QUOTA_EXCEEDED, "QuotaExceeded", false, 2000},
       {CLAIM_FAILED, "ReconcilerError", false, 0},
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {

@@ -42,6 +42,7 @@ static const struct {
     {CLAIM_NOT_OWNED, "Not ours", true, NULL, "False", "ClaimExpired", "Claim expired. Not ours; deletion skipped.",
      NULL},
     {CLAIM_VOLUMES_REJECTED, "bad volume", false, NULL, "False", "VolumeClaimTemplatesError", "bad volume", NULL},
+    {CLAIM_QUOTA_EXCEEDED, "no room", false, NULL, "False", "QuotaExceeded", "no room", NULL},
     {CLAIM_FAILED, "boom", false, NULL, "False", "ReconcilerError", "Error seen: boom", NULL},
     /* errors beat expiry and the Sandbox, expiry beats the Sandbox */
     {CLAIM_FAILED, "boom", true, BOUND(READY), "False", "ReconcilerError", "Error seen: boom", NULL},
