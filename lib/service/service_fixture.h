@@ -47,6 +47,10 @@ typedef struct ServiceCall {
 void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path,
                         const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
                         int64_t timeout_ms);
+/* With metadata. */
+void service_call_start_with(ServiceCall *call, ServiceProcess *process, const char *path,
+                             const RpcMetadata *metadata, size_t n_metadata, const ProtobufCMessage *request,
+                             const ProtobufCMessageDescriptor *answer, int64_t timeout_ms);
 void service_call_free(ServiceCall *call);
 /* service_call_start, and waits. */
 void service_call(ServiceCall *call, Loop *loop, ServiceProcess *process, const char *path,

@@ -10,6 +10,7 @@
 #include "lib/manifest/manifest.h"
 #include "services/claims/batch_store.h"
 #include "services/claims/claim_queue.h"
+#include "services/claims/claims_metrics.h"
 #include "services/claims/directory.h"
 #include "services/claims/orphan_store.h"
 
@@ -80,6 +81,8 @@ static void fail_empty(ClaimOp *op) {
 static void fail_refused(ClaimOp *op, const QuotaRefusal *refusal) {
   Error err = {0};
   claim_refusal(op->spec, refusal, &err);
+  metrics_add(op->store->claims->service->metrics, CLAIMS_METRIC_REFUSED, 1, op->spec->ns, op->spec->tenant,
+              refusal->limit);
   finish(op, NULL, &err);
 }
 

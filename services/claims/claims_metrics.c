@@ -36,6 +36,18 @@ const MetricDesc CLAIMS_METRICS[] = {
     [CLAIMS_METRIC_POOLS] = {.name = "sandplane_claims_pools",
                              .type = METRIC_GAUGE,
                              .help = "pools this replica knows"},
+    [CLAIMS_METRIC_QUEUE] = {.name = "sandplane_queue_waiting",
+                             .type = METRIC_GAUGE,
+                             .help = "claims that wait in a pool's queue, of all replicas; pools without are left out",
+                             .labels = {"namespace", "pool"}},
+    [CLAIMS_METRIC_QUEUE_AGE] = {.name = "sandplane_queue_oldest_seconds",
+                                 .type = METRIC_GAUGE,
+                                 .help = "how long the oldest claim in a pool's queue has waited",
+                                 .labels = {"namespace", "pool"}},
+    [CLAIMS_METRIC_REFUSED] = {.name = "sandplane_quota_refusals_total",
+                               .type = METRIC_COUNTER,
+                               .help = "claims that a tenant's quota had no room for",
+                               .labels = {"namespace", "tenant", "limit"}},
 };
 
 const size_t CLAIMS_N_METRICS = sizeof CLAIMS_METRICS / sizeof CLAIMS_METRICS[0];

@@ -18,6 +18,8 @@ typedef struct Watched {
   ExpireLoop *loop;
   LoopTimer *timer;
   int64_t due_ms; /* monotonic, when the timer fires */
+  int64_t n_waiting, oldest_ms; /* of its queue, as of looked_ms (monotonic) */
+  int64_t looked_ms;
   bool looking;
   bool gone; /* dropped while a look is under way */
 } Watched;
@@ -55,6 +57,9 @@ static void on_expired(void *arg, const StateExpired *e, const Error *err) {
     schedule(w, LOOK_AT_LEAST_MS);
     return;
   }
+  w->n_waiting = e->n_waiting;
+  w->oldest_ms = e->oldest_ms;
+  w->looked_ms = clock_mono_ms();
   if (e->n_ended > 0) {
     metrics_add(w->loop->claims->service->metrics, CLAIMS_METRIC_ENDED, e->n_ended, NULL, NULL, NULL);
     log_event(LOG_INFO, "claims_expired", LOG_STR("pool", w->key), LOG_INT("count", e->n_ended));
@@ -95,6 +100,24 @@ void expire_loop_touch(ExpireLoop *loop, const char *ns, const char *pool) {
   if (!tsearch(w, &loop->root, compare))
     abort();
   schedule(w, 0);
+}
+
+static void show_queue(const void *node, VISIT visit, void *metrics) {
+  const Watched *w = *(const Watched *const *)node;
+  if ((visit != postorder && visit != leaf) || w->n_waiting == 0)
+    return;
+  char ns[STATE_NAME_MAX + 1];
+  const char *slash = strchr(w->key, '/');
+  snprintf(ns, sizeof ns, "%.*s", (int)(slash - w->key), w->key);
+  int64_t age_ms = w->oldest_ms + clock_mono_ms() - w->looked_ms;
+  metrics_set(metrics, CLAIMS_METRIC_QUEUE, (double)w->n_waiting, ns, slash + 1, NULL);
+  metrics_set(metrics, CLAIMS_METRIC_QUEUE_AGE, (double)age_ms / 1e3, ns, slash + 1, NULL);
+}
+
+void expire_loop_scrape(const ExpireLoop *loop, Metrics *metrics) {
+  metrics_clear(metrics, CLAIMS_METRIC_QUEUE);
+  metrics_clear(metrics, CLAIMS_METRIC_QUEUE_AGE);
+  twalk_r(loop->root, show_queue, metrics);
 }
 
 void expire_loop_drop(ExpireLoop *loop, const char *ns, const char *pool) {

@@ -18,6 +18,8 @@ ExpireLoop *expire_loop_new(Claims *claims);
 void expire_loop_free(ExpireLoop *loop);
 /* The pool changed. */
 void expire_loop_touch(ExpireLoop *loop, const char *ns, const char *pool);
+/* Sets the gauges of what waits in each pool, as last looked at. */
+void expire_loop_scrape(const ExpireLoop *loop, Metrics *metrics);
 /* The pool is gone. */
 void expire_loop_drop(ExpireLoop *loop, const char *ns, const char *pool);
 

@@ -58,6 +58,7 @@ static void on_scrape(void *arg) {
   metrics_set(metrics, CLAIMS_METRIC_WAITING, (double)waiting, NULL, NULL, NULL);
   metrics_set(metrics, CLAIMS_METRIC_WATCHES, (double)watch_hub_size(claims->watches), NULL, NULL, NULL);
   metrics_set(metrics, CLAIMS_METRIC_POOLS, (double)directory_size(claims->directory), NULL, NULL, NULL);
+  expire_loop_scrape(claims->expire, metrics);
 }
 
 static int check(const void *config, Error *err) {

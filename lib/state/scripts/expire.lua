@@ -27,5 +27,5 @@ for _, set in ipairs({'claimed', 'deadlines'}) do
 end
 if n > 0 then hint('sp:wake:pools') end
 local oldest = redis.call('ZRANGE', key('waiting'), 0, 0, 'WITHSCORES')[2]
-return {n, next_ms == math.huge and -1 or next_ms, vanish_if_empty(), redis.call('ZCARD', key('waiting')),
+return {n, next_ms == math.huge and -1 or next_ms, vanish_if_empty(), redis.call('ZCARD', key('waiting')) + gangs_need(),
         oldest and tonumber(oldest) or -1, now}
