@@ -75,7 +75,7 @@ void state_batch(State *s, const BatchRequest *b, BatchFn fn, void *arg) {
   state_call_int(call, b->count);
   state_call_int(call, b->min_count);
   state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
-  state_call_script(call, STATE_SCRIPT(batch));
+  state_call_script(call, STATE_SCRIPT(batch, .durable = true, .fenced = true));
 }
 
 static void leave_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -91,5 +91,5 @@ void state_batch_leave(State *s, const char *ns, const char *pool, const char *t
   state_call_str(call, token);
   state_call_str(call, s->replica);
   state_call_int(call, give_back);
-  state_call_script(call, STATE_SCRIPT(batch_leave));
+  state_call_script(call, STATE_SCRIPT(batch_leave, .durable = true));
 }

@@ -86,9 +86,11 @@ void state_pool_listed(State *s, const char *ns, const char *pool);
 /* Frees the listeners; the Redis client is gone by then. */
 void state_hints_free(State *s);
 
-#define STATE_SCRIPT(name_)                                           \
-  (&(const RedisScript){.name = #name_,                               \
-                        .source = (const char *)state_script_##name_, \
-                        .source_len = state_script_##name_##_len})
+/* Behind the name: .durable and .fenced of RedisScript. */
+#define STATE_SCRIPT(name_, ...)                                            \
+  (&(const RedisScript){.name = #name_,                                     \
+                        .source = (const char *)state_script_##name_,       \
+                        .source_len = state_script_##name_##_len,           \
+                        ##__VA_ARGS__})
 
 #endif

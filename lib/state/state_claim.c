@@ -56,7 +56,7 @@ void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
   state_call_str(call, s->replica);
   state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
   state_call_int(call, q->priority);
-  state_call_script(call, STATE_SCRIPT(claim));
+  state_call_script(call, STATE_SCRIPT(claim, .durable = true, .fenced = true));
 }
 
 static void confirm_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -75,7 +75,7 @@ void state_confirm(State *s, const char *ns, const char *pool, const char *token
   StateCall *call = STATE_CALL(s, ns, pool, confirm_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);
-  state_call_script(call, STATE_SCRIPT(confirm));
+  state_call_script(call, STATE_SCRIPT(confirm, .durable = true));
 }
 
 static void vanish_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -90,7 +90,7 @@ void state_cancel_wait(State *s, const char *ns, const char *pool, const char *t
   state_call_now(call);
   state_call_str(call, token);
   state_call_str(call, s->replica);
-  state_call_script(call, STATE_SCRIPT(cancel_wait));
+  state_call_script(call, STATE_SCRIPT(cancel_wait, .durable = true));
 }
 
 typedef void (*PinFn)(void *arg, const char *pool, const Error *err);

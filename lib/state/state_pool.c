@@ -126,7 +126,7 @@ void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *ar
   if (!spec->template_name) {
     StateCall *call = STATE_CALL(s, spec->ns, spec->name, pool_scaled, fn, arg);
     state_call_int(call, spec->replicas);
-    return state_call_script(call, STATE_SCRIPT(pool_scale));
+    return state_call_script(call, STATE_SCRIPT(pool_scale, .durable = true));
   }
   StateCall *call = STATE_CALL(s, spec->ns, spec->name, pool_applied, fn, arg);
   state_call_now(call);
@@ -135,7 +135,7 @@ void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *ar
   state_call_int(call, spec->strategy);
   state_call_int(call, spec->implicit);
   state_call_str(call, spec->shape);
-  state_call_script(call, STATE_SCRIPT(pool_apply));
+  state_call_script(call, STATE_SCRIPT(pool_apply, .durable = true, .fenced = true));
 }
 
 static void pool_deleted(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -147,7 +147,7 @@ static void pool_deleted(StateCall *call, const RedisReply *reply, const Error *
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, pool_deleted, fn, arg);
   state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(pool_delete));
+  state_call_script(call, STATE_SCRIPT(pool_delete, .durable = true));
 }
 
 void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason,
@@ -228,7 +228,7 @@ void state_template_apply(State *s, const TemplateRecord *t, StateTemplateFn fn,
   state_call_str(call, t->hash);
   state_call_str(call, t->runtime_class);
   state_call_str(call, t->image);
-  state_call_script_on(call, STATE_SCRIPT(template_apply), key);
+  state_call_script_on(call, STATE_SCRIPT(template_apply, .durable = true), key);
 }
 
 static void template_unlisted(StateCall *call, const RedisReply *reply, const Error *err) {

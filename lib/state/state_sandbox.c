@@ -67,7 +67,7 @@ void state_release(State *s, const char *ns, const char *id, const char *uid, co
   state_call_str(call, id);
   state_call_str(call, uid);
   state_call_str(call, reason);
-  state_call_script(call, STATE_SCRIPT(release));
+  state_call_script(call, STATE_SCRIPT(release, .durable = true));
 }
 
 void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn,
@@ -83,7 +83,7 @@ void state_update(State *s, const char *ns, const char *id, const SandboxUpdate 
     return state_call_fail(call, &err);
   state_call_int(call, u->expire_ms);
   state_call_int(call, u->idle_timeout_ms);
-  state_call_script(call, STATE_SCRIPT(update));
+  state_call_script(call, STATE_SCRIPT(update, .durable = true));
 }
 
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg) {
@@ -117,7 +117,7 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
   state_call_str(call, id);
   state_call_str(call, route);
   state_call_str(call, runtime_class);
-  state_call_script(call, STATE_SCRIPT(ready));
+  state_call_script(call, STATE_SCRIPT(ready, .fenced = true));
 }
 
 void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message,
@@ -247,7 +247,7 @@ static void expire_done(StateCall *call, const RedisReply *reply, const Error *e
 void state_expire(State *s, const char *ns, const char *pool, ExpireFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, expire_done, fn, arg);
   state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(expire));
+  state_call_script(call, STATE_SCRIPT(expire, .fenced = true));
 }
 
 typedef void (*PageFn)(void *arg, const SandboxPage *page, const Error *err);

@@ -1,6 +1,7 @@
 -- Claims several sandboxes of a pool in one step: COUNT of them, or as many as are ready but not fewer than MIN.
 --
--- ARGV: time, token, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, count, min, tenant
+-- ARGV: time, token, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, count, min, tenant,
+--   server
 -- Replies: {'GRANTED', record, ...}, {'QUEUED', token}, {'EMPTY'}, {'FULL'}, {'NOPOOL'}, {'ENDED'}: the request id
 --   belongs to claims of which none is left, or to one that is not a batch, {'QUOTA', ...}: see common.lua.
 -- Invariant: all of a batch is granted in this one step or nothing is, within the quota. A batch that waits holds no
@@ -23,7 +24,7 @@ local before = string.sub(token, -4) == '0000' and granted()
 if before then return before end
 local waiter = redis.call('ZSCORE', key('gangs'), token) and redis.call('HGET', key('waiters'), token)
 if known and not waiter then return {'ENDED'} end
-local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'shape')
+local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'shape', 'fence')
 if not pool[1] or pool[2] then return {'NOPOOL'} end
 
 local w = waiter and cjson.decode(waiter) or
@@ -35,7 +36,7 @@ local room, refusal, quota = quota_room(w.tenant, w.shape, count - charged, now)
 room = room + charged
 if room < min then return refusal end
 
-local n = math.min(count, room, redis.call('ZCARD', key('ready')))
+local n = proven(pool[4], now) and math.min(count, room, redis.call('ZCARD', key('ready'))) or 0
 if redis.call('EXISTS', key('queue')) == 0 and n >= min then
   local reply = {'GRANTED'}
   local each = {ttl = w.ttl, idle = w.idle, labels = w.labels, env = w.env, request = '', tenant = w.tenant,

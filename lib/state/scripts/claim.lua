@@ -1,7 +1,7 @@
 -- Claims the best ready sandbox of a pool, or queues for the next one.
 --
 -- ARGV: time, uid, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, tenant, priority
---   (-1, 0, 1)
+--   (-1, 0, 1), server
 -- Replies: {'GRANTED', record}, {'QUEUED', uid}, {'EMPTY'}, {'FULL'}, {'NOPOOL'}, {'ENDED'}: the request id
 --   belongs to a claim whose sandbox is gone, {'QUOTA', ...}: see common.lua.
 -- Invariant: a sandbox is in the ready set only while nobody holds it, and leaves it in the same step in which
@@ -37,13 +37,13 @@ if request ~= '' then
   local first = redis.call('GET', key('req:' .. request))
   if first then return standing(first) or {'ENDED'} end
 end
-local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'shape')
+local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'shape', 'fence')
 if not pool[1] or pool[2] then return {'NOPOOL'} end
 w.shape = pool[3] or ''
 local room, refusal, quota = quota_room(w.tenant, w.shape, 1, now)
 if room < 1 then return refusal end
 
-if queued == 0 then
+if queued == 0 and proven(pool[4], now) then
   local best = redis.call('ZRANGE', key('ready'), 0, 0)[1]
   if best then
     charge(w.tenant, w.shape, 1, now, quota)

@@ -177,6 +177,27 @@ local function enqueue(uid, w, now)
   if w.request ~= '' then redis.call('SET', key('req:' .. w.request), uid, 'PX', REQUEST_KEPT_MS) end
 end
 
+-- Whether what stands in `ready` and `creating` may be given away. A server that was made master in another's place may
+-- lack the last claims, and show what they took as free: then all of it goes, FENCE_STEP a call, and nobody gets any
+-- until it has. fence: the pool's field, the server under which that was proven last; the script's last argument is
+-- the one that runs it (see RedisScript.fenced). One that only started again (it ends in '-') has all it acknowledged.
+local FENCE_STEP = 500
+local function proven(fence, now)
+  local server = ARGV[#ARGV]
+  if fence == server then return true end
+  if string.sub(server, -1) == '+' then
+    local left = FENCE_STEP
+    for _, set in ipairs({'ready', 'creating'}) do
+      local ids = left > 0 and redis.call('ZRANGE', key(set), 0, left - 1) or {}
+      for _, id in ipairs(ids) do release(id, 'Unproven', now, set, '') end
+      left = left - #ids
+    end
+    if left == 0 then return false end
+  end
+  redis.call('HSET', KEYS[1], 'fence', server)
+  return true
+end
+
 -- Takes a waiter (or a batch that waits) out of the queue; what it is charged stays with the caller. nil: it was not there.
 local function drop_waiter(uid)
   local w = redis.call('HGET', key('waiters'), uid)

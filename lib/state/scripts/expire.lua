@@ -1,11 +1,14 @@
 -- Ends claims, unconfirmed grants, failed records and waiters that are past their time.
 --
--- ARGV: time. Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished, how many wait, ms since
---   when the oldest of them does or -1, this server's ms}
+-- ARGV: time, server. Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished, how many wait, ms
+--   since when the oldest of them does or -1, this server's ms}
 -- At most LIMIT of each kind a call, so that a script stays short; the reply's time is then in the past.
 local LIMIT = 100
 local now = time(ARGV[1])
 local n = 0
+local fence = redis.call('HMGET', KEYS[1], 'template', 'fence')
+-- a fence is never put on a pool that is not there: it would make one
+local is_proven = not fence[1] or proven(fence[2], now)
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('claimed'), '-inf', int(now), 'LIMIT', 0, LIMIT)) do
   local expire = number(id, 'expire_ms')
   local reason = 'IdleTimeout'
@@ -20,7 +23,7 @@ for _, uid in ipairs(redis.call('ZRANGEBYSCORE', key('deadlines'), '-inf', int(n
   dismiss(uid)
   n = n + 1
 end
-local next_ms = math.huge
+local next_ms = is_proven and math.huge or now
 for _, set in ipairs({'claimed', 'deadlines'}) do
   local first = redis.call('ZRANGE', key(set), 0, 0, 'WITHSCORES')
   if first[2] and first[2] ~= 'inf' then next_ms = math.min(next_ms, tonumber(first[2])) end

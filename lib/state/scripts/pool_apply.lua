@@ -1,6 +1,6 @@
 -- Creates a pool or changes what was declared of it.
 --
--- ARGV: time, template, replicas, strategy, implicit (1 or 0), shape ('': not known).
+-- ARGV: time, template, replicas, strategy, implicit (1 or 0), shape ('': not known), server.
 -- Reply: 'OK'.
 -- Invariant: an implicit pool never replaces a declared one.
 local there = redis.call('EXISTS', KEYS[1]) == 1
@@ -13,7 +13,8 @@ if not there then
   -- the history of a pool of this name that vanished a short while ago goes on
   redis.call('PERSIST', key('events'))
   local first = redis.call('XRANGE', key('events'), '-', '+', 'COUNT', 1)[1]
-  redis.call('HSET', KEYS[1], 'create_ms', now, 'history_ms', first and string.match(first[1], '%d+') or now)
+  redis.call('HSET', KEYS[1], 'create_ms', now, 'history_ms', first and string.match(first[1], '%d+') or now,
+             'fence', ARGV[#ARGV])
 end
 if deleted or old[1] ~= ARGV[2] or old[2] ~= ARGV[3] or old[3] ~= ARGV[4] or old[4] ~= implicit then
   redis.call('HSET', KEYS[1], 'template', ARGV[2], 'replicas', ARGV[3], 'strategy', ARGV[4])

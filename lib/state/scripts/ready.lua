@@ -1,13 +1,16 @@
 -- A sandbox runs and answers: it becomes READY, or goes at once to the waiter whose turn it is.
 --
--- ARGV: time, id, route, runtime class. Replies: 0 ready, 1 granted, -1 not wanted (any more): destroy it.
+-- ARGV: time, id, route, runtime class, server. Replies: 0 ready, 1 granted, -1 not wanted (any more): destroy it.
 -- Invariant: only a CREATING sandbox comes up, once; the waiter whose turn it is gets it.
 local now, id = time(ARGV[1]), ARGV[2]
+local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'fence')
+local is_open = pool[1] and not pool[2]
+local is_proven = not is_open or proven(pool[3], now)
 local state = field(id, 'state')
 if (state == '2' or state == '3') and field(id, 'route') == ARGV[3] then return state == '3' and 1 or 0 end
 if state ~= '1' then return -1 end
-if not pool_open() then
-  release(id, 'PoolDeleted', now)
+if not is_open or not is_proven then
+  release(id, is_proven and 'PoolDeleted' or 'Unproven', now)
   return -1
 end
 redis.call('ZREM', key('creating'), id)
