@@ -5,10 +5,24 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static pid_t run(const char *const *argv) {
+  pid_t pid = fork();
+  if (pid < 0)
+    abort();
+  if (pid > 0)
+    return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  int null = open("/dev/null", O_WRONLY);
+  dup2(null, 1);
+  execv(getenv("REDIS_SERVER"), (char *const *)argv);
+  _exit(127);
+}
 
 pid_t redis_server_start(const char *folder, int port, const char *const *extra) {
   char dir[512], port_text[16];
@@ -21,16 +35,47 @@ pid_t redis_server_start(const char *folder, int port, const char *const *extra)
   size_t n = 15;
   for (; extra && *extra && n < 63; extra++)
     argv[n++] = *extra;
-  pid_t pid = fork();
-  if (pid < 0)
+  return run(argv);
+}
+
+pid_t redis_sentinel_start(const char *folder, int port, const char *name, int master_port, int quorum) {
+  char path[512];
+  snprintf(path, sizeof path, "%s/%s", getenv("REDIS_DIR"), folder);
+  mkdir(path, 0700);
+  strcat(path, "/sentinel.conf");
+  FILE *f = fopen(path, "we");
+  if (!f || fprintf(f,
+                    "port %d\nbind 127.0.0.1\nloglevel warning\nsentinel monitor %s 127.0.0.1 %d %d\n"
+                    "sentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 4000\n",
+                    port, name, master_port, quorum, name, name) < 0 ||
+      fclose(f))
     abort();
-  if (pid > 0)
-    return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  int null = open("/dev/null", O_WRONLY);
-  dup2(null, 1);
-  execv(getenv("REDIS_SERVER"), (char *const *)argv);
-  _exit(127);
+  return run((const char *[]){"redis-server", path, "--sentinel", NULL});
+}
+
+bool redis_cli(int port, char *out, size_t max, const char *arguments) {
+  char command[1024];
+  snprintf(command, sizeof command, "%s -p %d %s 2>/dev/null", getenv("REDIS_CLI"), port, arguments);
+  FILE *f = popen(command, "re");
+  if (!f)
+    abort();
+  char answer[8192];
+  size_t n = fread(answer, 1, sizeof answer - 1, f);
+  answer[n] = 0;
+  if (out)
+    snprintf(out, max, "%s", answer);
+  return pclose(f) == 0;
+}
+
+void redis_cli_until(int port, const char *arguments, const char *text) {
+  char answer[8192] = "";
+  for (int i = 0; i < 600; i++) {
+    if (redis_cli(port, answer, sizeof answer, arguments) && strstr(answer, text))
+      return;
+    usleep(50000);
+  }
+  fprintf(stderr, "redis-cli -p %d %s: no '%s' in: %s\n", port, arguments, text, answer);
+  abort();
 }
 
 void redis_server_kill(pid_t pid) {

@@ -104,14 +104,19 @@ int64_t fixture_keys(Fixture *f) {
   return f->number;
 }
 
-Fixture *fixture_new(const char *replica, bool flush) {
+Fixture *fixture_new_at(const char *replica, const RedisConfig *config) {
   Fixture *f = calloc(1, sizeof *f);
   if (!f)
     abort();
   f->loop = loop_new();
   f->limit = loop_timer_new(f->loop, on_limit, f);
-  f->redis = redis_client_new(f->loop, &(RedisConfig){.address = getenv("REDIS_ADDRESS")});
+  f->redis = redis_client_new(f->loop, config);
   f->state = state_new(f->redis, replica);
+  return f;
+}
+
+Fixture *fixture_new(const char *replica, bool flush) {
+  Fixture *f = fixture_new_at(replica, &(RedisConfig){.address = getenv("REDIS_ADDRESS")});
   if (flush) {
     redis_command(f->redis, integer_reply, f, 1, (const char *[]){"FLUSHALL"}, NULL);
     fixture_wait(f);

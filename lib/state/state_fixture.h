@@ -25,6 +25,8 @@ typedef struct Fixture {
 
 /* Server from REDIS_ADDRESS, emptied. */
 Fixture *fixture_new(const char *replica, bool flush);
+/* Another server, as it is. */
+Fixture *fixture_new_at(const char *replica, const RedisConfig *config);
 void fixture_free(Fixture *f);
 void fixture_wait(Fixture *f);
 /* Callbacks that note the result and end fixture_wait; arg: the Fixture. */
