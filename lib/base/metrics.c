@@ -10,7 +10,7 @@
 #include "lib/base/str.h"
 
 /* A label that takes values from outside (a namespace, say) must not fill the memory. */
-#define SERIES_MAX 256
+#define SERIES_MAX 1024
 #define SLOTS (4 * SERIES_MAX)
 #define OTHER "other"
 

@@ -1,7 +1,7 @@
 /* Metrics, declared in one table per service or library, as Prometheus text (exposition format 0.0.4).
  *
  * A metric has at most METRICS_LABELS_MAX labels, and every value of a label is declared or registered up front or by
- * first use, at most 256 series a metric: after that all further ones count under "other".
+ * first use, at most 1024 series a metric: after that all further ones count under "other".
  * Used on the loop thread only.
  */
 #ifndef SANDPLANE_LIB_BASE_METRICS_H_

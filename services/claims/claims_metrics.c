@@ -23,6 +23,11 @@ const MetricDesc CLAIMS_METRICS[] = {
          .labels = {"phase"},
          .buckets = BUCKETS,
          .n_buckets = sizeof BUCKETS / sizeof BUCKETS[0]},
+    [CLAIMS_METRIC_POOL_CLAIMS] =
+        {.name = "sandplane_pool_claims_total",
+         .type = METRIC_COUNTER,
+         .help = "claims by what they found in the pool: a hit got a ready sandbox at once, a miss waited or got none",
+         .labels = {"namespace", "pool", "result"}},
     [CLAIMS_METRIC_WAITING] = {.name = "sandplane_claims_waiting",
                                .type = METRIC_GAUGE,
                                .help = "CreateSandbox calls of this replica that wait in a pool's queue"},
@@ -51,3 +56,7 @@ const MetricDesc CLAIMS_METRICS[] = {
 };
 
 const size_t CLAIMS_N_METRICS = sizeof CLAIMS_METRICS / sizeof CLAIMS_METRICS[0];
+
+void claims_metrics_met(Metrics *metrics, const char *ns, const char *pool, bool hit, size_t n) {
+  metrics_add(metrics, CLAIMS_METRIC_POOL_CLAIMS, (double)n, ns, pool, hit ? "hit" : "miss");
+}

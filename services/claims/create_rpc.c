@@ -39,7 +39,10 @@ const char *create_rpc_outcome(const Error *err) {
 
 static void refuse(Create *create, const Error *err) {
   Metrics *metrics = claims_of(create->request.service)->service->metrics;
-  metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, create_rpc_outcome(err), NULL, NULL);
+  const char *outcome = create_rpc_outcome(err);
+  metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, outcome, NULL, NULL);
+  if ((str_equal(outcome, "exhausted") || str_equal(outcome, "deadline")) && *create->op.pool)
+    claims_metrics_met(metrics, create->spec.ns, create->op.pool, false, 1);
   rpc_request_fail(&create->request, err);
 }
 
@@ -55,6 +58,7 @@ static void on_done(void *arg, const SandboxRecord *record, bool queued, const E
   double seconds = (double)(clock_mono_us() - create->start_us) / 1e6;
   metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, phase, NULL, NULL);
   metrics_observe(metrics, CLAIMS_METRIC_CLAIM_SECONDS, seconds, phase, NULL, NULL);
+  claims_metrics_met(metrics, record->ns, record->pool, !queued, 1);
   log_event(LOG_INFO, "sandbox_claimed", LOG_STR("namespace", record->ns), LOG_STR("sandbox", record->id),
             LOG_STR("uid", record->uid), LOG_STR("pool", record->pool), LOG_STR("tenant", record->tenant),
             LOG_STR("phase", phase),

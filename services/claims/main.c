@@ -76,6 +76,7 @@ static int start(Service *service, Error *err) {
   char replica[33];
   random_uid(replica);
   claims->state = state_new(claims->redis, replica);
+  state_count(claims->state, service->metrics);
   claims->expire = expire_loop_new(claims);
   claims->watches = watch_hub_new(claims);
   claims->orphans = orphan_store_new(service->loop, claims->state);

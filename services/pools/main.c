@@ -40,6 +40,10 @@ static int check(const void *config, Error *err) {
   return redis_config_check(&((const PoolsConfig *)config)->redis, err);
 }
 
+static void on_scrape(void *arg) {
+  refill_loop_report(((Pools *)arg)->refill);
+}
+
 static int start(Service *service, Error *err) {
   Pools *pools = calloc(1, sizeof *pools);
   if (!pools)
@@ -51,11 +55,13 @@ static int start(Service *service, Error *err) {
   char replica[33];
   random_uid(replica);
   pools->state = state_new(pools->redis, replica);
+  state_count(pools->state, service->metrics);
   pools->reconciler = rpc_channel_new(service->loop, pools->config->reconciler);
   pools->refill = refill_loop_new(pools);
   pools->leader = leader_loop_new(service->loop, pools->state, on_leadership, pools);
   service_set_ready(service, "the state store does not answer");
   redis_client_on_state(pools->redis, on_redis, pools);
+  admin_on_scrape(service->admin, on_scrape, pools);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "lib/base/metrics.h"
+#include "lib/state/state.h"
 
 enum {
   POOLS_METRIC_RPC,
@@ -12,9 +13,27 @@ enum {
   POOLS_METRIC_ORDERED,
   POOLS_METRIC_RETIRED,
   POOLS_METRIC_REFUSED,
+  /* Of each pool, as the leader last read it. */
+  POOLS_METRIC_REPLICAS,
+  POOLS_METRIC_SANDBOXES,
+  POOLS_METRIC_CREATED,
+  POOLS_METRIC_DESTROYED,
+  POOLS_METRIC_WAITING,
+  POOLS_METRIC_OLDEST,
 };
 
 extern const MetricDesc POOLS_METRICS[];
 extern const size_t POOLS_N_METRICS;
+
+/* A pool at one moment. */
+typedef struct PoolNumbers {
+  bool known;
+  int64_t mono_ms; /* when that was */
+  int64_t replicas, creating, ready, claimed, releasing, waiting, oldest_wait_ms, created, destroyed;
+} PoolNumbers;
+
+PoolNumbers pools_metrics_numbers(const PoolRecord *record);
+/* Adds a pool to the metrics by pool, which were cleared before; nothing when it is not known. */
+void pools_metrics_report(Metrics *metrics, const char *ns, const char *name, const PoolNumbers *numbers);
 
 #endif

@@ -112,6 +112,18 @@ static void on_hint(void *arg, const char *ns, const char *name) {
     refill_pool_look(ensure(loop, ns, name)->pool);
 }
 
+static void report(const void *node, VISIT which, void *closure) {
+  if (which == postorder || which == leaf)
+    refill_pool_report((*(Listed *const *)node)->pool);
+}
+
+void refill_loop_report(RefillLoop *loop) {
+  for (size_t metric = POOLS_METRIC_REPLICAS; metric <= POOLS_METRIC_OLDEST; metric++)
+    metrics_clear(loop->pools->service->metrics, metric);
+  if (loop->leads)
+    twalk_r(loop->root, report, NULL);
+}
+
 void refill_loop_lead(RefillLoop *loop, bool leads) {
   loop->leads = leads;
   metrics_set(loop->pools->service->metrics, POOLS_METRIC_LEADER, leads, NULL, NULL, NULL);

@@ -15,6 +15,8 @@ typedef struct RefillLoop RefillLoop;
 RefillLoop *refill_loop_new(Pools *pools);
 void refill_loop_free(RefillLoop *loop);
 void refill_loop_lead(RefillLoop *loop, bool leads);
+/* Sets the metrics of all pools; only who leads has them, so that each is told once. */
+void refill_loop_report(RefillLoop *loop);
 /* Looks at every pool now. */
 void refill_loop_look(RefillLoop *loop);
 

@@ -34,6 +34,7 @@ struct RefillPool {
   int replicas;      /* at the last look; -1: none yet */
   bool lowered;
   int64_t seen_ready, taken_ms, taken_since_ms; /* what refill.h wants to know of the past */
+  PoolNumbers numbers;
   int64_t resend_ms; /* monotonic: when to hand over what is CREATING again */
   /* The look under way. */
   Arena *arena;
@@ -368,12 +369,19 @@ static void note_taken(RefillPool *p, int64_t now_ms) {
   p->input.taken_since_ms = p->taken_since_ms;
 }
 
+void refill_pool_report(const RefillPool *p) {
+  pools_metrics_report(metrics_of(p), p->ns, p->name, &p->numbers);
+}
+
 static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
   RefillPool *p = arg;
   if (!record) {
+    if (err && err->kind == ERROR_NOT_FOUND)
+      p->numbers.known = false;
     done(p);
     return;
   }
+  p->numbers = pools_metrics_numbers(record);
   if (record->replicas < p->replicas)
     p->lowered = true;
   p->replicas = record->replicas;

@@ -77,6 +77,7 @@ static int start(Service *service, Error *err) {
   char replica[33];
   random_uid(replica);
   r->state = state_new(r->redis, replica);
+  state_count(r->state, service->metrics);
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   if (is_local(r->config)) {

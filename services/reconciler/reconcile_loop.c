@@ -129,6 +129,11 @@ static void on_ended(void *arg, const char *ns, const char *id, const char *reas
   tell(t);
 }
 
+static void on_reaped(void *arg, int64_t releasing_ms) {
+  ReconcileLoop *rl = arg;
+  metrics_observe(rl->r->service->metrics, RECONCILER_METRIC_REAP, (double)releasing_ms / 1000, NULL, NULL, NULL);
+}
+
 static void on_destroyed(void *arg, const char *ns, const char *id) {
   ReconcileLoop *rl = arg;
   metrics_add(rl->r->service->metrics, RECONCILER_METRIC_DESTROYED, 1, NULL, NULL, NULL);
@@ -377,6 +382,7 @@ ReconcileLoop *reconcile_loop_new(Reconciler *r) {
   rl->r = r;
   rl->timer = loop_timer_new(r->service->loop, look, rl);
   state_on_releasing(r->state, on_hint, rl);
+  state_on_reaped(r->state, on_reaped, rl);
   return rl;
 }
 

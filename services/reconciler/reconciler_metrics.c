@@ -5,6 +5,9 @@
 static const double BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
                                  0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
 
+/* A gVisor sandbox takes some ten milliseconds, a Pod its grace period. */
+static const double REAP[] = {.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300};
+
 /* The reference controller's, in milliseconds. */
 static const double STARTUP[] = {100,  250,  500,   750,   1000,  1250,   1500,  2000,
                                  2500, 5000, 10000, 30000, 60000, 120000, 240000};
@@ -31,6 +34,12 @@ const MetricDesc RECONCILER_METRICS[RECONCILER_N_METRICS] = {
                                  0},
     [RECONCILER_METRIC_DESTROYED] =
         {"sandplane_sandboxes_destroyed_total", METRIC_COUNTER, "sandboxes of which nothing is left", {0}, 0, 0},
+    [RECONCILER_METRIC_REAP] = {"sandplane_sandbox_reap_seconds",
+                                METRIC_HISTOGRAM,
+                                "from the release of a sandbox until nothing of it is left",
+                                {0},
+                                REAP,
+                                sizeof REAP / sizeof REAP[0]},
     [RECONCILER_METRIC_KUBE_REQUESTS] =
         {"rest_client_requests_total", METRIC_COUNTER, "requests to the API server", {"method", "code"}, 0, 0},
     [RECONCILER_METRIC_CLAIM_STARTUP] = STARTUP_METRIC("agent_sandbox_claim_startup_latency_ms",

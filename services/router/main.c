@@ -78,6 +78,7 @@ static int start(Service *service, Error *err) {
   raise_descriptor_limit();
   router->redis = redis_client_new(service->loop, &config->redis);
   router->state = state_new(router->redis, "router");
+  state_count(router->state, service->metrics);
   router->claims = rpc_channel_new(service->loop, config->claims);
   router->pools = rpc_channel_new(service->loop, config->pools);
   router->reconciler = rpc_channel_new(service->loop, config->reconciler);
