@@ -83,7 +83,85 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.redis.enabled -}}
 {{ include "sandplane.fullname" . }}-redis.{{ include "sandplane.domain" . }}:6379
 {{- else -}}
-{{ required "redis.external.address is needed when redis.enabled is false" .Values.redis.external.address }}
+{{ required "redis.external.address or redis.external.sentinel.addresses is needed when redis.enabled is false" .Values.redis.external.address }}
+{{- end }}
+{{- end }}
+
+{{- define "sandplane.redisArgs" -}}
+{{- $e := .Values.redis.external -}}
+{{- if and (not .Values.redis.enabled) $e.sentinel.addresses -}}
+- "--redis-sentinels={{ join "," $e.sentinel.addresses }}"
+- "--redis-master-name={{ $e.sentinel.masterName }}"
+{{- if $e.sentinel.existingSecret }}
+- "--redis-sentinel-password-file=/etc/sandplane/redis/sentinel-password"
+{{- end }}
+{{- else -}}
+- "--redis-address={{ include "sandplane.redisAddress" . }}"
+{{- end }}
+{{- if not .Values.redis.enabled }}
+{{- if $e.cluster }}
+- "--redis-cluster"
+{{- end }}
+{{- with $e.username }}
+- "--redis-username={{ . }}"
+{{- end }}
+{{- if $e.tls.enabled }}
+- "--redis-tls"
+{{- if $e.tls.caSecret }}
+- "--redis-ca-file=/etc/sandplane/redis/ca.pem"
+{{- end }}
+{{- if $e.tls.certSecret }}
+- "--redis-cert-file=/etc/sandplane/redis/cert.pem"
+- "--redis-key-file=/etc/sandplane/redis/key.pem"
+{{- end }}
+{{- with $e.tls.serverName }}
+- "--redis-tls-server-name={{ . }}"
+{{- end }}
+{{- end }}
+{{- if $e.minReplicas }}
+- "--redis-min-replicas={{ int $e.minReplicas }}"
+- "--redis-wait-ms={{ int $e.waitMs }}"
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Files for the settings above; nothing where there are none. */}}
+{{- define "sandplane.redisVolume" -}}
+{{- $e := .Values.redis.external -}}
+{{- $tls := and (not .Values.redis.enabled) $e.tls.enabled -}}
+{{- $sentinel := and (not .Values.redis.enabled) $e.sentinel.addresses $e.sentinel.existingSecret -}}
+{{- if or (and $tls (or $e.tls.caSecret $e.tls.certSecret)) $sentinel -}}
+- name: redis
+  projected:
+    sources:
+    {{- if and $tls $e.tls.caSecret }}
+    - secret:
+        name: {{ $e.tls.caSecret }}
+        items:
+        - {key: {{ $e.tls.caSecretKey | quote }}, path: ca.pem}
+    {{- end }}
+    {{- if and $tls $e.tls.certSecret }}
+    - secret:
+        name: {{ $e.tls.certSecret }}
+        items:
+        - {key: tls.crt, path: cert.pem}
+        - {key: tls.key, path: key.pem}
+    {{- end }}
+    {{- if $sentinel }}
+    - secret:
+        name: {{ $e.sentinel.existingSecret }}
+        items:
+        - {key: {{ $e.sentinel.existingSecretKey | quote }}, path: sentinel-password}
+    {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* "volumes:" of a Pod, with what is given besides: (dict "root" $ "volumes" "- name: ...") */}}
+{{- define "sandplane.volumes" -}}
+{{- $all := compact (list (include "sandplane.redisVolume" .root) (default "" .volumes)) -}}
+{{- with $all -}}
+volumes:
+{{ join "\n" . }}
 {{- end }}
 {{- end }}
 
@@ -103,8 +181,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.redis.enabled }}{{ if .Values.redis.auth.enabled }}true{{ end }}{{ else if .Values.redis.external.existingSecret }}true{{ end }}
 {{- end }}
 
-{{- define "sandplane.redisPort" -}}
-{{ include "sandplane.redisAddress" . | splitList ":" | last }}
+{{/* All ports of a Redis that is not the chart's, one a line. */}}
+{{- define "sandplane.redisPorts" -}}
+{{- $e := .Values.redis.external -}}
+{{- $ports := list -}}
+{{- range concat (splitList "," $e.address) $e.sentinel.addresses -}}
+{{- if . }}{{ $ports = append $ports (splitList ":" . | last) }}{{ end -}}
+{{- end -}}
+{{- if or $e.sentinel.addresses $e.cluster -}}
+{{- range $e.ports }}{{ $ports = append $ports (toString .) }}{{ end -}}
+{{- end -}}
+{{ join "\n" (uniq $ports) }}
 {{- end }}
 
 {{/* Without the chart's version, so that an upgrade that changes nothing of a part does not restart it. */}}
@@ -184,7 +271,7 @@ args:
 - {{ . | quote }}
 {{- end }}
 - "--admin-address=0.0.0.0:{{ .admin }}"
-- "--redis-address={{ include "sandplane.redisAddress" .root }}"
+{{ include "sandplane.redisArgs" .root }}
 - "--log-level={{ .root.Values.logLevel }}"
 - "--shutdown-grace={{ $values.shutdownGraceSeconds }}s"
 {{- range $values.extraArgs }}
@@ -206,9 +293,15 @@ env:
 {{ toYaml . }}
 {{- end }}
 {{- end }}
-{{- with .volumeMounts }}
+{{- $redis := include "sandplane.redisVolume" .root }}
+{{- if or .volumeMounts $redis }}
 volumeMounts:
+{{- with .volumeMounts }}
 {{ toYaml . }}
+{{- end }}
+{{- if $redis }}
+- {name: redis, mountPath: /etc/sandplane/redis, readOnly: true}
+{{- end }}
 {{- end }}
 ports:
 {{- range $name, $port := .ports }}
