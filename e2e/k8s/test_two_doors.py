@@ -21,6 +21,7 @@ import grpc as grpc_lib
 import pytest
 from harness.client import Client, seconds
 from harness.kube import Kube
+from harness.stubs import quota_grpc, quota_pb2
 from harness.stubs import sandbox_pb2 as pb
 from harness.until import until
 
@@ -435,3 +436,23 @@ def test_two_replicas(stack, kube, door):
         if "reconciler" not in stack.processes:
             stack.start("reconciler")
         stack.wait_ready("reconciler")
+
+
+def test_a_quota_holds_for_objects(kube, ns, client, door):
+    """Those of a namespace are one tenant; what has no room waits, and gets no cold Sandbox either."""
+    quotas = quota_grpc.QuotaServiceStub(client.channel)
+    name = f"namespaces/{ns}/quotas/kubernetes"
+    quotas.ApplyQuota(quota_pb2.ApplyQuotaRequest(quota=quota_pb2.Quota(name=name, max_sandboxes=1)), timeout=20)
+    kube.apply(kube.template(), kube.pool(replicas=2))
+    kube.pool_has("p", 2)
+    kube.apply(kube.claim("a"))
+    kube.until_ready("sandboxclaim", "a")
+    kube.apply(kube.claim("b"))
+    refused = kube.until_condition("sandboxclaim", "b", status="False", reason="QuotaExceeded")
+    assert refused
+    assert door.holds(door.claim())  # another tenant's
+    assert quotas.GetQuota(quota_pb2.GetQuotaRequest(name=name), timeout=20).sandbox_count == 1
+    kube.delete("sandboxclaim", "a")
+    kube.until_ready("sandboxclaim", "b")
+    assert {s["metadata"]["labels"].get(K + "launch-type") for s in kube.list("sandbox")} <= {"warm", None}
+    quotas.DeleteQuota(quota_pb2.DeleteQuotaRequest(name=name), timeout=20)
