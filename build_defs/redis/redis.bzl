@@ -20,3 +20,14 @@ def sp_redis_test(name, srcs = None, deps = [], data = [], size = "small", **kw)
         data = [":%s_program" % name] + REDIS_DATA + data,
         **kw
     )
+
+def sp_redis_cluster_test(name, of, size = "small", **kw):
+    """The program of the sp_redis_test `of`, once more over a cluster of three: REDIS_CLUSTER is set."""
+    native.sh_test(
+        name = name,
+        size = size,
+        srcs = ["//build_defs/redis:with_redis_cluster.sh"],
+        args = ["$(location :%s_program)" % of],
+        data = [":%s_program" % of] + REDIS_DATA,
+        **kw
+    )

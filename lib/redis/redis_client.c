@@ -7,19 +7,23 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis.h"
+#include "lib/redis/redis_cluster.h"
 #include "lib/redis/redis_config.h"
 #include "lib/redis/redis_later.h"
 #include "lib/redis/redis_node.h"
 #include "lib/redis/redis_request.h"
 #include "lib/redis/redis_scripts.h"
 #include "lib/redis/redis_sentinel.h"
+#include "lib/redis/redis_slots.h"
 #include "lib/redis/redis_subscriber.h"
 
+/* One server; or a cluster. */
 struct RedisClient {
   Loop *loop;
   RedisConfig config;
   RedisLater *later;
   RedisNode *node;
+  RedisCluster *cluster;
   RedisSentinel *sentinel;
   char *master; /* as the Sentinels say; NULL: not known */
   RedisSubscriber *subscriber;
@@ -28,10 +32,14 @@ struct RedisClient {
   void *state_arg;
 };
 
-static void on_node_state(void *arg, RedisNode *node, bool connected) {
+static void on_state(void *arg, bool connected) {
   RedisClient *c = arg;
   if (c->on_state)
     c->on_state(c->state_arg, connected);
+}
+
+static void on_node_state(void *arg, RedisNode *node, bool connected) {
+  on_state(arg, connected);
 }
 
 static const RedisNodeHandlers NODE_HANDLERS = {.on_state = on_node_state};
@@ -49,18 +57,27 @@ static void on_master(void *arg, const char *address) {
 }
 
 static void submit(RedisClient *c, RedisRequest *r) {
-  redis_node_submit(c->node, r);
+  if (c->cluster)
+    redis_cluster_submit(c->cluster, r);
+  else
+    redis_node_submit(c->node, r);
 }
 
 void redis_command(RedisClient *c, RedisFn fn, void *arg, size_t argc, const char *const *argv,
                    const size_t *lens) {
-  submit(c, redis_request_command(fn, arg, argc, argv, lens));
+  RedisRequest *r = redis_request_command(fn, arg, argc, argv, lens);
+  if (c->cluster)
+    r->slot = redis_slot_of_command(argc, argv, lens);
+  submit(c, r);
 }
 
 void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys,
                   size_t argc, const char *const *argv, const size_t *lens) {
   const char *digest = redis_scripts_find(&c->scripts, script)->digest;
-  submit(c, redis_request_script(fn, arg, script, digest, n_keys, argc, argv, lens));
+  RedisRequest *r = redis_request_script(fn, arg, script, digest, n_keys, argc, argv, lens);
+  if (c->cluster)
+    r->slot = n_keys ? redis_slot_of_key(argv[0], lens ? lens[0] : strlen(argv[0])) : REDIS_SLOT_ANY;
+  submit(c, r);
 }
 
 void redis_fail_later(RedisClient *c, RedisFn fn, void *arg, const Error *err) {
@@ -74,6 +91,10 @@ RedisClient *redis_client_new(Loop *loop, const RedisConfig *config) {
   c->loop = loop;
   c->config = redis_config_copy(config);
   c->later = redis_later_new(loop);
+  if (c->config.cluster) {
+    c->cluster = redis_cluster_new(loop, &c->config, c->later, on_state, c);
+    return c;
+  }
   bool sentinels = !str_empty(c->config.sentinels);
   c->node = redis_node_new(loop, &c->config, sentinels ? NULL : c->config.address, c->later, &NODE_HANDLERS, c);
   if (sentinels)
@@ -86,10 +107,13 @@ void redis_client_free(RedisClient *c) {
     return;
   redis_sentinel_free(c->sentinel);
   redis_subscriber_free(c->subscriber);
-  RedisNode *node = c->node;
-  redis_node_cancel(node);
+  if (c->cluster)
+    redis_cluster_cancel(c->cluster);
+  else
+    redis_node_cancel(c->node);
   redis_later_drain(c->later);
-  redis_node_free(node);
+  redis_cluster_free(c->cluster);
+  redis_node_free(c->node);
   redis_later_free(c->later);
   redis_scripts_free(c->scripts);
   redis_config_deinit(&c->config);
@@ -98,7 +122,7 @@ void redis_client_free(RedisClient *c) {
 }
 
 bool redis_client_connected(const RedisClient *c) {
-  return redis_node_connected(c->node);
+  return c->cluster ? redis_cluster_connected(c->cluster) : redis_node_connected(c->node);
 }
 
 void redis_client_on_state(RedisClient *c, void (*fn)(void *arg, bool connected), void *arg) {

@@ -332,6 +332,24 @@ void redis_node_redirect(RedisNode *n, const char *address) {
   redis_conn_redirect(n->conn, address);
 }
 
+RedisRequest *redis_node_take_unsent(RedisNode *n) {
+  RedisRequest *first = n->unsent, *last = NULL;
+  if (!first)
+    return NULL;
+  /* none is sent while one waits, so they are all there is */
+  while (n->head) {
+    last = queue_pop(n);
+    last->next = n->head;
+  }
+  n->unsent = NULL;
+  loop_timer_stop(n->deadline);
+  return first;
+}
+
+bool redis_node_idle(const RedisNode *n) {
+  return !n->head && !n->kept && !n->identifying;
+}
+
 bool redis_node_connected(const RedisNode *n) {
   return n->conn && redis_conn_open(n->conn);
 }

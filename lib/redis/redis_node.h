@@ -31,6 +31,10 @@ void redis_node_cancel(RedisNode *node);
 void redis_node_free(RedisNode *node);
 void redis_node_submit(RedisNode *node, RedisRequest *r);
 void redis_node_redirect(RedisNode *node, const char *address);
+/* Takes back what waits for a connection, linked in order. */
+RedisRequest *redis_node_take_unsent(RedisNode *node);
+/* It owes nothing to anybody. */
+bool redis_node_idle(const RedisNode *node);
 bool redis_node_connected(const RedisNode *node);
 const char *redis_node_trouble(const RedisNode *node);
 

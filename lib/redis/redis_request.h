@@ -15,6 +15,7 @@ typedef struct RedisRequest {
   size_t tail;              /* scripts: where the part behind the digest begins */
   uint64_t number;          /* on this connection, in the order of sending */
   bool wait;                /* a WAIT of our own */
+  int slot;                 /* of a cluster; see redis_slots.h */
   int hops;                 /* how often a cluster sent it elsewhere */
   Arena *kept;              /* holds kept_reply while replicas are waited for */
   const RedisReply *kept_reply;

@@ -159,25 +159,34 @@ static void on_grant(void *arg, const char *token, const char *id) {
   snprintf(b->told + len, sizeof b->told - len, "%.1s:%s ", token, id);
 }
 
+/* In a cluster, messages come by other ways than replies. */
+static void expect_told(Batch *b, const char *text) {
+  for (int i = 0; i < 10000 && strlen(b->told) < strlen(text); i++)
+    pool(b);
+  assert_string_equal(b->told, text);
+}
+
 static void those_that_fit_are_told(void **state) {
   Batch *b = *state;
   state_on_grant(b->f->state, on_grant, b);
   fixture_wait(b->f);
+  /* what was said before this test may still be on its way */
+  redis_command(b->f->redis, NULL, NULL, 4,
+                (const char *[]){"EVAL", "redis.call('PUBLISH', 'sp:grant', 'z last')", "1", "sp:{default}"}, NULL);
+  for (int i = 0; i < 10000 && !strstr(b->told, "z:last "); i++)
+    pool(b);
+  *b->told = 0;
   ask(b, A, "", 3, 3, 5000);
   ask(b, B, "", 2, 2, 5000);
   ask(b, C, "", 1, 1, 5000);
   make_ready(b, 0, 1);
-  pool(b);
-  assert_string_equal(b->told, "c:batch ");
+  expect_told(b, "c:batch ");
   make_ready(b, 1, 1);
-  pool(b);
-  assert_string_equal(b->told, "c:batch b:batch ");
+  expect_told(b, "c:batch b:batch ");
   make_ready(b, 2, 1);
-  pool(b);
-  assert_string_equal(b->told, "c:batch b:batch a:batch ");
+  expect_told(b, "c:batch b:batch a:batch ");
   make_ready(b, 3, 3);
-  pool(b);
-  assert_string_equal(b->told + 24, "a:batch c:batch a:batch b:batch a:batch b:batch c:batch ");
+  expect_told(b, "c:batch b:batch a:batch a:batch c:batch a:batch b:batch a:batch b:batch c:batch ");
 }
 
 static void repeated(void **state) {

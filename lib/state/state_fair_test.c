@@ -246,7 +246,7 @@ static void a_queue_has_room_for_others(void **state) {
   /* as if a had 9,998 more */
   const char *fill = "for i = 1, 9998 do redis.call('ZADD', 'sp:{default}/p:queue:a', i, 'x' .. i) "
                      "redis.call('ZADD', 'sp:{default}/p:waiting', i, 'x' .. i) end return ''";
-  redis_command(w->f->redis, on_text, w->f, 3, (const char *[]){"EVAL", fill, "0"}, NULL);
+  redis_command(w->f->redis, on_text, w->f, 4, (const char *[]){"EVAL", fill, "1", "sp:{default}/p:queue:a"}, NULL);
   fixture_wait(w->f);
   while (ask(w, "a", 0) == CLAIM_QUEUED)
     n++;

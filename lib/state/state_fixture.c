@@ -98,10 +98,28 @@ static void integer_reply(void *arg, const RedisReply *r, const Error *err) {
   note(arg, err);
 }
 
+static bool is_cluster(void) {
+  return getenv("REDIS_CLUSTER") != NULL;
+}
+
+int64_t fixture_everywhere(Fixture *f, size_t argc, const char *const *argv) {
+  int64_t sum = 0;
+  char list[256];
+  snprintf(list, sizeof list, "%s", getenv("REDIS_ADDRESS"));
+  for (char *rest = list, *address; (address = strsep(&rest, ","));) {
+    RedisClient *one = is_cluster() ? redis_client_new(f->loop, &(RedisConfig){.address = address}) : f->redis;
+    f->number = 0;
+    redis_command(one, integer_reply, f, argc, argv, NULL);
+    fixture_wait(f);
+    sum += f->number;
+    if (one != f->redis)
+      redis_client_free(one);
+  }
+  return f->number = sum;
+}
+
 int64_t fixture_keys(Fixture *f) {
-  redis_command(f->redis, integer_reply, f, 1, (const char *[]){"DBSIZE"}, NULL);
-  fixture_wait(f);
-  return f->number;
+  return fixture_everywhere(f, 1, (const char *[]){"DBSIZE"});
 }
 
 Fixture *fixture_new_at(const char *replica, const RedisConfig *config) {
@@ -116,11 +134,9 @@ Fixture *fixture_new_at(const char *replica, const RedisConfig *config) {
 }
 
 Fixture *fixture_new(const char *replica, bool flush) {
-  Fixture *f = fixture_new_at(replica, &(RedisConfig){.address = getenv("REDIS_ADDRESS")});
-  if (flush) {
-    redis_command(f->redis, integer_reply, f, 1, (const char *[]){"FLUSHALL"}, NULL);
-    fixture_wait(f);
-  }
+  Fixture *f = fixture_new_at(replica, &(RedisConfig){.address = getenv("REDIS_ADDRESS"), .cluster = is_cluster()});
+  if (flush)
+    fixture_everywhere(f, 1, (const char *[]){"FLUSHALL"});
   return f;
 }
 

@@ -23,7 +23,7 @@ typedef struct Fixture {
   char text[512];
 } Fixture;
 
-/* Server from REDIS_ADDRESS, emptied. */
+/* Server from REDIS_ADDRESS (with REDIS_CLUSTER set: a cluster), emptied. */
 Fixture *fixture_new(const char *replica, bool flush);
 /* Another server, as it is. */
 Fixture *fixture_new_at(const char *replica, const RedisConfig *config);
@@ -44,6 +44,8 @@ void fixture_make_ready(Fixture *f, const char *id);
 ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms,
                            int64_t max_wait_ms);
 SandboxState fixture_get(Fixture *f, const char *id);
+/* A command on each server; the sum of what they answer, if those are numbers. */
+int64_t fixture_everywhere(Fixture *f, size_t argc, const char *const *argv);
 /* DBSIZE. */
 int64_t fixture_keys(Fixture *f);
 

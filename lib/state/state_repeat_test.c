@@ -211,7 +211,7 @@ static void bytes_come_back(void **state) {
 }
 
 static void config(Fixture *f, const char *name, const char *value) {
-  redis_command(f->redis, NULL, NULL, 4, (const char *[]){"CONFIG", "SET", name, value}, NULL);
+  fixture_everywhere(f, 4, (const char *[]){"CONFIG", "SET", name, value});
 }
 
 static void nothing_is_left_half_done(void **state) {

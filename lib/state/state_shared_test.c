@@ -136,7 +136,7 @@ static void the_data_set_is_marked(void **state) {
   fixture_wait(f);
   assert_true(f->flag);
   assert_string_equal(f->text, first);
-  redis_command(f->redis, NULL, NULL, 1, (const char *[]){"FLUSHALL"}, NULL);
+  fixture_everywhere(f, 1, (const char *[]){"FLUSHALL"});
   state_epoch(f->state, first, on_epoch, f);
   fixture_wait(f);
   assert_false(f->flag);

@@ -1,0 +1,305 @@
+/* See redis_cluster.h. */
+#include "lib/redis/redis_cluster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/redis/redis_conn.h"
+#include "lib/redis/redis_node.h"
+#include "lib/redis/redis_slots.h"
+#include "lib/redis/redis_socket.h"
+
+#define ASK_MS 1000
+/* A request that goes round for longer waits for another try of its caller. */
+#define HOPS_MAX 8
+
+typedef struct Member {
+  struct Member *next;
+  RedisCluster *cluster;
+  RedisNode *node;
+  char address[REDIS_ADDRESS_MAX];
+  bool used; /* by the map as it is */
+} Member;
+
+struct RedisCluster {
+  Loop *loop;
+  const RedisConfig *config;
+  RedisLater *later;
+  RedisConn *guide; /* to any server, for the map */
+  LoopTimer *timer, *deadline;
+  Member *members;
+  Member *slots[REDIS_SLOTS];
+  bool asked, up, ending;
+  RedisRequest *waiting, **waiting_tail; /* whose slot has no member yet */
+  size_t n_waiting;
+  void (*on_state)(void *arg, bool connected);
+  void *arg;
+};
+
+static void ask(RedisCluster *c) {
+  static const char COMMAND[] = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
+  if (c->ending || c->asked || !redis_conn_open(c->guide))
+    return;
+  c->asked = true;
+  if (redis_conn_send(c->guide, COMMAND, sizeof COMMAND - 1, false))
+    abort();
+}
+
+static bool is_up(const RedisCluster *c) {
+  const Member *last = NULL;
+  for (int i = 0; i < REDIS_SLOTS; i++) {
+    if (c->slots[i] == last && last)
+      continue;
+    last = c->slots[i];
+    if (!last || !redis_node_connected(last->node))
+      return false;
+  }
+  return true;
+}
+
+static void tell(RedisCluster *c) {
+  bool up = !c->ending && is_up(c);
+  if (up == c->up)
+    return;
+  c->up = up;
+  c->on_state(c->arg, up);
+}
+
+/* ---- members ---- */
+
+static void on_node_state(void *arg, RedisNode *node, bool connected) {
+  Member *m = arg;
+  if (!connected)
+    ask(m->cluster);
+  tell(m->cluster);
+}
+
+static void on_elsewhere(void *arg, RedisNode *node, RedisRequest *r, const char *text);
+
+static const RedisNodeHandlers NODE_HANDLERS = {.on_state = on_node_state, .on_elsewhere = on_elsewhere};
+
+static Member *member_at(RedisCluster *c, const char *address) {
+  for (Member *m = c->members; m; m = m->next)
+    if (strcmp(m->address, address) == 0)
+      return m;
+  Member *m = calloc(1, sizeof *m);
+  if (!m)
+    abort();
+  *m = (Member){.next = c->members, .cluster = c};
+  snprintf(m->address, sizeof m->address, "%s", address);
+  m->node = redis_node_new(c->loop, c->config, m->address, c->later, &NODE_HANDLERS, m);
+  c->members = m;
+  return m;
+}
+
+/* host empty: that of the server that says so. */
+static void address_of(char out[REDIS_ADDRESS_MAX], const char *host, const char *port, const char *teller) {
+  char own[REDIS_ADDRESS_MAX];
+  if (!*host || strcmp(host, "?") == 0) {
+    redis_address_host(teller, own);
+    host = own;
+  }
+  snprintf(out, REDIS_ADDRESS_MAX, strchr(host, ':') ? "[%.200s]:%.20s" : "%.200s:%.20s", host, port);
+}
+
+/* "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381" */
+static void on_elsewhere(void *arg, RedisNode *node, RedisRequest *r, const char *text) {
+  Member *from = arg;
+  RedisCluster *c = from->cluster;
+  Error err;
+  bool once = str_starts_with(text, "ASK ");
+  int slot = atoi(strchr(text, ' ') + 1);
+  const char *where = strrchr(text, ' ') + 1, *colon = strrchr(where, ':');
+  if (c->ending || slot < 0 || slot >= REDIS_SLOTS || !colon || ++r->hops > HOPS_MAX) {
+    error_set(&err, ERROR_UNAVAILABLE, "state store: %s", text);
+    err.retry_after_ms = REDIS_RETRY_AFTER_MS;
+    return redis_request_finish(r, NULL, &err);
+  }
+  CLEANUP(str_freep) char *host = str_ndup(where, (size_t)(colon - where));
+  char address[REDIS_ADDRESS_MAX];
+  address_of(address, host, colon + 1, from->address);
+  Member *to = member_at(c, address);
+  if (once)
+    redis_node_submit(to->node, redis_request_command(NULL, NULL, 1, (const char *[]){"ASKING"}, NULL));
+  else
+    c->slots[slot] = to;
+  redis_node_submit(to->node, r);
+  ask(c);
+}
+
+/* ---- requests ---- */
+
+static void on_deadline(void *arg) {
+  RedisCluster *c = arg;
+  Error err;
+  error_set(&err, ERROR_UNAVAILABLE, "the state store (Redis Cluster at %s) has no server for it: %s",
+            c->config->address, redis_conn_trouble(c->guide));
+  err.retry_after_ms = REDIS_RETRY_AFTER_MS;
+  while (c->waiting) {
+    RedisRequest *r = c->waiting;
+    c->waiting = r->next;
+    redis_later_add(c->later, r->fn, r->arg, &err);
+    redis_request_free(r);
+  }
+  c->waiting_tail = &c->waiting;
+  c->n_waiting = 0;
+}
+
+void redis_cluster_submit(RedisCluster *c, RedisRequest *r) {
+  Member *m = c->slots[r->slot == REDIS_SLOT_ANY ? 0 : r->slot];
+  if (m)
+    return redis_node_submit(m->node, r);
+  Error err;
+  bool full = c->n_waiting >= c->config->max_in_flight;
+  if (full || c->ending) {
+    error_set(&err, full ? ERROR_RESOURCE_EXHAUSTED : ERROR_CANCELLED,
+              full ? "%zu commands wait for the state store" : "shutting down", c->n_waiting);
+    redis_later_add(c->later, r->fn, r->arg, &err);
+    return redis_request_free(r);
+  }
+  if (!c->waiting)
+    loop_timer_start(c->deadline, c->config->connect_wait_ms);
+  r->next = NULL;
+  *c->waiting_tail = r;
+  c->waiting_tail = &r->next;
+  c->n_waiting++;
+}
+
+static void submit_all(RedisCluster *c, RedisRequest *list) {
+  while (list) {
+    RedisRequest *next = list->next;
+    redis_cluster_submit(c, list);
+    list = next;
+  }
+}
+
+/* ---- the map ---- */
+
+static bool take_range(RedisCluster *c, const RedisReply *range) {
+  if (range->type != REDIS_ARRAY || range->n_items < 3 || range->items[0]->type != REDIS_INTEGER ||
+      range->items[1]->type != REDIS_INTEGER)
+    return false;
+  const RedisReply *master = range->items[2];
+  int64_t first = range->items[0]->integer, last = range->items[1]->integer;
+  if (master->type != REDIS_ARRAY || master->n_items < 2 || master->items[1]->type != REDIS_INTEGER || first < 0 ||
+      last >= REDIS_SLOTS)
+    return false;
+  char address[REDIS_ADDRESS_MAX], port[24];
+  snprintf(port, sizeof port, "%lld", (long long)master->items[1]->integer);
+  address_of(address, master->items[0]->str ? master->items[0]->str : "", port, redis_conn_address(c->guide));
+  Member *m = member_at(c, address);
+  m->used = true;
+  for (int64_t i = first; i <= last; i++)
+    c->slots[i] = m;
+  return true;
+}
+
+/* Those that are no masters any more: what they did not get goes to others, and they go when they owe nothing. */
+static void leave_unused(RedisCluster *c) {
+  for (Member **at = &c->members; *at;) {
+    Member *m = *at;
+    if (!m->used)
+      submit_all(c, redis_node_take_unsent(m->node));
+    if (m->used || !redis_node_idle(m->node)) {
+      at = &m->next;
+      continue;
+    }
+    *at = m->next;
+    redis_node_cancel(m->node);
+    redis_node_free(m->node);
+    free(m);
+  }
+}
+
+static void on_reply(void *arg, const RedisReply *r) {
+  RedisCluster *c = arg;
+  c->asked = false;
+  if (r->type == REDIS_ERROR)
+    return redis_conn_drop(c->guide, r->str);
+  if (r->type != REDIS_ARRAY || r->n_items == 0)
+    return; /* no server has slots yet */
+  for (Member *m = c->members; m; m = m->next)
+    m->used = false;
+  memset(c->slots, 0, sizeof c->slots);
+  for (size_t i = 0; i < r->n_items; i++)
+    if (!take_range(c, r->items[i]))
+      return redis_conn_drop(c->guide, "a map of slots that cannot be read");
+  leave_unused(c);
+  RedisRequest *waiting = c->waiting;
+  c->waiting = NULL;
+  c->waiting_tail = &c->waiting;
+  c->n_waiting = 0;
+  loop_timer_stop(c->deadline);
+  submit_all(c, waiting);
+  tell(c);
+}
+
+static void on_open(void *arg) {
+  RedisCluster *c = arg;
+  c->asked = false;
+  ask(c);
+}
+
+static void on_close(void *arg, const Error *why) {}
+
+static void on_timer(void *arg) {
+  RedisCluster *c = arg;
+  loop_timer_start(c->timer, ASK_MS);
+  /* one that hangs keeps its connection */
+  if (c->asked)
+    redis_conn_drop(c->guide, "a server of the cluster does not answer");
+  ask(c);
+}
+
+static const RedisConnHandlers GUIDE_HANDLERS = {on_open, on_close, on_reply, NULL};
+
+RedisCluster *redis_cluster_new(Loop *loop, const RedisConfig *config, RedisLater *later,
+                                void (*on_state)(void *arg, bool connected), void *arg) {
+  RedisCluster *c = calloc(1, sizeof *c);
+  if (!c)
+    abort();
+  *c = (RedisCluster){.loop = loop, .config = config, .later = later, .on_state = on_state, .arg = arg};
+  c->waiting_tail = &c->waiting;
+  c->timer = loop_timer_new(loop, on_timer, c);
+  c->deadline = loop_timer_new(loop, on_deadline, c);
+  c->guide = redis_conn_new(loop, config, REDIS_PEER_ANY, config->address, &GUIDE_HANDLERS, c);
+  loop_timer_start(c->timer, ASK_MS);
+  return c;
+}
+
+void redis_cluster_cancel(RedisCluster *c) {
+  c->ending = true;
+  loop_timer_stop(c->timer);
+  redis_conn_free(c->guide);
+  c->guide = NULL;
+  for (Member *m = c->members; m; m = m->next)
+    redis_node_cancel(m->node);
+  Error err;
+  error_set(&err, ERROR_CANCELLED, "shutting down");
+  while (c->waiting) {
+    RedisRequest *r = c->waiting;
+    c->waiting = r->next;
+    redis_request_finish(r, NULL, &err);
+  }
+  c->waiting_tail = &c->waiting;
+}
+
+void redis_cluster_free(RedisCluster *c) {
+  if (!c)
+    return;
+  while (c->members) {
+    Member *m = c->members;
+    c->members = m->next;
+    redis_node_free(m->node);
+    free(m);
+  }
+  loop_timer_free(c->timer);
+  loop_timer_free(c->deadline);
+  free(c);
+}
+
+bool redis_cluster_connected(const RedisCluster *c) {
+  return c->up;
+}
