@@ -47,8 +47,19 @@ def full(client, pool=POOL, timeout=60):
 
 
 @pytest.fixture(scope="session")
-def stack():
+def collector():
+    """Of all traces of the stack, from its start."""
+    from harness.collector import Collector
+
+    c = Collector()
+    yield c
+    c.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(collector):
     s = Stack()
+    s.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.endpoint
     s.start()
     try:
         c = Client(s.targets("router")[0])

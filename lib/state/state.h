@@ -245,7 +245,6 @@ typedef struct PoolRecord {
   const char *reason, *message;
   int64_t n_creating, n_ready, n_claimed, n_releasing;
   int64_t n_waiting; /* sandboxes waited for: one for each waiter, as many as it needs for a batch */
-  int64_t oldest_wait_ms; /* of those who wait; 0: nobody does */
   /* Records ever made and removed; at any time made = removed + creating + ready + claimed + releasing. -1: not counted
    * yet, in a pool from before. */
   int64_t n_created, n_destroyed;

@@ -84,7 +84,6 @@ static void pool_done(StateCall *call, const RedisReply *reply, const Error *err
       .n_claimed = reply->items[3]->integer,
       .n_releasing = reply->items[4]->integer,
       .n_waiting = reply->items[5]->integer,
-      .oldest_wait_ms = reply->items[6]->integer,
       .n_created = state_field(f, "created") ? state_field_int(f, "created") : -1,
       .n_destroyed = state_field_int(f, "destroyed"),
   };
@@ -93,7 +92,6 @@ static void pool_done(StateCall *call, const RedisReply *reply, const Error *err
 
 void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, pool_done, fn, arg);
-  state_call_now(call);
   state_call_script(call, STATE_SCRIPT(pool_get));
 }
 

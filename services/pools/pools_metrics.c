@@ -1,8 +1,6 @@
 /* See pools_metrics.h. */
 #include "services/pools/pools_metrics.h"
 
-#include "lib/base/clock.h"
-
 /* 500 us to 10 s: most calls are one round trip to the state, a template check may look at an image. */
 static const double BUCKETS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                  0.1,    0.25,  0.5,    1,     2.5,  5,     10};
@@ -45,14 +43,6 @@ const MetricDesc POOLS_METRICS[] = {
                                 .type = METRIC_COUNTER,
                                 .help = "sandboxes of a pool of which nothing is left",
                                 .labels = {"namespace", "pool"}},
-    [POOLS_METRIC_WAITING] = {.name = "sandplane_pool_waiting",
-                              .type = METRIC_GAUGE,
-                              .help = "sandboxes that callers wait for in a pool's queue, at all replicas of claims",
-                              .labels = {"namespace", "pool"}},
-    [POOLS_METRIC_OLDEST] = {.name = "sandplane_pool_oldest_wait_seconds",
-                             .type = METRIC_GAUGE,
-                             .help = "how long the first of them has waited",
-                             .labels = {"namespace", "pool"}},
 };
 
 const size_t POOLS_N_METRICS = sizeof POOLS_METRICS / sizeof POOLS_METRICS[0];
@@ -60,14 +50,11 @@ const size_t POOLS_N_METRICS = sizeof POOLS_METRICS / sizeof POOLS_METRICS[0];
 PoolNumbers pools_metrics_numbers(const PoolRecord *record) {
   return (PoolNumbers){
       .known = true,
-      .mono_ms = clock_mono_ms(),
       .replicas = record->replicas,
       .creating = record->n_creating,
       .ready = record->n_ready,
       .claimed = record->n_claimed,
       .releasing = record->n_releasing,
-      .waiting = record->n_waiting,
-      .oldest_wait_ms = record->oldest_wait_ms,
       .created = record->n_created,
       .destroyed = record->n_destroyed,
   };
@@ -84,9 +71,6 @@ void pools_metrics_report(Metrics *m, const char *ns, const char *name, const Po
   for (size_t i = 0; i < ARRAY_LEN(states); i++)
     metrics_add(m, POOLS_METRIC_SANDBOXES, (double)states[i].n, ns, name, states[i].state);
   metrics_add(m, POOLS_METRIC_REPLICAS, (double)n->replicas, ns, name, NULL);
-  metrics_add(m, POOLS_METRIC_WAITING, (double)n->waiting, ns, name, NULL);
-  int64_t oldest_ms = n->waiting > 0 ? n->oldest_wait_ms + clock_mono_ms() - n->mono_ms : 0;
-  metrics_set(m, POOLS_METRIC_OLDEST, (double)oldest_ms / 1000, ns, name, NULL);
   if (n->created < 0)
     return;
   metrics_add(m, POOLS_METRIC_CREATED, (double)n->created, ns, name, NULL);

@@ -18,8 +18,6 @@ enum {
   POOLS_METRIC_SANDBOXES,
   POOLS_METRIC_CREATED,
   POOLS_METRIC_DESTROYED,
-  POOLS_METRIC_WAITING,
-  POOLS_METRIC_OLDEST,
 };
 
 extern const MetricDesc POOLS_METRICS[];
@@ -28,8 +26,7 @@ extern const size_t POOLS_N_METRICS;
 /* A pool at one moment. */
 typedef struct PoolNumbers {
   bool known;
-  int64_t mono_ms; /* when that was */
-  int64_t replicas, creating, ready, claimed, releasing, waiting, oldest_wait_ms, created, destroyed;
+  int64_t replicas, creating, ready, claimed, releasing, created, destroyed;
 } PoolNumbers;
 
 PoolNumbers pools_metrics_numbers(const PoolRecord *record);

@@ -118,7 +118,7 @@ static void report(const void *node, VISIT which, void *closure) {
 }
 
 void refill_loop_report(RefillLoop *loop) {
-  for (size_t metric = POOLS_METRIC_REPLICAS; metric <= POOLS_METRIC_OLDEST; metric++)
+  for (size_t metric = POOLS_METRIC_REPLICAS; metric <= POOLS_METRIC_DESTROYED; metric++)
     metrics_clear(loop->pools->service->metrics, metric);
   if (loop->leads)
     twalk_r(loop->root, report, NULL);
