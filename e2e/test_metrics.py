@@ -30,12 +30,13 @@ def account(stack):
     return created, destroyed, states
 
 
-def at_rest(stack, client):
+def at_rest(stack, client, more=lambda created, destroyed: True):
+    """(created, destroyed) once nothing is under way, by the metrics, which follow some moments behind."""
+
     def check():
-        pool = client.pool()
         created, destroyed, states = account(stack)
-        ours = (pool.creating_count, pool.ready_count, pool.claimed_count, pool.releasing_count)
-        return ours == tuple(states.values()) and ours == (0, pool.replicas, 0, 0) and (created, destroyed)
+        rest = {"creating": 0, "ready": client.pool().replicas, "claimed": 0, "releasing": 0}
+        return states == rest and more(created, destroyed) and (created, destroyed)
 
     return until(check, timeout=120, what="the pool at rest, and its metrics with it")
 
@@ -54,9 +55,8 @@ def test_sandboxes_made_are_there_or_gone(stack, client):
 
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         list(threads.map(churn, range(claims)))
-    created_now, destroyed_now = at_rest(stack, client)
-    assert destroyed_now - destroyed == claims == created_now - created
-    assert total(stack, "reconciler", "sandplane_sandboxes_destroyed_total") - gone == claims
+    at_rest(stack, client, lambda c, d: (c - created, d - destroyed) == (claims, claims))
+    until(lambda: total(stack, "reconciler", "sandplane_sandboxes_destroyed_total") - gone == claims, what="as many destroyed")
     until(lambda: total(stack, "reconciler", "sandplane_sandbox_reap_seconds_count") - reaped == claims, what="each one's time")
 
 

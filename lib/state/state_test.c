@@ -196,6 +196,8 @@ static void calls_are_counted(void **state) {
   assert_non_null(strstr(buf_str(&out), "sandplane_redis_calls_total{call=\"claim\",outcome=\"ok\"} 2\n"));
   assert_non_null(strstr(buf_str(&out), "sandplane_redis_calls_total{call=\"ZADD\",outcome=\"ok\"} 1\n"));
   assert_null(strstr(buf_str(&out), "\nsandplane_redis_round_trip_seconds_count 0\n"));
+  /* pool_apply, ZADD, pool_set_hash, register, ready and two claims; looking at the pool changes nothing */
+  assert_non_null(strstr(buf_str(&out), "\nsandplane_redis_commits_total 7\n"));
   state_count(f->state, NULL);
   metrics_free(metrics);
 }

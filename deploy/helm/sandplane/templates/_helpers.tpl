@@ -274,6 +274,10 @@ args:
 {{ include "sandplane.redisArgs" .root }}
 - "--log-level={{ .root.Values.logLevel }}"
 - "--shutdown-grace={{ $values.shutdownGraceSeconds }}s"
+{{- with .root.Values.traces.endpoint }}
+- "--otlp-endpoint={{ . }}"
+- "--trace-sample={{ $.root.Values.traces.sample }}"
+{{- end }}
 {{- range $values.extraArgs }}
 - {{ . | quote }}
 {{- end }}
