@@ -21,13 +21,13 @@ def sp_redis_test(name, srcs = None, deps = [], data = [], size = "small", **kw)
         **kw
     )
 
-def sp_redis_cluster_test(name, of, size = "small", **kw):
+def sp_redis_cluster_test(name, of, data = [], size = "small", **kw):
     """The program of the sp_redis_test `of`, once more over a cluster of three: REDIS_CLUSTER is set."""
     native.sh_test(
         name = name,
         size = size,
         srcs = ["//build_defs/redis:with_redis_cluster.sh"],
         args = ["$(location :%s_program)" % of],
-        data = [":%s_program" % of] + REDIS_DATA,
+        data = [":%s_program" % of] + REDIS_DATA + data,
         **kw
     )

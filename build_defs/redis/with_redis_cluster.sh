@@ -15,7 +15,7 @@ for port in $ports; do
   pids="$pids $!"
   REDIS_ADDRESS=$REDIS_ADDRESS${REDIS_ADDRESS:+,}127.0.0.1:$port
 done
-export REDIS_ADDRESS REDIS_SERVER=$redis/redis-server REDIS_CLI=$redis/redis-cli REDIS_DIR=$d REDIS_CLUSTER=1
+export REDIS_ADDRESS REDIS_SERVER=$redis/redis-server REDIS_CLI=$redis/redis-cli REDIS_DIR=$d REDIS_CLUSTER=1 SANDPLANE_REDIS_CLUSTER=true
 all=$(for port in $ports; do echo "127.0.0.1:$port"; done)
 i=0
 # shellcheck disable=SC2086
@@ -32,4 +32,10 @@ for port in $ports; do
     sleep 0.1
   done
 done
+# the one that tests stop and continue: it has the keys of namespace `default`
+slot=$("$redis/redis-cli" -p "$REDIS_PORT" cluster keyslot '{default}')
+# shellcheck disable=SC2086
+set -- "$((slot * 3 / 16384 + 1))" "$@"
+echo $pids | cut -d' ' -f"$1" >"$d/server.pid"
+shift
 "$@"
