@@ -2,8 +2,9 @@
  *
  * A small world: CLAIMERS claim, check, let go, over REPLICAS clients; a reconciler's part makes a new
  * sandbox for each that was destroyed. Whatever fails with UNAVAILABLE is repeated with the same arguments,
- * as services do. Checked: no sandbox goes to two claims in its life, no acknowledged claim is lost, nothing
- * stays behind.
+ * as services do. Claimers belong to tenants, of which one has a quota too small for them. Checked: no sandbox goes to
+ * two claims in its life, no acknowledged claim is lost, what tenants are charged is what they hold, no quota is
+ * exceeded, nothing stays behind.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,9 @@
 #define PORT 16391
 #define ADDRESS "127.0.0.1:16391"
 
+/* Claimer i belongs to tenant "t" and i % TENANTS; t0 may hold so many. */
+enum { TENANTS = 4, QUOTA = 10 };
+
 enum { REPLICAS = 4, CLAIMERS = 64, POOL_SIZE = 40, IDS_MAX = 30000, UID_LEN = 16, TROUBLE_EVERY = 300 };
 
 typedef struct World World;
@@ -28,9 +32,10 @@ typedef struct World World;
 typedef struct Claimer {
   World *w;
   State *state;
-  char uid[UID_LEN], id[16];
+  char uid[UID_LEN], id[16], tenant[4];
   int64_t max_wait_ms;
   bool queued, granted_early, held;
+  LoopTimer *soon;
 } Claimer;
 
 /* A sandbox on its way from nothing to READY, or from RELEASING to nothing. */
@@ -45,9 +50,9 @@ struct World {
   RedisClient *redis[REPLICAS];
   State *state[REPLICAS];
   pid_t server;
-  bool kill, listing, ending;
+  bool kill, listing, ending, recounting, lifted;
   int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes,
-      n_repeated, n_granted_at_trouble;
+      n_repeated, n_granted_at_trouble, n_refused, n_recounts;
   Claimer claimers[CLAIMERS];
   char owner[IDS_MAX][UID_LEN]; /* first claim of each sandbox, for ever */
   bool destroying[IDS_MAX];
@@ -150,8 +155,28 @@ static void next_claim(Claimer *c);
 
 static void ask(Claimer *c) {
   ClaimRequest q = {
-      .ns = "default", .pool = "p", .uid = c->uid, .request_id = "", .max_wait_ms = c->max_wait_ms};
+      .ns = "default", .pool = "p", .uid = c->uid, .request_id = "", .max_wait_ms = c->max_wait_ms, .tenant = c->tenant};
   state_claim(c->state, &q, on_claimed, c);
+}
+
+static void on_soon(void *arg) {
+  ask(arg);
+}
+
+static void on_lifted(void *arg, const Error *err);
+
+static void lift_quota(World *w) {
+  if (!w->lifted)
+    state_quota_delete(w->state[3], "default", "t0", on_lifted, w);
+  w->lifted = true;
+}
+
+static void on_lifted(void *arg, const Error *err) {
+  World *w = arg;
+  if (!again(w, err))
+    return;
+  w->lifted = false;
+  lift_quota(w);
 }
 
 static void let_go(Claimer *c);
@@ -228,6 +253,14 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
       return confirm(c);
     return own(c, r->record);
   }
+  if (r->outcome == CLAIM_REFUSED) {
+    assert_string_equal(r->refusal->limit, "live");
+    assert_string_equal(c->tenant, "t0");
+    c->w->n_refused++;
+    if (c->w->n_uids >= c->w->n_total)
+      lift_quota(c->w); /* in the end each is to hold one */
+    return loop_timer_start(c->soon, 5);
+  }
   assert_int_equal(r->outcome, CLAIM_QUEUED);
   assert_string_equal(r->token, c->uid);
   if (atoi(c->uid + 1) % 7 == 0)
@@ -262,6 +295,49 @@ static void next_claim(Claimer *c) {
   ask(c);
 }
 
+/* ---- what tenants are charged ---- */
+
+static void on_recounted(void *arg, const RedisReply *r, const Error *err) {
+  World *w = arg;
+  w->recounting = false;
+  if (again(w, err))
+    return;
+  if (!w->lifted || strstr(r->str, "charged"))
+    assert_string_equal(r->str, "");
+  w->n_recounts++;
+}
+
+/* Over and over, between any two scripts. */
+static void recount(World *w) {
+  static const char SCRIPT[] =
+      "local want, total = {}, 0\n"
+      "for _, id in ipairs(redis.call('ZRANGE', 'sp:{default}/p:claimed', 0, -1)) do\n"
+      "  local t = redis.call('HGET', 'sp:{default}/p:sb:' .. id, 'tenant')\n"
+      "  want[t] = (want[t] or 0) + 1\n"
+      "end\n"
+      "for _, v in ipairs(redis.call('HVALS', 'sp:{default}/p:waiters')) do\n"
+      "  local t = cjson.decode(v).tenant\n"
+      "  want[t] = (want[t] or 0) + 1\n"
+      "end\n"
+      "for i = 0, tonumber(ARGV[1]) - 1 do\n"
+      "  local t, n = 't' .. i, 0\n"
+      "  for _, v in ipairs(redis.call('HVALS', 'sp:{default}:use:' .. t)) do n = n + tonumber(v) end\n"
+      "  if n ~= (want[t] or 0) then return t .. ' is charged ' .. n .. ' and has ' .. (want[t] or 0) end\n"
+      "  if i == 0 and n > tonumber(ARGV[2]) then return 't0 holds ' .. n end\n"
+      "end\n"
+      "return ''\n";
+  char tenants[8], quota[8];
+  snprintf(tenants, sizeof tenants, "%d", TENANTS);
+  snprintf(quota, sizeof quota, "%d", QUOTA);
+  w->recounting = true;
+  redis_command(w->redis[2], on_recounted, w, 5, (const char *[]){"EVAL", SCRIPT, "0", tenants, quota}, NULL);
+}
+
+static void on_quota(void *arg, const QuotaRecord *q, const Error *err) {
+  assert_null(err);
+  loop_stop(((World *)arg)->loop);
+}
+
 /* ---- the run ---- */
 
 /* Each run has data of its own. */
@@ -283,6 +359,8 @@ static void on_trouble(void *arg) {
       w->n_flushes++;
     }
   }
+  if (!w->recounting)
+    recount(w);
   loop_timer_start(w->trouble, 1);
 }
 
@@ -333,12 +411,17 @@ static void run(int n_total, bool kill) {
                    on_pool, w);
   loop_run(w->loop);
   int64_t keys = number(w, "DBSIZE", NULL);
+  QuotaRecord quota = {.ns = "default", .tenant = "t0", .max_live = QUOTA, .weight = 2};
+  state_quota_set(w->state[0], &quota, on_quota, w);
+  loop_run(w->loop);
 
   for (int i = 0; i < POOL_SIZE + CLAIMERS; i++)
     make(w);
   for (int i = 0; i < CLAIMERS; i++) {
     w->claimers[i].w = w;
     w->claimers[i].state = w->state[i % REPLICAS];
+    snprintf(w->claimers[i].tenant, sizeof w->claimers[i].tenant, "t%d", i % TENANTS);
+    w->claimers[i].soon = loop_timer_new(w->loop, on_soon, &w->claimers[i]);
     next_claim(&w->claimers[i]);
   }
   loop_timer_start(w->reconcile, 0);
@@ -351,10 +434,14 @@ static void run(int n_total, bool kill) {
   assert_true(w->n_waited > 0 && w->n_cancelled > 0 && w->n_granted >= n_total / 2);
   assert_true(kill ? w->n_kills > 3 && w->n_repeated > 0 : w->n_flushes > 3 && w->n_repeated == 0);
 
+  printf("%d refused by a quota, %d recounts\n", w->n_refused, w->n_recounts);
+  assert_true(w->n_refused > 0 && w->n_recounts > 3);
+
   w->ending = true;
   for (int i = 0; i < CLAIMERS; i++)
     let_go(&w->claimers[i]);
   loop_run(w->loop); /* until nothing is left */
+  number(w, "DEL", "sp:{default}:quotas");
   assert_int_equal(number(w, "DBSIZE", NULL), keys + 1);
   assert_int_equal(number(w, "EXISTS", "sp:{default}/p:events"), 1);
   assert_in_range(number(w, "XLEN", "sp:{default}/p:events"), 1, 4096 + 100);
@@ -363,6 +450,8 @@ static void run(int n_total, bool kill) {
     redis_client_free(w->redis[i]);
     state_free(w->state[i]);
   }
+  for (int i = 0; i < CLAIMERS; i++)
+    loop_timer_free(w->claimers[i].soon);
   loop_timer_free(w->limit);
   loop_timer_free(w->reconcile);
   loop_timer_free(w->trouble);
