@@ -79,6 +79,8 @@ void sandbox_print(const Cli *cli, const Sandplane__V1__Sandbox *box) {
          "  %s\n",
          box->name, box->uid, sandbox_state_name(box), box->pool, box->template_, box->runtime_class,
          box->address);
+  if (box->tenant[0])
+    printf("tenant:    %s\n", box->tenant);
   since(box->create_time, text);
   printf("age:       %s\n", text);
   if (box->claim_time) {

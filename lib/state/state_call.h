@@ -67,6 +67,8 @@ void state_done(StateCall *call, const RedisReply *reply, const Error *err);
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);
 /* Parses {'QUOTA', ...} of a script. false: the reply is not one. */
 bool state_refusal_parse(const RedisReply *reply, QuotaRefusal *ret_refusal);
+/* Parses {tenant, limits, {shape, count...}}. false: the reply is not that, or there is no such quota. */
+bool state_quota_parse(StateCall *call, const RedisReply *reply, QuotaRecord *ret_quota);
 /* Value of a field in a flat HGETALL list; NULL if absent. */
 const char *state_field(const RedisReply *fields, const char *name);
 int64_t state_field_int(const RedisReply *fields, const char *name);

@@ -98,8 +98,9 @@ static void cancel(World *w, const char *uid) {
 static void on_quota(void *arg, const QuotaRecord *q, const Error *err) {
   World *w = arg;
   if (q)
-    snprintf(w->f->text, sizeof w->f->text, "%s live %lld/%lld cpu %lld/%lld memory %lld/%lld rate %g burst %lld weight %lld",
-             q->tenant, (long long)q->live, (long long)q->max_live, (long long)q->cpu_milli, (long long)q->max_cpu_milli,
+    snprintf(w->f->text, sizeof w->f->text,
+             "%s live %lld/%lld cpu %lld/%lld memory %lld/%lld rate %g burst %lld weight %lld", q->tenant,
+             (long long)q->live, (long long)q->max_live, (long long)q->cpu_milli, (long long)q->max_cpu_milli,
              (long long)q->memory_bytes, (long long)q->max_memory_bytes, q->rate, (long long)q->burst,
              (long long)q->weight);
   fixture_done(w->f, err);

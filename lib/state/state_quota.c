@@ -8,6 +8,9 @@
 #include "lib/state/state_call.h"
 #include "lib/state/state_scripts.h"
 
+/* Doubles are exact up to here, and so are the scripts. */
+#define SUM_MAX (INT64_C(1) << 53)
+
 typedef void (*QuotasFn)(void *arg, const StateQuotas *q, const Error *err);
 
 /* A call on "sp:{NS}:quotas"; the tenant is its second name. */
@@ -40,7 +43,10 @@ static const char *to_json(Arena *arena, const QuotaRecord *q) {
   const struct {
     const char *key;
     int64_t value;
-  } limits[] = {{"live", q->max_live}, {"cpu", q->max_cpu_milli}, {"memory", q->max_memory_bytes}, {"weight", q->weight}};
+  } limits[] = {{"live", q->max_live},
+                {"cpu", q->max_cpu_milli},
+                {"memory", q->max_memory_bytes},
+                {"weight", q->weight}};
   for (size_t i = 0; i < ARRAY_LEN(limits); i++)
     if (limits[i].value > 0)
       json_object_set_new(o, limits[i].key, json_integer(limits[i].value));
@@ -70,21 +76,27 @@ static void from_json(const char *text, QuotaRecord *q) {
 
 /* ---- what is held ---- */
 
+/* n each times. Far above what a quota can allow it stays where it is. */
+static void add(int64_t *sum, long long n, long long each) {
+  double total = (double)*sum + (double)n * (double)each;
+  *sum = total < (double)SUM_MAX ? (int64_t)total : SUM_MAX;
+}
+
 static void count(const RedisReply *shapes, QuotaRecord *q) {
   for (size_t i = 0; i + 1 < shapes->n_items; i += 2) {
     long long n = 0, cpu = 0, memory = 0;
-    if (!shapes->items[i]->str || !shapes->items[i + 1]->str || sscanf(shapes->items[i + 1]->str, "%lld", &n) != 1)
+    if (!shapes->items[i]->str || !shapes->items[i + 1]->str ||
+        sscanf(shapes->items[i + 1]->str, "%lld", &n) != 1 || n < 0)
       continue;
-    q->live += n;
-    if (sscanf(shapes->items[i]->str, "%lld/%lld", &cpu, &memory) != 2)
+    add(&q->live, n, 1);
+    if (sscanf(shapes->items[i]->str, "%lld/%lld", &cpu, &memory) != 2 || cpu < 0 || memory < 0)
       continue;
-    q->cpu_milli += n * cpu;
-    q->memory_bytes += n * memory;
+    add(&q->cpu_milli, n, cpu);
+    add(&q->memory_bytes, n, memory);
   }
 }
 
-/* {tenant, limits, {shape, count...}}. false: not that, or there is no such quota. */
-static bool parse(StateCall *call, const RedisReply *reply, QuotaRecord *q) {
+bool state_quota_parse(StateCall *call, const RedisReply *reply, QuotaRecord *q) {
   if (reply->type != REDIS_ARRAY || reply->n_items != 3 || str_empty(reply->items[0]->str) ||
       str_empty(reply->items[1]->str))
     return false;
@@ -99,7 +111,7 @@ static bool parse(StateCall *call, const RedisReply *reply, QuotaRecord *q) {
 static void quota_done(StateCall *call, const RedisReply *reply, const Error *err) {
   QuotaRecord quota;
   Error missing;
-  if (!err && !parse(call, reply, &quota)) {
+  if (!err && !state_quota_parse(call, reply, &quota)) {
     error_set(&missing, ERROR_NOT_FOUND, "quota \"%s\" not found in namespace \"%s\"", call->pool, call->ns);
     err = &missing;
   }
@@ -143,7 +155,7 @@ static void quotas_done(StateCall *call, const RedisReply *reply, const Error *e
   QuotaRecord *quotas = arena_alloc(call->arena, reply->n_items * sizeof *quotas);
   StateQuotas list = {.quotas = quotas};
   for (size_t i = 0; i < reply->n_items; i++)
-    if (parse(call, reply->items[i], &quotas[list.n_quotas]))
+    if (state_quota_parse(call, reply->items[i], &quotas[list.n_quotas]))
       list.n_quotas++;
   fn(call->arg, &list, NULL);
 }

@@ -46,6 +46,11 @@ static void on_reply(void *arg, const RedisReply *reply) {
     /* what was read can be written */
     if (record.n_labels && !state_pairs_to_json(x->arena, record.labels, record.n_labels)) abort();
   }
+  QuotaRefusal refusal;
+  if (state_refusal_parse(reply, &refusal) && !(refusal.limit && refusal.allowed && refusal.used)) abort();
+  QuotaRecord quota;
+  bool parsed = state_quota_parse(&call, reply, &quota);
+  if (parsed && (quota.live < 0 || quota.cpu_milli < 0 || quota.memory_bytes < 0)) abort();
   if (reply->type == REDIS_ARRAY) {
     state_field(reply, "state");
     state_field_int(reply, "create_ms");

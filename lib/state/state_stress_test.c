@@ -154,8 +154,12 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err);
 static void next_claim(Claimer *c);
 
 static void ask(Claimer *c) {
-  ClaimRequest q = {
-      .ns = "default", .pool = "p", .uid = c->uid, .request_id = "", .max_wait_ms = c->max_wait_ms, .tenant = c->tenant};
+  ClaimRequest q = {.ns = "default",
+                    .pool = "p",
+                    .uid = c->uid,
+                    .request_id = "",
+                    .max_wait_ms = c->max_wait_ms,
+                    .tenant = c->tenant};
   state_claim(c->state, &q, on_claimed, c);
 }
 

@@ -25,7 +25,9 @@ static Tenants *read_text(const char *text, Error *err) {
 
 static void found_by_token(void **state) {
   Error err = {0};
-  Tenants *tenants = read_text("# tokens\n\n a  aaaaaaaaaaaaaaaa1 \nops\tbbbbbbbbbbbbbbbbbb admin\r\na aaaaaaaaaaaaaaaa2", &err);
+  Tenants *tenants = read_text("# tokens\n\n a  aaaaaaaaaaaaaaaa1 \nops\tbbbbbbbbbbbbbbbbbb admin\r\n"
+                               "a aaaaaaaaaaaaaaaa2",
+                               &err);
   assert_non_null(tenants);
   Tenant t;
   assert_int_equal(tenants_find(tenants, "Bearer aaaaaaaaaaaaaaaa1", &t, &err), 0);
