@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import yaml
@@ -145,6 +146,7 @@ class ApiProxy(Listener):
         super().__init__()
         self.folder, self.port = pathlib.Path(folder), port
         self.before = self.after = None
+        self.lag = {}  # resource -> seconds that its watch is behind
         self.watches = set()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._make_certificate()
@@ -179,6 +181,7 @@ class ApiProxy(Listener):
 
     def calm(self):
         self.before = self.after = None
+        self.lag = {}
 
     def cut_watches(self, with_410=False):
         """Ends every watch under way, as a connection that breaks, or as expired: the server has forgotten its version."""
@@ -221,7 +224,7 @@ class ApiProxy(Listener):
         upstream.request(request.method, request.path, request.body or None, {k: v for k, v in headers.items() if k.lower() not in HOP})
         response = upstream.getresponse()
         if request.is_watch and response.status == 200:
-            return Watch(self, connection).relay(response)
+            return Watch(self, connection, request.resource).relay(response)
         body = response.read()
         will = self.after(request, response.status) if self.after else None
         if will is DROP:
@@ -244,8 +247,8 @@ class ApiProxy(Listener):
 
 
 class Watch:
-    def __init__(self, proxy, connection):
-        self.proxy, self.connection = proxy, connection
+    def __init__(self, proxy, connection, resource):
+        self.proxy, self.connection, self.resource = proxy, connection, resource
         self.lock = threading.Lock()
         self.ended = False
 
@@ -255,6 +258,7 @@ class Watch:
             self.proxy.watches.add(self)
         try:
             while line := response.readline():
+                time.sleep(self.proxy.lag.get(self.resource, 0))
                 if not self._chunk(line):
                     return False
             with self.lock:

@@ -13,6 +13,8 @@ import time
 import pytest
 
 from harness.api_proxy import DROP, HALF, Answer, ApiProxy, RedisRelay
+from harness.client import Client
+from harness.door import Door, mirrored
 from harness.kube import Kube
 from harness.kube_world import World
 from harness.until import until
@@ -429,6 +431,29 @@ def test_redis_empty(rig, world, kube):
     rig.stack.restart("redis")
     until_right(world, warm=True, timeout=60)
     assert {c["metadata"]["name"]: c["status"]["sandbox"] for c in world.items("claims")} == had
+
+
+# ---- a copy behind the truth ----
+
+
+def test_ended_once(rig, world, kube):
+    """A gRPC claim ends while the watch of SandboxClaims is late: its object is not deleted a second time."""
+    kube.full_pool(replicas=2)
+    client = Client("127.0.0.1:7401")
+    try:
+        door = Door(client, kube.ns)
+        name = door.claim()
+        mirrored(kube, name)
+        deleted = []
+        rig.proxy.before = lambda r: deleted.append(r.resource) if r.method == "DELETE" and r.name == name else None
+        rig.proxy.lag = {"sandboxclaims": 3}
+        door.delete(name)
+        kube.until_gone("sandbox", name)
+        kube.until_gone("sandboxclaim", name)
+        time.sleep(4)
+    finally:
+        client.close()
+    assert deleted.count("sandboxclaims") == 1, deleted
 
 
 # ---- replicas ----

@@ -20,6 +20,7 @@ import time
 import grpc as grpc_lib
 import pytest
 from harness.client import Client, seconds
+from harness.door import Door, mirrored, owner_name
 from harness.kube import Kube
 from harness.stubs import quota_grpc, quota_pb2
 from harness.stubs import sandbox_pb2 as pb
@@ -29,46 +30,6 @@ K = "agents.x-k8s.io/"
 EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 CLAIM_UID = "sandplane.dev/claim-uid"
 AGENT = "sandplane-reconciler"
-
-
-class Door:
-    """The gRPC side of one namespace."""
-
-    def __init__(self, client, ns):
-        self.client, self.parent = client, f"namespaces/{ns}"
-
-    def claim(self, pool="p", max_wait=0, timeout=60, **kw):
-        """Id of the sandbox."""
-        request = pb.CreateSandboxRequest(parent=self.parent, pool=f"{self.parent}/pools/{pool}", **kw)
-        if max_wait:
-            request.max_wait.CopyFrom(seconds(max_wait))
-        return self.client.sandboxes.CreateSandbox(request, timeout=timeout).name.rsplit("/", 1)[1]
-
-    def name(self, sandbox):
-        return f"{self.parent}/sandboxes/{sandbox}"
-
-    def get(self, sandbox):
-        """The sandbox, or None."""
-        try:
-            return self.client.get(self.name(sandbox))
-        except grpc_lib.RpcError as e:
-            if e.code() == grpc_lib.StatusCode.NOT_FOUND:
-                return None
-            raise
-
-    def holds(self, sandbox):
-        box = self.get(sandbox)
-        return box is not None and box.state == pb.Sandbox.CLAIMED
-
-    def ended(self, sandbox):
-        box = self.get(sandbox)
-        return box is None or box.state not in (pb.Sandbox.CLAIMED, pb.Sandbox.READY)
-
-    def claimed(self):
-        return {b.name.rsplit("/", 1)[1] for b in self.client.list(parent=self.parent) if b.state == pb.Sandbox.CLAIMED}
-
-    def delete(self, sandbox):
-        self.client.delete(self.name(sandbox))
 
 
 @pytest.fixture(scope="module")
@@ -83,20 +44,8 @@ def door(client, ns):
     return Door(client, ns)
 
 
-def owner_name(sandbox):
-    """(kind, name) of who controls it."""
-    (found,) = [r for r in sandbox["metadata"]["ownerReferences"] if r.get("controller")]
-    return found["kind"], found["name"]
-
-
 def sandbox_of(kube, claim):
     return kube.until_ready("sandboxclaim", claim)["status"]["sandbox"]["name"]
-
-
-def mirrored(kube, sandbox, timeout=15):
-    """The SandboxClaim that shows a claim made through gRPC, once the Sandbox is its."""
-    until(lambda: owner_name(kube.get("sandbox", sandbox)) == ("SandboxClaim", sandbox), timeout=timeout, what=f"{sandbox} changes owner")
-    return kube.get("sandboxclaim", sandbox)
 
 
 def in_agreement(kube, door, objects, through_grpc):

@@ -192,7 +192,7 @@ static void on_shown_record(void *arg, const SandboxRecord *r, const Error *err)
   bool is_away = err && err->kind != ERROR_NOT_FOUND;
   bool lives = !err && r->state == SANDBOX_CLAIMED && claim && str_equal(r->uid, claim_state_uid(claim));
   if (!claim || kube_is_deleting(claim) || (err && err->kind == ERROR_CANCELLED)) return claim_pass_end(p);
-  if (!is_away && !lives && !claim_bind_sandbox(p, claim))
+  if (!is_away && !lives && !claim_bind_sandbox(p, claim) && !cluster_is_ending(c, claim))
     return cluster_delete(c, CLUSTER_CLAIM, claim, "Background", on_shown_gone, p);
   p->again_ms = SHOWN_AGAIN_MS;
   claim_pass_end(p);

@@ -39,6 +39,7 @@ typedef struct Kept {
 
 static void on_change(void *arg, const json_t *before, const json_t *after) {
   Kept *k = arg;
+  if (before && !after) json_object_del(k->c->ending, kube_uid(before));
   if (k->c->on_change[k->r]) k->c->on_change[k->r](k->c, before, after);
 }
 
@@ -52,6 +53,7 @@ static void judge(Cluster *c) {
 static void on_resync(void *arg) {
   Cluster *c = arg;
   loop_timer_start(c->resync, RESYNC_MS);
+  json_object_clear(c->ending);
   if (c->synced) c->on_resync(c);
 }
 
@@ -113,6 +115,7 @@ int cluster_connect(Cluster *c, Error *err) {
       .arg = c,
   };
   c->client = kube_client_new(c->loop, c->kube_config, &options, err);
+  c->ending = json_object();
   return c->client ? 0 : -1;
 }
 
@@ -172,6 +175,7 @@ void cluster_deinit(Cluster *c) {
   }
   loop_timer_free(c->resync);
   kube_config_free(c->kube_config);
+  json_decref(c->ending);
 }
 
 const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name) {
@@ -185,6 +189,7 @@ typedef struct Write {
   ClusterResource r;
   KubeDoneFn fn;
   void *arg;
+  char *ends; /* uid of what a DELETE is for */
 } Write;
 
 static void on_written(void *arg, json_t *object, const Error *err) {
@@ -198,6 +203,9 @@ static void on_written(void *arg, json_t *object, const Error *err) {
 static void on_deleted(void *arg, json_t *object, const Error *err) {
   Write w = *(Write *)arg;
   free(arg);
+  /* of what has gone the copy says so soon; anything else is to be asked for again */
+  if (err && err->kind != ERROR_NOT_FOUND) json_object_del(w.c->ending, w.ends);
+  free(w.ends);
   if (!err && kube_is_deleting(object)) kube_informer_put(w.c->informers[w.r], object);
   w.fn(w.arg, object, err);
 }
@@ -207,33 +215,34 @@ static char *path_of(ClusterResource r, const char *ns, const char *name, const 
                     name ? name : "", rest);
 }
 
-static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const json_t *body, KubeDoneFn fn,
-                 void *arg) {
+/* ends: uid of what a DELETE is for, otherwise NULL */
+static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const char *ends,
+                 const json_t *body, KubeDoneFn fn, void *arg) {
   Write *w = malloc(sizeof *w);
   if (!w) abort();
-  *w = (Write){c, r, fn, arg};
+  *w = (Write){c, r, fn, arg, ends ? str_dup(ends) : NULL};
   kube_request(c->client,
                &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true},
-               strcmp(method, "DELETE") == 0 ? on_deleted : on_written, w);
+               ends ? on_deleted : on_written, w);
 }
 
 void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,
                     KubeDoneFn fn, void *arg) {
   CLEANUP(str_freep) char *query = str_printf("?fieldManager=%s", manager);
   CLEANUP(str_freep) char *path = path_of(r, ns, NULL, query);
-  send(c, r, "POST", path, body, fn, arg);
+  send(c, r, "POST", path, NULL, body, fn, arg);
 }
 
 void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub,
                    const json_t *patch, KubeDoneFn fn, void *arg) {
   CLEANUP(str_freep) char *rest = str_printf("%s%s", sub ? "/" : "", sub ? sub : "");
   CLEANUP(str_freep) char *path = path_of(r, ns, name, rest);
-  send(c, r, "PATCH", path, patch, fn, arg);
+  send(c, r, "PATCH", path, NULL, patch, fn, arg);
 }
 
 void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDoneFn fn, void *arg) {
   CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
-  send(c, r, "PUT", path, object, fn, arg);
+  send(c, r, "PUT", path, NULL, object, fn, arg);
 }
 
 void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn,
@@ -241,7 +250,12 @@ void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const c
   CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
   KUBE_OWNED json_t *options = json_pack("{s:s,s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
                                          "propagationPolicy", propagation, "preconditions", "uid", kube_uid(object));
-  send(c, r, "DELETE", path, options, fn, arg);
+  json_object_set_new(c->ending, kube_uid(object), json_true());
+  send(c, r, "DELETE", path, kube_uid(object), options, fn, arg);
+}
+
+bool cluster_is_ending(const Cluster *c, const json_t *object) {
+  return kube_is_deleting(object) || json_object_get(c->ending, kube_uid(object));
 }
 
 void cluster_read(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg) {

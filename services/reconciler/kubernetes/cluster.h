@@ -53,6 +53,7 @@ struct Cluster {
   /* Writes begun while this is set are ones that nobody waits for: they leave room for others. */
   bool patient;
   int n_unsynced;
+  json_t *ending; /* uids of what a DELETE was sent for and the copies still show (cluster_is_ending) */
   /* Told of each change of a kind, in this order; set before cluster_start. */
   ClusterChangeFn on_change[CLUSTER_N_RESOURCES];
   /* Leadership with complete copies begins (true) or ends. */
@@ -90,6 +91,8 @@ void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDo
  * its name. */
 void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn,
                     void *arg);
+/* Is being deleted, or was asked to be by cluster_delete and the kept copy does not show it yet. */
+bool cluster_is_ending(const Cluster *c, const json_t *object);
 /* Past the kept copy: for what its selector leaves out. */
 void cluster_read(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg);
 

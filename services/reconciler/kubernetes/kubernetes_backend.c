@@ -148,7 +148,7 @@ static void destroy(Backend *base, const char *ns, const char *id) {
                             ? cluster_get(&b->c, CLUSTER_CLAIM, ns, kube_text(owner, "name"))
                             : NULL;
   /* who holds it goes with it: a claim without a sandbox would get another one */
-  if (claim && str_equal(kube_uid(claim), kube_text(owner, "uid")) && !kube_is_deleting(claim))
+  if (claim && str_equal(kube_uid(claim), kube_text(owner, "uid")) && !cluster_is_ending(&b->c, claim))
     cluster_delete(&b->c, CLUSTER_CLAIM, claim, "Background", on_asked, NULL);
   cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_asked, NULL);
 }
