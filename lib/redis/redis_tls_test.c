@@ -100,26 +100,26 @@ static void works(void **state) {
   Error err;
   assert_int_equal(redis_config_check(&config, &err), 0);
   RedisClient *c = redis_client_new(f->loop, &config);
-  redis_subscribe(c, "news", on_message, f);
+  redis_subscribe(c, "sp:news", on_message, f);
   run(f, c, 1, (const char *[]){"PING"}, NULL);
   assert_string_equal(f->err.message, "");
   wait(f, &f->reread);
-  run(f, c, 3, (const char *[]){"PUBLISH", "news", "x"}, NULL);
+  run(f, c, 3, (const char *[]){"PUBLISH", "sp:news", "x"}, NULL);
   wait(f, &f->told);
   /* more than sockets and records hold, both ways */
   size_t len = 9 << 20;
   char *big = malloc(len);
   memset(big, 'x', len);
-  run(f, c, 3, (const char *[]){"SET", "big", big}, (size_t[]){3, 3, len});
+  run(f, c, 3, (const char *[]){"SET", "sp:big", big}, (size_t[]){3, 6, len});
   free(big);
   assert_int_equal(f->err.kind, ERROR_NONE);
-  run(f, c, 2, (const char *[]){"GET", "big"}, NULL);
+  run(f, c, 2, (const char *[]){"GET", "sp:big"}, NULL);
   assert_int_equal(f->len, len);
   /* and it comes back */
   redis_server_kill(f->server);
   f->server = start();
   do
-    run(f, c, 2, (const char *[]){"GET", "big"}, NULL);
+    run(f, c, 2, (const char *[]){"GET", "sp:big"}, NULL);
   while (f->err.kind);
   assert_int_equal(f->len, len);
   redis_client_free(c);
@@ -221,7 +221,8 @@ int main(void) {
   snprintf(password_file, sizeof password_file, "%s/password", folder);
   snprintf(users_file, sizeof users_file, "%s/users", folder);
   write_file(password_file, "secret\n");
-  write_file(users_file, "user default off\nuser sandplane on >secret ~* &* +@all\n");
+  write_file(users_file, "user default off\nuser sandplane on >secret ~sp:* &sp:* -@all +@read +@write +@scripting +@pubsub +@connection "
+                         "-@dangerous +info +wait +time +cluster|slots\n");
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(works), TEST(says_what_is_wrong), TEST(names_are_checked),
                                      cmocka_unit_test(start_is_refused)};

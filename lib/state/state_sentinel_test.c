@@ -11,16 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 /* cmocka wants the four above */
 #include <cmocka.h>
 
-#include "lib/redis/redis_server_fixture.h"
+#include "lib/redis/redis_set_fixture.h"
 #include "lib/state/state.h"
 
-enum { SERVERS = 3, FIRST_PORT = 16400, SENTINEL_PORT = 16410, CLAIMERS = 16, WARM = 12, IDS_MAX = 20000, ROUND = 150 };
-
-#define SENTINELS "127.0.0.1:16410,127.0.0.1:16411,127.0.0.1:16412"
+enum { CLAIMERS = 16, WARM = 12, IDS_MAX = 20000, ROUND = 150 };
 
 typedef struct World World;
 
@@ -34,12 +31,12 @@ struct World {
   LoopTimer *limit, *keeper;
   RedisClient *redis;
   State *state;
-  pid_t servers[SERVERS], sentinels[SERVERS];
+  RedisSet set;
   Claimer claimers[CLAIMERS];
   char owner[IDS_MAX][16]; /* first claim of each sandbox, for ever */
   int n_ids, n_uids, n_granted, n_until, n_resting, n_held;
   int n_repeated;
-  int dies; /* the server that will; -1: none */
+  bool dies; /* the master, in this round */
   bool looking;
 };
 
@@ -75,8 +72,8 @@ static void ask(Claimer *c) {
 static void rest(Claimer *c) {
   World *w = c->w;
   w->n_resting++;
-  if (w->n_resting == CLAIMERS / 2 && w->dies >= 0)
-    redis_server_kill(w->servers[w->dies]);
+  if (w->n_resting == CLAIMERS / 2 && w->dies)
+    redis_set_kill_master(&w->set);
   if (w->n_resting == CLAIMERS)
     loop_stop(w->loop);
 }
@@ -153,7 +150,7 @@ static void on_limit(void *arg) {
   abort();
 }
 
-static void claim_some(World *w, int dies) {
+static void claim_some(World *w, bool dies) {
   w->dies = dies;
   w->n_resting = 0;
   w->n_until = w->n_granted + ROUND;
@@ -180,44 +177,6 @@ static void check_held(World *w) {
   loop_run(w->loop);
 }
 
-/* As the first Sentinel says, once it is not that one. */
-static int master_but(int old) {
-  for (int i = 0; i < 600; i++) {
-    char answer[128];
-    char *port = redis_cli(SENTINEL_PORT, answer, sizeof answer, "sentinel get-master-addr-by-name sp")
-                     ? strchr(answer, '\n')
-                     : NULL;
-    if (port && atoi(port + 1) - FIRST_PORT != old)
-      return atoi(port + 1) - FIRST_PORT;
-    usleep(50000);
-  }
-  fail_msg("server %d is still the master", old);
-  return -1;
-}
-
-static void start_server(World *w, int i, int master) {
-  char folder[16], port[16];
-  snprintf(folder, sizeof folder, "s%d", i);
-  snprintf(port, sizeof port, "%d", FIRST_PORT + master);
-  const char *extra[] = {"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
-                         i == master ? NULL : "--replicaof", "127.0.0.1", port, NULL};
-  w->servers[i] = redis_server_start(folder, FIRST_PORT + i, extra);
-}
-
-static void start_all(World *w) {
-  for (int i = 0; i < SERVERS; i++)
-    start_server(w, i, 0);
-  redis_cli_until(FIRST_PORT, "info replication", "connected_slaves:2");
-  for (int i = 0; i < SERVERS; i++) {
-    char folder[16];
-    snprintf(folder, sizeof folder, "sentinel%d", i);
-    w->sentinels[i] = redis_sentinel_start(folder, SENTINEL_PORT + i, "sp", FIRST_PORT, 2);
-  }
-  for (int i = 0; i < SERVERS; i++) {
-    redis_cli_until(SENTINEL_PORT + i, "info sentinel", "slaves=2,sentinels=3");
-  }
-}
-
 static void on_applied(void *arg, const PoolRecord *p, const Error *err) {
   assert_null(err);
   loop_stop(((World *)arg)->loop);
@@ -228,9 +187,9 @@ static void masters_die(void **state) {
   w->loop = loop_new();
   w->limit = loop_timer_new(w->loop, on_limit, w);
   w->keeper = loop_timer_new(w->loop, on_keeper, w);
-  start_all(w);
-  w->redis = redis_client_new(w->loop, &(RedisConfig){.sentinels = "127.0.0.1:1," SENTINELS,
-                                                      .master_name = "sp",
+  redis_set_start(&w->set);
+  w->redis = redis_client_new(w->loop, &(RedisConfig){.sentinels = REDIS_SET_SENTINELS,
+                                                      .master_name = REDIS_SET_NAME,
                                                       .min_replicas = 1,
                                                       .connect_wait_ms = 20000});
   w->state = state_new(w->redis, "r");
@@ -241,28 +200,18 @@ static void masters_die(void **state) {
                    on_applied, w);
   loop_run(w->loop);
   on_keeper(w);
-  claim_some(w, -1);
-  int master = 0;
+  claim_some(w, false);
   for (int round = 0; round < 2; round++) {
     loop_timer_start(w->limit, 100000);
-    claim_some(w, master);
+    claim_some(w, true);
     check_held(w);
-    printf("master %d died: %d granted so far, %d calls repeated\n", master, w->n_granted, w->n_repeated);
-    assert_true(w->n_repeated > 0);
-    int next = master_but(master);
-    start_server(w, master, next);
-    redis_cli_until(FIRST_PORT + next, "info replication", "connected_slaves:2");
-    for (int i = 0; i < SERVERS; i++)
-      redis_cli_until(SENTINEL_PORT + i, "info sentinel", "status=ok");
-    master = next;
+    printf("master %d died: %d granted so far, %d calls repeated\n", w->set.master, w->n_granted, w->n_repeated);
+    redis_set_mend(&w->set);
   }
   loop_timer_stop(w->keeper);
   redis_client_free(w->redis);
   state_free(w->state);
-  for (int i = 0; i < SERVERS; i++) {
-    redis_server_kill(w->servers[i]);
-    redis_server_kill(w->sentinels[i]);
-  }
+  redis_set_stop(&w->set);
   loop_timer_free(w->limit);
   loop_timer_free(w->keeper);
   loop_free(w->loop);
