@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/sandplane/v1/quota_service.pb-c.h"
+#include "lib/base/clock.h"
 #include "services/claims/claims_fixture.h"
 
 #define QUOTA(name) "/sandplane.v1.QuotaService/" name
@@ -64,6 +65,68 @@ static void tenants_take_turns_on_two_replicas(void **state) {
   for (int i = 0; i < 2 * EACH; i++)
     service_call_free(&calls[i]);
 }
+
+/* ---- how soon a waiter hears of its sandbox: printed, not judged ---- */
+
+enum { WAKES = 200 };
+
+typedef struct Wake {
+  World *w;
+  bool made, answered;
+  int64_t answer_us;
+} Wake;
+
+static void on_answer(void *arg, const Error *status, const uint8_t *data, size_t len) {
+  Wake *wake = arg;
+  assert_int_equal(status->kind, ERROR_NONE);
+  wake->answer_us = clock_mono_us();
+  wake->answered = true;
+  if (wake->made)
+    loop_stop(wake->w->f->loop);
+}
+
+static void on_made(void *arg, bool granted, const Error *err) {
+  Wake *wake = arg;
+  assert_true(granted && !err);
+  wake->made = true;
+  if (wake->answered)
+    loop_stop(wake->w->f->loop);
+}
+
+static int by_size(const void *a, const void *b) {
+  const int64_t *x = a, *y = b;
+  return *x < *y ? -1 : *x > *y;
+}
+
+static void waiters_of_both_replicas_are_woken(void **state) {
+  World *w = *state;
+  int64_t took_us[WAKES];
+  world_pool(w, "wake");
+  CreateRequest request = create_from(NS "/pools/wake");
+  size_t len;
+  uint8_t *data = rpc_pb_pack(&request.base, &len);
+  for (int i = 0; i < WAKES; i++) {
+    Wake wake = {.w = w};
+    char id[32];
+    snprintf(id, sizeof id, "wake-%05d", i);
+    const char *ids[] = {id};
+    rpc_client_unary(w->replicas[i % 2].channel, METHOD("CreateSandbox"), 20000, data, len, on_answer, &wake);
+    world_until_waiting(w, "wake", 1);
+    state_register(w->f->state, "default", "wake", "t", "h1", ids, 1, fixture_done, w->f);
+    fixture_wait(w->f);
+    int64_t from_us = clock_mono_us();
+    state_ready(w->f->state, "default", id, "unix:/run/x", "gvisor", on_made, &wake);
+    fixture_wait(w->f);
+    assert_true(wake.answered);
+    took_us[i] = wake.answer_us - from_us;
+  }
+  free(data);
+  qsort(took_us, WAKES, sizeof took_us[0], by_size);
+  printf("from state_ready to the waiter's answer: p50 %lld us, p99 %lld us, at most %lld us\n",
+         (long long)took_us[WAKES / 2], (long long)took_us[WAKES * 99 / 100], (long long)took_us[WAKES - 1]);
+}
+
+/* ---- priorities and quotas ---- */
 
 static void high_priority_goes_first(void **state) {
   World *w = *state;
@@ -246,6 +309,7 @@ static void quotas_are_checked(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tenants_take_turns_on_two_replicas),
+      cmocka_unit_test(waiters_of_both_replicas_are_woken),
       cmocka_unit_test(high_priority_goes_first),
       cmocka_unit_test(a_full_quota_is_told),
       cmocka_unit_test(a_rate_says_when_to_come_again),
