@@ -31,7 +31,7 @@ struct Call {
   const CallMethod *method; /* NULL until OPEN */
   void *data;
   uint32_t port;
-  bool paused, half_closed, finished, lingering, high, in_callback, dead;
+  bool by_network, paused, half_closed, finished, lingering, high, in_callback, dead;
 };
 
 static void end_method(Call *c) {
@@ -150,13 +150,22 @@ static int bind_from(Runtime *rt, const Sandplane__Internal__V1__RuntimeOpen *op
   return rc;
 }
 
+/* Addresses are used again: before anything is bound, the caller must mean us. */
+static int is_meant(const Call *c, const Sandplane__Internal__V1__RuntimeOpen *open, Error *err) {
+  const char *own = c->rt->sandbox;
+  if (*own && strcmp(open->sandbox, own) == 0) return 0;
+  return error_set(err, ERROR_NOT_FOUND, "the host that answers is not called like the sandbox");
+}
+
 static int let_in(Call *c, const WireFrame *frame, Error *err) {
   Sandplane__Internal__V1__RuntimeOpen *open =
       sandplane__internal__v1__runtime_open__unpack(NULL, frame->len, frame->payload);
   if (!open) return error_set(err, ERROR_INVALID_ARGUMENT, "OPEN is not a RuntimeOpen message");
-  int rc = 0;
   const CallMethod *method = methods_find(open->method);
-  if (!method) rc = error_set(err, ERROR_UNIMPLEMENTED, "no method \"%.64s\"", open->method);
+  int rc = c->by_network ? is_meant(c, open, err) : 0;
+  if (rc == 0 && method && c->by_network && strcmp(method->name, "Connect") == 0) method = NULL;
+  if (rc) method = NULL;
+  else if (!method) rc = error_set(err, ERROR_UNIMPLEMENTED, "no method \"%.64s\"", open->method);
   /* Ping is the one question that may be asked before there is a claim */
   else if (strcmp(method->name, "Ping") != 0) rc = bind_from(c->rt, open, err);
   if (rc == 0) {
@@ -173,6 +182,7 @@ static void on_frame(Call *c, const WireFrame *frame) {
     loop_timer_stop(c->timer);
     if (frame->type != WIRE_OPEN) error_set(&err, ERROR_INVALID_ARGUMENT, "the first frame must be OPEN");
     else if (let_in(c, frame, &err) == 0) {
+      if (c->by_network) call_send(c, WIRE_ACCEPT, NULL, 0);
       if (c->method->on_open) c->method->on_open(c);
       return;
     }
@@ -246,11 +256,14 @@ static void on_timeout(void *arg) {
   else call_free(c);
 }
 
-void call_accept(Runtime *rt, int fd) {
+static void take(Runtime *rt, int fd, bool by_network) {
   Call *c = calloc(1, sizeof *c);
   if (!c) abort();
-  *c = (Call){.rt = rt, .fd = fd, .in = BUF_INIT(IN_MAX), .out = BUF_INIT(0)};
+  *c = (Call){.rt = rt, .fd = fd, .by_network = by_network, .in = BUF_INIT(IN_MAX), .out = BUF_INIT(0)};
   c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
   c->timer = loop_timer_new(rt->loop, on_timeout, c);
   loop_timer_start(c->timer, OPEN_TIMEOUT_MS);
 }
+
+void call_accept(Runtime *rt, int fd) { take(rt, fd, false); }
+void call_accept_by_network(Runtime *rt, int fd) { take(rt, fd, true); }

@@ -42,6 +42,8 @@ class GarbageTest(unittest.TestCase):
                 self.http(b"GET / HTTP/1.0\r\n\r\n")
                 break
             except OSError:
+                if self.process.poll() is not None:
+                    self.fail(f"the runtime ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace')}")
                 self.assertLess(time.monotonic(), end, "the runtime did not come up")
                 time.sleep(0.02)
         self.random = random.Random(1)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "runtime/call.h"
 
 #define READ_CHUNK (64 << 10)
 /* A peer that sends nothing for this long between requests, or dribbles a head, is cut off. */
@@ -28,6 +29,7 @@ struct HttpConn {
   Buf in, out;
   bool keep_alive, head_only, read_done, answered, closing, in_feed, dead, high;
   bool in_head; /* a head has begun to come */
+  bool begun;   /* something has come at all */
 };
 
 static void exchange_over(HttpConn *c) {
@@ -41,7 +43,7 @@ static void conn_free(HttpConn *c) {
   exchange_over(c);
   loop_fd_free(c->watch);
   loop_timer_free(c->timer);
-  close(c->fd);
+  if (c->fd >= 0) close(c->fd);
   http_reader_free(c->reader);
   buf_deinit(&c->in);
   buf_deinit(&c->out);
@@ -208,8 +210,24 @@ static void next_request(HttpConn *c) {
   if (!c->dead && !c->in.len) arm(c);
 }
 
+/* A call, not HTTP: its first byte is a type of frame, which no method begins with. So one port serves both, where a Pod
+ * has no socket but those of its network. True: it was handed on, and c is freed. */
+static bool is_call(HttpConn *c) {
+  uint8_t first;
+  ssize_t n = recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  c->begun = c->begun || n == 1;
+  if (n != 1 || first != WIRE_OPEN) return false;
+  Runtime *rt = c->rt;
+  int fd = c->fd;
+  c->fd = -1;
+  conn_free(c);
+  call_accept_by_network(rt, fd);
+  return true;
+}
+
 static void on_io(int events, void *arg) {
   HttpConn *c = arg;
+  if (c->rt->calls_by_http && events & LOOP_READ && !c->begun && is_call(c)) return;
   if (events & LOOP_CLOSED && !(events & LOOP_READ)) return conn_free(c);
   if (events & LOOP_READ) {
     uint8_t *to = buf_reserve(&c->in, READ_CHUNK);

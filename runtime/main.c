@@ -1,5 +1,6 @@
 /* sandplane-runtime: the server inside each sandbox, usually its process 1. Runs commands, moves files, opens
  * ports; for one claim in its life. This file reads the configuration and wires the parts. */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@ static const ConfigItem ITEMS[] = {
      EXEC_TIMEOUT_MAX_MS, false, "how long a command of POST /execute may run"},
     ITEM("user", "SANDPLANE_USER", CONFIG_STRING, user, "",
          "UID:GID of commands and file work; empty: as this process"),
+    ITEM("sandbox-name", "SANDPLANE_SANDBOX_NAME", CONFIG_STRING, sandbox_name, "",
+         "which sandbox this is, for calls by the HTTP port; empty: the host name"),
     ITEM("log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, log_level, "info", "debug, info, warn or error"),
 };
 
@@ -58,6 +61,17 @@ static int parse_user(const char *user, Runtime *rt, Error *err) {
     rt->gid = (gid_t)gid;
   }
   return 0;
+}
+
+/* Before any command runs, which might change the host's name. One that fills its 63 bytes may be a longer name's head,
+ * which other sandboxes share: it is nobody's. */
+static void know_oneself(Runtime *rt) {
+  const RuntimeConfig *c = rt->config;
+  rt->calls_by_http = !*c->listen_unix && c->listen_fd < 0;
+  char host[HOST_NAME_MAX + 1] = "";
+  if (!*c->sandbox_name && gethostname(host, sizeof host - 1)) *host = 0;
+  if (strlen(host) >= 63) *host = 0;
+  snprintf(rt->sandbox, sizeof rt->sandbox, "%s", *c->sandbox_name ? c->sandbox_name : host);
 }
 
 static void on_term(void *arg) { loop_stop(arg); }
@@ -90,6 +104,7 @@ static int run(const RuntimeConfig *config) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   signal(SIGPIPE, SIG_IGN);
   umask(022);
+  know_oneself(&rt);
   rt.loop = loop_new();
   rt.processes = process_table_new(rt.loop, rt.uid, rt.gid);
   LoopSignal *term = loop_signal_new(rt.loop, SIGTERM, on_term, rt.loop);

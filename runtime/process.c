@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -19,6 +20,8 @@
 /* How long the output of a command that has ended is waited for, when something it left behind holds the
  * pipes: long enough for `cmd | tee` to finish, short enough for `server &`. */
 #define LINGER_MS 1000
+/* How long the end waits for a killed command. */
+#define END_WAIT_MS 1000
 #define READ_CHUNK (64 << 10)
 /* Reads of one turn, so that a flood of output does not starve the others. */
 #define READS_PER_TURN 8
@@ -164,10 +167,18 @@ ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid) {
   return t;
 }
 
+/* A child that was killed on its way through exec still holds our listening sockets, and whoever starts the runtime anew
+ * could not listen. One that will not die is not waited for. */
+static void await_end(pid_t pid) {
+  for (int ms = 0; ms < END_WAIT_MS && waitpid(pid, NULL, WNOHANG) == 0; ms++)
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 void process_table_free(ProcessTable *t) {
   if (!t) return;
   while (t->head) {
     kill_group(t->head, SIGKILL);
+    if (!t->head->reaped) await_end(t->head->pid);
     process_free(t->head);
   }
   loop_signal_free(t->sigchld);

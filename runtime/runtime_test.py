@@ -15,15 +15,15 @@ sys.path.insert(0, "lib/wire/testing")
 from protobuf import field, fields  # noqa: E402
 
 RUNTIME = "runtime/sandplane-runtime"
-MESSAGE, OPEN, HALF_CLOSE, STATUS = 0, 1, 2, 3
+MESSAGE, OPEN, HALF_CLOSE, STATUS, ACCEPT = 0, 1, 2, 3, 4
 
 
 def frame(kind, payload=b""):
     return struct.pack(">BI", kind, len(payload)) + payload
 
 
-def opening(method, uid="claim", bind=True):
-    return frame(OPEN, field(1, method) + field(2, uid) + (field(3, b"") if bind else b""))
+def opening(method, uid="claim", bind=True, sandbox=""):
+    return frame(OPEN, field(1, method) + field(2, uid) + (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b""))
 
 
 def command(*args):
@@ -35,7 +35,10 @@ def start(*args):
     return field(1, field(1, "sandbox") + command(*args))
 
 
-class RuntimeTest(unittest.TestCase):
+class RuntimeCase(unittest.TestCase):
+    def flags(self):
+        return [f"--listen-unix={self.path}"]
+
     def setUp(self):
         dir_ = tempfile.TemporaryDirectory(prefix="rt")
         self.addCleanup(dir_.cleanup)
@@ -45,7 +48,7 @@ class RuntimeTest(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.p = subprocess.Popen(
-            [RUNTIME, f"--listen-unix={self.path}", f"--http-address=127.0.0.1:{self.port}", f"--base-dir={self.home}"],
+            [RUNTIME, *self.flags(), f"--http-address=127.0.0.1:{self.port}", f"--base-dir={self.home}"],
             stdin=subprocess.DEVNULL, env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
         )
         self.addCleanup(self.end)
@@ -62,6 +65,11 @@ class RuntimeTest(unittest.TestCase):
         self.p.terminate()
         self.assertEqual(self.p.wait(20), 0)
         self.assertTrue(alive, "the runtime ended by itself")
+
+    def http_socket(self):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        self.addCleanup(s.close)
+        return s
 
     # ---- wire ----
 
@@ -94,6 +102,14 @@ class RuntimeTest(unittest.TestCase):
         s = self.wire()
         s.sendall(opening("Exec") + frame(MESSAGE, field(1, "sandbox") + command(*args)) + frame(HALF_CLOSE))
         return self.answers(s)
+
+
+
+class RuntimeTest(RuntimeCase):
+    def test_a_call_on_the_http_port_beside_a_socket(self):
+        s = self.http_socket()
+        s.sendall(opening("Exec") + frame(HALF_CLOSE))
+        self.assertTrue(s.recv(100).startswith(b"HTTP/1.1 400"))
 
     def test_one_claim_for_life(self):
         s = self.wire()
@@ -159,11 +175,6 @@ class RuntimeTest(unittest.TestCase):
         self.assertEqual(got, sizes)
 
     # ---- HTTP ----
-
-    def http_socket(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        self.addCleanup(s.close)
-        return s
 
     def reply(self, f):
         status = int(f.readline().split()[1])
@@ -269,6 +280,55 @@ class SettingsTest(unittest.TestCase):
 
     def test_bad_flag_is_refused(self):
         self.assertEqual(self.started("5", "--exec-timeout=abc")[1], 2)
+
+
+
+class PodTest(RuntimeCase):
+    """As in a Pod: HTTP's port is all there is, and takes calls that name this sandbox."""
+
+    NAME = "pool-abcde"
+
+    def flags(self):
+        return [f"--sandbox-name={self.NAME}"]
+
+    def call(self, *pieces):
+        s = self.http_socket()
+        for piece in pieces:
+            s.sendall(piece)
+            time.sleep(0.05)
+        return s
+
+    def accepted(self, s):
+        self.assertEqual(self.exactly(s, 5), frame(ACCEPT))
+        return self.answers(s)
+
+    def test_calls_and_requests_on_one_port(self):
+        data = opening("Exec", sandbox=self.NAME) + frame(MESSAGE, field(1, "sandbox") + command("echo", "hello")) + frame(HALF_CLOSE)
+        for pieces in ((data,), (data[:1], data[1:]), (data[:7], data[7:9], data[9:])):
+            messages, code = self.accepted(self.call(*pieces))
+            self.assertEqual((messages[0][1], code), ([b"hello\n"], 0))
+            self.assertIn(b"active.", self.call(b"GET / HTTP/1.0\r\n\r\n").recv(4096))
+        self.assertEqual(self.answers(self.call(opening("Exec", uid="another", sandbox=self.NAME))), ([], 7))
+
+    def test_calls_that_mean_another_sandbox_bind_nothing(self):
+        for method in ("Exec", "Ping", "Nothing"):
+            for sandbox in ("pool-abcdf", "", self.NAME + "x", "POOL-abcde"):
+                self.assertEqual(self.answers(self.call(opening(method, uid="stale", sandbox=sandbox))), ([], 5))
+        self.assertEqual(self.accepted(self.call(opening("Exec", uid="mine", sandbox=self.NAME) + frame(9)))[1], 3)
+        self.assertEqual(self.answers(self.call(opening("Exec", uid="stale", sandbox=self.NAME))), ([], 7))
+
+    def test_ports_are_not_reached_by_calls(self):
+        self.assertEqual(self.answers(self.call(opening("Connect", sandbox=self.NAME))), ([], 12))
+        self.assertEqual(self.accepted(self.call(opening("Ping", sandbox=self.NAME) + frame(HALF_CLOSE)))[1], 0)
+
+
+class HostTest(PodTest):
+    """Without the setting it is called like its host, as a Pod is."""
+
+    NAME = socket.gethostname()
+
+    def flags(self):
+        return []
 
 
 if __name__ == "__main__":

@@ -9,13 +9,17 @@ import subprocess
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import closing
 from textwrap import dedent
 
+import grpc
 import pytest
+from harness.client import Client
 from harness.cluster import Cluster, enter_network
 from harness.kube import EXTENSIONS, Kube
-from harness.kube_stack import KubeStack
+from harness.kube_stack import PORTS, KubeStack
 from harness.sdk import Sdk, SdkError
+from harness.stubs import sandbox_pb2 as pb
 from harness.until import until
 
 pytestmark = pytest.mark.node
@@ -215,3 +219,63 @@ def ask(kube, sandbox):
             return r.status
     except urllib.error.HTTPError as e:
         return e.code
+
+
+def stream(message, *more):
+    return iter([message, *more])
+
+
+def create(c, kube, **env):
+    request = pb.CreateSandboxRequest(parent=f"namespaces/{kube.ns}", pool=f"namespaces/{kube.ns}/pools/p")
+    request.env.update(env)
+    return c.sandboxes.CreateSandbox(request, timeout=60).name
+
+
+def test_exec_and_files_through_grpc(stack, kube):
+    """A claim through gRPC whose sandbox is a Pod: its env is bound late, commands and files go by the API; so they do for an object's."""
+    full_pool(kube, replicas=2)
+    with closing(Client(f"127.0.0.1:{PORTS['router'][0]}")) as c:
+        box = create(c, kube, COLOUR="green")
+        ran = c.exec(box, "sh", "-c", "echo $COLOUR; dmesg | head -1")
+        assert ran.stdout.decode().startswith("green\n") and b"gVisor" in ran.stdout
+        start = pb.ExecStreamRequest(start=pb.ExecStreamRequest.Start(name=box, command=pb.Command(args=["cat"])))
+        heard = c.sandboxes.ExecStream(stream(start, pb.ExecStreamRequest(stdin=b"echoed")), timeout=60)
+        assert b"".join(m.stdout for m in heard) == b"echoed"
+        data = bytes(range(256)) * 8192
+        c.write(box, "deep/data", data)
+        assert c.read(box, "deep/data") == data
+        files = [f for m in c.sandboxes.ListFiles(pb.ListFilesRequest(name=box, path="deep"), timeout=60) for f in m.files]
+        assert [(f.path, f.size_bytes) for f in files] == [("deep/data", len(data))]
+        command = [stack.bin / "cli/sandctl", "exec", f"--server=127.0.0.1:{PORTS['router'][0]}", box, "--", "sh", "-c", "cat; exit 7"]
+        ran = stack.cluster.run_inside(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert (ran.communicate(b"typed", timeout=60)[0], ran.returncode) == (b"typed", 7)
+        kube.apply(kube.claim())
+        other = kube.until_ready("sandboxclaim", "c", timeout=60)["status"]["sandbox"]["name"]
+        assert c.exec(f"namespaces/{kube.ns}/sandboxes/{other}", "echo", "hello").stdout == b"hello\n"
+        c.delete(box)
+        with pytest.raises(grpc.RpcError) as e:
+            c.exec(box, "true")
+        assert e.value.code() in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND)
+
+
+def test_calls_into_pods_called_otherwise_or_without_the_runtime(stack, kube):
+    main = POD_SPEC["containers"][0]
+    name = {"name": "SANDPLANE_SANDBOX_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    specs = {
+        "not called so": {**POD_SPEC, "hostname": "box"},
+        "its image must have": {**POD_SPEC, "containers": [{**main, "command": ["python3", "-m", "http.server", "8888"]}]},
+        "": {**POD_SPEC, "hostname": "box", "containers": [{**main, "env": [name]}]},
+    }
+    with closing(Client(f"127.0.0.1:{PORTS['router'][0]}")) as c:
+        for why, spec in specs.items():
+            full_pool(kube, pod_spec=spec)
+            box = create(c, kube)
+            if why:
+                with pytest.raises(grpc.RpcError) as e:
+                    c.exec(box, "true")
+                assert e.value.code() == grpc.StatusCode.FAILED_PRECONDITION and why in e.value.details()
+            else:
+                assert c.exec(box, "echo", "hello").stdout == b"hello\n"
+            c.delete(box)
+            kube.delete("sandboxwarmpool", "p")
+            until(lambda: not kube.list("pod"), timeout=120, what="the Pods' end")

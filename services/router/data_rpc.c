@@ -1,6 +1,11 @@
-/* See data_rpc.h. */
+/* See data_rpc.h.
+ *
+ * A Pod's address may be another's by now, and its image anybody's: there the runtime must say that it is the sandbox that
+ * was meant and lets the call in (ACCEPT) before anything it sends is believed, and within ACCEPT_MS.
+ */
 #include "services/router/data_rpc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +24,11 @@
 
 DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 
+/* In a Pod the runtime takes calls on its HTTP port, where it tells them by their first byte. */
+#define RUNTIME_PORT 8888
+/* For the connection and ACCEPT: far above what a busy machine needs, so that an image which swallows bytes is told of. */
+#define ACCEPT_MS 10000
+
 typedef struct DataCall {
   Router *router;
   RpcCall *call;
@@ -30,6 +40,11 @@ typedef struct DataCall {
   size_t first_len;
   uint8_t *copy;
   SandboxLookup *lookup;
+  Dial *dial;
+  Buf open; /* what goes out once dial is through */
+  bool is_pod, accepted;
+  LoopTimer *timer; /* until it is accepted by a Pod */
+  Error why;        /* what to say when the state has no better reason */
   Stream *stream;
   Activity *activity;
   bool read_waits; /* the sandbox is behind: the client's next message is not asked for yet */
@@ -44,6 +59,9 @@ static void finish(DataCall *d, const Error *err) {
   rpc_call_finish(d->call, err);
   count(d, -1);
   sandbox_lookup_cancel(d->lookup);
+  dial_free(d->dial);
+  loop_timer_free(d->timer);
+  buf_deinit(&d->open);
   stream_free(d->stream);
   activity_stop(d->activity, clock_wall_ms());
   free(d->uid);
@@ -65,13 +83,18 @@ static void on_cancel(RpcCall *call, void *arg) {
 static void on_ended(void *arg, const SandboxRecord *record, const Error *err) {
   DataCall *d = arg;
   d->lookup = NULL;
-  finish(d, err);
+  bool runs = err->kind == ERROR_UNAVAILABLE && err->retry_after_ms > 0;
+  finish(d, runs && d->why.kind != ERROR_NONE ? &d->why : err);
 }
 
 /* The sandbox did not answer, or broke off before its status. */
 static void find_out_why(DataCall *d) {
   stream_free(d->stream);
   d->stream = NULL;
+  dial_free(d->dial);
+  d->dial = NULL;
+  loop_timer_free(d->timer);
+  d->timer = NULL;
   d->lookup =
       sandbox_lookup_end(d->router->state, d->router->loop, d->name.ns, d->name.id, d->uid, on_ended, d);
 }
@@ -86,6 +109,44 @@ static void fail_malformed(DataCall *d) {
   Error err;
   error_set(&err, ERROR_INTERNAL, "the runtime of sandbox \"%s\" sent a malformed frame", d->name.id);
   finish(d, &err);
+}
+
+static void no_runtime(DataCall *d) {
+  error_set(&d->why, ERROR_FAILED_PRECONDITION,
+            "nothing that takes this call listens on port %d of sandbox \"%s\", a Pod: its image must have Sandplane's "
+            "runtime; without it, the sandbox is reached by HTTP alone",
+            RUNTIME_PORT, d->name.id);
+  find_out_why(d);
+}
+
+/* The first thing that a Pod sends. Returns what was used, or len once the call goes no further. */
+static size_t on_pod_answer(DataCall *d, const uint8_t *data, size_t len) {
+  WireFrame frame;
+  Error err;
+  size_t used;
+  int rc = wire_parse(data, len, &frame, &used, &err);
+  if (rc == WIRE_MORE)
+    return 0;
+  if (rc == 0 && frame.type == WIRE_ACCEPT) {
+    d->accepted = true;
+    loop_timer_stop(d->timer);
+    return used;
+  }
+  if (rc != 0 || frame.type != WIRE_STATUS) {
+    no_runtime(d);
+    return len;
+  }
+  runtime_status(&frame, &err);
+  if (err.kind != ERROR_NOT_FOUND) {
+    finish(d, err.kind == ERROR_NONE ? NULL : &err);
+    return len;
+  }
+  error_set(&d->why, ERROR_FAILED_PRECONDITION,
+            "what answers at the address of sandbox \"%s\" is not called so: a Pod whose host name is not the sandbox's "
+            "name needs the variable SANDPLANE_SANDBOX_NAME",
+            d->name.id);
+  find_out_why(d);
+  return len;
 }
 
 /* The frame behind a message is a status of OK: both can leave as one. */
@@ -104,6 +165,8 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   WireFrame frame;
   Error err;
   size_t used;
+  if (d->is_pod && !d->accepted)
+    return on_pod_answer(d, data, len);
   int rc = wire_parse(data, len, &frame, &used, &err);
   if (rc == WIRE_MORE)
     return 0;
@@ -126,11 +189,15 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len) {
 }
 
 static void on_eof(void *arg) {
-  find_out_why(arg);
+  DataCall *d = arg;
+  if (d->is_pod && !d->accepted)
+    no_runtime(d);
+  else
+    find_out_why(d);
 }
 
 static void on_error(void *arg, int errnum) {
-  find_out_why(arg);
+  on_eof(arg);
 }
 
 /* ---- From the client to the sandbox ---- */
@@ -177,6 +244,41 @@ static int compose(const DataCall *d, const SandboxRecord *record, Buf *out) {
   return d->single ? wire_append(out, WIRE_HALF_CLOSE, NULL, 0) : 0;
 }
 
+/* The runtime is reached: OPEN and the first message go out. */
+static void begin(DataCall *d, int fd, const Buf *out) {
+  d->stream = stream_new(d->router->loop, fd, WIRE_HEADER_LEN + WIRE_MAX_PAYLOAD, &STREAM_HANDLERS, d);
+  stream_write(d->stream, out->data, out->len);
+  if (!d->single)
+    rpc_call_read(d->call, on_message, d);
+}
+
+static void on_dialled(void *arg, int fd) {
+  DataCall *d = arg;
+  d->dial = NULL;
+  if (fd < 0 && errno == ECONNREFUSED) {
+    no_runtime(d);
+  } else if (fd < 0) {
+    find_out_why(d);
+  } else {
+    begin(d, fd, &d->open);
+    buf_deinit(&d->open);
+  }
+}
+
+static void on_silence(void *arg) {
+  DataCall *d = arg;
+  if (d->stream)
+    no_runtime(d);
+  else
+    find_out_why(d);
+}
+
+static void dial_pod(DataCall *d, const char *route) {
+  d->timer = loop_timer_new(d->router->loop, on_silence, d);
+  loop_timer_start(d->timer, ACCEPT_MS);
+  d->dial = dial_new(d->router->loop, route, RUNTIME_PORT, d->router->config->allow_loopback_pod_ip, on_dialled, d);
+}
+
 static void on_record(void *arg, const SandboxRecord *record, const Error *err) {
   DataCall *d = arg;
   Error why;
@@ -186,28 +288,31 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
     finish(d, err);
     return;
   }
-  if (dial_is_pod(record->route)) {
-    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is a Pod: it is reached by HTTP, not by this call",
-              d->name.id);
+  d->uid = str_dup(record->uid);
+  d->is_pod = dial_is_pod(record->route);
+  if (!*d->uid) {
+    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" was not claimed: it is reached by HTTP alone", d->name.id);
     finish(d, &why);
     return;
   }
-  d->uid = str_dup(record->uid);
-  int fd = wire_connect(record->route, &why);
-  if (fd < 0) {
-    find_out_why(d);
-    return;
-  }
-  d->stream = stream_new(d->router->loop, fd, WIRE_HEADER_LEN + WIRE_MAX_PAYLOAD, &STREAM_HANDLERS, d);
   if (compose(d, record, &out) != 0) {
     error_set(&why, ERROR_RESOURCE_EXHAUSTED, "the message is larger than %d bytes", WIRE_MAX_PAYLOAD);
     finish(d, &why);
     return;
   }
+  int fd = d->is_pod ? -1 : wire_connect(record->route, &why);
+  if (!d->is_pod && fd < 0) {
+    find_out_why(d);
+    return;
+  }
   d->activity = activity_start(d->router->state, d->router->loop, record, true, clock_wall_ms());
-  stream_write(d->stream, out.data, out.len);
-  if (!d->single)
-    rpc_call_read(d->call, on_message, d);
+  if (!d->is_pod) {
+    begin(d, fd, &out);
+    return;
+  }
+  d->open = out;
+  out = (Buf){0};
+  dial_pod(d, record->route);
 }
 
 /* ---- The first message ---- */

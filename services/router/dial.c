@@ -1,6 +1,7 @@
 /* See dial.h. */
 #include "services/router/dial.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,25 +36,26 @@ void dial_free(Dial *d) {
   free(d);
 }
 
-static void tell(Dial *d, bool connected) {
+static void tell(Dial *d, int why) {
   void (*fn)(void *arg, int fd) = d->fn;
   void *arg = d->arg;
-  int fd = connected ? d->fd : -1;
-  if (connected)
+  int fd = why == 0 ? d->fd : -1;
+  if (why == 0)
     d->fd = -1;
   dial_free(d);
+  errno = why;
   fn(arg, fd);
 }
 
 static void on_refused(void *arg) {
-  tell(arg, false);
+  tell(arg, EHOSTUNREACH);
 }
 
 static void on_writable(int events, void *arg) {
   Dial *d = arg;
   int why = 0;
   socklen_t len = sizeof why;
-  tell(d, getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0 && why == 0);
+  tell(d, getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0 ? why : errno);
 }
 
 Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, bool allow_local, void (*fn)(void *arg, int fd),

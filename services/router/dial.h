@@ -12,7 +12,7 @@ typedef struct Dial Dial;
 /* Whether a route is a Pod's ("pod:IP"), whose ports are reached as they are. */
 bool dial_is_pod(const char *route);
 /* allow_local: also at an address that means this machine. fn runs later, once: with a connected descriptor that it
- * owns, or -1. How long that may take is the caller's timer. */
+ * owns, or -1 and errno. How long that may take is the caller's timer. */
 Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, bool allow_local, void (*fn)(void *arg, int fd),
                void *arg);
 /* fn will not run. NULL-safe; not after fn has run. */

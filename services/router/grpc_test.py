@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -98,6 +100,99 @@ class Calls(DataTest):
         self.assertEqual(self.stack.call("Exec", exec_request(self.box, "true"))[1][0], "OK")
         other = self.stack.sandbox(self.route)
         self.assert_status(self.stack.call("Exec", exec_request(other, "true")), "PERMISSION_DENIED")
+
+
+class Pods(StackTest):
+    """A sandbox at a Pod's address. Port 8888 is free: the test has a network of its own."""
+
+    flags = ["--allow-loopback-pod-ip=true"]
+
+    def setUp(self):
+        self.box = self.stack.sandbox("pod:127.0.0.1", GREETING="hello")
+
+    def pod(self, name):
+        p, home = self.stack.pod(name)
+        self.addCleanup(lambda: (p.terminate(), p.wait(20)))
+        return home
+
+    def serve(self, answer):
+        """Somebody else's server on that port: answer(connection), and then holds it."""
+        server = socket.create_server(("127.0.0.1", 8888))
+        held = []
+
+        def run():
+            while True:
+                try:
+                    held.append(server.accept()[0])
+                    answer(held[-1])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        # close() alone does not wake accept()
+        self.addCleanup(lambda: (server.shutdown(socket.SHUT_RDWR), thread.join(20), server.close(), [s.close() for s in held]))
+
+    def exec(self, *args, **kwargs):
+        answers, status = self.stack.call("Exec", exec_request(self.box, *args), timeout_ms=60000, **kwargs)
+        return fields(answers[0])[1][0] if answers else None, status
+
+    def test_calls(self):
+        home = self.pod(self.box)
+        self.assertEqual(self.exec("sh", "-c", "echo $GREETING")[0], b"hello\n")
+        start = field(1, field(1, name_of(self.box)) + field(2, "dir/file"))
+        block = os.urandom(1 << 20)
+        _, status = self.stack.call("WriteFile", start, *[field(2, block) for _ in range(8)])
+        self.assertEqual(status[0], "OK", status)
+        with open(f"{home}/dir/file", "rb") as f:
+            self.assertEqual(f.read(), block * 8)
+        ask = field(1, name_of(self.box)) + field(2, "dir/file")
+        answers, status = self.stack.call("ReadFile", ask)
+        self.assertEqual((b"".join(fields(a).get(2, [b""])[0] for a in answers), status[0]), (block * 8, "OK"))
+        self.assertEqual(self.stack.call("Stat", field(1, name_of(self.box)) + field(2, "none"))[1][0], "NOT_FOUND")
+
+    def test_stream(self):
+        self.pod(self.box)
+        c = Call(self.stack, "ExecStream")
+        c.send(field(1, field(1, name_of(self.box)) + field(2, command("cat"))))
+        self.assertIn(1, fields(c.receive()))
+        for text in (b"one", b"two"):
+            c.send(field(2, text))
+            self.assertEqual(fields(c.receive()), {2: [text]})
+        answers, status = c.finish()
+        self.assertEqual(status[0], "OK", status)
+
+    def test_an_address_that_is_anothers_by_now(self):
+        """The claim's Pod is gone, a new member has its address: nothing runs there, and it is not bound."""
+        other = self.stack.sandbox("pod:127.0.0.1", GREETING="other")
+        home = self.pod(other)
+        _, status = self.exec("touch", "stolen")
+        self.assertEqual(status[0], "FAILED_PRECONDITION", status)
+        self.assertIn("not called so", status[3])
+        self.assertEqual(os.listdir(home), [])
+        self.stack.seed("fail", "default", self.box, "PodLost", "gone")
+        self.assertEqual(self.exec("touch", "stolen")[1][0], "FAILED_PRECONDITION")
+        self.box = other
+        self.assertEqual(self.exec("sh", "-c", "echo $GREETING")[0], b"other\n")
+
+    def test_images_without_a_runtime(self):
+        self.assertIn("its image must have", self.exec("true")[1][3])  # nothing listens
+        answers = (lambda s: s.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), lambda s: s.close(), lambda s: None)
+        for answer in answers:
+            self.serve(answer)
+            _, status = self.exec("true")
+            self.assertEqual(status[0], "FAILED_PRECONDITION", status)
+            self.assertIn("its image must have", status[3])
+            self.doCleanups()
+
+    def test_nothing_is_believed_before_it_accepts(self):
+        self.serve(lambda s: s.sendall(b"\0\0\0\0\0\3\0\0\0\0"))
+        self.assertEqual(self.exec("true")[1][0], "FAILED_PRECONDITION")
+
+    def test_an_object_nobody_claimed(self):
+        self.stack.seed("address", "default", "hand-made", "pod:127.0.0.1")
+        self.box = "hand-made"
+        self.assertIn("not claimed", self.exec("true")[1][3])
 
 
 class Ends(DataTest):

@@ -5,6 +5,7 @@
 
 #include "api/sandplane/internal/v1/runtime.pb-c.h"
 #include "lib/base/arena.h"
+#include "services/router/dial.h"
 
 DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 
@@ -35,6 +36,8 @@ int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint
   open.claim_uid = (char *)record->uid;
   open.bind = &bind;
   open.port = port;
+  if (dial_is_pod(record->route))
+    open.sandbox = (char *)record->id;
   open.timeout_ms = timeout_ms;
   size_t len = sandplane__internal__v1__runtime_open__get_packed_size(&open);
   uint8_t *to = len <= WIRE_MAX_PAYLOAD ? buf_reserve(out, WIRE_HEADER_LEN + len) : NULL;

@@ -108,6 +108,14 @@ class Stack:
         until(lambda: os.path.exists(route), "runtime")
         return p, f"unix:{route}", home
 
+    def pod(self, name):
+        """A runtime as in a Pod: on port 8888 of this machine and called name. Its process and its home."""
+        home = f"{self.dir}/{name}"
+        os.makedirs(home, exist_ok=True)
+        p = self.start(RUNTIME, f"--sandbox-name={name}", "--http-address=127.0.0.1:8888", f"--base-dir={home}", log=f"{home}.log")
+        until(lambda: socket.create_connection(("127.0.0.1", 8888), timeout=5).close() is None, "runtime of a Pod")
+        return p, home
+
     def sandbox(self, route, idle_ms=0, claim=True, **env):
         """Registers a sandbox at route, claims it, and returns its id."""
         self.n += 1
