@@ -138,9 +138,12 @@ static int update(Cli *cli, const Args *args) {
   return 0;
 }
 
-static int delete_one(Cli *cli, char *name) {
+/* uid: of the claim that is meant; NULL: whoever has the name now. */
+static int delete_one(Cli *cli, char *name, const char *uid) {
   Sandplane__V1__DeleteSandboxRequest request = SANDPLANE__V1__DELETE_SANDBOX_REQUEST__INIT;
   request.name = name;
+  if (uid)
+    request.uid = (char *)uid;
   Error err = {0};
   if (!call_unary(cli, SANDBOX_SERVICE "DeleteSandbox", &request, &google__protobuf__empty__descriptor, &err))
     return cli_fail(cli, &err);
@@ -163,7 +166,7 @@ static int delete_all(Cli *cli, const Args *args) {
       return cli_fail(cli, &err);
     for (size_t i = 0; i < page->n_sandboxes; i++)
       if (page->sandboxes[i]->state != SANDPLANE__V1__SANDBOX__STATE__RELEASING &&
-          delete_one(cli, page->sandboxes[i]->name))
+          delete_one(cli, page->sandboxes[i]->name, page->sandboxes[i]->uid))
         code = EXIT_FAILED;
     if (!page->next_page_token[0])
       return code;
@@ -177,9 +180,11 @@ static int delete (Cli *cli, const Args *args) {
     return cli_usage("delete needs NAMEs, or --selector, or --all");
   if (all)
     return delete_all(cli, args);
+  if (args_has(args, "uid") && args->n_names != 1)
+    return cli_usage("--uid belongs to one NAME");
   int code = 0;
   for (size_t i = 0; i < args->n_names; i++)
-    if (delete_one(cli, cli_name(cli, "sandboxes", args->names[i])))
+    if (delete_one(cli, cli_name(cli, "sandboxes", args->names[i]), args_value(args, "uid")))
       code = EXIT_FAILED;
   return code;
 }
@@ -206,6 +211,7 @@ static const Option UPDATE[] = {
 static const Option DELETE[] = {
     {"all", 0, NULL, "all claimed sandboxes of the namespace"},
     {"selector", 0, "LABELS", "claimed ones with these labels, as for list"},
+    {"uid", 0, "UID", "only the claim of this uid: not another that has the name by now"},
     {NULL, 0, NULL, NULL},
 };
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
@@ -216,7 +222,7 @@ const Command SANDBOX_COMMANDS[] = {
     {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get, "list"},
     {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
      UPDATE, update, "list"},
-    {"delete", "NAME... | --selector LABELS | --all", "Gives sandboxes back; they are destroyed.", DELETE,
+    {"delete", "NAME... [--uid UID] | --selector LABELS | --all", "Gives sandboxes back; they are destroyed.", DELETE,
      delete, "list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "services/claims/claims_fixture.h"
 
 static void warm(void **state) {
@@ -46,6 +47,28 @@ static void warm(void **state) {
   get_sandbox(w, 0, &get, NS "/sandboxes/warm-zzzzz");
   assert_kind(&get, ERROR_NOT_FOUND);
   service_call_free(&get);
+  service_call_free(&call);
+}
+
+static void deleted_by_uid(void **state) {
+  World *w = *state;
+  world_pool(w, "named");
+  world_ready(w, "named", "aaaaa");
+  world_ready(w, "named", "bbbbb");
+  CreateRequest request = create_from(NS "/pools/named");
+  ServiceCall call;
+  Sandbox *box = create_ok(w, 0, &call, &request);
+  const char *stale = "0123456789abcdef0123456789abcdef";
+  const char *other = strcmp(box->name, NS "/sandboxes/named-aaaaa") ? "named-aaaaa" : "named-bbbbb";
+  CLEANUP(str_freep) char *other_name = str_printf(NS "/sandboxes/%s", other);
+  delete_uid(w, 0, box->name, stale, ERROR_ABORTED);
+  delete_uid(w, 1, other_name, stale, ERROR_ABORTED);
+  assert_int_equal(world_state(w, strrchr(box->name, '/') + 1), SANDBOX_CLAIMED);
+  assert_int_equal(world_state(w, other), SANDBOX_READY);
+  delete_uid(w, 0, box->name, box->uid, ERROR_NONE);
+  assert_int_equal(world_state(w, strrchr(box->name, '/') + 1), SANDBOX_RELEASING);
+  delete_uid(w, 1, box->name, box->uid, ERROR_NONE);
+  delete_uid(w, 1, NS "/sandboxes/named-zzzzz", stale, ERROR_NONE);
   service_call_free(&call);
 }
 
@@ -259,6 +282,7 @@ static void unknown_and_deleted_pools(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(warm),
+      cmocka_unit_test(deleted_by_uid),
       cmocka_unit_test(waiters_on_two_replicas_are_served_in_order),
       cmocka_unit_test(giving_up_leaves_the_queue),
       cmocka_unit_test(a_caller_who_left_gets_nothing),

@@ -135,12 +135,15 @@ void get_sandbox(World *w, int i, ServiceCall *call, const char *name) {
                &sandplane__v1__sandbox__descriptor);
 }
 
-void delete_sandbox(World *w, int i, const char *name) {
+void delete_uid(World *w, int i, const char *name, const char *uid, ErrorKind kind) {
   Sandplane__V1__DeleteSandboxRequest request = SANDPLANE__V1__DELETE_SANDBOX_REQUEST__INIT;
   request.name = (char *)name;
+  request.uid = (char *)uid;
   ServiceCall call;
   service_call(&call, w->f->loop, &w->replicas[i], METHOD("DeleteSandbox"), &request.base,
                &google__protobuf__empty__descriptor);
-  assert_kind(&call, ERROR_NONE);
+  assert_kind(&call, kind);
   service_call_free(&call);
 }
+
+void delete_sandbox(World *w, int i, const char *name) { delete_uid(w, i, name, "", ERROR_NONE); }

@@ -50,6 +50,8 @@ void call_wait(World *w, ServiceCall *call);
 
 void get_sandbox(World *w, int i, ServiceCall *call, const char *name);
 void delete_sandbox(World *w, int i, const char *name);
+/* Of that claim alone; uid may be empty. Fails unless the answer is kind. */
+void delete_uid(World *w, int i, const char *name, const char *uid, ErrorKind kind);
 
 #define assert_kind(call, k)                                                            \
   do {                                                                                  \

@@ -9,6 +9,7 @@
 #include "google/protobuf/empty.pb-c.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
 #include "services/claims/claim.h"
 #include "services/claims/claims.h"
@@ -116,6 +117,11 @@ void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t
 
 /* ---- delete ---- */
 
+typedef struct Delete {
+  Named named;
+  const char *uid; /* in the request's arena */
+} Delete;
+
 static void on_released(void *arg, const Error *err) {
   Named *named = arg;
   if (err) {
@@ -129,13 +135,37 @@ static void on_released(void *arg, const Error *err) {
   rpc_request_reply(&named->request, &empty.base);
 }
 
+static void on_record_of_delete(void *arg, const SandboxRecord *record, const Error *err) {
+  Delete *delete = arg;
+  Error why;
+  if (err && err->kind == ERROR_NOT_FOUND) {
+    on_released(&delete->named, NULL);
+  } else if (err) {
+    rpc_request_fail(&delete->named.request, err);
+  } else if (!str_equal(record->uid, delete->uid)) {
+    error_set(&why, ERROR_ABORTED, "sandbox \"%s\" is not that of uid \"%.64s\" any more", delete->named.name.id,
+              delete->uid);
+    rpc_request_fail(&delete->named.request, &why);
+  } else {
+    /* with the uid, so that a claim that comes in between is not ended */
+    state_release(claims_of(delete->named.request.service)->state, delete->named.name.ns, delete->named.name.id,
+                  delete->uid, "Deleted", on_released, &delete->named);
+  }
+}
+
 void sandbox_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
-  Named *named = rpc_request_new(call, claims, sizeof *named);
+  Delete *delete = rpc_request_new(call, claims, sizeof *delete);
+  Named *named = &delete->named;
   Error err = {0};
   const Sandplane__V1__DeleteSandboxRequest *in = rpc_pb_unpack(
       &sandplane__v1__delete_sandbox_request__descriptor, named->request.arena, data, len, &err);
   if (!in || resource_name_parse(in->name, "sandboxes", "name", &named->name, &err) < 0) {
     rpc_request_fail(&named->request, &err);
+    return;
+  }
+  if (*in->uid) {
+    delete->uid = in->uid;
+    state_get(claims_of(named->request.service)->state, named->name.ns, named->name.id, on_record_of_delete, delete);
     return;
   }
   state_release(claims_of(named->request.service)->state, named->name.ns, named->name.id, "", "Deleted",
