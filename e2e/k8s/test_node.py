@@ -246,7 +246,7 @@ def test_exec_and_files_through_grpc(stack, kube):
         assert c.read(box, "deep/data") == data
         files = [f for m in c.sandboxes.ListFiles(pb.ListFilesRequest(name=box, path="deep"), timeout=60) for f in m.files]
         assert [(f.path, f.size_bytes) for f in files] == [("deep/data", len(data))]
-        command = [stack.bin / "cli/sandctl", "exec", f"--server=127.0.0.1:{PORTS['router'][0]}", box, "--", "sh", "-c", "cat; exit 7"]
+        command = [stack.bin / "cli/sandctl", "exec", "-i", f"--server=127.0.0.1:{PORTS['router'][0]}", box, "--", "sh", "-c", "cat; exit 7"]
         ran = stack.cluster.run_inside(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert (ran.communicate(b"typed", timeout=60)[0], ran.returncode) == (b"typed", 7)
         kube.apply(kube.claim())
