@@ -21,8 +21,8 @@ typedef enum ForwardBody { FORWARD_NO_BODY, FORWARD_LENGTH, FORWARD_CHUNKED, FOR
 const char *forward_path(const HttpHead *head);
 
 /* peer_ip: of the client. port: inside the sandbox. upgrade: ask for what the client asks for. traceparent: in the
- * place of the client's; NULL: that is passed on. The result says how the body is to be written. -1 never comes: out must
- * have room for 2 * HTTP_MAX_HEAD_BYTES. */
+ * place of the client's; NULL: that is passed on. The result says how the body is to be written. -1 never comes: out
+ * must have room for 2 * HTTP_MAX_HEAD_BYTES. */
 ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, bool upgrade,
                             const char *traceparent);
 
