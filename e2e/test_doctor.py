@@ -107,7 +107,8 @@ def test_nobody_answers(stack):
 def test_the_handbook_names_what_there_is():
     """Metrics in docs/operations.md are those of the programs, and its alerts are a document that a rules file can hold."""
     text = (ROOT / "docs/operations.md").read_text()
-    sources = "".join(p.read_text() for p in (ROOT / "services").glob("*/*metrics.c"))
+    declared = [*(ROOT / "services").glob("*/*metrics.c"), *(ROOT / "lib").glob("*/*.c")]
+    sources = "".join(p.read_text() for p in declared)
     there = set(re.findall(r'"((?:sandplane|sandbox_router|agent_sandbox|rest_client)[a-z_]*)"', sources))
     named = set(re.findall(r"\b((?:sandplane|sandbox_router|agent_sandbox(?:es)?|rest_client)_?[a-z_]*[a-z])\b", text))
     named = {re.sub(r"_(bucket|count|sum)$", "", n) for n in named if "_" in n or n == "agent_sandboxes"}
