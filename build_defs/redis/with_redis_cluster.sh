@@ -11,7 +11,7 @@ REDIS_ADDRESS=
 for port in $ports; do
   mkdir "$d/$port"
   "$redis/redis-server" --port "$port" --bind 127.0.0.1 --save '' --appendonly yes --appendfsync always \
-    --cluster-enabled yes --cluster-node-timeout 5000 --dir "$d/$port" --loglevel warning >"$d/$port/log" 2>&1 &
+    --cluster-enabled yes --cluster-node-timeout 30000 --dir "$d/$port" --loglevel warning >"$d/$port/log" 2>&1 &
   pids="$pids $!"
   REDIS_ADDRESS=$REDIS_ADDRESS${REDIS_ADDRESS:+,}127.0.0.1:$port
 done

@@ -57,7 +57,7 @@ static void make_cluster(Fixture *f) {
     char folder[16];
     snprintf(folder, sizeof folder, "c%d", i);
     f->servers[i] = redis_server_start(
-        folder, PORT + i, (const char *[]){"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", NULL});
+        folder, PORT + i, (const char *[]){"--cluster-enabled", "yes", "--cluster-node-timeout", "5000", NULL});
     redis_cli_until(PORT + i, "ping", "PONG");
   }
   redis_cli_until(PORT, "--cluster create 127.0.0.1:16430 127.0.0.1:16431 127.0.0.1:16432 --cluster-yes",

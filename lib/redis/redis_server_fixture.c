@@ -46,7 +46,7 @@ pid_t redis_sentinel_start(const char *folder, int port, const char *name, int m
   FILE *f = fopen(path, "we");
   if (!f || fprintf(f,
                     "port %d\nbind 127.0.0.1\nloglevel warning\nsentinel monitor %s 127.0.0.1 %d %d\n"
-                    "sentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 4000\n",
+                    "sentinel down-after-milliseconds %s 3000\nsentinel failover-timeout %s 4000\n",
                     port, name, master_port, quorum, name, name) < 0 ||
       fclose(f))
     abort();

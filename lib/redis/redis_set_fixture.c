@@ -37,11 +37,6 @@ void redis_set_start(RedisSet *set) {
     redis_cli_until(SENTINEL_PORT + i, "info sentinel", "slaves=2,sentinels=3");
 }
 
-void redis_set_kill_master(RedisSet *set) {
-  redis_server_kill(set->servers[set->master]);
-  set->servers[set->master] = 0;
-}
-
 /* As the first Sentinel says, once it is not the old one. */
 static int master_but(int old) {
   for (int i = 0; i < 1200; i++) {
@@ -54,6 +49,13 @@ static int master_but(int old) {
   }
   fprintf(stderr, "server %d is still the master\n", old);
   abort();
+}
+
+void redis_set_kill_master(RedisSet *set) {
+  /* on a machine that is busy, they may have chosen another by themselves */
+  set->master = master_but(-1);
+  redis_server_kill(set->servers[set->master]);
+  set->servers[set->master] = 0;
 }
 
 void redis_set_mend(RedisSet *set) {

@@ -17,7 +17,7 @@ typedef struct RedisSet {
 
 /* Returns when replicas are in step and Sentinels know of all. */
 void redis_set_start(RedisSet *set);
-/* SIGKILL to the master; returns at once. */
+/* SIGKILL to whoever is master; returns at once. */
 void redis_set_kill_master(RedisSet *set);
 /* Waits until there is another, starts the dead one again as its replica, and waits until all is well. */
 void redis_set_mend(RedisSet *set);
