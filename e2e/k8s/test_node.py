@@ -258,6 +258,16 @@ def test_exec_and_files_through_grpc(stack, kube):
         assert e.value.code() in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND)
 
 
+def test_client_finds_a_claim_made_through_grpc(kube, new):
+    """By the SandboxClaim that shows it, whose status comes later than its creation but within the client's patience."""
+    full_pool(kube)
+    with closing(Client(f"127.0.0.1:{PORTS['router'][0]}")) as c:
+        box = create(c, kube).rsplit("/", 1)[1]
+        until(lambda: kube.get("sandboxclaim", box), timeout=60, what="the object of the claim")
+        code = "s = client.get_sandbox(claim, namespace=ns, resolve_timeout=120)\nresult = [s.sandbox_id, s.commands.run('echo hello').stdout]"
+        assert new.run(NEW + code, ns=kube.ns, claim=box) == [box, "hello\n"]
+
+
 def test_calls_into_pods_called_otherwise_or_without_the_runtime(stack, kube):
     main = POD_SPEC["containers"][0]
     name = {"name": "SANDPLANE_SANDBOX_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}

@@ -216,8 +216,11 @@ def test_a_grpc_claim_that_lives_long(stack, kube, door):
         mirrored(kube, name)
         until(lambda: EVICT not in kube.get("pod", name)["metadata"].get("annotations", {}), what="the Pod's annotation goes")
         assert K + "warm-pool-sandbox" not in kube.get("pod", name)["metadata"]["labels"]
-        wanted = [("create", "sandboxclaims"), ("patch", "sandboxes"), ("patch", "pods"), ("patch", "sandboxes/status")]
-        assert quiet(stack.cluster, mark, kube.ns, name) == wanted
+        claim = kube.until_ready("sandboxclaim", name)
+        assert claim["status"]["sandbox"]["name"] == name and claim["status"]["sandbox"]["podIPs"]
+        writes = quiet(stack.cluster, mark, kube.ns, name)
+        assert writes[:2] == [("create", "sandboxclaims"), ("patch", "sandboxes")]
+        assert sorted(writes[2:]) == [("patch", "pods"), ("patch", "sandboxclaims/status"), ("patch", "sandboxes/status")]
     finally:
         stack.flags.pop("reconciler")
         stack.stop("reconciler")

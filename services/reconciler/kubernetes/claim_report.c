@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/claim_pass.h"
+#include "services/reconciler/kubernetes/claim_state.h"
 #include "services/reconciler/kubernetes/event_recorder.h"
 #include "services/reconciler/kubernetes/objects/claim_status.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
@@ -137,6 +138,8 @@ static void after_status(ClaimPass *p, bool was_ready) {
   const json_t *sandbox = claim ? claim_bind_sandbox(p, claim) : NULL;
   bool is_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
   if (!is_ready || !sandbox || p->expired || kube_is_deleting(claim)) return claim_pass_end(p);
+  /* made through gRPC: it has the Sandbox's name from the beginning, and its times are not the objects' */
+  if (claim_state_is_shown(claim)) return claim_pass_end(p);
   stamp(p, claim, sandbox, !was_ready);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
@@ -13,6 +14,9 @@
 #define RESTORE_AGAIN_MS 500
 /* An object whose Sandbox is not its yet, or no longer: looked at this often until one of them goes. */
 #define SHOWN_AGAIN_MS 1000
+/* The status of such an object is another write, which a claim that is over by then never costs. Clients that look for it
+ * by the object wait half a minute. */
+#define SHOWN_QUIET_MS 15000
 
 bool claim_state_is_shown(const json_t *claim) {
   const char *uid = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
@@ -202,5 +206,10 @@ void claim_state_shown(ClaimPass *p, const json_t *claim) {
   const json_t *sandbox = claim_bind_sandbox(p, claim);
   if (!sandbox) return state_get(p->cc->c->state, p->ns, p->name, on_shown_record, p);
   claim_state_restore(p, claim, sandbox);
+  int64_t quiet_ms = p->cc->c->config->grpc_claim_quiet_ms;
+  if (quiet_ms > SHOWN_QUIET_MS) quiet_ms = SHOWN_QUIET_MS;
+  int64_t left_ms = kube_parse_time(kube_text(claim, "metadata.creationTimestamp")) + quiet_ms - clock_wall_ms();
+  if (left_ms <= 0) return claim_report(p, claim, sandbox);
+  p->again_ms = left_ms;
   claim_pass_end(p);
 }
