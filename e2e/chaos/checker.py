@@ -7,6 +7,8 @@ an unknown outcome may have taken place at any time since it was made.
 import math
 from collections import defaultdict
 
+from chaos.queue_checker import QueueChecker
+
 # between what Python and Redis call now, and rounding to milliseconds
 SLACK_S = 0.05
 
@@ -22,8 +24,10 @@ class Claim:
 
 class Checker:
     def __init__(self, entries):
-        self.entries = sorted(entries, key=lambda e: e["t1"])
+        members = [{**e, **box, "op": "member", "request_id": "", "batch": e["request_id"]} for e in entries if e["op"] == "batch" and e["result"] == "OK" for box in e["boxes"]]
+        self.entries = sorted([*entries, *members], key=lambda e: e["t1"])
         self.wipes = [e for e in entries if e["op"] == "wipe"]
+        self.clock = self.redis_clock([e for e in self.entries if e["op"] == "skew" and e["target"] == "redis"])
         self.violations = []
         self.claims = {}
         self.of_request = {}
@@ -36,6 +40,7 @@ class Checker:
         self.one_owner()
         self.requests()
         self.none_lost()
+        QueueChecker(self.entries, self.claims, self.ends, self.violate).check()
         self.end()
         return self.violations
 
@@ -44,7 +49,7 @@ class Checker:
     def collect(self):
         of_name = defaultdict(list)
         for e in self.entries:
-            if e["op"] == "create" and e["result"] == "OK" and e["state"] == "CLAIMED":
+            if e["op"] in ("create", "member") and e["result"] == "OK" and e["state"] == "CLAIMED":
                 c = self.claims.get((e["sandbox"], e["uid"]))
                 if c:
                     c.entries.append(e)
@@ -66,17 +71,32 @@ class Checker:
 
     def may_have_ended(self, c, by):
         """Whether something that was asked for may have ended the claim before `by`."""
+        return self.ends(c) < by
+
+    def ends(self, c):
+        """Since when something that was asked for may have ended the claim."""
         if c.over is None:
             c.over = min([d["t0"] for d in c.deletes] + [w["t0"] for w in self.wipes if c.first["t0"] < w["t1"]] + self.expiries(c), default=math.inf)
-        return c.over < by
+        return c.over
+
+    @staticmethod
+    def redis_clock(changes):
+        """[(from, to, offset)]: how far Redis's clock may be off in which time. They overlap while it changes."""
+        starts = [(-math.inf, -math.inf, 0), *((e["t0"], e["t1"], e["offset"]) for e in changes)]
+        return [(a, nxt[1], offset) for (a, _, offset), nxt in zip(starts, [*starts[1:], (math.inf, math.inf, 0)])]
+
+    def reached(self, end, after, until):
+        """When Redis's clock may first show `end`, between the two; inf: not in that time."""
+        at = min((max(a, after, end - offset) for a, b, offset in self.clock if max(a, after, end - offset) < b), default=math.inf)
+        return at if at < until else math.inf
 
     def expiries(self, c):
         out = []
         for called, answered, end, _ in c.sets:
             # replaced at the latest when an update called after it was answered
             until = min([a for k, a, _, known in c.sets if known and k >= answered], default=math.inf)
-            at = max(end - SLACK_S, called)
-            if at < until:
+            at = self.reached(end - SLACK_S, called, until)
+            if at < math.inf:
                 out.append(at)
         return out
 
@@ -110,10 +130,10 @@ class Checker:
     def requests(self):
         of = defaultdict(list)
         for e in self.entries:
-            if e["op"] == "create" and e["request_id"] and e["result"] == "OK":
+            if e["op"] in ("create", "batch") and e["request_id"] and e["result"] == "OK":
                 of[e["request_id"]].append(e)
         for request, answers in of.items():
-            for e in answers:
+            for e in answers if answers[0]["op"] == "create" else ():
                 if e["uid"] != answers[0]["uid"] and not self.wiped(answers[0]["t0"], e["t1"]):
                     self.violate("request_id", f"{request} led to {answers[0]['sandbox']} and {e['sandbox']}", answers[0], e)
                     break
@@ -143,10 +163,11 @@ class Checker:
                         self.violate("undead", f"{c.sandbox} is CLAIMED after its deletion", c.deletes[0], e)
                 elif op == "update" and result in ("NOT_FOUND", "FAILED_PRECONDITION"):
                     lost(c, e, f"update says {result}")
-            if op == "create" and result == "FAILED_PRECONDITION" and e["request_id"]:
+            if op in ("create", "batch") and result == "FAILED_PRECONDITION" and e["request_id"]:
                 for a in self.of_request.get(e["request_id"], ())[:1]:
-                    if (c := self.claims.get((a["sandbox"], a["uid"]))):
-                        lost(c, e, "its request_id is answered as ended")
+                    for box in a["boxes"] if op == "batch" else [a]:
+                        if (c := self.claims.get((box["sandbox"], box["uid"]))):
+                            lost(c, e, "its request_id is answered as ended")
 
         self.all_listed(live, lost)
 
@@ -162,7 +183,7 @@ class Checker:
                     lost(c, e, "not listed")
 
     def end(self):
-        calls = {e["call"]: e for e in self.entries if e["op"] == "create"}
+        calls = {e["call"]: e for e in self.entries if e["op"] in ("create", "batch")}
         groups = defaultdict(list)
         for e in calls.values():
             groups[e["request_id"] or e["call"]].append(e)
@@ -170,13 +191,17 @@ class Checker:
             if e["op"] == "leftover":
                 call = calls.get(e["call"])
                 group = groups[call["request_id"] or call["call"]] if call else []
-                if not any(g["unknown"] for g in group) or any(g.get("uid") == e["uid"] for g in group):
+                if not any(g["unknown"] for g in group) or any(e["uid"] in uids_of(g) for g in group):
                     self.violate("leak", f"{e['sandbox']} is still {e['state']} although all was let go", *group[:3], e)
             elif e["op"] == "final":
                 for problem in e["problems"]:
                     self.violate("leak", problem, e)
             elif e["op"] == "died":
                 self.violate("died", e["what"], e)
+
+
+def uids_of(answer):
+    return [answer.get("uid"), *(b["uid"] for b in answer.get("boxes", ()))]
 
 
 def check(entries):

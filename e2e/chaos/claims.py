@@ -16,18 +16,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from chaos import faults, history  # noqa: E402
 from chaos.checker import Checker  # noqa: E402
-from chaos.clients import POOLS, Caller, Owner  # noqa: E402
+from chaos.clients import POOLS, TENANTS, Caller, Owner  # noqa: E402
 from chaos.world import SERVICES, RedisError, World, wait  # noqa: E402
 
 CALLERS = 8
 
 
 class Run:
-    def __init__(self, binaries, redis, seed, seconds):
-        self.world, self.history = World(binaries, redis), history.History()
+    def __init__(self, binaries, redis, skew, seed, seconds, callers=CALLERS):
+        self.world, self.history = World(binaries, redis, skew), history.History()
         self.seed, self.seconds, self.plan = seed, seconds, faults.schedule(seed, seconds)
         self.stop = threading.Event()
-        self.callers = [Caller(i, self.world, self.history, seed, self.stop) for i in range(CALLERS)]
+        self.callers = [Caller(i, self.world, self.history, seed, self.stop) for i in range(callers)]
         self.owner = Owner(self.world, self.history, seed, self.stop)
         self.errors, self.start = [], time.monotonic()
 
@@ -103,10 +103,13 @@ class Run:
                     out.append(f"pool {pool}: {', '.join(odd[:5])} of {len(odd)} that are not READY")
                 if len(records) != replicas:
                     out.append(f"pool {pool} has {len(records)} sandboxes instead of {replicas}")
-                for key, count in (("claimed", "ZCARD"), ("releasing", "ZCARD"), ("creating", "ZCARD"), ("queue", "ZCARD"), ("deadlines", "ZCARD"),
-                                   ("waiters", "HLEN"), ("uids", "HLEN")):
+                for key, count in (("claimed", "ZCARD"), ("releasing", "ZCARD"), ("creating", "ZCARD"), ("queue", "ZCARD"), ("waiting", "ZCARD"), ("gangs", "ZCARD"),
+                                   ("deadlines", "ZCARD"), ("waiters", "HLEN"), ("uids", "HLEN")):
                     if n := self.world.redis(count, f"sp:{{default}}/{pool}:{key}"):
                         out.append(f"pool {pool}: {n} left in {key}")
+            for tenant in TENANTS:
+                if use := self.world.redis("HGETALL", f"sp:{{default}}:use:{tenant}"):
+                    out.append(f"tenant {tenant} is charged {use} although it holds nothing")
         except RedisError as e:
             return [f"Redis: {e}"]
         if (files := self.world.files()) != all_records:
@@ -133,16 +136,16 @@ def report(header, entries, errors, start):
     by_fault = collections.Counter()
     for (kind, _), n in hits.items():
         by_fault[kind] += n
-    waited = sum(1 for e in entries if e["op"] == "create" and e["unknown"])
-    result = {"seed": header["seed"], "seconds": header["seconds"], "broken": header["broken"], "claims": len(checker.claims), "calls": sum(calls.values()),
+    waited = sum(1 for e in entries if e["op"] in ("create", "batch") and e["unknown"])
+    result = {"seed": header["seed"], "seconds": header["seconds"], "broken": header["broken"], "claims": len(checker.claims), "batches": calls["batch", "OK"], "calls": sum(calls.values()),
               "creates_unknown": waited, "orphans": sum(1 for e in entries if e["op"] == "leftover"), "faults": dict(sorted(by_fault.items())),
               "violations": len(violations), "violations_by_kind": dict(kinds), "errors": len(errors)}
     return result
 
 
 def run(args):
-    header = {"seed": args.seed, "seconds": args.seconds, "broken": args.broken or ""}
-    r = Run(args.binaries, args.redis, args.seed, args.seconds)
+    header = {"seed": args.seed, "seconds": args.seconds, "callers": args.callers, "broken": args.broken or ""}
+    r = Run(args.binaries, args.redis, args.skew, args.seed, args.seconds, args.callers)
     print(f"seed {args.seed}, {args.seconds:g} s, {len(r.plan)} faults planned, logs in {r.world.folder}", flush=True)
     bad = True
     try:
@@ -161,19 +164,39 @@ def run(args):
     finally:
         r.world.stop(keep=bad and not args.broken)
     print(json.dumps(result), flush=True)
-    return 1 if bad else 0
+    return bad, result
+
+
+def long_run(args):
+    """Runs of args.seconds one after the other, each with the next seed and a world of its own, until there are enough claims."""
+    total, runs = collections.Counter(), 0
+    hits, bad, first, began = collections.Counter(), False, args.seed, time.monotonic()
+    ends = began + args.hours * 3600
+    while not bad and total["claims"] < args.claims and time.monotonic() < ends:
+        bad, result = run(args)
+        runs += 1
+        args.seed += 1
+        hits.update(result["faults"])
+        total.update({k: result[k] for k in ("claims", "batches", "calls", "creates_unknown", "orphans", "violations", "errors")})
+    minutes = round((time.monotonic() - began) / 60, 1)
+    print(json.dumps({"runs": runs, "seeds": [first, args.seed - 1], "minutes": minutes, **total, "faults": dict(sorted(hits.items()))}), flush=True)
+    return bad
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/chaos claims", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--seed", type=int, default=None, help="of faults and callers; drawn when it is not given")
+    parser.add_argument("--callers", type=int, default=CALLERS, help="how many call at the same time (%(default)s)")
+    parser.add_argument("--claims", type=int, default=0, help="the long form: run after run until so many claims were made, or the first violation")
+    parser.add_argument("--hours", type=float, default=24.0, help="with --claims: no further run after this")
     parser.add_argument("--broken", metavar="KIND", help="run a build that is broken on purpose (lib/state/broken.bzl)")
     parser.add_argument("--history", metavar="FILE", help="write the history there (a run with violations always does)")
     parser.add_argument("--replay", metavar="FILE", help="a history's seed and schedule once more")
     parser.add_argument("--judge", metavar="FILE", help="check a history again, without a run")
     parser.add_argument("--binaries", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--redis", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--skew", required=True, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.judge:
         header, entries = history.load(args.judge)
@@ -183,9 +206,10 @@ def main():
     if args.replay:
         header, _ = history.load(args.replay)
         args.seed, args.seconds, args.broken = header["seed"], header["seconds"], args.broken or header["broken"]
+        args.callers = header.get("callers", CALLERS)
     if args.seed is None:
         args.seed = random.randrange(10**6)
-    return run(args)
+    return int(long_run(args) if args.claims else run(args)[0])
 
 
 if __name__ == "__main__":

@@ -10,10 +10,13 @@ from chaos.history import WALL
 from chaos.world import Redis, RedisError
 from google.protobuf import field_mask_pb2, timestamp_pb2
 from harness.client import NS, seconds
-from harness.stubs import pool_grpc, pool_pb2, sandbox_grpc
+from harness.stubs import pool_grpc, pool_pb2, quota_grpc, quota_pb2, sandbox_grpc
 from harness.stubs import sandbox_pb2 as pb
 
 HELD_MAX = 3
+# whose claims are counted: every caller is of one of them. Some press on their limit all the time; weights are those of the queue.
+TENANTS = {"t0": {"max_sandboxes": 5, "weight": 1}, "t1": {"max_sandboxes": 9, "weight": 2}, "t2": {"claims_per_second": 20, "claim_burst": 24}, "t3": {}}
+BATCHES = [2, 3, 5, 12]
 POOLS = {"a": 24, "b": 4}
 # with these nothing has happened; any other failure leaves it open
 DEFINITE = {"RESOURCE_EXHAUSTED", "NOT_FOUND", "FAILED_PRECONDITION", "INVALID_ARGUMENT"}
@@ -42,7 +45,8 @@ def from_wall(stamp):
 def facts(box):
     """What an answer says of a sandbox."""
     expire = from_wall(box.expire_time) if box.HasField("expire_time") else None
-    return {"sandbox": box.name.rsplit("/", 1)[1], "uid": box.uid, "state": pb.Sandbox.State.Name(box.state), "expire": expire, "born": box.create_time.ToMilliseconds()}
+    return {"sandbox": box.name.rsplit("/", 1)[1], "uid": box.uid, "state": pb.Sandbox.State.Name(box.state), "expire": expire, "born": box.create_time.ToMilliseconds(),
+            "claimed": box.claim_time.ToMilliseconds(), "wait": box.wait_duration.ToMilliseconds()}
 
 
 class Caller(threading.Thread):
@@ -53,6 +57,8 @@ class Caller(threading.Thread):
         self.stubs = [sandbox_grpc.SandboxServiceStub(grpc.insecure_channel(t, CHANNEL)) for t in world.claims]
         self.redis = Redis(world.redis_port)
         self.held, self.gone, self.error = {}, [], None
+        self.tenant = list(TENANTS)[number % len(TENANTS)]
+        self.metadata = (("sandplane-tenant", self.tenant),)
 
     def run(self):
         try:
@@ -63,8 +69,10 @@ class Caller(threading.Thread):
 
     def step(self):
         rng = self.rng
+        if len(self.held) > HELD_MAX and rng.random() < 0.6:
+            return self.delete_many(rng.sample(list(self.held), rng.randint(2, len(self.held))))
         if not self.held or (len(self.held) < HELD_MAX and rng.random() < 0.35):
-            return self.create()
+            return self.batch() if rng.random() < 0.25 else self.create()
         sandbox = rng.choice(list(self.held))
         what = rng.choices(["delete", "get", "bind", "update", "list", "gone"], [30, 20, 15, 15, 4, 6])[0]
         if what == "list":
@@ -88,10 +96,21 @@ class Caller(threading.Thread):
             # as fast as a service that is away refuses, the history would hold nothing else
             self.ending.wait(0.02)
             return entry, None
-        return self.history.add(op, t0, who=self.number, **what, **(facts(answer) if isinstance(answer, pb.Sandbox) else {}), result="OK",
-                                unknown=False), answer
+        said = facts(answer) if isinstance(answer, pb.Sandbox) else {}
+        if isinstance(answer, pb.BatchCreateSandboxesResponse):
+            said = {"boxes": [facts(b) for b in answer.sandboxes]}
+        return self.history.add(op, t0, who=self.number, **what, **said, result="OK", unknown=False), answer
 
     def create(self):
+        rng = self.rng
+        self.get_some(pb.CreateSandboxRequest, "create", {})
+
+    def batch(self):
+        rng = self.rng
+        count = rng.choice(BATCHES)
+        self.get_some(pb.BatchCreateSandboxesRequest, "batch", {"count": count, "min_count": rng.choice([0, 0, 1, (count + 1) // 2])})
+
+    def get_some(self, kind, op, numbers):
         rng = self.rng
         asked = rng.random() < 0.5
         ttl = rng.choice([1, 2, 4, 60]) if not asked or rng.random() < 0.5 else None
@@ -104,16 +123,17 @@ class Caller(threading.Thread):
             # now and then shorter than the answer takes: the caller is gone, and the claim may or may not be made
             timeout = rng.choice([0.003, 0.02, 0.2]) if rng.random() < 0.1 else 4.0
             both = asked and rng.random() < 0.2
-            entries = self.ask(pool, request_id, ttl, wait, timeout, [replica, 1 - replica] if both else [replica])
+            request = kind(parent=NS, pool=f"{NS}/pools/{pool}", request_id=request_id, **numbers)
+            entries = self.ask(op, request, pool, ttl, wait, timeout, [replica, 1 - replica] if both else [replica], numbers)
             good = [e for e in entries if e["result"] == "OK"]
             for e in good:
-                self.took(e)
+                for box in e["boxes"] if op == "batch" else [e]:
+                    self.took(box)
             if self.ending.is_set() or (good and rng.random() < 0.7) or (entries[0]["result"] in DEFINITE and not good):
                 return
             replica = 1 - replica
 
-    def ask(self, pool, request_id, ttl, wait, timeout, replicas):
-        request = pb.CreateSandboxRequest(parent=NS, pool=f"{NS}/pools/{pool}", request_id=request_id)
+    def ask(self, op, request, pool, ttl, wait, timeout, replicas, numbers):
         if ttl:
             request.ttl.CopyFrom(seconds(ttl))
         if wait is not None:
@@ -122,8 +142,10 @@ class Caller(threading.Thread):
         for r in replicas:
             number = next(_calls)
             request.labels["call"] = str(number)
-            calls.append((time.monotonic(), number, r, self.stubs[r].CreateSandbox.future(request, timeout=timeout)))
-        return [self.call("create", t0, f.result, {"call": n, "replica": r, "pool": pool, "request_id": request_id, "ttl": ttl})[0] for t0, n, r, f in calls]
+            method = self.stubs[r].CreateSandbox if op == "create" else self.stubs[r].BatchCreateSandboxes
+            calls.append((time.monotonic(), number, r, method.future(request, timeout=timeout, metadata=self.metadata)))
+        what = {"pool": pool, "request_id": request.request_id, "ttl": ttl, "tenant": self.tenant, **numbers}
+        return [self.call(op, t0, f.result, {"call": n, "replica": r, **what})[0] for t0, n, r, f in calls]
 
     def took(self, e):
         if e["state"] == "CLAIMED" and e["sandbox"] not in self.gone and e["sandbox"] not in self.held:
@@ -163,6 +185,20 @@ class Caller(threading.Thread):
             self.held.pop(sandbox, None)
             self.gone.append(sandbox)
 
+    def delete_many(self, sandboxes):
+        replica, t0 = self.rng.randrange(2), time.monotonic()
+        request = pb.BatchDeleteSandboxesRequest(parent=NS, names=[name_of(s) for s in sandboxes])
+        try:
+            self.stubs[replica].BatchDeleteSandboxes(request, timeout=4)
+            result = "OK"
+        except grpc.RpcError as e:
+            result = e.code().name
+        for sandbox in sandboxes:
+            self.history.add("delete", t0, who=self.number, replica=replica, sandbox=sandbox, result=result, unknown=result not in DEFINITE, of=len(sandboxes))
+            if result == "OK":
+                self.held.pop(sandbox, None)
+                self.gone.append(sandbox)
+
     def list(self):
         replica, t0, found = self.rng.randrange(2), time.monotonic(), []
         request = pb.ListSandboxesRequest(parent=NS, page_size=self.rng.choice([7, 1000]))
@@ -198,6 +234,7 @@ class Owner(threading.Thread):
         self.history, self.ending, self.rng, self.lock = history, stop, random.Random(f"{seed}/owner"), threading.Lock()
         channel = grpc.insecure_channel(world.pools, CHANNEL)
         self.pools, self.templates = pool_grpc.PoolServiceStub(channel), pool_grpc.TemplateServiceStub(channel)
+        self.quotas = quota_grpc.QuotaServiceStub(grpc.insecure_channel(world.claims[0], CHANNEL))
         self.round, self.error = 0, None
 
     def run(self):
@@ -225,6 +262,10 @@ class Owner(threading.Thread):
         spec = pool_pb2.Pool(name=f"{NS}/pools/{pool}", template=f"{NS}/templates/chaos", replicas=replicas, update_strategy=strategy)
         return self.call("pool", self.pools.ApplyPool, pool_pb2.ApplyPoolRequest(pool=spec), pool=pool, replicas=replicas)
 
+    def limit(self, tenant):
+        quota = quota_pb2.Quota(name=f"{NS}/quotas/{tenant}", **TENANTS[tenant])
+        return self.call("quota", self.quotas.ApplyQuota, quota_pb2.ApplyQuotaRequest(quota=quota), tenant=tenant)
+
     def scale(self, pool, replicas):
         return self.call("scale", self.pools.ScalePool, pool_pb2.ScalePoolRequest(name=f"{NS}/pools/{pool}", replicas=replicas), pool=pool, replicas=replicas)
 
@@ -245,6 +286,8 @@ class Owner(threading.Thread):
 
     def __call__(self):
         """All as at the start, and one of them with something ready. False: not yet."""
+        if not all([self.limit(t) for t in TENANTS]):
+            return False
         if not self.template() or not all([self.apply(p, n) for p, n in POOLS.items()]):
             return False
         for _ in range(40):

@@ -8,11 +8,13 @@ import time
 from chaos.world import SERVICES, RedisError, wait
 
 # how often, relative to each other
-WEIGHTS = {"kill": 4, "pause": 4, "cut": 4, "script_flush": 2}
+WEIGHTS = {"kill": 4, "pause": 4, "cut": 3, "script_flush": 2, "partition": 4, "skew": 4}
 LANES = 2
 # the last part of a run is without new faults, so that what they broke can show
 QUIET_S = 2.0
 WIPE_EVERY_S = 25.0
+# of clocks, in seconds. Redis's also judges how long its lease is that a service that died still has
+SKEWS = {"redis": [-10, -2, -0.3, 0.3, 2, 10], "": [-3600, -30, -2, 2, 30, 3600]}
 
 
 def schedule(seed, seconds):
@@ -22,7 +24,7 @@ def schedule(seed, seconds):
         at = 1.0 + rng.random()
         while at < seconds - QUIET_S:
             kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-            target = rng.choice(SERVICES) if kind in ("kill", "pause") else "redis"
+            target = rng.choice({"kill": SERVICES, "pause": SERVICES, "skew": SERVICES, "partition": SERVICES[1:]}.get(kind, ["redis"]))
             # now and then longer than services wait for Redis (3 s)
             duration = rng.choice([0.05, 0.2, 0.5, 1.0, 1.5]) if rng.random() < 0.93 else 3.5
             out.append((round(at, 3), lane, kind, target, duration))
@@ -39,7 +41,7 @@ class Faults:
 
     def __init__(self, world, history, plan, seed, make_pools):
         self.world, self.history, self.plan, self.seed, self.make_pools = world, history, plan, seed, make_pools
-        self.busy = {name: threading.Lock() for name in SERVICES}
+        self.busy, self.clocks, self.ways = ({name: threading.Lock() for name in SERVICES} for _ in range(3))
         self.errors = []
 
     def run(self, start):
@@ -74,6 +76,29 @@ class Faults:
             time.sleep(duration)
             self.world.signal(target, signal.SIGCONT)
             self.history.add("fault", t0, kind="pause", target=target)
+
+    def _skew(self, target, duration, rng):
+        """The wall clock of a service jumps, and some time later back."""
+        with self.clocks[target]:
+            began = time.monotonic()
+            for offset in (rng.choice(SKEWS.get(target, SKEWS[""])), 0):
+                t0 = time.monotonic()
+                self.world.clock(target, offset)
+                time.sleep(0.01)  # whoever read it just before has used what it read
+                self.history.add("skew", t0, target=target, offset=offset)
+                if offset:
+                    time.sleep(duration)
+            self.history.add("fault", began, kind="skew", target=target)
+
+    def _partition(self, target, duration, rng):
+        """Nothing gets from a service to Redis, or back, or both; then all that was held arrives, or the connections are gone."""
+        with self.ways[target]:
+            t0 = time.monotonic()
+            way, end = rng.choice(["up", "down", "both"]), rng.choice(["heal", "break"])
+            self.world.way(target, way, "hold")
+            time.sleep(duration)
+            self.world.way(target, end)
+            self.history.add("fault", t0, kind=f"partition_{way}", target=target, end=end)
 
     def _redis(self, *args):
         """Whatever becomes of it: Redis may be down in the other lane."""

@@ -5,7 +5,9 @@ import pathlib
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -64,16 +66,20 @@ def free_ports(n):
 
 
 class World:
-    def __init__(self, binaries, redis):
+    def __init__(self, binaries, redis, skew):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="spchaos-", dir="/var/tmp"))
         (self.folder / "redis").mkdir()
         self.sandboxes = self.folder / "sandboxes"
-        port, *p = free_ports(9)
+        port, *p = free_ports(13)
         self.redis_port, self.claims, self.pools = port, [f"127.0.0.1:{p[0]}", f"127.0.0.1:{p[2]}"], f"127.0.0.1:{p[4]}"
         bins = {pathlib.Path(b).name: b for b in binaries.split(",")}
 
+        # every service comes to Redis by a way of its own, which can be held
+        self.ways = dict(zip(SERVICES[1:], p[8:]))
+
         def service(name, i, *more):
-            return [bins[name], f"--redis-address=127.0.0.1:{port}", f"--grpc-address=127.0.0.1:{p[i]}", f"--admin-address=127.0.0.1:{p[i + 1]}", *more]
+            way = self.ways[{0: "claims-1", 2: "claims-2", 4: "pools", 6: "reconciler"}[i]]
+            return [bins[name], f"--redis-address=127.0.0.1:{way}", f"--grpc-address=127.0.0.1:{p[i]}", f"--admin-address=127.0.0.1:{p[i + 1]}", *more]
 
         self.commands = {
             "redis": [redis, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.folder / "redis"), "--appendonly", "yes",
@@ -84,12 +90,27 @@ class World:
             "reconciler": service("toy_reconciler", 6, f"--data-dir={self.sandboxes}"),
         }
         self.admin = dict(zip(SERVICES[1:], (p[1], p[3], p[5], p[7])))
-        self.processes = {}
+        self.processes, self.skew = {}, skew
+        for name in SERVICES:
+            self.clock(name, 0)
+        self.proxy = subprocess.Popen([sys.executable, "-B", str(pathlib.Path(__file__).with_name("proxy.py")), str(port), *(f"{n}={w}" for n, w in self.ways.items())],
+                                      stdin=subprocess.PIPE)
         self.redis = Redis(port)
 
+    def clock(self, name, offset):
+        """How far the service's clock is off, in seconds."""
+        with open(self.folder / f"clock-{name}", "r+b" if (self.folder / f"clock-{name}").exists() else "w+b") as f:
+            f.write(struct.pack("=q", int(offset * 1e9)))
+
+    def way(self, name, *command):
+        """To proxy.py."""
+        self.proxy.stdin.write(" ".join((name, *command, "\n")).encode())
+        self.proxy.stdin.flush()
+
     def start(self, name):
+        env = {**os.environ, "LD_PRELOAD": self.skew, "SKEW_FILE": str(self.folder / f"clock-{name}")}
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen(self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.processes[name] = subprocess.Popen(self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
 
     def kill(self, name):
         self.processes[name].kill()
@@ -126,6 +147,8 @@ class World:
                 p.send_signal(signal.SIGCONT)
                 p.kill()
                 p.wait()
+        self.proxy.stdin.close()
+        self.proxy.wait()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -5,8 +5,6 @@ A kind is one edit of one script. An edit that changes nothing fails the build: 
 
 # kind -> (script, sed expression)
 BROKEN = {
-    # a batch takes what there is, were it one
-    "split_gang": ("batch", "s/ and n >= min then/ and n >= 1 then/"),
     # what was given away stays in the ready set
     "double_claim": ("claim", "/redis.call('ZREM', key('ready'), best)/d"),
     # a repeated request is a new one
@@ -15,8 +13,14 @@ BROKEN = {
     "leak": ("release", "s/^release(id, ARGV.4., .*/&\\nredis.call('ZREM', key('releasing'), id)/"),
     # a pool that shrinks takes claimed ones as well
     "lose_claim": ("retire", "s/take(redis.call('ZREVRANGE', key('ready'), 0, n - 1))/take(redis.call('ZRANGE', key('claimed'), 0, n - 1))/"),
+    # a full quota does not matter
+    "quota": ("claim", "/^if room < 1 then return refusal end/d"),
     # what is released is offered again
     "reuse": ("release", "s/^release(id, ARGV.4., .*/redis.call('ZREM', key('claimed'), id)\\nredis.call('HSET', key('sb:' .. id), 'state', '2')\\nredis.call('ZADD', key('ready'), 0, id)/"),
+    # a batch takes what there is, were it one
+    "split_gang": ("batch", "s/ and n >= min then/ and n >= 1 then/"),
+    # of a tenant's waiters the last one is the first
+    "unfair": ("ready", "s/redis.call('ZRANGE', key('queue:' .. tenant), 0, 0)/redis.call('ZREVRANGE', key('queue:' .. tenant), 0, 0)/"),
 }
 
 def broken_settings():

@@ -184,7 +184,8 @@ typedef struct SandboxUpdate {
   int64_t expire_ms; /* absolute; 0: never */
   int64_t idle_timeout_ms;
 } SandboxUpdate;
-/* NOT_FOUND, FAILED_PRECONDITION (not CLAIMED). */
+/* NOT_FOUND, FAILED_PRECONDITION (not CLAIMED). An expire_ms that has passed releases it in the same step: by the server's
+ * clock, not the caller's. */
 void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn,
                   void *arg);
 /* Notes activity for the idle timeout. */

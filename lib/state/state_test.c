@@ -311,6 +311,27 @@ static void ends_by_time(void **state) {
   assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
 }
 
+static void ends_now(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 2);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_claim(f, "u1", "", 0, 0);
+  /* whatever the caller's clock says */
+  SandboxUpdate u = {.mask = STATE_UPDATE_EXPIRE, .expire_ms = T0 + 1};
+  state_update(f->state, "default", "p-aaaaa", &u, fixture_record, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  u.expire_ms = T0;
+  state_update(f->state, "default", "p-aaaaa", &u, fixture_record, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+  assert_int_equal(f->sandbox_state, SANDBOX_RELEASING);
+  assert_string_equal(f->reason, "Expired");
+  get_pool(f);
+  assert_int_equal(f->pool.n_claimed, 0);
+  assert_int_equal(f->pool.n_releasing, 1);
+}
+
 static void failing(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 3);
@@ -710,7 +731,7 @@ int main(void) {
       TEST(an_unconfirmed_grant_is_destroyed),
       TEST(leaving_the_queue),
       TEST(late_waiters_are_passed_over),
-      TEST(ends_by_time),
+      TEST(ends_by_time), TEST(ends_now),
       TEST(failing),
       TEST(illegal_moves_are_refused),
       TEST(nothing_stays_behind),

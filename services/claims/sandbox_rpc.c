@@ -1,7 +1,6 @@
 /* See sandbox_rpc.h.
  *
- * An update that moves the end into the past releases the sandbox in the same call instead of leaving it to
- * the expiry loop: the caller was told it ends now.
+ * An update that moves the end into the past releases the sandbox in the same step: the caller was told it ends now.
  */
 #include "services/claims/sandbox_rpc.h"
 
@@ -59,43 +58,19 @@ void sandbox_rpc_get(RpcCall *call, void *claims, const uint8_t *data, size_t le
 
 /* ---- update ---- */
 
-typedef struct Update {
-  Named named;
-  bool ends_now;
-  Sandplane__V1__Sandbox *answer;
-} Update;
-
-static void on_ended(void *arg, const Error *err) {
-  Update *update = arg;
-  if (err) {
-    rpc_request_fail(&update->named.request, err);
-    return;
-  }
-  log_event(LOG_INFO, "sandbox_released", LOG_STR("sandbox", update->answer->name),
-            LOG_STR("uid", update->answer->uid), LOG_STR("reason", "Expired"));
-  rpc_request_reply(&update->named.request, &update->answer->base);
-}
-
 static void on_updated(void *arg, const SandboxRecord *record, const Error *err) {
-  Update *update = arg;
-  if (!record || !update->ends_now) {
-    if (record)
-      expire_loop_touch(claims_of(update->named.request.service)->expire, record->ns, record->pool);
-    on_record(&update->named, record, err);
-    return;
-  }
-  RpcRequest *request = &update->named.request;
-  SandboxRecord ending = *record;
-  ending.state = SANDBOX_RELEASING;
-  ending.reason = "Expired";
-  update->answer = message_sandbox(request->arena, &ending, claims_of(request->service)->config->router_url);
-  state_release(claims_of(request->service)->state, record->ns, record->id, record->uid, "Expired", on_ended,
-                update);
+  Named *update = arg;
+  if (record && record->state == SANDBOX_RELEASING)
+    log_event(LOG_INFO, "sandbox_released", LOG_STR("namespace", record->ns), LOG_STR("sandbox", record->id),
+              LOG_STR("uid", record->uid), LOG_STR("reason", record->reason));
+  else if (record)
+    expire_loop_touch(claims_of(update->request.service)->expire, record->ns, record->pool);
+  on_record(update, record, err);
 }
 
 void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
-  Update *update = rpc_request_new(call, claims, sizeof *update);
-  RpcRequest *request = &update->named.request;
+  Named *update = rpc_request_new(call, claims, sizeof *update);
+  RpcRequest *request = &update->request;
   Error err = {0};
   const Sandplane__V1__UpdateSandboxRequest *message =
       rpc_pb_unpack(&sandplane__v1__update_sandbox_request__descriptor, request->arena, data, len, &err);
@@ -105,13 +80,11 @@ void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t
   }
   ClaimUpdateInput in = message_update_input(request->arena, message);
   SandboxUpdate u;
-  int64_t now_ms = clock_wall_ms();
-  if (claim_check_update(&in, now_ms, &update->named.name, &u, &err) < 0) {
+  if (claim_check_update(&in, clock_wall_ms(), &update->name, &u, &err) < 0) {
     rpc_request_fail(request, &err);
     return;
   }
-  update->ends_now = (u.mask & STATE_UPDATE_EXPIRE) && u.expire_ms && u.expire_ms <= now_ms;
-  state_update(claims_of(request->service)->state, update->named.name.ns, update->named.name.id, &u,
+  state_update(claims_of(request->service)->state, update->name.ns, update->name.id, &u,
                on_updated, update);
 }
 
