@@ -111,6 +111,21 @@ def test_http_requests_and_errors(stack, client, collector):
     assert spans["sandplane.v1.SandboxService/GetSandbox"].attributes["rpc.grpc.status_code"] == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+def test_commands_are_in_the_trace(client, collector):
+    trace, caller, metadata = context()
+    with client.sandbox() as box:
+
+        def run(**env):
+            command = pb.Command(args=["/bin/sh", "-c", "echo $TRACEPARENT"], env=env)
+            answer = client.sandboxes.Exec(pb.ExecRequest(name=box.name, command=command), timeout=60, metadata=metadata)
+            return answer.stdout.decode().strip()
+
+        inside = run()
+        span = collector.wait(trace, {"sandplane.v1.SandboxService/Exec"})["sandplane.v1.SandboxService/Exec"]
+        assert span.parent_id == caller and inside == f"00-{trace}-{span.span_id}-01"
+        assert run(TRACEPARENT="own") == "own"
+
+
 def dropped(stack, reason):
     ports = [int(t.rsplit(":", 1)[1]) + 10 for t in stack.targets("router") + stack.targets("claims")]
     return sum(metrics.total(metrics.scrape(p), "sandplane_trace_spans_dropped_total", reason=reason) for p in ports)

@@ -22,6 +22,9 @@
  * break its writes and might cost it the status. */
 #define LINGER_MS 2000
 
+/* Version 00 of the W3C's header: hexadecimal digits and hyphens. */
+#define TRACEPARENT_LEN 55
+
 struct Call {
   Runtime *rt;
   int fd;
@@ -31,6 +34,7 @@ struct Call {
   const CallMethod *method; /* NULL until OPEN */
   void *data;
   uint32_t port;
+  char traceparent[TRACEPARENT_LEN + 1];
   bool by_network, paused, half_closed, finished, lingering, high, in_callback, dead;
 };
 
@@ -80,6 +84,7 @@ static void flush(Call *c) {
 
 Runtime *call_runtime(const Call *c) { return c->rt; }
 uint32_t call_port(const Call *c) { return c->port; }
+const char *call_traceparent(const Call *c) { return c->traceparent; }
 void call_set_data(Call *c, void *data) { c->data = data; }
 void *call_data(const Call *c) { return c->data; }
 size_t call_pending(const Call *c) { return c->out.len; }
@@ -171,6 +176,8 @@ static int let_in(Call *c, const WireFrame *frame, Error *err) {
   if (rc == 0) {
     c->method = method;
     c->port = open->port;
+    if (strlen(open->traceparent) == TRACEPARENT_LEN && strspn(open->traceparent, "0123456789abcdef-") == TRACEPARENT_LEN)
+      strcpy(c->traceparent, open->traceparent);
   }
   sandplane__internal__v1__runtime_open__free_unpacked(open, NULL);
   return rc;

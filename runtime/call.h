@@ -31,6 +31,8 @@ enum { CALL_PENDING_HIGH = 256 << 10 };
 
 Runtime *call_runtime(const Call *call);
 uint32_t call_port(const Call *call);
+/* Empty: none. */
+const char *call_traceparent(const Call *call);
 void call_set_data(Call *call, void *data);
 void *call_data(const Call *call);
 

@@ -45,7 +45,7 @@ static int check_timeout(const Sandplane__V1__Command *m, int64_t *ret_ms, Error
   return 0;
 }
 
-int command_init(Command *cmd, const Runtime *rt, const Sandplane__V1__Command *m, Error *err) {
+int command_init(Command *cmd, const Runtime *rt, const Sandplane__V1__Command *m, const char *traceparent, Error *err) {
   int64_t timeout_ms;
   *cmd = (Command){.cwd_fd = -1};
   if (check_args(m, err) || check_env(m, err) || check_timeout(m, &timeout_ms, err)) return -1;
@@ -54,14 +54,20 @@ int command_init(Command *cmd, const Runtime *rt, const Sandplane__V1__Command *
   runtime_become_self(rt);
   if (cmd->cwd_fd < 0) return error_prefix(err, "command.working_dir");
   const char **names = calloc(m->n_env + 1, sizeof *names), **values = calloc(m->n_env + 1, sizeof *values);
+  size_t n = 0;
   cmd->argv = calloc(m->n_args + 1, sizeof *cmd->argv);
   if (!names || !values || !cmd->argv) abort();
+  if (*traceparent) {
+    names[n] = "TRACEPARENT";
+    values[n++] = traceparent;
+  }
+  /* of two with one name the later is taken */
   for (size_t i = 0; i < m->n_env; i++) {
-    names[i] = m->env[i]->key;
-    values[i] = m->env[i]->value;
+    names[n] = m->env[i]->key;
+    values[n++] = m->env[i]->value;
   }
   memcpy(cmd->argv, m->args, m->n_args * sizeof *cmd->argv);
-  cmd->envp = runtime_environ(rt, names, values, m->n_env);
+  cmd->envp = runtime_environ(rt, names, values, n);
   free(names);
   free(values);
   cmd->spec = (ProcessSpec){.argv = cmd->argv, .envp = cmd->envp, .cwd_fd = cmd->cwd_fd, .timeout_ms = timeout_ms};

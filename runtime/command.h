@@ -12,9 +12,10 @@ typedef struct Command {
   int cwd_fd;
 } Command;
 
-/* -1: INVALID_ARGUMENT with the field, or
- * what path_open_dir says of working_dir. */
-int command_init(Command *cmd, const Runtime *rt, const Sandplane__V1__Command *message, Error *err) MUST_CHECK;
+/* traceparent: of the call, may be empty. -1: INVALID_ARGUMENT with the field, or what path_open_dir says of
+ * working_dir. */
+int command_init(Command *cmd, const Runtime *rt, const Sandplane__V1__Command *message, const char *traceparent,
+                 Error *err) MUST_CHECK;
 void command_deinit(Command *cmd);
 
 #endif

@@ -68,7 +68,7 @@ static int check(const Sandplane__V1__ExecRequest *q, Error *err) {
 static int start(Exec *x, const Sandplane__V1__ExecRequest *q, Error *err) {
   Runtime *rt = call_runtime(x->call);
   Command cmd;
-  if (check(q, err) || command_init(&cmd, rt, q->command, err)) return -1;
+  if (check(q, err) || command_init(&cmd, rt, q->command, call_traceparent(x->call), err)) return -1;
   x->process = process_start(rt->processes, &cmd.spec, &HANDLERS, x, err);
   command_deinit(&cmd);
   if (!x->process) return -1;

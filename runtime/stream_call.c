@@ -56,7 +56,7 @@ static int check_size(const Sandplane__V1__TerminalSize *t, const char *field, E
 static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Error *err) {
   Runtime *rt = call_runtime(x->call);
   Command cmd;
-  if ((s->terminal && check_size(s->terminal, "start.terminal", err)) || command_init(&cmd, rt, s->command, err))
+  if ((s->terminal && check_size(s->terminal, "start.terminal", err)) || command_init(&cmd, rt, s->command, call_traceparent(x->call), err))
     return -1;
   if (s->terminal) {
     cmd.spec.pty = true;

@@ -44,6 +44,13 @@ static void on_done(void *arg, const BatchResult *result, bool queued, const Err
   log_event(LOG_INFO, "batch_claimed", LOG_STR("namespace", first->ns), LOG_STR("pool", first->pool), LOG_STR("tenant", first->tenant),
             LOG_STR("token", create->op.token), LOG_INT("sandboxes", (int64_t)result->n_records),
             LOG_STR("phase", phase), LOG_INT("wait_ms", first->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
+  TraceSpan *span = service_span(request->call);
+  if (span) {
+    trace_str(span, "sandplane.namespace", first->ns);
+    trace_str(span, "sandplane.pool", first->pool);
+    trace_int(span, "sandplane.count", (int64_t)result->n_records);
+    trace_str(span, "sandplane.phase", phase);
+  }
   Sandplane__V1__BatchCreateSandboxesResponse response = SANDPLANE__V1__BATCH_CREATE_SANDBOXES_RESPONSE__INIT;
   response.n_sandboxes = result->n_records;
   response.sandboxes = arena_alloc(request->arena, result->n_records * sizeof(Sandplane__V1__Sandbox *));

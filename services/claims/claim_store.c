@@ -39,11 +39,14 @@ static void leave_queue(ClaimOp *op) {
   op->waiting = false;
 }
 
-/* What the op does from here on, as a span of its own; NULL: nothing more. */
+static const char SCRIPT[] = "claim script", WAIT[] = "queue wait", CONFIRM[] = "confirm";
+
+/* What the op does from here on, as a span of its own; NULL: nothing more. Asking again while it waits is waiting. */
 static void enter_phase(ClaimOp *op, const char *name) {
-  if (!op->span)
+  if (!op->span || op->phase_name == name)
     return;
   trace_end(op->phase);
+  op->phase_name = name;
   op->phase = name ? trace_child(op->span, TRACE_INTERNAL, name) : NULL;
 }
 
@@ -185,7 +188,7 @@ static void ask_again_soon(ClaimOp *op) {
 }
 
 static void enter_queue(ClaimOp *op, const char *token) {
-  enter_phase(op, "queue wait");
+  enter_phase(op, WAIT);
   claim_queue_put(op->store->queue, op, token);
   op->queued = true;
   op->store->n_waiting += !op->waiting;
@@ -222,7 +225,7 @@ static void on_confirmed(void *arg, const SandboxRecord *record, const Error *er
 }
 
 static void confirm(ClaimOp *op) {
-  enter_phase(op, "confirm");
+  enter_phase(op, CONFIRM);
   op->busy = true;
   op->grant_seen = false;
   state_confirm(op->store->claims->state, op->spec->ns, op->pool, op->token, on_confirmed, op);
@@ -302,7 +305,7 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
 }
 
 static void claim(ClaimOp *op) {
-  enter_phase(op, "claim script");
+  enter_phase(op, op->waiting ? WAIT : SCRIPT);
   const ClaimSpec *spec = op->spec;
   int64_t wait_ms = op->give_up_ms - clock_mono_ms();
   /* Other pools of a template are only tried: the queue to wait in is the implicit or the pinned one's. */

@@ -35,6 +35,7 @@ typedef struct ClaimOp {
   void *arg;
   const TraceSpan *span; /* of the call; NULL: traces are off */
   TraceSpan *phase;      /* of what it does now */
+  const char *phase_name;
   char uid[33];
   char pool[STATE_NAME_MAX + 1];
   char token[80];

@@ -231,14 +231,29 @@ static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len
     rpc_call_read(call, on_message, d);
 }
 
+/* What the sandbox gets as its parent: the router's span, or with traces off the caller's. NULL: none. */
+static const char *parent_of(const RpcCall *call, char out[TRACE_PARENT_SIZE]) {
+  const TraceSpan *span = service_span(call);
+  TraceContext context;
+  if (span)
+    trace_parent(span, out);
+  else if (trace_context_parse(rpc_call_metadata(call, "traceparent"), &context))
+    trace_context_write(&context, out);
+  else
+    return NULL;
+  return out;
+}
+
 /* OPEN, the first message and, when it is the only one, the end: in one write. */
 static int compose(const DataCall *d, const SandboxRecord *record, Buf *out) {
   int64_t left = rpc_call_time_left_ms(d->call);
   const char *method = strrchr(rpc_call_path(d->call), '/') + 1;
+  char parent[TRACE_PARENT_SIZE];
   if (runtime_open(out, method, record, 0,
                    left == INT64_MAX ? 0
                    : left > 0        ? left
-                                     : 1) != 0 ||
+                                     : 1,
+                   parent_of(d->call, parent)) != 0 ||
       wire_append(out, WIRE_MESSAGE, d->first, d->first_len) != 0)
     return -1;
   return d->single ? wire_append(out, WIRE_HALF_CLOSE, NULL, 0) : 0;

@@ -248,7 +248,7 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
     return;
   }
   int fd = wire_connect(record->route, &why);
-  if (fd < 0 || runtime_open(&open, "Connect", record, e->target.port, OPEN_TIMEOUT_MS) != 0) {
+  if (fd < 0 || runtime_open(&open, "Connect", record, e->target.port, OPEN_TIMEOUT_MS, NULL) != 0) {
     retry(e);
     leave(e);
     return;

@@ -26,8 +26,8 @@ static void fill_bind(Arena *arena, Bind *bind, const SandboxRecord *record) {
   }
 }
 
-int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint16_t port,
-                 int64_t timeout_ms) {
+int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint16_t port, int64_t timeout_ms,
+                 const char *traceparent) {
   CLEANUP(arena_freep) Arena *arena = arena_new();
   Open open = SANDPLANE__INTERNAL__V1__RUNTIME_OPEN__INIT;
   Bind bind = SANDPLANE__INTERNAL__V1__RUNTIME_BIND__INIT;
@@ -39,6 +39,8 @@ int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint
   if (dial_is_pod(record->route))
     open.sandbox = (char *)record->id;
   open.timeout_ms = timeout_ms;
+  if (traceparent)
+    open.traceparent = (char *)traceparent;
   size_t len = sandplane__internal__v1__runtime_open__get_packed_size(&open);
   uint8_t *to = len <= WIRE_MAX_PAYLOAD ? buf_reserve(out, WIRE_HEADER_LEN + len) : NULL;
   if (!to)
