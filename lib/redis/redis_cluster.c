@@ -94,32 +94,19 @@ static Member *member_at(RedisCluster *c, const char *address) {
   return m;
 }
 
-/* host empty: that of the server that says so. */
-static void address_of(char out[REDIS_ADDRESS_MAX], const char *host, const char *port, const char *teller) {
-  char own[REDIS_ADDRESS_MAX];
-  if (!*host || strcmp(host, "?") == 0) {
-    redis_address_host(teller, own);
-    host = own;
-  }
-  snprintf(out, REDIS_ADDRESS_MAX, strchr(host, ':') ? "[%.200s]:%.20s" : "%.200s:%.20s", host, port);
-}
-
 /* "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381" */
 static void on_elsewhere(void *arg, RedisNode *node, RedisRequest *r, const char *text) {
   Member *from = arg;
   RedisCluster *c = from->cluster;
   Error err;
   bool once = str_starts_with(text, "ASK ");
-  int slot = atoi(strchr(text, ' ') + 1);
-  const char *where = strrchr(text, ' ') + 1, *colon = strrchr(where, ':');
-  if (c->ending || slot < 0 || slot >= REDIS_SLOTS || !colon || ++r->hops > HOPS_MAX) {
+  char address[REDIS_ADDRESS_MAX];
+  int slot = redis_slot_elsewhere(text, from->address, address);
+  if (c->ending || slot < 0 || ++r->hops > HOPS_MAX) {
     error_set(&err, ERROR_UNAVAILABLE, "state store: %s", text);
     err.retry_after_ms = REDIS_RETRY_AFTER_MS;
     return redis_request_finish(r, NULL, &err);
   }
-  CLEANUP(str_freep) char *host = str_ndup(where, (size_t)(colon - where));
-  char address[REDIS_ADDRESS_MAX];
-  address_of(address, host, colon + 1, from->address);
   Member *to = member_at(c, address);
   if (once)
     redis_node_submit(to->node, redis_request_command(NULL, NULL, 1, (const char *[]){"ASKING"}, NULL));
@@ -177,23 +164,12 @@ static void submit_all(RedisCluster *c, RedisRequest *list) {
 
 /* ---- the map ---- */
 
-static bool take_range(RedisCluster *c, const RedisReply *range) {
-  if (range->type != REDIS_ARRAY || range->n_items < 3 || range->items[0]->type != REDIS_INTEGER ||
-      range->items[1]->type != REDIS_INTEGER)
-    return false;
-  const RedisReply *master = range->items[2];
-  int64_t first = range->items[0]->integer, last = range->items[1]->integer;
-  if (master->type != REDIS_ARRAY || master->n_items < 2 || master->items[1]->type != REDIS_INTEGER || first < 0 ||
-      last >= REDIS_SLOTS)
-    return false;
-  char address[REDIS_ADDRESS_MAX], port[24];
-  snprintf(port, sizeof port, "%lld", (long long)master->items[1]->integer);
-  address_of(address, master->items[0]->str ? master->items[0]->str : "", port, redis_conn_address(c->guide));
+static void take_range(void *arg, int first, int last, const char *address) {
+  RedisCluster *c = arg;
   Member *m = member_at(c, address);
   m->used = true;
-  for (int64_t i = first; i <= last; i++)
+  for (int i = first; i <= last; i++)
     c->slots[i] = m;
-  return true;
 }
 
 /* Those that are no masters any more: what they did not get goes to others, and they go when they owe nothing. */
@@ -218,14 +194,14 @@ static void on_reply(void *arg, const RedisReply *r) {
   c->asked = false;
   if (r->type == REDIS_ERROR)
     return redis_conn_drop(c->guide, r->str);
-  if (r->type != REDIS_ARRAY || r->n_items == 0)
+  if (!redis_slots_check(r))
+    return redis_conn_drop(c->guide, "a map of slots that cannot be read");
+  if (r->n_items == 0)
     return; /* no server has slots yet */
   for (Member *m = c->members; m; m = m->next)
     m->used = false;
   memset(c->slots, 0, sizeof c->slots);
-  for (size_t i = 0; i < r->n_items; i++)
-    if (!take_range(c, r->items[i]))
-      return redis_conn_drop(c->guide, "a map of slots that cannot be read");
+  redis_slots_each(r, redis_conn_address(c->guide), take_range, c);
   leave_unused(c);
   RedisRequest *waiting = c->waiting;
   c->waiting = NULL;

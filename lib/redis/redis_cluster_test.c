@@ -140,6 +140,21 @@ static void keys_have_slots(void **state) {
   assert_int_equal(redis_slot_of_command(3, (const char *[]){"EVAL", "return 1", "0"}, NULL), REDIS_SLOT_ANY);
 }
 
+static void other_places_are_read(void **state) {
+  char address[REDIS_ADDRESS_MAX];
+  assert_int_equal(redis_slot_elsewhere("MOVED 3999 10.0.0.1:6381", "h:1", address), 3999);
+  assert_string_equal(address, "10.0.0.1:6381");
+  assert_int_equal(redis_slot_elsewhere("ASK 1 ::1:6381", "h:1", address), 1);
+  assert_string_equal(address, "[::1]:6381");
+  assert_int_equal(redis_slot_elsewhere("MOVED 0 :7", "h:1", address), 0);
+  assert_string_equal(address, "h:7");
+  assert_int_equal(redis_slot_elsewhere("MOVED 0 ?:7", "[::1]:1", address), 0);
+  assert_string_equal(address, "[::1]:7");
+  static const char *const BAD[] = {"MOVED", "MOVED ", "MOVED 1", "MOVED 16384 a:1", "MOVED -1 a:1", "MOVED 1 a"};
+  for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
+    assert_int_equal(redis_slot_elsewhere(BAD[i], "h:1", address), -1);
+}
+
 static void found_and_followed(void **state) {
   Fixture *f = *state;
   assert_int_equal(count_up(f), KEYS);
@@ -192,7 +207,7 @@ static void found_and_followed(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(keys_have_slots),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(keys_have_slots), cmocka_unit_test(other_places_are_read),
                                      cmocka_unit_test_setup_teardown(found_and_followed, setup, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

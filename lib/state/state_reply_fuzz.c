@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "lib/redis/redis_conn.h"
+#include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_slots.h"
 #include "lib/state/state_call.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +34,10 @@ static size_t count_bytes(const RedisReply *r, int depth) {
   return n;
 }
 
+static void on_range(void *arg, int first, int last, const char *address) {
+  if (first < 0 || last >= REDIS_SLOTS || strlen(address) >= REDIS_ADDRESS_MAX) abort();
+}
+
 static void on_reply(void *arg, const RedisReply *reply) {
   Reading *x = arg;
   count_bytes(reply, 0);
@@ -51,6 +57,10 @@ static void on_reply(void *arg, const RedisReply *reply) {
   QuotaRecord quota;
   bool parsed = state_quota_parse(&call, reply, &quota);
   if (parsed && (quota.live < 0 || quota.cpu_milli < 0 || quota.memory_bytes < 0)) abort();
+  char lineage[REDIS_LINEAGE_LEN + 1], address[REDIS_ADDRESS_MAX];
+  if (!redis_lineage_parse(reply, lineage, NULL) && strlen(lineage) != REDIS_LINEAGE_LEN) abort();
+  if (reply->str) redis_slot_elsewhere(reply->str, "host:1", address);
+  if (redis_slots_check(reply)) redis_slots_each(reply, "host:1", on_range, x);
   if (reply->type == REDIS_ARRAY) {
     state_field(reply, "state");
     state_field_int(reply, "create_ms");
