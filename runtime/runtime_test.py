@@ -22,8 +22,9 @@ def frame(kind, payload=b""):
     return struct.pack(">BI", kind, len(payload)) + payload
 
 
-def opening(method, uid="claim", bind=True, sandbox=""):
-    return frame(OPEN, field(1, method) + field(2, uid) + (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b""))
+def opening(method, uid="claim", bind=True, sandbox="", trace=""):
+    more = (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b"") + (field(7, trace) if trace else b"")
+    return frame(OPEN, field(1, method) + field(2, uid) + more)
 
 
 def command(*args):
@@ -120,6 +121,14 @@ class RuntimeTest(RuntimeCase):
         s = self.wire()
         s.sendall(opening("Exec", uid="another"))
         self.assertEqual(self.answers(s), ([], 7))
+
+    def test_commands_have_the_trace_of_their_call(self):
+        parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        for trace, seen in ((parent, parent), ("", ""), (parent + "-more", ""), (parent.replace("4b", "$("), "")):
+            s = self.wire()
+            s.sendall(opening("Exec", trace=trace) + frame(MESSAGE, field(1, "sandbox") + command("sh", "-c", "echo $TRACEPARENT")) + frame(HALF_CLOSE))
+            messages, code = self.answers(s)
+            self.assertEqual((messages[0][1], code), ([seen.encode() + b"\n"], 0))
 
     def test_what_is_no_call(self):
         for data, code in ((frame(MESSAGE), 3), (frame(9), 3), (opening("Nothing"), 12), (frame(OPEN, b"\xff"), 3)):

@@ -14,6 +14,7 @@ typedef struct Service {
   bool cancelled;
   int ended;
   ErrorKind last_status;
+  char begun[64];
 } Service;
 
 static void echo(RpcCall *call, void *service, const uint8_t *data, size_t len) {
@@ -124,6 +125,38 @@ static void test_error_details(void **state) {
   assert_int_equal(a.status.retry_after_ms, 1500);
   fixture_stop(&f);
   assert_int_equal(s.last_status, ERROR_INVALID_ARGUMENT);
+}
+
+/* What on_begin makes of a call comes with its end, for calls that have a handler. */
+static void *begin_with_metadata(void *service, RpcCall *call) {
+  Service *s = service;
+  const char *name = rpc_call_metadata(call, "x-name");
+  snprintf(s->begun, sizeof s->begun, "%s %s", rpc_call_path(call), name ? name : "");
+  return s->begun;
+}
+
+static void note_observer(void *service, const char *path, ErrorKind status, int64_t duration_us, void *observer) {
+  Service *s = service;
+  assert_ptr_equal(observer, s->ended++ == 0 ? s->begun : NULL);
+}
+
+static void test_observer(void **state) {
+  Service s = {.ended = 0};
+  Fixture f;
+  Answer a = {.done = false};
+  RpcServerConfig config = config_for(&s);
+  config.on_begin = begin_with_metadata;
+  config.on_done = note_observer;
+  fixture_start(&f, config);
+  RpcMetadata metadata = {.key = "x-name", .value = "ours"};
+  rpc_client_unary_with(f.channel, "/test.Unary/Echo", 10000, &metadata, 1, (uint8_t *)"x", 1, answer_set, &a);
+  fixture_wait(&f, &a.done);
+  assert_string_equal(a.text, "x");
+  assert_string_equal(s.begun, "/test.Unary/Echo ours");
+  fixture_unary(&f, "/test.Unary/Nothing", "x", 1, &a);
+  assert_int_equal(a.status.kind, ERROR_UNIMPLEMENTED);
+  fixture_stop(&f);
+  assert_int_equal(s.ended, 2);
 }
 
 static void test_unknown_method(void **state) {
@@ -245,6 +278,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_echo),           cmocka_unit_test(test_many_at_once),
       cmocka_unit_test(test_error_details),  cmocka_unit_test(test_unknown_method),
+      cmocka_unit_test(test_observer),
       cmocka_unit_test(test_request_facts),  cmocka_unit_test(test_deadline),
       cmocka_unit_test(test_cancel),         cmocka_unit_test(test_channel_freed_with_call),
       cmocka_unit_test(test_message_limits), cmocka_unit_test(test_max_calls),

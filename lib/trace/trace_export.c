@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_client.h"
@@ -288,11 +289,14 @@ TraceExport *trace_export_new(Loop *loop, const TraceConfig *config, Metrics *me
   e->tail = &e->head;
   e->strings = arena_new();
   e->version = arena_strdup(e->strings, config->service_version);
-  e->resource = arena_alloc(e->strings, 4 * sizeof *e->resource);
+  e->resource = arena_alloc(e->strings, 5 * sizeof *e->resource);
   add_resource(e, "service.name", config->service_name);
   add_resource(e, "service.namespace", "sandplane");
   add_resource(e, "service.instance.id", instance);
   add_resource(e, "service.version", config->service_version);
+  char host[256] = "";
+  if (gethostname(host, sizeof host - 1) == 0 && str_is_utf8(host, strlen(host)))
+    add_resource(e, "host.name", host); /* of a Pod: its name */
   e->delay = loop_timer_new(loop, send_next, e);
   e->pause = loop_timer_new(loop, send_batch, e);
   e->flush_end = loop_timer_new(loop, end_flush, e);
