@@ -44,8 +44,8 @@ static void *xcalloc(size_t n, size_t size) {
   return p;
 }
 
-static bool same(const Series *s, const char *const l[]) {
-  for (size_t i = 0; i < METRICS_LABELS_MAX; i++)
+static bool same(const MetricDesc *d, const Series *s, const char *const l[]) {
+  for (size_t i = 0; i < METRICS_LABELS_MAX && d->labels[i]; i++)
     if (strcmp(s->labels[i], l[i]) != 0)
       return false;
   return true;
@@ -57,7 +57,7 @@ static uint16_t *find_slot(const Family *f, const char *const l[]) {
   for (size_t i = 0; i < METRICS_LABELS_MAX && f->desc->labels[i]; i++)
     hash = hash * 31 + str_fnv1a32(l[i], strlen(l[i]));
   for (size_t i = hash % SLOTS;; i = (i + 1) % SLOTS)
-    if (!f->slots[i] || same(&f->series[f->slots[i] - 1], l))
+    if (!f->slots[i] || same(f->desc, &f->series[f->slots[i] - 1], l))
       return &f->slots[i];
 }
 
