@@ -42,7 +42,11 @@ static void on_node_state(void *arg, RedisNode *node, bool connected) {
   on_state(arg, connected);
 }
 
-static const RedisNodeHandlers NODE_HANDLERS = {.on_state = on_node_state};
+static const char *why(void *arg) {
+  RedisClient *c = arg;
+  return redis_sentinel_trouble(c->sentinel);
+}
+
 
 static void on_master(void *arg, const char *address) {
   RedisClient *c = arg;
@@ -96,7 +100,8 @@ RedisClient *redis_client_new(Loop *loop, const RedisConfig *config) {
     return c;
   }
   bool sentinels = !str_empty(c->config.sentinels);
-  c->node = redis_node_new(loop, &c->config, sentinels ? NULL : c->config.address, c->later, &NODE_HANDLERS, c);
+  const RedisNodeHandlers handlers = {.on_state = on_node_state, .why = sentinels ? why : NULL};
+  c->node = redis_node_new(loop, &c->config, sentinels ? NULL : c->config.address, c->later, &handlers, c);
   if (sentinels)
     c->sentinel = redis_sentinel_new(loop, &c->config, on_master, c);
   return c;

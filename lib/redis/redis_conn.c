@@ -326,8 +326,6 @@ RedisConn *redis_conn_new(Loop *loop, const RedisConfig *config, RedisPeer peer,
                    .arena = arena_new(),
                    .out = BUF_INIT(0),
                    .trouble = "not connected yet"};
-  if (!addresses)
-    strcpy(c->trouble, "no Sentinel has named the master");
   c->timer = loop_timer_new(loop, on_timer, c);
   c->flush_timer = loop_timer_new(loop, flush, c);
   loop_timer_start(c->timer, 0);

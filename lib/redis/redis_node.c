@@ -188,8 +188,12 @@ static void on_deadline(void *arg) {
   RedisNode *n = arg;
   Error err;
   const char *address = redis_conn_address(n->conn);
-  error_set(&err, ERROR_UNAVAILABLE, "the state store (Redis at %s) does not answer: %s",
-            *address ? address : "an address not known yet", redis_conn_trouble(n->conn));
+  if (*address || !n->handlers.why)
+    error_set(&err, ERROR_UNAVAILABLE, "the state store (Redis at %s) does not answer: %s", address,
+              redis_conn_trouble(n->conn));
+  else
+    error_set(&err, ERROR_UNAVAILABLE, "the state store: no Sentinel has named the master: %s",
+              n->handlers.why(n->arg));
   err.retry_after_ms = REDIS_RETRY_AFTER_MS;
   n->unsent = NULL;
   while (n->head)
@@ -352,8 +356,4 @@ bool redis_node_idle(const RedisNode *n) {
 
 bool redis_node_connected(const RedisNode *n) {
   return n->conn && redis_conn_open(n->conn);
-}
-
-const char *redis_node_trouble(const RedisNode *n) {
-  return redis_conn_trouble(n->conn);
 }

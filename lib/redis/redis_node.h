@@ -20,6 +20,8 @@ typedef struct RedisNodeHandlers {
   void (*on_state)(void *arg, RedisNode *node, bool connected);
   /* A cluster's server says that the request is another's business (MOVED, ASK); takes it over. NULL: no cluster. */
   void (*on_elsewhere)(void *arg, RedisNode *node, RedisRequest *r, const char *text);
+  /* Why it has no address yet. NULL: it always has one. */
+  const char *(*why)(void *arg);
 } RedisNodeHandlers;
 
 /* address NULL: redis_node_redirect will name it. config and later must outlive it. */
@@ -36,6 +38,5 @@ RedisRequest *redis_node_take_unsent(RedisNode *node);
 /* It owes nothing to anybody. */
 bool redis_node_idle(const RedisNode *node);
 bool redis_node_connected(const RedisNode *node);
-const char *redis_node_trouble(const RedisNode *node);
 
 #endif

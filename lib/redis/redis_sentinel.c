@@ -88,6 +88,10 @@ RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config, void (*
   return s;
 }
 
+const char *redis_sentinel_trouble(const RedisSentinel *s) {
+  return redis_conn_trouble(s->conn);
+}
+
 void redis_sentinel_free(RedisSentinel *s) {
   if (!s)
     return;

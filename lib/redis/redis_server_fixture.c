@@ -38,7 +38,8 @@ pid_t redis_server_start(const char *folder, int port, const char *const *extra)
   return run(argv);
 }
 
-pid_t redis_sentinel_start(const char *folder, int port, const char *name, int master_port, int quorum) {
+pid_t redis_sentinel_start(const char *folder, int port, const char *name, int master_port, int quorum,
+                           const char *more) {
   char path[512];
   snprintf(path, sizeof path, "%s/%s", getenv("REDIS_DIR"), folder);
   mkdir(path, 0700);
@@ -46,8 +47,8 @@ pid_t redis_sentinel_start(const char *folder, int port, const char *name, int m
   FILE *f = fopen(path, "we");
   if (!f || fprintf(f,
                     "port %d\nbind 127.0.0.1\nloglevel warning\nsentinel monitor %s 127.0.0.1 %d %d\n"
-                    "sentinel down-after-milliseconds %s 3000\nsentinel failover-timeout %s 4000\n",
-                    port, name, master_port, quorum, name, name) < 0 ||
+                    "sentinel down-after-milliseconds %s 3000\nsentinel failover-timeout %s 4000\n%s",
+                    port, name, master_port, quorum, name, name, more) < 0 ||
       fclose(f))
     abort();
   return run((const char *[]){"redis-server", path, "--sentinel", NULL});

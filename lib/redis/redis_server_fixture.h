@@ -10,7 +10,9 @@
  * extra: more arguments, ended by NULL. Does not wait: clients do. It dies with the test. */
 pid_t redis_server_start(const char *folder, int port, const char *const *extra);
 /* A Sentinel of its own folder that watches the master as `name`; it judges after three seconds. */
-pid_t redis_sentinel_start(const char *folder, int port, const char *name, int master_port, int quorum);
+/* more: further lines of its configuration. */
+pid_t redis_sentinel_start(const char *folder, int port, const char *name, int master_port, int quorum,
+                           const char *more);
 /* redis-cli: its answer in out (may be NULL), which is cut; false: it failed. */
 bool redis_cli(int port, char *out, size_t max, const char *arguments);
 /* redis-cli until its answer contains text; aborts after half a minute. */

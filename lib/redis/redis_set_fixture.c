@@ -31,7 +31,7 @@ void redis_set_start(RedisSet *set) {
   for (int i = 0; i < REDIS_SET_SIZE; i++) {
     char folder[16];
     snprintf(folder, sizeof folder, "sentinel%d", i);
-    set->sentinels[i] = redis_sentinel_start(folder, SENTINEL_PORT + i, REDIS_SET_NAME, FIRST_PORT, 2);
+    set->sentinels[i] = redis_sentinel_start(folder, SENTINEL_PORT + i, REDIS_SET_NAME, FIRST_PORT, 2, "");
   }
   for (int i = 0; i < REDIS_SET_SIZE; i++)
     redis_cli_until(SENTINEL_PORT + i, "info sentinel", "slaves=2,sentinels=3");

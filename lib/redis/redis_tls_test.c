@@ -16,7 +16,8 @@
 
 #define ADDRESS "127.0.0.1:16392"
 
-static char ca[300], other_ca[300], server[300], server_key[300], client[300], client_key[300], password_file[300], users_file[300];
+static char ca[300], other_ca[300], server[300], server_key[300], client[300], client_key[300], password_file[300], users_file[300],
+    sentinel_password_file[300];
 
 typedef struct Fixture {
   Loop *loop;
@@ -126,10 +127,10 @@ static void works(void **state) {
 }
 
 static void refuses(Fixture *f, RedisConfig config, const char *why) {
-  config.connect_wait_ms = 1500;
+  config.connect_wait_ms = 500;
   RedisClient *c = redis_client_new(f->loop, &config);
   /* the server may still be starting */
-  for (int i = 0; i < 8; i++) {
+  for (int i = 0; i < 40; i++) {
     run(f, c, 1, (const char *[]){"PING"}, NULL);
     assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
     if (strstr(f->err.message, why))
@@ -168,6 +169,31 @@ static void names_are_checked(void **state) {
   run(f, c, 1, (const char *[]){"PING"}, NULL);
   assert_string_equal(f->err.message, "");
   redis_client_free(c);
+}
+
+/* The Sentinel in TLS as well, with a password of its own; it knows the server by number. */
+static void by_sentinel(void **state) {
+  Fixture *f = *state;
+  char more[2048];
+  snprintf(more, sizeof more,
+           "tls-port 16398\ntls-cert-file %s\ntls-key-file %s\ntls-ca-cert-file %s\ntls-replication yes\n"
+           "requirepass other\nsentinel auth-user sp sandplane\nsentinel auth-pass sp secret\n",
+           server, server_key, ca);
+  pid_t sentinel = redis_sentinel_start("tls-sentinel", 0, "sp", 16392, 1, more);
+  RedisConfig config = good();
+  config.address = NULL;
+  config.sentinels = "127.0.0.1:16398";
+  config.master_name = "sp";
+  config.sentinel_password_file = sentinel_password_file;
+  Error err;
+  assert_int_equal(redis_config_check(&config, &err), 0);
+  RedisClient *c = redis_client_new(f->loop, &config);
+  run(f, c, 1, (const char *[]){"PING"}, NULL);
+  assert_string_equal(f->err.message, "");
+  redis_client_free(c);
+  config.sentinel_password_file = password_file;
+  refuses(f, config, "no Sentinel has named the master: WRONGPASS");
+  redis_server_kill(sentinel);
 }
 
 static void start_is_refused(void **state) {
@@ -220,11 +246,13 @@ int main(void) {
   snprintf(client_key, sizeof client_key, "%s/client-key.pem", folder);
   snprintf(password_file, sizeof password_file, "%s/password", folder);
   snprintf(users_file, sizeof users_file, "%s/users", folder);
+  snprintf(sentinel_password_file, sizeof sentinel_password_file, "%s/sentinel-password", folder);
   write_file(password_file, "secret\n");
+  write_file(sentinel_password_file, "other\n");
   write_file(users_file, "user default off\nuser sandplane on >secret ~sp:* &sp:* -@all +@read +@write +@scripting +@pubsub +@connection "
                          "-@dangerous +info +wait +time +cluster|slots\n");
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(works), TEST(says_what_is_wrong), TEST(names_are_checked),
+  const struct CMUnitTest tests[] = {TEST(works), TEST(says_what_is_wrong), TEST(names_are_checked), TEST(by_sentinel),
                                      cmocka_unit_test(start_is_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
