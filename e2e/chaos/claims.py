@@ -23,9 +23,9 @@ CALLERS = 8
 
 
 class Run:
-    def __init__(self, binaries, redis, skew, seed, seconds, callers=CALLERS):
-        self.world, self.history = World(binaries, redis, skew), history.History()
-        self.seed, self.seconds, self.plan = seed, seconds, faults.schedule(seed, seconds)
+    def __init__(self, binaries, redis, skew, seed, seconds, callers=CALLERS, sentinel=False):
+        self.world, self.history = World(binaries, redis, skew, sentinel), history.History()
+        self.seed, self.seconds, self.plan = seed, seconds, faults.schedule(seed, seconds, sentinel)
         self.stop = threading.Event()
         self.callers = [Caller(i, self.world, self.history, seed, self.stop) for i in range(callers)]
         self.owner = Owner(self.world, self.history, seed, self.stop)
@@ -144,8 +144,8 @@ def report(header, entries, errors, start):
 
 
 def run(args):
-    header = {"seed": args.seed, "seconds": args.seconds, "callers": args.callers, "broken": args.broken or ""}
-    r = Run(args.binaries, args.redis, args.skew, args.seed, args.seconds, args.callers)
+    header = {"seed": args.seed, "seconds": args.seconds, "callers": args.callers, "sentinel": args.sentinel, "broken": args.broken or ""}
+    r = Run(args.binaries, args.redis, args.skew, args.seed, args.seconds, args.callers, args.sentinel)
     print(f"seed {args.seed}, {args.seconds:g} s, {len(r.plan)} faults planned, logs in {r.world.folder}", flush=True)
     bad = True
     try:
@@ -188,6 +188,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--seed", type=int, default=None, help="of faults and callers; drawn when it is not given")
     parser.add_argument("--callers", type=int, default=CALLERS, help="how many call at the same time (%(default)s)")
+    parser.add_argument("--sentinel", action="store_true", help="two Redis servers and three Sentinels: a server that is killed for long is replaced")
     parser.add_argument("--claims", type=int, default=0, help="the long form: run after run until so many claims were made, or the first violation")
     parser.add_argument("--hours", type=float, default=24.0, help="with --claims: no further run after this")
     parser.add_argument("--broken", metavar="KIND", help="run a build that is broken on purpose (lib/state/broken.bzl)")
@@ -206,7 +207,7 @@ def main():
     if args.replay:
         header, _ = history.load(args.replay)
         args.seed, args.seconds, args.broken = header["seed"], header["seconds"], args.broken or header["broken"]
-        args.callers = header.get("callers", CALLERS)
+        args.callers, args.sentinel = header.get("callers", CALLERS), header.get("sentinel", False)
     if args.seed is None:
         args.seed = random.randrange(10**6)
     return int(long_run(args) if args.claims else run(args)[0])

@@ -7,7 +7,7 @@ import time
 
 import grpc
 from chaos.history import WALL
-from chaos.world import Redis, RedisError
+from chaos.world import RedisError
 from google.protobuf import field_mask_pb2, timestamp_pb2
 from harness.client import NS, seconds
 from harness.stubs import pool_grpc, pool_pb2, quota_grpc, quota_pb2, sandbox_grpc
@@ -55,7 +55,7 @@ class Caller(threading.Thread):
         self.number, self.history, self.ending = number, history, stop
         self.rng = random.Random(f"{seed}/caller/{number}")
         self.stubs = [sandbox_grpc.SandboxServiceStub(grpc.insecure_channel(t, CHANNEL)) for t in world.claims]
-        self.redis = Redis(world.redis_port)
+        self.redis = world.client()
         self.held, self.gone, self.error = {}, [], None
         self.tenant = list(TENANTS)[number % len(TENANTS)]
         self.metadata = (("sandplane-tenant", self.tenant),)

@@ -17,14 +17,20 @@ WIPE_EVERY_S = 25.0
 SKEWS = {"redis": [-10, -2, -0.3, 0.3, 2, 10], "": [-3600, -30, -2, 2, 30, 3600]}
 
 
-def schedule(seed, seconds):
+def schedule(seed, seconds, sentinel=False):
     """[(at, lane, kind, target, duration)], a pure function of its arguments."""
     rng, out = random.Random(f"{seed}/faults"), []
+    targets = {"kill": SERVICES, "pause": SERVICES, "skew": SERVICES, "partition": SERVICES[1:]}
+    weights = WEIGHTS
+    if sentinel:
+        # services find their way to the master themselves, and every other kill is of a server
+        weights = {**WEIGHTS, "kill": 8, "partition": 0}
+        targets.update({"kill": ["redis", *SERVICES], "pause": SERVICES[1:]})
     for lane in range(LANES):
         at = 1.0 + rng.random()
         while at < seconds - QUIET_S:
-            kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-            target = rng.choice({"kill": SERVICES, "pause": SERVICES, "skew": SERVICES, "partition": SERVICES[1:]}.get(kind, ["redis"]))
+            kind = rng.choices(list(weights), list(weights.values()))[0]
+            target = rng.choice(targets.get(kind, ["redis"]))
             # now and then longer than services wait for Redis (3 s)
             duration = rng.choice([0.05, 0.2, 0.5, 1.0, 1.5]) if rng.random() < 0.93 else 3.5
             out.append((round(at, 3), lane, kind, target, duration))
@@ -63,11 +69,22 @@ class Faults:
 
     def _kill(self, target, duration, rng):
         with self.busy[target]:
-            t0 = time.monotonic()
-            self.world.kill(target)
+            t0, process = time.monotonic(), target
+            if target == "redis" and len(self.world.servers) > 1:
+                # the other one must have all there is before the last one that has it may go
+                wait(lambda: self.world.ready("redis"), "a replica in step", 60)
+                master = self.world.redis.port
+                # the master more often than not, and then long enough for the Sentinels to agree
+                process = self.world.servers[(master != self.world.redis_port) ^ (rng.random() < 0.3)]
+                duration += 4.0 * (rng.random() < 0.7)
+            self.world.kill(process)
             time.sleep(duration)
-            self.world.start(target)
-            self.history.add("fault", t0, kind="kill", target=target)
+            self.world.start(process)
+            self.history.add("fault", t0, kind="kill", target=process)
+            if process != target:
+                wait(lambda: self.world.ready("redis"), "a master and its replica", 60)
+                if self.world.redis.port != master:
+                    self.history.add("fault", t0, kind="failover", target="redis")
 
     def _pause(self, target, duration, rng):
         with self.busy[target]:
@@ -124,9 +141,13 @@ class Faults:
     def _wipe(self, target, duration, rng):
         """All data gone. What was there before the new epoch may be lost, nothing after it; the pools are made anew."""
         t0 = time.monotonic()
-        with self.make_pools.lock:
-            wait(lambda: self._redis("FLUSHALL") == "OK", "FLUSHALL", 20)
-            wait(lambda: self._redis("GET", "sp:epoch"), "a new epoch after FLUSHALL", 20)
-            wait(self.make_pools, "pools again after FLUSHALL", 30)
-        self.history.add("wipe", t0)
+        # where servers fail over there is none for a while, again and again
+        patience = 30 if len(self.world.servers) == 1 else 120
+        try:
+            with self.make_pools.lock:
+                wait(lambda: self._redis("FLUSHALL") == "OK", "FLUSHALL", patience)
+                wait(lambda: self._redis("GET", "sp:epoch"), "a new epoch after FLUSHALL", patience)
+                wait(self.make_pools, "pools again after FLUSHALL", patience)
+        finally:
+            self.history.add("wipe", t0)
         self.history.add("fault", t0, kind="wipe", target="redis")

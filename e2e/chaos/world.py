@@ -12,6 +12,25 @@ import tempfile
 import threading
 import time
 
+# with Sentinels two servers are "redis"
+MASTER = "chaos"
+SENTINEL = """port {port}
+bind 127.0.0.1
+loglevel warning
+sentinel monitor {master} 127.0.0.1 {redis} 2
+sentinel down-after-milliseconds {master} 1000
+sentinel failover-timeout {master} 4000
+"""
+SERVER = """port {port}
+bind 127.0.0.1
+dir {dir}
+appendonly yes
+appendfsync always
+save ""
+loglevel warning
+repl-diskless-sync-delay 0
+{more}
+"""
 SERVICES = ("redis", "claims-1", "claims-2", "pools", "reconciler")
 
 
@@ -22,20 +41,39 @@ class RedisError(Exception):
 class Redis:
     """One connection, made anew after each failure: a call either answers or raises."""
 
-    def __init__(self, port, timeout=2.0):
-        self.port, self.timeout, self.file, self.lock = port, timeout, None, threading.Lock()
+    def __init__(self, port, timeout=2.0, sentinels=()):
+        """port: of Redis, where no Sentinels tell it."""
+        self.port, self.timeout, self.sentinels, self.file, self.lock = port, timeout, sentinels, None, threading.Lock()
+
+    def _open(self, port):
+        sock = socket.create_connection(("127.0.0.1", port), self.timeout)
+        self.file = sock.makefile("rwb")
+        sock.close()
+
+    def _master(self):
+        for port in self.sentinels:
+            try:
+                self._open(port)
+                self.port = int(self._ask("SENTINEL", "get-master-addr-by-name", MASTER)[1])
+                self._open(self.port)
+                if self._ask("ROLE")[0] == "master":
+                    return
+            except OSError:
+                continue
+        raise OSError("no Sentinel knows a master")
+
+    def _ask(self, *args):
+        parts = [str(a).encode() for a in args]
+        self.file.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+        self.file.flush()
+        return self._reply()
 
     def __call__(self, *args):
         with self.lock:
             try:
                 if not self.file:
-                    sock = socket.create_connection(("127.0.0.1", self.port), self.timeout)
-                    self.file = sock.makefile("rwb")
-                    sock.close()
-                parts = [str(a).encode() for a in args]
-                self.file.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
-                self.file.flush()
-                return self._reply()
+                    self._master() if self.sentinels else self._open(self.port)
+                return self._ask(*args)
             except OSError as e:
                 self.file = None
                 raise RedisError(str(e)) from e
@@ -66,20 +104,23 @@ def free_ports(n):
 
 
 class World:
-    def __init__(self, binaries, redis, skew):
+    def __init__(self, binaries, redis, skew, sentinel=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="spchaos-", dir="/var/tmp"))
         (self.folder / "redis").mkdir()
         self.sandboxes = self.folder / "sandboxes"
-        port, *p = free_ports(13)
+        port, *p = free_ports(17)
         self.redis_port, self.claims, self.pools = port, [f"127.0.0.1:{p[0]}", f"127.0.0.1:{p[2]}"], f"127.0.0.1:{p[4]}"
         bins = {pathlib.Path(b).name: b for b in binaries.split(",")}
 
         # every service comes to Redis by a way of its own, which can be held
-        self.ways = dict(zip(SERVICES[1:], p[8:]))
+        self.ways = dict(zip(SERVICES[1:], p[8:12]))
 
         def service(name, i, *more):
             way = self.ways[{0: "claims-1", 2: "claims-2", 4: "pools", 6: "reconciler"}[i]]
-            return [bins[name], f"--redis-address=127.0.0.1:{way}", f"--grpc-address=127.0.0.1:{p[i]}", f"--admin-address=127.0.0.1:{p[i + 1]}", *more]
+            found = [f"--redis-address=127.0.0.1:{way}"]
+            if sentinel:
+                found = ["--redis-sentinels=" + ",".join(f"127.0.0.1:{s}" for s in p[13:]), f"--redis-master-name={MASTER}", "--redis-min-replicas=1"]
+            return [bins[name], *found, f"--grpc-address=127.0.0.1:{p[i]}", f"--admin-address=127.0.0.1:{p[i + 1]}", *more]
 
         self.commands = {
             "redis": [redis, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.folder / "redis"), "--appendonly", "yes",
@@ -89,13 +130,33 @@ class World:
             "pools": service("sandplane-pools", 4, f"--reconciler=127.0.0.1:{p[6]}"),
             "reconciler": service("toy_reconciler", 6, f"--data-dir={self.sandboxes}"),
         }
+        self.servers = ["redis"]
+        if sentinel:
+            self.sentinels(redis, port, p[12], p[13:])
         self.admin = dict(zip(SERVICES[1:], (p[1], p[3], p[5], p[7])))
         self.processes, self.skew = {}, skew
         for name in SERVICES:
             self.clock(name, 0)
         self.proxy = subprocess.Popen([sys.executable, "-B", str(pathlib.Path(__file__).with_name("proxy.py")), str(port), *(f"{n}={w}" for n, w in self.ways.items())],
                                       stdin=subprocess.PIPE)
-        self.redis = Redis(port)
+        self.redis_port, self.sentinel_ports = port, p[13:] if sentinel else ()
+        self.redis = self.client()
+
+    def client(self):
+        return Redis(self.redis_port, sentinels=self.sentinel_ports)
+
+    def sentinels(self, redis, first, second, ports):
+        """Two servers and three Sentinels, each with a file that it rewrites."""
+        del self.commands["redis"]
+        self.servers, self.watchers = ["redis-1", "redis-2"], []
+        for name, port, more in (("redis-1", first, ""), ("redis-2", second, f"replicaof 127.0.0.1 {first}")):
+            (self.folder / name).mkdir()
+            (self.folder / f"{name}.conf").write_text(SERVER.format(port=port, dir=self.folder / name, more=more))
+            self.commands[name] = [redis, str(self.folder / f"{name}.conf")]
+        for i, port in enumerate(ports):
+            (self.folder / f"sentinel-{i}.conf").write_text(SENTINEL.format(port=port, redis=first, master=MASTER))
+            self.commands[f"sentinel-{i}"] = [redis, str(self.folder / f"sentinel-{i}.conf"), "--sentinel"]
+            self.watchers.append(f"sentinel-{i}")
 
     def clock(self, name, offset):
         """How far the service's clock is off, in seconds."""
@@ -108,7 +169,7 @@ class World:
         self.proxy.stdin.flush()
 
     def start(self, name):
-        env = {**os.environ, "LD_PRELOAD": self.skew, "SKEW_FILE": str(self.folder / f"clock-{name}")}
+        env = {**os.environ, "LD_PRELOAD": self.skew, "SKEW_FILE": str(self.folder / f"clock-{'redis' if name in self.servers else name}")}
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
 
@@ -122,7 +183,8 @@ class World:
     def ready(self, name):
         if name == "redis":
             try:
-                return self.redis("PING") == "PONG"
+                role = self.redis("ROLE")
+                return role[0] == "master" and len(role[2]) == len(self.servers) - 1
             except RedisError:
                 return False
         try:
@@ -134,7 +196,8 @@ class World:
 
     def start_all(self):
         for name in ("redis", "claims-1", "claims-2", "reconciler", "pools"):
-            self.start(name)
+            for n in [*self.servers, *(self.watchers if len(self.servers) > 1 else [])] if name == "redis" else [name]:
+                self.start(n)
             wait(lambda: self.ready(name), f"{name} is ready")
 
     def died(self):

@@ -106,6 +106,10 @@ static void pool_listed(StateCall *call, const RedisReply *reply, const Error *e
 }
 
 static void pool_applied(StateCall *call, const RedisReply *reply, const Error *err) {
+  /* perhaps it was made all the same, and claims come to it: a name too many in the index does no harm, one too few
+   * hides what they got */
+  if (err && err->kind == ERROR_UNAVAILABLE)
+    state_pool_listed(call->s, call->ns, call->pool);
   if (err)
     return pool_fail(call, err);
   index_command(call->s, POOL_INDEX, "ZADD", call->ns, call->pool, pool_listed, call->fn, call->arg);
