@@ -65,7 +65,8 @@ typedef struct RedisScript {
   const char *name;
   const char *source;
   size_t source_len;
-  bool durable; /* its reply comes when config.min_replicas have what it wrote; fewer: UNAVAILABLE, and it may be repeated */
+  /* Its reply comes when config.min_replicas have what it wrote; fewer: UNAVAILABLE, and it may be repeated. */
+  bool durable;
   /* It gets one more, last argument: which server this is, in RedisLineage's form. */
   bool fenced;
 } RedisScript;

@@ -1,5 +1,5 @@
-/* See redis.h. What a client is made of: a server (redis_node.h), or those of a cluster (redis_cluster.h); who knows the
- * master (redis_sentinel.h); and a second connection for messages. */
+/* See redis.h. What a client is made of: a server (redis_node.h), or those of a cluster (redis_cluster.h); who knows
+ * the master (redis_sentinel.h); and a second connection for messages. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

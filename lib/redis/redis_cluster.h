@@ -1,8 +1,9 @@
-/* The servers of a Redis Cluster: one node for each master, the map of slots to them, and requests that were sent to the
- * wrong one.
+/* The servers of a Redis Cluster: one node for each master, the map of slots to them, and requests that were sent to
+ * the wrong one.
  *
  * The map is read from any server of the cluster, each second, and at once when a request is sent elsewhere. What a
- * lost master was to get and did not waits for the one that takes its place. A slot's requests keep their order but while it moves.
+ * lost master was to get and did not waits for the one that takes its place. A slot's requests keep their order
+ * except while it moves.
  */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_CLUSTER_H_
 #define SANDPLANE_LIB_REDIS_REDIS_CLUSTER_H_

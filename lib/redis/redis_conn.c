@@ -1,5 +1,4 @@
-/* See redis_conn.h. Replies are built in an arena by hiredis' reader and live until their callback returns.
- */
+/* See redis_conn.h. */
 #include "lib/redis/redis_conn.h"
 
 #include <errno.h>
@@ -14,6 +13,7 @@
 #include "lib/base/str.h"
 #include "lib/redis/redis_config.h"
 #include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_reply.h"
 #include "lib/redis/redis_socket.h"
 #include "lib/redis/redis_stream.h"
 
@@ -23,8 +23,6 @@
 /* A connect that hangs is given up. */
 #define CONNECT_TIMEOUT_MS 2000
 #define READ_CHUNK (64 << 10)
-/* Of one array in a reply; ours have a thousand, and a pool's ids at most. */
-#define MAX_ELEMENTS (1 << 20)
 
 typedef enum ConnState { CONN_WAITING, CONN_CONNECTING, CONN_GREETING, CONN_OPEN } ConnState;
 
@@ -51,64 +49,10 @@ struct RedisConn {
   char trouble[400], logged[400];
 };
 
-/* ---- replies into the arena; hiredis hands us the place through the task's privdata ---- */
-
-static RedisReply *reply_new(const redisReadTask *task, RedisType type) {
-  RedisReply *r = arena_alloc(task->privdata, sizeof *r);
-  r->type = type;
-  if (task->parent)
-    ((const RedisReply **)((RedisReply *)task->parent->obj)->items)[task->idx] = r;
-  return r;
-}
-
-static void *create_string(const redisReadTask *task, char *s, size_t len) {
-  RedisType type = task->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
-                   : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
-                                                      : REDIS_STRING;
-  RedisReply *r = reply_new(task, type);
-  r->str = arena_strndup(task->privdata, s, len);
-  r->len = len;
-  return r;
-}
-
-static void *create_array(const redisReadTask *task, int n) {
-  /* Before any of them has come: the place for them must not be what a length alone asks for. */
-  if (n > MAX_ELEMENTS)
-    return NULL;
-  RedisReply *r = reply_new(task, REDIS_ARRAY);
-  r->n_items = (size_t)n;
-  r->items = arena_alloc(task->privdata, (size_t)n * sizeof *r->items);
-  return r;
-}
-
-static void *create_integer(const redisReadTask *task, long long v) {
-  RedisReply *r = reply_new(task, REDIS_INTEGER);
-  r->integer = v;
-  return r;
-}
-
-static void *create_nil(const redisReadTask *task) {
-  return reply_new(task, REDIS_NIL);
-}
-static void free_object(void *r) {
-  (void)r;
-}
-
-static redisReplyObjectFunctions REPLY_FUNCTIONS = {
-    .createString = create_string,
-    .createArray = create_array,
-    .createInteger = create_integer,
-    .createNil = create_nil,
-    .freeObject = free_object,
-};
-
 static void reader_reset(RedisConn *c) {
   if (c->reader)
     redisReaderFree(c->reader);
-  c->reader = redisReaderCreateWithFunctions(&REPLY_FUNCTIONS);
-  if (!c->reader)
-    abort();
-  c->reader->privdata = c->arena;
+  c->reader = redis_reply_reader(c->arena);
 }
 
 /* ---- connecting ---- */

@@ -74,8 +74,8 @@ static void on_switch(void *arg, const char *message, size_t len) {
 
 static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
 
-RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config, void (*on_master)(void *arg, const char *address),
-                                  void *arg) {
+RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config,
+                                  void (*on_master)(void *arg, const char *address), void *arg) {
   RedisSentinel *s = calloc(1, sizeof *s);
   if (!s)
     abort();

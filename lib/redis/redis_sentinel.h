@@ -11,8 +11,8 @@
 typedef struct RedisSentinel RedisSentinel;
 
 /* on_master runs at each answer, the same or another. config must outlive it. */
-RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config, void (*on_master)(void *arg, const char *address),
-                                  void *arg);
+RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config,
+                                  void (*on_master)(void *arg, const char *address), void *arg);
 /* Why there is no answer, as far as is known. */
 const char *redis_sentinel_trouble(const RedisSentinel *sentinel);
 void redis_sentinel_free(RedisSentinel *sentinel); /* NULL-safe */

@@ -16,8 +16,8 @@
 
 #define ADDRESS "127.0.0.1:16392"
 
-static char ca[300], other_ca[300], server[300], server_key[300], client[300], client_key[300], password_file[300], users_file[300],
-    sentinel_password_file[300];
+static char ca[300], other_ca[300], server[300], server_key[300], client[300], client_key[300];
+static char password_file[300], users_file[300], sentinel_password_file[300];
 
 typedef struct Fixture {
   Loop *loop;
@@ -249,7 +249,8 @@ int main(void) {
   snprintf(sentinel_password_file, sizeof sentinel_password_file, "%s/sentinel-password", folder);
   write_file(password_file, "secret\n");
   write_file(sentinel_password_file, "other\n");
-  write_file(users_file, "user default off\nuser sandplane on >secret ~sp:* &sp:* -@all +@read +@write +@scripting +@pubsub +@connection "
+  write_file(users_file, "user default off\nuser sandplane on >secret ~sp:* &sp:* "
+                         "-@all +@read +@write +@scripting +@pubsub +@connection "
                          "-@dangerous +info +wait +time +cluster|slots\n");
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(works), TEST(says_what_is_wrong), TEST(names_are_checked), TEST(by_sentinel),
