@@ -28,9 +28,10 @@ def broken_settings():
         native.config_setting(name = "broken_" + kind, define_values = {"broken": kind})
 
 def script_command(script):
-    """The genrule command that puts common.lua before a script."""
-    commands = {"//conditions:default": "cat $(SRCS) >$@"}
+    """The genrule command that puts what it needs of common.lua before a script."""
+    whole = "awk -f $(location trim.awk) $(SRCS) >$@"
+    commands = {"//conditions:default": whole}
     for kind, (of, edit) in BROKEN.items():
         if of == script:
-            commands[":broken_" + kind] = "cat $(SRCS) >$@ && sed -e \"%s\" $(SRCS) >$@.new && ! cmp -s $@ $@.new && mv $@.new $@" % edit
+            commands[":broken_" + kind] = whole + " && sed -e \"%s\" $@ >$@.new && ! cmp -s $@ $@.new && mv $@.new $@" % edit
     return select(commands)

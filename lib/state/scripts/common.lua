@@ -1,4 +1,4 @@
--- Put before every script that works on one pool.
+-- Put before every script that works on one pool, without the functions that it does not use (trim.awk).
 --
 -- KEYS[1] is the pool's own key, "sp:{NS}/POOL:pool"; all others share its hash tag and are made from it, so a
 -- script stays in one Redis Cluster slot: that of the namespace, whose quotas hold across its pools. Times are
