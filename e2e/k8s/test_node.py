@@ -258,6 +258,20 @@ def test_exec_and_files_through_grpc(stack, kube):
         assert e.value.code() in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND)
 
 
+def test_a_call_ends_with_its_pod(kube):
+    """The network of a sandbox that is killed says nothing any more: the router asks."""
+    full_pool(kube)
+    with closing(Client(f"127.0.0.1:{PORTS['router'][0]}")) as c:
+        box = create(c, kube)
+        start = pb.ExecStreamRequest(start=pb.ExecStreamRequest.Start(name=box, command=pb.Command(args=["sh", "-c", "echo begun; sleep 1000"])))
+        heard = c.sandboxes.ExecStream(stream(start), timeout=900)
+        assert any(m.stdout == b"begun\n" for m in heard)
+        kube.kubectl("delete", "pod", box.rsplit("/", 1)[1], "--grace-period=0", "--force")
+        with pytest.raises(grpc.RpcError) as e:
+            list(heard)
+        assert e.value.code() == grpc.StatusCode.UNAVAILABLE, e.value
+
+
 def test_client_finds_a_claim_made_through_grpc(kube, new):
     """By the SandboxClaim that shows it, whose status comes later than its creation but within the client's patience."""
     full_pool(kube)

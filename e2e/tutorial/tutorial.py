@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import socket
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -88,6 +90,29 @@ class Tutorial:
         assert got["pod"].startswith("python-sandbox-warmpool-"), "the Pod was to be a warm one"
         return check(got)
 
+    def by_grpc(self):
+        port = "17400"
+        tunnel = self.cluster.run_inside([self.cluster.folder / "bin/kubectl", "port-forward", "-n", NAMESPACE, "svc/sandplane-router", f"{port}:7400"], stdout=subprocess.DEVNULL)
+        try:
+            until(lambda: socket.create_connection(("127.0.0.1", int(port)), timeout=5).close() is None, what="the tunnel")
+            box = self.sandctl(port, "create", "--pool", "python-sandbox-warmpool").split()[-1]
+            out = self.sandctl(port, "exec", box, "--", "python3", "-c", "print(6 * 7)")
+            self.sandctl(port, "cp", "-", f"{box}:notes.txt", input="kept\n")
+            text = self.sandctl(port, "exec", box, "--", "cat", "notes.txt")
+            until(lambda: self.kube.get("sandboxclaim", box), timeout=60, what="the object of the claim")
+            self.sandctl(port, "delete", box)
+        finally:
+            tunnel.terminate()
+            tunnel.wait(10)
+        assert (out, text) == ("42\n", "kept\n"), (out, text)
+        return f"{out.strip()}  (sandbox {box})"
+
+    def sandctl(self, port, command, *args, input=None):
+        program = [self.installation.bin / "cli/sandctl", command, f"--server=127.0.0.1:{port}", *args]
+        run = subprocess.run(program, input=input, text=True, capture_output=True, timeout=120)
+        assert run.returncode == 0, (command, run.stderr)
+        return run.stdout
+
     def leave(self):
         self.cluster.kubectl("delete", "-f", str(POOL), "-f", str(TEMPLATE))
         kinds = "sandboxclaims,sandboxes,sandboxwarmpools,sandboxtemplates,pods,networkpolicies"
@@ -123,6 +148,7 @@ def main():
     steps.run("the router has two Pods", t.router)
     steps.run("the newest client says hello, moves a file, leaves", t.newest_client)
     steps.run("the first client does, with a warm Pod", t.first_client)
+    steps.run("sandctl claims by gRPC, runs a command, moves a file, gives it back", t.by_grpc)
     steps.run("delete pool and template", t.leave)
     steps.run("helm uninstall", t.uninstall)
     steps.run("kubectl apply the plain manifests instead", t.installation.apply_manifests)

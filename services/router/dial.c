@@ -2,6 +2,8 @@
 #include "services/router/dial.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +60,23 @@ static void on_writable(int events, void *arg) {
   tell(d, getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0 ? why : errno);
 }
 
+/* A Pod that is killed, or its Node, may send nothing any more: gVisor's network ends with it. */
+static void keep_alive(int fd) {
+  static const struct {
+    int level, name, value;
+  } OPTIONS[] = {
+      {SOL_SOCKET, SO_KEEPALIVE, 1},
+      {IPPROTO_TCP, TCP_KEEPIDLE, 10},
+      {IPPROTO_TCP, TCP_KEEPINTVL, 5},
+      {IPPROTO_TCP, TCP_KEEPCNT, 3},
+      {IPPROTO_TCP, TCP_USER_TIMEOUT, 25000},
+  };
+  /* one that cannot be set makes an end be noticed later */
+  for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++)
+    if (setsockopt(fd, OPTIONS[i].level, OPTIONS[i].name, &OPTIONS[i].value, sizeof OPTIONS[i].value) != 0)
+      errno = 0;
+}
+
 Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, bool allow_local, void (*fn)(void *arg, int fd),
                void *arg) {
   Dial *d = calloc(1, sizeof *d);
@@ -70,6 +89,8 @@ Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, bool allow_loca
   *d = (Dial){.fn = fn, .arg = arg};
   d->fd = allow_local || target_is_routable(ip) ? wire_connect(route, &err) : -1;
   d->refused = loop_timer_new(loop, on_refused, d);
+  if (d->fd >= 0)
+    keep_alive(d->fd);
   if (d->fd >= 0)
     d->watch = loop_fd_new(loop, d->fd, LOOP_WRITE, on_writable, d);
   else
