@@ -107,6 +107,9 @@ class Run:
                                    ("deadlines", "ZCARD"), ("waiters", "HLEN"), ("uids", "HLEN")):
                     if n := self.world.redis(count, f"sp:{{default}}/{pool}:{key}"):
                         out.append(f"pool {pool}: {n} left in {key}")
+                made, gone = (int(n or 0) for n in self.world.redis("HMGET", f"sp:{{default}}/{pool}:pool", "created", "destroyed"))
+                if made != gone + len(records):
+                    out.append(f"pool {pool}: {made} sandboxes made are not {gone} gone and {len(records)} there")
             for tenant in TENANTS:
                 if use := self.world.redis("HGETALL", f"sp:{{default}}:use:{tenant}"):
                     out.append(f"tenant {tenant} is charged {use} although it holds nothing")
