@@ -41,8 +41,8 @@ static void on_done(void *arg, const BatchResult *result, bool queued, const Err
   metrics_observe(claims->service->metrics, CLAIMS_METRIC_CLAIM_SECONDS, seconds, phase, NULL, NULL);
   const SandboxRecord *first = &result->records[0];
   claims_metrics_met(claims->service->metrics, first->ns, first->pool, !queued, result->n_records);
-  log_event(LOG_INFO, "batch_claimed", LOG_STR("namespace", first->ns), LOG_STR("pool", first->pool), LOG_STR("tenant", first->tenant),
-            LOG_STR("token", create->op.token), LOG_INT("sandboxes", (int64_t)result->n_records),
+  log_event(LOG_INFO, "batch_claimed", LOG_STR("namespace", first->ns), LOG_STR("pool", first->pool),
+            LOG_STR("tenant", first->tenant), LOG_STR("token", create->op.token), LOG_INT("sandboxes", (int64_t)result->n_records),
             LOG_STR("phase", phase), LOG_INT("wait_ms", first->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
   TraceSpan *span = service_span(request->call);
   if (span) {

@@ -1,11 +1,11 @@
 /* Gets several sandboxes of a pool for one caller, or none of them.
  *
- *   - One script claims all or nothing. A batch that finds too few waits in the state without holding any: it is told when
- *     there are enough, asks again then and every ASK_AGAIN_MS, and is not promised anything. Two batches that compete
- *     for a pool which has room for one can so never each hold what the other one lacks.
+ *   - One script claims all or nothing. A batch that finds too few waits in the state without holding any: it is
+ *     told when there are enough, asks again then and every ASK_AGAIN_MS, and is not promised anything. Two batches
+ *     that compete for a pool which has room for one can so never each hold what the other one lacks.
  *   - A caller who leaves gives back all by one script, unless a request_id lets it come back.
- *   - When the state is lost between the script and its answer it is asked once more, with the same token, which changes
- *     nothing if it took place; after that orphan_store gives back what there is.
+ *   - When the state is lost between the script and its answer it is asked once more, with the same token, which
+ *     changes nothing if it took place; after that orphan_store gives back what there is.
  */
 #ifndef SANDPLANE_SERVICES_CLAIMS_BATCH_STORE_H_
 #define SANDPLANE_SERVICES_CLAIMS_BATCH_STORE_H_

@@ -1,7 +1,8 @@
 -- The caller of a batch has gone: it stops waiting, or gives back all of it.
 --
 -- ARGV: time, token, replica, give back (1: also what was granted). Reply: 1 when the pool vanished with it.
--- Invariant: a batch that another replica speaks for by now is not touched; of one that was granted, all goes or nothing.
+-- Invariant: a batch that another replica speaks for by now is not touched; of one that was granted, all goes or
+--   nothing.
 local token = ARGV[2]
 local waiter = redis.call('HGET', key('waiters'), token)
 if waiter then
