@@ -95,11 +95,11 @@ class Tutorial:
         tunnel = self.cluster.run_inside([self.cluster.folder / "bin/kubectl", "port-forward", "-n", NAMESPACE, "svc/sandplane-router", f"{port}:7400"], stdout=subprocess.DEVNULL)
         try:
             until(lambda: socket.create_connection(("127.0.0.1", int(port)), timeout=5).close() is None, what="the tunnel")
-            box = self.sandctl(port, "create", "--pool", "python-sandbox-warmpool").split()[-1]
+            box = self.sandctl(port, "create", "--pool", "python-sandbox-warmpool", "--output", "name").strip()
             out = self.sandctl(port, "exec", box, "--", "python3", "-c", "print(6 * 7)")
             self.sandctl(port, "cp", "-", f"{box}:notes.txt", input="kept\n")
             text = self.sandctl(port, "exec", box, "--", "cat", "notes.txt")
-            until(lambda: self.kube.get("sandboxclaim", box), timeout=60, what="the object of the claim")
+            until(lambda: self.kube.get("sandboxclaim", box.rsplit("/", 1)[-1]), timeout=60, what="the object of the claim")
             self.sandctl(port, "delete", box)
         finally:
             tunnel.terminate()
