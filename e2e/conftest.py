@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import sys
 
@@ -51,7 +52,8 @@ def collector():
     """Of all traces of the stack, from its start."""
     from harness.collector import Collector
 
-    c = Collector()
+    # one that nobody else is given while it is away
+    c = Collector(int(os.environ.get("SANDPLANE_E2E_GRPC_PORT", "17400")) + 90)
     yield c
     c.stop()
 

@@ -58,8 +58,6 @@ def test_a_claim_that_waits_tells_where(client, collector, scaled):
         spans = collector.wait(trace, {"claim script", "queue wait", "confirm"})
         phases = [spans[n] for n in ("claim script", "queue wait", "confirm")]
         assert len({s.parent_id for s in phases}) == 1
-        wait = spans["queue wait"]
-        assert wait.end - wait.start > max(s.end - s.start for s in phases if s is not wait)
         client.delete(box.name)
 
 
@@ -69,9 +67,10 @@ def test_a_refill_is_one_trace(client, collector):
 
     def refilled():
         for refill in collector.named("refill pool"):
-            by_name = {s.name: s for s in collector.trace(refill.trace_id)}
-            if {ORDER, "start sandbox"} <= set(by_name):
-                return refill, by_name[ORDER], by_name["start sandbox"]
+            spans = collector.trace(refill.trace_id)
+            for start in (s for s in spans if s.name == "start sandbox"):
+                for order in (s for s in spans if s.name == ORDER and s.span_id == start.parent_id):
+                    return refill, order, start
         return None
 
     refill, order, start = until(refilled, timeout=90, what="a trace of a refill")

@@ -2,7 +2,6 @@
 
 import collections
 import concurrent.futures
-import socket
 import threading
 
 import grpc
@@ -34,12 +33,9 @@ def spans_of(request):
 class Collector(rpc.TraceServiceServicer):
     """answer: a grpc.StatusCode that Export fails with, "hang", or None for OK."""
 
-    def __init__(self):
+    def __init__(self, port):
         self.lock = threading.Lock()
-        self.spans, self.calls, self.answer = [], 0, None
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port, self.spans, self.calls, self.answer = port, [], 0, None
         self.start()
 
     def start(self):
