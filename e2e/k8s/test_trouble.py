@@ -223,7 +223,7 @@ def test_killed_at_writes(rig, world, kube, name):
 
 @pytest.mark.parametrize("name", ["warm", "move", "release"] if LONG else ["move"])
 def test_killed_at_redis_calls(rig, world, kube, name):
-    ours = f"{{{world.ns}/".encode()
+    ours = f"{{{world.ns}}}/".encode()
     of_ns = lambda c: c[0] == b"EVALSHA" and any(ours in word for word in c)  # noqa: E731
     whens = ("before", "after") if LONG else ("after",)
     through_points(rig, world, kube, name, rig.relay, of_ns, whens, 1 if LONG else 4)
