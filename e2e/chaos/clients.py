@@ -57,6 +57,7 @@ class Caller(threading.Thread):
         self.stubs = [sandbox_grpc.SandboxServiceStub(grpc.insecure_channel(t, CHANNEL)) for t in world.claims]
         self.redis = world.client()
         self.held, self.gone, self.error = {}, [], None
+        self.ended = set()  # uids of claims that were let go: names come again, with few letters soon
         self.tenant = list(TENANTS)[number % len(TENANTS)]
         self.metadata = (("sandplane-tenant", self.tenant),)
 
@@ -148,7 +149,7 @@ class Caller(threading.Thread):
         return [self.call(op, t0, f.result, {"call": n, "replica": r, **what})[0] for t0, n, r, f in calls]
 
     def took(self, e):
-        if e["state"] == "CLAIMED" and e["sandbox"] not in self.gone and e["sandbox"] not in self.held:
+        if e["state"] == "CLAIMED" and e["uid"] not in self.ended and e["sandbox"] not in self.held:
             self.held[e["sandbox"]] = e["uid"]
             self.bind(e["sandbox"])
 
@@ -182,7 +183,7 @@ class Caller(threading.Thread):
         e, _ = self.call("delete", time.monotonic(), lambda: self.stubs[replica].DeleteSandbox(request, timeout=timeout), {"replica": replica})
         e["sandbox"] = sandbox
         if e["result"] == "OK":
-            self.held.pop(sandbox, None)
+            self.ended.add(self.held.pop(sandbox, None))
             self.gone.append(sandbox)
 
     def delete_many(self, sandboxes):
@@ -196,7 +197,7 @@ class Caller(threading.Thread):
         for sandbox in sandboxes:
             self.history.add("delete", t0, who=self.number, replica=replica, sandbox=sandbox, result=result, unknown=result not in DEFINITE, of=len(sandboxes))
             if result == "OK":
-                self.held.pop(sandbox, None)
+                self.ended.add(self.held.pop(sandbox, None))
                 self.gone.append(sandbox)
 
     def list(self):

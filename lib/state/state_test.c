@@ -473,6 +473,28 @@ static void implicit_pools_vanish(void **state) {
     n = fixture_keys(f); /* its history stays for a while */
 }
 
+static void expire_at(Fixture *f, int64_t now_ms) {
+  state_set_now(f->state, now_ms);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+}
+
+/* A look for what has expired may come between the making of an implicit pool and the claim it is made for. */
+static void implicit_pools_wait_for_their_claim(void **state) {
+  Fixture *f = *state;
+  PoolRecord p = {.ns = "default", .name = "p", .template_name = "t", .implicit = true};
+  state_pool_apply(f->state, &p, fixture_pool, f);
+  fixture_wait(f);
+  expire_at(f, T0);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 500), CLAIM_QUEUED);
+  expire_at(f, T0 + 9000);
+  get_pool(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+  expire_at(f, T0 + 10000);
+  get_pool(f);
+  assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
+}
+
 typedef struct Seen {
   Fixture *f;
   char last[64];
@@ -737,6 +759,7 @@ int main(void) {
       TEST(nothing_stays_behind),
       TEST(deleting_a_pool),
       TEST(implicit_pools_vanish),
+      TEST(implicit_pools_wait_for_their_claim),
       TEST(history),
       TEST(history_of_a_pool_made_again),
       TEST(paging),

@@ -338,7 +338,8 @@ static void claim(ClaimOp *op) {
 static void on_implicit_made(void *arg, const PoolRecord *pool, const Error *err) {
   ClaimOp *op = arg;
   op->busy = false;
-  if (err)
+  /* NOT_FOUND: it has gone again already, which the claim is told as well, and then it is made once more */
+  if (err && err->kind != ERROR_NOT_FOUND)
     finish(op, NULL, err);
   else if (ended(op))
     fail_ended(op);
