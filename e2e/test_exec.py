@@ -21,8 +21,8 @@ class Stream:
             start.terminal.columns, start.terminal.rows = terminal
         self.requests.put(pb.ExecStreamRequest(start=start))
         self.call = client.sandboxes.ExecStream(iter(self.requests.get, None), timeout=timeout)
-        self.stdout = b""
-        self.stderr = b""
+        self.stdout = bytearray()
+        self.stderr = bytearray()
         self.exit = None
         self.pid = None
 
@@ -39,7 +39,7 @@ class Stream:
         elif kind == "exit":
             self.exit = r.exit
         else:
-            setattr(self, kind, getattr(self, kind) + getattr(r, kind))
+            getattr(self, kind).extend(getattr(r, kind))
 
     def finish(self):
         for r in self.call:
@@ -176,7 +176,7 @@ def test_stream_terminal_and_resize(client, box):
 
 
 def test_stream_large_output_flows(client, box):
-    s = Stream(client, box, "head", "-c", "30000000", "/dev/zero")
+    s = Stream(client, box, "head", "-c", "30000000", "/dev/zero", timeout=180)
     s.half_close()
     s.finish()
     assert len(s.stdout) == 30_000_000 and s.exit.exit_code == 0
