@@ -35,7 +35,7 @@ enum {
 };
 
 typedef struct RefillInput {
-  int64_t now_ms;
+  int64_t now_ms; /* of the same clock as the others, whichever it is */
   int64_t replicas;
   int64_t max_creating;
   bool implicit;

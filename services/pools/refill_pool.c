@@ -33,7 +33,8 @@ struct RefillPool {
   bool busy, dirty, gone;
   int replicas;      /* at the last look; -1: none yet */
   bool lowered;
-  int64_t seen_ready, taken_ms, taken_since_ms; /* what refill.h wants to know of the past */
+  int64_t seen_ready, taken_ms, taken_since_ms; /* what refill.h wants to know of the past; monotonic */
+  int64_t failure_ms, failure_seen_ms;          /* as the state has it; monotonic: when it was first seen */
   PoolNumbers numbers;
   int64_t resend_ms; /* monotonic: when to hand over what is CREATING again */
   /* The look under way. */
@@ -321,7 +322,7 @@ static void on_hash_set(void *arg, const Error *err) {
 }
 
 static void decide(RefillPool *p, bool hash_is_new) {
-  p->input.now_ms = clock_wall_ms();
+  p->input.now_ms = clock_mono_ms();
   p->input.hash_new = hash_is_new;
   p->decision = refill_decide(&p->input);
   if (!p->decision.starting)
@@ -369,6 +370,19 @@ static void note_taken(RefillPool *p, int64_t now_ms) {
   p->input.taken_since_ms = p->taken_since_ms;
 }
 
+/* The state has it by its own clock. It counts from when it was first seen here, or from before that where the clocks
+ * say so: one that is off, or was for a moment, must not keep a pool from being filled. */
+static void note_failure(RefillPool *p, int64_t failure_ms) {
+  int64_t now_ms = clock_mono_ms(), age_ms = clock_wall_ms() - failure_ms;
+  if (failure_ms != p->failure_ms) {
+    p->failure_ms = failure_ms;
+    p->failure_seen_ms = now_ms;
+  }
+  if (age_ms < now_ms - p->failure_seen_ms)
+    age_ms = now_ms - p->failure_seen_ms;
+  p->input.failure_ms = now_ms - age_ms;
+}
+
 void refill_pool_report(const RefillPool *p) {
   pools_metrics_report(metrics_of(p), p->ns, p->name, &p->numbers);
 }
@@ -396,9 +410,9 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
       .n_ready = record->n_ready,
       .n_waiting = record->n_waiting,
       .n_failures = record->n_failures,
-      .failure_ms = record->failure_ms,
   };
-  note_taken(p, clock_wall_ms());
+  note_taken(p, clock_mono_ms());
+  note_failure(p, record->failure_ms);
   p->template_name = arena_strdup(p->arena, record->template_name);
   p->template_hash = arena_strdup(p->arena, record->template_hash ? record->template_hash : "");
   p->reason = arena_strdup(p->arena, record->reason ? record->reason : "");
