@@ -17,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/kube/kube_json.h"
+#include "lib/kube/kube_lanes.h"
 #include "lib/kube/kube_status.h"
 
 /* client-go's and the kubelet's habit: a projected token is renewed long before it ends. */
@@ -29,7 +30,8 @@
 #define HOST_CONNECTIONS 2L
 
 struct KubeCall {
-  KubeCall *next, **at; /* in waiting or running */
+  KubeTurn turn;        /* first: a turn is the call that has it */
+  KubeCall *next, **at; /* among those that run */
   KubeCall *fresh_next;
   KubeClient *client;
   CURL *easy;
@@ -38,29 +40,22 @@ struct KubeCall {
   char *path, *body;
   size_t body_len, body_sent;
   Buf in;
-  bool is_fresh, is_stream, is_patient, is_urgent, is_fenced, dispatching, cancelled;
+  bool is_fresh, is_stream, dispatching, cancelled;
   int64_t begun_us, timeout_ms;
   KubeDoneFn fn;
   const KubeStreamEvents *events;
   void *arg;
 };
 
-typedef struct Lane {
-  KubeCall *first, **end;
-} Lane;
-
 struct KubeClient {
   Loop *loop;
   const KubeConfig *config;
   KubeOptions options;
   CURLM *multi;
-  LoopTimer *timer, *start_timer, *patient_timer, *refuse_timer;
-  Lane lanes[2]; /* of what is waited for, and of what is patient */
-  KubeCall *running, *fresh, *refused;
-  int n_running, n_patient; /* without streams; the patient ones among them */
-  int64_t others_ms;        /* when one that is not patient last began or ended */
-  double tokens;
-  int64_t tokens_us, token_read_ms;
+  LoopTimer *timer;
+  KubeLanes *lanes;
+  KubeCall *running, *fresh;
+  int64_t token_read_ms;
   char *authorization; /* the header; NULL: none */
   char *server;        /* the config's, with server_name in the host's place */
   struct curl_slist *connect_to; /* where that is then; NULL: where it says */
@@ -70,25 +65,16 @@ struct KubeClient {
 
 static const char *const METHODS[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
-static void count_running(KubeCall *c, int by) {
-  KubeClient *k = c->client;
-  if (c->is_stream) return;
-  k->n_running += by;
-  if (c->is_patient) k->n_patient += by;
-  else if (!c->is_urgent) k->others_ms = clock_mono_ms();
-}
-
 static void call_free(KubeCall *c) {
+  kube_lanes_leave(c->client->lanes, &c->turn);
   if (c->at) {
     *c->at = c->next;
     if (c->next) c->next->at = c->at;
-    for (size_t i = 0; i < ARRAY_LEN(c->client->lanes); i++)
-      if (c->client->lanes[i].end == &c->next) c->client->lanes[i].end = c->at;
   }
   if (c->easy) {
     curl_multi_remove_handle(c->client->multi, c->easy);
     curl_easy_cleanup(c->easy);
-    count_running(c, -1);
+    if (!c->is_stream) kube_lanes_ended(c->client->lanes, &c->turn);
   }
   curl_slist_free_all(c->headers);
   buf_deinit(&c->in);
@@ -261,8 +247,6 @@ static void finish(KubeCall *c, CURLcode code) {
   else fn(arg, failed ? NULL : body, failed ? &err : NULL);
 }
 
-static void start_waiting(KubeClient *k);
-
 static void pump(KubeClient *k) {
   while (k->fresh) {
     KubeCall *c = k->fresh;
@@ -278,7 +262,7 @@ static void pump(KubeClient *k) {
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
     finish(c, m->data.result);
   }
-  start_waiting(k);
+  kube_lanes_look(k->lanes);
 }
 
 /* ---- starting ---- */
@@ -359,37 +343,12 @@ static void start(KubeClient *k, KubeCall *c) {
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
   } else {
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
-    count_running(c, 1);
+    kube_lanes_began(k->lanes, &c->turn);
   }
   set_tls(k, e);
   c->begun_us = clock_mono_us();
   link_running(k, c);
   if (curl_multi_add_handle(k->multi, e) != CURLM_OK) abort();
-}
-
-/* Token bucket of options.qps; true when a request may start now. */
-static bool take_token(KubeClient *k) {
-  if (k->options.qps <= 0) return true;
-  int64_t now = clock_mono_us();
-  k->tokens += (double)(now - k->tokens_us) * k->options.qps / 1e6;
-  k->tokens_us = now;
-  if (k->tokens > k->options.burst) k->tokens = k->options.burst;
-  if (k->tokens < 1) {
-    loop_timer_start(k->start_timer, (int64_t)((1 - k->tokens) / k->options.qps * 1000) + 1);
-    return false;
-  }
-  k->tokens -= 1;
-  return true;
-}
-
-/* Whether a patient one may start: few beside others, any number when there have been none for a moment. */
-static bool may_begin_patient(KubeClient *k) {
-  if (k->n_patient < KUBE_PATIENT_BESIDE) return true;
-  int64_t left_ms = k->others_ms + KUBE_PATIENT_MS - clock_mono_ms();
-  /* the end of another looks again by itself */
-  if (k->n_running > k->n_patient) return false;
-  if (left_ms > 0) loop_timer_start(k->patient_timer, left_ms);
-  return left_ms <= 0;
 }
 
 /* Ends a call that gets no answer any more; freed first, for who hears of it may ask anew. */
@@ -402,37 +361,14 @@ static void call_abandon(KubeCall *c, const Error *err) {
   else fn(arg, NULL, err);
 }
 
-/* Not from inside kube_request: who asks does not expect an answer there. */
-static void on_refuse(void *arg) {
-  KubeClient *k = arg;
+static void on_turn(void *arg, KubeTurn *turn) { start(arg, (KubeCall *)turn); }
+
+static void on_refused(void *arg, KubeTurn *turn) {
   const Error err = {.kind = ERROR_UNAVAILABLE, .message = "not sent: this replica leads no longer"};
-  while (k->refused) call_abandon(k->refused, &err);
+  call_abandon((KubeCall *)turn, &err);
 }
 
-static void start_or_refuse(KubeClient *k, KubeCall *c) {
-  if (!c->is_fenced || !k->options.may_write || k->options.may_write(k->options.arg)) return start(k, c);
-  c->at = &k->refused;
-  c->next = k->refused;
-  if (c->next) c->next->at = &c->next;
-  k->refused = c;
-  loop_timer_start(k->refuse_timer, 0);
-}
-
-static void start_waiting(KubeClient *k) {
-  for (size_t i = 0; i < ARRAY_LEN(k->lanes); i++) {
-    Lane *lane = &k->lanes[i];
-    while (lane->first && k->n_running < k->options.max_in_flight && (i == 0 || may_begin_patient(k)) &&
-           take_token(k)) {
-      KubeCall *c = lane->first;
-      lane->first = c->next;
-      if (lane->first) lane->first->at = &lane->first;
-      else lane->end = &lane->first;
-      start_or_refuse(k, c);
-    }
-  }
-}
-
-static void on_start_timer(void *arg) { start_waiting(arg); }
+static const KubeLaneEvents LANE_EVENTS = {.start = on_turn, .refuse = on_refused};
 
 static KubeCall *call_new(KubeClient *k, const char *method, const char *path, void *arg) {
   KubeCall *c = calloc(1, sizeof *c);
@@ -461,15 +397,9 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
     if (!c->body) abort();
     c->body_len = strlen(c->body);
   }
-  c->is_patient = r->patient;
-  c->is_urgent = r->urgent;
-  c->is_fenced = r->fenced;
+  c->turn = (KubeTurn){.is_patient = r->patient, .is_urgent = r->urgent, .is_fenced = r->fenced};
   if (r->urgent) return start(k, c);
-  Lane *lane = &k->lanes[r->patient];
-  c->at = lane->end;
-  *c->at = c;
-  lane->end = &c->next;
-  start_waiting(k);
+  kube_lanes_wait(k->lanes, &c->turn);
 }
 
 KubeCall *kube_stream(KubeClient *k, const char *path, const KubeStreamEvents *events, void *arg) {
@@ -537,7 +467,7 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   KubeClient *k = calloc(1, sizeof *k);
   if (!k) abort();
   *k = (KubeClient){
-      .loop = loop, .config = config, .options = *options, .multi = curl_multi_init(), .tokens_us = clock_mono_us()};
+      .loop = loop, .config = config, .options = *options, .multi = curl_multi_init()};
   if (!k->multi) abort();
   if (set_server(k, err) != 0) {
     curl_multi_cleanup(k->multi);
@@ -545,15 +475,11 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
     curl_global_cleanup();
     return NULL;
   }
-  for (size_t i = 0; i < ARRAY_LEN(k->lanes); i++) k->lanes[i].end = &k->lanes[i].first;
   if (k->options.max_in_flight <= 0) k->options.max_in_flight = KUBE_IN_FLIGHT;
   if (k->options.timeout_ms <= 0) k->options.timeout_ms = KUBE_TIMEOUT_MS;
   if (k->options.burst < 1) k->options.burst = 1;
-  k->tokens = k->options.burst;
   k->timer = loop_timer_new(loop, on_timer, k);
-  k->start_timer = loop_timer_new(loop, on_start_timer, k);
-  k->patient_timer = loop_timer_new(loop, on_start_timer, k);
-  k->refuse_timer = loop_timer_new(loop, on_refuse, k);
+  k->lanes = kube_lanes_new(loop, &k->options, &LANE_EVENTS, k);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);
   curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
@@ -567,20 +493,14 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
 
 void kube_client_free(KubeClient *k) {
   if (!k) return;
-  k->options.max_in_flight = 0; /* nothing starts any more */
+  kube_lanes_close(k->lanes);
   k->fresh = NULL;
   const Error going = {.kind = ERROR_CANCELLED, .message = "the client is going"};
   KubeCall *c;
-  while ((c = k->lanes[0].first   ? k->lanes[0].first
-              : k->lanes[1].first ? k->lanes[1].first
-              : k->refused        ? k->refused
-                                  : k->running))
-    call_abandon(c, &going);
+  while ((c = (KubeCall *)kube_lanes_any(k->lanes)) || (c = k->running)) call_abandon(c, &going);
   curl_multi_cleanup(k->multi);
   loop_timer_free(k->timer);
-  loop_timer_free(k->start_timer);
-  loop_timer_free(k->patient_timer);
-  loop_timer_free(k->refuse_timer);
+  kube_lanes_free(k->lanes);
   if (k->authorization) explicit_bzero(k->authorization, strlen(k->authorization));
   free(k->authorization);
   free(k->server);
