@@ -1,16 +1,18 @@
 """tools/bench k8s-scale: a pool of thousands of Sandboxes on a real API server, whose Pods a stand-in for the node runs.
 
 How fast the pool fills and who needs the processors for it, what the reconciler then keeps in memory, what it does when nothing
-happens, and what it reads after it was killed.
+happens, and what it reads after it was killed. Beside it, what the API server takes at most: a bare client writes the same objects
+with nobody else at work, as many requests in flight as the reconciler may have.
 """
 
 import argparse
 import json
 import re
 import subprocess
+import threading
 import time
 
-from k8s_common import (CORE, EXTENSIONS, TICKS, KubeStack, all_cpu_seconds, cpu_seconds, last_line, make_pool, memory_mb, open_cluster, prefer, processes, ready_replicas,
+from k8s_common import (AGENTS, CORE, EXTENSIONS, TICKS, KubeStack, all_cpu_seconds, cpu_seconds, last_line, make_pool, memory_mb, open_cluster, prefer, processes, ready_replicas,
                         say, until_full)  # fmt: skip
 from k8s_http import Api, Connection
 
@@ -89,6 +91,60 @@ def settle(pid, limit=60):
             return
 
 
+def bare_copy(obj, name):
+    """What a client sends to make another such object."""
+    meta = {key: obj["metadata"][key] for key in ("labels", "annotations", "ownerReferences") if key in obj["metadata"]}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": {**meta, "name": name}, "spec": obj["spec"]}
+
+
+def write_bare(connection, ns, name, sandbox, pod):
+    """One ready Sandbox with the writes that it takes at least: its own and the Pod's creation, the binding, both their statuses."""
+    sandboxes, pods, merge = f"{AGENTS}/namespaces/{ns}/sandboxes", f"{CORE}/namespaces/{ns}/pods", "application/merge-patch+json"
+    uid = connection.call("POST", sandboxes, bare_copy(sandbox, name))["metadata"]["uid"]
+    body = bare_copy(pod, name)
+    body["spec"] = {k: v for k, v in body["spec"].items() if k != "nodeName"}
+    body["metadata"]["ownerReferences"] = [{**body["metadata"]["ownerReferences"][0], "name": name, "uid": uid}]
+    connection.call("POST", pods, body)
+    target = {"kind": "Node", "apiVersion": "v1", "name": pod["spec"]["nodeName"]}
+    connection.call("POST", f"{pods}/{name}/binding", {"kind": "Binding", "apiVersion": "v1", "metadata": {"name": name}, "target": target})
+    connection.call("PATCH", f"{pods}/{name}/status", {"status": pod["status"]}, merge)
+    connection.call("PATCH", f"{sandboxes}/{name}/status", {"status": sandbox["status"]}, merge)
+
+
+def bare(cluster, stack, ns, n, in_flight):
+    """(Sandboxes a second, processor ms of the API server and etcd each) when nothing but the API server is at work."""
+    for name in ("reconciler", "pools", "node"):
+        stack.kill(name)
+    api = Api(cluster.kubeconfig)
+    sandbox = Connection(api).call("GET", f"{AGENTS}/namespaces/{ns}/sandboxes?limit=1")["items"][0]
+    pod = Connection(api).call("GET", f"{CORE}/namespaces/{ns}/pods/{sandbox['metadata']['name']}")
+    names, failed = iter([f"bare-{i}" for i in range(n)]), []
+    lock = threading.Lock()
+
+    def work():
+        connection = Connection(api)
+        try:
+            while True:
+                with lock:
+                    name = next(names, None)
+                if name is None or failed:
+                    return
+                write_bare(connection, ns, name, sandbox, pod)
+        except Exception as e:  # noqa: BLE001 - told by the one who waits
+            failed.append(e)
+
+    threads = [threading.Thread(target=work) for _ in range(in_flight)]
+    before, begun = all_cpu_seconds(processes(cluster, stack)), time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    took, after = time.monotonic() - begun, all_cpu_seconds(processes(cluster, stack))
+    return n / took, {name: (after[name] - before[name]) * 1000 / n for name in ("apiserver", "etcd")}
+
+
 def measure(cluster, stack, args):
     connection = Connection(Api(cluster.kubeconfig))
     ns = f"bench-scale-{int(time.time())}"
@@ -119,9 +175,19 @@ def measure(cluster, stack, args):
     print(f"killed and started again: ready after {ready:.2f} s, {megabytes:.1f} MB received in 10 s, requests {requests}, {after:.0f} MB at most")
     lost = n - ready_replicas(connection, ns)
     print(f"warm sandboxes lost by it: {lost}")
+    say(f"{args.bare} sandboxes by a bare client")
+    bare_rate, bare_ms = bare(cluster, stack, ns, args.bare, args.in_flight)
+    ours_ms = {name: used[name] / n * 1000 for name in bare_ms}
+    print(f"a bare client: {bare_rate:.1f} a second, {args.in_flight} requests in flight; ours are {rate / bare_rate:.2f} of it")
+    for name, ms in bare_ms.items():
+        print(f"  {name}: {ms:.2f} ms of processor time a sandbox, {ours_ms[name]:.2f} with ours")
     last_line(
         sandboxes=n,
         refill_per_s=rate,
+        bare_per_s=bare_rate,
+        bare_ratio=rate / bare_rate,
+        apiserver_ms=ours_ms["apiserver"],
+        bare_apiserver_ms=bare_ms["apiserver"],
         reconciler_hwm_mb=max(hwm, after),
         idle_cpu_percent=idle["reconciler"],
         restart_list_mb=megabytes,
@@ -136,6 +202,8 @@ def main():
     parser.add_argument("--name", default="bench", help="of the control plane")
     parser.add_argument("--sandboxes", type=int, default=10000)
     parser.add_argument("--max-creating", type=int, default=300, help="sandboxes under way at a time")
+    parser.add_argument("--bare", type=int, default=1000, help="sandboxes that the bare client makes")
+    parser.add_argument("--in-flight", type=int, default=64, help="requests of the bare client at a time")
     parser.add_argument("--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile")
     parser.add_argument("--idle", type=float, default=20, help="seconds")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for the pool to fill")

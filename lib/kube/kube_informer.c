@@ -10,8 +10,9 @@
 #include "lib/kube/kube_share.h"
 #include "lib/kube/kube_status.h"
 
-/* client-go's page and back-off. */
-#define PAGE 500
+/* What a page says of its objects is several times as large as what is kept of them. */
+#define PAGE 200
+/* client-go's back-off. */
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
 #define WATCH_GIVE_UP_MS 1600
@@ -24,7 +25,7 @@ struct KubeInformer {
   KubeInformerSpec spec;
   LoopTimer *again;
   json_t *items;   /* "namespace/name" -> object */
-  json_t *by_key;  /* second key -> {"namespace/name": object} */
+  json_t *by_key;  /* second key -> object, or {"namespace/name": object} (is_alone) */
   json_t *listing; /* keys that a list under way has named */
   json_t *newer;   /* keys that kube_informer_put has brought since that list was asked for */
   char *version, *next_page;
@@ -49,23 +50,34 @@ static char *key_of(const json_t *object) {
 
 /* ---- the copy ---- */
 
+/* Under a second key there is mostly one object, a Pod of its Sandbox: then that itself, not a set of one, which would be as
+ * large as a part of it. The keys of a set have a slash. */
+static bool is_alone(const json_t *entry) { return json_object_get(entry, "metadata") != NULL; }
+
 static void unindex(KubeInformer *in, const char *key, const json_t *object) {
   const char *second = in->spec.index ? in->spec.index(object) : NULL;
-  json_t *set = second ? json_object_get(in->by_key, second) : NULL;
-  if (!set) return;
-  json_object_del(set, key);
-  if (json_object_size(set) == 0) json_object_del(in->by_key, second);
+  json_t *entry = second ? json_object_get(in->by_key, second) : NULL;
+  if (!entry) return;
+  if (!is_alone(entry)) json_object_del(entry, key);
+  if (is_alone(entry) ? entry == object : json_object_size(entry) == 0) json_object_del(in->by_key, second);
 }
 
 static void index_it(KubeInformer *in, const char *key, json_t *object) {
   const char *second = in->spec.index ? in->spec.index(object) : NULL;
   if (!second) return;
-  json_t *set = json_object_get(in->by_key, second);
-  if (!set) {
-    set = json_object();
-    json_object_set_new(in->by_key, second, set);
+  json_t *entry = json_object_get(in->by_key, second);
+  if (!entry) {
+    json_object_set(in->by_key, second, object);
+    return;
   }
-  json_object_set(set, key, object);
+  if (is_alone(entry)) {
+    CLEANUP(str_freep) char *other = key_of(entry);
+    json_t *set = json_object();
+    json_object_set(set, other, entry);
+    json_object_set_new(in->by_key, second, set);
+    entry = set;
+  }
+  json_object_set(entry, key, object);
 }
 
 static void drop(KubeInformer *in, const char *key) {
@@ -295,7 +307,9 @@ void kube_informer_each(const KubeInformer *in, void (*fn)(void *arg, const json
 
 void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(void *arg, const json_t *object),
                            void *arg) {
-  if (key) each(json_object_get(in->by_key, key), fn, arg);
+  json_t *entry = key ? json_object_get(in->by_key, key) : NULL;
+  if (entry && is_alone(entry)) fn(arg, entry);
+  else if (entry) each(entry, fn, arg);
 }
 
 /* ---- life ---- */

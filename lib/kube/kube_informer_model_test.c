@@ -112,7 +112,7 @@ static void answer_list(Model *m) {
   memcpy(now, m->objects, sizeof now);
   int version = m->version, first = below(m, NAMES + 2);
   for (int page = 0; page < 2; page++) {
-    StubRequest *r = stub_expect(m->server, "GET", "/x?limit=500");
+    StubRequest *r = stub_expect(m->server, "GET", "/x?limit=200");
     assert_int_equal(strstr(r->path, "&continue=next") != NULL, page);
     for (int n = below(m, 4); n > 0; n--) change(m, below(m, NAMES)); /* newer than what is answered */
     Buf b = {0};

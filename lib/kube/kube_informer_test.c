@@ -116,7 +116,7 @@ static char *list_of(const char *rv, const char *more, const char *forms) {
 }
 
 static StubRequest *expect_list(Fixture *f) {
-  StubRequest *r = stub_expect(f->server, "GET", "/api/v1/pods?limit=500");
+  StubRequest *r = stub_expect(f->server, "GET", "/api/v1/pods?limit=200");
   assert_null(strstr(r->path, "watch"));
   return r;
 }
@@ -429,7 +429,7 @@ static void test_a_selector_and_no_index(void **s) {
     stub_answer(r, 200, NULL, "{\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[{}]}");
     r = stub_next(f.server);
   }
-  assert_string_equal(r->path, "/apis/g/v1/xs?limit=500&labelSelector=a%3Db");
+  assert_string_equal(r->path, "/apis/g/v1/xs?limit=200&labelSelector=a%3Db");
   answer_list(r, "7", "", "a:1");
   told(&f, "+a:1 ");
   r = stub_expect(f.server, "GET", "/apis/g/v1/xs?watch=true");

@@ -7,6 +7,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/pod_outside.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/reconciler_metrics.h"
 
@@ -72,19 +73,6 @@ static void on_watch_error(void *arg, const char *path, const Error *err) {
 /* Who controls it: the second key of what belongs to something. */
 static const char *controller_uid(const json_t *object) { return kube_text(kube_controller(object), "uid"); }
 
-/* Of a Pod only its outside is read: the rest would be most of our memory. */
-static void prune_pod(json_t *pod) {
-  json_t *spec = json_object();
-  const char *node = kube_text(pod, "spec.nodeName");
-  if (node) json_object_set_new(spec, "nodeName", json_string(node));
-  json_object_set_new(pod, "spec", spec);
-  json_t *status = json_object_get(pod, "status");
-  static const char *const UNREAD[] = {
-      "containerStatuses", "initContainerStatuses",     "hostIP", "hostIPs", "qosClass",
-      "startTime",         "ephemeralContainerStatuses"};
-  for (size_t i = 0; i < ARRAY_LEN(UNREAD); i++) json_object_del(status, UNREAD[i]);
-}
-
 static void on_leadership(void *arg, bool leads) {
   Cluster *c = arg;
   log_event(LOG_INFO, "leadership", LOG_BOOL("leads", leads));
@@ -135,7 +123,7 @@ void cluster_start(Cluster *c) {
     c->informers[r] = kube_informer_new(c->loop, c->client,
                                         &(KubeInformerSpec){.path = path,
                                                             .selector = RESOURCES[r].selector,
-                                                            .prune = r == CLUSTER_POD ? prune_pod : NULL,
+                                                            .prune = r == CLUSTER_POD ? pod_outside : NULL,
                                                             .index = controller_uid,
                                                             .on_change = on_change,
                                                             .on_synced = on_synced,

@@ -22,7 +22,9 @@
 
 /* Far above what one pass has to write; a pass that does not come to an end is a defect, and is stopped. */
 #define LOOKS_MAX 40
+/* For how long a member that was just made need not say that it is not ready (unready_ms). */
 #define UNREADY_MS 3000
+#define STARTING_MS 30000
 
 static const char *const STEP_NAMES[] = {"volumes", "pod", "service", "sandbox"};
 
@@ -78,15 +80,24 @@ static void on_status_written(void *arg, json_t *object, const Error *err) {
   finish(p, p->marked ? 1 : again_ms);
 }
 
+/* Nothing has gone wrong with its Pod that anyone would want to read: it only takes its time. */
+static bool is_starting(const json_t *conditions) {
+  return str_equal(kube_text(kube_condition(conditions, "Ready"), "reason"), "DependenciesNotReady") &&
+         !kube_condition_is(conditions, "PodScheduled", "False");
+}
+
 /* For how long yet a member of a pool that was just made need not say that it is not ready: with luck the next thing to
- * say is that it is, and a pool of thousands is filled with a write less for each. */
+ * say is that it is, and a pool of thousands is filled with a write less for each. An API server that is slow because
+ * many are being made would otherwise get more to do for it. */
 static int64_t unready_ms(const SandboxPass *p, const json_t *sandbox, const json_t *status) {
   if (kube_get(sandbox, "status.conditions") || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL)) return 0;
   for (size_t i = 0; i < N_STEPS; i++)
     if (p->failed[i].kind != ERROR_NONE) return 0;
-  if (p->multiple || !kube_condition_is(json_object_get(status, "conditions"), "Ready", "False")) return 0;
+  const json_t *conditions = json_object_get(status, "conditions");
+  if (p->multiple || !kube_condition_is(conditions, "Ready", "False")) return 0;
   int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
-  return age_ms >= 0 && age_ms < UNREADY_MS ? UNREADY_MS - age_ms : 0;
+  int64_t until_ms = is_starting(conditions) ? STARTING_MS : UNREADY_MS;
+  return age_ms >= 0 && age_ms < until_ms ? until_ms - age_ms : 0;
 }
 
 /* Nothing worth a write: the pass is over as well. */
