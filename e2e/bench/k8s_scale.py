@@ -150,6 +150,8 @@ def measure(cluster, stack, args):
     ns = f"bench-scale-{int(time.time())}"
     connection.call("POST", f"{CORE}/namespaces", {"metadata": {"name": ns}})
     stack.flags["pools"] = [f"--max-creating={args.max_creating}"]
+    # as many of its requests in flight as ours, lest an API server that answers slowly be waited for by the node alone
+    stack.flags["node"] = [f"--threads={args.in_flight}"]
     stack.up()
     prefer(processes(cluster, stack), args.nice)
     say(f"filling a pool of {args.sandboxes}")
@@ -203,7 +205,7 @@ def main():
     parser.add_argument("--sandboxes", type=int, default=10000)
     parser.add_argument("--max-creating", type=int, default=300, help="sandboxes under way at a time")
     parser.add_argument("--bare", type=int, default=1000, help="sandboxes that the bare client makes")
-    parser.add_argument("--in-flight", type=int, default=64, help="requests of the bare client at a time")
+    parser.add_argument("--in-flight", type=int, default=64, help="requests at a time of the bare client, and of the stand-in for the node")
     parser.add_argument("--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile")
     parser.add_argument("--idle", type=float, default=20, help="seconds")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for the pool to fill")
