@@ -80,10 +80,13 @@ static void on_status_written(void *arg, json_t *object, const Error *err) {
   finish(p, p->marked ? 1 : again_ms);
 }
 
-/* Nothing has gone wrong with its Pod that anyone would want to read: it only takes its time. */
-static bool is_starting(const json_t *conditions) {
+/* Its Pod only takes its time: nothing has gone wrong with it that anyone would want to read, and it does not run yet, for
+ * of one that does a claim must know (claim_bind.c). */
+static bool is_starting(const json_t *status) {
+  const json_t *conditions = json_object_get(status, "conditions");
   return str_equal(kube_text(kube_condition(conditions, "Ready"), "reason"), "DependenciesNotReady") &&
-         !kube_condition_is(conditions, "PodScheduled", "False");
+         !kube_condition_is(conditions, "PodScheduled", "False") &&
+         json_array_size(json_object_get(status, "podIPs")) == 0;
 }
 
 /* For how long yet a member of a pool that was just made need not say that it is not ready: with luck the next thing to
@@ -93,10 +96,9 @@ static int64_t unready_ms(const SandboxPass *p, const json_t *sandbox, const jso
   if (kube_get(sandbox, "status.conditions") || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL)) return 0;
   for (size_t i = 0; i < N_STEPS; i++)
     if (p->failed[i].kind != ERROR_NONE) return 0;
-  const json_t *conditions = json_object_get(status, "conditions");
-  if (p->multiple || !kube_condition_is(conditions, "Ready", "False")) return 0;
+  if (p->multiple || !kube_condition_is(json_object_get(status, "conditions"), "Ready", "False")) return 0;
   int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
-  int64_t until_ms = is_starting(conditions) ? STARTING_MS : UNREADY_MS;
+  int64_t until_ms = is_starting(status) ? STARTING_MS : UNREADY_MS;
   return age_ms >= 0 && age_ms < until_ms ? until_ms - age_ms : 0;
 }
 
