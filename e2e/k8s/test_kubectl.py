@@ -76,7 +76,8 @@ def test_explain(kube):
         "sandboxtemplate.spec": ["networkPolicyManagement", "envVarsInjectionPolicy"],
         "sandboxwarmpool.spec": ["replicas", "sandboxTemplateRef", "updateStrategy"],
     }.items():
-        text = kube.kubectl("explain", path)
+        # the definitions are written now and then (the webhook's certificate), and for a moment after that discovery does not name them
+        text = until(lambda path=path: kube.kubectl("explain", path), timeout=60, what=f"explanation of {path}")
         assert "VERSION:    v1beta1" in text and all(w in text for w in words)
 
 
