@@ -46,14 +46,10 @@ static void on_hint(void *arg, const char *message, size_t len) {
   Hint *h = arg;
   if (!message)
     return h->fn(h->arg, NULL, NULL);
-  char ns[STATE_NAME_MAX + 1], pool[STATE_NAME_MAX + 1];
-  const char *slash = memchr(message, '/', len);
-  if (!slash || (size_t)(slash - message) >= sizeof ns || len - (size_t)(slash - message) > sizeof pool)
-    return;
-  memcpy(ns, message, (size_t)(slash - message));
-  ns[slash - message] = 0;
-  strcpy(pool, slash + 1);
-  h->fn(h->arg, ns, pool);
+  char ns[STATE_NAME_MAX + 1];
+  const char *pool = state_name_split(message, ns);
+  if (pool && strlen(pool) <= STATE_NAME_MAX)
+    h->fn(h->arg, ns, pool);
 }
 
 static void subscribe(State *s, const char *channel, void (*fn)(void *arg, const char *ns, const char *pool),

@@ -27,3 +27,12 @@ bool state_pool_of(const char *id, char *out) {
   out[hyphen - id] = 0;
   return str_is_dns_label(out);
 }
+
+const char *state_name_split(const char *text, char ret_ns[STATE_NAME_MAX + 1]) {
+  const char *slash = strchr(text, '/');
+  if (!slash || slash - text > STATE_NAME_MAX)
+    return NULL;
+  memcpy(ret_ns, text, (size_t)(slash - text));
+  ret_ns[slash - text] = 0;
+  return slash + 1;
+}

@@ -67,4 +67,9 @@ void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *nam
 /* The pool of a sandbox id: false when it has no suffix. out: STATE_NAME_MAX + 1 bytes. */
 bool state_pool_of(const char *id, char *out);
 
+/* Takes apart a "namespace/name", as the sets and channels above hold it. Returns the name, which lives as long
+ * as text; NULL when there is no '/' or the namespace before it has more than STATE_NAME_MAX bytes. Neither part is
+ * checked otherwise. ret_ns is written only when there is a name. */
+const char *state_name_split(const char *text, char ret_ns[STATE_NAME_MAX + 1]);
+
 #endif

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "lib/base/str.h"
+#include "lib/resource/resource.h"
 #include "services/claims/claims_fixture.h"
 
 typedef Sandplane__V1__ListSandboxesRequest ListRequest;
@@ -100,7 +101,8 @@ static void filters(void **state) {
 
 static void bad_lists(void **state) {
   World *w = *state;
-  static const struct {
+  CLEANUP(str_freep) char *no_pool = resource_token_seal("list\n" NS "\n\n\n0", "default p/p-abcde");
+  const struct {
     char *parent, *pool, *selector, *token;
     int page_size;
     const char *field;
@@ -111,6 +113,7 @@ static void bad_lists(void **state) {
       {NS, "namespaces/other/pools/x", "", "", 0, "pool"},
       {NS, "", "a=b=c,,", "", 0, "label_selector"},
       {NS, "", "", "garbage", 0, "page_token"},
+      {NS, "", "", no_pool, 0, "page_token"},
       {NS, "", "", "", -1, "page_size"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -134,11 +134,11 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   for (size_t i = 0; i < d->n; i++)
     d->entries[i]->present = false;
   for (size_t i = 0; i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    if (!slash)
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
+    if (!name)
       continue;
-    CLEANUP(str_freep) char *ns = str_ndup(names->names[i], (size_t)(slash - names->names[i]));
-    Entry *entry = ensure(d, ns, slash + 1);
+    Entry *entry = ensure(d, ns, name);
     entry->present = true;
     mark(d, entry);
   }

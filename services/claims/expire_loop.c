@@ -76,9 +76,8 @@ static void on_due(void *arg) {
     return;
   w->looking = true;
   char ns[STATE_NAME_MAX + 1];
-  const char *slash = strchr(w->key, '/');
-  snprintf(ns, sizeof ns, "%.*s", (int)(slash - w->key), w->key);
-  state_expire(w->loop->claims->state, ns, slash + 1, on_expired, w);
+  const char *pool = state_name_split(w->key, ns);
+  state_expire(w->loop->claims->state, ns, pool, on_expired, w);
 }
 
 void expire_loop_touch(ExpireLoop *loop, const char *ns, const char *pool) {
@@ -107,11 +106,10 @@ static void show_queue(const void *node, VISIT visit, void *metrics) {
   if ((visit != postorder && visit != leaf) || w->n_waiting == 0)
     return;
   char ns[STATE_NAME_MAX + 1];
-  const char *slash = strchr(w->key, '/');
-  snprintf(ns, sizeof ns, "%.*s", (int)(slash - w->key), w->key);
+  const char *pool = state_name_split(w->key, ns);
   int64_t age_ms = w->oldest_ms + clock_mono_ms() - w->looked_ms;
-  metrics_set(metrics, CLAIMS_METRIC_QUEUE, (double)w->n_waiting, ns, slash + 1, NULL);
-  metrics_set(metrics, CLAIMS_METRIC_QUEUE_AGE, (double)age_ms / 1e3, ns, slash + 1, NULL);
+  metrics_set(metrics, CLAIMS_METRIC_QUEUE, (double)w->n_waiting, ns, pool, NULL);
+  metrics_set(metrics, CLAIMS_METRIC_QUEUE_AGE, (double)age_ms / 1e3, ns, pool, NULL);
 }
 
 void expire_loop_scrape(const ExpireLoop *loop, Metrics *metrics) {

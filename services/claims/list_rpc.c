@@ -103,9 +103,8 @@ static void on_page(void *arg, const SandboxPage *page, const Error *err) {
 
 static void list_pool(List *list) {
   char ns[STATE_NAME_MAX + 1];
-  const char *slash = strchr(list->pool, '/');
-  snprintf(ns, sizeof ns, "%.*s", (int)(slash - list->pool), list->pool);
-  state_list(claims_of(list->request.service)->state, ns, slash + 1, list->after, SCAN_STEP, on_page, list);
+  const char *pool = state_name_split(list->pool, ns);
+  state_list(claims_of(list->request.service)->state, ns, pool, list->after, SCAN_STEP, on_page, list);
 }
 
 static void on_names(void *arg, const StateNames *names, const Error *err) {
@@ -141,13 +140,15 @@ static int start_at(List *list, const Sandplane__V1__ListSandboxesRequest *in, E
   char position[RESOURCE_POSITION_MAX + 1];
   if (resource_page_position(in->page_token, list->query, position, err) < 0)
     return -1;
+  char ns[STATE_NAME_MAX + 1];
   char *space = strchr(position, ' ');
   if (!position[0])
     return 0;
-  if (!space || !strchr(position, '/') || space - position >= POOL_KEY_SIZE ||
+  if (space)
+    *space = '\0';
+  if (!space || !state_name_split(position, ns) || space - position >= POOL_KEY_SIZE ||
       strlen(space + 1) > STATE_NAME_MAX)
     return error_field(err, "page_token", "is not a token of this service");
-  *space = '\0';
   snprintf(list->pool, sizeof list->pool, "%s", position);
   snprintf(list->after, sizeof list->after, "%s", space + 1);
   return 0;

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/str.h"
 
@@ -45,11 +44,9 @@ WatchPool *watch_pools_add(WatchPools *pools, const char *ns, const char *name) 
 }
 
 WatchPool *watch_pools_add_key(WatchPools *pools, const char *key) {
-  const char *slash = strchr(key, '/');
-  if (!slash)
-    return NULL;
-  CLEANUP(str_freep) char *ns = str_ndup(key, (size_t)(slash - key));
-  return watch_pools_add(pools, ns, slash + 1);
+  char ns[STATE_NAME_MAX + 1];
+  const char *name = state_name_split(key, ns);
+  return name ? watch_pools_add(pools, ns, name) : NULL;
 }
 
 void watch_pools_remove(WatchPools *pools, WatchPool *pool) {

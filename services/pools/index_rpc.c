@@ -2,7 +2,6 @@
 #include "services/pools/index_rpc.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "api/sandplane/v1/pool_service.pb-c.h"
 #include "lib/base/str.h"
@@ -56,9 +55,9 @@ void index_page_next(IndexPage *page) {
   }
   const char *key = page->names[page->at_name++];
   snprintf(page->after, sizeof page->after, "%s", key);
-  const char *slash = strchr(key, '/');
-  const char *ns = arena_strndup(page->request.arena, key, slash ? (size_t)(slash - key) : 0);
-  page->kind->read(page, ns, slash ? slash + 1 : key);
+  char ns[STATE_NAME_MAX + 1] = "";
+  const char *name = state_name_split(key, ns);
+  page->kind->read(page, ns, name ? name : key);
 }
 
 /* ListTemplatesRequest and ListPoolsRequest have the same fields at the same numbers, so one is read for

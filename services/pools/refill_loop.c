@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/str.h"
 #include "services/pools/pools_metrics.h"
 #include "services/pools/refill_pool.h"
 
@@ -81,11 +80,11 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   if (err)
     return;
   for (size_t i = 0; i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    if (!slash)
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
+    if (!name)
       continue;
-    CLEANUP(str_freep) char *ns = str_ndup(names->names[i], (size_t)(slash - names->names[i]));
-    Listed *e = ensure(loop, ns, slash + 1);
+    Listed *e = ensure(loop, ns, name);
     e->listed = true;
     refill_pool_look(e->pool);
   }

@@ -280,12 +280,12 @@ static void on_page(void *arg, const SandboxPage *page, const Error *err) {
 static void on_names(void *arg, const StateNames *names, const Error *err) {
   ReconcileLoop *rl = arg;
   for (size_t i = 0; !err && i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    if (!slash) continue;
-    CLEANUP(str_freep) char *ns = str_ndup(names->names[i], (size_t)(slash - names->names[i]));
-    look_at_pool(rl, ns, slash + 1);
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
+    if (!name) continue;
+    look_at_pool(rl, ns, name);
     if (rl->comparing)
-      state_list(rl->r->state, ns, slash + 1, "", LIST_PAGE, on_page, pool_look_new(rl, ns, slash + 1));
+      state_list(rl->r->state, ns, name, "", LIST_PAGE, on_page, pool_look_new(rl, ns, name));
   }
   if (!err) rl->comparing = false;
 }

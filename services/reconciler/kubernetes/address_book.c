@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -76,11 +75,11 @@ void address_book_on_sandbox(AddressBook *a, const json_t *before, const json_t 
 static void on_names(void *arg, const StateNames *names, const Error *err) {
   AddressBook *a = arg;
   for (size_t i = 0; !err && a->c->synced && i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    CLEANUP(str_freep) char *ns = slash ? str_ndup(names->names[i], (size_t)(slash - names->names[i])) : NULL;
-    if (!ns) continue;
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
+    if (!name) continue;
     json_object_set_new(a->told, names->names[i], json_string("")); /* whatever it says: told anew or taken out */
-    kube_queue_add(a->queue, ns, slash + 1);
+    kube_queue_add(a->queue, ns, name);
   }
 }
 

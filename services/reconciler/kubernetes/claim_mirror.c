@@ -186,9 +186,9 @@ static void show(void *arg, KubeTask *task, const char *ns, const char *id) {
 static void on_names(void *arg, const StateNames *names, const Error *err) {
   ClaimMirror *m = arg;
   for (size_t i = 0; !err && m->leads && i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    CLEANUP(str_freep) char *ns = slash ? str_ndup(names->names[i], (size_t)(slash - names->names[i])) : NULL;
-    if (ns) kube_queue_add(m->feeds, ns, slash + 1);
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
+    if (name) kube_queue_add(m->feeds, ns, name);
   }
 }
 

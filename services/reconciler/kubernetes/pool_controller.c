@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -235,10 +234,10 @@ void pool_controller_mend(PoolController *pc) {
 static void on_names(void *arg, const StateNames *names, const Error *err) {
   PoolController *pc = arg;
   for (size_t i = 0; !err && pc->c->synced && i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    CLEANUP(str_freep) char *ns = slash ? str_ndup(names->names[i], (size_t)(slash - names->names[i])) : NULL;
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
     /* pools made for claims from a template have no object */
-    if (ns && !str_starts_with(slash + 1, SHADOW_POOL_PREFIX)) kube_queue_add(pc->queue, ns, slash + 1);
+    if (name && !str_starts_with(name, SHADOW_POOL_PREFIX)) kube_queue_add(pc->queue, ns, name);
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -175,9 +174,9 @@ void template_controller_on_policy(TemplateController *t, const json_t *before, 
 static void on_names(void *arg, const StateNames *names, const Error *err) {
   TemplateController *t = arg;
   for (size_t i = 0; !err && t->c->synced && i < names->n_names; i++) {
-    const char *slash = strchr(names->names[i], '/');
-    CLEANUP(str_freep) char *ns = slash ? str_ndup(names->names[i], (size_t)(slash - names->names[i])) : NULL;
-    if (ns && !cluster_get(t->c, CLUSTER_TEMPLATE, ns, slash + 1)) kube_queue_add(t->queue, ns, slash + 1);
+    char ns[STATE_NAME_MAX + 1];
+    const char *name = state_name_split(names->names[i], ns);
+    if (name && !cluster_get(t->c, CLUSTER_TEMPLATE, ns, name)) kube_queue_add(t->queue, ns, name);
   }
 }
 
