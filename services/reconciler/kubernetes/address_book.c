@@ -50,7 +50,7 @@ static void on_told(void *arg, const Error *err) {
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   AddressBook *a = arg;
-  CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
+  CLEANUP(str_freep) char *key = cluster_key(ns, name);
   CLEANUP(str_freep) char *route = route_of(cluster_get(a->c, CLUSTER_SANDBOX, ns, name));
   if (str_equal(route, json_string_value(json_object_get(a->told, key)))) return kube_task_done(task);
   Entry *e = malloc(sizeof *e);

@@ -56,7 +56,7 @@ static void on_listed(void *arg, const SandboxPage *page, const Error *err) {
 static void on_events(void *arg, const StateEvents *e, const Error *err) {
   Feed *f = arg;
   if (err) return feed_end(f, err);
-  CLEANUP(str_freep) char *key = str_printf("%s/%s", f->ns, f->pool);
+  CLEANUP(str_freep) char *key = cluster_key(f->ns, f->pool);
   const char *last = e->n_events ? e->events[e->n_events - 1].stream_id : e->last_id;
   /* nothing is left of a pool that vanished long ago, nor is here */
   if (e->n_events == 0 && strcmp(last, "0-0") == 0) json_object_del(f->m->after, key);
@@ -76,7 +76,7 @@ static void read_feed(void *arg, KubeTask *task, const char *ns, const char *poo
   *f = (Feed){.m = m, .task = task};
   snprintf(f->ns, sizeof f->ns, "%s", ns);
   snprintf(f->pool, sizeof f->pool, "%s", pool);
-  CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, pool);
+  CLEANUP(str_freep) char *key = cluster_key(ns, pool);
   const char *after = json_string_value(json_object_get(m->after, key));
   f->all = !after;
   state_events(m->c->state, ns, pool, after ? after : "$", on_events, f);

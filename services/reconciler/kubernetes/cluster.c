@@ -170,6 +170,8 @@ const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, c
   return kube_informer_get(c->informers[r], ns, name);
 }
 
+char *cluster_key(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
+
 /* ---- writing ---- */
 
 typedef struct Write {

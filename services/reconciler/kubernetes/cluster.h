@@ -79,6 +79,8 @@ void cluster_disconnect(Cluster *c);
 void cluster_deinit(Cluster *c);
 
 const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name);
+/* "namespace/name", as what is kept about objects is keyed by; state_name_split takes it apart. The caller frees it. */
+char *cluster_key(const char *ns, const char *name);
 
 /* manager: fieldManager. body is borrowed. */
 void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,

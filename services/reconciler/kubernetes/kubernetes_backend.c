@@ -29,8 +29,6 @@
 
 static KubernetesBackend *of(Backend *b) { return (KubernetesBackend *)b; }
 
-static char *key_of(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
-
 /* ---- Backend ---- */
 
 static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate *ret_template, Error *err) {
@@ -47,7 +45,7 @@ static void destroy(Backend *base, const char *ns, const char *id);
 
 static void on_created(void *arg, json_t *object, const Error *err) {
   Creation *x = arg;
-  CLEANUP(str_freep) char *key = key_of(x->ns, x->id);
+  CLEANUP(str_freep) char *key = cluster_key(x->ns, x->id);
   bool unwanted = json_is_true(json_object_get(x->b->creating, key));
   json_object_del(x->b->creating, key);
   if (err &&
@@ -83,7 +81,7 @@ static json_t *template_of(KubernetesBackend *b, const char *ns, const char *nam
 static int create(Backend *base, const BackendSandbox *s, const char *manifest, Error *err) {
   KubernetesBackend *b = of(base);
   if (!b->c.synced || cluster_get(&b->c, CLUSTER_SANDBOX, s->ns, s->id)) return 0;
-  CLEANUP(str_freep) char *key = key_of(s->ns, s->id);
+  CLEANUP(str_freep) char *key = cluster_key(s->ns, s->id);
   if (json_object_get(b->creating, key)) return 0;
   const json_t *pool = cluster_get(&b->c, CLUSTER_POOL, s->ns, s->pool);
   bool implicit = !pool && str_starts_with(s->pool, SHADOW_POOL_PREFIX);
@@ -127,7 +125,7 @@ static void on_asked(void *arg, json_t *object, const Error *err) {
 static void destroy(Backend *base, const char *ns, const char *id) {
   KubernetesBackend *b = of(base);
   if (!b->c.synced) return; /* asked for again, by the timer of the reconcile loop */
-  CLEANUP(str_freep) char *key = key_of(ns, id);
+  CLEANUP(str_freep) char *key = cluster_key(ns, id);
   const json_t *sandbox = find(b, ns, id);
   if (!sandbox && json_object_get(b->creating, key)) {
     /* not there yet is not gone */

@@ -11,8 +11,6 @@
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
-static char *key_of(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
-
 const char *kubernetes_backend_id(const json_t *sandbox) {
   /* a claim of a v1alpha1 client has a Sandbox of its own name and the Pod of the member it got */
   const char *pod = kube_annotation(sandbox, ANNOTATION_POD_NAME);
@@ -84,7 +82,7 @@ bool member_watch_has_moved(KubernetesBackend *b, const json_t *member) {
 
 static void tell_gone(KubernetesBackend *b, const json_t *before) {
   const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
-  CLEANUP(str_freep) char *key = key_of(ns, id);
+  CLEANUP(str_freep) char *key = cluster_key(ns, id);
   if (json_object_del(b->destroying, key) == 0) b->events.on_destroyed(b->arg, ns, id);
   else if (!member_watch_has_moved(b, before))
     b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
@@ -106,7 +104,7 @@ void member_watch_change(KubernetesBackend *b, const json_t *before, const json_
   }
   if (!member_watch_is_member(after)) return;
   if (kube_is_deleting(after)) {
-    CLEANUP(str_freep) char *key = key_of(kube_namespace(after), kube_name(after));
+    CLEANUP(str_freep) char *key = cluster_key(kube_namespace(after), kube_name(after));
     if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) &&
         !member_watch_has_moved(b, after))
       b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted",

@@ -49,8 +49,6 @@ static void finish(Pass *p, const Error *err) {
   else kube_task_done(task);
 }
 
-static char *key_of(const Pass *p) { return str_printf("%s/%s", p->ns, p->name); }
-
 /* ---- members ---- */
 
 static bool is_unschedulable(Cluster *c, const json_t *sandbox) {
@@ -91,7 +89,7 @@ static void look_at_members(Pass *p, const json_t *pool) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name);
     if (sandbox && !kube_is_deleting(sandbox)) judge_unready(p, sandbox);
   }
-  CLEANUP(str_freep) char *key = key_of(p);
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   bool was_held = json_object_get(p->pc->held_up, key) != NULL;
   if (p->n_held > 0 && (!p->again_ms || c->config->recheck_ms < p->again_ms)) p->again_ms = c->config->recheck_ms;
   if ((p->n_held > 0) == was_held) return;
@@ -159,7 +157,7 @@ static void write_status(Pass *p) {
 
 static void on_applied(void *arg, const PoolRecord *record, const Error *err) {
   Pass *p = arg;
-  CLEANUP(str_freep) char *key = key_of(p);
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   /* without the state, the status still says what there is */
   if (err) p->again_ms = 1000;
   else json_object_set_new(p->pc->told, key, json_string(p->text));
@@ -168,7 +166,7 @@ static void on_applied(void *arg, const PoolRecord *record, const Error *err) {
 
 static void on_deleted(void *arg, const Error *err) {
   Pass *p = arg;
-  CLEANUP(str_freep) char *key = key_of(p);
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   if (!err) json_object_del(p->pc->told, key);
   json_object_del(p->pc->held_up, key);
   finish(p, err);
@@ -181,7 +179,7 @@ static void look(Pass *p) {
   const char *template_name = kube_text(pool, "spec.sandboxTemplateRef.name");
   bool recreate = str_equal(kube_text(pool, "spec.updateStrategy.type"), "Recreate");
   int replicas = (int)kube_int(pool, "spec.replicas", 1);
-  CLEANUP(str_freep) char *key = key_of(p);
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   p->text = str_printf("%s %d %d", template_name, replicas, recreate);
   if (str_equal(json_string_value(json_object_get(p->pc->told, key)), p->text)) return write_status(p);
   state_pool_apply(c->state,

@@ -239,7 +239,7 @@ static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   *p = (SandboxPass){.s = s, .task = task, .step = STEP_REST};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
-  CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
+  CLEANUP(str_freep) char *key = cluster_key(ns, name);
   const json_t *sandbox = cluster_get(s->c, CLUSTER_SANDBOX, ns, name);
   bool is_moving =
       sandbox && claim_move_is_open(s->c, sandbox); /* the claim's pass carries that on, and lets go of it */
@@ -267,7 +267,7 @@ void sandbox_controller_on_child(SandboxController *s, const json_t *before, con
 }
 
 void sandbox_controller_hold(SandboxController *s, const char *ns, const char *name, bool held) {
-  CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, name);
+  CLEANUP(str_freep) char *key = cluster_key(ns, name);
   if (held) {
     json_object_set_new(s->held, key, json_true());
   } else if (json_object_del(s->held, key) == 0) {

@@ -50,10 +50,8 @@ static void on_written(void *arg, json_t *object, const Error *err) {
 
 /* ---- the shared state ---- */
 
-static char *key_of(const Pass *p) { return str_printf("%s/%s", p->ns, p->name); }
-
 static void remember(Pass *p) {
-  CLEANUP(str_freep) char *key = key_of(p);
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   if (p->text) json_object_set_new(p->t->told, key, json_string(p->text));
   else json_object_del(p->t->told, key);
 }
@@ -71,7 +69,7 @@ static void on_applied(void *arg, const TemplateRecord *record, const Error *err
 }
 
 static void tell(Pass *p, const json_t *template) {
-  CLEANUP(str_freep) char *key = key_of(p);
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   const json_t *spec = kube_get(template, "spec.podTemplate.spec");
   const char *class_name = kube_text(spec, "runtimeClassName");
   const char *image = kube_text(json_array_get(json_object_get(spec, "containers"), 0), "image");
