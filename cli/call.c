@@ -44,6 +44,28 @@ void *call_unary(Cli *cli, const char *path, const void *request, const Protobuf
   return wait.message;
 }
 
+static void *field_of(const void *message, const ProtobufCMessageDescriptor *descriptor, const char *name) {
+  return (char *)message + protobuf_c_message_descriptor_get_field_by_name(descriptor, name)->offset;
+}
+
+int call_pages(Cli *cli, const char *path, ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
+               void (*fn)(void *arg, const void *item), void *arg, Error *err) {
+  const ProtobufCFieldDescriptor *items = answer->fields;
+  while (items->label != PROTOBUF_C_LABEL_REPEATED)
+    items++;
+  char **token = field_of(request, request->descriptor, "page_token");
+  do {
+    const char *page = call_unary(cli, path, request, answer, err);
+    if (!page)
+      return -1;
+    void *const *item = *(void *const *const *)(page + items->offset);
+    for (size_t n = *(const size_t *)(page + items->quantifier_offset); n > 0; n--)
+      fn(arg, *item++);
+    *token = *(char **)field_of(page, answer, "next_page_token");
+  } while ((*token)[0]);
+  return 0;
+}
+
 static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size_t len) {
   Wait *wait = arg;
   if (wait->outcome)

@@ -101,32 +101,32 @@ static bool has_image(const Sandplane__V1__ListImagesResponse *list, const char 
   return !list;
 }
 
+typedef struct Templates {
+  Doctor *d;
+  const Sandplane__V1__ListImagesResponse *there;
+  size_t n;
+} Templates;
+
+static void on_template(void *arg, const void *item) {
+  Templates *all = arg;
+  const Sandplane__V1__Template *t = item;
+  all->n++;
+  if (!has_image(all->there, t->image))
+    doctor_report(all->d, DOCTOR_WARNING,
+                  doctor_text(all->d, "sandctl image import FILE --reference %s; sandctl image list", t->image),
+                  "%s (isolation %s): image %s is not on this machine", t->name, t->runtime_class, t->image);
+}
+
 void doctor_local_templates(Doctor *d) {
   Error err = {0};
-  size_t n = 0;
-  const Sandplane__V1__ListImagesResponse *there = images(d, &err);
+  Templates all = {.d = d, .there = images(d, &err)};
   Sandplane__V1__ListTemplatesRequest request = SANDPLANE__V1__LIST_TEMPLATES_REQUEST__INIT;
   request.parent = d->ns ? cli_parent(d->cli) : (char *)EVERYWHERE;
-  do {
-    Sandplane__V1__ListTemplatesResponse *page =
-        call_unary(d->cli, TEMPLATE_SERVICE "ListTemplates", &request,
-                   &sandplane__v1__list_templates_response__descriptor, &err);
-    if (!page) {
-      doctor_failed(d, "templates", &err);
-      return;
-    }
-    for (size_t i = 0; i < page->n_templates; i++) {
-      const Sandplane__V1__Template *t = page->templates[i];
-      n++;
-      if (!has_image(there, t->image))
-        doctor_report(d, DOCTOR_WARNING,
-                      doctor_text(d, "sandctl image import FILE --reference %s; sandctl image list", t->image),
-                      "%s (isolation %s): image %s is not on this machine", t->name, t->runtime_class, t->image);
-    }
-    request.page_token = page->next_page_token;
-  } while (request.page_token[0]);
-  if (!d->reported)
-    doctor_report(d, DOCTOR_OK, NULL, there ? "%zu, and their images are there" : "%zu", n);
+  if (call_pages(d->cli, TEMPLATE_SERVICE "ListTemplates", &request.base,
+                 &sandplane__v1__list_templates_response__descriptor, on_template, &all, &err) < 0)
+    doctor_failed(d, "templates", &err);
+  else if (!d->reported)
+    doctor_report(d, DOCTOR_OK, NULL, all.there ? "%zu, and their images are there" : "%zu", all.n);
 }
 
 /* ---- pools ---- */
@@ -159,25 +159,27 @@ static void report_pool(Doctor *d, const Sandplane__V1__Pool *p) {
                   p->name, p->ready_count, p->replicas, p->creating_count);
 }
 
+typedef struct Pools {
+  Doctor *d;
+  size_t n;
+} Pools;
+
+static void on_pool(void *arg, const void *item) {
+  Pools *all = arg;
+  const Sandplane__V1__Pool *p = item;
+  all->n++;
+  if (p->ready_count < p->replicas)
+    report_pool(all->d, p);
+}
+
 void doctor_local_pools(Doctor *d) {
   Error err = {0};
-  size_t n = 0;
+  Pools all = {.d = d};
   Sandplane__V1__ListPoolsRequest request = SANDPLANE__V1__LIST_POOLS_REQUEST__INIT;
   request.parent = d->ns ? cli_parent(d->cli) : (char *)EVERYWHERE;
-  do {
-    Sandplane__V1__ListPoolsResponse *page =
-        call_unary(d->cli, POOL_SERVICE "ListPools", &request, &sandplane__v1__list_pools_response__descriptor, &err);
-    if (!page) {
-      doctor_failed(d, "pools", &err);
-      return;
-    }
-    for (size_t i = 0; i < page->n_pools; i++) {
-      n++;
-      if (page->pools[i]->ready_count < page->pools[i]->replicas)
-        report_pool(d, page->pools[i]);
-    }
-    request.page_token = page->next_page_token;
-  } while (request.page_token[0]);
-  if (!d->reported)
-    doctor_report(d, DOCTOR_OK, NULL, n ? "all %zu pools are full" : "there are no pools", n);
+  if (call_pages(d->cli, POOL_SERVICE "ListPools", &request.base, &sandplane__v1__list_pools_response__descriptor,
+                 on_pool, &all, &err) < 0)
+    doctor_failed(d, "pools", &err);
+  else if (!d->reported)
+    doctor_report(d, DOCTOR_OK, NULL, all.n ? "all %zu pools are full" : "there are no pools", all.n);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/call.h"
+#include "cli/collection.h"
 #include "cli/json_pb.h"
 #include "cli/sandbox_print.h"
 #include "cli/watch.h"
@@ -36,6 +37,13 @@ static int watch(Cli *cli, const Args *args) {
   return cli_fail(cli, &err);
 }
 
+static void show(const Cli *cli, Table *table, const void *sandbox) {
+  if (table)
+    sandbox_row(table, sandbox);
+  else
+    sandbox_print(cli, sandbox);
+}
+
 static int list(Cli *cli, const Args *args) {
   if (args->n_names)
     return cli_usage("list takes no names; get shows one sandbox");
@@ -48,28 +56,8 @@ static int list(Cli *cli, const Args *args) {
   if (args_has(args, "pool"))
     request.pool = cli_name(cli, "pools", args_value(args, "pool"));
   request.show_unclaimed = args_has(args, "all");
-  Table *table = cli->format == FORMAT_TABLE ? sandbox_table() : NULL;
-  Error err = {0};
-  Sandplane__V1__ListSandboxesResponse *page;
-  do {
-    page = call_unary(cli, SANDBOX_SERVICE "ListSandboxes", &request,
-                      &sandplane__v1__list_sandboxes_response__descriptor, &err);
-    for (size_t i = 0; page && i < page->n_sandboxes; i++) {
-      if (table)
-        sandbox_row(table, page->sandboxes[i]);
-      else
-        sandbox_print(cli, page->sandboxes[i]);
-    }
-    if (page)
-      request.page_token = page->next_page_token;
-  } while (page && request.page_token[0]);
-  if (!page) {
-    table_free(table);
-    return cli_fail(cli, &err);
-  }
-  if (table)
-    table_print(table);
-  return 0;
+  return collection_list(cli, SANDBOX_SERVICE "ListSandboxes", &request.base,
+                         &sandplane__v1__list_sandboxes_response__descriptor, sandbox_table, show);
 }
 
 static const Option LIST[] = {

@@ -1,38 +1,23 @@
 /* pools list, get, scale, delete. */
 #include "cli/call.h"
+#include "cli/collection.h"
 #include "cli/pool_print.h"
-#include "google/protobuf/empty.pb-c.h"
 #include "lib/base/str.h"
 
-#include <stdio.h>
+static void show(const Cli *cli, Table *table, const void *pool) {
+  if (table)
+    pool_row(table, pool);
+  else
+    pool_print(cli, pool);
+}
 
 static int list(Cli *cli, const Args *args) {
   if (args->n_names)
     return cli_usage("pools list takes no names; pools get shows one");
   Sandplane__V1__ListPoolsRequest request = SANDPLANE__V1__LIST_POOLS_REQUEST__INIT;
   request.parent = args_has(args, "all-namespaces") ? (char *)"namespaces/-" : cli_parent(cli);
-  Table *table = cli->format == FORMAT_TABLE ? pool_table() : NULL;
-  Error err = {0};
-  Sandplane__V1__ListPoolsResponse *page;
-  do {
-    page = call_unary(cli, POOL_SERVICE "ListPools", &request,
-                      &sandplane__v1__list_pools_response__descriptor, &err);
-    for (size_t i = 0; page && i < page->n_pools; i++) {
-      if (table)
-        pool_row(table, page->pools[i]);
-      else
-        pool_print(cli, page->pools[i]);
-    }
-    if (page)
-      request.page_token = page->next_page_token;
-  } while (page && request.page_token[0]);
-  if (!page) {
-    table_free(table);
-    return cli_fail(cli, &err);
-  }
-  if (table)
-    table_print(table);
-  return 0;
+  return collection_list(cli, POOL_SERVICE "ListPools", &request.base,
+                         &sandplane__v1__list_pools_response__descriptor, pool_table, show);
 }
 
 static int get(Cli *cli, const Args *args) {
@@ -70,15 +55,8 @@ static int scale(Cli *cli, const Args *args) {
 static int delete (Cli *cli, const Args *args) {
   if (!args->n_names)
     return cli_usage("pools delete needs POOLs");
-  for (size_t i = 0; i < args->n_names; i++) {
-    Sandplane__V1__DeletePoolRequest request = SANDPLANE__V1__DELETE_POOL_REQUEST__INIT;
-    request.name = cli_name(cli, "pools", args->names[i]);
-    Error err = {0};
-    if (!call_unary(cli, POOL_SERVICE "DeletePool", &request, &google__protobuf__empty__descriptor, &err))
-      return cli_fail(cli, &err);
-    printf("%s\n", cli->format == FORMAT_TABLE ? cli_short(request.name) : request.name);
-  }
-  return 0;
+  Sandplane__V1__DeletePoolRequest request = SANDPLANE__V1__DELETE_POOL_REQUEST__INIT;
+  return collection_delete(cli, args, "pools", POOL_SERVICE "DeletePool", &request.base, &request.name);
 }
 
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};

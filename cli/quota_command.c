@@ -7,9 +7,9 @@
 
 #include "api/sandplane/v1/quota_service.pb-c.h"
 #include "cli/call.h"
+#include "cli/collection.h"
 #include "cli/json_pb.h"
 #include "cli/table.h"
-#include "google/protobuf/empty.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/manifest/manifest.h"
 
@@ -77,33 +77,20 @@ static void quota_print(const Cli *cli, const Quota *q) {
   }
 }
 
+static void show(const Cli *cli, Table *table, const void *quota) {
+  if (table)
+    quota_row(table, quota);
+  else
+    quota_print(cli, quota);
+}
+
 static int list(Cli *cli, const Args *args) {
   if (args->n_names)
     return cli_usage("quotas list takes no names; quotas get shows one");
   Sandplane__V1__ListQuotasRequest request = SANDPLANE__V1__LIST_QUOTAS_REQUEST__INIT;
   request.parent = cli_parent(cli);
-  Table *table = cli->format == FORMAT_TABLE ? quota_table() : NULL;
-  Error err = {0};
-  Sandplane__V1__ListQuotasResponse *page;
-  do {
-    page = call_unary(cli, QUOTA_SERVICE "ListQuotas", &request, &sandplane__v1__list_quotas_response__descriptor,
-                      &err);
-    for (size_t i = 0; page && i < page->n_quotas; i++) {
-      if (table)
-        quota_row(table, page->quotas[i]);
-      else
-        quota_print(cli, page->quotas[i]);
-    }
-    if (page)
-      request.page_token = page->next_page_token;
-  } while (page && request.page_token[0]);
-  if (!page) {
-    table_free(table);
-    return cli_fail(cli, &err);
-  }
-  if (table)
-    table_print(table);
-  return 0;
+  return collection_list(cli, QUOTA_SERVICE "ListQuotas", &request.base,
+                         &sandplane__v1__list_quotas_response__descriptor, quota_table, show);
 }
 
 static Quota *get_quota(Cli *cli, char *name, Error *err) {
@@ -200,15 +187,8 @@ static int set(Cli *cli, const Args *args) {
 static int delete (Cli *cli, const Args *args) {
   if (!args->n_names)
     return cli_usage("quotas delete needs TENANTs");
-  for (size_t i = 0; i < args->n_names; i++) {
-    Sandplane__V1__DeleteQuotaRequest request = SANDPLANE__V1__DELETE_QUOTA_REQUEST__INIT;
-    request.name = cli_name(cli, "quotas", args->names[i]);
-    Error err = {0};
-    if (!call_unary(cli, QUOTA_SERVICE "DeleteQuota", &request, &google__protobuf__empty__descriptor, &err))
-      return cli_fail(cli, &err);
-    printf("%s\n", cli->format == FORMAT_TABLE ? cli_short(request.name) : request.name);
-  }
-  return 0;
+  Sandplane__V1__DeleteQuotaRequest request = SANDPLANE__V1__DELETE_QUOTA_REQUEST__INIT;
+  return collection_delete(cli, args, "quotas", QUOTA_SERVICE "DeleteQuota", &request.base, &request.name);
 }
 
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};

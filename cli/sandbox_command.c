@@ -151,27 +151,29 @@ static int delete_one(Cli *cli, char *name, const char *uid) {
   return 0;
 }
 
+typedef struct DeleteAll {
+  Cli *cli;
+  int code;
+} DeleteAll;
+
+static void on_listed(void *arg, const void *item) {
+  DeleteAll *all = arg;
+  const Sandplane__V1__Sandbox *box = item;
+  if (box->state != SANDPLANE__V1__SANDBOX__STATE__RELEASING && delete_one(all->cli, box->name, box->uid))
+    all->code = EXIT_FAILED;
+}
+
 static int delete_all(Cli *cli, const Args *args) {
   Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;
   Error err = {0};
   request.parent = cli_parent(cli);
   if (args_has(args, "selector"))
     request.label_selector = (char *)args_value(args, "selector");
-  int code = 0;
-  for (;;) {
-    Sandplane__V1__ListSandboxesResponse *page =
-        call_unary(cli, SANDBOX_SERVICE "ListSandboxes", &request,
-                   &sandplane__v1__list_sandboxes_response__descriptor, &err);
-    if (!page)
-      return cli_fail(cli, &err);
-    for (size_t i = 0; i < page->n_sandboxes; i++)
-      if (page->sandboxes[i]->state != SANDPLANE__V1__SANDBOX__STATE__RELEASING &&
-          delete_one(cli, page->sandboxes[i]->name, page->sandboxes[i]->uid))
-        code = EXIT_FAILED;
-    if (!page->next_page_token[0])
-      return code;
-    request.page_token = page->next_page_token;
-  }
+  DeleteAll all = {.cli = cli};
+  if (call_pages(cli, SANDBOX_SERVICE "ListSandboxes", &request.base,
+                 &sandplane__v1__list_sandboxes_response__descriptor, on_listed, &all, &err) < 0)
+    return cli_fail(cli, &err);
+  return all.code;
 }
 
 static int delete (Cli *cli, const Args *args) {
