@@ -1,4 +1,5 @@
-/* What the tests of lib/rpc and of its callers share: one loop with a server and a channel to it, and waiting with a limit. */
+/* What the tests of lib/rpc and of its callers share: one loop with a server and a channel to it, and waiting with a
+ * limit. */
 #ifndef SANDPLANE_LIB_RPC_RPC_FIXTURE_H_
 #define SANDPLANE_LIB_RPC_RPC_FIXTURE_H_
 

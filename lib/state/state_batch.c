@@ -60,33 +60,19 @@ void state_batch(State *s, const BatchRequest *b, BatchFn fn, void *arg) {
   const ClaimRequest *q = &b->each;
   StateCall *call = STATE_CALL(s, q->ns, q->pool, batch_done, fn, arg);
   Error err;
-  state_call_now(call);
-  state_call_str(call, q->uid);
-  state_call_str(call, q->request_id);
-  state_call_int(call, q->ttl_ms);
-  state_call_int(call, q->idle_timeout_ms);
-  if (state_call_pairs(call, "labels", q->labels, q->n_labels, &err) < 0 ||
-      state_call_pairs(call, "env", q->env, q->n_env, &err) < 0) {
+  if (state_call_claim(call, q, &err) < 0) {
     state_call_fail(call, &err);
     return;
   }
-  state_call_int(call, q->max_wait_ms);
-  state_call_str(call, s->replica);
   state_call_int(call, b->count);
   state_call_int(call, b->min_count);
   state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
   state_call_script(call, STATE_SCRIPT(batch, .durable = true, .fenced = true));
 }
 
-static void leave_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (!err && reply->type == REDIS_INTEGER && reply->integer == 1)
-    state_pool_vanished(call->s, call->ns, call->pool);
-  state_done(call, reply, err);
-}
-
 void state_batch_leave(State *s, const char *ns, const char *pool, const char *token, bool give_back,
                        StateDoneFn fn, void *arg) {
-  StateCall *call = STATE_CALL(s, ns, pool, leave_done, fn, arg);
+  StateCall *call = STATE_CALL(s, ns, pool, state_vanish_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);
   state_call_str(call, s->replica);

@@ -3,6 +3,8 @@
 #ifndef SANDPLANE_LIB_STATE_STATE_CALL_H_
 #define SANDPLANE_LIB_STATE_STATE_CALL_H_
 
+#include <jansson.h>
+
 #include "lib/base/arena.h"
 #include "lib/state/state.h"
 
@@ -62,6 +64,8 @@ void state_meter(StateCall *call, const Error *err);
 
 /* Callback of calls that report nothing but success: fn is a StateDoneFn. */
 void state_done(StateCall *call, const RedisReply *reply, const Error *err);
+/* The same for scripts that answer 1 when the pool vanished. */
+void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err);
 
 /* Parses {id, fields} of a script. false: the reply is not one. */
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);
@@ -73,10 +77,14 @@ bool state_quota_parse(StateCall *call, const RedisReply *reply, QuotaRecord *re
 const char *state_field(const RedisReply *fields, const char *name);
 int64_t state_field_int(const RedisReply *fields, const char *name);
 
-/* Pairs as a JSON object (a copy in the arena; NULL: not UTF-8), and back. */
 /* Adds pairs as an argument. -1: INVALID_ARGUMENT with the field's name. */
 MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n,
                                 Error *err);
+/* Adds what the scripts claim and batch have in common, from the time to the replica. -1: as of state_call_pairs. */
+MUST_CHECK int state_call_claim(StateCall *call, const ClaimRequest *q, Error *err);
+/* JSON text in the arena; o is consumed. flags: as of json_dumps. */
+const char *state_json_text(Arena *arena, json_t *o, size_t flags);
+/* Pairs as a JSON object (a copy in the arena; NULL: not UTF-8), and back. */
 const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n);
 void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret_pairs, size_t *ret_n);
 

@@ -40,20 +40,25 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, NULL, &bad);
 }
 
-void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
-  StateCall *call = STATE_CALL(s, q->ns, q->pool, claim_done, fn, arg);
-  Error err;
+int state_call_claim(StateCall *call, const ClaimRequest *q, Error *err) {
   state_call_now(call);
   state_call_str(call, q->uid);
   state_call_str(call, q->request_id);
   state_call_int(call, q->ttl_ms);
   state_call_int(call, q->idle_timeout_ms);
-  if (state_call_pairs(call, "labels", q->labels, q->n_labels, &err))
-    return state_call_fail(call, &err);
-  if (state_call_pairs(call, "env", q->env, q->n_env, &err))
-    return state_call_fail(call, &err);
+  if (state_call_pairs(call, "labels", q->labels, q->n_labels, err) < 0 ||
+      state_call_pairs(call, "env", q->env, q->n_env, err) < 0)
+    return -1;
   state_call_int(call, q->max_wait_ms);
-  state_call_str(call, s->replica);
+  state_call_str(call, call->s->replica);
+  return 0;
+}
+
+void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, q->ns, q->pool, claim_done, fn, arg);
+  Error err;
+  if (state_call_claim(call, q, &err) < 0)
+    return state_call_fail(call, &err);
   state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
   state_call_int(call, q->priority);
   state_call_script(call, STATE_SCRIPT(claim, .durable = true, .fenced = true));
@@ -78,7 +83,7 @@ void state_confirm(State *s, const char *ns, const char *pool, const char *token
   state_call_script(call, STATE_SCRIPT(confirm, .durable = true));
 }
 
-static void vanish_done(StateCall *call, const RedisReply *reply, const Error *err) {
+void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err) {
   if (!err && reply->type == REDIS_INTEGER && reply->integer == 1)
     state_pool_vanished(call->s, call->ns, call->pool);
   state_done(call, reply, err);
@@ -86,7 +91,7 @@ static void vanish_done(StateCall *call, const RedisReply *reply, const Error *e
 
 void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn,
                        void *arg) {
-  StateCall *call = STATE_CALL(s, ns, pool, vanish_done, fn, arg);
+  StateCall *call = STATE_CALL(s, ns, pool, state_vanish_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);
   state_call_str(call, s->replica);

@@ -1,7 +1,6 @@
 /* Quotas of tenants, and what they hold. The limits are JSON, read by the scripts that admit claims; see common.lua. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -54,13 +53,7 @@ static const char *to_json(Arena *arena, const QuotaRecord *q) {
     json_object_set_new(o, "rate", json_real(q->rate));
     json_object_set_new(o, "burst", json_integer(q->burst > 0 ? q->burst : 1));
   }
-  char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(15));
-  if (!text)
-    abort();
-  const char *copy = arena_strdup(arena, text);
-  free(text);
-  json_decref(o);
-  return copy;
+  return state_json_text(arena, o, JSON_COMPACT | JSON_REAL_PRECISION(15));
 }
 
 static void from_json(const char *text, QuotaRecord *q) {

@@ -21,6 +21,16 @@ int64_t state_field_int(const RedisReply *fields, const char *name) {
   return v;
 }
 
+const char *state_json_text(Arena *arena, json_t *o, size_t flags) {
+  char *text = json_dumps(o, flags);
+  if (!text)
+    abort();
+  const char *copy = arena_strdup(arena, text);
+  free(text);
+  json_decref(o);
+  return copy;
+}
+
 const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n) {
   if (n == 0)
     return "{}";
@@ -30,13 +40,7 @@ const char *state_pairs_to_json(Arena *arena, const StatePair *pairs, size_t n) 
       json_decref(o);
       return NULL;
     }
-  char *text = json_dumps(o, JSON_COMPACT);
-  if (!text)
-    abort();
-  const char *copy = arena_strdup(arena, text);
-  free(text);
-  json_decref(o);
-  return copy;
+  return state_json_text(arena, o, JSON_COMPACT);
 }
 
 void state_pairs_from_json(Arena *arena, const char *json, const StatePair **ret_pairs, size_t *ret_n) {

@@ -214,18 +214,7 @@ static void ask(BatchOp *op) {
   const ClaimSpec *each = &op->spec->each;
   int64_t wait_ms = op->give_up_ms - clock_mono_ms();
   BatchRequest request = {
-      .each = {.ns = each->ns,
-               .pool = each->pool,
-               .uid = op->token,
-               .request_id = each->request_id,
-               .ttl_ms = each->ttl_ms,
-               .idle_timeout_ms = each->idle_timeout_ms,
-               .labels = each->labels,
-               .n_labels = each->n_labels,
-               .env = each->env,
-               .n_env = each->n_env,
-               .max_wait_ms = wait_ms > 0 ? wait_ms + WAITER_MARGIN_MS : 0,
-               .tenant = each->tenant},
+      .each = claim_request(each, each->pool, op->token, wait_ms > 0 ? wait_ms + WAITER_MARGIN_MS : 0),
       .count = op->spec->count,
       .min_count = op->spec->min_count,
   };

@@ -138,6 +138,24 @@ int claim_check(const ClaimInput *in, ClaimSpec *ret_spec, Error *err) {
   return check_env(in->env, in->n_env, err);
 }
 
+ClaimRequest claim_request(const ClaimSpec *spec, const char *pool, const char *uid, int64_t max_wait_ms) {
+  return (ClaimRequest){
+      .ns = spec->ns,
+      .pool = pool,
+      .uid = uid,
+      .request_id = spec->request_id,
+      .ttl_ms = spec->ttl_ms,
+      .idle_timeout_ms = spec->idle_timeout_ms,
+      .labels = spec->labels,
+      .n_labels = spec->n_labels,
+      .env = spec->env,
+      .n_env = spec->n_env,
+      .max_wait_ms = max_wait_ms,
+      .tenant = spec->tenant,
+      .priority = spec->priority,
+  };
+}
+
 int claim_refusal(const ClaimSpec *spec, const QuotaRefusal *refusal, Error *err) {
   static const struct {
     const char *limit, *words;

@@ -61,6 +61,9 @@ typedef struct ClaimSpec {
 /* 0 or -1. Strings and pairs of ret_spec are the input's. */
 int claim_check(const ClaimInput *in, ClaimSpec *ret_spec, Error *err) MUST_CHECK;
 
+/* What the state is asked for. pool, uid: borrowed, as the strings and pairs of spec are. */
+ClaimRequest claim_request(const ClaimSpec *spec, const char *pool, const char *uid, int64_t max_wait_ms);
+
 /* What a caller is told whose quota has no room: RESOURCE_EXHAUSTED with the tenant, the limit and when to try again.
  * Always -1. */
 int claim_refusal(const ClaimSpec *spec, const QuotaRefusal *refusal, Error *err);

@@ -311,21 +311,7 @@ static void claim(ClaimOp *op) {
   /* Other pools of a template are only tried: the queue to wait in is the implicit or the pinned one's. */
   bool queue =
       wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
-  ClaimRequest request = {
-      .ns = spec->ns,
-      .pool = op->pool,
-      .uid = op->uid,
-      .request_id = spec->request_id,
-      .ttl_ms = spec->ttl_ms,
-      .idle_timeout_ms = spec->idle_timeout_ms,
-      .labels = spec->labels,
-      .n_labels = spec->n_labels,
-      .env = spec->env,
-      .n_env = spec->n_env,
-      .max_wait_ms = queue ? wait_ms + WAITER_MARGIN_MS : 0,
-      .tenant = spec->tenant,
-      .priority = spec->priority,
-  };
+  ClaimRequest request = claim_request(spec, op->pool, op->uid, queue ? wait_ms + WAITER_MARGIN_MS : 0);
   if (!op->listed)
     claim_queue_put(op->store->queue, op, op->uid);
   op->busy = true;
