@@ -234,6 +234,20 @@ static void nothing_is_left_half_done(void **state) {
   fixture_claim(f, "u2", "", 0, 60000);
   assert_int_equal(f->err.kind, ERROR_RESOURCE_EXHAUSTED);
   config(f, "maxmemory", "0");
+  fixture_make_ready(f, "p-ddddd");
+  assert_int_equal(fixture_claim(f, "u4", "", 1000, 0), CLAIM_GRANTED);
+  /* a server that has started again notes so first: that must not keep what has ended */
+  redis_command(f->redis, NULL, NULL, 4, (const char *[]){"HSET", "sp:{default}/p:pool", "fence", "another-"}, NULL);
+  config(f, "maxmemory", "1");
+  state_set_now(f->state, INT64_C(4000000000000));
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  state_set_now(f->state, 0);
+  assert_string_equal(f->err.message, "");
+  assert_int_equal(fixture_get(f, "p-ddddd"), SANDBOX_RELEASING);
+  state_gone(f->state, "default", "p-ddddd", fixture_done, f);
+  fixture_wait(f);
+  config(f, "maxmemory", "0");
   get_pool(f);
   assert_int_equal(f->pool.n_waiting, 0);
   assert_int_equal(f->pool.n_creating, 0);

@@ -166,6 +166,44 @@ static void idle_pools_are_fenced(void **state) {
   fixture_free(f);
 }
 
+/* It starts again in the midst of that, and no longer looks promoted. */
+static void a_fence_survives_a_restart(void **state) {
+  Pair *p = *state;
+  Fixture *f = fixture_new_at("r", &AT_MASTER);
+  fixture_make_pool(f, 1);
+  enum { N = 501 };
+  static char names[N][16];
+  const char *ids[N];
+  for (int i = 0; i < N; i++) {
+    snprintf(names[i], sizeof names[i], "p-%05d", i);
+    ids[i] = names[i];
+  }
+  state_register(f->state, "default", "p", "t", "h1", ids, N, fixture_done, f);
+  fixture_wait(f);
+  state_ready(f->state, "default", ids[N - 1], "unix:/a", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  state_ready(f->state, "default", ids[0], "unix:/b", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  same_on_both();
+  fixture_free(f);
+  kill(p->master, SIGKILL);
+  redis_cli(REPLICA, NULL, 0, "replicaof no one");
+  f = fixture_new_at("r", &AT_REPLICA);
+  state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+  assert_string_equal(f->err.message, "");
+  assert_int_equal(fixture_get(f, ids[N - 2]), SANDBOX_CREATING);
+  redis_server_kill(p->replica);
+  p->replica = redis_server_start("r6", REPLICA, NULL);
+  do
+    state_ready(f->state, "default", ids[N - 2], "unix:/c", "gvisor", fixture_ready, f), fixture_wait(f);
+  while (f->err.kind == ERROR_UNAVAILABLE);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+  assert_int_equal(fixture_get(f, ids[N - 2]), SANDBOX_RELEASING);
+  assert_string_equal(f->reason, "Unproven");
+  fixture_free(f);
+}
+
 /* A server that starts again has lost nothing, and keeps its warm sandboxes. */
 static void a_restart_keeps_all(void **state) {
   Pair *p = *state;
@@ -205,6 +243,6 @@ int main(void) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(replicas_acknowledge), TEST(nothing_unproven_is_given_away),
                                      TEST(idle_pools_are_fenced), TEST(a_restart_keeps_all),
-                                     TEST(changes_under_a_connection)};
+                                     TEST(changes_under_a_connection), TEST(a_fence_survives_a_restart)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,17 +182,22 @@ end
 -- until it has. fence: the pool's field, the server under which that was proven last; the script's last argument is
 -- the one that runs it (see RedisScript.fenced). One that only started again (it ends in '-') has all it acknowledged.
 local FENCE_STEP = 500
+local UNPROVEN = 'unproven'
 local function proven(fence, now)
   local server = ARGV[#ARGV]
   if fence == server then return true end
-  if string.sub(server, -1) == '+' then
+  if string.sub(server, -1) == '+' or fence == UNPROVEN then
     local left = FENCE_STEP
     for _, set in ipairs({'ready', 'creating'}) do
       local ids = left > 0 and redis.call('ZRANGE', key(set), 0, left - 1) or {}
       for _, id in ipairs(ids) do release(id, 'Unproven', now, set, '') end
       left = left - #ids
     end
-    if left == 0 then return false end
+    if left == 0 then
+      -- it may start again before the rest has gone, and then not look promoted any more
+      redis.call('HSET', KEYS[1], 'fence', UNPROVEN)
+      return false
+    end
   end
   redis.call('HSET', KEYS[1], 'fence', server)
   return true

