@@ -82,7 +82,7 @@ typedef struct ClaimRequest {
   const char *ns;
   const char *pool;
   const char *uid;                 /* made by the caller, kept across retries */
-  const char *request_id;          /* empty: none */
+  const char *request_id;          /* empty: none; of the tenant's own */
   int64_t ttl_ms, idle_timeout_ms; /* 0: none */
   const StatePair *labels;
   size_t n_labels;
@@ -126,10 +126,10 @@ void state_claim(State *s, const ClaimRequest *request,
                  void (*fn)(void *arg, const ClaimResult *r, const Error *err), void *arg);
 /* Remembers for an hour which pool a claim from a template with this request_id went to, so that a repeated
  * one goes there as well. fn gets the remembered one: `pool`, unless another came first. */
-void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool,
-               void (*fn)(void *arg, const char *pool, const Error *err), void *arg);
+void state_pin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
+               const char *pool, void (*fn)(void *arg, const char *pool, const Error *err), void *arg);
 /* Forgets it: the claim was tried at once and came to nothing. */
-void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id,
+void state_unpin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
                  void (*fn)(void *arg, const Error *err), void *arg);
 /* A granted waiter takes its sandbox for good; without it the sandbox is destroyed 10 s after the grant.
  * record NULL and NOT_FOUND: too late. */

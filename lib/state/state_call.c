@@ -35,6 +35,12 @@ void state_call_str(StateCall *call, const char *value) {
   call->argv[call->argc++] = arena_strdup(call->arena, value ? value : "");
 }
 
+const char *state_call_own(StateCall *call, const char *tenant, const char *request_id) {
+  if (str_empty(request_id))
+    return "";
+  return arena_printf(call->arena, "%s:%s", str_empty(tenant) ? STATE_DEFAULT_TENANT : tenant, request_id);
+}
+
 void state_call_int(StateCall *call, int64_t value) {
   state_call_str(call, arena_printf(call->arena, "%lld", (long long)value));
 }

@@ -46,6 +46,8 @@ StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallD
 #define STATE_CALL(s, ns, pool, done, fn, arg) \
   state_call_new((s), (ns), (pool), (done), (void (*)(void))(fn), (arg))
 void state_call_str(StateCall *call, const char *value);
+/* "TENANT:REQUEST_ID", which no other tenant's is; empty for an empty one. */
+const char *state_call_own(StateCall *call, const char *tenant, const char *request_id);
 void state_call_int(StateCall *call, int64_t value);
 /* The time argument of the scripts. */
 void state_call_now(StateCall *call);

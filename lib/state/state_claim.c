@@ -43,7 +43,7 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
 int state_call_claim(StateCall *call, const ClaimRequest *q, Error *err) {
   state_call_now(call);
   state_call_str(call, q->uid);
-  state_call_str(call, q->request_id);
+  state_call_str(call, state_call_own(call, q->tenant, q->request_id));
   state_call_int(call, q->ttl_ms);
   state_call_int(call, q->idle_timeout_ms);
   if (state_call_pairs(call, "labels", q->labels, q->n_labels, err) < 0 ||
@@ -107,15 +107,17 @@ static void pin_done(StateCall *call, const RedisReply *reply, const Error *err)
   fn(call->arg, reply->type == REDIS_STRING ? reply->str : call->pool, NULL);
 }
 
-static void pin_key(StateCall *call, const char *ns, const char *template_name, const char *request_id) {
-  state_call_str(call, arena_printf(call->arena, "sp:pin:%s/%s:%s", ns, template_name, request_id));
+static void pin_key(StateCall *call, const char *ns, const char *template_name, const char *tenant,
+                    const char *request_id) {
+  const char *own = state_call_own(call, tenant, request_id);
+  state_call_str(call, arena_printf(call->arena, "sp:pin:%s/%s:%s", ns, template_name, own));
 }
 
-void state_pin(State *s, const char *ns, const char *template_name, const char *request_id, const char *pool,
-               PinFn fn, void *arg) {
+void state_pin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
+               const char *pool, PinFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, pin_done, fn, arg);
   state_call_str(call, "SET");
-  pin_key(call, ns, template_name, request_id);
+  pin_key(call, ns, template_name, tenant, request_id);
   state_call_str(call, pool);
   state_call_str(call, "NX");
   state_call_str(call, "GET");
@@ -124,11 +126,11 @@ void state_pin(State *s, const char *ns, const char *template_name, const char *
   state_call_command(call);
 }
 
-void state_unpin(State *s, const char *ns, const char *template_name, const char *request_id, StateDoneFn fn,
-                 void *arg) {
+void state_unpin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
+                 StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, NULL, state_done, fn, arg);
   state_call_str(call, "DEL");
-  pin_key(call, ns, template_name, request_id);
+  pin_key(call, ns, template_name, tenant, request_id);
   state_call_command(call);
 }
 

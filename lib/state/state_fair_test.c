@@ -518,6 +518,31 @@ static void charges_are_what_is_held(void **state) {
   }
 }
 
+/* What one tenant names so is nothing to another: it must not get that one's sandbox, nor its place. */
+static ClaimOutcome claim_named(World *w, const char *uid, const char *tenant, int64_t max_wait_ms) {
+  ClaimRequest q = {.ns = "default", .pool = "p", .uid = uid, .request_id = "1", .max_wait_ms = max_wait_ms, .tenant = tenant};
+  state_claim(w->f->state, &q, on_claimed, w);
+  fixture_wait(w->f);
+  assert_int_equal(w->f->err.kind, ERROR_NONE);
+  return w->f->outcome;
+}
+
+static void a_request_id_is_one_tenants(void **state) {
+  World *w = *state;
+  fixture_make_ready(w->f, "p-aaaaa");
+  assert_int_equal(claim_named(w, "a-1", "a", 0), CLAIM_GRANTED);
+  assert_string_equal(w->f->uid, "a-1");
+  assert_int_equal(claim_named(w, "b-1", "b", 0), CLAIM_EMPTY);
+  assert_int_equal(claim_named(w, "b-2", "b", DAY_MS), CLAIM_QUEUED);
+  assert_string_equal(w->f->token, "b-2");
+  assert_int_equal(claim_named(w, "c-1", "c", DAY_MS), CLAIM_QUEUED);
+  assert_string_equal(w->f->token, "c-1");
+  assert_int_equal(claim_named(w, "b-3", "b", DAY_MS), CLAIM_QUEUED);
+  assert_string_equal(w->f->token, "b-2");
+  assert_int_equal(claim_named(w, "a-2", "a", 0), CLAIM_GRANTED);
+  assert_string_equal(w->f->uid, "a-1");
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 int main(void) {
   const struct CMUnitTest tests[] = {
@@ -537,6 +562,7 @@ int main(void) {
       TEST(a_quota_limits_the_rate),
       TEST(quotas_are_listed_and_deleted),
       TEST(charges_are_what_is_held),
+      TEST(a_request_id_is_one_tenants),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

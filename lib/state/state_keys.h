@@ -25,11 +25,13 @@
  *   sp:{NS}/POOL:waiters          hash     token (the claim's uid) -> what it asks for, JSON
  *   sp:{NS}/POOL:deadlines        zset     score: ms at which a waiter gives up
  *   sp:{NS}/POOL:uids             hash     claim uid -> sandbox, while the sandbox is there
- *   sp:{NS}/POOL:req:REQUEST_ID   string   claim uid, for idempotency; expires after an hour
+ *   sp:{NS}/POOL:req:TENANT:REQUEST_ID
+ *                                 string   claim uid, for idempotency; expires after an hour
  *   sp:{NS}:quotas                hash     tenant -> its limits, JSON
  *   sp:{NS}:use:TENANT            hash     shape -> claims that hold or wait for a sandbox of it
  *   sp:{NS}:rate                  hash     tenant -> ms at which its token bucket is full again
- *   sp:pin:NS/TEMPLATE:REQUEST_ID string   pool a claim from a template went to; expires after an hour
+ *   sp:pin:NS/TEMPLATE:TENANT:REQUEST_ID
+ *                                 string   pool a claim from a template went to; expires after an hour
  *   sp:addresses                  hash     "namespace/name" of Sandbox objects without a record -> route
  *   sp:lease:NAME                 string   the replica that leads
  *   sp:{NS}/POOL:events           stream   history for watchers, about 4096 entries; kept

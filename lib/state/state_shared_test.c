@@ -151,12 +151,16 @@ static void on_pinned(void *arg, const char *pool, const Error *err) {
 
 static void the_first_pin_stays(void **state) {
   Fixture *f = *state;
-  state_pin(f->state, "default", "t", "req", "one", on_pinned, f);
+  state_pin(f->state, "default", "t", "a", "req", "one", on_pinned, f);
   fixture_wait(f);
   assert_string_equal(f->text, "one");
-  state_pin(f->state, "default", "t", "req", "two", on_pinned, f);
+  state_pin(f->state, "default", "t", "a", "req", "two", on_pinned, f);
   fixture_wait(f);
   assert_string_equal(f->text, "one");
+  /* of another tenant that names its request so */
+  state_pin(f->state, "default", "t", "b", "req", "two", on_pinned, f);
+  fixture_wait(f);
+  assert_string_equal(f->text, "two");
 }
 
 static void on_all_names(void *arg, const StateNames *n, const Error *err) {

@@ -78,7 +78,8 @@ static void fail_empty(ClaimOp *op) {
   if (str_empty(spec->template_name) || str_empty(spec->request_id))
     on_unpinned(op, NULL);
   else
-    state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id, on_unpinned, op);
+    state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->tenant, spec->request_id,
+                on_unpinned, op);
 }
 
 static void fail_refused(ClaimOp *op, const QuotaRefusal *refusal) {
@@ -401,7 +402,7 @@ static void choose_pool(ClaimOp *op) {
     }
     op->busy = true;
     op->n_tried = 1; /* the pinned one */
-    state_pin(op->store->claims->state, spec->ns, spec->template_name, spec->request_id,
+    state_pin(op->store->claims->state, spec->ns, spec->template_name, spec->tenant, spec->request_id,
               pool ? pool->name : implicit, on_pinned, op);
     return;
   }
