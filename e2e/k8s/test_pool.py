@@ -34,7 +34,7 @@ def until_members(kube, n, pool="p", without=(), **kw):
         found = members(kube, pool)
         status = kube.get("sandboxwarmpool", pool).get("status", {})
         counts = (status.get("replicas"), status.get("readyReplicas"))
-        return len(found) == n and not uids(kube, pool) & set(without) and counts == (n, n) and (found or True)
+        return len(found) == n and not uids_of(found) & set(without) and counts == (n, n) and (found or True)
 
     return until(full, what=f"{n} members of {pool}", **kw)
 
