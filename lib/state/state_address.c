@@ -35,18 +35,6 @@ void state_address_get(State *s, const char *ns, const char *name, AddressFn fn,
   state_call_command(address_call(s, "HGET", ns, name, address_done, (void (*)(void))fn, arg));
 }
 
-typedef void (*NamesFn)(void *arg, const StateNames *n, const Error *err);
-
-static void names_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  NamesFn fn = (NamesFn)call->fn;
-  if (err)
-    return fn(call->arg, NULL, err);
-  const char **names = arena_alloc(call->arena, reply->n_items * sizeof *names);
-  for (size_t i = 0; i < reply->n_items; i++)
-    names[i] = reply->items[i]->str;
-  fn(call->arg, &(StateNames){.names = names, .n_names = reply->n_items}, NULL);
-}
-
-void state_address_names(State *s, NamesFn fn, void *arg) {
-  state_call_command(address_call(s, "HKEYS", NULL, NULL, names_done, (void (*)(void))fn, arg));
+void state_address_names(State *s, StateNamesFn fn, void *arg) {
+  state_call_command(address_call(s, "HKEYS", NULL, NULL, state_names_done, (void (*)(void))fn, arg));
 }

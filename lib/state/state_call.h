@@ -68,6 +68,9 @@ void state_meter(StateCall *call, const Error *err);
 void state_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* The same for scripts that answer 1 when the pool vanished. */
 void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err);
+/* Callback of calls that are answered with an array of "namespace/name". */
+typedef void (*StateNamesFn)(void *arg, const StateNames *n, const Error *err);
+void state_names_done(StateCall *call, const RedisReply *reply, const Error *err);
 
 /* Parses {id, fields} of a script. false: the reply is not one. */
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);

@@ -250,10 +250,8 @@ void state_template_delete(State *s, const char *ns, const char *name, StateDone
 
 /* ---- indexes ---- */
 
-typedef void (*NamesFn)(void *arg, const StateNames *n, const Error *err);
-
-static void names_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  NamesFn fn = (NamesFn)call->fn;
+void state_names_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  StateNamesFn fn = (StateNamesFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   const char **names = arena_alloc(call->arena, reply->n_items * sizeof *names);
@@ -262,9 +260,9 @@ static void names_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, &(StateNames){.names = names, .n_names = reply->n_items}, NULL);
 }
 
-static void names(State *s, const char *index, const char *ns, const char *after, size_t limit, NamesFn fn,
+static void names(State *s, const char *index, const char *ns, const char *after, size_t limit, StateNamesFn fn,
                   void *arg) {
-  StateCall *call = STATE_CALL(s, NULL, NULL, names_done, fn, arg);
+  StateCall *call = STATE_CALL(s, NULL, NULL, state_names_done, fn, arg);
   bool all = str_empty(ns);
   state_call_str(call, "ZRANGEBYLEX");
   state_call_str(call, index);
@@ -282,10 +280,10 @@ static void names(State *s, const char *index, const char *ns, const char *after
   state_call_command(call);
 }
 
-void state_pool_names(State *s, const char *ns, const char *after, size_t limit, NamesFn fn, void *arg) {
+void state_pool_names(State *s, const char *ns, const char *after, size_t limit, StateNamesFn fn, void *arg) {
   names(s, POOL_INDEX, ns, after, limit, fn, arg);
 }
 
-void state_template_names(State *s, const char *ns, const char *after, size_t limit, NamesFn fn, void *arg) {
+void state_template_names(State *s, const char *ns, const char *after, size_t limit, StateNamesFn fn, void *arg) {
   names(s, TEMPLATE_INDEX, ns, after, limit, fn, arg);
 }
