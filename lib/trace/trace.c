@@ -63,6 +63,17 @@ static bool choose(const Tracer *t, const TraceContext *c) {
   return t->ratio >= 1 || (double)(number >> 1) < t->ratio * 0x1p63;
 }
 
+/* Cut where a character ends; NULL: it is no text. */
+static char *cut(const char *value) {
+  size_t len = strlen(value);
+  if (len > VALUE_MAX) {
+    len = VALUE_MAX;
+    while (len > 0 && ((uint8_t)value[len] & 0xc0) == 0x80)
+      len--;
+  }
+  return str_is_utf8(value, len) ? str_ndup(value, len) : NULL;
+}
+
 static TraceSpan *span_new(Tracer *t, TraceKind kind, const char *name) {
   TraceSpan *s = calloc(1, sizeof *s);
   if (!s)
@@ -71,7 +82,9 @@ static TraceSpan *span_new(Tracer *t, TraceKind kind, const char *name) {
   s->kind = kind;
   random_bytes(s->context.span_id, sizeof s->context.span_id);
   s->context.span_id[0] |= 1; /* zero is no id */
-  s->name = str_dup(name);
+  s->name = cut(name);
+  if (!s->name)
+    s->name = str_dup("unknown");
   s->start_us = clock_wall_us();
   s->begun_us = clock_mono_us();
   return s;
@@ -119,17 +132,6 @@ static TraceAttribute *attribute(TraceSpan *s, const char *key) {
   TraceAttribute *a = &s->attributes[s->n_attributes++];
   a->key = key;
   return a;
-}
-
-/* Cut where a character ends. */
-static char *cut(const char *value) {
-  size_t len = strlen(value);
-  if (len > VALUE_MAX) {
-    len = VALUE_MAX;
-    while (len > 0 && ((uint8_t)value[len] & 0xc0) == 0x80)
-      len--;
-  }
-  return str_is_utf8(value, len) ? str_ndup(value, len) : NULL;
 }
 
 void trace_str(TraceSpan *s, const char *key, const char *value) {

@@ -217,6 +217,22 @@ static void tries_again(void **state) {
   end(&w);
 }
 
+/* A caller chooses the method's name: what is no text would have the collector refuse all that goes with it. */
+static void names_are_text(void **state) {
+  World w;
+  char name[2000];
+  memset(name, 'n', sizeof name);
+  name[sizeof name - 1] = 0;
+  begin(&w, 1, NULL);
+  trace_end(trace_start(w.tracer, TRACE_SERVER, "Service/\xff", NULL, NULL));
+  trace_end(trace_start(w.tracer, TRACE_SERVER, name, NULL, NULL));
+  flush_all(&w);
+  assert_non_null(arrived(&w, "unknown"));
+  name[255] = 0;
+  assert_non_null(arrived(&w, name));
+  end(&w);
+}
+
 static void refused_ones_are_counted(void **state) {
   World w;
   begin(&w, 1, NULL);
@@ -278,6 +294,7 @@ int main(void) {
       cmocka_unit_test(a_share_is_recorded), cmocka_unit_test(tries_again),
       cmocka_unit_test(refused_ones_are_counted), cmocka_unit_test(away_and_full),
       cmocka_unit_test(more_than_a_batch), cmocka_unit_test(settings),
+      cmocka_unit_test(names_are_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
