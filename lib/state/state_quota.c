@@ -117,11 +117,23 @@ void state_quota_get(State *s, const char *ns, const char *tenant, StateQuotaFn 
   state_call_script_on(call, STATE_SCRIPT(quota_get), quotas_key(call));
 }
 
+/* After a change: read when the replicas have it. */
+static void read_back(const StateCall *changed, StateCallDone done) {
+  StateCall *call = quota_call(changed->s, changed->ns, changed->pool, done, changed->fn, changed->arg);
+  state_call_str(call, changed->pool);
+  state_call_script_on(call, STATE_SCRIPT(quota_get, .durable = true), quotas_key(call));
+}
+
 static void quota_set(StateCall *call, const RedisReply *reply, const Error *err) {
-  StateQuotaFn fn = (StateQuotaFn)call->fn;
   if (err)
-    return fn(call->arg, NULL, err);
-  state_quota_get(call->s, call->ns, call->pool, fn, call->arg);
+    return ((StateQuotaFn)call->fn)(call->arg, NULL, err);
+  read_back(call, quota_done);
+}
+
+static void quota_deleted(StateCall *call, const RedisReply *reply, const Error *err) {
+  if (err)
+    return state_done(call, reply, err);
+  read_back(call, state_done);
 }
 
 void state_quota_set(State *s, const QuotaRecord *quota, StateQuotaFn fn, void *arg) {
@@ -134,7 +146,7 @@ void state_quota_set(State *s, const QuotaRecord *quota, StateQuotaFn fn, void *
 }
 
 void state_quota_delete(State *s, const char *ns, const char *tenant, StateDoneFn fn, void *arg) {
-  StateCall *call = quota_call(s, ns, tenant, state_done, (void (*)(void))fn, arg);
+  StateCall *call = quota_call(s, ns, tenant, quota_deleted, (void (*)(void))fn, arg);
   state_call_str(call, "HDEL");
   state_call_str(call, quotas_key(call));
   state_call_str(call, tenant);

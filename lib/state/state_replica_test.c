@@ -51,6 +51,10 @@ static void same_on_both(void) {
   redis_cli_until(REPLICA, "get marker", "x");
 }
 
+static void on_quota(void *arg, const QuotaRecord *q, const Error *err) {
+  fixture_done(arg, err);
+}
+
 static void replicas_acknowledge(void **state) {
   Pair *p = *state;
   Fixture *f = fixture_new_at("r", &WAITS_LONG);
@@ -76,7 +80,17 @@ static void replicas_acknowledge(void **state) {
   state_release(f->state, "default", "p-aaaaa", "u1", "Deleted", fixture_done, f);
   fixture_wait(f);
   assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
+  const QuotaRecord quota = {.ns = "default", .tenant = "a", .max_live = 1};
+  state_quota_set(f->state, &quota, on_quota, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
+  state_quota_delete(f->state, "default", "a", fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
   /* what is only read is answered */
+  state_quota_get(f->state, "default", "a", on_quota, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
   assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_CLAIMED);
   kill(p->replica, SIGCONT);
   for (int i = 0; i < 100; i++) {
