@@ -401,6 +401,14 @@ static void a_quota_limits_the_rate(void **state) {
   queue(w, "a", 3);
   assert_int_equal(ask(w, "a", 0), CLAIM_REFUSED);
   recount(w);
+  /* a clock that is set back, or another server's, finds an empty bucket: not one that fills in an hour */
+  state_set_now(w->f->state, NOW + 1000);
+  assert_int_equal(ask(w, "a", 0), CLAIM_REFUSED);
+  assert_string_equal(w->refusal, "rate 2 3 500");
+  state_set_now(w->f->state, NOW + 1500);
+  queue(w, "a", 1);
+  assert_int_equal(ask(w, "a", 0), CLAIM_REFUSED);
+  recount(w);
 }
 
 static void on_quotas(void *arg, const StateQuotas *q, const Error *err) {

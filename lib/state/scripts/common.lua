@@ -58,7 +58,7 @@ local function quota_of(tenant)
 end
 
 -- How many of n further claims the quota has room for; where that is fewer: {'QUOTA', limit, its value, what is in
--- use, ms after which all n may be asked for (0: unknown)}; the quota, for charge. Changes nothing.
+-- use, ms after which all n may be asked for (0: unknown)}; the quota, for charge. Changes nothing but a bucket that cannot be.
 local function quota_room(tenant, shape, n, now)
   local q = quota_of(tenant)
   if not q then return n end
@@ -84,6 +84,11 @@ local function quota_room(tenant, shape, n, now)
     local gap = 1000 / q.rate
     local full = math.max(tonumber(redis.call('HGET', tenant_key('rate'), tenant) or 0), now)
     local left = now + q.burst * gap - full
+    if left < -1 then
+      -- emptier than empty: the clock was set back, or is another server's since a fail-over
+      left = 0
+      redis.call('HSET', tenant_key('rate'), tenant, string.format('%.3f', now + q.burst * gap))
+    end
     local fits = math.max(math.floor(left / gap + 1e-6), 0)
     if fits < room then
       room, why = fits, {'QUOTA', 'rate', tostring(q.rate), int(q.burst), math.ceil(n * gap - left)}
