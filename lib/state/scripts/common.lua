@@ -58,7 +58,8 @@ local function quota_of(tenant)
 end
 
 -- How many of n further claims the quota has room for; where that is fewer: {'QUOTA', limit, its value, what is in
--- use, ms after which all n may be asked for (0: unknown)}; the quota, for charge. Changes nothing but a bucket that cannot be.
+-- use, ms after which all n may be asked for (0: unknown)}; the quota, for charge. Changes nothing but a bucket that
+-- cannot be.
 local function quota_room(tenant, shape, n, now)
   local q = quota_of(tenant)
   if not q then return n end
