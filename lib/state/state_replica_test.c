@@ -207,6 +207,9 @@ static void a_fence_survives_a_restart(void **state) {
   fixture_wait(f);
   assert_string_equal(f->err.message, "");
   assert_int_equal(fixture_get(f, ids[N - 2]), SANDBOX_CREATING);
+  /* what a replica got from its master is on its own disk only then */
+  redis_cli_until(REPLICA, "info persistence", "aof_rewrite_scheduled:0");
+  redis_cli_until(REPLICA, "info persistence", "aof_rewrite_in_progress:0");
   redis_server_kill(p->replica);
   p->replica = redis_server_start("r6", REPLICA, NULL);
   do
