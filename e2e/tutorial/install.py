@@ -72,6 +72,15 @@ class Installation:
             raise
         return self.cluster.kubectl("get", "pods", "-n", NAMESPACE)
 
+    def explain(self):
+        """What the cluster looks like and what the parts said last, for a step that failed."""
+        looks = [("get", "sandboxwarmpools,sandboxclaims,sandboxes,pods", "-A", "-o", "wide"), ("describe", "sandboxwarmpools,sandboxes,pods", "-n", "default"),
+                 ("get", "events", "-n", "default", "--sort-by=.lastTimestamp")]  # fmt: skip
+        looks += [("logs", "-n", NAMESPACE, f"deployment/{d}", "--all-pods=true", "--tail=25") for d in DEPLOYMENTS]
+        for look in looks:
+            run = self.cluster.kubectl(*look, check=False)
+            print(f"--- kubectl {' '.join(look)}\n{run.stdout[-8000:]}{run.stderr[-1000:]}", flush=True)
+
     def test(self):
         # names of Services that have just got their first Pods may be unknown to a router for a moment yet
         until(lambda: self.helm("test", "sandplane", "--namespace", NAMESPACE, "--timeout", "120s"), timeout=60, what="helm test", interval=2)

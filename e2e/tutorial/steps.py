@@ -6,8 +6,9 @@ import traceback
 
 
 class Steps:
-    def __init__(self, title):
-        self.title, self.began, self.n = title, time.monotonic(), 0
+    def __init__(self, title, explain=None):
+        """explain: prints what may tell why a step failed."""
+        self.title, self.began, self.n, self.explain = title, time.monotonic(), 0, explain
         print(f"=== {title}", flush=True)
 
     def run(self, what, fn, *args, **kw):
@@ -19,6 +20,8 @@ class Steps:
             out = fn(*args, **kw)
         except Exception:
             traceback.print_exc(limit=4)
+            if self.explain:
+                self.explain()
             print(f"[{self.n}] FAILED: {what}", flush=True)
             sys.exit(1)
         if isinstance(out, str) and out.strip():

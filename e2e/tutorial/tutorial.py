@@ -137,7 +137,8 @@ def main():
     cluster = Cluster(os.environ["SANDPLANE_E2E_CLUSTER"], control_plane_only=False)
     os.environ["PATH"] = f"{cluster.folder}/bin:{os.environ['PATH']}"  # the clients call kubectl
     cluster.env["PATH"] = os.environ["PATH"]
-    t, steps = Tutorial(cluster), Steps("tutorial")
+    t = Tutorial(cluster)
+    steps = Steps("tutorial", t.installation.explain)
     steps.run("put the images on the node", t.installation.load_images)
     steps.run("helm install sandplane, and a name for the router in namespace default", t.installation.install, "--set", "router.aliasNamespaces={default}")
     steps.run("wait until every part is ready", t.installation.until_ready)

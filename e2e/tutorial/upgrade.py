@@ -83,7 +83,8 @@ class Upgrade:
 
 
 def main():
-    u, steps = Upgrade(Cluster(os.environ["SANDPLANE_E2E_CLUSTER"], control_plane_only=False)), Steps("upgrade")
+    u = Upgrade(Cluster(os.environ["SANDPLANE_E2E_CLUSTER"], control_plane_only=False))
+    steps = Steps("upgrade", u.installation.explain)
     steps.run("put the images on the node", u.installation.load_images)
     steps.run("helm install sandplane", u.installation.install)
     steps.run("wait until every part is ready", u.installation.until_ready)
