@@ -104,7 +104,9 @@ cgroupsPerQOS: true
 enforceNodeAllocatable: []
 failSwapOn: false
 failCgroupV1: false
-evictionHard: {nodefs.available: "1%", imagefs.available: "1%", memory.available: 100Mi}
+# a share of a big disk that others use as well would drive every Pod away long before there is no room
+evictionHard: {nodefs.available: 200Mi, imagefs.available: 200Mi, memory.available: 100Mi}
+imageGCHighThresholdPercent: 100
 clusterDNS: [$DNS_IP]
 clusterDomain: cluster.local
 resolvConf: $D/resolv.conf
