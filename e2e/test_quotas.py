@@ -3,6 +3,7 @@
 The routers of this stack tell nobody apart; tenants are told to claims as a router that does would.
 """
 
+import contextlib
 import json
 
 import grpc
@@ -115,6 +116,7 @@ def test_a_rate(client, replicas, process_pool, stack):
 
 def test_nothing_is_left_of_what_tenants_held(client, stack):
     held = "return #redis.call('KEYS', 'sp:{default}:use:*')"
-    if list(client.list(parent=NS)):
-        pytest.skip("another test left a claim")
+    for box in client.list(parent=NS):  # a test that was cut short, or looks at what a crash leaves
+        with contextlib.suppress(grpc.RpcError):  # it may go by itself meanwhile
+            client.delete(box.name)
     until(lambda: stack.redis("EVAL", held, "0").strip() == "0", timeout=20, what="no counts of tenants")
