@@ -64,18 +64,13 @@ class Installation:
             short = [o for o in found if o["status"].get("readyReplicas", 0) < o["spec"]["replicas"] or o["status"].get("updatedReplicas", 0) < o["spec"]["replicas"]]
             return set(DEPLOYMENTS) <= names and not short
 
-        try:
-            until(look, timeout=timeout, what="all parts ready")
-        except AssertionError:
-            print(self.cluster.kubectl("get", "pods", "-n", NAMESPACE, "-o", "wide"))
-            print(self.cluster.kubectl("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")[-4000:])
-            raise
+        until(look, timeout=timeout, what="all parts ready")
         return self.cluster.kubectl("get", "pods", "-n", NAMESPACE)
 
     def explain(self):
         """What the cluster looks like and what the parts said last, for a step that failed."""
         looks = [("get", "sandboxwarmpools,sandboxclaims,sandboxes,pods", "-A", "-o", "wide"), ("describe", "sandboxwarmpools,sandboxes,pods", "-n", "default"),
-                 ("get", "events", "-n", "default", "--sort-by=.lastTimestamp")]  # fmt: skip
+                 ("get", "events", "-n", "default", "--sort-by=.lastTimestamp"), ("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")]  # fmt: skip
         looks += [("logs", "-n", NAMESPACE, f"deployment/{d}", "--all-pods=true", "--tail=25") for d in DEPLOYMENTS]
         for look in looks:
             run = self.cluster.kubectl(*look, check=False)

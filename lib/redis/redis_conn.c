@@ -347,3 +347,11 @@ int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
     loop_timer_start(c->flush_timer, 0);
   return 0;
 }
+
+void redis_conn_command(RedisConn *c, int argc, const char **argv) {
+  char *cmd = NULL;
+  int n = redisFormatCommandArgv(&cmd, argc, argv, NULL);
+  if (n < 0 || redis_conn_send(c, cmd, (size_t)n, false))
+    abort();
+  free(cmd);
+}

@@ -43,5 +43,7 @@ const char *redis_conn_lineage(const RedisConn *conn);
 /* Copies; only while open. urgent: written at once; otherwise at the end of the loop's turn, so that commands
  * of one turn share a write. -1: BUF_MAX_DEFAULT bytes wait already. Never calls a handler. */
 MUST_CHECK int redis_conn_send(RedisConn *conn, const void *data, size_t len, bool urgent);
+/* One small command, not urgent; for connections on which few are under way, so that it always fits. */
+void redis_conn_command(RedisConn *conn, int argc, const char **argv);
 
 #endif

@@ -1,7 +1,6 @@
 /* See redis_sentinel.h. */
 #include "lib/redis/redis_sentinel.h"
 
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +29,7 @@ static void ask(RedisSentinel *s) {
     return;
   if (s->unanswered >= UNANSWERED_MAX)
     return redis_conn_drop(s->conn, "the Sentinel does not answer");
-  char *cmd = NULL;
-  const char *argv[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", s->config->master_name};
-  int n = redisFormatCommandArgv(&cmd, 3, argv, NULL);
-  if (n < 0 || redis_conn_send(s->conn, cmd, (size_t)n, false))
-    abort();
-  free(cmd);
+  redis_conn_command(s->conn, 3, (const char *[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", s->config->master_name});
   s->unanswered++;
 }
 

@@ -2,7 +2,6 @@
  * the listener to read what it may have missed. */
 #include "lib/redis/redis_subscriber.h"
 
-#include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,12 +21,7 @@ struct RedisSubscriber {
 };
 
 static void send_subscribe(RedisSubscriber *s, const Channel *ch) {
-  char *cmd = NULL;
-  const char *argv[] = {"SUBSCRIBE", ch->name};
-  int n = redisFormatCommandArgv(&cmd, 2, argv, NULL);
-  if (n < 0 || redis_conn_send(s->conn, cmd, (size_t)n, false))
-    abort();
-  free(cmd);
+  redis_conn_command(s->conn, 2, (const char *[]){"SUBSCRIBE", ch->name});
 }
 
 static void on_open(void *arg) {

@@ -103,6 +103,25 @@ static void replicas_acknowledge(void **state) {
   fixture_free(f);
 }
 
+/* n sandboxes of p, CREATING: p-00000 and so on. */
+static void register_many(Fixture *f, int n) {
+  static char names[1000][16];
+  const char *ids[1000];
+  assert_true(n <= 1000);
+  for (int i = 0; i < n; i++) {
+    snprintf(names[i], sizeof names[i], "p-%05d", i);
+    ids[i] = names[i];
+  }
+  state_register(f->state, "default", "p", "t", "h1", ids, (size_t)n, fixture_done, f);
+  fixture_wait(f);
+}
+
+/* The master is lost, and the replica takes its place. */
+static void promote(Pair *p) {
+  kill(p->master, SIGKILL);
+  redis_cli(REPLICA, NULL, 0, "replicaof no one");
+}
+
 /* The last claim is acknowledged by the master alone and lost with it. */
 static void nothing_unproven_is_given_away(void **state) {
   Pair *p = *state;
@@ -121,8 +140,7 @@ static void nothing_unproven_is_given_away(void **state) {
   state_ready(f->state, "default", creating, "unix:/c", "gvisor", fixture_ready, f);
   fixture_wait(f);
   fixture_free(f);
-  kill(p->master, SIGKILL);
-  redis_cli(REPLICA, NULL, 0, "replicaof no one");
+  promote(p);
 
   f = fixture_new_at("r", &AT_REPLICA);
   /* somebody waits; what was CREATING here and is told to be up must not go to him */
@@ -154,18 +172,10 @@ static void idle_pools_are_fenced(void **state) {
   Fixture *f = fixture_new_at("r", &AT_MASTER);
   fixture_make_pool(f, 1);
   enum { N = 600 };
-  static char names[N][16];
-  const char *ids[N];
-  for (int i = 0; i < N; i++) {
-    snprintf(names[i], sizeof names[i], "p-%05d", i);
-    ids[i] = names[i];
-  }
-  state_register(f->state, "default", "p", "t", "h1", ids, N, fixture_done, f);
-  fixture_wait(f);
+  register_many(f, N);
   same_on_both();
   fixture_free(f);
-  kill(p->master, SIGKILL);
-  redis_cli(REPLICA, NULL, 0, "replicaof no one");
+  promote(p);
   f = fixture_new_at("r", &AT_REPLICA);
   for (int i = 0; i < 2; i++) {
     /* more than one step; nobody is served between */
@@ -185,38 +195,29 @@ static void a_fence_survives_a_restart(void **state) {
   Pair *p = *state;
   Fixture *f = fixture_new_at("r", &AT_MASTER);
   fixture_make_pool(f, 1);
-  enum { N = 501 };
-  static char names[N][16];
-  const char *ids[N];
-  for (int i = 0; i < N; i++) {
-    snprintf(names[i], sizeof names[i], "p-%05d", i);
-    ids[i] = names[i];
-  }
-  state_register(f->state, "default", "p", "t", "h1", ids, N, fixture_done, f);
+  register_many(f, 501);
+  state_ready(f->state, "default", "p-00500", "unix:/a", "gvisor", fixture_ready, f);
   fixture_wait(f);
-  state_ready(f->state, "default", ids[N - 1], "unix:/a", "gvisor", fixture_ready, f);
-  fixture_wait(f);
-  state_ready(f->state, "default", ids[0], "unix:/b", "gvisor", fixture_ready, f);
+  state_ready(f->state, "default", "p-00000", "unix:/b", "gvisor", fixture_ready, f);
   fixture_wait(f);
   same_on_both();
   fixture_free(f);
-  kill(p->master, SIGKILL);
-  redis_cli(REPLICA, NULL, 0, "replicaof no one");
+  promote(p);
   f = fixture_new_at("r", &AT_REPLICA);
   state_expire(f->state, "default", "p", fixture_expired, f);
   fixture_wait(f);
   assert_string_equal(f->err.message, "");
-  assert_int_equal(fixture_get(f, ids[N - 2]), SANDBOX_CREATING);
+  assert_int_equal(fixture_get(f, "p-00499"), SANDBOX_CREATING);
   /* what a replica got from its master is on its own disk only then */
   redis_cli_until(REPLICA, "info persistence", "aof_rewrite_scheduled:0");
   redis_cli_until(REPLICA, "info persistence", "aof_rewrite_in_progress:0");
   redis_server_kill(p->replica);
   p->replica = redis_server_start("r6", REPLICA, NULL);
   do
-    state_ready(f->state, "default", ids[N - 2], "unix:/c", "gvisor", fixture_ready, f), fixture_wait(f);
+    state_ready(f->state, "default", "p-00499", "unix:/c", "gvisor", fixture_ready, f), fixture_wait(f);
   while (f->err.kind == ERROR_UNAVAILABLE);
   assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
-  assert_int_equal(fixture_get(f, ids[N - 2]), SANDBOX_RELEASING);
+  assert_int_equal(fixture_get(f, "p-00499"), SANDBOX_RELEASING);
   assert_string_equal(f->reason, "Unproven");
   fixture_free(f);
 }

@@ -85,16 +85,19 @@ static size_t trimmed_len(const char *s) {
   return n;
 }
 
+const char *authz_credentials(const char *authorization) {
+  if (strncasecmp(authorization, "Bearer", 6) != 0 || (authorization[6] != ' ' && authorization[6] != '\t'))
+    return NULL;
+  return authorization + 6 + strspn(authorization + 6, " \t");
+}
+
 /* The credentials behind "Bearer", NULL if there are none (or two fields, of which one may be another's). */
 static const char *bearer_of(const HttpHead *head) {
   const char *value = http_head_get(head, "Authorization");
-  if (!value || http_head_count(head, "Authorization") != 1 || strncasecmp(value, "Bearer", 6) != 0)
+  if (!value || http_head_count(head, "Authorization") != 1)
     return NULL;
-  value += 6;
-  if (*value != ' ' && *value != '\t')
-    return NULL;
-  value += strspn(value, " \t");
-  return *value ? value : NULL;
+  const char *given = authz_credentials(value);
+  return given && *given ? given : NULL;
 }
 
 AuthzDenial authz_check_bearer(const Authz *authz, const HttpHead *head) {

@@ -32,6 +32,10 @@ int authz_init(Authz *authz, const char *mode, const char *bearer, const char *s
                Error *err) MUST_CHECK;
 void authz_deinit(Authz *authz);
 
+/* What stands behind "Bearer" and blanks in an Authorization header, in that header's memory; perhaps empty. NULL: it is
+ * of another kind. */
+const char *authz_credentials(const char *authorization);
+
 /* Before the routing headers are looked at: the router token. */
 AuthzDenial authz_check_bearer(const Authz *authz, const HttpHead *head);
 /* After: the scoped token. */

@@ -13,7 +13,24 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tes
 from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_port, name_of, until  # noqa: E402
 
 
-class DataTest(StackTest):
+class BoxTest(StackTest):
+    """Of calls into self.box."""
+
+    def write_and_read(self, home):
+        """8 MiB into dir/file and out again; home: where its workspace is on this machine."""
+        start = field(1, field(1, name_of(self.box)) + field(2, "dir/file"))
+        block = os.urandom(1 << 20)
+        _, status = self.stack.call("WriteFile", start, *[field(2, block) for _ in range(8)])
+        self.assertEqual(status[0], "OK", status)
+        with open(f"{home}/dir/file", "rb") as f:
+            self.assertEqual(f.read(), block * 8)
+        ask = field(1, name_of(self.box)) + field(2, "dir/file")
+        answers, status = self.stack.call("ReadFile", ask)
+        self.assertEqual(status[0], "OK", status)
+        self.assertEqual(b"".join(fields(a).get(2, [b""])[0] for a in answers), block * 8)
+
+
+class DataTest(BoxTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -46,16 +63,8 @@ class Calls(DataTest):
         self.assertIn("command", got[1][1])
 
     def test_files(self):
-        start = field(1, field(1, name_of(self.box)) + field(2, "dir/file"))
-        block = os.urandom(1 << 20)
-        _, status = self.stack.call("WriteFile", start, *[field(2, block) for _ in range(8)])
-        self.assertEqual(status[0], "OK", status)
-        with open(f"{self.home}/dir/file", "rb") as f:
-            self.assertEqual(f.read(), block * 8)
+        self.write_and_read(self.home)
         ask = field(1, name_of(self.box)) + field(2, "dir/file")
-        answers, status = self.stack.call("ReadFile", ask)
-        self.assertEqual(status[0], "OK", status)
-        self.assertEqual(b"".join(fields(a).get(2, [b""])[0] for a in answers), block * 8)
         answers, _ = self.stack.call("Stat", ask)
         self.assertEqual(fields(answers[0])[3], [8 << 20])
         answers, _ = self.stack.call("ListFiles", field(1, name_of(self.box)) + field(2, "dir"))
@@ -102,7 +111,7 @@ class Calls(DataTest):
         self.assert_status(self.stack.call("Exec", exec_request(other, "true")), "PERMISSION_DENIED")
 
 
-class Pods(StackTest):
+class Pods(BoxTest):
     """A sandbox at a Pod's address. Port 8888 is free: the test has a network of its own."""
 
     flags = ["--allow-loopback-pod-ip=true"]
@@ -140,15 +149,7 @@ class Pods(StackTest):
     def test_calls(self):
         home = self.pod(self.box)
         self.assertEqual(self.exec("sh", "-c", "echo $GREETING")[0], b"hello\n")
-        start = field(1, field(1, name_of(self.box)) + field(2, "dir/file"))
-        block = os.urandom(1 << 20)
-        _, status = self.stack.call("WriteFile", start, *[field(2, block) for _ in range(8)])
-        self.assertEqual(status[0], "OK", status)
-        with open(f"{home}/dir/file", "rb") as f:
-            self.assertEqual(f.read(), block * 8)
-        ask = field(1, name_of(self.box)) + field(2, "dir/file")
-        answers, status = self.stack.call("ReadFile", ask)
-        self.assertEqual((b"".join(fields(a).get(2, [b""])[0] for a in answers), status[0]), (block * 8, "OK"))
+        self.write_and_read(home)
         self.assertEqual(self.stack.call("Stat", field(1, name_of(self.box)) + field(2, "none"))[1][0], "NOT_FOUND")
 
     def test_stream(self):

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
 #include "lib/crypto/crypto.h"
+#include "services/router/authz.h"
 
 #define OPTION "--tenant-tokens-file"
 #define BLANKS " \t\r\n"
@@ -97,10 +97,9 @@ Tenants *tenants_read(const char *path, Error *err) {
 }
 
 int tenants_find(const Tenants *tenants, const char *authorization, Tenant *ret_tenant, Error *err) {
-  if (!authorization || strncasecmp(authorization, "Bearer", 6) != 0 || !strchr(" \t", authorization[6]) ||
-      !authorization[6])
+  const char *given = authorization ? authz_credentials(authorization) : NULL;
+  if (!given)
     return error_set(err, ERROR_UNAUTHENTICATED, "the call needs a bearer token");
-  const char *given = authorization + 6 + strspn(authorization + 6, " \t");
   const Row *found = NULL;
   for (size_t i = 0; i < tenants->n_rows; i++) {
     const Row *row = &tenants->rows[i];

@@ -41,7 +41,7 @@ if redis.call('EXISTS', key('queue')) == 0 and n >= min then
   local reply = {'GRANTED'}
   local each = {ttl = w.ttl, idle = w.idle, labels = w.labels, env = w.env, request = '', tenant = w.tenant,
                 shape = w.shape}
-  charge(w.tenant, w.shape, n - charged, now, quota)
+  charge(w.tenant, w.shape, n - charged, quota)
   for i, id in ipairs(redis.call('ZRANGE', key('ready'), 0, n - 1)) do
     grant(id, batch_uid(token, i - 1), each, now, waiter and math.max(now - w.since, 1) or 0, false)
     redis.call('ZREM', key('ready'), id)
@@ -65,7 +65,7 @@ if wait == 0 then
   return {'EMPTY'}
 end
 if redis.call('ZCARD', key('waiting')) + gangs_need() + min > WAITED_FOR_MAX then return {'FULL'} end
-charge(w.tenant, w.shape, min, now, quota)
+charge(w.tenant, w.shape, min, quota)
 local order = redis.call('HINCRBY', KEYS[1], 'gang_seq', 1)
 redis.call('ZADD', key('gangs'), int(order * GANG_NEED + min), token)
 redis.call('ZADD', key('deadlines'), int(w.deadline), token)

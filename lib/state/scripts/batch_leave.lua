@@ -4,13 +4,8 @@
 -- Invariant: a batch that another replica speaks for by now is not touched; of one that was granted, all goes or
 --   nothing.
 local token = ARGV[2]
-local waiter = redis.call('HGET', key('waiters'), token)
-if waiter then
-  if cjson.decode(waiter).replica ~= ARGV[3] then return 0 end
-  dismiss(token)
-  hint('sp:wake:pools')
-  return vanish_if_empty()
-end
+local left = leave_queue(token, ARGV[3])
+if left then return left end
 if ARGV[4] == '1' then
   local now = time(ARGV[1])
   for _, id in ipairs(batch_held(token)) do

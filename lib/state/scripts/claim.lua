@@ -46,7 +46,7 @@ if room < 1 then return refusal end
 if queued == 0 and proven(pool[4], now) then
   local best = redis.call('ZRANGE', key('ready'), 0, 0)[1]
   if best then
-    charge(w.tenant, w.shape, 1, now, quota)
+    charge(w.tenant, w.shape, 1, quota)
     -- out of the set only after the grant: a server out of memory judges a script by its first write, and
     -- claims shall stop then, while what frees memory goes on
     grant(best, uid, w, now, 0, false)
@@ -61,7 +61,7 @@ end
 if redis.call('ZCARD', key('queue:' .. w.tenant)) >= QUEUE_PLACES - redis.call('ZCARD', key('waiting')) then
   return {'FULL'}
 end
-charge(w.tenant, w.shape, 1, now, quota)
+charge(w.tenant, w.shape, 1, quota)
 enqueue(uid, w, now)
 hint('sp:wake:pools')
 return {'QUEUED', uid}

@@ -87,9 +87,10 @@ local function quota_room(tenant, shape, n, now)
     local left = now + q.burst * gap - full
     if left < -1 then
       -- emptier than empty: the clock was set back, or is another server's since a fail-over
-      left = 0
-      redis.call('HSET', tenant_key('rate'), tenant, string.format('%.3f', now + q.burst * gap))
+      left, full = 0, now + q.burst * gap
+      redis.call('HSET', tenant_key('rate'), tenant, string.format('%.3f', full))
     end
+    q.full = full
     local fits = math.max(math.floor(left / gap + 1e-6), 0)
     if fits < room then
       room, why = fits, {'QUOTA', 'rate', tostring(q.rate), int(q.burst), math.ceil(n * gap - left)}
@@ -99,12 +100,11 @@ local function quota_room(tenant, shape, n, now)
 end
 
 -- Takes, or with n < 0 gives back, what n claims count. q: what quota_room returned, for claims that are new.
-local function charge(tenant, shape, n, now, q)
+local function charge(tenant, shape, n, q)
   local use = tenant_key('use:' .. tenant)
   if redis.call('HINCRBY', use, shape, n) <= 0 then redis.call('HDEL', use, shape) end
   if q and q.rate then
-    local full = math.max(tonumber(redis.call('HGET', tenant_key('rate'), tenant) or 0), now)
-    redis.call('HSET', tenant_key('rate'), tenant, string.format('%.3f', full + n * 1000 / q.rate))
+    redis.call('HSET', tenant_key('rate'), tenant, string.format('%.3f', q.full + n * 1000 / q.rate))
   end
 end
 
@@ -273,6 +273,17 @@ local function vanish_if_empty()
   redis.call('DEL', KEYS[1], key('uids'), key('waiters'), key('deadlines'), key('waiting'))
   redis.call('PEXPIRE', key('events'), HISTORY_KEPT_MS)
   return 1
+end
+
+-- A caller that waits has gone, unless another replica speaks for it by now. Returns how the pool stands then, as
+-- vanish_if_empty says; nil when nobody waits under this token.
+local function leave_queue(token, replica)
+  local waiter = redis.call('HGET', key('waiters'), token)
+  if not waiter then return nil end
+  if cjson.decode(waiter).replica ~= replica then return 0 end
+  dismiss(token)
+  hint('sp:wake:pools')
+  return vanish_if_empty()
 end
 
 -- created = live + destroyed, of each pool at any time: counted in the scripts that make and remove records. A pool from
