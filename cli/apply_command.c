@@ -67,8 +67,7 @@ static int apply_pool(Cli *cli, const ManifestPool *p, Error *err) {
   pool.replicas = p->replicas;
   pool.update_strategy = (Sandplane__V1__Pool__UpdateStrategy)p->strategy;
   request.pool = &pool;
-  Sandplane__V1__Pool *now =
-      call_unary(cli, POOL_SERVICE "ApplyPool", &request, &sandplane__v1__pool__descriptor, err);
+  Sandplane__V1__Pool *now = call_unary(cli, POOL_SERVICE "ApplyPool", &request, &sandplane__v1__pool__descriptor, err);
   if (!now)
     return -1;
   applied(cli, "pool", now->name);
@@ -80,8 +79,8 @@ static int check_namespace(const Cli *cli, const Manifest *m, Error *err) {
   const char *ns = m->kind == MANIFEST_TEMPLATE ? m->template_.ns : m->pool.ns;
   if (!cli->ns_given || !strcmp(ns, cli->ns))
     return 0;
-  return error_field(err, "metadata.namespace",
-                     "the manifest goes to %s, --namespace says %s; make them equal", ns, cli->ns);
+  return error_field(err, "metadata.namespace", "the manifest goes to %s, --namespace says %s; make them equal", ns,
+                     cli->ns);
 }
 
 static int on_document(void *arg, const char *doc, size_t len, int line, Error *err) {
@@ -133,8 +132,8 @@ static int apply(Cli *cli, const Args *args) {
   return 0;
 }
 
-static const Option APPLY[] = {
-    {"filename", 'f', "FILE", "YAML or JSON; - is standard input; may be repeated"}, {NULL, 0, NULL, NULL}};
+static const Option APPLY[] = {{"filename", 'f', "FILE", "YAML or JSON; - is standard input; may be repeated"},
+                               {NULL, 0, NULL, NULL}};
 
 const Command APPLY_COMMANDS[] = {
     {"apply", "-f FILE", "Creates or changes templates and pools from manifests.", APPLY, apply},

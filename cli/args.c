@@ -34,8 +34,7 @@ static int take_value(Args *args, const Option *option, const char *joined, cons
   return joined ? 0 : 1;
 }
 
-static int long_option(const Option *const *tables, Args *args, const char *text, const char *next,
-                       Error *err) {
+static int long_option(const Option *const *tables, Args *args, const char *text, const char *next, Error *err) {
   const char *equals = strchr(text, '=');
   const Option *option = find(tables, text + 2, equals ? (size_t)(equals - text - 2) : strlen(text + 2), 0);
   if (!option)
@@ -69,8 +68,7 @@ int args_leading(const Option *const *tables, int argc, char **argv, Args *args,
   int i = 0;
   while (i < argc && is_option(argv[i])) {
     const char *text = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
-    int taken =
-        text[1] == '-' ? long_option(tables, args, text, next, err) : letters(tables, args, text, next, err);
+    int taken = text[1] == '-' ? long_option(tables, args, text, next, err) : letters(tables, args, text, next, err);
     if (taken < 0)
       return -1;
     i += 1 + taken;

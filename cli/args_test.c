@@ -12,15 +12,13 @@ static const Option OPTIONS[] = {
     {"stdin", 'i', NULL, ""}, {"tty", 't', NULL, ""}, {"env", 'e', "K=V", ""}, {NULL, 0, NULL, NULL}};
 static const Option *const TABLES[] = {OPTIONS, NULL};
 
-#define PARSE(args, err, ...)                                                                                \
-  args_parse(TABLES, (int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), (char *[]){__VA_ARGS__}, args, \
-             err)
+#define PARSE(args, err, ...) \
+  args_parse(TABLES, (int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), (char *[]){__VA_ARGS__}, args, err)
 
 static void mixed(void **state) {
   Args a = {0};
   Error err;
-  assert_int_equal(
-      PARSE(&a, &err, "-it", "--env=A=1", "box", "-e", "B=2", "-eC=3", "--", "ls", "-l", "--", "x"), 0);
+  assert_int_equal(PARSE(&a, &err, "-it", "--env=A=1", "box", "-e", "B=2", "-eC=3", "--", "ls", "-l", "--", "x"), 0);
   assert_true(args_has(&a, "stdin") && args_has(&a, "tty"));
   assert_string_equal(args_nth(&a, "env", 0), "A=1");
   assert_string_equal(args_nth(&a, "env", 2), "C=3");

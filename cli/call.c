@@ -80,8 +80,7 @@ static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size
     rpc_client_read(call);
 }
 
-static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                    size_t details_len) {
+static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
   Wait *wait = arg;
   if (!wait->outcome && status->kind != ERROR_NONE) {
     *wait->err = *status;

@@ -13,8 +13,7 @@
 #define IMAGE_SERVICE "/sandplane.v1.ImageService/"
 
 /* One request, one answer, which lives in cli->arena. NULL and err. */
-void *call_unary(Cli *cli, const char *path, const void *request, const ProtobufCMessageDescriptor *answer,
-                 Error *err);
+void *call_unary(Cli *cli, const char *path, const void *request, const ProtobufCMessageDescriptor *answer, Error *err);
 /* One list, page by page: fn for each item of every page; items live in cli->arena. request has a page_token, answer a
  * next_page_token and one repeated field of messages. 0, or -1 and err, perhaps after some items. */
 int call_pages(Cli *cli, const char *path, ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,

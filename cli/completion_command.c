@@ -145,8 +145,8 @@ static void fish_command(const Command *c, bool new_word) {
   if (c->name[n]) {
     if (new_word)
       printf("complete -c sandctl -n __fish_use_subcommand -a %.*s\n", n, c->name);
-    printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from ",
-           n, c->name);
+    printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from ", n,
+           c->name);
     second_words(c);
     printf("' -a %s -d \"%s\"\n", c->name + n + 1, c->help);
   } else {

@@ -32,7 +32,7 @@ struct Doctor {
   const char *ns;        /* whose templates, pools and claims; NULL: all */
   KubeConfig *config;    /* NULL: a single machine */
   KubeClient *client;
-  json_t *lists; /* path -> items, see doctor_list */
+  json_t *lists;            /* path -> items, see doctor_list */
   const DoctorCheck *check; /* under way */
   DoctorResult worst;       /* of it */
   bool reported, failed;    /* it said something; any check has a problem */

@@ -107,8 +107,9 @@ void doctor_leftovers(Doctor *d) {
       example = doctor_id(d, object);
   }
   if (n)
-    doctor_report(d, DOCTOR_WARNING, "kubectl delete sandbox removes one; see that kube-controller-manager's garbage "
-                                     "collector runs",
+    doctor_report(d, DOCTOR_WARNING,
+                  "kubectl delete sandbox removes one; see that kube-controller-manager's garbage "
+                  "collector runs",
                   "%zu Sandbox%s a claim that is gone, for example %s", n, n == 1 ? " has" : "es have", example);
   else
     doctor_report(d, DOCTOR_OK, NULL, "none of %zu Sandboxes has outlived its claim", json_array_size(sandboxes));

@@ -10,8 +10,8 @@
 /* The user that the API server takes us for; NULL: it does not say (before Kubernetes 1.28). */
 static const char *who_am_i(Doctor *d) {
   Error err;
-  KUBE_OWNED json_t *body = json_pack("{s:s,s:s}", "apiVersion", "authentication.k8s.io/v1", "kind",
-                                      "SelfSubjectReview");
+  KUBE_OWNED json_t *body =
+      json_pack("{s:s,s:s}", "apiVersion", "authentication.k8s.io/v1", "kind", "SelfSubjectReview");
   KUBE_OWNED json_t *review = doctor_send(d, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body, &err);
   const char *name = kube_text(review, "status.userInfo.username");
   return name ? arena_strdup(d->cli->arena, name) : NULL;
@@ -22,8 +22,7 @@ void doctor_server(Doctor *d) {
   KUBE_OWNED json_t *version = doctor_get(d, "/version", &err);
   if (!version && err.kind == ERROR_UNAVAILABLE) {
     doctor_report(d, DOCTOR_PROBLEM, "see whether the address in the kubeconfig is right and can be reached from here",
-                  "%s: %s",
-                  d->config->server, err.message);
+                  "%s: %s", d->config->server, err.message);
     return;
   }
   if (!version) {
@@ -32,8 +31,7 @@ void doctor_server(Doctor *d) {
   }
   const char *release = kube_text(version, "gitVersion"), *user = who_am_i(d);
   doctor_report(d, DOCTOR_OK, NULL, "%s, Kubernetes %s%s%s", d->config->server,
-                release ? release : "of unknown version",
-                user ? ", as " : "", user ? user : "");
+                release ? release : "of unknown version", user ? ", as " : "", user ? user : "");
 }
 
 void doctor_clock(Doctor *d) {
@@ -57,8 +55,10 @@ void doctor_clock(Doctor *d) {
 void doctor_leader(Doctor *d) {
   Error err = {0};
   const char *path = doctor_text(d, "/apis/coordination.k8s.io/v1/namespaces/%s/leases/" LEASE, d->system_ns);
-  const char *next = doctor_text(d, "see why no reconciler runs: kubectl -n %s get pods -l "
-                                    "app=agent-sandbox-controller", d->system_ns);
+  const char *next = doctor_text(d,
+                                 "see why no reconciler runs: kubectl -n %s get pods -l "
+                                 "app=agent-sandbox-controller",
+                                 d->system_ns);
   KUBE_OWNED json_t *lease = doctor_get(d, path, &err);
   if (!lease && err.kind == ERROR_NOT_FOUND) {
     doctor_report(d, DOCTOR_PROBLEM, next, "there is no Lease %s/" LEASE ": no reconciler has ever led", d->system_ns);
@@ -75,8 +75,7 @@ void doctor_leader(Doctor *d) {
     doctor_report(d, DOCTOR_PROBLEM, next, "nobody leads: the last reconciler gave the Lease " LEASE " back");
   else if (age_ms < 0 || age_ms > limit_s * 1000)
     doctor_report(d, DOCTOR_PROBLEM, next, "nobody leads: %s renewed the Lease " LEASE " %.0f s ago, it lasts %d s",
-                  holder,
-                  (double)age_ms / 1000, (int)limit_s);
+                  holder, (double)age_ms / 1000, (int)limit_s);
   else
     doctor_report(d, DOCTOR_OK, NULL, "%s leads, renewed %.1f s ago", holder, (double)age_ms / 1000);
 }

@@ -80,8 +80,8 @@ static int run(Cli *cli, const Args *args) {
     kubeconfig = getenv("KUBECONFIG");
   if (!cli->timeout_given)
     cli->timeout_ms = DEFAULT_TIMEOUT_MS;
-  Doctor d = {.cli = cli, .system_ns = system_ns ? system_ns : DEFAULT_SYSTEM_NAMESPACE,
-              .ns = cli->ns_given ? cli->ns : NULL};
+  Doctor d = {
+      .cli = cli, .system_ns = system_ns ? system_ns : DEFAULT_SYSTEM_NAMESPACE, .ns = cli->ns_given ? cli->ns : NULL};
   d.lists = json_object();
   d.findings = json_array();
   bool in_cluster = !str_empty(kubeconfig) || !str_empty(getenv("KUBERNETES_SERVICE_HOST"));

@@ -7,7 +7,7 @@ static const char *const NAMES[] = {"sandboxes.agents.x-k8s.io", "sandboxclaims.
 static const char *const VERSIONS[] = {"v1alpha1", "v1beta1"};
 
 #define STORED "v1beta1"
-#define APPLY                                                                      \
+#define APPLY                                                                       \
   "helm upgrade, or kubectl apply --server-side -f deploy/manifests/manifest.yaml " \
   "-f deploy/manifests/extensions.yaml"
 

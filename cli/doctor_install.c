@@ -13,9 +13,8 @@ static bool is_ours(const json_t *object) {
 static bool is_running(const json_t *pod) {
   size_t i;
   json_t *status;
-  json_array_foreach(kube_get(pod, "status.containerStatuses"), i, status)
-    if (!kube_get(status, "state.running"))
-      return false;
+  json_array_foreach(kube_get(pod, "status.containerStatuses"), i,
+                     status) if (!kube_get(status, "state.running")) return false;
   return str_equal(kube_text(pod, "status.phase"), "Running");
 }
 
@@ -34,8 +33,8 @@ static void report_pod(Doctor *d, const json_t *pod) {
   if (!why)
     return;
   if (running && !str_equal(kube_label(pod, "app.kubernetes.io/component"), "redis"))
-    next = doctor_text(d, "kubectl -n %s logs %s --tail=20 says why; most often Redis does not answer it",
-                       d->system_ns, kube_name(pod));
+    next = doctor_text(d, "kubectl -n %s logs %s --tail=20 says why; most often Redis does not answer it", d->system_ns,
+                       kube_name(pod));
   doctor_report(d, starting ? DOCTOR_WARNING : DOCTOR_PROBLEM, next, "Pod %s: %s", doctor_id(d, pod), why);
 }
 
@@ -58,8 +57,8 @@ static int report_kind(Doctor *d, const char *plural, const char *kind, int *ret
       continue;
     }
     const char *next = doctor_text(d, "kubectl -n %s describe %s %s", d->system_ns, plural, kube_name(object));
-    doctor_report(d, DOCTOR_PROBLEM, next,
-                  "%s %s: %d of %d replicas are ready", kind, doctor_id(d, object), (int)ready, (int)want);
+    doctor_report(d, DOCTOR_PROBLEM, next, "%s %s: %d of %d replicas are ready", kind, doctor_id(d, object), (int)ready,
+                  (int)want);
   }
   return good;
 }
@@ -81,8 +80,9 @@ void doctor_workloads(Doctor *d) {
   }
   json_array_foreach(pods, i, pod) if (is_ours(pod)) report_pod(d, pod);
   if (!all)
-    doctor_report(d, DOCTOR_WARNING, "--system-namespace says where else it is installed; services outside the "
-                                     "cluster are not seen here",
+    doctor_report(d, DOCTOR_WARNING,
+                  "--system-namespace says where else it is installed; services outside the "
+                  "cluster are not seen here",
                   "namespace %s has no Deployment of Sandplane", d->system_ns);
   else if (!d->reported)
     doctor_report(d, DOCTOR_OK, NULL, "all %d Deployments and StatefulSets in %s are ready", all, d->system_ns);

@@ -26,15 +26,17 @@ static void on_done(void *arg, json_t *object, const Error *err) {
 
 json_t *doctor_send(Doctor *d, const char *method, const char *path, const json_t *body, Error *err) {
   Wait wait = {.loop = d->cli->loop, .err = err};
-  kube_request(d->client, &(KubeRequest){.method = method, .path = path, .body = body,
-                                         .timeout_ms = d->cli->timeout_ms},
-               on_done, &wait);
+  kube_request(d->client,
+               &(KubeRequest){.method = method, .path = path, .body = body, .timeout_ms = d->cli->timeout_ms}, on_done,
+               &wait);
   if (!wait.done)
     loop_run(d->cli->loop);
   return wait.answer;
 }
 
-json_t *doctor_get(Doctor *d, const char *path, Error *err) { return doctor_send(d, "GET", path, NULL, err); }
+json_t *doctor_get(Doctor *d, const char *path, Error *err) {
+  return doctor_send(d, "GET", path, NULL, err);
+}
 
 /* A token for the next page is opaque text. */
 static const char *escaped(Doctor *d, const char *text) {
@@ -65,8 +67,8 @@ static json_t *read_all(Doctor *d, const char *path, Error *err) {
 }
 
 json_t *doctor_list_in(Doctor *d, const char *group, const char *ns, const char *plural, Error *err) {
-  const char *path = ns ? doctor_text(d, "%s/namespaces/%s/%s", group, ns, plural)
-                        : doctor_text(d, "%s/%s", group, plural);
+  const char *path =
+      ns ? doctor_text(d, "%s/namespaces/%s/%s", group, ns, plural) : doctor_text(d, "%s/%s", group, plural);
   json_t *items = json_object_get(d->lists, path);
   if (items)
     return items;

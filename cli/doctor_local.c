@@ -1,11 +1,11 @@
 /* The installation of one machine, as its public API shows it. */
 #include <string.h>
 
-#include "cli/call.h"
-#include "cli/doctor.h"
 #include "api/sandplane/v1/image_service.pb-c.h"
 #include "api/sandplane/v1/pool_service.pb-c.h"
 #include "api/sandplane/v1/sandbox_service.pb-c.h"
+#include "cli/call.h"
+#include "cli/doctor.h"
 
 #define EVERYWHERE "namespaces/-"
 
@@ -39,8 +39,7 @@ void doctor_local_router(Doctor *d) {
                   "nobody answers at %s: %s (%s)", d->cli->server, h.err.message, error_kind_name(h.err.kind));
   else if (!h.serving)
     doctor_report(d, DOCTOR_PROBLEM, "tools/stack status; tools/stack logs redis",
-                  "%s answers, but is not ready: Redis does not answer it",
-                  d->cli->server);
+                  "%s answers, but is not ready: Redis does not answer it", d->cli->server);
   else
     doctor_report(d, DOCTOR_OK, NULL, "%s answers and is ready", d->cli->server);
 }
@@ -56,8 +55,8 @@ void doctor_local_claims(Doctor *d) {
   Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;
   request.parent = (char *)EVERYWHERE;
   request.page_size = 1;
-  if (call_unary(d->cli, SANDBOX_SERVICE "ListSandboxes", &request,
-                 &sandplane__v1__list_sandboxes_response__descriptor, &err))
+  if (call_unary(d->cli, SANDBOX_SERVICE "ListSandboxes", &request, &sandplane__v1__list_sandboxes_response__descriptor,
+                 &err))
     doctor_report(d, DOCTOR_OK, NULL, "claims answers, and the state behind it");
   else
     service_failed(d, "claims", &err);
@@ -155,8 +154,7 @@ static void report_pool(Doctor *d, const Sandplane__V1__Pool *p) {
                   p->reason, p->message);
   else
     doctor_report(d, DOCTOR_WARNING, "run it again in a moment; it is a problem when the number does not grow",
-                  "%s has %d of %d ready, %d starting",
-                  p->name, p->ready_count, p->replicas, p->creating_count);
+                  "%s has %d of %d ready, %d starting", p->name, p->ready_count, p->replicas, p->creating_count);
 }
 
 typedef struct Pools {

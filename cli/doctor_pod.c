@@ -8,7 +8,9 @@ static bool is_passing(const char *reason) {
   return !reason || str_equal(reason, "ContainerCreating") || str_equal(reason, "PodInitializing");
 }
 
-static const char *first(const char *text, const char *otherwise) { return str_empty(text) ? otherwise : text; }
+static const char *first(const char *text, const char *otherwise) {
+  return str_empty(text) ? otherwise : text;
+}
 
 /* What keeps one of the containers from running; NULL: nothing. */
 static const char *container_why(Doctor *d, const json_t *statuses) {
@@ -25,9 +27,8 @@ static const char *container_why(Doctor *d, const json_t *statuses) {
                          before ? first(kube_text(before, "reason"), "?") : "");
     if (ended && kube_int(ended, "exitCode", 0) != 0)
       return doctor_text(d, "container %s (%s) ended: %s, exit code %d%s%s", name, image,
-                         first(kube_text(ended, "reason"), "?"),
-                         (int)kube_int(ended, "exitCode", 0), kube_text(ended, "message") ? ": " : "",
-                         first(kube_text(ended, "message"), ""));
+                         first(kube_text(ended, "reason"), "?"), (int)kube_int(ended, "exitCode", 0),
+                         kube_text(ended, "message") ? ": " : "", first(kube_text(ended, "message"), ""));
   }
   return NULL;
 }
@@ -59,8 +60,7 @@ static const char *next_of(Doctor *d, const json_t *pod, const char *why) {
   if (strstr(why, "untime") && strstr(why, "andler"))
     return "install the runtime on the node, or put Pods of this RuntimeClass where it is (scheduling.nodeSelector)";
   return doctor_text(d, "kubectl -n %s describe pod %s; kubectl -n %s logs %s --all-containers", kube_namespace(pod),
-                     kube_name(pod),
-                     kube_namespace(pod), kube_name(pod));
+                     kube_name(pod), kube_namespace(pod), kube_name(pod));
 }
 
 const char *doctor_pod_why(Doctor *d, const json_t *pod, bool *ret_starting, const char **ret_next) {

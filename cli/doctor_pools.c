@@ -16,9 +16,8 @@ static bool has_template(Doctor *d, const json_t *pool, const char *name) {
   size_t i;
   json_t *t;
   json_t *items = doctor_list(d, EXTENSIONS, "sandboxtemplates", &err);
-  json_array_foreach(items, i, t)
-    if (str_equal(kube_name(t), name) && str_equal(kube_namespace(t), kube_namespace(pool)))
-      return true;
+  json_array_foreach(items, i, t) if (str_equal(kube_name(t), name) &&
+                                      str_equal(kube_namespace(t), kube_namespace(pool))) return true;
   return !items; /* unknown: then it is not what we name */
 }
 
@@ -29,13 +28,15 @@ static Why member_why(Doctor *d, const json_t *member) {
   const json_t *ready = kube_condition(kube_get(member, "status.conditions"), "Ready");
   const char *reason = kube_text(ready, "reason"), *message = kube_text(ready, "message");
   Why why = {0};
-  KUBE_OWNED json_t *pod = doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/pods/%s", ns,
-                                                     pod_name ? pod_name : kube_name(member)), &err);
+  KUBE_OWNED json_t *pod =
+      doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/pods/%s", ns, pod_name ? pod_name : kube_name(member)), &err);
   if (pod)
     why.text = doctor_pod_why(d, pod, &why.starting, &why.next);
   if (!why.text) {
     why.text = doctor_text(d, "%s: %s", reason ? reason : "no condition yet",
-                           message ? message : err.kind ? err.message : "");
+                           message    ? message
+                           : err.kind ? err.message
+                                      : "");
     why.next = doctor_text(d, "kubectl -n %s describe sandbox %s", ns, kube_name(member));
   }
   int64_t age_ms = doctor_age_ms(d, kube_text(member, "metadata.creationTimestamp"));
@@ -64,8 +65,9 @@ static Why pool_why(Doctor *d, const json_t *pool) {
   int64_t age_ms = doctor_age_ms(d, kube_text(pool, "metadata.creationTimestamp"));
   return (Why){.text = "nobody has made its sandboxes",
                .starting = age_ms >= 0 && age_ms < PATIENCE_MS,
-               .next = doctor_text(d, "see leader above and whether pools runs: kubectl -n %s get pods; kubectl -n %s "
-                                      "describe sandboxwarmpool %s",
+               .next = doctor_text(d,
+                                   "see leader above and whether pools runs: kubectl -n %s get pods; kubectl -n %s "
+                                   "describe sandboxwarmpool %s",
                                    d->system_ns, ns, kube_name(pool))};
 }
 
@@ -90,8 +92,7 @@ void doctor_pools(Doctor *d) {
     }
     Why why = pool_why(d, pool);
     doctor_report(d, why.starting ? DOCTOR_WARNING : DOCTOR_PROBLEM, why.next, "%s has %d of %d ready: %s",
-                  doctor_id(d, pool), (int)ready,
-                  (int)want, why.text);
+                  doctor_id(d, pool), (int)ready, (int)want, why.text);
   }
   if (!d->reported)
     doctor_report(d, DOCTOR_OK, NULL, n_full ? "all %zu pools are full" : "there are no pools", n_full);

@@ -44,14 +44,13 @@ static bool may(Rights *r, const char *ns, const char *group, const char *resour
     json_object_set_new(attributes, "namespace", json_string(ns));
   if (name)
     json_object_set_new(attributes, "name", json_string(name));
-  KUBE_OWNED json_t *spec =
-      json_pack("{s:s,s:[s,s,s],s:O}", "user", r->user, "groups", "system:serviceaccounts",
-                doctor_text(r->d, "system:serviceaccounts:%s", r->d->system_ns), "system:authenticated",
-                "resourceAttributes", attributes);
-  KUBE_OWNED json_t *body = json_pack("{s:s,s:s,s:O}", "apiVersion", "authorization.k8s.io/v1", "kind",
-                                      "SubjectAccessReview", "spec", spec);
-  KUBE_OWNED json_t *review = doctor_send(r->d, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body,
-                                          &r->err);
+  KUBE_OWNED json_t *spec = json_pack("{s:s,s:[s,s,s],s:O}", "user", r->user, "groups", "system:serviceaccounts",
+                                      doctor_text(r->d, "system:serviceaccounts:%s", r->d->system_ns),
+                                      "system:authenticated", "resourceAttributes", attributes);
+  KUBE_OWNED json_t *body =
+      json_pack("{s:s,s:s,s:O}", "apiVersion", "authorization.k8s.io/v1", "kind", "SubjectAccessReview", "spec", spec);
+  KUBE_OWNED json_t *review =
+      doctor_send(r->d, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body, &r->err);
   if (!review) {
     r->failed = true;
     return true;
@@ -79,13 +78,13 @@ static void ask_rule(Rights *r, const char *ns, const json_t *rule) {
   json_t *group, *resource, *verb, *name;
   json_t *names = json_object_get(rule, "resourceNames");
   json_array_foreach(json_object_get(rule, "apiGroups"), g, group)
-    json_array_foreach(json_object_get(rule, "resources"), s, resource)
-      json_array_foreach(json_object_get(rule, "verbs"), v, verb) {
-        const char *texts[] = {json_string_value(group), json_string_value(resource), json_string_value(verb)};
-        if (!names)
-          ask(r, ns, texts[0], texts[1], texts[2], NULL);
-        json_array_foreach(names, n, name) ask(r, ns, texts[0], texts[1], texts[2], json_string_value(name));
-      }
+      json_array_foreach(json_object_get(rule, "resources"), s, resource)
+          json_array_foreach(json_object_get(rule, "verbs"), v, verb) {
+    const char *texts[] = {json_string_value(group), json_string_value(resource), json_string_value(verb)};
+    if (!names)
+      ask(r, ns, texts[0], texts[1], texts[2], NULL);
+    json_array_foreach(names, n, name) ask(r, ns, texts[0], texts[1], texts[2], json_string_value(name));
+  }
 }
 
 static void ask_document(Rights *r, const char *text, size_t len) {
@@ -102,8 +101,8 @@ static void report_missing(Rights *r) {
   const char *resource;
   json_t *verbs;
   bool cut = false;
-  json_object_foreach(r->missing, resource, verbs)
-    cut |= buf_printf(&list, "%s%s (%s)", list.len ? "; " : "", resource, json_string_value(verbs)) != 0;
+  json_object_foreach(r->missing, resource, verbs) cut |=
+      buf_printf(&list, "%s%s (%s)", list.len ? "; " : "", resource, json_string_value(verbs)) != 0;
   const char *next = "helm upgrade, or kubectl apply -f deploy/manifests/rbac.yaml, gives them";
   if (r->n_missing == r->n_asked)
     doctor_report(r->d, DOCTOR_PROBLEM, next, "%s has none of the %d rights that the reconciler needs", r->user,

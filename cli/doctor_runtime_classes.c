@@ -30,12 +30,15 @@ static void report(Use *u) {
   const char *class;
   json_t *user;
   json_object_foreach(u->missing, class, user)
-    doctor_report(u->d, DOCTOR_PROBLEM, "install that runtime and its RuntimeClass (for gVisor: handler runsc); "
-                                        "without it these Pods are refused",
-                  "RuntimeClass %s does not exist, and %s asks for it", class, json_string_value(user));
+      doctor_report(u->d, DOCTOR_PROBLEM,
+                    "install that runtime and its RuntimeClass (for gVisor: handler runsc); "
+                    "without it these Pods are refused",
+                    "RuntimeClass %s does not exist, and %s asks for it", class, json_string_value(user));
   if (!json_object_size(u->missing))
-    doctor_report(u->d, DOCTOR_OK, NULL, "every RuntimeClass asked for exists; %zu of %zu templates and sandboxes ask "
-                                         "for none", u->n_without, u->n);
+    doctor_report(u->d, DOCTOR_OK, NULL,
+                  "every RuntimeClass asked for exists; %zu of %zu templates and sandboxes ask "
+                  "for none",
+                  u->n_without, u->n);
 }
 
 void doctor_runtime_classes(Doctor *d) {
@@ -47,8 +50,8 @@ void doctor_runtime_classes(Doctor *d) {
   json_array_foreach(classes, i, class) json_object_set(u.classes, kube_name(class), class);
   if (!classes)
     doctor_failed(d, "RuntimeClasses", &err);
-  else if (look_at_all(&u, "/apis/extensions.agents.x-k8s.io/v1beta1", "sandboxtemplates", "SandboxTemplate",
-                       &err) != 0 ||
+  else if (look_at_all(&u, "/apis/extensions.agents.x-k8s.io/v1beta1", "sandboxtemplates", "SandboxTemplate", &err) !=
+               0 ||
            look_at_all(&u, "/apis/agents.x-k8s.io/v1beta1", "sandboxes", "Sandbox", &err) != 0) {
     if (err.kind == ERROR_NOT_FOUND)
       doctor_report(d, DOCTOR_SKIPPED, NULL, "not looked at: it depends on definitions, see above");

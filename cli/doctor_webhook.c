@@ -44,8 +44,9 @@ static bool check_secret(Doctor *d, const json_t *secret, const json_t *client) 
   Error err = {0};
   int64_t end_ms, now_ms = doctor_now_ms(d);
   const char *cert = secret_value(d, secret, "tls.crt"), *ca = secret_value(d, secret, "ca.crt");
-  const char *renew = doctor_text(d, "let the reconciler make a new one: kubectl -n %s delete secret " SECRET
-                                     " && kubectl -n %s rollout restart deployment agent-sandbox-controller",
+  const char *renew = doctor_text(d,
+                                  "let the reconciler make a new one: kubectl -n %s delete secret " SECRET
+                                  " && kubectl -n %s rollout restart deployment agent-sandbox-controller",
                                   d->system_ns, d->system_ns);
   if (certificate_expiry(cert, &end_ms, &err) != 0) {
     doctor_report(d, DOCTOR_PROBLEM, renew, "Secret %s/" SECRET ": tls.crt: %s", d->system_ns, err.message);
@@ -61,8 +62,7 @@ static bool check_secret(Doctor *d, const json_t *secret, const json_t *client) 
   const char *name = expected_name(d, client);
   if (name && certificate_check(ca, cert, secret_value(d, secret, "tls.key"), name, now_ms, &err) != 0) {
     doctor_report(d, DOCTOR_PROBLEM, renew, "Secret %s/" SECRET ": the certificate does not serve for %s: %s",
-                  d->system_ns, name,
-                  err.message);
+                  d->system_ns, name, err.message);
     return false;
   }
   if (end_ms - now_ms < SOON_MS)
@@ -74,9 +74,10 @@ static bool check_secret(Doctor *d, const json_t *secret, const json_t *client) 
 /* The first definition that does not trust the Secret's CA, told; true: all do. */
 static bool check_bundle(Doctor *d, const char *name, const json_t *definition, const char *ca) {
   const json_t *client = kube_get(definition, "spec.conversion.webhook.clientConfig");
-  const char *next = doctor_text(d, "the reconciler puts it right within 10 minutes; at once: kubectl -n %s rollout "
-                                    "restart "
-                                    "deployment agent-sandbox-controller",
+  const char *next = doctor_text(d,
+                                 "the reconciler puts it right within 10 minutes; at once: kubectl -n %s rollout "
+                                 "restart "
+                                 "deployment agent-sandbox-controller",
                                  d->system_ns);
   const char *bundle = kube_text(client, "caBundle");
   if (str_empty(bundle))
@@ -92,11 +93,12 @@ static bool check_bundle(Doctor *d, const char *name, const json_t *definition, 
 
 void doctor_certificates(Doctor *d) {
   Error err = {0};
-  KUBE_OWNED json_t *secret = doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/secrets/" SECRET, d->system_ns),
-                                         &err);
+  KUBE_OWNED json_t *secret =
+      doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/secrets/" SECRET, d->system_ns), &err);
   if (!secret && err.kind == ERROR_NOT_FOUND) {
-    doctor_report(d, DOCTOR_PROBLEM, "start the reconciler, which makes it; its log names what keeps it from it "
-                                     "(webhook_not_set_up)",
+    doctor_report(d, DOCTOR_PROBLEM,
+                  "start the reconciler, which makes it; its log names what keeps it from it "
+                  "(webhook_not_set_up)",
                   "there is no Secret %s/" SECRET ": the webhook was never set up", d->system_ns);
     return;
   }
@@ -126,8 +128,9 @@ static const char *conversion_next(Doctor *d, const char *message) {
   if (strstr(message, "no endpoints") || strstr(message, "refused"))
     return doctor_text(d, "no reconciler answers: kubectl -n %s get pods,endpoints -l app=agent-sandbox-controller",
                        d->system_ns);
-  return doctor_text(d, "see that the control plane reaches port 9443 of the reconciler's Pods: kubectl -n %s logs "
-                        "deployment/agent-sandbox-controller",
+  return doctor_text(d,
+                     "see that the control plane reaches port 9443 of the reconciler's Pods: kubectl -n %s logs "
+                     "deployment/agent-sandbox-controller",
                      d->system_ns);
 }
 

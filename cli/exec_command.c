@@ -132,13 +132,10 @@ static int exit_code(const Sandplane__V1__ExitStatus *status) {
 static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size_t len) {
   Exec *e = arg;
   Arena *arena = arena_new();
-  Response *response =
-      rpc_pb_unpack(&sandplane__v1__exec_stream_response__descriptor, arena, data, len, &e->err);
+  Response *response = rpc_pb_unpack(&sandplane__v1__exec_stream_response__descriptor, arena, data, len, &e->err);
   int rc = response ? 0 : -1;
-  if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STARTED &&
-      e->forward_stdin)
-    e->pump =
-        pump_new(&(PumpConfig){.loop = e->cli->loop, .call = call, .fd = STDIN_FILENO, .send = send_stdin});
+  if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STARTED && e->forward_stdin)
+    e->pump = pump_new(&(PumpConfig){.loop = e->cli->loop, .call = call, .fd = STDIN_FILENO, .send = send_stdin});
   if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDOUT)
     rc = put(STDOUT_FILENO, response->stdout);
   if (response && response->response_case == SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_STDERR)
@@ -159,8 +156,7 @@ static void on_written(RpcClientCall *call, void *arg) {
   pump_written(e->pump);
 }
 
-static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                    size_t details_len) {
+static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
   Exec *e = arg;
   e->call = NULL;
   if (e->code < 0 && !e->err.kind)
@@ -190,8 +186,7 @@ static int fill_command(Cli *cli, const Args *args, Sandplane__V1__Command *comm
 }
 
 static int run(Cli *cli, Exec *e, const Sandplane__V1__ExecStreamRequest__Start *start) {
-  static const RpcClientHandlers HANDLERS = {
-      .on_message = on_message, .on_written = on_written, .on_done = on_done};
+  static const RpcClientHandlers HANDLERS = {.on_message = on_message, .on_written = on_written, .on_done = on_done};
   Request request = SANDPLANE__V1__EXEC_STREAM_REQUEST__INIT;
   request.request_case = SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_START;
   request.start = (void *)start;
@@ -231,8 +226,7 @@ static int exec(Cli *cli, const Args *args) {
     cli->timeout_ms = INT64_MAX;
   start.name = cli_name(cli, "sandboxes", args->names[0]);
   start.command = &command;
-  Exec e = {
-      .cli = cli, .code = -1, .forward_stdin = args_has(args, "stdin"), .terminal = args_has(args, "tty")};
+  Exec e = {.cli = cli, .code = -1, .forward_stdin = args_has(args, "stdin"), .terminal = args_has(args, "tty")};
   if (e.terminal) {
     terminal_size(&size.columns, &size.rows);
     start.terminal = &size;
@@ -252,7 +246,7 @@ static const Option EXEC[] = {
 };
 
 const Command EXEC_COMMANDS[] = {
-    {"exec", "[-i] [-t] NAME -- COMMAND [ARGS]",
-     "Runs a command in a sandbox; its exit code is the command's.", EXEC, exec, "list"},
+    {"exec", "[-i] [-t] NAME -- COMMAND [ARGS]", "Runs a command in a sandbox; its exit code is the command's.", EXEC,
+     exec, "list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -137,8 +137,8 @@ static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
     return -1;
   if (!cli->timeout_given)
     cli->timeout_ms = INT64_MAX;
-  int rc = call_stream(cli, SANDBOX_SERVICE "ReadFile", &request,
-                       &sandplane__v1__read_file_response__descriptor, on_data, &d, err);
+  int rc = call_stream(cli, SANDBOX_SERVICE "ReadFile", &request, &sandplane__v1__read_file_response__descriptor,
+                       on_data, &d, err);
   if (is_stdout)
     return rc;
   if (close(d.fd) != 0 && rc == 0)
@@ -157,9 +157,8 @@ static int copy(Cli *cli, const Args *args) {
   if (is_remote(from) == is_remote(to))
     return cli_usage("cp copies between NAME:PATH and a local file (- is standard input or output)");
   Error err = {0};
-  return (is_remote(from) ? get_file(cli, from, to, &err) : put_file(cli, from, to, &err)) < 0
-             ? cli_fail(cli, &err)
-             : 0;
+  return (is_remote(from) ? get_file(cli, from, to, &err) : put_file(cli, from, to, &err)) < 0 ? cli_fail(cli, &err)
+                                                                                               : 0;
 }
 
 typedef struct Listing {
@@ -198,8 +197,8 @@ static int ls(Cli *cli, const Args *args) {
     request.name = cli_name(cli, "sandboxes", args->names[0]);
   Listing l = {.cli = cli, .table = cli->format == FORMAT_TABLE ? table_new(HEADS) : NULL};
   Error err = {0};
-  int rc = call_stream(cli, SANDBOX_SERVICE "ListFiles", &request,
-                       &sandplane__v1__list_files_response__descriptor, on_files, &l, &err);
+  int rc = call_stream(cli, SANDBOX_SERVICE "ListFiles", &request, &sandplane__v1__list_files_response__descriptor,
+                       on_files, &l, &err);
   if (rc < 0) {
     table_free(l.table);
     return cli_fail(cli, &err);
@@ -226,12 +225,10 @@ static int rm(Cli *cli, const Args *args) {
 }
 
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
-static const Option RM[] = {{"recursive", 'r', NULL, "a directory goes with all that is in it"},
-                            {NULL, 0, NULL, NULL}};
+static const Option RM[] = {{"recursive", 'r', NULL, "a directory goes with all that is in it"}, {NULL, 0, NULL, NULL}};
 
 const Command FILE_COMMANDS[] = {
-    {"cp", "FROM TO", "Copies a file; one of FROM and TO is NAME:PATH, the other a local file or -.", NONE,
-     copy},
+    {"cp", "FROM TO", "Copies a file; one of FROM and TO is NAME:PATH, the other a local file or -.", NONE, copy},
     {"ls", "NAME[:PATH]", "Lists files of a sandbox.", NONE, ls, "list"},
     {"rm", "[-r] NAME:PATH...", "Removes files of a sandbox.", RM, rm, "list"},
     {NULL, NULL, NULL, NULL, NULL},

@@ -21,8 +21,7 @@ void help_all(void) {
       printf("  %-18s %s\n", c->name, c->help);
   printf("\nOptions of every command:\n");
   print_options(GLOBAL_OPTIONS);
-  printf(
-      "\nsandctl COMMAND --help tells more. Exit codes: 1 failed, 2 wrong usage; exec: the command's own.\n");
+  printf("\nsandctl COMMAND --help tells more. Exit codes: 1 failed, 2 wrong usage; exec: the command's own.\n");
 }
 
 int help_command(const Command *c) {

@@ -81,8 +81,8 @@ static int list(Cli *cli, const Args *args) {
     return cli_usage("image list takes no names");
   Sandplane__V1__ListImagesRequest request = SANDPLANE__V1__LIST_IMAGES_REQUEST__INIT;
   Error err = {0};
-  Sandplane__V1__ListImagesResponse *all = call_unary(cli, IMAGE_SERVICE "ListImages", &request,
-                                                      &sandplane__v1__list_images_response__descriptor, &err);
+  Sandplane__V1__ListImagesResponse *all =
+      call_unary(cli, IMAGE_SERVICE "ListImages", &request, &sandplane__v1__list_images_response__descriptor, &err);
   if (!all)
     return cli_fail(cli, &err);
   print_images(cli, all->images, all->n_images);
@@ -95,8 +95,7 @@ static const Option IMPORT[] = {
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 
 const Command IMAGE_COMMANDS[] = {
-    {"image import", "FILE [--reference NAME]", "Imports an OCI image archive; - is standard input.", IMPORT,
-     import},
+    {"image import", "FILE [--reference NAME]", "Imports an OCI image archive; - is standard input.", IMPORT, import},
     {"image list", "", "Lists images.", NONE, list},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -80,8 +80,7 @@ static json_t *value_json(const ProtobufCFieldDescriptor *field, const void *at,
     return keep_default || data->len ? bytes_json(data) : NULL;
   }
   case PROTOBUF_C_TYPE_BOOL:
-    return *(const protobuf_c_boolean *)at || keep_default ? json_boolean(*(const protobuf_c_boolean *)at)
-                                                           : NULL;
+    return *(const protobuf_c_boolean *)at || keep_default ? json_boolean(*(const protobuf_c_boolean *)at) : NULL;
   case PROTOBUF_C_TYPE_ENUM: {
     int value = *(const int *)at;
     const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(field->descriptor, value);
@@ -157,8 +156,8 @@ static json_t *message_json(const ProtobufCMessage *message) {
     bool one_of = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
     if (one_of && *(const uint32_t *)((const char *)message + field->quantifier_offset) != field->id)
       continue;
-    json_t *value = field->label == PROTOBUF_C_LABEL_REPEATED ? repeated_json(field, message)
-                                                              : value_json(field, at, one_of);
+    json_t *value =
+        field->label == PROTOBUF_C_LABEL_REPEATED ? repeated_json(field, message) : value_json(field, at, one_of);
     char name[64];
     camel(field->name, name, sizeof name);
     if (value)

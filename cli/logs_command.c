@@ -110,14 +110,12 @@ static int logs(Cli *cli, const Args *args) {
   Error err = {0};
   Sandplane__V1__GetSandboxRequest get = SANDPLANE__V1__GET_SANDBOX_REQUEST__INIT;
   get.name = cli_name(cli, "sandboxes", args->names[0]);
-  Sandbox *box =
-      call_unary(cli, SANDBOX_SERVICE "GetSandbox", &get, &sandplane__v1__sandbox__descriptor, &err);
+  Sandbox *box = call_unary(cli, SANDBOX_SERVICE "GetSandbox", &get, &sandplane__v1__sandbox__descriptor, &err);
   if (!box)
     return cli_fail(cli, &err);
   Logs state = {.cli = cli, .name = box->name, .follow = args_has(args, "follow"), .shown_ms = -1};
   Sandplane__V1__WatchSandboxesRequest request = SANDPLANE__V1__WATCH_SANDBOXES_REQUEST__INIT;
-  request.parent =
-      arena_strndup(cli->arena, box->name, (size_t)(strstr(box->name, "/sandboxes/") - box->name));
+  request.parent = arena_strndup(cli->arena, box->name, (size_t)(strstr(box->name, "/sandboxes/") - box->name));
   request.pool = box->pool;
   request.show_unclaimed = true;
   int rc = watch_run(cli, &request, on_event, &state, &err);

@@ -219,7 +219,6 @@ int main(int argc, char **argv) {
   const Command *command = help_find(argc, argv, &words);
   if (command)
     return run(command, &args, argc - words, argv + words);
-  bool asked =
-      args_has(&args, "help") || (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")));
+  bool asked = args_has(&args, "help") || (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")));
   return asked && help_group(argv[0]) ? 0 : help_unknown(argv[0]);
 }

@@ -16,8 +16,8 @@ static int list(Cli *cli, const Args *args) {
     return cli_usage("pools list takes no names; pools get shows one");
   Sandplane__V1__ListPoolsRequest request = SANDPLANE__V1__LIST_POOLS_REQUEST__INIT;
   request.parent = args_has(args, "all-namespaces") ? (char *)"namespaces/-" : cli_parent(cli);
-  return collection_list(cli, POOL_SERVICE "ListPools", &request.base,
-                         &sandplane__v1__list_pools_response__descriptor, pool_table, show);
+  return collection_list(cli, POOL_SERVICE "ListPools", &request.base, &sandplane__v1__list_pools_response__descriptor,
+                         pool_table, show);
 }
 
 static int get(Cli *cli, const Args *args) {
@@ -26,8 +26,7 @@ static int get(Cli *cli, const Args *args) {
   Sandplane__V1__GetPoolRequest request = SANDPLANE__V1__GET_POOL_REQUEST__INIT;
   request.name = cli_name(cli, "pools", args->names[0]);
   Error err = {0};
-  Sandplane__V1__Pool *pool =
-      call_unary(cli, POOL_SERVICE "GetPool", &request, &sandplane__v1__pool__descriptor, &err);
+  Sandplane__V1__Pool *pool = call_unary(cli, POOL_SERVICE "GetPool", &request, &sandplane__v1__pool__descriptor, &err);
   if (!pool)
     return cli_fail(cli, &err);
   pool_print(cli, pool);
@@ -65,8 +64,7 @@ static const Option LIST[] = {{"all-namespaces", 'A', NULL, "of every namespace"
 const Command POOL_COMMANDS[] = {
     {"pools list", "", "Lists pools and how full they are.", LIST, list},
     {"pools get", "POOL", "Shows a pool, and why it is not full.", NONE, get, "pools list"},
-    {"pools scale", "POOL REPLICAS", "Sets how many sandboxes a pool keeps ready.", NONE, scale,
-     "pools list"},
+    {"pools scale", "POOL REPLICAS", "Sets how many sandboxes a pool keeps ready.", NONE, scale, "pools list"},
     {"pools delete", "POOL...", "Deletes pools; claimed sandboxes live on.", NONE, delete, "pools list"},
     {NULL, NULL, NULL, NULL, NULL},
 };

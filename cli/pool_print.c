@@ -23,8 +23,8 @@ void pool_row(Table *table, const Sandplane__V1__Pool *p) {
   snprintf(claimed, sizeof claimed, "%d", p->claimed_count);
   snprintf(waiting, sizeof waiting, "%d", p->waiting_count);
   since(p->create_time, age);
-  table_row(table, (const char *const[]){cli_short(p->name), cli_short(p->template_), ready, creating,
-                                         claimed, waiting, age, p->reason});
+  table_row(table, (const char *const[]){cli_short(p->name), cli_short(p->template_), ready, creating, claimed, waiting,
+                                         age, p->reason});
 }
 
 void pool_print(const Cli *cli, const Sandplane__V1__Pool *p) {

@@ -219,11 +219,11 @@ static const Option DELETE[] = {
 static const Option NONE[] = {{NULL, 0, NULL, NULL}};
 
 const Command SANDBOX_COMMANDS[] = {
-    {"create", "--pool POOL | --template TEMPLATE [options]", "Claims a sandbox, or several, and prints the name.", CREATE,
-     create},
+    {"create", "--pool POOL | --template TEMPLATE [options]", "Claims a sandbox, or several, and prints the name.",
+     CREATE, create},
     {"get", "NAME", "Shows a sandbox with its conditions.", NONE, get, "list"},
-    {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.",
-     UPDATE, update, "list"},
+    {"update", "NAME [--ttl DURATION] [--idle-timeout DURATION]", "Lengthens or shortens a sandbox's life.", UPDATE,
+     update, "list"},
     {"delete", "NAME... [--uid UID] | --selector LABELS | --all", "Gives sandboxes back; they are destroyed.", DELETE,
      delete, "list"},
     {NULL, NULL, NULL, NULL, NULL},

@@ -48,8 +48,8 @@ void sandbox_row(Table *table, const Sandplane__V1__Sandbox *box) {
   since(box->claim_time, claimed);
   until(box->expire_time, expires);
   labels_text(box, &labels);
-  table_row(table, (const char *const[]){cli_short(box->name), cli_short(box->pool), sandbox_state_name(box),
-                                         age, claimed, expires, buf_str(&labels)});
+  table_row(table, (const char *const[]){cli_short(box->name), cli_short(box->pool), sandbox_state_name(box), age,
+                                         claimed, expires, buf_str(&labels)});
   buf_deinit(&labels);
 }
 
@@ -77,8 +77,7 @@ void sandbox_print(const Cli *cli, const Sandplane__V1__Sandbox *box) {
   labels_text(box, &labels);
   printf("name:      %s\nuid:       %s\nstate:     %s\npool:      %s\ntemplate:  %s\nisolation: %s\naddress: "
          "  %s\n",
-         box->name, box->uid, sandbox_state_name(box), box->pool, box->template_, box->runtime_class,
-         box->address);
+         box->name, box->uid, sandbox_state_name(box), box->pool, box->template_, box->runtime_class, box->address);
   if (box->tenant[0])
     printf("tenant:    %s\n", box->tenant);
   since(box->create_time, text);

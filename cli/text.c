@@ -11,8 +11,7 @@ Google__Protobuf__Duration *text_duration(Cli *cli, const Args *args, const char
   if (!text)
     return NULL;
   if (str_to_duration_ms(text, &ms) < 0) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "--%s: \"%s\" is no duration such as 90s, 10m or 1h", option,
-              text);
+    error_set(err, ERROR_INVALID_ARGUMENT, "--%s: \"%s\" is no duration such as 90s, 10m or 1h", option, text);
     return NULL;
   }
   Google__Protobuf__Duration *d = arena_alloc(cli->arena, sizeof *d);
@@ -22,8 +21,7 @@ Google__Protobuf__Duration *text_duration(Cli *cli, const Args *args, const char
   return d;
 }
 
-int text_pair(Cli *cli, const Args *args, const char *option, size_t n, char **ret_key, char **ret_value,
-              Error *err) {
+int text_pair(Cli *cli, const Args *args, const char *option, size_t n, char **ret_key, char **ret_value, Error *err) {
   const char *text = args_nth(args, option, n), *equals = text ? strchr(text, '=') : NULL;
   if (!text)
     return 0;

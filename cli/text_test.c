@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-static const Option OPTIONS[] = {
-    {"label", 'l', "KEY=VALUE", ""}, {"ttl", 0, "DURATION", ""}, {NULL, 0, NULL, NULL}};
+static const Option OPTIONS[] = {{"label", 'l', "KEY=VALUE", ""}, {"ttl", 0, "DURATION", ""}, {NULL, 0, NULL, NULL}};
 static const Option *const TABLES[] = {OPTIONS, NULL};
 
 static int setup(void **state) {

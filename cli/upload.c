@@ -28,8 +28,7 @@ static void on_written(RpcClientCall *call, void *arg) {
   pump_written(run->pump);
 }
 
-static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                    size_t details_len) {
+static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
   Run *run = arg;
   if (status->kind != ERROR_NONE) {
     *run->err = *status;
@@ -45,16 +44,14 @@ static void on_done(RpcClientCall *call, void *arg, const Error *status, const u
 }
 
 void *upload_run(Cli *cli, const Upload *upload, Error *err) {
-  static const RpcClientHandlers HANDLERS = {
-      .on_message = on_message, .on_written = on_written, .on_done = on_done};
+  static const RpcClientHandlers HANDLERS = {.on_message = on_message, .on_written = on_written, .on_done = on_done};
   Run run = {.cli = cli, .upload = upload, .err = err};
   struct stat st;
   int64_t total = fstat(upload->fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0;
   RpcMetadata token[1];
   size_t n = cli_metadata(cli, token);
-  RpcClientCall *call =
-      rpc_client_call(cli->channel, upload->path, cli->timeout_given ? cli->timeout_ms : INT64_MAX, false,
-                      token, n, &HANDLERS, &run);
+  RpcClientCall *call = rpc_client_call(cli->channel, upload->path, cli->timeout_given ? cli->timeout_ms : INT64_MAX,
+                                        false, token, n, &HANDLERS, &run);
   call_write(call, upload->start);
   rpc_client_read(call);
   run.pump = pump_new(&(PumpConfig){.loop = cli->loop,

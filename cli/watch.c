@@ -24,8 +24,7 @@ static int on_event(void *arg, const void *message) {
 }
 
 int watch_run(Cli *cli, Sandplane__V1__WatchSandboxesRequest *request,
-              int (*fn)(void *arg, const Sandplane__V1__WatchSandboxesResponse *event), void *arg,
-              Error *err) {
+              int (*fn)(void *arg, const Sandplane__V1__WatchSandboxesResponse *event), void *arg, Error *err) {
   Watch watch = {.fn = fn, .arg = arg};
   if (!cli->timeout_given)
     cli->timeout_ms = INT64_MAX;

@@ -9,7 +9,6 @@
  * another reason than a lost connection. Events that were missed beyond the server's history come as the
  * current set, ADDED again. */
 int watch_run(Cli *cli, Sandplane__V1__WatchSandboxesRequest *request,
-              int (*fn)(void *arg, const Sandplane__V1__WatchSandboxesResponse *event), void *arg,
-              Error *err);
+              int (*fn)(void *arg, const Sandplane__V1__WatchSandboxesResponse *event), void *arg, Error *err);
 
 #endif

@@ -39,7 +39,8 @@ struct Call {
 };
 
 static void end_method(Call *c) {
-  if (c->method && c->method->on_end) c->method->on_end(c);
+  if (c->method && c->method->on_end)
+    c->method->on_end(c);
   c->method = NULL;
 }
 
@@ -47,7 +48,8 @@ static void call_free(Call *c) {
   end_method(c);
   loop_fd_free(c->watch);
   loop_timer_free(c->timer);
-  if (c->fd >= 0) close(c->fd);
+  if (c->fd >= 0)
+    close(c->fd);
   buf_deinit(&c->in);
   buf_deinit(&c->out);
   free(c);
@@ -55,8 +57,10 @@ static void call_free(Call *c) {
 
 /* Frees now, or when the callback that runs has returned. */
 static void call_drop(Call *c) {
-  if (c->in_callback) c->dead = true;
-  else call_free(c);
+  if (c->in_callback)
+    c->dead = true;
+  else
+    call_free(c);
 }
 
 static void arm(Call *c) {
@@ -68,9 +72,12 @@ static void arm(Call *c) {
 static void flush(Call *c) {
   while (c->out.len) {
     ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
-    if (n < 0) return call_drop(c);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0 && errno == EAGAIN)
+      break;
+    if (n < 0)
+      return call_drop(c);
     buf_consume(&c->out, (size_t)n);
   }
   if (c->finished && c->out.len == 0 && !c->lingering) {
@@ -82,39 +89,58 @@ static void flush(Call *c) {
   arm(c);
 }
 
-Runtime *call_runtime(const Call *c) { return c->rt; }
-uint32_t call_port(const Call *c) { return c->port; }
-const char *call_traceparent(const Call *c) { return c->traceparent; }
-void call_set_data(Call *c, void *data) { c->data = data; }
-void *call_data(const Call *c) { return c->data; }
-size_t call_pending(const Call *c) { return c->out.len; }
+Runtime *call_runtime(const Call *c) {
+  return c->rt;
+}
+uint32_t call_port(const Call *c) {
+  return c->port;
+}
+const char *call_traceparent(const Call *c) {
+  return c->traceparent;
+}
+void call_set_data(Call *c, void *data) {
+  c->data = data;
+}
+void *call_data(const Call *c) {
+  return c->data;
+}
+size_t call_pending(const Call *c) {
+  return c->out.len;
+}
 
 void call_send(Call *c, WireType type, const void *payload, size_t len) {
-  if (c->finished || c->dead) return;
-  if (wire_append(&c->out, type, payload, len)) abort(); /* every method stops at CALL_PENDING_HIGH */
-  if (c->out.len > CALL_PENDING_HIGH) c->high = true;
+  if (c->finished || c->dead)
+    return;
+  if (wire_append(&c->out, type, payload, len))
+    abort(); /* every method stops at CALL_PENDING_HIGH */
+  if (c->out.len > CALL_PENDING_HIGH)
+    c->high = true;
   arm(c);
 }
 
 void call_send_message(Call *c, const ProtobufCMessage *message) {
   size_t len = protobuf_c_message_get_packed_size(message);
   uint8_t *bytes = malloc(len + 1);
-  if (!bytes) abort();
+  if (!bytes)
+    abort();
   protobuf_c_message_pack(message, bytes);
   call_send(c, WIRE_MESSAGE, bytes, len);
   free(bytes);
 }
 
 void call_pause(Call *c, bool pause) {
-  if (c->finished || c->paused == pause) return;
+  if (c->finished || c->paused == pause)
+    return;
   c->paused = pause;
   arm(c);
   /* frames that were read before the pause make no event of their own */
-  if (!pause && c->in.len) loop_timer_start(c->timer, 0);
+  if (!pause && c->in.len)
+    loop_timer_start(c->timer, 0);
 }
 
 void call_finish(Call *c, const Error *err) {
-  if (c->finished || c->dead) return;
+  if (c->finished || c->dead)
+    return;
   Sandplane__Internal__V1__RuntimeStatus s = SANDPLANE__INTERNAL__V1__RUNTIME_STATUS__INIT;
   s.code = err ? (int32_t)err->kind : 0;
   s.message = err ? (char *)err->message : "";
@@ -124,7 +150,8 @@ void call_finish(Call *c, const Error *err) {
   call_send(c, WIRE_STATUS, bytes, len);
   c->finished = true;
   c->half_closed = true;
-  if (!c->in_callback) flush(c);
+  if (!c->in_callback)
+    flush(c);
 }
 
 int call_detach(Call *c, Buf *ret_rest) {
@@ -144,7 +171,8 @@ static int bind_from(Runtime *rt, const Sandplane__Internal__V1__RuntimeOpen *op
   const Sandplane__Internal__V1__RuntimeBind *b = open->bind;
   size_t n = b ? b->n_env : 0;
   const char **names = calloc(n + 1, sizeof *names), **values = calloc(n + 1, sizeof *values);
-  if (!names || !values) abort();
+  if (!names || !values)
+    abort();
   for (size_t i = 0; i < n; i++) {
     names[i] = b->env[i]->key;
     values[i] = b->env[i]->value;
@@ -158,25 +186,32 @@ static int bind_from(Runtime *rt, const Sandplane__Internal__V1__RuntimeOpen *op
 /* Addresses are used again: before anything is bound, the caller must mean us. */
 static int is_meant(const Call *c, const Sandplane__Internal__V1__RuntimeOpen *open, Error *err) {
   const char *own = c->rt->sandbox;
-  if (*own && strcmp(open->sandbox, own) == 0) return 0;
+  if (*own && strcmp(open->sandbox, own) == 0)
+    return 0;
   return error_set(err, ERROR_NOT_FOUND, "the host that answers is not called like the sandbox");
 }
 
 static int let_in(Call *c, const WireFrame *frame, Error *err) {
   Sandplane__Internal__V1__RuntimeOpen *open =
       sandplane__internal__v1__runtime_open__unpack(NULL, frame->len, frame->payload);
-  if (!open) return error_set(err, ERROR_INVALID_ARGUMENT, "OPEN is not a RuntimeOpen message");
+  if (!open)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "OPEN is not a RuntimeOpen message");
   const CallMethod *method = methods_find(open->method);
   int rc = c->by_network ? is_meant(c, open, err) : 0;
-  if (rc == 0 && method && c->by_network && strcmp(method->name, "Connect") == 0) method = NULL;
-  if (rc) method = NULL;
-  else if (!method) rc = error_set(err, ERROR_UNIMPLEMENTED, "no method \"%.64s\"", open->method);
+  if (rc == 0 && method && c->by_network && strcmp(method->name, "Connect") == 0)
+    method = NULL;
+  if (rc)
+    method = NULL;
+  else if (!method)
+    rc = error_set(err, ERROR_UNIMPLEMENTED, "no method \"%.64s\"", open->method);
   /* Ping is the one question that may be asked before there is a claim */
-  else if (strcmp(method->name, "Ping") != 0) rc = bind_from(c->rt, open, err);
+  else if (strcmp(method->name, "Ping") != 0)
+    rc = bind_from(c->rt, open, err);
   if (rc == 0) {
     c->method = method;
     c->port = open->port;
-    if (strlen(open->traceparent) == TRACEPARENT_LEN && strspn(open->traceparent, "0123456789abcdef-") == TRACEPARENT_LEN)
+    if (strlen(open->traceparent) == TRACEPARENT_LEN &&
+        strspn(open->traceparent, "0123456789abcdef-") == TRACEPARENT_LEN)
       strcpy(c->traceparent, open->traceparent);
   }
   sandplane__internal__v1__runtime_open__free_unpacked(open, NULL);
@@ -187,10 +222,13 @@ static void on_frame(Call *c, const WireFrame *frame) {
   Error err;
   if (!c->method) {
     loop_timer_stop(c->timer);
-    if (frame->type != WIRE_OPEN) error_set(&err, ERROR_INVALID_ARGUMENT, "the first frame must be OPEN");
+    if (frame->type != WIRE_OPEN)
+      error_set(&err, ERROR_INVALID_ARGUMENT, "the first frame must be OPEN");
     else if (let_in(c, frame, &err) == 0) {
-      if (c->by_network) call_send(c, WIRE_ACCEPT, NULL, 0);
-      if (c->method->on_open) c->method->on_open(c);
+      if (c->by_network)
+        call_send(c, WIRE_ACCEPT, NULL, 0);
+      if (c->method->on_open)
+        c->method->on_open(c);
       return;
     }
     return call_finish(c, &err);
@@ -217,7 +255,8 @@ static void take_frames(Call *c) {
     WireFrame frame;
     size_t used;
     int rc = wire_parse(c->in.data + at, c->in.len - at, &frame, &used, &err);
-    if (rc == WIRE_MORE) break;
+    if (rc == WIRE_MORE)
+      break;
     if (rc < 0) {
       call_finish(c, &err);
       break;
@@ -225,32 +264,41 @@ static void take_frames(Call *c) {
     at += used;
     on_frame(c, &frame);
   }
-  if (at > 0) buf_consume(&c->in, at);
+  if (at > 0)
+    buf_consume(&c->in, at);
 }
 
 /* Everything that can be done now. Nothing frees the call meanwhile: it is freed here, at the end. */
 static void step(Call *c) {
   c->in_callback = true;
-  if (c->in.len) take_frames(c);
-  if (!c->dead) flush(c);
+  if (c->in.len)
+    take_frames(c);
+  if (!c->dead)
+    flush(c);
   if (!c->dead && c->high && c->out.len < CALL_PENDING_HIGH / 2) {
     c->high = false;
     /* what it sends leaves by the next writable event, so that one call's flood does not hold up the others */
-    if (!c->finished && c->method && c->method->on_drained) c->method->on_drained(c);
+    if (!c->finished && c->method && c->method->on_drained)
+      c->method->on_drained(c);
   }
   c->in_callback = false;
-  if (c->dead) call_free(c);
+  if (c->dead)
+    call_free(c);
 }
 
 static void on_io(int events, void *arg) {
   Call *c = arg;
-  if (events & LOOP_CLOSED && !(events & LOOP_READ)) return call_free(c);
+  if (events & LOOP_CLOSED && !(events & LOOP_READ))
+    return call_free(c);
   if (events & LOOP_READ) {
     uint8_t *to = buf_reserve(&c->in, READ_CHUNK);
     ssize_t n = to ? recv(c->fd, to, READ_CHUNK, MSG_DONTWAIT) : 0;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0) return call_free(c); /* the caller is gone: cancelled */
-    if (c->lingering) return;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
+    if (n <= 0)
+      return call_free(c); /* the caller is gone: cancelled */
+    if (c->lingering)
+      return;
     c->in.len += (size_t)n;
   }
   step(c);
@@ -259,18 +307,25 @@ static void on_io(int events, void *arg) {
 static void on_timeout(void *arg) {
   Call *c = arg;
   /* between OPEN and the status, it is the end of a pause: see call_pause */
-  if (c->method && !c->lingering) step(c);
-  else call_free(c);
+  if (c->method && !c->lingering)
+    step(c);
+  else
+    call_free(c);
 }
 
 static void take(Runtime *rt, int fd, bool by_network) {
   Call *c = calloc(1, sizeof *c);
-  if (!c) abort();
+  if (!c)
+    abort();
   *c = (Call){.rt = rt, .fd = fd, .by_network = by_network, .in = BUF_INIT(IN_MAX), .out = BUF_INIT(0)};
   c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
   c->timer = loop_timer_new(rt->loop, on_timeout, c);
   loop_timer_start(c->timer, OPEN_TIMEOUT_MS);
 }
 
-void call_accept(Runtime *rt, int fd) { take(rt, fd, false); }
-void call_accept_by_network(Runtime *rt, int fd) { take(rt, fd, true); }
+void call_accept(Runtime *rt, int fd) {
+  take(rt, fd, false);
+}
+void call_accept_by_network(Runtime *rt, int fd) {
+  take(rt, fd, true);
+}

@@ -50,8 +50,8 @@ int call_detach(Call *call, Buf *ret_rest);
 
 /* A connection from outside; owns fd. */
 void call_accept(Runtime *rt, int fd);
-/* The same by a port of the network, whose address may have been another's: only calls that name this sandbox are let in,
- * which ACCEPT tells the caller. */
+/* The same by a port of the network, whose address may have been another's: only calls that name this sandbox are let
+ * in, which ACCEPT tells the caller. */
 void call_accept_by_network(Runtime *rt, int fd);
 
 #endif

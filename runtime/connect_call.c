@@ -31,7 +31,8 @@ static void on_connected(int events, void *arg) {
   getsockopt(x->fd, SOL_SOCKET, SO_ERROR, &why, &len);
   loop_fd_free(x->watch);
   x->watch = NULL;
-  if (why) return refuse(x, why);
+  if (why)
+    return refuse(x, why);
   Call *call = x->call;
   Loop *loop = call_runtime(call)->loop;
   int inner = x->fd;
@@ -47,7 +48,8 @@ static void on_connected(int events, void *arg) {
 
 static void on_open(Call *call) {
   Connect *x = calloc(1, sizeof *x);
-  if (!x) abort();
+  if (!x)
+    abort();
   *x = (Connect){.call = call, .fd = -1};
   call_set_data(call, x);
   Error err;
@@ -60,8 +62,10 @@ static void on_open(Call *call) {
   struct sockaddr_in to = {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int one = 1;
-  if (x->fd >= 0) setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (x->fd < 0 || (connect(x->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)) return refuse(x, errno);
+  if (x->fd >= 0)
+    setsockopt(x->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (x->fd < 0 || (connect(x->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS))
+    return refuse(x, errno);
   /* what the caller sends from here on is not ours to read */
   call_pause(call, true);
   x->watch = loop_fd_new(call_runtime(call)->loop, x->fd, LOOP_WRITE, on_connected, x);
@@ -73,13 +77,17 @@ static void on_message(Call *call, const uint8_t *data, size_t len) {
   call_finish(call, &err);
 }
 
-static void on_half_close(Call *call) { on_message(call, NULL, 0); }
+static void on_half_close(Call *call) {
+  on_message(call, NULL, 0);
+}
 
 static void on_end(Call *call) {
   Connect *x = call_data(call);
-  if (!x) return;
+  if (!x)
+    return;
   loop_fd_free(x->watch);
-  if (x->fd >= 0) close(x->fd);
+  if (x->fd >= 0)
+    close(x->fd);
   free(x);
 }
 

@@ -39,7 +39,8 @@ static bool send_batch(Call *call, List *x) {
   struct dirent *e = NULL;
   while (n < BATCH && (e = readdir(x->dir))) {
     struct stat st;
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+      continue;
     /* gone since, or a name that no string field can carry */
     if (fstatat(dirfd(x->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !str_is_utf8(e->d_name, strlen(e->d_name)))
       continue;
@@ -63,15 +64,18 @@ static void list_pump(Call *call) {
   List *x = call_data(call);
   runtime_become_user(call_runtime(call));
   bool more = true;
-  while (more && call_pending(call) <= CALL_PENDING_HIGH) more = send_batch(call, x);
+  while (more && call_pending(call) <= CALL_PENDING_HIGH)
+    more = send_batch(call, x);
   runtime_become_self(call_runtime(call));
-  if (!more) call_finish(call, NULL);
+  if (!more)
+    call_finish(call, NULL);
 }
 
 static void list_message(Call *call, const uint8_t *data, size_t len) {
   Sandplane__V1__ListFilesRequest *q =
       call_data(call) ? NULL : sandplane__v1__list_files_request__unpack(NULL, len, data);
-  if (!q) return fail_bad(call);
+  if (!q)
+    return fail_bad(call);
   Error err;
   Runtime *rt = call_runtime(call);
   runtime_become_user(rt);
@@ -81,9 +85,11 @@ static void list_message(Call *call, const uint8_t *data, size_t len) {
     call_finish(call, &err);
   } else {
     List *x = calloc(1, sizeof *x);
-    if (!x) abort();
+    if (!x)
+      abort();
     *x = (List){.dir = fdopendir(fd), .path = str_dup(q->path)};
-    if (!x->dir) abort();
+    if (!x->dir)
+      abort();
     call_set_data(call, x);
     list_pump(call);
   }
@@ -91,12 +97,14 @@ static void list_message(Call *call, const uint8_t *data, size_t len) {
 }
 
 static void list_half_close(Call *call) {
-  if (!call_data(call)) fail_bad(call);
+  if (!call_data(call))
+    fail_bad(call);
 }
 
 static void list_end(Call *call) {
   List *x = call_data(call);
-  if (!x) return;
+  if (!x)
+    return;
   closedir(x->dir);
   free(x->path);
   free(x);
@@ -111,11 +119,14 @@ const CallMethod METHOD_LIST_FILES = {.name = "ListFiles",
 
 /* ---- Stat ---- */
 
-static void ignore_half_close(Call *call) { fail_bad(call); }
+static void ignore_half_close(Call *call) {
+  fail_bad(call);
+}
 
 static void stat_message(Call *call, const uint8_t *data, size_t len) {
   Sandplane__V1__StatRequest *q = sandplane__v1__stat_request__unpack(NULL, len, data);
-  if (!q) return fail_bad(call);
+  if (!q)
+    return fail_bad(call);
   Error err;
   Runtime *rt = call_runtime(call);
   PathHit hit;
@@ -124,7 +135,8 @@ static void stat_message(Call *call, const uint8_t *data, size_t len) {
   runtime_become_self(rt);
   if (rc == 0) {
     close(hit.dir_fd);
-    if (!hit.exists) rc = path_errno(&err, ENOENT, q->path);
+    if (!hit.exists)
+      rc = path_errno(&err, ENOENT, q->path);
   }
   if (rc == 0) {
     FileInfo info;
@@ -148,24 +160,34 @@ static int empty_dir(int dir_fd, const char *name, const char *path, int depth, 
     return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is more than %d folders deep", path, depth);
   int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-  if (!dir) return path_errno(err, errno, path);
+  if (!dir)
+    return path_errno(err, errno, path);
   int rc = 0;
   for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-    if (unlinkat(fd, e->d_name, 0) == 0 || errno == ENOENT) continue;
-    if (errno != EISDIR && errno != EPERM) rc = path_errno(err, errno, path);
-    else if (empty_dir(fd, e->d_name, path, depth + 1, err)) rc = -1;
-    else if (unlinkat(fd, e->d_name, AT_REMOVEDIR) && errno != ENOENT) rc = path_errno(err, errno, path);
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+      continue;
+    if (unlinkat(fd, e->d_name, 0) == 0 || errno == ENOENT)
+      continue;
+    if (errno != EISDIR && errno != EPERM)
+      rc = path_errno(err, errno, path);
+    else if (empty_dir(fd, e->d_name, path, depth + 1, err))
+      rc = -1;
+    else if (unlinkat(fd, e->d_name, AT_REMOVEDIR) && errno != ENOENT)
+      rc = path_errno(err, errno, path);
   }
   closedir(dir);
   return rc;
 }
 
 static int remove_hit(const PathHit *hit, const Sandplane__V1__RemoveFileRequest *q, Error *err) {
-  if (!hit->exists) return path_errno(err, ENOENT, q->path);
-  if (!S_ISDIR(hit->st.st_mode)) return unlinkat(hit->dir_fd, hit->name, 0) ? path_errno(err, errno, q->path) : 0;
-  if (q->recursive && empty_dir(hit->dir_fd, hit->name, q->path, 0, err)) return -1;
-  if (unlinkat(hit->dir_fd, hit->name, AT_REMOVEDIR) == 0) return 0;
+  if (!hit->exists)
+    return path_errno(err, ENOENT, q->path);
+  if (!S_ISDIR(hit->st.st_mode))
+    return unlinkat(hit->dir_fd, hit->name, 0) ? path_errno(err, errno, q->path) : 0;
+  if (q->recursive && empty_dir(hit->dir_fd, hit->name, q->path, 0, err))
+    return -1;
+  if (unlinkat(hit->dir_fd, hit->name, AT_REMOVEDIR) == 0)
+    return 0;
   if (errno == ENOTEMPTY || errno == EEXIST)
     return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is not empty; set recursive to remove all of it", q->path);
   return path_errno(err, errno, q->path);
@@ -173,7 +195,8 @@ static int remove_hit(const PathHit *hit, const Sandplane__V1__RemoveFileRequest
 
 static void remove_message(Call *call, const uint8_t *data, size_t len) {
   Sandplane__V1__RemoveFileRequest *q = sandplane__v1__remove_file_request__unpack(NULL, len, data);
-  if (!q) return fail_bad(call);
+  if (!q)
+    return fail_bad(call);
   Error err;
   Runtime *rt = call_runtime(call);
   PathHit hit;

@@ -24,13 +24,16 @@ static void keep(Buf *buf, bool *cut, const uint8_t *data, size_t len) {
     *cut = true;
     len = room;
   }
-  if (buf_append(buf, data, len)) abort(); /* len fits */
+  if (buf_append(buf, data, len))
+    abort(); /* len fits */
 }
 
 static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   Exec *x = arg;
-  if (stream == PROCESS_STDOUT) keep(&x->out, &x->out_cut, data, len);
-  else keep(&x->err, &x->err_cut, data, len);
+  if (stream == PROCESS_STDOUT)
+    keep(&x->out, &x->out_cut, data, len);
+  else
+    keep(&x->err, &x->err_cut, data, len);
 }
 
 static void on_exit_(void *arg, const ProcessExit *e) {
@@ -68,10 +71,12 @@ static int check(const Sandplane__V1__ExecRequest *q, Error *err) {
 static int start(Exec *x, const Sandplane__V1__ExecRequest *q, Error *err) {
   Runtime *rt = call_runtime(x->call);
   Command cmd;
-  if (check(q, err) || command_init(&cmd, rt, q->command, call_traceparent(x->call), err)) return -1;
+  if (check(q, err) || command_init(&cmd, rt, q->command, call_traceparent(x->call), err))
+    return -1;
   x->process = process_start(rt->processes, &cmd.spec, &HANDLERS, x, err);
   command_deinit(&cmd);
-  if (!x->process) return -1;
+  if (!x->process)
+    return -1;
   size_t max = q->max_output_bytes ? (size_t)q->max_output_bytes : OUTPUT_DEFAULT;
   x->out = BUF_INIT(max);
   x->err = BUF_INIT(max);
@@ -92,25 +97,30 @@ static void on_message(Call *call, const uint8_t *data, size_t len) {
     return call_finish(call, &err);
   }
   Exec *x = calloc(1, sizeof *x);
-  if (!x) abort();
+  if (!x)
+    abort();
   x->call = call;
   call_set_data(call, x);
   int rc = start(x, q, &err);
   sandplane__v1__exec_request__free_unpacked(q, NULL);
-  if (rc) call_finish(call, &err);
+  if (rc)
+    call_finish(call, &err);
 }
 
 static void on_half_close(Call *call) {
   Error err;
-  if (call_data(call)) return;
+  if (call_data(call))
+    return;
   error_set(&err, ERROR_INVALID_ARGUMENT, "the request is missing");
   call_finish(call, &err);
 }
 
 static void on_end(Call *call) {
   Exec *x = call_data(call);
-  if (!x) return;
-  if (x->process) process_abandon(x->process);
+  if (!x)
+    return;
+  if (x->process)
+    process_abandon(x->process);
   buf_deinit(&x->out);
   buf_deinit(&x->err);
   free(x);

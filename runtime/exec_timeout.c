@@ -13,7 +13,8 @@ bool exec_timeout_parse(const char *text, int64_t *ret_ms) {
   /* strtod takes hexadecimal, "inf" and "nan" as well */
   const char *stop = text + strspn(text, "0123456789.eE+-");
   double seconds = strtod(text, &end);
-  if (end == text || end != stop || stop[strspn(stop, BLANK)] || !isfinite(seconds) || seconds <= 0) return false;
+  if (end == text || end != stop || stop[strspn(stop, BLANK)] || !isfinite(seconds) || seconds <= 0)
+    return false;
   double ms = seconds * 1000;
   *ret_ms = ms < 1 ? 1 : ms > EXEC_TIMEOUT_MAX_MS ? EXEC_TIMEOUT_MAX_MS : (int64_t)ms;
   return true;

@@ -13,7 +13,7 @@ static void test_numbers(void **state) {
   static const struct {
     const char *text;
     int64_t ms;
-  } CASES[] = {{"300", 300000}, {"1.5", 1500}, {" 2\n", 2000},  {"+3", 3000},
+  } CASES[] = {{"300", 300000}, {"1.5", 1500}, {" 2\n", 2000}, {"+3", 3000},
                {"1e1", 10000},  {".5", 500},   {"0.00001", 1}, {"1e300", EXEC_TIMEOUT_MAX_MS}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     int64_t ms = 0;
@@ -23,8 +23,8 @@ static void test_numbers(void **state) {
 }
 
 static void test_no_time_limits(void **state) {
-  static const char *const CASES[] = {"", " ", "abc", "0", "-1", "-0.0", "inf", "-inf",
-                                      "Infinity", "nan", "1e999", "0x10", "5s", "5 6", "1.2.3", "e5", "1e"};
+  static const char *const CASES[] = {"",    " ",     "abc",  "0",  "-1",  "-0.0",  "inf", "-inf", "Infinity",
+                                      "nan", "1e999", "0x10", "5s", "5 6", "1.2.3", "e5",  "1e"};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     int64_t ms = 7;
     assert_false(exec_timeout_parse(CASES[i], &ms));

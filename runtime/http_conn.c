@@ -35,7 +35,8 @@ struct HttpConn {
 static void exchange_over(HttpConn *c) {
   const HttpHandler *h = c->handler;
   c->handler = NULL;
-  if (h && h->on_end) h->on_end(c);
+  if (h && h->on_end)
+    h->on_end(c);
   c->data = NULL;
 }
 
@@ -43,7 +44,8 @@ static void conn_free(HttpConn *c) {
   exchange_over(c);
   loop_fd_free(c->watch);
   loop_timer_free(c->timer);
-  if (c->fd >= 0) close(c->fd);
+  if (c->fd >= 0)
+    close(c->fd);
   http_reader_free(c->reader);
   buf_deinit(&c->in);
   buf_deinit(&c->out);
@@ -51,8 +53,10 @@ static void conn_free(HttpConn *c) {
 }
 
 static void conn_drop(HttpConn *c) {
-  if (c->in_feed) c->dead = true;
-  else conn_free(c);
+  if (c->in_feed)
+    c->dead = true;
+  else
+    conn_free(c);
 }
 
 static void arm(HttpConn *c) {
@@ -61,17 +65,29 @@ static void arm(HttpConn *c) {
   loop_fd_set(c->watch, (reading ? LOOP_READ : LOOP_CLOSED) | (c->out.len ? LOOP_WRITE : 0));
 }
 
-Runtime *http_conn_runtime(const HttpConn *c) { return c->rt; }
-void http_conn_set_data(HttpConn *c, void *data) { c->data = data; }
-void *http_conn_data(const HttpConn *c) { return c->data; }
-size_t http_conn_pending(const HttpConn *c) { return c->out.len; }
-void http_conn_abort(HttpConn *c) { conn_drop(c); }
+Runtime *http_conn_runtime(const HttpConn *c) {
+  return c->rt;
+}
+void http_conn_set_data(HttpConn *c, void *data) {
+  c->data = data;
+}
+void *http_conn_data(const HttpConn *c) {
+  return c->data;
+}
+size_t http_conn_pending(const HttpConn *c) {
+  return c->out.len;
+}
+void http_conn_abort(HttpConn *c) {
+  conn_drop(c);
+}
 
 /* ---- out ---- */
 
 static void put(HttpConn *c, const void *data, size_t len) {
-  if (buf_append(&c->out, data, len)) abort(); /* writers stop at HTTP_PENDING_HIGH */
-  if (c->out.len > HTTP_PENDING_HIGH) c->high = true;
+  if (buf_append(&c->out, data, len))
+    abort(); /* writers stop at HTTP_PENDING_HIGH */
+  if (c->out.len > HTTP_PENDING_HIGH)
+    c->high = true;
 }
 
 void http_conn_begin(HttpConn *c, int status, const char *type, const char *headers, int64_t len) {
@@ -86,7 +102,8 @@ void http_conn_begin(HttpConn *c, int status, const char *type, const char *head
 }
 
 void http_conn_data_out(HttpConn *c, const void *data, size_t len) {
-  if (!c->head_only) put(c, data, len);
+  if (!c->head_only)
+    put(c, data, len);
   arm(c);
 }
 
@@ -95,7 +112,8 @@ static void next_request(HttpConn *c);
 static void finish_exchange(HttpConn *c) {
   exchange_over(c);
   c->answered = c->read_done = c->head_only = false;
-  if (!c->keep_alive) c->closing = true;
+  if (!c->keep_alive)
+    c->closing = true;
   loop_timer_start(c->timer, IDLE_MS);
 }
 
@@ -103,14 +121,17 @@ void http_conn_finish(HttpConn *c) {
   c->answered = true;
   if (c->read_done) {
     finish_exchange(c);
-    if (!c->in_feed) next_request(c);
+    if (!c->in_feed)
+      next_request(c);
   }
-  if (!c->dead && c->fd >= 0) arm(c);
+  if (!c->dead && c->fd >= 0)
+    arm(c);
 }
 
 void http_conn_respond(HttpConn *c, int status, const char *type, const char *headers, const void *body, size_t len) {
   http_conn_begin(c, status, type, headers, (int64_t)len);
-  if (!c->head_only && len) put(c, body, len);
+  if (!c->head_only && len)
+    put(c, body, len);
   http_conn_finish(c);
 }
 
@@ -128,7 +149,8 @@ bool http_unquote(const char *s, char *out) {
     }
     char hex[3] = {s[1], s[1] ? s[2] : 0, 0}, *end;
     long v = strtol(hex, &end, 16);
-    if (end != hex + 2 || v == 0) return false;
+    if (end != hex + 2 || v == 0)
+      return false;
     *out++ = (char)v;
     s += 2;
   }
@@ -143,7 +165,8 @@ static bool on_head(void *arg, const HttpHead *head) {
   c->keep_alive = head->keep_alive;
   c->head_only = strcmp(head->method, "HEAD") == 0;
   const char *expect = http_head_get(head, "Expect");
-  if (expect && strcasecmp(expect, "100-continue") == 0) put(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+  if (expect && strcasecmp(expect, "100-continue") == 0)
+    put(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
   size_t len = strcspn(head->target, "?#");
   CLEANUP(str_freep) char *raw = str_ndup(head->target, len);
   CLEANUP(str_freep) char *path = str_ndup(raw, len);
@@ -152,20 +175,24 @@ static bool on_head(void *arg, const HttpHead *head) {
     return true;
   }
   c->handler = c->route(c, head, path);
-  if (c->handler && c->handler->on_start) c->handler->on_start(c, head, path);
+  if (c->handler && c->handler->on_start)
+    c->handler->on_start(c, head, path);
   return true;
 }
 
 static void on_body(void *arg, const uint8_t *data, size_t len) {
   HttpConn *c = arg;
-  if (!c->answered && c->handler && c->handler->on_body) c->handler->on_body(c, data, len);
+  if (!c->answered && c->handler && c->handler->on_body)
+    c->handler->on_body(c, data, len);
 }
 
 static void on_end(void *arg) {
   HttpConn *c = arg;
   c->read_done = true;
-  if (c->answered) return finish_exchange(c);
-  if (c->handler && c->handler->on_complete) c->handler->on_complete(c);
+  if (c->answered)
+    return finish_exchange(c);
+  if (c->handler && c->handler->on_complete)
+    c->handler->on_complete(c);
 }
 
 static const HttpReaderHandlers READER = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
@@ -186,7 +213,8 @@ static void feed(HttpConn *c) {
       break;
     }
     buf_consume(&c->in, used);
-    if (used == 0) break;
+    if (used == 0)
+      break;
   }
   c->in_feed = false;
 }
@@ -194,29 +222,34 @@ static void feed(HttpConn *c) {
 static void flush(HttpConn *c) {
   while (c->out.len) {
     ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0 && errno == EAGAIN)
+      break;
     if (n < 0) {
       c->dead = true;
       return;
     }
     buf_consume(&c->out, (size_t)n);
   }
-  if (c->closing && c->out.len == 0) c->dead = true;
+  if (c->closing && c->out.len == 0)
+    c->dead = true;
 }
 
 static void next_request(HttpConn *c) {
   feed(c);
-  if (!c->dead && !c->in.len) arm(c);
+  if (!c->dead && !c->in.len)
+    arm(c);
 }
 
-/* A call, not HTTP: its first byte is a type of frame, which no method begins with. So one port serves both, where a Pod
- * has no socket but those of its network. True: it was handed on, and c is freed. */
+/* A call, not HTTP: its first byte is a type of frame, which no method begins with. So one port serves both, where a
+ * Pod has no socket but those of its network. True: it was handed on, and c is freed. */
 static bool is_call(HttpConn *c) {
   uint8_t first;
   ssize_t n = recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
   c->begun = c->begun || n == 1;
-  if (n != 1 || first != WIRE_OPEN) return false;
+  if (n != 1 || first != WIRE_OPEN)
+    return false;
   Runtime *rt = c->rt;
   int fd = c->fd;
   c->fd = -1;
@@ -227,13 +260,17 @@ static bool is_call(HttpConn *c) {
 
 static void on_io(int events, void *arg) {
   HttpConn *c = arg;
-  if (c->rt->calls_by_http && events & LOOP_READ && !c->begun && is_call(c)) return;
-  if (events & LOOP_CLOSED && !(events & LOOP_READ)) return conn_free(c);
+  if (c->rt->calls_by_http && events & LOOP_READ && !c->begun && is_call(c))
+    return;
+  if (events & LOOP_CLOSED && !(events & LOOP_READ))
+    return conn_free(c);
   if (events & LOOP_READ) {
     uint8_t *to = buf_reserve(&c->in, READ_CHUNK);
     ssize_t n = recv(c->fd, to, READ_CHUNK, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0) return conn_free(c);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
+    if (n <= 0)
+      return conn_free(c);
     c->in.len += (size_t)n;
     /* only a head must come quickly; a body may take its time */
     if (!c->in_head && !c->handler && !c->answered) {
@@ -241,25 +278,32 @@ static void on_io(int events, void *arg) {
       loop_timer_start(c->timer, HEAD_MS);
     }
     feed(c);
-    if (c->dead) return conn_free(c);
+    if (c->dead)
+      return conn_free(c);
   }
   flush(c);
   if (!c->dead && c->high && c->out.len < HTTP_PENDING_HIGH / 2) {
     c->high = false;
     c->in_feed = true;
-    if (c->handler && c->handler->on_drained) c->handler->on_drained(c);
+    if (c->handler && c->handler->on_drained)
+      c->handler->on_drained(c);
     c->in_feed = false;
-    if (!c->dead && !c->read_done) feed(c);
+    if (!c->dead && !c->read_done)
+      feed(c);
   }
-  if (c->dead) return conn_free(c);
+  if (c->dead)
+    return conn_free(c);
   arm(c);
 }
 
-static void on_timer(void *arg) { conn_free(arg); }
+static void on_timer(void *arg) {
+  conn_free(arg);
+}
 
 void http_conn_accept(Runtime *rt, int fd, HttpRouteFn route) {
   HttpConn *c = calloc(1, sizeof *c);
-  if (!c) abort();
+  if (!c)
+    abort();
   *c = (HttpConn){.rt = rt, .fd = fd, .route = route, .in = BUF_INIT(0), .out = BUF_INIT(0)};
   c->reader = http_reader_new(HTTP_REQUESTS, &READER, c);
   c->timer = loop_timer_new(rt->loop, on_timer, c);

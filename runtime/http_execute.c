@@ -27,7 +27,8 @@ typedef struct Execute {
 
 static void execute_start(HttpConn *c, const HttpHead *head, const char *path) {
   Execute *x = calloc(1, sizeof *x);
-  if (!x) abort();
+  if (!x)
+    abort();
   *x = (Execute){.conn = c,
                  .arena = arena_new(),
                  .body = BUF_INIT(BODY_MAX),
@@ -38,7 +39,8 @@ static void execute_start(HttpConn *c, const HttpHead *head, const char *path) {
 
 static void execute_body(HttpConn *c, const uint8_t *data, size_t len) {
   Execute *x = http_conn_data(c);
-  if (buf_append(&x->body, data, len)) http_conn_respond_json(c, 413, "{\"detail\":\"Request body is too large\"}");
+  if (buf_append(&x->body, data, len))
+    http_conn_respond_json(c, 413, "{\"detail\":\"Request body is too large\"}");
 }
 
 static void answer(Execute *x, const char *out, const char *err, int code) {
@@ -59,23 +61,27 @@ static void answer_failure(Execute *x, const char *why) {
 static void normalize(Buf *b) {
   size_t to = 0;
   for (size_t i = 0; i < b->len; i++) {
-    if (b->data[i] == '\r' && i + 1 < b->len && b->data[i + 1] == '\n') continue;
+    if (b->data[i] == '\r' && i + 1 < b->len && b->data[i + 1] == '\n')
+      continue;
     b->data[to++] = b->data[i] == '\r' ? '\n' : b->data[i];
   }
   b->len = to;
-  if (b->data) b->data[to] = 0;
+  if (b->data)
+    b->data[to] = 0;
 }
 
 static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   Execute *x = arg;
-  if (buf_append(stream == PROCESS_STDOUT ? &x->out : &x->err, data, len)) x->overflow = true;
+  if (buf_append(stream == PROCESS_STDOUT ? &x->out : &x->err, data, len))
+    x->overflow = true;
 }
 
 /* How Python prints a list of strings, near enough for a message; cut where a reader stops. */
 static const char *argv_text(Arena *arena, char *const *argv) {
   Buf text = BUF_INIT(ARGV_TEXT_MAX);
   bool cut = buf_append_str(&text, "[") != 0;
-  for (; *argv && !cut; argv++) cut = buf_printf(&text, "'%s'%s", *argv, argv[1] ? ", " : "") != 0;
+  for (; *argv && !cut; argv++)
+    cut = buf_printf(&text, "'%s'%s", *argv, argv[1] ? ", " : "") != 0;
   const char *copy = arena_printf(arena, "%s%s]", buf_str(&text), cut ? "..." : "");
   buf_deinit(&text);
   return copy;
@@ -89,7 +95,8 @@ static void on_exit_(void *arg, const ProcessExit *e) {
     return answer_failure(x, arena_printf(x->arena, "Command '%s' timed out after %lld seconds",
                                           argv_text(x->arena, x->argv), (long long)s));
   }
-  if (x->overflow) return answer_failure(x, "the command's output is larger than 4 MiB");
+  if (x->overflow)
+    return answer_failure(x, "the command's output is larger than 4 MiB");
   normalize(&x->out);
   normalize(&x->err);
   /* JSON strings hold text: what is none is said so, in Python's words */
@@ -114,28 +121,35 @@ static void run(Execute *x, const char *line) {
   size_t n = 0;
   Error err;
   char **argv = shlex_split(x->arena, line, &n, &why);
-  if (!argv) return answer_failure(x, why);
-  if (n == 0) return answer_failure(x, "list index out of range");
+  if (!argv)
+    return answer_failure(x, why);
+  if (n == 0)
+    return answer_failure(x, "list index out of range");
   x->argv = argv;
   runtime_become_user(rt);
   int cwd = path_open_dir(&rt->workspace, "", &err);
   runtime_become_self(rt);
-  if (cwd < 0) return answer_failure(x, err.message);
+  if (cwd < 0)
+    return answer_failure(x, err.message);
   char **env = runtime_environ(rt, NULL, NULL, 0);
   ProcessSpec spec = {.argv = argv, .envp = env, .cwd_fd = cwd, .timeout_ms = rt->config->exec_timeout_ms};
   x->process = process_start(rt->processes, &spec, &HANDLERS, x, &err);
   close(cwd);
   runtime_environ_free(env);
-  if (x->process) return process_close_stdin(x->process);
-  if (err.kind == ERROR_NOT_FOUND) why = arena_printf(x->arena, "[Errno 2] No such file or directory: '%s'", argv[0]);
+  if (x->process)
+    return process_close_stdin(x->process);
+  if (err.kind == ERROR_NOT_FOUND)
+    why = arena_printf(x->arena, "[Errno 2] No such file or directory: '%s'", argv[0]);
   else if (err.kind == ERROR_PERMISSION_DENIED)
     why = arena_printf(x->arena, "[Errno 13] Permission denied: '%s'", argv[0]);
-  else why = arena_strdup(x->arena, err.message);
+  else
+    why = arena_strdup(x->arena, err.message);
   answer_failure(x, why);
 }
 
 static void unprocessable(HttpConn *c, const char *type, const char *loc, const char *msg) {
-  CLEANUP(str_freep) char *text =
+  CLEANUP(str_freep)
+  char *text =
       str_printf("{\"detail\":[{\"type\":\"%s\",\"loc\":[\"body\"%s],\"msg\":\"%s\",\"input\":null}]}", type, loc, msg);
   http_conn_respond_json(c, 422, text);
 }
@@ -144,16 +158,21 @@ static void execute_complete(HttpConn *c) {
   Execute *x = http_conn_data(c);
   json_t *body = json_loadb(buf_str(&x->body), x->body.len, 0, NULL);
   const json_t *command = json_object_get(body, "command");
-  if (!body) unprocessable(c, "json_invalid", ",0", "JSON decode error");
-  else if (!command) unprocessable(c, "missing", ",\"command\"", "Field required");
-  else if (!json_is_string(command)) unprocessable(c, "string_type", ",\"command\"", "Input should be a valid string");
-  else run(x, arena_strdup(x->arena, json_string_value(command)));
+  if (!body)
+    unprocessable(c, "json_invalid", ",0", "JSON decode error");
+  else if (!command)
+    unprocessable(c, "missing", ",\"command\"", "Field required");
+  else if (!json_is_string(command))
+    unprocessable(c, "string_type", ",\"command\"", "Input should be a valid string");
+  else
+    run(x, arena_strdup(x->arena, json_string_value(command)));
   json_decref(body);
 }
 
 static void execute_end(HttpConn *c) {
   Execute *x = http_conn_data(c);
-  if (x->process) process_abandon(x->process);
+  if (x->process)
+    process_abandon(x->process);
   arena_free(x->arena);
   buf_deinit(&x->body);
   buf_deinit(&x->out);

@@ -27,8 +27,10 @@ void http_respond_message(HttpConn *c, int status, const char *message) {
 
 /* Any file error: outside is 403, the rest is the route's own word. */
 static void respond_path_error(HttpConn *c, const Error *err, int status, const char *message) {
-  if (err->kind == ERROR_PERMISSION_DENIED) http_respond_message(c, 403, "Access denied");
-  else http_respond_message(c, status, message);
+  if (err->kind == ERROR_PERMISSION_DENIED)
+    http_respond_message(c, 403, "Access denied");
+  else
+    http_respond_message(c, status, message);
 }
 
 static void root_complete(HttpConn *c) {
@@ -40,7 +42,8 @@ static const HttpHandler ROOT = {.on_complete = root_complete};
 static char *path_behind(const char *path, const char *route) {
   const char *rest = path + strlen(route);
   char *out = str_dup(rest);
-  if (!http_unquote(rest, out)) strcpy(out, rest);
+  if (!http_unquote(rest, out))
+    strcpy(out, rest);
   return out;
 }
 
@@ -50,7 +53,9 @@ static void path_start(HttpConn *c, const HttpHead *head, const char *path) {
   http_conn_set_data(c, path_behind(path, str_starts_with(path, "/list/") ? "/list/" : "/exists/"));
 }
 
-static void path_end(HttpConn *c) { free(http_conn_data(c)); }
+static void path_end(HttpConn *c) {
+  free(http_conn_data(c));
+}
 
 static void exists_complete(HttpConn *c) {
   const char *path = http_conn_data(c);
@@ -60,8 +65,10 @@ static void exists_complete(HttpConn *c) {
   runtime_become_user(rt);
   int rc = path_resolve(&rt->workspace, path, PATH_FOLLOW, &hit, &err);
   runtime_become_self(rt);
-  if (rc && err.kind == ERROR_PERMISSION_DENIED) return respond_path_error(c, &err, 403, err.message);
-  if (rc == 0) close(hit.dir_fd);
+  if (rc && err.kind == ERROR_PERMISSION_DENIED)
+    return respond_path_error(c, &err, 403, err.message);
+  if (rc == 0)
+    close(hit.dir_fd);
   json_t *text = json_string(path);
   respond_object(c, 200,
                  json_pack("{s:o,s:b}", "path", text ? text : json_string(""), "exists", rc == 0 && hit.exists));
@@ -75,7 +82,8 @@ static json_t *list_entry(int dir_fd, const char *name, int *ret_errno) {
     return NULL;
   }
   json_t *text = json_string(name);
-  if (!text) return NULL; /* not UTF-8 */
+  if (!text)
+    return NULL; /* not UTF-8 */
   return json_pack("{s:o,s:I,s:s,s:f}", "name", text, "size", (json_int_t)st.st_size, "type",
                    S_ISDIR(st.st_mode) ? "directory" : "file", "mod_time",
                    (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9);
@@ -93,14 +101,19 @@ static void list_complete(HttpConn *c) {
   json_t *list = json_array();
   int failed = dir || fd < 0 ? 0 : errno;
   for (struct dirent *e; dir && !failed && (e = readdir(dir));) {
-    if (json_array_size(list) == LIST_MAX) failed = EOVERFLOW;
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+    if (json_array_size(list) == LIST_MAX)
+      failed = EOVERFLOW;
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+      continue;
     json_t *entry = list_entry(fd, e->d_name, &failed);
-    if (entry) json_array_append_new(list, entry);
+    if (entry)
+      json_array_append_new(list, entry);
   }
-  if (dir) closedir(dir);
+  if (dir)
+    closedir(dir);
   runtime_become_self(rt);
-  if (fd >= 0 && !failed) return respond_object(c, 200, list);
+  if (fd >= 0 && !failed)
+    return respond_object(c, 200, list);
   json_decref(list);
   if (failed) {
     CLEANUP(str_freep) char *text = str_printf("List files failed: [Errno %d] %s", failed, strerror(failed));
@@ -120,14 +133,16 @@ typedef struct Download {
 
 static void download_start(HttpConn *c, const HttpHead *head, const char *path) {
   Download *d = calloc(1, sizeof *d);
-  if (!d) abort();
+  if (!d)
+    abort();
   *d = (Download){.path = path_behind(path, "/download/"), .fd = -1};
   http_conn_set_data(c, d);
 }
 
 static void download_end(HttpConn *c) {
   Download *d = http_conn_data(c);
-  if (d->fd >= 0) close(d->fd);
+  if (d->fd >= 0)
+    close(d->fd);
   free(d->path);
   free(d);
 }
@@ -137,12 +152,15 @@ static void download_pump(HttpConn *c) {
   static uint8_t chunk[64 << 10]; /* one thread, and the connection copies */
   while (d->left > 0 && http_conn_pending(c) <= HTTP_PENDING_HIGH) {
     ssize_t n = read(d->fd, chunk, d->left < (int64_t)sizeof chunk ? (size_t)d->left : sizeof chunk);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return http_conn_abort(c); /* shorter than it was: the length is promised already */
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return http_conn_abort(c); /* shorter than it was: the length is promised already */
     d->left -= n;
     http_conn_data_out(c, chunk, (size_t)n);
   }
-  if (d->left == 0) http_conn_finish(c);
+  if (d->left == 0)
+    http_conn_finish(c);
 }
 
 static int open_download(Runtime *rt, const char *path, struct stat *st, Error *err) {
@@ -151,7 +169,8 @@ static int open_download(Runtime *rt, const char *path, struct stat *st, Error *
   int fd = -1;
   if (path_resolve(&rt->workspace, path, PATH_FOLLOW, &hit, err) == 0) {
     fd = openat(hit.dir_fd, hit.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) path_errno(err, errno == EACCES ? ENOENT : errno, path);
+    if (fd < 0)
+      path_errno(err, errno == EACCES ? ENOENT : errno, path);
     close(hit.dir_fd);
   }
   runtime_become_self(rt);
@@ -164,7 +183,8 @@ static int open_download(Runtime *rt, const char *path, struct stat *st, Error *
 
 static void disposition(Buf *out, const char *path) {
   bool plain = true;
-  for (const char *p = path; *p; p++) plain = plain && *p > 0x20 && *p < 0x7f && *p != '"' && *p != '\\' && *p != '%';
+  for (const char *p = path; *p; p++)
+    plain = plain && *p > 0x20 && *p < 0x7f && *p != '"' && *p != '\\' && *p != '%';
   int bad = buf_append_str(out, plain ? "content-disposition: attachment; filename=\""
                                       : "content-disposition: attachment; filename*=utf-8''");
   for (const char *p = path; *p; p++) {
@@ -172,7 +192,8 @@ static void disposition(Buf *out, const char *path) {
                 strchr("-_.~/", *p);
     bad |= safe ? buf_append(out, p, 1) : buf_printf(out, "%%%02X", (unsigned char)*p);
   }
-  if (bad | buf_append_str(out, plain ? "\"\r\n" : "\r\n")) abort();
+  if (bad | buf_append_str(out, plain ? "\"\r\n" : "\r\n"))
+    abort();
 }
 
 static void download_complete(HttpConn *c) {
@@ -180,7 +201,8 @@ static void download_complete(HttpConn *c) {
   Error err;
   struct stat st;
   d->fd = open_download(http_conn_runtime(c), d->path, &st, &err);
-  if (d->fd < 0) return respond_path_error(c, &err, 404, "File not found");
+  if (d->fd < 0)
+    return respond_path_error(c, &err, 404, "File not found");
   d->left = st.st_size;
   Buf headers = BUF_INIT(0);
   char modified[64];
@@ -216,8 +238,10 @@ static const struct {
 
 static const HttpHandler *route(HttpConn *c, const HttpHead *head, const char *path) {
   for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
-    if (ROUTES[i].prefix ? !str_starts_with(path, ROUTES[i].path) : strcmp(path, ROUTES[i].path) != 0) continue;
-    if (strcmp(head->method, ROUTES[i].method) == 0) return ROUTES[i].handler;
+    if (ROUTES[i].prefix ? !str_starts_with(path, ROUTES[i].path) : strcmp(path, ROUTES[i].path) != 0)
+      continue;
+    if (strcmp(head->method, ROUTES[i].method) == 0)
+      return ROUTES[i].handler;
     CLEANUP(str_freep) char *allow = str_printf("allow: %s\r\n", ROUTES[i].method);
     static const char TEXT[] = "{\"detail\":\"Method Not Allowed\"}";
     http_conn_respond(c, 405, "application/json", allow, TEXT, sizeof TEXT - 1);
@@ -227,4 +251,6 @@ static const HttpHandler *route(HttpConn *c, const HttpHead *head, const char *p
   return NULL;
 }
 
-void http_server_accept(Runtime *rt, int fd) { http_conn_accept(rt, fd, route); }
+void http_server_accept(Runtime *rt, int fd) {
+  http_conn_accept(rt, fd, route);
+}

@@ -29,7 +29,8 @@ static int on_data(void *arg, const uint8_t *data, size_t len, Error *err) {
 
 static void upload_start(HttpConn *c, const HttpHead *head, const char *path) {
   Upload *u = calloc(1, sizeof *u);
-  if (!u) abort();
+  if (!u)
+    abort();
   u->conn = c;
   u->file = (FileWrite){.fd = -1, .at = {.dir_fd = -1}};
   u->form_ok = multipart_init(&u->form, http_head_get(head, "Content-Type"), &u->err) == 0;
@@ -41,7 +42,8 @@ static void upload_start(HttpConn *c, const HttpHead *head, const char *path) {
 
 static void upload_body(HttpConn *c, const uint8_t *data, size_t len) {
   Upload *u = http_conn_data(c);
-  if (u->form_ok && !u->failed && multipart_feed(&u->form, data, len, &u->err)) u->failed = true;
+  if (u->form_ok && !u->failed && multipart_feed(&u->form, data, len, &u->err))
+    u->failed = true;
 }
 
 static void upload_complete(HttpConn *c) {
@@ -49,9 +51,11 @@ static void upload_complete(HttpConn *c) {
   if (u->form_ok && !u->failed && u->form.found) {
     if (!multipart_complete(&u->form))
       u->failed = error_set(&u->err, ERROR_INVALID_ARGUMENT, "the form has no end") != 0;
-    else if (file_write_commit(&u->file, NULL, &u->err)) u->failed = true;
+    else if (file_write_commit(&u->file, NULL, &u->err))
+      u->failed = true;
   }
-  if (u->failed && u->err.kind == ERROR_PERMISSION_DENIED) return http_respond_message(c, 403, "Access denied");
+  if (u->failed && u->err.kind == ERROR_PERMISSION_DENIED)
+    return http_respond_message(c, 403, "Access denied");
   if (u->failed) {
     CLEANUP(str_freep) char *text = str_printf("File upload failed: %s", u->err.message);
     return http_respond_message(c, 500, text);

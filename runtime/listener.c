@@ -26,7 +26,9 @@ struct Listener {
   ListenerFn accept;
 };
 
-static void on_retry(void *arg) { loop_fd_set(((Listener *)arg)->watch, LOOP_READ); }
+static void on_retry(void *arg) {
+  loop_fd_set(((Listener *)arg)->watch, LOOP_READ);
+}
 
 static void on_incoming(int events, void *arg) {
   Listener *l = arg;
@@ -36,7 +38,8 @@ static void on_incoming(int events, void *arg) {
       l->accept(l->rt, fd);
       continue;
     }
-    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EINTR || errno == ECONNABORTED)
+      continue;
     if (errno != EAGAIN) {
       loop_fd_set(l->watch, 0);
       loop_timer_start(l->retry, RETRY_MS);
@@ -49,7 +52,8 @@ static Listener *watch(Runtime *rt, int fd, ListenerFn accept) {
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   Listener *l = calloc(1, sizeof *l);
-  if (!l) abort();
+  if (!l)
+    abort();
   *l = (Listener){.rt = rt, .fd = fd, .accept = accept};
   l->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_incoming, l);
   l->retry = loop_timer_new(rt->loop, on_retry, l);
@@ -59,7 +63,8 @@ static Listener *watch(Runtime *rt, int fd, ListenerFn accept) {
 Listener *listener_fd(Runtime *rt, int fd, ListenerFn accept, Error *err) {
   int listening = 0;
   socklen_t len = sizeof listening;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening) return watch(rt, fd, accept);
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening)
+    return watch(rt, fd, accept);
   error_set(err, ERROR_INVALID_ARGUMENT, "--listen-fd %d is not a listening socket", fd);
   return NULL;
 }
@@ -68,10 +73,12 @@ static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_
                                  ListenerFn accept, Error *err) {
   int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   int one = 1;
-  if (fd >= 0 && a->sa_family != AF_UNIX) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (fd >= 0 && a->sa_family != AF_UNIX)
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (fd < 0 || bind(fd, a, len) || listen(fd, BACKLOG)) {
     error_set(err, ERROR_UNAVAILABLE, "cannot listen on %s: %s", what, strerror(errno));
-    if (fd >= 0) close(fd);
+    if (fd >= 0)
+      close(fd);
     return NULL;
   }
   return watch(rt, fd, accept);
@@ -106,7 +113,8 @@ Listener *listener_tcp(Runtime *rt, const char *address, ListenerFn accept, Erro
 }
 
 void listener_free(Listener *l) {
-  if (!l) return;
+  if (!l)
+    return;
   loop_fd_free(l->watch);
   loop_timer_free(l->retry);
   close(l->fd);

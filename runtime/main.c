@@ -18,7 +18,7 @@
 #include "runtime/listener.h"
 
 #define VERSION "0.1.0"
-#define ITEM(flag, env, type, field, fallback, help)                                                         \
+#define ITEM(flag, env, type, field, fallback, help) \
   { flag, env, type, offsetof(RuntimeConfig, field), fallback, 0, 0, false, help }
 
 static const ConfigItem ITEMS[] = {
@@ -47,7 +47,8 @@ static const ConfigTable TABLE = {
 static int parse_user(const char *user, Runtime *rt, Error *err) {
   rt->uid = (uid_t)-1;
   rt->gid = (gid_t)-1;
-  if (!*user) return 0;
+  if (!*user)
+    return 0;
   const char *colon = strchr(user, ':');
   int64_t uid, gid;
   CLEANUP(str_freep) char *head = str_ndup(user, colon ? (size_t)(colon - user) : strlen(user));
@@ -69,20 +70,27 @@ static void know_oneself(Runtime *rt) {
   const RuntimeConfig *c = rt->config;
   rt->calls_by_http = !*c->listen_unix && c->listen_fd < 0;
   char host[HOST_NAME_MAX + 1] = "";
-  if (!*c->sandbox_name && gethostname(host, sizeof host - 1)) *host = 0;
-  if (strlen(host) >= 63) *host = 0;
+  if (!*c->sandbox_name && gethostname(host, sizeof host - 1))
+    *host = 0;
+  if (strlen(host) >= 63)
+    *host = 0;
   snprintf(rt->sandbox, sizeof rt->sandbox, "%s", *c->sandbox_name ? c->sandbox_name : host);
 }
 
-static void on_term(void *arg) { loop_stop(arg); }
+static void on_term(void *arg) {
+  loop_stop(arg);
+}
 
 static int serve(Runtime *rt, Error *err) {
   const RuntimeConfig *c = rt->config;
   Listener *unix_listener = NULL, *fd_listener = NULL, *http = NULL;
   int rc = -1;
-  if (*c->listen_unix && !(unix_listener = listener_unix(rt, c->listen_unix, call_accept, err))) goto out;
-  if (c->listen_fd >= 0 && !(fd_listener = listener_fd(rt, (int)c->listen_fd, call_accept, err))) goto out;
-  if (*c->http_address && !(http = listener_tcp(rt, c->http_address, http_server_accept, err))) goto out;
+  if (*c->listen_unix && !(unix_listener = listener_unix(rt, c->listen_unix, call_accept, err)))
+    goto out;
+  if (c->listen_fd >= 0 && !(fd_listener = listener_fd(rt, (int)c->listen_fd, call_accept, err)))
+    goto out;
+  if (*c->http_address && !(http = listener_tcp(rt, c->http_address, http_server_accept, err)))
+    goto out;
   log_event(LOG_INFO, "started", LOG_STR("version", VERSION), LOG_STR("workspace", rt->workspace.path));
   loop_run(rt->loop);
   rc = 0;
@@ -110,8 +118,10 @@ static int run(const RuntimeConfig *config) {
   LoopSignal *term = loop_signal_new(rt.loop, SIGTERM, on_term, rt.loop);
   LoopSignal *interrupt = loop_signal_new(rt.loop, SIGINT, on_term, rt.loop);
   int rc = workspace_init(&rt.workspace, *config->base_dir ? config->base_dir : ".", &err);
-  if (rc == 0) rc = serve(&rt, &err);
-  if (rc) log_event(LOG_ERROR, "start_failed", LOG_ERR(&err));
+  if (rc == 0)
+    rc = serve(&rt, &err);
+  if (rc)
+    log_event(LOG_ERROR, "start_failed", LOG_ERR(&err));
   process_table_free(rt.processes);
   loop_signal_free(term);
   loop_signal_free(interrupt);
@@ -135,7 +145,8 @@ static int parse(int argc, char **argv, RuntimeConfig *config, char **ret_ignore
     *ret_ignored = str_dup(kept);
   }
   int rc = config_parse(&TABLE, argc, argv, config, err);
-  if (kept) setenv(EXEC_TIMEOUT_NAME, kept, true);
+  if (kept)
+    setenv(EXEC_TIMEOUT_NAME, kept, true);
   return rc;
 }
 

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-static void ping_open(Call *call) { call_finish(call, NULL); }
+static void ping_open(Call *call) {
+  call_finish(call, NULL);
+}
 static void ping_message(Call *call, const uint8_t *data, size_t len) {}
 static void ping_half_close(Call *call) {}
 
@@ -12,10 +14,11 @@ const CallMethod METHOD_PING = {
 
 const CallMethod *methods_find(const char *name) {
   static const CallMethod *const METHODS[] = {
-      &METHOD_CONNECT, &METHOD_EXEC,        &METHOD_EXEC_STREAM, &METHOD_LIST_FILES, &METHOD_PING,
+      &METHOD_CONNECT,   &METHOD_EXEC,        &METHOD_EXEC_STREAM, &METHOD_LIST_FILES, &METHOD_PING,
       &METHOD_READ_FILE, &METHOD_REMOVE_FILE, &METHOD_STAT,        &METHOD_WRITE_FILE,
   };
   for (size_t i = 0; i < ARRAY_LEN(METHODS); i++)
-    if (strcmp(METHODS[i]->name, name) == 0) return METHODS[i];
+    if (strcmp(METHODS[i]->name, name) == 0)
+      return METHODS[i];
   return NULL;
 }

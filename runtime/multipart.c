@@ -14,17 +14,21 @@ static bool parameter(const char *header, const char *name, char *out, size_t ma
   size_t len = strlen(name);
   for (const char *p = strchr(header, ';'); p; p = strchr(p, ';')) {
     p += 1 + strspn(p + 1, " \t");
-    if (strncasecmp(p, name, len) != 0 || p[len] != '=') continue;
+    if (strncasecmp(p, name, len) != 0 || p[len] != '=')
+      continue;
     p += len + 1;
     bool quoted = *p == '"';
     p += quoted;
     size_t n = 0;
     for (; *p && (quoted ? *p != '"' : *p != ';'); p++) {
-      if (quoted && *p == '\\' && (p[1] == '"' || p[1] == '\\')) p++;
-      if (n + 1 == max) return false;
+      if (quoted && *p == '\\' && (p[1] == '"' || p[1] == '\\'))
+        p++;
+      if (n + 1 == max)
+        return false;
       out[n++] = *p;
     }
-    while (!quoted && n > 0 && (out[n - 1] == ' ' || out[n - 1] == '\t')) n--;
+    while (!quoted && n > 0 && (out[n - 1] == ' ' || out[n - 1] == '\t'))
+      n--;
     out[n] = 0;
     return true;
   }
@@ -44,18 +48,22 @@ int multipart_init(Multipart *m, const char *content_type, Error *err) {
   return buf_append(&m->pending, "\r\n", 2);
 }
 
-void multipart_deinit(Multipart *m) { buf_deinit(&m->pending); }
+void multipart_deinit(Multipart *m) {
+  buf_deinit(&m->pending);
+}
 
 static int begin_part(Multipart *m, char *head, Error *err) {
   char name[64], filename[4096];
   m->wanted = false;
   for (char *save, *line = strtok_r(head, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save)) {
     static const char FIELD[] = "content-disposition:";
-    if (strncasecmp(line, FIELD, sizeof FIELD - 1) != 0) continue;
+    if (strncasecmp(line, FIELD, sizeof FIELD - 1) != 0)
+      continue;
     m->wanted = !m->found && parameter(line, "name", name, sizeof name) && strcmp(name, "file") == 0 &&
                 parameter(line, "filename", filename, sizeof filename) && *filename;
   }
-  if (!m->wanted) return 0;
+  if (!m->wanted)
+    return 0;
   m->found = true;
   return m->on_file(m->arg, filename, err);
 }
@@ -71,7 +79,8 @@ static int step(Multipart *m, Error *err) {
   Buf *b = &m->pending;
   if (m->state == MULTIPART_HEAD) {
     uint8_t *end = memmem(b->data, b->len, "\r\n\r\n", 4);
-    if (!end) return b->len > HEAD_MAX ? error_set(err, ERROR_INVALID_ARGUMENT, "a part's header is too long") : 1;
+    if (!end)
+      return b->len > HEAD_MAX ? error_set(err, ERROR_INVALID_ARGUMENT, "a part's header is too long") : 1;
     *end = 0;
     int rc = begin_part(m, (char *)b->data, err);
     buf_consume(b, (size_t)(end + 4 - b->data));
@@ -84,8 +93,10 @@ static int step(Multipart *m, Error *err) {
     return b->len > keep && emit(m, b->len - keep, err) ? -1 : 1;
   }
   size_t before = (size_t)(at - b->data), need = before + m->boundary_len + 2;
-  if (b->len < need) return emit(m, before, err) ? -1 : 1;
-  if (emit(m, before, err)) return -1;
+  if (b->len < need)
+    return emit(m, before, err) ? -1 : 1;
+  if (emit(m, before, err))
+    return -1;
   const uint8_t *after = b->data + m->boundary_len;
   bool last = after[0] == '-' && after[1] == '-';
   if (!last && !(after[0] == '\r' && after[1] == '\n'))
@@ -97,9 +108,12 @@ static int step(Multipart *m, Error *err) {
 }
 
 int multipart_feed(Multipart *m, const uint8_t *data, size_t len, Error *err) {
-  if (m->state == MULTIPART_DONE) return 0; /* an epilogue means nothing */
-  if (buf_append(&m->pending, data, len)) return error_set(err, ERROR_INVALID_ARGUMENT, "a part's header is too long");
+  if (m->state == MULTIPART_DONE)
+    return 0; /* an epilogue means nothing */
+  if (buf_append(&m->pending, data, len))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "a part's header is too long");
   int rc = 0;
-  while (rc == 0 && m->state != MULTIPART_DONE) rc = step(m, err);
+  while (rc == 0 && m->state != MULTIPART_DONE)
+    rc = step(m, err);
   return rc < 0 ? -1 : 0;
 }

@@ -25,7 +25,9 @@ typedef struct Multipart {
 int multipart_init(Multipart *m, const char *content_type, Error *err) MUST_CHECK;
 int multipart_feed(Multipart *m, const uint8_t *data, size_t len, Error *err) MUST_CHECK;
 /* Whether the closing boundary was seen. */
-static inline bool multipart_complete(const Multipart *m) { return m->state == MULTIPART_DONE; }
+static inline bool multipart_complete(const Multipart *m) {
+  return m->state == MULTIPART_DONE;
+}
 void multipart_deinit(Multipart *m);
 
 #endif

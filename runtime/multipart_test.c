@@ -28,12 +28,14 @@ static int feed(const char *type, const char *body, size_t len, size_t cut, Got 
   Multipart m = {0};
   Error err;
   memset(g, 0, sizeof *g);
-  if (multipart_init(&m, type, &err)) return -2;
+  if (multipart_init(&m, type, &err))
+    return -2;
   m.on_file = on_file;
   m.on_data = on_data;
   m.arg = g;
   int rc = multipart_feed(&m, (const uint8_t *)body, cut, &err);
-  if (rc == 0) rc = multipart_feed(&m, (const uint8_t *)body + cut, len - cut, &err);
+  if (rc == 0)
+    rc = multipart_feed(&m, (const uint8_t *)body + cut, len - cut, &err);
   *complete = multipart_complete(&m);
   multipart_deinit(&m);
   return rc;

@@ -25,14 +25,16 @@ typedef struct Walk {
 
 int workspace_init(Workspace *ws, const char *path, Error *err) {
   *ws = (Workspace){.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), .path = realpath(path, NULL)};
-  if (ws->fd >= 0 && ws->path) return 0;
+  if (ws->fd >= 0 && ws->path)
+    return 0;
   error_set(err, ERROR_NOT_FOUND, "workspace %s: %s", path, strerror(errno));
   workspace_deinit(ws);
   return -1;
 }
 
 void workspace_deinit(Workspace *ws) {
-  if (ws->fd >= 0) close(ws->fd);
+  if (ws->fd >= 0)
+    close(ws->fd);
   free(ws->path);
   *ws = (Workspace){.fd = -1};
 }
@@ -61,7 +63,8 @@ static int outside(const Walk *w, Error *err) {
 }
 
 static void pop_to(Walk *w, int depth) {
-  while (w->depth > depth) close(w->fds[w->depth--]);
+  while (w->depth > depth)
+    close(w->fds[w->depth--]);
 }
 
 /* Puts a link's target before what is left. */
@@ -70,16 +73,19 @@ static int splice_link(Walk *w, int dir_fd, const char *name, Error *err) {
   if (++w->links > LINKS_MAX)
     return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\": too many symbolic links", w->path);
   ssize_t n = readlinkat(dir_fd, name, target, sizeof target - 1);
-  if (n < 0) return path_errno(err, errno, w->path);
+  if (n < 0)
+    return path_errno(err, errno, w->path);
   target[n] = 0;
   const char *from = target;
   if (*target == '/') {
     size_t len = w->ws->path[1] ? strlen(w->ws->path) : 0; /* "/" is above every absolute path */
-    if (strncmp(target, w->ws->path, len) != 0 || (target[len] && target[len] != '/')) return outside(w, err);
+    if (strncmp(target, w->ws->path, len) != 0 || (target[len] && target[len] != '/'))
+      return outside(w, err);
     from = target + len;
     pop_to(w, 0);
   }
-  if (strlen(from) + strlen(w->rest) + 2 > sizeof joined) return path_errno(err, ENAMETOOLONG, w->path);
+  if (strlen(from) + strlen(w->rest) + 2 > sizeof joined)
+    return path_errno(err, ENAMETOOLONG, w->path);
   strcpy(joined, from);
   strcat(joined, "/");
   strcat(joined, w->rest);
@@ -93,7 +99,8 @@ static bool next_component(Walk *w, char *name, bool *ret_last, Error *err, int 
   for (;;) {
     char *p = w->rest + strspn(w->rest, "/");
     size_t len = strcspn(p, "/");
-    if (len == 0) return false;
+    if (len == 0)
+      return false;
     if (len > PATH_NAME_MAX) {
       *ret_rc = path_errno(err, ENAMETOOLONG, w->path);
       return false;
@@ -101,18 +108,21 @@ static bool next_component(Walk *w, char *name, bool *ret_last, Error *err, int 
     memcpy(name, p, len);
     name[len] = 0;
     memmove(w->rest, p + len, strlen(p + len) + 1);
-    if (strcmp(name, ".") == 0) continue;
+    if (strcmp(name, ".") == 0)
+      continue;
     *ret_last = w->rest[strspn(w->rest, "/.")] == 0 && strstr(w->rest, "..") == NULL;
     return true;
   }
 }
 
 static int enter(Walk *w, const char *name, int flags, Error *err) {
-  if (w->depth + 1 == DEPTH_MAX) return error_field(err, "path", "more than %d folders deep", DEPTH_MAX - 1);
+  if (w->depth + 1 == DEPTH_MAX)
+    return error_field(err, "path", "more than %d folders deep", DEPTH_MAX - 1);
   int dir = w->fds[w->depth];
   int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT && flags & PATH_MAKE_PARENTS) {
-    if (mkdirat(dir, name, 0755) && errno != EEXIST) return path_errno(err, errno, w->path);
+    if (mkdirat(dir, name, 0755) && errno != EEXIST)
+      return path_errno(err, errno, w->path);
     fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
   }
   if (fd >= 0) {
@@ -131,8 +141,10 @@ static int enter(Walk *w, const char *name, int flags, Error *err) {
 static int arrive(Walk *w, const char *name, int flags, PathHit *hit, Error *err) {
   int dir = w->fds[w->depth];
   hit->exists = fstatat(dir, name, &hit->st, AT_SYMLINK_NOFOLLOW) == 0;
-  if (!hit->exists && errno != ENOENT) return path_errno(err, errno, w->path);
-  if (hit->exists && S_ISLNK(hit->st.st_mode) && flags & PATH_FOLLOW) return splice_link(w, dir, name, err) ? -1 : 1;
+  if (!hit->exists && errno != ENOENT)
+    return path_errno(err, errno, w->path);
+  if (hit->exists && S_ISLNK(hit->st.st_mode) && flags & PATH_FOLLOW)
+    return splice_link(w, dir, name, err) ? -1 : 1;
   strcpy(hit->name, name);
   hit->dir_fd = fcntl(dir, F_DUPFD_CLOEXEC, 3);
   return hit->dir_fd < 0 ? path_errno(err, errno, w->path) : 0;
@@ -144,24 +156,28 @@ static int walk(Walk *w, int flags, PathHit *hit, Error *err) {
   int rc;
   while (next_component(w, name, &last, err, &rc)) {
     if (strcmp(name, "..") == 0) {
-      if (w->depth == 0) return outside(w, err);
+      if (w->depth == 0)
+        return outside(w, err);
       pop_to(w, w->depth - 1);
       continue;
     }
     if (last) {
       rc = arrive(w, name, flags, hit, err);
-      if (rc <= 0) return rc;
+      if (rc <= 0)
+        return rc;
     } else if (enter(w, name, flags, err)) {
       return -1;
     }
   }
-  if (rc) return -1;
+  if (rc)
+    return -1;
   return arrive(w, ".", flags, hit, err);
 }
 
 int path_resolve(const Workspace *ws, const char *path, int flags, PathHit *hit, Error *err) {
   Walk w = {.ws = ws, .path = path, .fds = {ws->fd}};
-  if (strlen(path) > PATH_TEXT_MAX) return error_field(err, "path", "longer than %d bytes", PATH_TEXT_MAX);
+  if (strlen(path) > PATH_TEXT_MAX)
+    return error_field(err, "path", "longer than %d bytes", PATH_TEXT_MAX);
   strcpy(w.rest, path);
   *hit = (PathHit){.dir_fd = -1};
   int rc = walk(&w, flags, hit, err);
@@ -171,7 +187,8 @@ int path_resolve(const Workspace *ws, const char *path, int flags, PathHit *hit,
 
 int path_open_dir(const Workspace *ws, const char *path, Error *err) {
   PathHit hit;
-  if (path_resolve(ws, path, PATH_FOLLOW, &hit, err)) return -1;
+  if (path_resolve(ws, path, PATH_FOLLOW, &hit, err))
+    return -1;
   int fd = hit.exists ? openat(hit.dir_fd, hit.name, O_RDONLY | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC) : -1;
   int why = hit.exists ? errno : ENOENT;
   close(hit.dir_fd);

@@ -90,7 +90,8 @@ static void table(void **state) {
     PathHit hit;
     Error err = {0};
     int rc = path_resolve(&ws, CASES[i].path, PATH_FOLLOW, &hit, &err);
-    if (rc == 0) close(hit.dir_fd);
+    if (rc == 0)
+      close(hit.dir_fd);
     if (err.kind != CASES[i].kind || (rc == 0 && hit.exists != CASES[i].exists))
       fail_msg("%s: %s %s, exists %d", CASES[i].path, error_kind_name(err.kind), err.message, hit.exists);
   }
@@ -114,7 +115,8 @@ static void *swapper(void *arg) {
   while (!atomic_load(&stop)) {
     mkdir("swap", 0755);
     rmdir("swap");
-    if (symlink("/etc", "swap") == 0) unlink("swap");
+    if (symlink("/etc", "swap") == 0)
+      unlink("swap");
   }
   return NULL;
 }
@@ -128,7 +130,8 @@ static void a_link_that_changes_never_leads_out(void **state) {
     PathHit hit;
     Error err;
     struct stat st;
-    if (path_resolve(&ws, "swap/passwd", PATH_FOLLOW, &hit, &err)) continue;
+    if (path_resolve(&ws, "swap/passwd", PATH_FOLLOW, &hit, &err))
+      continue;
     assert_int_equal(fstat(hit.dir_fd, &st), 0);
     assert_false(st.st_ino == etc.st_ino && st.st_dev == etc.st_dev);
     close(hit.dir_fd);

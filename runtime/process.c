@@ -61,7 +61,8 @@ struct ProcessTable {
 static void close_output(Output *o) {
   loop_fd_free(o->watch);
   o->watch = NULL;
-  if (o->fd >= 0) close(o->fd);
+  if (o->fd >= 0)
+    close(o->fd);
   o->fd = -1;
 }
 
@@ -69,7 +70,8 @@ static void close_stdin(Process *p) {
   loop_fd_free(p->stdin_watch);
   p->stdin_watch = NULL;
   /* a terminal's one descriptor belongs to its output */
-  if (p->stdin_fd >= 0 && !p->terminal) close(p->stdin_fd);
+  if (p->stdin_fd >= 0 && !p->terminal)
+    close(p->stdin_fd);
   p->stdin_fd = -1;
   buf_deinit(&p->stdin_buf);
 }
@@ -80,27 +82,35 @@ static void process_free(Process *p) {
   close_output(&p->out[1]);
   loop_timer_free(p->timer);
   *p->link = p->next;
-  if (p->next) p->next->link = p->link;
+  if (p->next)
+    p->next->link = p->link;
   free(p);
 }
 
-static bool drained(const Process *p) { return p->out[0].fd < 0 && p->out[1].fd < 0; }
+static bool drained(const Process *p) {
+  return p->out[0].fd < 0 && p->out[1].fd < 0;
+}
 
 static void finish(Process *p) {
   ProcessExit e = {.exit_code = -1, .timed_out = p->timed_out, .duration_us = p->end_us - p->start_us};
-  if (WIFEXITED(p->status)) e.exit_code = WEXITSTATUS(p->status);
-  else e.signal = WTERMSIG(p->status);
-  if (p->handlers.on_exit) p->handlers.on_exit(p->arg, &e);
+  if (WIFEXITED(p->status))
+    e.exit_code = WEXITSTATUS(p->status);
+  else
+    e.signal = WTERMSIG(p->status);
+  if (p->handlers.on_exit)
+    p->handlers.on_exit(p->arg, &e);
   process_free(p);
 }
 
 static void finish_if_done(Process *p) {
-  if (p->reaped && drained(p)) finish(p);
+  if (p->reaped && drained(p))
+    finish(p);
 }
 
 static void kill_group(const Process *p, int signo) {
   /* -pid: the group it leads; gone (ESRCH) is what is wanted */
-  if (!p->reaped) kill(p->pid, signo);
+  if (!p->reaped)
+    kill(p->pid, signo);
   kill(-p->pid, signo);
 }
 
@@ -112,7 +122,8 @@ static void on_timer(void *arg) {
     return;
   }
   /* a listener that is slow has not had what the command wrote: the wait begins when it goes on */
-  if (p->paused) return;
+  if (p->paused)
+    return;
   close_output(&p->out[0]);
   close_output(&p->out[1]);
   finish(p);
@@ -125,14 +136,18 @@ static void on_readable(int events, void *arg) {
   for (int i = 0; i < READS_PER_TURN && !p->paused; i++) {
     ssize_t n = read(o->fd, chunk, sizeof chunk);
     if (n > 0) {
-      if (p->handlers.on_output) p->handlers.on_output(p->arg, o->stream, chunk, (size_t)n);
-      if (o->fd < 0) return;
+      if (p->handlers.on_output)
+        p->handlers.on_output(p->arg, o->stream, chunk, (size_t)n);
+      if (o->fd < 0)
+        return;
       continue;
     }
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
     /* the end; a terminal says EIO when its last user has closed it */
     close_output(o);
-    if (p->terminal) close_stdin(p);
+    if (p->terminal)
+      close_stdin(p);
     finish_if_done(p);
     return;
   }
@@ -143,7 +158,8 @@ static void on_reaped(Process *p, int status) {
   p->status = status;
   p->end_us = clock_mono_us();
   close_stdin(p);
-  if (drained(p)) return finish(p);
+  if (drained(p))
+    return finish(p);
   /* the pipes may hold output that was written before the end: the loop reads it first */
   loop_timer_start(p->timer, p->timed_out ? 0 : LINGER_MS);
 }
@@ -161,24 +177,27 @@ static void on_sigchld(void *arg) {
 
 ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid) {
   ProcessTable *t = calloc(1, sizeof *t);
-  if (!t) abort();
+  if (!t)
+    abort();
   *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid};
   t->sigchld = loop_signal_new(loop, SIGCHLD, on_sigchld, t);
   return t;
 }
 
-/* A child that was killed on its way through exec still holds our listening sockets, and whoever starts the runtime anew
- * could not listen. One that will not die is not waited for. */
+/* A child that was killed on its way through exec still holds our listening sockets, and whoever starts the runtime
+ * anew could not listen. One that will not die is not waited for. */
 static void await_end(pid_t pid) {
   for (int ms = 0; ms < END_WAIT_MS && waitpid(pid, NULL, WNOHANG) == 0; ms++)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
 void process_table_free(ProcessTable *t) {
-  if (!t) return;
+  if (!t)
+    return;
   while (t->head) {
     kill_group(t->head, SIGKILL);
-    if (!t->head->reaped) await_end(t->head->pid);
+    if (!t->head->reaped)
+      await_end(t->head->pid);
     process_free(t->head);
   }
   loop_signal_free(t->sigchld);
@@ -194,7 +213,8 @@ typedef struct Plumbing {
 
 static void close_all(const int *fds, size_t n) {
   for (size_t i = 0; i < n; i++)
-    if (fds[i] > 2) close(fds[i]);
+    if (fds[i] > 2)
+      close(fds[i]);
 }
 
 static int plumb_pipes(Plumbing *pl, Error *err) {
@@ -212,7 +232,8 @@ static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Erro
   char name[64];
   if (master < 0 || unlockpt(master) || ptsname_r(master, name, sizeof name)) {
     error_set(err, ERROR_FAILED_PRECONDITION, "no terminal to be had: %s", strerror(errno));
-    if (master >= 0) close(master);
+    if (master >= 0)
+      close(master);
     return -1;
   }
   int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -222,7 +243,8 @@ static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Erro
     return -1;
   }
   /* the command's user owns its terminal, as login would have it; without the right to, devpts' mode decides */
-  if (uid != (uid_t)-1 && fchown(slave, uid, (gid_t)-1)) errno = 0;
+  if (uid != (uid_t)-1 && fchown(slave, uid, (gid_t)-1))
+    errno = 0;
   struct winsize size = {.ws_col = spec->columns, .ws_row = spec->rows};
   ioctl(slave, TIOCSWINSZ, &size);
   *pl = (Plumbing){
@@ -232,7 +254,8 @@ static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Erro
 
 static void watch_output(Process *p, int i, int stream, int fd) {
   p->out[i] = (Output){.process = p, .stream = stream, .fd = fd};
-  if (fd < 0) return;
+  if (fd < 0)
+    return;
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   p->out[i].watch = loop_fd_new(p->table->loop, fd, LOOP_READ, on_readable, &p->out[i]);
 }
@@ -240,18 +263,22 @@ static void watch_output(Process *p, int i, int stream, int fd) {
 Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg,
                        Error *err) {
   Plumbing pl;
-  if (spec->pty ? plumb_terminal(&pl, spec, t->uid, err) : plumb_pipes(&pl, err)) return NULL;
+  if (spec->pty ? plumb_terminal(&pl, spec, t->uid, err) : plumb_pipes(&pl, err))
+    return NULL;
   int64_t start = clock_mono_us();
   pid_t pid = process_spawn(spec, &pl.child, t->uid, t->gid, err);
   close_all((int[]){pl.child.in}, 1);
-  if (!spec->pty) close_all((int[]){pl.child.out, pl.child.err}, 2);
+  if (!spec->pty)
+    close_all((int[]){pl.child.out, pl.child.err}, 2);
   if (pid < 0) {
     close_all((int[]){pl.in}, 1);
-    if (!spec->pty) close_all((int[]){pl.out, pl.err}, 2);
+    if (!spec->pty)
+      close_all((int[]){pl.out, pl.err}, 2);
     return NULL;
   }
   Process *p = calloc(1, sizeof *p);
-  if (!p) abort();
+  if (!p)
+    abort();
   *p = (Process){.table = t,
                  .handlers = *handlers,
                  .arg = arg,
@@ -263,24 +290,32 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
                  .stdin_buf = BUF_INIT(0)};
   p->next = t->head;
   p->link = &t->head;
-  if (p->next) p->next->link = &p->next;
+  if (p->next)
+    p->next->link = &p->next;
   t->head = p;
   watch_output(p, 0, PROCESS_STDOUT, pl.out);
   watch_output(p, 1, PROCESS_STDERR, pl.err);
-  if (!spec->pty) fcntl(pl.in, F_SETFL, fcntl(pl.in, F_GETFL) | O_NONBLOCK);
+  if (!spec->pty)
+    fcntl(pl.in, F_SETFL, fcntl(pl.in, F_GETFL) | O_NONBLOCK);
   p->timer = loop_timer_new(t->loop, on_timer, p);
-  if (spec->timeout_ms > 0) loop_timer_start(p->timer, spec->timeout_ms);
+  if (spec->timeout_ms > 0)
+    loop_timer_start(p->timer, spec->timeout_ms);
   return p;
 }
 
 /* ---- while it runs ---- */
 
-pid_t process_pid(const Process *p) { return p->pid; }
-size_t process_stdin_pending(const Process *p) { return p->stdin_buf.len; }
+pid_t process_pid(const Process *p) {
+  return p->pid;
+}
+size_t process_stdin_pending(const Process *p) {
+  return p->stdin_buf.len;
+}
 
 /* EOT, which a terminal in its usual mode takes for the end of input. */
 static void end_stdin(Process *p) {
-  if (p->terminal && p->stdin_fd >= 0 && write(p->stdin_fd, "\004", 1) < 0) errno = 0;
+  if (p->terminal && p->stdin_fd >= 0 && write(p->stdin_fd, "\004", 1) < 0)
+    errno = 0;
   close_stdin(p);
 }
 
@@ -289,12 +324,16 @@ static void on_stdin_writable(int events, void *arg);
 static void flush_stdin(Process *p) {
   while (p->stdin_buf.len > 0) {
     ssize_t n = write(p->stdin_fd, p->stdin_buf.data, p->stdin_buf.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
-    if (n < 0) return close_stdin(p); /* EPIPE: it reads no more, which is its right */
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0 && errno == EAGAIN)
+      break;
+    if (n < 0)
+      return close_stdin(p); /* EPIPE: it reads no more, which is its right */
     buf_consume(&p->stdin_buf, (size_t)n);
   }
-  if (p->stdin_buf.len == 0 && p->stdin_closing) return end_stdin(p);
+  if (p->stdin_buf.len == 0 && p->stdin_closing)
+    return end_stdin(p);
   if (p->stdin_buf.len > 0 && !p->stdin_watch)
     p->stdin_watch = loop_fd_new(p->table->loop, p->stdin_fd, LOOP_WRITE, on_stdin_writable, p);
   if (p->stdin_buf.len == 0) {
@@ -306,56 +345,73 @@ static void flush_stdin(Process *p) {
 static void on_stdin_writable(int events, void *arg) {
   Process *p = arg;
   flush_stdin(p);
-  if (p->stdin_buf.len == 0 && p->handlers.on_stdin_drained) p->handlers.on_stdin_drained(p->arg);
+  if (p->stdin_buf.len == 0 && p->handlers.on_stdin_drained)
+    p->handlers.on_stdin_drained(p->arg);
 }
 
 /* Sends what comes before the first key that is a signal, and the signal. Returns how much that was. */
 static size_t write_key(Process *p, const uint8_t *data, size_t len) {
   for (size_t i = 0; i < len; i++) {
     int signo = terminal_key_signal(p->stdin_fd, data[i]);
-    if (!signo) continue;
-    if (buf_append(&p->stdin_buf, data, i)) abort();
-    if (!p->stdin_watch) flush_stdin(p);
-    if (p->stdin_fd >= 0) terminal_keys_send(p->stdin_fd, p->pid, signo);
+    if (!signo)
+      continue;
+    if (buf_append(&p->stdin_buf, data, i))
+      abort();
+    if (!p->stdin_watch)
+      flush_stdin(p);
+    if (p->stdin_fd >= 0)
+      terminal_keys_send(p->stdin_fd, p->pid, signo);
     return i + 1;
   }
   return 0;
 }
 
 void process_write_stdin(Process *p, const uint8_t *data, size_t len) {
-  for (size_t n; p->keys && p->stdin_fd >= 0 && !p->reaped && (n = write_key(p, data, len)); len -= n) data += n;
-  if (p->stdin_fd < 0 || p->stdin_closing || len == 0) return;
-  if (buf_append(&p->stdin_buf, data, len)) abort(); /* callers stop at a few MiB, see process_stdin_pending */
-  if (!p->stdin_watch) flush_stdin(p);
+  for (size_t n; p->keys && p->stdin_fd >= 0 && !p->reaped && (n = write_key(p, data, len)); len -= n)
+    data += n;
+  if (p->stdin_fd < 0 || p->stdin_closing || len == 0)
+    return;
+  if (buf_append(&p->stdin_buf, data, len))
+    abort(); /* callers stop at a few MiB, see process_stdin_pending */
+  if (!p->stdin_watch)
+    flush_stdin(p);
 }
 
 void process_close_stdin(Process *p) {
-  if (p->stdin_fd < 0) return;
+  if (p->stdin_fd < 0)
+    return;
   p->stdin_closing = true;
-  if (p->stdin_buf.len == 0) end_stdin(p);
+  if (p->stdin_buf.len == 0)
+    end_stdin(p);
 }
 
 void process_pause_output(Process *p, bool pause) {
-  if (p->paused == pause) return;
+  if (p->paused == pause)
+    return;
   p->paused = pause;
   for (int i = 0; i < 2; i++)
-    if (p->out[i].watch) loop_fd_set(p->out[i].watch, pause ? 0 : LOOP_READ);
-  if (p->reaped && !pause) loop_timer_start(p->timer, LINGER_MS);
+    if (p->out[i].watch)
+      loop_fd_set(p->out[i].watch, pause ? 0 : LOOP_READ);
+  if (p->reaped && !pause)
+    loop_timer_start(p->timer, LINGER_MS);
 }
 
 void process_signal(Process *p, int signo) {
-  if (!p->reaped) kill_group(p, signo);
+  if (!p->reaped)
+    kill_group(p, signo);
 }
 
 void process_resize(Process *p, uint16_t columns, uint16_t rows) {
   struct winsize size = {.ws_col = columns, .ws_row = rows};
-  if (p->terminal && p->out[0].fd >= 0) ioctl(p->out[0].fd, TIOCSWINSZ, &size);
+  if (p->terminal && p->out[0].fd >= 0)
+    ioctl(p->out[0].fd, TIOCSWINSZ, &size);
 }
 
 void process_abandon(Process *p) {
   kill_group(p, SIGKILL);
   p->handlers = (ProcessHandlers){0};
-  if (p->reaped) return process_free(p);
+  if (p->reaped)
+    return process_free(p);
   close_stdin(p);
   close_output(&p->out[0]);
   close_output(&p->out[1]);

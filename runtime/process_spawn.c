@@ -25,7 +25,8 @@
 static const char *env_value(char *const *envp, const char *name) {
   size_t len = strlen(name);
   for (; *envp; envp++)
-    if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=') return *envp + len + 1;
+    if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=')
+      return *envp + len + 1;
   return NULL;
 }
 
@@ -47,7 +48,8 @@ static int exec_search(const ProcessSpec *spec) {
       execve(full, spec->argv, spec->envp);
       int why = errno;
       /* EACCES also means a folder of PATH that the user may not search */
-      if (why != ENOENT && why != ENOTDIR && (why != EACCES || access(full, F_OK) == 0)) found = why;
+      if (why != ENOENT && why != ENOTDIR && (why != EACCES || access(full, F_OK) == 0))
+        found = why;
     }
     dir = *end ? end + 1 : end;
   }
@@ -55,21 +57,27 @@ static int exec_search(const ProcessSpec *spec) {
 }
 
 static int become(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid) {
-  if (setsid() < 0) return errno;
-  if (fds->terminal && ioctl(fds->in, TIOCSCTTY, 0)) return errno;
+  if (setsid() < 0)
+    return errno;
+  if (fds->terminal && ioctl(fds->in, TIOCSCTTY, 0))
+    return errno;
   /* the three are above 2 (process.c sees to it), so none overwrites another */
-  if (dup2(fds->in, 0) < 0 || dup2(fds->out, 1) < 0 || dup2(fds->err, 2) < 0) return errno;
-  if (fchdir(spec->cwd_fd)) return errno;
+  if (dup2(fds->in, 0) < 0 || dup2(fds->out, 1) < 0 || dup2(fds->err, 2) < 0)
+    return errno;
+  if (fchdir(spec->cwd_fd))
+    return errno;
   if (uid != (uid_t)-1) {
     if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, gid, gid, gid) ||
         syscall(SYS_setresuid, uid, uid, uid))
       return errno;
   }
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return errno;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    return errno;
   struct sigaction dfl = {.sa_handler = SIG_DFL};
   /* those that main.c and the loop set; each costs a trip into gVisor's kernel */
   static const int SET[] = {SIGPIPE, SIGCHLD, SIGTERM, SIGINT};
-  for (size_t i = 0; i < ARRAY_LEN(SET); i++) sigaction(SET[i], &dfl, NULL);
+  for (size_t i = 0; i < ARRAY_LEN(SET); i++)
+    sigaction(SET[i], &dfl, NULL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -89,8 +97,10 @@ pid_t process_spawn(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid
   }
   int vfork_errno = errno;
   sigprocmask(SIG_SETMASK, &old, NULL);
-  if (pid < 0) return error_set(err, ERROR_RESOURCE_EXHAUSTED, "cannot start a process: %s", strerror(vfork_errno));
-  if (!failure) return pid;
+  if (pid < 0)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED, "cannot start a process: %s", strerror(vfork_errno));
+  if (!failure)
+    return pid;
   const char *program = spec->argv[0];
   switch (failure) {
   case ENOENT:

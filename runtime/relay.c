@@ -37,14 +37,18 @@ static void relay_free(Relay *r) {
   free(r);
 }
 
-static Side *other(Side *s) { return &s->relay->side[s == &s->relay->side[0]]; }
+static Side *other(Side *s) {
+  return &s->relay->side[s == &s->relay->side[0]];
+}
 
 /* false: the connection broke. */
 static bool flush(Side *s) {
   while (s->out.len) {
     ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno == EAGAIN;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return errno == EAGAIN;
     buf_consume(&s->out, (size_t)n);
   }
   if (other(s)->eof && !s->shut) {
@@ -56,11 +60,14 @@ static bool flush(Side *s) {
 
 static bool fill(Side *s) {
   Buf *to = &other(s)->out;
-  if (to->len >= PENDING_MAX) return true;
+  if (to->len >= PENDING_MAX)
+    return true;
   uint8_t *p = buf_reserve(to, PENDING_MAX - to->len);
   ssize_t n = recv(s->fd, p, PENDING_MAX - to->len, MSG_DONTWAIT);
-  if (n < 0) return errno == EAGAIN || errno == EINTR;
-  if (n == 0) s->eof = true;
+  if (n < 0)
+    return errno == EAGAIN || errno == EINTR;
+  if (n == 0)
+    s->eof = true;
   to->len += (size_t)n;
   return true;
 }
@@ -75,21 +82,27 @@ static void on_io(int events, void *arg) {
   Relay *r = s->relay;
   bool fine = !(events & LOOP_READ) || fill(s);
   fine = fine && flush(s) && flush(other(s));
-  if (!fine || (r->side[0].shut && r->side[1].shut)) return relay_free(r);
-  if (r->side[0].eof || r->side[1].eof) loop_timer_start(r->half_open, HALF_OPEN_MS);
+  if (!fine || (r->side[0].shut && r->side[1].shut))
+    return relay_free(r);
+  if (r->side[0].eof || r->side[1].eof)
+    loop_timer_start(r->half_open, HALF_OPEN_MS);
   arm(&r->side[0]);
   arm(&r->side[1]);
 }
 
-static void on_half_open(void *arg) { relay_free(arg); }
+static void on_half_open(void *arg) {
+  relay_free(arg);
+}
 
 void relay_start(Loop *loop, int a, int b, const void *to_a, size_t to_a_len, const void *to_b, size_t to_b_len) {
   Relay *r = calloc(1, sizeof *r);
-  if (!r) abort();
+  if (!r)
+    abort();
   r->side[0] = (Side){.relay = r, .fd = a};
   r->side[1] = (Side){.relay = r, .fd = b};
   r->half_open = loop_timer_new(loop, on_half_open, r);
-  if (buf_append(&r->side[0].out, to_a, to_a_len) || buf_append(&r->side[1].out, to_b, to_b_len)) abort();
+  if (buf_append(&r->side[0].out, to_a, to_a_len) || buf_append(&r->side[1].out, to_b, to_b_len))
+    abort();
   for (int i = 0; i < 2; i++)
     r->side[i].watch = loop_fd_new(loop, r->side[i].fd, LOOP_READ | LOOP_WRITE, on_io, &r->side[i]);
 }

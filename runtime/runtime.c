@@ -10,13 +10,16 @@
 
 extern char **environ;
 
-static size_t name_len(const char *entry) { return strcspn(entry, "="); }
+static size_t name_len(const char *entry) {
+  return strcspn(entry, "=");
+}
 
 /* Sets one entry of a vector with room for it, replacing one of the same name. Takes the entry over. */
 static void put_entry(char **env, size_t *n, char *entry) {
   size_t len = name_len(entry);
   for (size_t i = 0; i < *n; i++) {
-    if (name_len(env[i]) != len || memcmp(env[i], entry, len) != 0) continue;
+    if (name_len(env[i]) != len || memcmp(env[i], entry, len) != 0)
+      continue;
     free(env[i]);
     env[i] = entry;
     return;
@@ -26,38 +29,49 @@ static void put_entry(char **env, size_t *n, char *entry) {
 
 static size_t count(char *const *v) {
   size_t n = 0;
-  while (v && v[n]) n++;
+  while (v && v[n])
+    n++;
   return n;
 }
 
 char **runtime_environ(const Runtime *rt, const char *const *names, const char *const *values, size_t n) {
   char **env = calloc(count(environ) + count(rt->claim_env) + n + 1, sizeof *env);
-  if (!env) abort();
+  if (!env)
+    abort();
   size_t len = 0;
-  for (char **e = environ; *e; e++) put_entry(env, &len, str_dup(*e));
-  for (char **e = rt->claim_env; e && *e; e++) put_entry(env, &len, str_dup(*e));
-  for (size_t i = 0; i < n; i++) put_entry(env, &len, str_printf("%s=%s", names[i], values[i]));
+  for (char **e = environ; *e; e++)
+    put_entry(env, &len, str_dup(*e));
+  for (char **e = rt->claim_env; e && *e; e++)
+    put_entry(env, &len, str_dup(*e));
+  for (size_t i = 0; i < n; i++)
+    put_entry(env, &len, str_printf("%s=%s", names[i], values[i]));
   return env;
 }
 
 void runtime_environ_free(char **env) {
-  for (char **e = env; e && *e; e++) free(*e);
+  for (char **e = env; e && *e; e++)
+    free(*e);
   free(env);
 }
 
 /* Raw calls: this process has one thread, and the C library's wrappers do more than is wanted. */
 static void set_effective(uid_t uid, gid_t gid, bool gid_first) {
-  if (gid_first) syscall(SYS_setresgid, -1, gid, -1);
-  if (syscall(SYS_setresuid, -1, uid, -1)) abort(); /* going on with the wrong identity would be worse */
-  if (!gid_first) syscall(SYS_setresgid, -1, gid, -1);
+  if (gid_first)
+    syscall(SYS_setresgid, -1, gid, -1);
+  if (syscall(SYS_setresuid, -1, uid, -1))
+    abort(); /* going on with the wrong identity would be worse */
+  if (!gid_first)
+    syscall(SYS_setresgid, -1, gid, -1);
 }
 
 void runtime_become_user(const Runtime *rt) {
-  if (rt->uid != (uid_t)-1) set_effective(rt->uid, rt->gid, true);
+  if (rt->uid != (uid_t)-1)
+    set_effective(rt->uid, rt->gid, true);
 }
 
 void runtime_become_self(const Runtime *rt) {
-  if (rt->uid != (uid_t)-1) set_effective(getuid(), getgid(), false);
+  if (rt->uid != (uid_t)-1)
+    set_effective(getuid(), getgid(), false);
 }
 
 int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names,
@@ -65,16 +79,20 @@ int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char
   if (str_empty(claim_uid) || strlen(claim_uid) >= sizeof rt->claim_uid)
     return error_field(err, "claim_uid", "must have 1 to %zu characters", sizeof rt->claim_uid - 1);
   if (*rt->claim_uid) {
-    if (strcmp(rt->claim_uid, claim_uid) == 0) return 0;
+    if (strcmp(rt->claim_uid, claim_uid) == 0)
+      return 0;
     return error_set(err, ERROR_PERMISSION_DENIED, "this sandbox serves another claim");
   }
-  if (!has_values) return error_set(err, ERROR_FAILED_PRECONDITION, "unbound");
+  if (!has_values)
+    return error_set(err, ERROR_FAILED_PRECONDITION, "unbound");
   for (size_t i = 0; i < n; i++)
     if (!str_is_env_name(names[i]))
       return error_field(err, "bind.env", "\"%s\" is not a name of an environment variable", names[i]);
   rt->claim_env = calloc(n + 1, sizeof *rt->claim_env);
-  if (!rt->claim_env) abort();
-  for (size_t i = 0; i < n; i++) rt->claim_env[i] = str_printf("%s=%s", names[i], values[i]);
+  if (!rt->claim_env)
+    abort();
+  for (size_t i = 0; i < n; i++)
+    rt->claim_env[i] = str_printf("%s=%s", names[i], values[i]);
   strcpy(rt->claim_uid, claim_uid);
   return 0;
 }

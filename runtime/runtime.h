@@ -27,7 +27,8 @@ typedef struct Runtime {
   ProcessTable *processes;
   uid_t uid; /* of commands and of all file work; -1: our own */
   gid_t gid;
-  /* Which sandbox this is, by the setting or else by the host name we started with; calls over HTTP's port must name it. */
+  /* Which sandbox this is, by the setting or else by the host name we started with; calls over HTTP's port must name
+   * it. */
   char sandbox[254];
   bool calls_by_http; /* no socket takes calls alone, so HTTP's port takes them too */
   /* The one claim this sandbox serves in its life; empty until the first call. */

@@ -45,9 +45,11 @@ static void splits_like_python(void **state) {
       assert_string_equal(error, CASES[i].error);
     } else {
       assert_non_null(words);
-      while (CASES[i].words[want]) want++;
+      while (CASES[i].words[want])
+        want++;
       assert_int_equal(n, want);
-      for (size_t k = 0; k < n; k++) assert_string_equal(words[k], CASES[i].words[k]);
+      for (size_t k = 0; k < n; k++)
+        assert_string_equal(words[k], CASES[i].words[k]);
       assert_null(words[n]);
     }
     arena_free(arena);

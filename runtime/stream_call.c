@@ -14,7 +14,9 @@ typedef struct Stream {
   bool started;
 } Stream;
 
-static void send_response(Call *call, Sandplane__V1__ExecStreamResponse *r) { call_send_message(call, &r->base); }
+static void send_response(Call *call, Sandplane__V1__ExecStreamResponse *r) {
+  call_send_message(call, &r->base);
+}
 
 static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   Stream *x = arg;
@@ -25,7 +27,8 @@ static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   ProtobufCBinaryData *where = out ? &r.stdout : &r.stderr;
   *where = (ProtobufCBinaryData){len, (uint8_t *)data};
   send_response(x->call, &r);
-  if (call_pending(x->call) > CALL_PENDING_HIGH) process_pause_output(x->process, true);
+  if (call_pending(x->call) > CALL_PENDING_HIGH)
+    process_pause_output(x->process, true);
 }
 
 static void on_exit_(void *arg, const ProcessExit *e) {
@@ -42,7 +45,9 @@ static void on_exit_(void *arg, const ProcessExit *e) {
   call_finish(x->call, NULL);
 }
 
-static void on_stdin_drained(void *arg) { call_pause(((Stream *)arg)->call, false); }
+static void on_stdin_drained(void *arg) {
+  call_pause(((Stream *)arg)->call, false);
+}
 
 static const ProcessHandlers HANDLERS = {
     .on_output = on_output, .on_exit = on_exit_, .on_stdin_drained = on_stdin_drained};
@@ -56,7 +61,8 @@ static int check_size(const Sandplane__V1__TerminalSize *t, const char *field, E
 static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Error *err) {
   Runtime *rt = call_runtime(x->call);
   Command cmd;
-  if ((s->terminal && check_size(s->terminal, "start.terminal", err)) || command_init(&cmd, rt, s->command, call_traceparent(x->call), err))
+  if ((s->terminal && check_size(s->terminal, "start.terminal", err)) ||
+      command_init(&cmd, rt, s->command, call_traceparent(x->call), err))
     return -1;
   if (s->terminal) {
     cmd.spec.pty = true;
@@ -65,7 +71,8 @@ static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Er
   }
   x->process = process_start(rt->processes, &cmd.spec, &HANDLERS, x, err);
   command_deinit(&cmd);
-  if (!x->process) return -1;
+  if (!x->process)
+    return -1;
   x->started = true;
   Sandplane__V1__ExecStreamResponse__Started started = SANDPLANE__V1__EXEC_STREAM_RESPONSE__STARTED__INIT;
   started.pid = process_pid(x->process);
@@ -77,18 +84,22 @@ static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Er
 }
 
 static int later(Stream *x, const Sandplane__V1__ExecStreamRequest *q, Error *err) {
-  if (!x->process) return 0; /* it has ended, the exit status is on its way */
+  if (!x->process)
+    return 0; /* it has ended, the exit status is on its way */
   switch (q->request_case) {
   case SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_STDIN:
     process_write_stdin(x->process, q->stdin.data, q->stdin.len);
-    if (process_stdin_pending(x->process) > STDIN_PENDING_MAX) call_pause(x->call, true);
+    if (process_stdin_pending(x->process) > STDIN_PENDING_MAX)
+      call_pause(x->call, true);
     return 0;
   case SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_RESIZE:
-    if (check_size(q->resize, "resize", err)) return -1;
+    if (check_size(q->resize, "resize", err))
+      return -1;
     process_resize(x->process, (uint16_t)q->resize->columns, (uint16_t)q->resize->rows);
     return 0;
   case SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_SIGNAL:
-    if (q->signal < 1 || q->signal > 31) return error_field(err, "signal", "must be 1 to 31");
+    if (q->signal < 1 || q->signal > 31)
+      return error_field(err, "signal", "must be 1 to 31");
     process_signal(x->process, q->signal);
     return 0;
   default:
@@ -98,7 +109,8 @@ static int later(Stream *x, const Sandplane__V1__ExecStreamRequest *q, Error *er
 
 static void on_open(Call *call) {
   Stream *x = calloc(1, sizeof *x);
-  if (!x) abort();
+  if (!x)
+    abort();
   x->call = call;
   call_set_data(call, x);
 }
@@ -108,32 +120,41 @@ static void on_message(Call *call, const uint8_t *data, size_t len) {
   Error err;
   Sandplane__V1__ExecStreamRequest *q = sandplane__v1__exec_stream_request__unpack(NULL, len, data);
   int rc;
-  if (!q) rc = error_set(&err, ERROR_INVALID_ARGUMENT, "not an ExecStreamRequest message");
-  else if (x->started) rc = later(x, q, &err);
+  if (!q)
+    rc = error_set(&err, ERROR_INVALID_ARGUMENT, "not an ExecStreamRequest message");
+  else if (x->started)
+    rc = later(x, q, &err);
   else if (q->request_case != SANDPLANE__V1__EXEC_STREAM_REQUEST__REQUEST_START)
     rc = error_field(&err, "start", "must be the first message");
-  else rc = start(x, q->start, &err);
-  if (q) sandplane__v1__exec_stream_request__free_unpacked(q, NULL);
-  if (rc) call_finish(call, &err);
+  else
+    rc = start(x, q->start, &err);
+  if (q)
+    sandplane__v1__exec_stream_request__free_unpacked(q, NULL);
+  if (rc)
+    call_finish(call, &err);
 }
 
 static void on_half_close(Call *call) {
   Stream *x = call_data(call);
   Error err;
-  if (x->process) return process_close_stdin(x->process);
-  if (x->started) return;
+  if (x->process)
+    return process_close_stdin(x->process);
+  if (x->started)
+    return;
   error_field(&err, "start", "is missing");
   call_finish(call, &err);
 }
 
 static void on_drained(Call *call) {
   Stream *x = call_data(call);
-  if (x->process) process_pause_output(x->process, false);
+  if (x->process)
+    process_pause_output(x->process, false);
 }
 
 static void on_end(Call *call) {
   Stream *x = call_data(call);
-  if (x->process) process_abandon(x->process);
+  if (x->process)
+    process_abandon(x->process);
   free(x);
 }
 

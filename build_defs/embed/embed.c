@@ -38,7 +38,8 @@ int main(int argc, char **argv) {
       n++;
     }
     fprintf(c, "0};\nconst size_t %s_len = %zu;\n", argv[i], n);
-    if (ferror(in)) return 1;
+    if (ferror(in))
+      return 1;
     fclose(in);
   }
   return fclose(c) || fclose(h);

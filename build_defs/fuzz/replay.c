@@ -56,8 +56,10 @@ static void on_crash(int signo) {
 /* A copy of exactly its size, so that a sanitizer sees a read behind it. */
 static void try_input(const uint8_t *data, size_t len) {
   uint8_t *copy = malloc(len ? len : 1);
-  if (!copy) abort();
-  if (len) memcpy(copy, data, len);
+  if (!copy)
+    abort();
+  if (len)
+    memcpy(copy, data, len);
   current = copy;
   current_len = len;
   LLVMFuzzerTestOneInput(copy, len);
@@ -82,10 +84,12 @@ static void read_corpus(const char *folder) {
   for (int i = 0; i < n; i++) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-    if (entries[i]->d_name[0] != '.') read_input(path);
+    if (entries[i]->d_name[0] != '.')
+      read_input(path);
     free(entries[i]);
   }
-  if (n >= 0) free(entries);
+  if (n >= 0)
+    free(entries);
 }
 
 /* One of the usual small changes to bytes. */
@@ -94,29 +98,36 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max) {
   size_t at = size ? random_below(size) : 0, n = 1 + random_below(8);
   switch (random_below(6)) {
   case 0:
-    if (size) data[at] ^= (uint8_t)(1u << random_below(8));
+    if (size)
+      data[at] ^= (uint8_t)(1u << random_below(8));
     return size;
   case 1:
-    if (size) data[at] = TELLING[random_below(sizeof TELLING)];
+    if (size)
+      data[at] = TELLING[random_below(sizeof TELLING)];
     return size;
   case 2: /* cut out */
-    if (at + n > size) return at;
+    if (at + n > size)
+      return at;
     memmove(data + at, data + at + n, size - at - n);
     return size - n;
   case 3: /* say again */
-    if (at + n > size || size + n > max) return size;
+    if (at + n > size || size + n > max)
+      return size;
     memmove(data + at + n, data + at, size - at);
     return size + n;
   case 4: /* put in */
-    if (size + 1 > max) return size;
+    if (size + 1 > max)
+      return size;
     memmove(data + at + 1, data + at, size - at);
     data[at] = TELLING[random_below(sizeof TELLING)];
     return size + 1;
   default: { /* the end of another */
     const Input *other = &inputs[random_below(n_inputs)];
     size_t from = other->len ? random_below(other->len) : 0, len = other->len - from;
-    if (at + len > max) len = max - at;
-    if (len) memcpy(data + at, other->data + from, len);
+    if (at + len > max)
+      len = max - at;
+    if (len)
+      memcpy(data + at, other->data + from, len);
     return at + len;
   }
   }
@@ -134,10 +145,12 @@ static int mutate_all(void) {
   for (int64_t end = now_ms() + BUDGET_MS; n < MUTATIONS && now_ms() < end; n++) {
     const Input *from = &inputs[random_below(n_inputs)];
     size_t len = from->len;
-    if (len) memcpy(work, from->data, len);
+    if (len)
+      memcpy(work, from->data, len);
     for (uint64_t i = 1 + random_below(4); i > 0; i--) {
-      len = LLVMFuzzerCustomMutator ? LLVMFuzzerCustomMutator(work, len, sizeof work, (unsigned)random_below(UINT32_MAX))
-                                    : LLVMFuzzerMutate(work, len, sizeof work);
+      len = LLVMFuzzerCustomMutator
+                ? LLVMFuzzerCustomMutator(work, len, sizeof work, (unsigned)random_below(UINT32_MAX))
+                : LLVMFuzzerMutate(work, len, sizeof work);
     }
     try_input(work, len);
   }
@@ -145,7 +158,8 @@ static int mutate_all(void) {
 }
 
 int main(int argc, char **argv) {
-  for (int i = 1; i < argc; i++) read_corpus(argv[i]);
+  for (int i = 1; i < argc; i++)
+    read_corpus(argv[i]);
   if (n_inputs == 0) {
     fprintf(stderr, "no corpus\n");
     return 1;
@@ -154,8 +168,10 @@ int main(int argc, char **argv) {
   signal(SIGABRT, on_crash);
   signal(SIGBUS, on_crash);
   try_input((const uint8_t *)"", 0);
-  for (size_t i = 0; i < n_inputs; i++) try_input(inputs[i].data, inputs[i].len);
+  for (size_t i = 0; i < n_inputs; i++)
+    try_input(inputs[i].data, inputs[i].len);
   printf("%zu inputs, %d mutations\n", n_inputs, mutate_all());
-  for (size_t i = 0; i < n_inputs; i++) free(inputs[i].data);
+  for (size_t i = 0; i < n_inputs; i++)
+    free(inputs[i].data);
   return 0;
 }

@@ -26,7 +26,9 @@ enum {
 
 static volatile sig_atomic_t stopping;
 
-static void on_term(int signo) { stopping = 1; }
+static void on_term(int signo) {
+  stopping = 1;
+}
 
 static void on_child(int signo) {}
 
@@ -41,18 +43,22 @@ static int open_socket(char *address, bool listens) {
   char *colon = strrchr(address, ':');
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = listens ? AI_PASSIVE : 0}, *found = NULL;
   int fd = -1, one = 1;
-  if (!colon) return errno = EINVAL, fail("address");
+  if (!colon)
+    return errno = EINVAL, fail("address");
   *colon = '\0';
   int rc = getaddrinfo(address, colon + 1, &hints, &found);
   *colon = ':';
-  if (rc != 0) return errno = EHOSTUNREACH, fail("resolve");
+  if (rc != 0)
+    return errno = EHOSTUNREACH, fail("resolve");
   for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
     fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-    if (fd < 0) continue;
+    if (fd < 0)
+      continue;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     bool ok = listens ? bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 128) == 0
                       : connect(fd, a->ai_addr, a->ai_addrlen) == 0;
-    if (ok) break;
+    if (ok)
+      break;
     close(fd);
     fd = -1;
   }
@@ -64,12 +70,16 @@ static int open_socket(char *address, bool listens) {
 static int pass(int from, int to) {
   static char chunk[CHUNK];
   ssize_t n = read(from, chunk, sizeof chunk);
-  if (n < 0) return errno == EINTR ? 1 : -1;
-  if (n == 0) return shutdown(to, SHUT_WR) == 0 ? 0 : -1;
+  if (n < 0)
+    return errno == EINTR ? 1 : -1;
+  if (n == 0)
+    return shutdown(to, SHUT_WR) == 0 ? 0 : -1;
   for (ssize_t done = 0; done < n;) {
     ssize_t sent = write(to, chunk + done, (size_t)(n - done));
-    if (sent < 0 && errno != EINTR) return -1;
-    if (sent > 0) done += sent;
+    if (sent < 0 && errno != EINTR)
+      return -1;
+    if (sent > 0)
+      done += sent;
   }
   return 1;
 }
@@ -79,12 +89,16 @@ static void relay(int client, int server) {
   struct pollfd ends[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
   while (ends[0].fd >= 0 || ends[1].fd >= 0) {
     int n = poll(ends, 2, IDLE_MS);
-    if (n == 0 || (n < 0 && errno != EINTR)) return;
+    if (n == 0 || (n < 0 && errno != EINTR))
+      return;
     for (int i = 0; n > 0 && i < 2; i++) {
-      if (!ends[i].revents) continue;
+      if (!ends[i].revents)
+        continue;
       int rc = pass(i ? server : client, i ? client : server);
-      if (rc < 0) return;
-      if (rc == 0) ends[i].fd = -1;
+      if (rc < 0)
+        return;
+      if (rc == 0)
+        ends[i].fd = -1;
     }
   }
 }
@@ -93,7 +107,8 @@ static void serve(int listener, int client, char *target) {
   close(listener);
   signal(SIGTERM, SIG_IGN); /* it ends with its connection, or with the Pod */
   int server = open_socket(target, false);
-  if (server >= 0) relay(client, server);
+  if (server >= 0)
+    relay(client, server);
   _exit(server < 0);
 }
 
@@ -104,22 +119,28 @@ int main(int argc, char **argv) {
     return 2;
   }
   int listener = open_socket(argv[1], true);
-  if (listener < 0) return 1;
+  if (listener < 0)
+    return 1;
   signal(SIGPIPE, SIG_IGN);
   /* without SA_RESTART: both must end a wait */
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
   sigaction(SIGINT, &(struct sigaction){.sa_handler = on_term}, NULL);
   sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_child}, NULL);
   while (!stopping) {
-    while (children > 0 && waitpid(-1, NULL, children < MAX_CONNECTIONS ? WNOHANG : 0) > 0) children--;
+    while (children > 0 && waitpid(-1, NULL, children < MAX_CONNECTIONS ? WNOHANG : 0) > 0)
+      children--;
     int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (client < 0) continue;
+    if (client < 0)
+      continue;
     pid_t pid = fork();
-    if (pid == 0) serve(listener, client, argv[2]);
-    if (pid > 0) children++;
+    if (pid == 0)
+      serve(listener, client, argv[2]);
+    if (pid > 0)
+      children++;
     close(client);
   }
   close(listener);
-  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
+  }
   return 0;
 }

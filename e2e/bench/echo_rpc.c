@@ -17,16 +17,15 @@ typedef struct Config {
 } Config;
 
 static const ConfigItem ITEMS[] = {
-    {"listen", "SANDPLANE_ECHO_LISTEN", CONFIG_ADDRESS, offsetof(Config, listen), "127.0.0.1:7451", 0, 0,
-     false, "address to listen on"},
+    {"listen", "SANDPLANE_ECHO_LISTEN", CONFIG_ADDRESS, offsetof(Config, listen), "127.0.0.1:7451", 0, 0, false,
+     "address to listen on"},
     {"max-message-bytes", "SANDPLANE_ECHO_MAX_MESSAGE_BYTES", CONFIG_INT, offsetof(Config, max_message_bytes),
      "4194304", 1, 64 << 20, false, "largest message"},
-    {"max-calls", "SANDPLANE_ECHO_MAX_CALLS", CONFIG_INT, offsetof(Config, max_calls), "10000", 1, 1000000,
-     false, "most calls at once"},
+    {"max-calls", "SANDPLANE_ECHO_MAX_CALLS", CONFIG_INT, offsetof(Config, max_calls), "10000", 1, 1000000, false,
+     "most calls at once"},
 };
 static const ConfigTable TABLE = {.program = "echo_rpc",
-                                  .summary =
-                                      "Answers " BENCH_ECHO_METHOD " with its request, through lib/rpc.",
+                                  .summary = "Answers " BENCH_ECHO_METHOD " with its request, through lib/rpc.",
                                   .items = ITEMS,
                                   .n_items = ARRAY_LEN(ITEMS)};
 

@@ -22,12 +22,11 @@ typedef struct Config {
 } Config;
 
 static const ConfigItem ITEMS[] = {
-    {"listen", "SANDPLANE_ECHO_LISTEN", CONFIG_ADDRESS, offsetof(Config, listen), "127.0.0.1:7450", 0, 0,
-     false, "address to listen on"},
+    {"listen", "SANDPLANE_ECHO_LISTEN", CONFIG_ADDRESS, offsetof(Config, listen), "127.0.0.1:7450", 0, 0, false,
+     "address to listen on"},
 };
 static const ConfigTable TABLE = {.program = "echo_server",
-                                  .summary = "Answers " BENCH_ECHO_METHOD
-                                             " with its request, on the bare gRPC C core.",
+                                  .summary = "Answers " BENCH_ECHO_METHOD " with its request, on the bare gRPC C core.",
                                   .items = ITEMS,
                                   .n_items = ARRAY_LEN(ITEMS)};
 
@@ -78,8 +77,8 @@ static void finish(Call *call) {
 static int serve(const char *address) {
   Server s = {.server = grpc_server_create(NULL, NULL), .cq = grpc_completion_queue_create_for_next(NULL)};
   grpc_server_register_completion_queue(s.server, s.cq, NULL);
-  s.method = grpc_server_register_method(s.server, BENCH_ECHO_METHOD, NULL,
-                                         GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+  s.method =
+      grpc_server_register_method(s.server, BENCH_ECHO_METHOD, NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
   if (!grpc_server_add_http2_port(s.server, address, grpc_insecure_server_credentials_create())) {
     fprintf(stderr, "echo_server: cannot listen on %s\n", address);
     return 1;

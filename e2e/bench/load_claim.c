@@ -99,8 +99,8 @@ static void run_all(Run *run) {
   double n = (double)(run->samples.n ? run->samples.n : 1), us = (double)(clock_mono_us() - start);
   printf("{\"mode\":\"%s\",\"depth\":%lld,\"calls\":%zu,\"errors\":%lld,\"cold\":%lld,\"rate\":%.0f,\"p50_ms\":%.3f,"
          "\"p99_ms\":%.3f,\"cpu_us\":%.1f}\n",
-         run->config->mode, (long long)run->config->depth, run->samples.n, (long long)run->errors,
-         (long long)run->cold, n * 1e6 / us, samples_ms(&run->samples, 50), samples_ms(&run->samples, 99),
+         run->config->mode, (long long)run->config->depth, run->samples.n, (long long)run->errors, (long long)run->cold,
+         n * 1e6 / us, samples_ms(&run->samples, 50), samples_ms(&run->samples, 99),
          (double)(samples_cpu_us() - cpu) / n);
 }
 

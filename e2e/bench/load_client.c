@@ -53,8 +53,7 @@ void load_client_free(LoadClient *client) {
   for (size_t i = 0; i < client->n_channels; i++)
     grpc_channel_destroy(client->channels[i]);
   grpc_completion_queue_shutdown(client->cq);
-  while (grpc_completion_queue_next(client->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
-         GRPC_QUEUE_SHUTDOWN) {
+  while (grpc_completion_queue_next(client->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type != GRPC_QUEUE_SHUTDOWN) {
   }
   grpc_completion_queue_destroy(client->cq);
   free(client);
@@ -73,8 +72,8 @@ void load_client_call(LoadClient *client, const char *path, const uint8_t *data,
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(CALL_TIMEOUT_S, GPR_TIMESPAN));
   grpc_slice method = grpc_slice_from_copied_string(path);
   grpc_channel *channel = client->channels[client->turn++ % client->n_channels];
-  call->call = grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->cq, method, NULL,
-                                        deadline, NULL);
+  call->call =
+      grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->cq, method, NULL, deadline, NULL);
   grpc_slice_unref(method);
   grpc_slice body = grpc_slice_from_copied_buffer((const char *)data, len);
   grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&body, 1);
@@ -84,8 +83,7 @@ void load_client_call(LoadClient *client, const char *path, const uint8_t *data,
        .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET},
       {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
       {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-      {.op = GRPC_OP_RECV_INITIAL_METADATA,
-       .data.recv_initial_metadata.recv_initial_metadata = &call->initial},
+      {.op = GRPC_OP_RECV_INITIAL_METADATA, .data.recv_initial_metadata.recv_initial_metadata = &call->initial},
       {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->answer},
       {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
        .data.recv_status_on_client = {.trailing_metadata = &call->trailing,

@@ -88,8 +88,8 @@ static int wait_ready(Run *run, int64_t wanted) {
     if (run->ready < 0)
       return -1;
     if (clock_mono_ms() > end) {
-      fprintf(stderr, "load: %s has %lld ready sandboxes, not %lld, after %d s\n", run->pool,
-              (long long)run->ready, (long long)wanted, POOL_WAIT_MS / 1000);
+      fprintf(stderr, "load: %s has %lld ready sandboxes, not %lld, after %d s\n", run->pool, (long long)run->ready,
+              (long long)wanted, POOL_WAIT_MS / 1000);
       return -1;
     }
     nanosleep(&(struct timespec){.tv_nsec = POOL_POLL_MS * 1000000L}, NULL);
@@ -110,8 +110,7 @@ static void on_executed(void *arg, const LoadAnswer *answer) {
   Cycle *cycle = arg;
   Run *run = cycle->run;
   if (!failed(run, "Exec", answer)) {
-    Sandplane__V1__ExecResponse *response =
-        sandplane__v1__exec_response__unpack(NULL, answer->len, answer->data);
+    Sandplane__V1__ExecResponse *response = sandplane__v1__exec_response__unpack(NULL, answer->len, answer->data);
     samples_add(&run->exec, answer->us);
     samples_add(&run->claim_to_output, clock_mono_us() - cycle->start_us);
     if (response && response->duration) {
@@ -178,8 +177,8 @@ static void print(Run *run) {
          "\"claim_to_output_p50_ms\":%.3f,\"claim_to_output_p99_ms\":%.3f,\"delete_p50_ms\":%.3f}\n",
          (long long)run->config->depth, run->create.n, (long long)run->warm, (long long)run->errors,
          samples_ms(&run->create, 50), samples_ms(&run->create, 99), samples_ms(&run->exec, 50),
-         samples_ms(&run->exec_own, 50), samples_ms(&run->claim_to_output, 50),
-         samples_ms(&run->claim_to_output, 99), samples_ms(&run->delete, 50));
+         samples_ms(&run->exec_own, 50), samples_ms(&run->claim_to_output, 50), samples_ms(&run->claim_to_output, 99),
+         samples_ms(&run->delete, 50));
 }
 
 static void reset(Run *run) {

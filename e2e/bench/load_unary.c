@@ -29,8 +29,7 @@ static void on_answer(void *arg, const LoadAnswer *answer) {
 static void next(Run *run) {
   if (run->left-- <= 0)
     return;
-  load_client_call(run->client, run->config->method, run->payload, (size_t)run->config->payload_bytes,
-                   on_answer, run);
+  load_client_call(run->client, run->config->method, run->payload, (size_t)run->config->payload_bytes, on_answer, run);
 }
 
 static void run_all(Run *run, int64_t count) {

@@ -23,8 +23,8 @@ typedef struct Config {
 
 static const ConfigItem ITEMS[] = {
     {"mode", "SANDPLANE_LOAD_MODE", CONFIG_STRING, offsetof(Config, mode), "fill", 0, 0, false, "fill or claim"},
-    {"redis-address", "SANDPLANE_REDIS_ADDRESS", CONFIG_ADDRESS, offsetof(Config, redis), "127.0.0.1:6379", 0, 0,
-     false, "the shared state"},
+    {"redis-address", "SANDPLANE_REDIS_ADDRESS", CONFIG_ADDRESS, offsetof(Config, redis), "127.0.0.1:6379", 0, 0, false,
+     "the shared state"},
     {"pool", "SANDPLANE_LOAD_POOL", CONFIG_STRING, offsetof(Config, pool), "bench", 0, 0, false,
      "pool, in the namespace " NS},
     {"pools", "SANDPLANE_LOAD_POOLS", CONFIG_INT, offsetof(Config, pools), "1", 1, 100000, false,

@@ -104,8 +104,8 @@ Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error 
   if (!admin->http)
     abort();
   if (evhttp_bind_socket(admin->http, host, port)) {
-    error_set(err, ERROR_UNAVAILABLE,
-              "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
+    error_set(err, ERROR_UNAVAILABLE, "admin listener: cannot listen on %s (is the port taken? see --admin-address)",
+              address);
     admin_free(admin);
     return NULL;
   }

@@ -70,8 +70,7 @@ static int teardown(void **state) {
 }
 
 static int connect_admin(void) {
-  struct sockaddr_in to = {
-      .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   /* a server that does not answer fails the test instead of holding it */
   struct timeval limit = {.tv_sec = 20};
@@ -172,8 +171,8 @@ static void methods(void **state) {
   static const char *const METHODS[] = {"POST", "PUT", "DELETE", "BREW"};
   for (size_t i = 0; i < ARRAY_LEN(METHODS); i++) {
     CLEANUP(str_freep)
-    char *request = str_printf(
-        "%s /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", METHODS[i]);
+    char *request =
+        str_printf("%s /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", METHODS[i]);
     const char *answer = ask(request);
     if (!str_starts_with(answer, "HTTP/1.1 4") && !str_starts_with(answer, "HTTP/1.1 501 "))
       fail_msg("%s: %s", METHODS[i], answer);
@@ -234,8 +233,8 @@ static void keep_alive(void **state) {
 
 static void addresses(void **state) {
   Fixture *f = *state;
-  static const char *const BAD[] = {
-      "", "x", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "unix:/tmp/x:1", "[:80", "[]:80", "[::1:80"};
+  static const char *const BAD[] = {"",     "x",     "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "unix:/tmp/x:1",
+                                    "[:80", "[]:80", "[::1:80"};
   Error err;
   /* that of the fixture belongs to its thread */
   Loop *loop = loop_new();

@@ -47,8 +47,7 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
     return 0;
   case CONFIG_ADDRESS:
     if (*value && !is_address(value))
-      return error_field(err, item->flag, "%s: '%s' is not an address (host:port or unix:/path)", origin,
-                         value);
+      return error_field(err, item->flag, "%s: '%s' is not an address (host:port or unix:/path)", origin, value);
     *(const char **)field = value;
     return 0;
   case CONFIG_BOOL:
@@ -61,8 +60,7 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
     break;
   case CONFIG_DURATION:
     if (str_to_duration_ms(value, &number))
-      return error_field(err, item->flag, "%s: '%s' is not a duration (for example 500ms, 10s, 5m)", origin,
-                         value);
+      return error_field(err, item->flag, "%s: '%s' is not a duration (for example 500ms, 10s, 5m)", origin, value);
     break;
   }
   if (!in_range(item, number)) {

@@ -24,8 +24,7 @@ static const ConfigItem ITEMS[] = {
     {"token", "TEST_TOKEN", CONFIG_STRING, offsetof(Settings, token), "", 0, 0, true, "a secret"},
     {"count", "TEST_COUNT", CONFIG_INT, offsetof(Settings, count), "5", -3, 10, false, "how many"},
     {"any", NULL, CONFIG_INT, offsetof(Settings, any), "0", 0, 0, false, "any number"},
-    {"wait", "TEST_WAIT", CONFIG_DURATION, offsetof(Settings, wait_ms), "1.5s", 100, 60000, false,
-     "how long"},
+    {"wait", "TEST_WAIT", CONFIG_DURATION, offsetof(Settings, wait_ms), "1.5s", 100, 60000, false, "how long"},
     {"fast", "TEST_FAST", CONFIG_BOOL, offsetof(Settings, fast), "false", 0, 0, false, "no waiting"},
 };
 static const ConfigTable TABLE = {"test", "A program.", ITEMS, ARRAY_LEN(ITEMS)};

@@ -32,9 +32,8 @@ static void capture(LogLevel level, const char *event, const LogField *fields, s
   text[len] = 0;
 }
 
-#define CAPTURE(level, event, ...)                           \
-  capture((level), (event), (const LogField[]){__VA_ARGS__}, \
-          sizeof((const LogField[]){__VA_ARGS__}) / sizeof(LogField))
+#define CAPTURE(level, event, ...) \
+  capture((level), (event), (const LogField[]){__VA_ARGS__}, sizeof((const LogField[]){__VA_ARGS__}) / sizeof(LogField))
 
 static const char *behind_time(void) {
   assert_memory_equal(text, "{\"time\":\"2", 10);
@@ -46,9 +45,8 @@ static const char *behind_time(void) {
 static void line(void **state) {
   CAPTURE(LOG_INFO, "done", LOG_STR("s", "a"), LOG_INT("i", -5), LOG_DOUBLE("d", 0.25), LOG_BOOL("t", true),
           LOG_BOOL("f", false), LOG_STR("null", NULL), LOG_DOUBLE("inf", 1e308 * 10));
-  assert_string_equal(behind_time(),
-                      "\"level\":\"info\",\"service\":\"test\",\"event\":\"done\",\"s\":\"a\",\"i\":-5,"
-                      "\"d\":0.25,\"t\":true,\"f\":false,\"null\":\"\",\"inf\":null}\n");
+  assert_string_equal(behind_time(), "\"level\":\"info\",\"service\":\"test\",\"event\":\"done\",\"s\":\"a\",\"i\":-5,"
+                                     "\"d\":0.25,\"t\":true,\"f\":false,\"null\":\"\",\"inf\":null}\n");
 }
 
 static void error_fields(void **state) {
@@ -56,13 +54,11 @@ static void error_fields(void **state) {
   error_field(&err, "spec", "bad \"x\"");
   CAPTURE(LOG_ERROR, "e", LOG_ERR(&err));
   assert_non_null(strstr(text, "\"level\":\"error\""));
-  assert_non_null(
-      strstr(text, "\"code\":\"INVALID_ARGUMENT\",\"message\":\"bad \\\"x\\\"\",\"field\":\"spec\"}\n"));
+  assert_non_null(strstr(text, "\"code\":\"INVALID_ARGUMENT\",\"message\":\"bad \\\"x\\\"\",\"field\":\"spec\"}\n"));
 }
 
 static void escapes(void **state) {
-  CAPTURE(LOG_INFO, "e", LOG_STR("s", "\"\\\n\t\x01\x7f"), LOG_STR("utf8", "\xc3\xa9"),
-          LOG_STR("bad", "\xe9\xff"));
+  CAPTURE(LOG_INFO, "e", LOG_STR("s", "\"\\\n\t\x01\x7f"), LOG_STR("utf8", "\xc3\xa9"), LOG_STR("bad", "\xe9\xff"));
   assert_non_null(strstr(text, "\"s\":\"\\\"\\\\\\u000a\\u0009\\u0001\\u007f\","
                                "\"utf8\":\"\xc3\xa9\",\"bad\":\"\\u00e9\\u00ff\"}\n"));
 }
@@ -73,8 +69,7 @@ static void level(void **state) {
   LogLevel got;
   assert_true(log_level_parse("debug", &got) && got == LOG_DEBUG);
   assert_true(log_level_parse("error", &got) && got == LOG_ERROR);
-  assert_false(log_level_parse("ERROR", &got) || log_level_parse("", &got) ||
-               log_level_parse("warning", &got));
+  assert_false(log_level_parse("ERROR", &got) || log_level_parse("", &got) || log_level_parse("warning", &got));
 }
 
 /* Enough of a reader to tell that quotes are balanced, escapes whole and the object closed. */
@@ -142,9 +137,8 @@ static int setup(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(line),  cmocka_unit_test(error_fields), cmocka_unit_test(escapes),
-      cmocka_unit_test(level), cmocka_unit_test(cut),          cmocka_unit_test(many_fields),
-      cmocka_unit_test(times),
+      cmocka_unit_test(line), cmocka_unit_test(error_fields), cmocka_unit_test(escapes), cmocka_unit_test(level),
+      cmocka_unit_test(cut),  cmocka_unit_test(many_fields),  cmocka_unit_test(times),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }

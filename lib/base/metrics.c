@@ -130,7 +130,9 @@ void metrics_free(Metrics *m) {
   free(m);
 }
 
-void metrics_clear(Metrics *m, size_t metric) { forget(&m->families[metric]); }
+void metrics_clear(Metrics *m, size_t metric) {
+  forget(&m->families[metric]);
+}
 
 void metrics_add_labels(Metrics *m, size_t metric, double value, const MetricLabels *labels) {
   lookup(m, metric, labels)->value += value;
@@ -148,8 +150,7 @@ void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const 
   metrics_set_labels(m, metric, value, &(MetricLabels){{l0, l1, l2}});
 }
 
-void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1,
-                     const char *l2) {
+void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2) {
   const MetricDesc *d = m->families[metric].desc;
   Series *s = lookup(m, metric, &(MetricLabels){{l0, l1, l2}});
   s->value += value;

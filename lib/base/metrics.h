@@ -20,7 +20,7 @@ typedef struct MetricDesc {
   MetricType type;
   const char *help;
   const char *labels[METRICS_LABELS_MAX]; /* names, NULL-terminated if fewer */
-  const double *buckets; /* upper bounds, ascending, without +Inf; histograms only */
+  const double *buckets;                  /* upper bounds, ascending, without +Inf; histograms only */
   size_t n_buckets;
 } MetricDesc;
 

@@ -67,7 +67,7 @@ static void values(void **state) {
                 "# HELP plain_seconds Time.\n# TYPE plain_seconds histogram\n"
                 "plain_seconds_bucket{le=\"0.001\"} 0\nplain_seconds_bucket{le=\"+Inf\"} 0\n"
                 "plain_seconds_sum 0\nplain_seconds_count 0\n"
-                     "# HELP wide Many.\n# TYPE wide gauge\n");
+                "# HELP wide Many.\n# TYPE wide gauge\n");
 }
 
 static void escapes(void **state) {

@@ -43,8 +43,8 @@ static void base64(void **state) {
 }
 
 static void base64_malformed(void **state) {
-  static const char *const PLAIN[] = {"Z",    "Zg",     "Zg=",  "Z===", "====", "Zg==Zg==", "Zh==",
-                                      "Zm9=", "Zm9v\n", "Zm 9", "-__-", "Zg=g", "=Zg=",     "Zm9vZ"};
+  static const char *const PLAIN[] = {
+      "Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm9v\n", "Zm 9", "-__-", "Zg=g", "=Zg=", "Zm9vZ"};
   static const char *const URL[] = {"Z", "Zg==", "Zh", "Zm9", "+//+", "Zm9v.", "Zm9vZ"};
   for (size_t i = 0; i < ARRAY_LEN(PLAIN) + ARRAY_LEN(URL); i++) {
     bool url = i >= ARRAY_LEN(PLAIN);

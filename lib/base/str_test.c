@@ -138,19 +138,8 @@ static void utf8(void **state) {
 }
 
 static void int64(void **state) {
-  static const char *const BAD[] = {"",
-                                    "-",
-                                    "+1",
-                                    " 1",
-                                    "1 ",
-                                    "1x",
-                                    "x",
-                                    "0x10",
-                                    "1e3",
-                                    "1.0",
-                                    "--1",
-                                    "9223372036854775808",
-                                    "-9223372036854775809"};
+  static const char *const BAD[] = {
+      "", "-", "+1", " 1", "1 ", "1x", "x", "0x10", "1e3", "1.0", "--1", "9223372036854775808", "-9223372036854775809"};
   int64_t v = 77;
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     if (str_to_int64(BAD[i], INT64_MIN, INT64_MAX, &v) != -1)

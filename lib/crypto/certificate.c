@@ -225,8 +225,7 @@ static int verify(X509_STORE *store, STACK_OF(X509) * chain, const char *dns_nam
   X509_VERIFY_PARAM_set_time(param, (time_t)(now_ms / 1000));
   /* Go's clients, which the API server is one of, never look at the common name */
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  must(X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) &&
-       X509_VERIFY_PARAM_set1_host(param, dns_name, 0));
+  must(X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) && X509_VERIFY_PARAM_set1_host(param, dns_name, 0));
   if (X509_verify_cert(ctx) == 1)
     return 0;
   ERR_clear_error();

@@ -6,8 +6,7 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 
-void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
-                        uint8_t out[CRYPTO_SHA256_LEN]) {
+void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN]) {
   unsigned n = CRYPTO_SHA256_LEN;
   /* fails only without memory, or for a key length that is no int */
   if (!HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &n) || n != CRYPTO_SHA256_LEN)

@@ -8,8 +8,7 @@
 
 enum { CRYPTO_SHA256_LEN = 32 };
 
-void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
-                        uint8_t out[CRYPTO_SHA256_LEN]);
+void crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t out[CRYPTO_SHA256_LEN]);
 /* In time that depends on the lengths only, not on where they differ. */
 bool crypto_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 

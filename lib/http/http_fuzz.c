@@ -18,7 +18,8 @@ typedef struct Told {
 } Told;
 
 static void say(Told *t, const char *what, const void *data, size_t len) {
-  if (buf_append_str(&t->text, what) || buf_append(&t->text, data, len)) abort();
+  if (buf_append_str(&t->text, what) || buf_append(&t->text, data, len))
+    abort();
 }
 
 static void say_text(Told *t, const char *what, const char *text) {
@@ -35,12 +36,15 @@ static bool on_head(void *arg, const HttpHead *head) {
   for (size_t i = 0; i < head->n_headers; i++) {
     say_text(t, "\n", head->headers[i].name);
     say_text(t, ": ", head->headers[i].value);
-    if (!http_head_get(head, head->headers[i].name) || http_head_count(head, head->headers[i].name) == 0) abort();
+    if (!http_head_get(head, head->headers[i].name) || http_head_count(head, head->headers[i].name) == 0)
+      abort();
     http_list_has_token(head->headers[i].value, "close");
   }
   /* what would let a request in through a proxy that reads it in another way */
-  if (head->chunked && http_head_count(head, "Content-Length") > 0) abort();
-  if (http_head_count(head, "Content-Length") > 1) abort();
+  if (head->chunked && http_head_count(head, "Content-Length") > 0)
+    abort();
+  if (http_head_count(head, "Content-Length") > 1)
+    abort();
   http_status_text(head->status);
   t->upgraded = head->upgrade;
   say_text(t, "\n", "");
@@ -64,7 +68,8 @@ static void read_all(Told *t, uint8_t flags, const uint8_t *data, size_t len, si
   static const HttpReaderHandlers HANDLERS = {on_head, on_body, on_trailer, on_end};
   *t = (Told){.text = BUF_INIT(8 << 20)};
   HttpReader *r = http_reader_new(flags & 1 ? HTTP_RESPONSES : HTTP_REQUESTS, &HANDLERS, t);
-  if ((flags & 3) == 3) http_reader_expect_no_body(r);
+  if ((flags & 3) == 3)
+    http_reader_expect_no_body(r);
   Error err;
   int rc = 0;
   size_t at = 0;
@@ -73,23 +78,30 @@ static void read_all(Told *t, uint8_t flags, const uint8_t *data, size_t len, si
     /* to the end of the piece: feed stops behind each message */
     for (size_t done = 0; done < n && !t->upgraded; done += used) {
       rc = http_reader_feed(r, data + at + done, n - done, &used, &err);
-      if (rc != 0) break;
-      if (used > n - done || (used == 0 && !t->upgraded)) abort();
+      if (rc != 0)
+        break;
+      if (used > n - done || (used == 0 && !t->upgraded))
+        abort();
     }
-    if (rc != 0) break;
+    if (rc != 0)
+      break;
     at += n;
   }
-  if (rc == 0 && !t->upgraded) rc = http_reader_eof(r, &err);
-  if (buf_printf(&t->text, "\nrc %d", rc)) abort();
+  if (rc == 0 && !t->upgraded)
+    rc = http_reader_eof(r, &err);
+  if (buf_printf(&t->text, "\nrc %d", rc))
+    abort();
   http_reader_free(r);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size < 1 || size > 256 << 10) return 0;
+  if (size < 1 || size > 256 << 10)
+    return 0;
   Told whole, pieces;
   read_all(&whole, data[0], data + 1, size - 1, size);
   read_all(&pieces, data[0], data + 1, size - 1, (size_t)(data[0] >> 2) + 1);
-  if (whole.text.len != pieces.text.len || memcmp(whole.text.data, pieces.text.data, whole.text.len) != 0) abort();
+  if (whole.text.len != pieces.text.len || memcmp(whole.text.data, pieces.text.data, whole.text.len) != 0)
+    abort();
   buf_deinit(&whole.text);
   buf_deinit(&pieces.text);
   return 0;

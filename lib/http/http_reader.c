@@ -190,13 +190,11 @@ static int build_head(HttpReader *r, Error *err) {
   };
   HttpHead *h = &r->head;
   const char *upgrade = http_head_get(h, "Upgrade");
-  h->upgrade =
-      request ? upgrade && *upgrade && http_head_has_token(h, "Connection", "upgrade") : h->status == 101;
+  h->upgrade = request ? upgrade && *upgrade && http_head_has_token(h, "Connection", "upgrade") : h->status == 101;
   const char *length = http_head_get(h, "Content-Length");
   const char *coding = http_head_get(h, "Transfer-Encoding");
   if (coding) {
-    if (http_head_count(h, "Transfer-Encoding") != 1 || strcasecmp(coding, "chunked") != 0 ||
-        h->minor_version == 0)
+    if (http_head_count(h, "Transfer-Encoding") != 1 || strcasecmp(coding, "chunked") != 0 || h->minor_version == 0)
       return error_set(err, ERROR_INVALID_ARGUMENT, "unsupported transfer coding");
     if (length)
       return error_set(err, ERROR_INVALID_ARGUMENT, "both Content-Length and Transfer-Encoding");
@@ -239,9 +237,7 @@ static void end_trailers(HttpReader *r) {
 static int take_line(HttpReader *r, const char *line, size_t len, Error *err) {
   bool empty = len == 2 && line[0] == '\r';
   HttpLine start_line = r->side == HTTP_REQUESTS ? HTTP_LINE_REQUEST : HTTP_LINE_STATUS;
-  HttpLine kind = r->part == PART_START  ? start_line
-                  : r->part == PART_SIZE ? HTTP_LINE_CHUNK
-                                         : HTTP_LINE_FIELD;
+  HttpLine kind = r->part == PART_START ? start_line : r->part == PART_SIZE ? HTTP_LINE_CHUNK : HTTP_LINE_FIELD;
   /* clients of old send an empty line behind a body (RFC 9112, 2.2); it counts as head */
   if (r->part == PART_START && r->side == HTTP_REQUESTS && empty)
     return 0;

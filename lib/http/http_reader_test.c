@@ -57,8 +57,7 @@ static void on_end(void *arg) {
 static const HttpReaderHandlers HANDLERS = {on_head, on_body, on_trailer, on_end};
 
 /* Feeds text in pieces of `step` bytes and compares what was seen. */
-static void expect_step(HttpSide side, bool head_method, const char *text, size_t step, const char *want,
-                        bool eof) {
+static void expect_step(HttpSide side, bool head_method, const char *text, size_t step, const char *want, bool eof) {
   Seen s = {.text = BUF_INIT(1 << 20)};
   HttpReader *r = http_reader_new(side, &HANDLERS, &s);
   if (head_method)
@@ -86,8 +85,7 @@ static void expect(HttpSide side, const char *text, const char *want) {
 static void test_requests(void **state) {
   expect(HTTP_REQUESTS, "GET /a%20b/../c?d=e HTTP/1.1\r\nHost:  x \t\r\nEmpty:\r\n\r\n",
          "GET /a%20b/../c?d=e 1.1 Host=x Empty= +keep +nobody|#\n");
-  expect(HTTP_REQUESTS, "\r\nPOST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
-         "POST / 1.0 Content-Length=3 +3|abc#\n");
+  expect(HTTP_REQUESTS, "\r\nPOST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "POST / 1.0 Content-Length=3 +3|abc#\n");
   expect(HTTP_REQUESTS, "PUT / HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
          "PUT / 1.1 Content-Length=0 Connection=close +nobody +0|#\n");
 }
@@ -121,13 +119,12 @@ static void test_chunked(void **state) {
 }
 
 static void test_responses_without_body(void **state) {
-  expect(
-      HTTP_RESPONSES,
-      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No "
-      "Content\r\nContent-Length: 9\r\n\r\n"
-      "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
-      "100 1.1 +keep +nobody|#\n103 1.1 Link=x +keep +nobody|#\n204 1.1 Content-Length=9 +keep +nobody +9|#\n"
-      "304 1.1 Content-Length=9 +keep +nobody +9|#\n200 1.1 Content-Length=1 +keep +1|x#\n");
+  expect(HTTP_RESPONSES,
+         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No "
+         "Content\r\nContent-Length: 9\r\n\r\n"
+         "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+         "100 1.1 +keep +nobody|#\n103 1.1 Link=x +keep +nobody|#\n204 1.1 Content-Length=9 +keep +nobody +9|#\n"
+         "304 1.1 Content-Length=9 +keep +nobody +9|#\n200 1.1 Content-Length=1 +keep +1|x#\n");
   const char *head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 "
                      "OK\r\nContent-Length: 1\r\n\r\nx";
   for (size_t step = 1; step <= strlen(head); step++)

@@ -153,8 +153,7 @@ static void test_heads_without_end(void **state) {
   refuse_large("", "\r\n", HTTP_MAX_HEAD_BYTES + 16);
   refuse_large(POST "Transfer-Encoding: chunked\r\n\r\n1;", "aaaaaaaa", 4200);
   refuse_large(POST "Transfer-Encoding: chunked\r\n\r\n0\r\nA: ", "aaaaaaaa", HTTP_MAX_HEAD_BYTES + 200);
-  refuse_large(POST "Transfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n",
-               (HTTP_MAX_HEADERS + (size_t)4) * 6 + 80);
+  refuse_large(POST "Transfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n", (HTTP_MAX_HEADERS + (size_t)4) * 6 + 80);
 }
 
 static void test_largest_head_is_taken(void **state) {

@@ -107,8 +107,8 @@ struct bufferevent *https_conns_accept(HttpsConns *conns, SSL_CTX *ctx) {
   conns->refs++;
   if (++conns->n >= conns->max && conns->listener)
     evconnlistener_disable(conns->listener);
-  struct bufferevent *bev = bufferevent_openssl_socket_new(loop_base(conns->loop), -1, ssl,
-                                                           BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+  struct bufferevent *bev =
+      bufferevent_openssl_socket_new(loop_base(conns->loop), -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
   if (!bev || !evbuffer_add_cb(bufferevent_get_input(bev), on_input, conn))
     abort();
   /* a body's length is known from HTTP, so a connection that ends without TLS's goodbye cuts nothing unseen */

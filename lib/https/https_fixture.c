@@ -236,9 +236,9 @@ int client_read(Client *c, Buf *head, Buf *body) {
 }
 
 int client_ask(Client *c, const char *method, const char *path, const char *body, Buf *ret_body) {
-  CLEANUP(str_freep) char *text =
-      str_printf("%s %s HTTP/1.1\r\nHost: h\r\nContent-Type: text/x\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-                 strlen(body), body);
+  CLEANUP(str_freep)
+  char *text = str_printf("%s %s HTTP/1.1\r\nHost: h\r\nContent-Type: text/x\r\nContent-Length: %zu\r\n\r\n%s", method,
+                          path, strlen(body), body);
   client_send(c, text, strlen(text));
   return client_read(c, NULL, ret_body);
 }

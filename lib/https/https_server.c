@@ -171,8 +171,7 @@ HttpsServer *https_server_new(Loop *loop, const HttpsConfig *config, Error *err)
   server->routes = config->routes;
   server->n_routes = config->n_routes;
   server->arg = config->arg;
-  server->conns =
-      https_conns_new(loop, config->max_connections, config->request_timeout_ms, config->idle_timeout_ms);
+  server->conns = https_conns_new(loop, config->max_connections, config->request_timeout_ms, config->idle_timeout_ms);
   unsigned methods = 0;
   for (size_t i = 0; i < ARRAY_LEN(METHODS); i++)
     methods |= METHODS[i].type;
@@ -182,8 +181,8 @@ HttpsServer *https_server_new(Loop *loop, const HttpsConfig *config, Error *err)
   /* a body that is too large is read to its end, unkept, so that the client sees the 413 and not a reset */
   evhttp_set_flags(server->http, EVHTTP_SERVER_LINGERING_CLOSE);
   /* behind our own deadlines, which always come first */
-  int64_t longest = config->request_timeout_ms > config->idle_timeout_ms ? config->request_timeout_ms
-                                                                         : config->idle_timeout_ms;
+  int64_t longest =
+      config->request_timeout_ms > config->idle_timeout_ms ? config->request_timeout_ms : config->idle_timeout_ms;
   evhttp_set_timeout(server->http, (int)(longest / 1000) + 10);
   evhttp_set_bevcb(server->http, on_accept, server);
   evhttp_set_gencb(server->http, on_request, server);

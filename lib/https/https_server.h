@@ -66,7 +66,6 @@ HttpsServer *https_server_new(Loop *loop, const HttpsConfig *config, Error *err)
 void https_server_free(HttpsServer *server); /* NULL-safe */
 uint16_t https_server_port(const HttpsServer *server);
 /* For connections from now on. -1: it cannot be used, and the old one stays. */
-int https_server_set_certificate(HttpsServer *server, const char *cert_pem, const char *key_pem,
-                                 Error *err) MUST_CHECK;
+int https_server_set_certificate(HttpsServer *server, const char *cert_pem, const char *key_pem, Error *err) MUST_CHECK;
 
 #endif

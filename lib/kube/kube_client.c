@@ -56,8 +56,8 @@ struct KubeClient {
   KubeLanes *lanes;
   KubeCall *running, *fresh;
   int64_t token_read_ms;
-  char *authorization; /* the header; NULL: none */
-  char *server;        /* the config's, with server_name in the host's place */
+  char *authorization;           /* the header; NULL: none */
+  char *server;                  /* the config's, with server_name in the host's place */
   struct curl_slist *connect_to; /* where that is then; NULL: where it says */
   bool has_skew;
   int64_t skew_ms;
@@ -69,12 +69,14 @@ static void call_free(KubeCall *c) {
   kube_lanes_leave(c->client->lanes, &c->turn);
   if (c->at) {
     *c->at = c->next;
-    if (c->next) c->next->at = c->at;
+    if (c->next)
+      c->next->at = c->at;
   }
   if (c->easy) {
     curl_multi_remove_handle(c->client->multi, c->easy);
     curl_easy_cleanup(c->easy);
-    if (!c->is_stream) kube_lanes_ended(c->client->lanes, &c->turn);
+    if (!c->is_stream)
+      kube_lanes_ended(c->client->lanes, &c->turn);
   }
   curl_slist_free_all(c->headers);
   buf_deinit(&c->in);
@@ -86,7 +88,8 @@ static void call_free(KubeCall *c) {
 static void link_running(KubeClient *k, KubeCall *c) {
   c->at = &k->running;
   c->next = k->running;
-  if (c->next) c->next->at = &c->next;
+  if (c->next)
+    c->next->at = &c->next;
   k->running = c;
 }
 
@@ -100,7 +103,8 @@ static bool is_success(KubeCall *c) {
 
 static size_t on_data(char *data, size_t one, size_t n, void *arg) {
   KubeCall *c = arg;
-  if (c->cancelled || buf_append(&c->in, data, n) != 0) return CURL_WRITEFUNC_ERROR;
+  if (c->cancelled || buf_append(&c->in, data, n) != 0)
+    return CURL_WRITEFUNC_ERROR;
   /* the body of a refusal is a Status, no line of the stream */
   if (c->is_stream && !c->is_fresh && is_success(c)) {
     c->is_fresh = true;
@@ -141,7 +145,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
   KubeClient *k = arg;
   Socket *s = of_fd;
   if (what == CURL_POLL_REMOVE) {
-    if (s) loop_fd_free(s->fd);
+    if (s)
+      loop_fd_free(s->fd);
     free(s);
     curl_multi_assign(k->multi, fd, NULL);
     return 0;
@@ -152,7 +157,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
     return 0;
   }
   s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   *s = (Socket){.k = k, .number = fd};
   s->fd = loop_fd_new(k->loop, fd, events, on_fd, s);
   curl_multi_assign(k->multi, fd, s);
@@ -161,8 +167,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
 
 static int on_timer_wanted(CURLM *multi, long ms, void *arg) {
   KubeClient *k = arg;
-  if (ms < 0) loop_timer_stop(k->timer);
-  else loop_timer_start(k->timer, ms);
+  if (ms < 0)
+    loop_timer_stop(k->timer);
+  else
+    loop_timer_start(k->timer, ms);
   return 0;
 }
 
@@ -182,15 +190,18 @@ static void dispatch(KubeCall *c) {
   while (!c->cancelled) {
     uint8_t *start = c->in.data + done;
     uint8_t *end = memchr(start, '\n', c->in.len - done);
-    if (!end) break;
+    if (!end)
+      break;
     json_t *value = kube_json_parse((char *)start, (size_t)(end - start));
     done = (size_t)(end - c->in.data) + 1;
-    if (!value) continue; /* a blank line, or one that no API server writes: the resync makes up for it */
+    if (!value)
+      continue; /* a blank line, or one that no API server writes: the resync makes up for it */
     c->events->on_line(c->arg, value);
     json_decref(value);
   }
   c->dispatching = false;
-  if (c->cancelled) return call_free(c);
+  if (c->cancelled)
+    return call_free(c);
   buf_consume(&c->in, done);
 }
 
@@ -202,9 +213,11 @@ static void hold_connections(KubeClient *k, long version) {
 /* The Date was written between the request's begin and now, and is cut to seconds. */
 static void note_date(KubeCall *c) {
   struct curl_header *date;
-  if (c->is_stream || curl_easy_header(c->easy, "Date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK) return;
+  if (c->is_stream || curl_easy_header(c->easy, "Date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK)
+    return;
   time_t at = curl_getdate(date->value, NULL);
-  if (at < 0) return;
+  if (at < 0)
+    return;
   int64_t now = clock_wall_ms(), begun = now - (clock_mono_us() - c->begun_us) / 1000, server = (int64_t)at * 1000;
   c->client->has_skew = true;
   c->client->skew_ms = server > now ? server - now : server + 999 < begun ? server + 999 - begun : 0;
@@ -219,7 +232,8 @@ static void finish(KubeCall *c, CURLcode code) {
   curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
   long version = 0;
   curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
-  if (status > 0) hold_connections(k, version);
+  if (status > 0)
+    hold_connections(k, version);
   note_date(c);
   bool ok = status >= 200 && status < 300;
   KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? kube_json_parse((char *)c->in.data, c->in.len) : NULL;
@@ -231,7 +245,8 @@ static void finish(KubeCall *c, CURLcode code) {
     error_set(&err, ERROR_UNAVAILABLE, "%s %s: %s", c->method, c->path, curl_easy_strerror(code));
   } else if (!ok) {
     kube_status_error(&err, (int)status, body, c->path);
-    if (retry_after > 0) err.retry_after_ms = (uint32_t)(retry_after > 3600 ? 3600 : retry_after) * 1000;
+    if (retry_after > 0)
+      err.retry_after_ms = (uint32_t)(retry_after > 3600 ? 3600 : retry_after) * 1000;
   } else if (!c->is_stream && !body) {
     error_set(&err, ERROR_UNAVAILABLE, "%s %s: the answer is not JSON", c->method, c->path);
   }
@@ -243,8 +258,10 @@ static void finish(KubeCall *c, CURLcode code) {
   const KubeStreamEvents *events = c->events;
   void *arg = c->arg;
   call_free(c);
-  if (events) events->on_end(arg, failed ? &err : NULL);
-  else fn(arg, failed ? NULL : body, failed ? &err : NULL);
+  if (events)
+    events->on_end(arg, failed ? &err : NULL);
+  else
+    fn(arg, failed ? NULL : body, failed ? &err : NULL);
 }
 
 static void pump(KubeClient *k) {
@@ -257,7 +274,8 @@ static void pump(KubeClient *k) {
   int left;
   CURLMsg *m;
   while ((m = curl_multi_info_read(k->multi, &left))) {
-    if (m->msg != CURLMSG_DONE) continue;
+    if (m->msg != CURLMSG_DONE)
+      continue;
     KubeCall *c;
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
     finish(c, m->data.result);
@@ -270,11 +288,14 @@ static void pump(KubeClient *k) {
 static void read_token(KubeClient *k) {
   const KubeConfig *c = k->config;
   int64_t now = clock_mono_ms();
-  if (k->authorization && (!*c->token_file || now - k->token_read_ms < TOKEN_MS)) return;
-  if (!*c->token_file && !*c->token) return;
+  if (k->authorization && (!*c->token_file || now - k->token_read_ms < TOKEN_MS))
+    return;
+  if (!*c->token_file && !*c->token)
+    return;
   CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
   /* a token file that is being replaced may be missing for a moment: the old token still serves */
-  if (*c->token_file && kube_config_read_file(c->token_file, &b, NULL) != 0) return;
+  if (*c->token_file && kube_config_read_file(c->token_file, &b, NULL) != 0)
+    return;
   const char *token = *c->token_file ? buf_str(&b) : c->token;
   free(k->authorization);
   k->authorization = str_printf("Authorization: Bearer %.*s", (int)strcspn(token, "\r\n"), token);
@@ -290,9 +311,11 @@ static void set_tls(KubeClient *k, CURL *e) {
       {CURLOPT_CAINFO_BLOB, c->ca_pem}, {CURLOPT_SSLCERT_BLOB, c->cert_pem}, {CURLOPT_SSLKEY_BLOB, c->key_pem}};
   for (size_t i = 0; i < ARRAY_LEN(blobs); i++) {
     struct curl_blob blob = {.data = (char *)blobs[i].pem, .len = strlen(blobs[i].pem), .flags = CURL_BLOB_NOCOPY};
-    if (blob.len) curl_easy_setopt(e, blobs[i].option, &blob);
+    if (blob.len)
+      curl_easy_setopt(e, blobs[i].option, &blob);
   }
-  if (k->connect_to) curl_easy_setopt(e, CURLOPT_CONNECT_TO, k->connect_to);
+  if (k->connect_to)
+    curl_easy_setopt(e, CURLOPT_CONNECT_TO, k->connect_to);
   if (c->insecure) {
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -310,9 +333,11 @@ static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype what) {
 static void start(KubeClient *k, KubeCall *c) {
   CLEANUP(str_freep) char *url = str_printf("%s%s", k->server, c->path);
   read_token(k);
-  if (k->authorization) c->headers = curl_slist_append(c->headers, k->authorization);
+  if (k->authorization)
+    c->headers = curl_slist_append(c->headers, k->authorization);
   CURL *e = c->easy = curl_easy_init();
-  if (!e) abort();
+  if (!e)
+    abort();
   curl_easy_setopt(e, CURLOPT_URL, url);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
   if (c->body) {
@@ -348,7 +373,8 @@ static void start(KubeClient *k, KubeCall *c) {
   set_tls(k, e);
   c->begun_us = clock_mono_us();
   link_running(k, c);
-  if (curl_multi_add_handle(k->multi, e) != CURLM_OK) abort();
+  if (curl_multi_add_handle(k->multi, e) != CURLM_OK)
+    abort();
 }
 
 /* Ends a call that gets no answer any more; freed first, for who hears of it may ask anew. */
@@ -357,11 +383,15 @@ static void call_abandon(KubeCall *c, const Error *err) {
   const KubeStreamEvents *events = c->events;
   void *arg = c->arg;
   call_free(c);
-  if (events) events->on_end(arg, err);
-  else fn(arg, NULL, err);
+  if (events)
+    events->on_end(arg, err);
+  else
+    fn(arg, NULL, err);
 }
 
-static void on_turn(void *arg, KubeTurn *turn) { start(arg, (KubeCall *)turn); }
+static void on_turn(void *arg, KubeTurn *turn) {
+  start(arg, (KubeCall *)turn);
+}
 
 static void on_refused(void *arg, KubeTurn *turn) {
   const Error err = {.kind = ERROR_UNAVAILABLE, .message = "not sent: this replica leads no longer"};
@@ -372,11 +402,14 @@ static const KubeLaneEvents LANE_EVENTS = {.start = on_turn, .refuse = on_refuse
 
 static KubeCall *call_new(KubeClient *k, const char *method, const char *path, void *arg) {
   KubeCall *c = calloc(1, sizeof *c);
-  if (!c) abort();
+  if (!c)
+    abort();
   *c = (KubeCall){.client = k, .path = str_dup(path), .arg = arg};
   for (size_t i = 0; i < ARRAY_LEN(METHODS); i++)
-    if (strcmp(method, METHODS[i]) == 0) c->method = METHODS[i];
-  if (!c->method) abort();
+    if (strcmp(method, METHODS[i]) == 0)
+      c->method = METHODS[i];
+  if (!c->method)
+    abort();
   c->headers = curl_slist_append(c->headers, "Accept: application/json");
   c->headers = curl_slist_append(c->headers, "Expect:");
   return c;
@@ -394,11 +427,13 @@ void kube_request(KubeClient *k, const KubeRequest *r, KubeDoneFn fn, void *arg)
     CLEANUP(str_freep) char *header = str_printf("Content-Type: %s", type);
     c->headers = curl_slist_append(c->headers, header);
     c->body = json_dumps(r->body, JSON_COMPACT);
-    if (!c->body) abort();
+    if (!c->body)
+      abort();
     c->body_len = strlen(c->body);
   }
   c->turn = (KubeTurn){.is_patient = r->patient, .is_urgent = r->urgent, .is_fenced = r->fenced};
-  if (r->urgent) return start(k, c);
+  if (r->urgent)
+    return start(k, c);
   kube_lanes_wait(k->lanes, &c->turn);
 }
 
@@ -412,18 +447,24 @@ KubeCall *kube_stream(KubeClient *k, const char *path, const KubeStreamEvents *e
 }
 
 void kube_stream_cancel(KubeCall *c) {
-  if (!c) return;
+  if (!c)
+    return;
   c->cancelled = true;
-  if (c->dispatching) return;
+  if (c->dispatching)
+    return;
   KubeCall **at = &c->client->fresh;
-  while (c->is_fresh && *at != c) at = &(*at)->fresh_next;
-  if (c->is_fresh) *at = c->fresh_next;
+  while (c->is_fresh && *at != c)
+    at = &(*at)->fresh_next;
+  if (c->is_fresh)
+    *at = c->fresh_next;
   call_free(c);
 }
 
 /* ---- life ---- */
 
-const KubeConfig *kube_client_config(const KubeClient *k) { return k->config; }
+const KubeConfig *kube_client_config(const KubeClient *k) {
+  return k->config;
+}
 
 bool kube_client_skew(const KubeClient *k, int64_t *ret_ms) {
   *ret_ms = k->skew_ms;
@@ -446,7 +487,8 @@ static int set_server(KubeClient *k, Error *err) {
       curl_url_set(url, CURLUPART_HOST, c->server_name, 0) == CURLUE_OK &&
       curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
     size_t n = strlen(renamed);
-    while (n > 0 && renamed[n - 1] == '/') n--;
+    while (n > 0 && renamed[n - 1] == '/')
+      n--;
     k->server = str_ndup(renamed, n);
     CLEANUP(str_freep) char *to = str_printf("::%s:%s", host, port);
     k->connect_to = curl_slist_append(NULL, to);
@@ -455,7 +497,8 @@ static int set_server(KubeClient *k, Error *err) {
   curl_free(port);
   curl_free(renamed);
   curl_url_cleanup(url);
-  if (k->server) return 0;
+  if (k->server)
+    return 0;
   return error_set(err, ERROR_INVALID_ARGUMENT, "%s with tls-server-name %s is no URL", c->server, c->server_name);
 }
 
@@ -465,19 +508,23 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
     return NULL;
   }
   KubeClient *k = calloc(1, sizeof *k);
-  if (!k) abort();
-  *k = (KubeClient){
-      .loop = loop, .config = config, .options = *options, .multi = curl_multi_init()};
-  if (!k->multi) abort();
+  if (!k)
+    abort();
+  *k = (KubeClient){.loop = loop, .config = config, .options = *options, .multi = curl_multi_init()};
+  if (!k->multi)
+    abort();
   if (set_server(k, err) != 0) {
     curl_multi_cleanup(k->multi);
     free(k);
     curl_global_cleanup();
     return NULL;
   }
-  if (k->options.max_in_flight <= 0) k->options.max_in_flight = KUBE_IN_FLIGHT;
-  if (k->options.timeout_ms <= 0) k->options.timeout_ms = KUBE_TIMEOUT_MS;
-  if (k->options.burst < 1) k->options.burst = 1;
+  if (k->options.max_in_flight <= 0)
+    k->options.max_in_flight = KUBE_IN_FLIGHT;
+  if (k->options.timeout_ms <= 0)
+    k->options.timeout_ms = KUBE_TIMEOUT_MS;
+  if (k->options.burst < 1)
+    k->options.burst = 1;
   k->timer = loop_timer_new(loop, on_timer, k);
   k->lanes = kube_lanes_new(loop, &k->options, &LANE_EVENTS, k);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -492,16 +539,19 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
 }
 
 void kube_client_free(KubeClient *k) {
-  if (!k) return;
+  if (!k)
+    return;
   kube_lanes_close(k->lanes);
   k->fresh = NULL;
   const Error going = {.kind = ERROR_CANCELLED, .message = "the client is going"};
   KubeCall *c;
-  while ((c = (KubeCall *)kube_lanes_any(k->lanes)) || (c = k->running)) call_abandon(c, &going);
+  while ((c = (KubeCall *)kube_lanes_any(k->lanes)) || (c = k->running))
+    call_abandon(c, &going);
   curl_multi_cleanup(k->multi);
   loop_timer_free(k->timer);
   kube_lanes_free(k->lanes);
-  if (k->authorization) explicit_bzero(k->authorization, strlen(k->authorization));
+  if (k->authorization)
+    explicit_bzero(k->authorization, strlen(k->authorization));
   free(k->authorization);
   free(k->server);
   curl_slist_free_all(k->connect_to);

@@ -18,9 +18,9 @@ typedef struct KubeCall KubeCall;
 
 typedef struct KubeOptions {
   const char *user_agent;
-  double qps;        /* requests a second, watches not counted; 0: no limit */
-  int burst;         /* of qps; at least 1 */
-  int max_in_flight; /* further requests wait in order; 0: KUBE_IN_FLIGHT */
+  double qps;         /* requests a second, watches not counted; 0: no limit */
+  int burst;          /* of qps; at least 1 */
+  int max_in_flight;  /* further requests wait in order; 0: KUBE_IN_FLIGHT */
   int64_t timeout_ms; /* of a request; 0: KUBE_TIMEOUT_MS */
   /* Seen by whoever counts: method, status (0: none came), time it took. May be NULL. */
   void (*on_done)(void *arg, const char *method, const char *path, long status, int64_t took_us);
@@ -31,10 +31,10 @@ typedef struct KubeOptions {
 } KubeOptions;
 
 enum {
-  KUBE_IN_FLIGHT = 64,   /* of the 100 streams that an API server allows a connection; the rest are watches */
+  KUBE_IN_FLIGHT = 64, /* of the 100 streams that an API server allows a connection; the rest are watches */
   KUBE_TIMEOUT_MS = 30000,
   KUBE_PATIENT_BESIDE = 2,
-  KUBE_PATIENT_MS = 20, /* the moment */
+  KUBE_PATIENT_MS = 20,     /* the moment */
   KUBE_LINE_MAX = 16 << 20, /* an object is at most 1.5 MiB in etcd; JSON of it is larger */
   KUBE_BODY_MAX = 256 << 20,
 };

@@ -62,7 +62,8 @@ static void on_answer(void *arg, json_t *object, const Error *err) {
   a->n++;
   assert_true(!object != !err);
   a->object = json_incref(object);
-  if (err) a->err = *err;
+  if (err)
+    a->err = *err;
   stub_wake(a->server);
 }
 
@@ -85,9 +86,12 @@ static void test_requests_as_they_arrive(void **s) {
   static const struct {
     const char *method, *type;
     bool has_body;
-  } CASES[] = {{"GET", NULL, false}, {"POST", "application/json", true}, {"PUT", "application/json", true},
-               {"PATCH", "application/merge-patch+json", true}, {"DELETE", "application/json", true},
-                   {"DELETE", NULL, false}};
+  } CASES[] = {{"GET", NULL, false},
+               {"POST", "application/json", true},
+               {"PUT", "application/json", true},
+               {"PATCH", "application/merge-patch+json", true},
+               {"DELETE", "application/json", true},
+               {"DELETE", NULL, false}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     ask(&f, &a, CASES[i].method, "/api/v1/pods?limit=1", CASES[i].has_body ? body : NULL);
     StubRequest *r = stub_next(f.server);
@@ -120,8 +124,10 @@ static void test_a_body_of_another_type(void **s) {
   begin(&f, (KubeOptions){0});
   a.server = f.server;
   KUBE_OWNED json_t *body = json_pack("[]");
-  kube_request(f.client, &(KubeRequest){.method = "PATCH", .path = "/x", .body = body,
-                                        .content_type = "application/json-patch+json"}, on_answer, &a);
+  kube_request(
+      f.client,
+      &(KubeRequest){.method = "PATCH", .path = "/x", .body = body, .content_type = "application/json-patch+json"},
+      on_answer, &a);
   StubRequest *r = stub_expect(f.server, "PATCH", "/x");
   assert_non_null(strstr(r->head, "\r\nContent-Type: application/json-patch+json\r\n"));
   assert_string_equal(r->body, "[]");
@@ -336,7 +342,8 @@ static void test_what_is_patient_lets_others_go_first(void **s) {
   begin(&f, (KubeOptions){0});
   ask(&f, &other[0], "GET", "/other", NULL);
   STUB_UNTIL(f.server, stub_waiting(f.server) == 1);
-  for (int i = 0; i < 6; i++) ask_patiently(&f, &patient[i], "/patient");
+  for (int i = 0; i < 6; i++)
+    ask_patiently(&f, &patient[i], "/patient");
   stub_run_for(f.server, 3 * KUBE_PATIENT_MS);
   assert_int_equal(stub_waiting(f.server), 1 + KUBE_PATIENT_BESIDE);
   /* another one need not wait for them */
@@ -344,11 +351,14 @@ static void test_what_is_patient_lets_others_go_first(void **s) {
   STUB_UNTIL(f.server, stub_waiting(f.server) == 2 + KUBE_PATIENT_BESIDE);
   answer_next(&f, "/other", &other[0]);
   StubRequest *r[6];
-  for (int i = 0; i < KUBE_PATIENT_BESIDE; i++) r[i] = stub_expect(f.server, "GET", "/patient");
+  for (int i = 0; i < KUBE_PATIENT_BESIDE; i++)
+    r[i] = stub_expect(f.server, "GET", "/patient");
   answer_next(&f, "/late", &other[1]);
   STUB_UNTIL(f.server, stub_waiting(f.server) == 6 - KUBE_PATIENT_BESIDE);
-  for (int i = KUBE_PATIENT_BESIDE; i < 6; i++) r[i] = stub_expect(f.server, "GET", "/patient");
-  for (int i = 0; i < 6; i++) stub_answer(r[i], 200, NULL, "{}");
+  for (int i = KUBE_PATIENT_BESIDE; i < 6; i++)
+    r[i] = stub_expect(f.server, "GET", "/patient");
+  for (int i = 0; i < 6; i++)
+    stub_answer(r[i], 200, NULL, "{}");
   for (int i = 0; i < 6; i++) {
     settle(&f, &patient[i]);
     json_decref(patient[i].object);
@@ -362,10 +372,12 @@ static void test_the_patient_are_cancelled(void **s) {
   Answer other, patient[4];
   begin(&f, (KubeOptions){0});
   ask(&f, &other, "GET", "/other", NULL);
-  for (int i = 0; i < 4; i++) ask_patiently(&f, &patient[i], "/patient");
+  for (int i = 0; i < 4; i++)
+    ask_patiently(&f, &patient[i], "/patient");
   kube_client_free(f.client);
   f.client = NULL;
-  for (int i = 0; i < 4; i++) assert_true(patient[i].n == 1 && patient[i].err.kind == ERROR_CANCELLED);
+  for (int i = 0; i < 4; i++)
+    assert_true(patient[i].n == 1 && patient[i].err.kind == ERROR_CANCELLED);
   end(&f);
 }
 
@@ -374,7 +386,8 @@ static void test_what_is_urgent_does_not_wait(void **s) {
   Answer a[3], urgent = {0};
   begin(&f, (KubeOptions){.max_in_flight = 1, .qps = 0.001, .burst = 2});
   urgent.server = f.server;
-  for (int i = 0; i < 3; i++) ask(&f, &a[i], "GET", "/x", NULL);
+  for (int i = 0; i < 3; i++)
+    ask(&f, &a[i], "GET", "/x", NULL);
   StubRequest *first = stub_expect(f.server, "GET", "/x");
   kube_request(f.client, &(KubeRequest){.method = "GET", .path = "/lease", .urgent = true}, on_answer, &urgent);
   stub_answer(stub_expect(f.server, "GET", "/lease"), 200, NULL, "{}");
@@ -408,10 +421,12 @@ static void test_so_many_a_second(void **s) {
   Answer a[8];
   begin(&f, (KubeOptions){.qps = 50, .burst = 3});
   int64_t start = clock_mono_ms();
-  for (int i = 0; i < 8; i++) ask(&f, &a[i], "GET", "/x", NULL);
+  for (int i = 0; i < 8; i++)
+    ask(&f, &a[i], "GET", "/x", NULL);
   for (int i = 0; i < 8; i++) {
     StubRequest *r = stub_next(f.server);
-    if (i >= 3) assert_true(clock_mono_ms() - start >= (i - 2) * 20 - 2);
+    if (i >= 3)
+      assert_true(clock_mono_ms() - start >= (i - 2) * 20 - 2);
     stub_answer(r, 200, NULL, "{}");
   }
   for (int i = 0; i < 8; i++) {
@@ -425,7 +440,8 @@ static void test_the_end_of_a_client_is_told_once_to_each_call(void **s) {
   Fixture f;
   Answer a[5];
   begin(&f, (KubeOptions){.max_in_flight = 2});
-  for (int i = 0; i < 5; i++) ask(&f, &a[i], "GET", "/x", NULL);
+  for (int i = 0; i < 5; i++)
+    ask(&f, &a[i], "GET", "/x", NULL);
   stub_begin(stub_next(f.server), 200); /* one has half an answer, one none, three wait */
   stub_run_for(f.server, 10);
   kube_client_free(f.client);
@@ -435,7 +451,8 @@ static void test_the_end_of_a_client_is_told_once_to_each_call(void **s) {
     assert_int_equal(a[i].err.kind, ERROR_CANCELLED);
   }
   stub_run_for(f.server, 10);
-  for (int i = 0; i < 5; i++) assert_int_equal(a[i].n, 1);
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(a[i].n, 1);
   end(&f);
 }
 
@@ -447,8 +464,10 @@ typedef struct Repeater {
 static void on_repeat(void *arg, json_t *object, const Error *err) {
   Repeater *r = arg;
   r->n++;
-  if (err->kind == ERROR_CANCELLED) r->cancelled++;
-  if (r->n < 5) kube_request(r->client, &(KubeRequest){.method = "GET", .path = "/again"}, on_repeat, r);
+  if (err->kind == ERROR_CANCELLED)
+    r->cancelled++;
+  if (r->n < 5)
+    kube_request(r->client, &(KubeRequest){.method = "GET", .path = "/again"}, on_repeat, r);
 }
 
 static void test_what_is_asked_while_it_ends_is_cancelled_too(void **s) {
@@ -493,7 +512,9 @@ static void test_how_far_the_clocks_are_apart(void **s) {
   end(&f);
 }
 
-static bool not_any_more(void *arg) { return false; }
+static bool not_any_more(void *arg) {
+  return false;
+}
 
 /* Also one that has waited: it is asked when it would go out, not when it was handed in. */
 static void test_what_is_fenced_is_not_sent_without_leave(void **s) {

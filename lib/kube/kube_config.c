@@ -24,7 +24,8 @@ int kube_config_read_file(const char *path, Buf *out, Error *err) {
     ssize_t n = room ? read(fd, room, 4096) : -1;
     if (n <= 0) {
       close(fd);
-      if (n == 0) return 0;
+      if (n == 0)
+        return 0;
       buf_deinit(out);
       return error_set(err, ERROR_INVALID_ARGUMENT, "cannot read %s: %s", path,
                        room ? strerror(errno) : "larger than 1 MiB");
@@ -36,22 +37,26 @@ int kube_config_read_file(const char *path, Buf *out, Error *err) {
 
 static char *text_of(Buf *b) {
   char *s = str_ndup(buf_str(b), b->len);
-  if (b->data) explicit_bzero(b->data, b->len); /* it may be a key */
+  if (b->data)
+    explicit_bzero(b->data, b->len); /* it may be a key */
   buf_deinit(b);
   return s;
 }
 
 static void wipe(char **s) {
-  if (*s) explicit_bzero(*s, strlen(*s));
+  if (*s)
+    explicit_bzero(*s, strlen(*s));
   free(*s);
   *s = NULL;
 }
 
 void kube_config_free(KubeConfig *c) {
-  if (!c) return;
+  if (!c)
+    return;
   char **texts[] = {&c->server,  &c->ns,    &c->ca_pem,     &c->cert_pem,
                     &c->key_pem, &c->token, &c->token_file, &c->server_name};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++) wipe(texts[i]);
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    wipe(texts[i]);
   free(c);
 }
 
@@ -63,9 +68,11 @@ static json_t *named(const json_t *file, const char *list, const char *what, con
   size_t i;
   json_t *v;
   json_array_foreach(json_object_get(file, list), i, v) {
-    if (!str_equal(kube_text(v, "name"), name)) continue;
+    if (!str_equal(kube_text(v, "name"), name))
+      continue;
     json_t *found = json_object_get(v, what);
-    if (json_is_object(found)) return found;
+    if (json_is_object(found))
+      return found;
     error_set(err, ERROR_INVALID_ARGUMENT, "%s: %s \"%.100s\" has no %s", path, list, name ? name : "", what);
     return NULL;
   }
@@ -76,7 +83,8 @@ static json_t *named(const json_t *file, const char *list, const char *what, con
 /* A file that the kubeconfig names: relative paths are relative to it, whatever the working directory is. */
 static char *path_of(const char *file, const char *config_path) {
   const char *slash = strrchr(config_path, '/');
-  if (*file == '/' || !slash) return str_dup(file);
+  if (*file == '/' || !slash)
+    return str_dup(file);
   return str_printf("%.*s/%s", (int)(slash - config_path), config_path, file);
 }
 
@@ -85,7 +93,8 @@ static int decode(Buf *out, const char *data) {
   CLEANUP(buf_deinit) Buf plain = BUF_INIT(2 << 20);
   for (; *data; data += strspn(data, "\r\n ")) {
     size_t n = strcspn(data, "\r\n ");
-    if (buf_append(&plain, data, n) != 0) return -1;
+    if (buf_append(&plain, data, n) != 0)
+      return -1;
     data += n;
   }
   return str_base64_decode(out, buf_str(&plain), plain.len, false);
@@ -104,7 +113,8 @@ static int file_or_data(const json_t *at, const char *key, const char *config_pa
     }
   } else if (!str_empty(file)) {
     CLEANUP(str_freep) char *path = path_of(file, config_path);
-    if (kube_config_read_file(path, &b, err) != 0) return -1;
+    if (kube_config_read_file(path, &b, err) != 0)
+      return -1;
   }
   *ret = text_of(&b);
   return 0;
@@ -141,7 +151,8 @@ static int read_user(KubeConfig *c, const json_t *user, const char *path, Error 
 static int read_cluster(KubeConfig *c, const json_t *cluster, const char *path, Error *err) {
   c->server = text_or_empty(cluster, "server");
   size_t n = strlen(c->server);
-  while (n > 0 && c->server[n - 1] == '/') c->server[--n] = 0;
+  while (n > 0 && c->server[n - 1] == '/')
+    c->server[--n] = 0;
   if (!str_starts_with(c->server, "https://") && !str_starts_with(c->server, "http://"))
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s: clusters[].cluster.server must be a URL", path);
   if (json_object_get(cluster, "proxy-url"))
@@ -153,17 +164,22 @@ static int read_cluster(KubeConfig *c, const json_t *cluster, const char *path, 
 
 static int load_file(KubeConfig *c, const char *path, const char *context, Error *err) {
   Buf b;
-  if (kube_config_read_file(path, &b, err) != 0) return -1;
+  if (kube_config_read_file(path, &b, err) != 0)
+    return -1;
   KUBE_OWNED json_t *file = yaml_json_load(buf_str(&b), b.len, err);
-  if (b.data) explicit_bzero(b.data, b.len);
+  if (b.data)
+    explicit_bzero(b.data, b.len);
   buf_deinit(&b);
-  if (!file) return error_prefix(err, "%s", path);
+  if (!file)
+    return error_prefix(err, "%s", path);
   const char *name = str_empty(context) ? kube_text(file, "current-context") : context;
-  if (str_empty(name)) return error_set(err, ERROR_INVALID_ARGUMENT, "%s: current-context is not set", path);
+  if (str_empty(name))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "%s: current-context is not set", path);
   json_t *ctx = named(file, "contexts", "context", name, path, err);
   json_t *cluster = ctx ? named(file, "clusters", "cluster", kube_text(ctx, "cluster"), path, err) : NULL;
   json_t *user = cluster ? named(file, "users", "user", kube_text(ctx, "user"), path, err) : NULL;
-  if (!user) return -1;
+  if (!user)
+    return -1;
   const char *ns = kube_text(ctx, "namespace");
   c->ns = str_dup(str_empty(ns) ? "default" : ns);
   return read_cluster(c, cluster, path, err) != 0 || read_user(c, user, path, err) != 0 ? -1 : 0;
@@ -177,9 +193,11 @@ static int load_pod(KubeConfig *c, Error *err) {
   c->server = str_printf(strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
   c->token_file = str_dup(POD_FILES "token");
   Buf b;
-  if (kube_config_read_file(POD_FILES "ca.crt", &b, err) != 0) return -1;
+  if (kube_config_read_file(POD_FILES "ca.crt", &b, err) != 0)
+    return -1;
   c->ca_pem = text_of(&b);
-  if (kube_config_read_file(POD_FILES "namespace", &b, err) != 0) return -1;
+  if (kube_config_read_file(POD_FILES "namespace", &b, err) != 0)
+    return -1;
   c->ns = text_of(&b);
   c->ns[strcspn(c->ns, "\r\n")] = 0;
   c->cert_pem = str_dup("");
@@ -191,8 +209,10 @@ static int load_pod(KubeConfig *c, Error *err) {
 
 int kube_config_load(const char *path, const char *context, KubeConfig **ret_config, Error *err) {
   CLEANUP(kube_config_freep) KubeConfig *c = calloc(1, sizeof *c);
-  if (!c) abort();
-  if ((str_empty(path) ? load_pod(c, err) : load_file(c, path, context, err)) != 0) return -1;
+  if (!c)
+    abort();
+  if ((str_empty(path) ? load_pod(c, err) : load_file(c, path, context, err)) != 0)
+    return -1;
   *ret_config = c;
   c = NULL;
   return 0;

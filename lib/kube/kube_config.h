@@ -11,13 +11,13 @@
 #include "lib/base/error.h"
 
 typedef struct KubeConfig {
-  char *server;    /* "https://host:port" and a prefix, without a slash at the end */
-  char *ns;        /* of the context or of our Pod; "default" */
-  char *ca_pem;    /* empty: the system's */
-  char *cert_pem;  /* client certificate and key; empty: none */
+  char *server;   /* "https://host:port" and a prefix, without a slash at the end */
+  char *ns;       /* of the context or of our Pod; "default" */
+  char *ca_pem;   /* empty: the system's */
+  char *cert_pem; /* client certificate and key; empty: none */
   char *key_pem;
-  char *token;      /* empty: none */
-  char *token_file; /* read again each minute; empty: none */
+  char *token;       /* empty: none */
+  char *token_file;  /* read again each minute; empty: none */
   char *server_name; /* expected in the server's certificate instead of the host; empty: the host */
   bool insecure;     /* the server's certificate is not checked */
 } KubeConfig;

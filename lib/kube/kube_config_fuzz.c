@@ -15,9 +15,11 @@ static bool names_device(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (names_device(data, size)) return 0;
+  if (names_device(data, size))
+    return 0;
   int fd = memfd_create("kubeconfig", MFD_CLOEXEC);
-  if (fd < 0 || (size && write(fd, data, size) != (ssize_t)size)) abort();
+  if (fd < 0 || (size && write(fd, data, size) != (ssize_t)size))
+    abort();
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   KubeConfig *config = NULL;

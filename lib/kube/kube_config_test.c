@@ -15,7 +15,9 @@
 
 static char dir[] = "/tmp/kube_config_test.XXXXXX";
 
-static int setup(void **state) { return mkdtemp(dir) ? 0 : -1; }
+static int setup(void **state) {
+  return mkdtemp(dir) ? 0 : -1;
+}
 
 static void write_file(const char *name, const char *text) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s", dir, name);
@@ -43,7 +45,8 @@ static int load(const char *text, const char *context, KubeConfig **ret, Error *
 static KubeConfig *must_load(const char *text, const char *context) {
   KubeConfig *c = NULL;
   Error err = {0};
-  if (load(text, context, &c, &err) != 0) fail_msg("%s", err.message);
+  if (load(text, context, &c, &err) != 0)
+    fail_msg("%s", err.message);
   return c;
 }
 
@@ -68,7 +71,8 @@ static void refuses(const char *cluster, const char *user, const char *context, 
   assert_null(c);
   assert_true(err.kind == ERROR_INVALID_ARGUMENT || err.kind == ERROR_NOT_FOUND);
   for (; *words; words++)
-    if (!strstr(err.message, *words)) fail_msg("\"%s\" does not say \"%s\"", err.message, *words);
+    if (!strstr(err.message, *words))
+      fail_msg("\"%s\" does not say \"%s\"", err.message, *words);
 }
 #define REFUSES(cluster, user, context, ...) refuses(cluster, user, context, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -95,9 +99,9 @@ static void test_files_are_relative_to_the_kubeconfig(void **s) {
   write_file("me.crt", "the crt");
   write_file("me.key", "the key");
   write_file("token", "the token");
-  CLEANUP(str_freep) char *text =
-      file_of(SERVER "/prefix/\n    certificate-authority: ca.crt\n    insecure-skip-tls-verify: true",
-              "    client-certificate: me.crt\n    client-key: ./me.key\n    tokenFile: token");
+  CLEANUP(str_freep)
+  char *text = file_of(SERVER "/prefix/\n    certificate-authority: ca.crt\n    insecure-skip-tls-verify: true",
+                       "    client-certificate: me.crt\n    client-key: ./me.key\n    tokenFile: token");
   KubeConfig *c = must_load(text, "other");
   assert_string_equal(c->server, "https://1.2.3.4:6443/prefix");
   assert_string_equal(c->ca_pem, "the ca");
@@ -112,8 +116,8 @@ static void test_files_are_relative_to_the_kubeconfig(void **s) {
 
 static void test_absolute_files_and_broken_lines(void **s) {
   write_file("ca.crt", "the ca");
-  CLEANUP(str_freep) char *cluster =
-      str_printf("    server: http://localhost:1\n    certificate-authority: %s/ca.crt", dir);
+  CLEANUP(str_freep)
+  char *cluster = str_printf("    server: http://localhost:1\n    certificate-authority: %s/ca.crt", dir);
   /* a block of YAML keeps the line ends of wrapped base64 */
   CLEANUP(str_freep)
   char *text = file_of(
@@ -163,8 +167,14 @@ static void test_files_that_are_none(void **s) {
   assert_int_equal(kube_config_load("/does/not/exist", NULL, &c, &err), -1);
   assert_int_equal(err.kind, ERROR_NOT_FOUND);
   assert_non_null(strstr(err.message, "/does/not/exist"));
-  static const char *const BAD[] = {"", "a: [", "just text", "a: &x 1\nb: *x", "[]", "current-context: ''",
-                                    "current-context: x", "contexts: 3\ncurrent-context: x"};
+  static const char *const BAD[] = {"",
+                                    "a: [",
+                                    "just text",
+                                    "a: &x 1\nb: *x",
+                                    "[]",
+                                    "current-context: ''",
+                                    "current-context: x",
+                                    "contexts: 3\ncurrent-context: x"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
     err = (Error){0};
     assert_int_equal(load(BAD[i], NULL, &c, &err), -1);
@@ -185,7 +195,8 @@ static void test_outside_a_pod(void **s) {
   assert_int_equal(kube_config_load("", NULL, &c, &err), -1);
   assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
   assert_non_null(strstr(err.message, "KUBERNETES_SERVICE_HOST"));
-  if (access("/var/run/secrets/kubernetes.io/serviceaccount", F_OK) == 0) skip();
+  if (access("/var/run/secrets/kubernetes.io/serviceaccount", F_OK) == 0)
+    skip();
   setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
   setenv("KUBERNETES_SERVICE_PORT", "443", 1);
   assert_int_equal(kube_config_load(NULL, NULL, &c, &err), -1);

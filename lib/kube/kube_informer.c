@@ -50,21 +50,27 @@ static char *key_of(const json_t *object) {
 
 /* ---- the copy ---- */
 
-/* Under a second key there is mostly one object, a Pod of its Sandbox: then that itself, not a set of one, which would be as
- * large as a part of it. The keys of a set have a slash. */
-static bool is_alone(const json_t *entry) { return json_object_get(entry, "metadata") != NULL; }
+/* Under a second key there is mostly one object, a Pod of its Sandbox: then that itself, not a set of one, which would
+ * be as large as a part of it. The keys of a set have a slash. */
+static bool is_alone(const json_t *entry) {
+  return json_object_get(entry, "metadata") != NULL;
+}
 
 static void unindex(KubeInformer *in, const char *key, const json_t *object) {
   const char *second = in->spec.index ? in->spec.index(object) : NULL;
   json_t *entry = second ? json_object_get(in->by_key, second) : NULL;
-  if (!entry) return;
-  if (!is_alone(entry)) json_object_del(entry, key);
-  if (is_alone(entry) ? entry == object : json_object_size(entry) == 0) json_object_del(in->by_key, second);
+  if (!entry)
+    return;
+  if (!is_alone(entry))
+    json_object_del(entry, key);
+  if (is_alone(entry) ? entry == object : json_object_size(entry) == 0)
+    json_object_del(in->by_key, second);
 }
 
 static void index_it(KubeInformer *in, const char *key, json_t *object) {
   const char *second = in->spec.index ? in->spec.index(object) : NULL;
-  if (!second) return;
+  if (!second)
+    return;
   json_t *entry = json_object_get(in->by_key, second);
   if (!entry) {
     json_object_set(in->by_key, second, object);
@@ -82,7 +88,8 @@ static void index_it(KubeInformer *in, const char *key, json_t *object) {
 
 static void drop(KubeInformer *in, const char *key) {
   KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
-  if (!before) return;
+  if (!before)
+    return;
   unindex(in, key, before);
   json_object_del(in->items, key);
   in->spec.on_change(in->spec.arg, before, NULL);
@@ -90,24 +97,30 @@ static void drop(KubeInformer *in, const char *key) {
 
 static void keep(KubeInformer *in, json_t *object) {
   /* what no API server sends: whoever reads these objects counts on a name */
-  if (str_empty(kube_name(object))) return;
+  if (str_empty(kube_name(object)))
+    return;
   CLEANUP(str_freep) char *key = key_of(object);
   /* another object of this name: the end of the first was missed, and whoever keeps something by uid must hear of it */
-  if (!str_equal(kube_uid(json_object_get(in->items, key)), kube_uid(object))) drop(in, key);
+  if (!str_equal(kube_uid(json_object_get(in->items, key)), kube_uid(object)))
+    drop(in, key);
   KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
   if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion")))
     return;
   json_object_del(json_object_get(object, "metadata"), "managedFields");
-  if (in->spec.prune) in->spec.prune(object);
+  if (in->spec.prune)
+    in->spec.prune(object);
   kube_share(in->share, object);
-  if (before) unindex(in, key, before);
+  if (before)
+    unindex(in, key, before);
   json_object_set(in->items, key, object);
   index_it(in, key, object);
   in->spec.on_change(in->spec.arg, before, object);
 }
 
 /* Resource versions of one kind are numbers that grow (KEP-5504); 0 when it is none. */
-static unsigned long long version_of(const char *s) { return s ? strtoull(s, NULL, 10) : 0; }
+static unsigned long long version_of(const char *s) {
+  return s ? strtoull(s, NULL, 10) : 0;
+}
 
 static unsigned long long object_version(const json_t *object) {
   return version_of(kube_text(object, "metadata.resourceVersion"));
@@ -118,9 +131,11 @@ void kube_informer_put(KubeInformer *in, json_t *object) {
   const json_t *before = json_object_get(in->items, key);
   unsigned long long v = object_version(object);
   /* not kept, and the watch is past it: it has been deleted since */
-  if (before ? object_version(before) >= v : !in->synced || version_of(in->version) >= v) return;
+  if (before ? object_version(before) >= v : !in->synced || version_of(in->version) >= v)
+    return;
   KUBE_OWNED json_t *copy = json_deep_copy(object);
-  if (in->gone) json_object_set_new(in->newer, key, json_true());
+  if (in->gone)
+    json_object_set_new(in->newer, key, json_true());
   keep(in, copy);
 }
 
@@ -130,7 +145,8 @@ static bool is_newer(KubeInformer *in, const char *key, unsigned long long than)
 }
 
 static void note_version(KubeInformer *in, const char *version) {
-  if (str_empty(version)) return;
+  if (str_empty(version))
+    return;
   free(in->version);
   in->version = str_dup(version);
 }
@@ -138,13 +154,16 @@ static void note_version(KubeInformer *in, const char *version) {
 /* ---- trying again ---- */
 
 static void later(KubeInformer *in, void (*fn)(void *arg), const Error *err) {
-  if (err && in->spec.on_error) in->spec.on_error(in->spec.arg, in->spec.path, err);
+  if (err && in->spec.on_error)
+    in->spec.on_error(in->spec.arg, in->spec.path, err);
   in->backoff_ms = in->backoff_ms ? in->backoff_ms * 2 : BACKOFF_MIN_MS;
-  if (in->backoff_ms > BACKOFF_MAX_MS) in->backoff_ms = BACKOFF_MAX_MS;
+  if (in->backoff_ms > BACKOFF_MAX_MS)
+    in->backoff_ms = BACKOFF_MAX_MS;
   uint16_t jitter;
   random_bytes(&jitter, sizeof jitter);
   int64_t ms = in->backoff_ms + in->backoff_ms * (jitter % 1000) / 1000;
-  if (err && err->retry_after_ms > ms) ms = err->retry_after_ms;
+  if (err && err->retry_after_ms > ms)
+    ms = err->retry_after_ms;
   if (fn == list) {
     free(in->version);
     in->version = NULL;
@@ -156,8 +175,10 @@ static void later(KubeInformer *in, void (*fn)(void *arg), const Error *err) {
 
 static void on_again(void *arg) {
   KubeInformer *in = arg;
-  if (in->version) watch(in);
-  else list(in);
+  if (in->version)
+    watch(in);
+  else
+    list(in);
 }
 
 /* ---- watching ---- */
@@ -181,22 +202,27 @@ static void on_line(void *arg, json_t *event) {
     /* what one's own write answered may be newer than the event */
     CLEANUP(str_freep) char *key = key_of(object);
     const json_t *before = json_object_get(in->items, key);
-    if (before && object_version(before) > object_version(object)) return;
+    if (before && object_version(before) > object_version(object))
+      return;
     keep(in, object);
   } else if (str_equal(type, "DELETED")) {
     CLEANUP(str_freep) char *key = key_of(object);
     const json_t *before = json_object_get(in->items, key);
-    if (before && str_equal(kube_uid(before), kube_uid(object))) drop(in, key);
+    if (before && str_equal(kube_uid(before), kube_uid(object)))
+      drop(in, key);
   }
 }
 
 static void on_watch_end(void *arg, const Error *err) {
   KubeInformer *in = arg;
   in->watch = NULL;
-  if (err && err->kind == ERROR_CANCELLED) return;
-  if (err && err->kind == ERROR_OUT_OF_RANGE) return later(in, list, NULL);
+  if (err && err->kind == ERROR_CANCELLED)
+    return;
+  if (err && err->kind == ERROR_OUT_OF_RANGE)
+    return later(in, list, NULL);
   /* an ordinary end; one that comes at once must not make a busy loop */
-  if (!err && clock_mono_ms() - in->watch_began_ms > 1000) return watch(in);
+  if (!err && clock_mono_ms() - in->watch_began_ms > 1000)
+    return watch(in);
   /* a watch that is refused again and again may be refused for its version: a list is always right */
   later(in, in->backoff_ms >= WATCH_GIVE_UP_MS ? list : watch, err);
 }
@@ -222,7 +248,8 @@ static void drop_unlisted(KubeInformer *in, const char *version) {
   json_t *v;
   void *next;
   json_object_foreach_safe(in->items, next, key, v) {
-    if (!json_object_get(in->listing, key) && !is_newer(in, key, version_of(version))) drop(in, key);
+    if (!json_object_get(in->listing, key) && !is_newer(in, key, version_of(version)))
+      drop(in, key);
   }
 }
 
@@ -231,10 +258,12 @@ static void on_page(void *arg, json_t *page, const Error *err) {
   KubeInformer *in = call->informer;
   bool gone = call->gone;
   free(call);
-  if (gone) return;
+  if (gone)
+    return;
   in->gone = NULL;
   if (err) {
-    if (err->kind == ERROR_CANCELLED) return;
+    if (err->kind == ERROR_CANCELLED)
+      return;
     return later(in, list, err);
   }
   /* what is no list must not be taken for an empty one: all objects would be gone */
@@ -249,12 +278,14 @@ static void on_page(void *arg, json_t *page, const Error *err) {
   json_array_foreach(json_object_get(page, "items"), i, object) {
     CLEANUP(str_freep) char *key = key_of(object);
     json_object_set_new(in->listing, key, json_true());
-    if (!is_newer(in, key, object_version(object))) keep(in, object);
+    if (!is_newer(in, key, object_version(object)))
+      keep(in, object);
   }
   const char *more = kube_text(page, "metadata.continue");
   free(in->next_page);
   in->next_page = str_empty(more) ? NULL : str_dup(more);
-  if (in->next_page) return list(in);
+  if (in->next_page)
+    return list(in);
   drop_unlisted(in, version);
   note_version(in, version);
   json_object_clear(in->listing);
@@ -263,7 +294,8 @@ static void on_page(void *arg, json_t *page, const Error *err) {
   bool first = !in->synced;
   in->synced = true;
   watch(in);
-  if (first && in->spec.on_synced) in->spec.on_synced(in->spec.arg);
+  if (first && in->spec.on_synced)
+    in->spec.on_synced(in->spec.arg);
 }
 
 static void list(void *arg) {
@@ -277,7 +309,8 @@ static void list(void *arg) {
                           in->next_page ? in->next_page : "", in->spec.selector ? "&labelSelector=" : "",
                           in->spec.selector ? in->spec.selector : "");
   ListCall *call = calloc(1, sizeof *call);
-  if (!call) abort();
+  if (!call)
+    abort();
   call->informer = in;
   in->gone = &call->gone;
   kube_request(in->client, &(KubeRequest){.method = "GET", .path = path}, on_page, call);
@@ -285,13 +318,19 @@ static void list(void *arg) {
 
 /* ---- reading ---- */
 
-bool kube_informer_synced(const KubeInformer *in) { return in->synced; }
-size_t kube_informer_count(const KubeInformer *in) { return json_object_size(in->items); }
+bool kube_informer_synced(const KubeInformer *in) {
+  return in->synced;
+}
+size_t kube_informer_count(const KubeInformer *in) {
+  return json_object_size(in->items);
+}
 
 const json_t *kube_informer_get(const KubeInformer *in, const char *ns, const char *name) {
-  if (!ns || !name) return NULL;
+  if (!ns || !name)
+    return NULL;
   char key[512];
-  if (snprintf(key, sizeof key, "%s/%s", ns, name) >= (int)sizeof key) return NULL;
+  if (snprintf(key, sizeof key, "%s/%s", ns, name) >= (int)sizeof key)
+    return NULL;
   return json_object_get(in->items, key);
 }
 
@@ -308,15 +347,18 @@ void kube_informer_each(const KubeInformer *in, void (*fn)(void *arg, const json
 void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(void *arg, const json_t *object),
                            void *arg) {
   json_t *entry = key ? json_object_get(in->by_key, key) : NULL;
-  if (entry && is_alone(entry)) fn(arg, entry);
-  else if (entry) each(entry, fn, arg);
+  if (entry && is_alone(entry))
+    fn(arg, entry);
+  else if (entry)
+    each(entry, fn, arg);
 }
 
 /* ---- life ---- */
 
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = calloc(1, sizeof *in);
-  if (!in) abort();
+  if (!in)
+    abort();
   *in = (KubeInformer){.client = client,
                        .share = kube_share_new(),
                        .spec = *spec,
@@ -331,11 +373,15 @@ KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInform
   return in;
 }
 
-void *kube_informer_arg(const KubeInformer *in) { return in->spec.arg; }
+void *kube_informer_arg(const KubeInformer *in) {
+  return in->spec.arg;
+}
 
 void kube_informer_stop(KubeInformer *in) {
-  if (!in) return;
-  if (in->gone) *in->gone = true;
+  if (!in)
+    return;
+  if (in->gone)
+    *in->gone = true;
   in->gone = NULL;
   kube_stream_cancel(in->watch);
   in->watch = NULL;
@@ -343,7 +389,8 @@ void kube_informer_stop(KubeInformer *in) {
 }
 
 void kube_informer_free(KubeInformer *in) {
-  if (!in) return;
+  if (!in)
+    return;
   kube_informer_stop(in);
   loop_timer_free(in->again);
   free((char *)in->spec.path);

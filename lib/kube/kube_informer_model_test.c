@@ -40,10 +40,13 @@ typedef struct Model {
   Event own; /* a write of ours whose answer may come late */
 } Model;
 
-static int below(Model *m, int n) { return (int)(rand_r(&m->random) % (unsigned)n); }
+static int below(Model *m, int n) {
+  return (int)(rand_r(&m->random) % (unsigned)n);
+}
 
 static Object object_in(const json_t *o) {
-  if (!o) return (Object){0};
+  if (!o)
+    return (Object){0};
   return (Object){atoi(kube_text(o, "metadata.resourceVersion")), atoi(kube_uid(o))};
 }
 
@@ -60,8 +63,10 @@ static void on_change(void *arg, const json_t *before, const json_t *after) {
   assert_int_equal(was.uid, told->uid);
   *told = object_in(after);
   /* never back in time, and never gone without a deletion: one's own writes are not taken back */
-  if (after) assert_true(told->version > was.version);
-  else assert_int_not_equal(m->objects[atoi(kube_name(before))].uid, was.uid);
+  if (after)
+    assert_true(told->version > was.version);
+  else
+    assert_int_not_equal(m->objects[atoi(kube_name(before))].uid, was.uid);
   stub_wake(m->server);
 }
 
@@ -84,11 +89,15 @@ static void change(Model *m, int name) {
   }
   o->version = m->version;
   e.object = *o;
-  if (strcmp(e.type, "DELETED") == 0) *o = (Object){0};
-  else if (below(m, 3) == 0) put(m, e);
-  else if (below(m, 3) == 0) m->own = e;
+  if (strcmp(e.type, "DELETED") == 0)
+    *o = (Object){0};
+  else if (below(m, 3) == 0)
+    put(m, e);
+  else if (below(m, 3) == 0)
+    m->own = e;
   m->log[m->n_log++] = e;
-  if (m->own.type && below(m, 4) == 0) put(m, m->own);
+  if (m->own.type && below(m, 4) == 0)
+    put(m, m->own);
 }
 
 static void send_one(Model *m) {
@@ -103,7 +112,8 @@ static void open_watch(Model *m) {
   const char *from = strstr(m->watch->path, "resourceVersion=");
   assert_non_null(from);
   int version = atoi(from + strlen("resourceVersion="));
-  for (m->n_sent = 0; m->n_sent < m->n_log && m->log[m->n_sent].version <= version;) m->n_sent++;
+  for (m->n_sent = 0; m->n_sent < m->n_log && m->log[m->n_sent].version <= version;)
+    m->n_sent++;
   stub_begin(m->watch, 200);
 }
 
@@ -114,13 +124,15 @@ static void answer_list(Model *m) {
   for (int page = 0; page < 2; page++) {
     StubRequest *r = stub_expect(m->server, "GET", "/x?limit=200");
     assert_int_equal(strstr(r->path, "&continue=next") != NULL, page);
-    for (int n = below(m, 4); n > 0; n--) change(m, below(m, NAMES)); /* newer than what is answered */
+    for (int n = below(m, 4); n > 0; n--)
+      change(m, below(m, NAMES)); /* newer than what is answered */
     Buf b = {0};
     const char *comma = "";
     const char *more = page ? "" : ",\"continue\":\"next\"";
     assert_int_equal(buf_printf(&b, "{\"metadata\":{\"resourceVersion\":\"%d\"%s},\"items\":[", version, more), 0);
     for (int i = page ? first : 0; i < (page ? NAMES + 1 : first); i++) {
-      if (!now[i].version) continue;
+      if (!now[i].version)
+        continue;
       CLEANUP(str_freep) char *text = text_of(i, now[i], now[i].version);
       assert_int_equal(buf_printf(&b, "%s%s", comma, text), 0);
       comma = ",";
@@ -134,13 +146,15 @@ static void answer_list(Model *m) {
 
 static void compare(Model *m) {
   change(m, SENTINEL);
-  while (m->n_sent < m->n_log) send_one(m);
+  while (m->n_sent < m->n_log)
+    send_one(m);
   /* the sentinel may have been put before the watch is so far: then a last event shows that it is */
   m->objects[SENTINEL].version = ++m->version;
   m->log[m->n_log++] = (Event){"MODIFIED", SENTINEL, m->version, m->objects[SENTINEL]};
   send_one(m);
   STUB_UNTIL(m->server, m->told[SENTINEL].version == m->version);
-  if (m->own.type) put(m, m->own); /* an answer that comes after all events */
+  if (m->own.type)
+    put(m, m->own); /* an answer that comes after all events */
   size_t n = 0;
   for (int i = 0; i <= NAMES; i++) {
     CLEANUP(str_freep) char *name = str_printf("%d", i);
@@ -161,14 +175,16 @@ static void run(unsigned seed) {
   m->server = stub_server_new(m->loop);
   Error err = {0};
   m->client = kube_client_new(m->loop, stub_server_config(m->server), &(KubeOptions){.user_agent = "u"}, &err);
-  m->informer = kube_informer_new(m->loop, m->client, &(KubeInformerSpec){.path = "/x", .on_change = on_change,
-      .arg = m});
+  m->informer =
+      kube_informer_new(m->loop, m->client, &(KubeInformerSpec){.path = "/x", .on_change = on_change, .arg = m});
   answer_list(m);
   for (int round = 0; round < ROUNDS; round++) {
     for (int n = below(m, 12); n > 0; n--) {
       change(m, below(m, NAMES));
-      while (m->n_sent < m->n_log && below(m, 2)) send_one(m);
-      if (below(m, 4) == 0) stub_run_for(m->server, 1);
+      while (m->n_sent < m->n_log && below(m, 2))
+        send_one(m);
+      if (below(m, 4) == 0)
+        stub_run_for(m->server, 1);
     }
     if (below(m, 4) == 0) {
       stub_send(m->watch, "{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n");

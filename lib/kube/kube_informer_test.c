@@ -22,7 +22,9 @@ typedef struct Fixture {
   Error err;
 } Fixture;
 
-static const char *version(const json_t *o) { return kube_text(o, "metadata.resourceVersion"); }
+static const char *version(const json_t *o) {
+  return kube_text(o, "metadata.resourceVersion");
+}
 
 static void tell(Fixture *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void tell(Fixture *f, const char *fmt, ...) {
@@ -39,9 +41,12 @@ static void on_change(void *arg, const json_t *before, const json_t *after) {
   assert_non_null(some);
   /* what is told is what is kept */
   assert_ptr_equal(kube_informer_get(f->informer, kube_namespace(some), kube_name(some)), after);
-  if (!before) tell(f, "+%s:%s ", kube_name(after), version(after));
-  else if (!after) tell(f, "-%s:%s ", kube_name(before), version(before));
-  else tell(f, "~%s:%s>%s ", kube_name(after), version(before), version(after));
+  if (!before)
+    tell(f, "+%s:%s ", kube_name(after), version(after));
+  else if (!after)
+    tell(f, "-%s:%s ", kube_name(before), version(before));
+  else
+    tell(f, "~%s:%s>%s ", kube_name(after), version(before), version(after));
 }
 
 static void on_synced(void *arg) {
@@ -58,12 +63,21 @@ static void on_error(void *arg, const char *path, const Error *err) {
   stub_wake(f->server);
 }
 
-static const char *owner(const json_t *o) { return kube_text(kube_controller(o), "uid"); }
-static void prune(json_t *o) { json_object_del(o, "secret"); }
+static const char *owner(const json_t *o) {
+  return kube_text(kube_controller(o), "uid");
+}
+static void prune(json_t *o) {
+  json_object_del(o, "secret");
+}
 
 static KubeInformerSpec spec_of(Fixture *f) {
-  return (KubeInformerSpec){.path = "/api/v1/pods", .prune = prune, .index = owner, .on_change = on_change,
-                            .on_synced = on_synced, .on_error = on_error, .arg = f};
+  return (KubeInformerSpec){.path = "/api/v1/pods",
+                            .prune = prune,
+                            .index = owner,
+                            .on_change = on_change,
+                            .on_synced = on_synced,
+                            .on_error = on_error,
+                            .arg = f};
 }
 
 static void begin(Fixture *f) {
@@ -103,8 +117,8 @@ static char *object_of(const char *form) {
 /* forms: separated by blanks. */
 static char *list_of(const char *rv, const char *more, const char *forms) {
   Buf b = {0};
-  assert_int_equal(buf_printf(&b, "{\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\"},\"items\":[", rv,
-                              more), 0);
+  assert_int_equal(
+      buf_printf(&b, "{\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\"},\"items\":[", rv, more), 0);
   CLEANUP(str_freep) char *copy = str_dup(forms);
   const char *comma = "";
   for (char *save, *form = strtok_r(copy, " ", &save); form; form = strtok_r(NULL, " ", &save), comma = ",") {
@@ -127,8 +141,8 @@ static void answer_list(StubRequest *r, const char *rv, const char *more, const 
 }
 
 static StubRequest *expect_watch(Fixture *f, const char *rv) {
-  CLEANUP(str_freep) char *path =
-      str_printf("/api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=", rv);
+  CLEANUP(str_freep)
+  char *path = str_printf("/api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=", rv);
   return stub_expect(f->server, "GET", path);
 }
 
@@ -155,7 +169,9 @@ static void put(Fixture *f, const char *form) {
   assert_non_null(json_object_get(object, "secret")); /* the caller's own is untouched */
 }
 
-static void count(void *arg, const json_t *object) { ++*(int *)arg; }
+static void count(void *arg, const json_t *object) {
+  ++*(int *)arg;
+}
 
 static int count_of(Fixture *f, const char *key) {
   int n = 0;
@@ -306,8 +322,8 @@ static void test_a_watch_refused_again_and_again_is_listed_anew(void **s) {
   begin(&f);
   answer_list(expect_list(&f), "999", "", "a:1");
   /* as after the server's data went back in time */
-  for (int i = 0; i < 6; i++) stub_answer(expect_watch(&f, "999"), 504, NULL,
-                                          "{\"message\":\"Too large resource version\"}\n");
+  for (int i = 0; i < 6; i++)
+    stub_answer(expect_watch(&f, "999"), 504, NULL, "{\"message\":\"Too large resource version\"}\n");
   told(&f, "+a:1 synced ");
   answer_list(expect_list(&f), "5", "", "a:1 b:3");
   told(&f, "+b:3 ");

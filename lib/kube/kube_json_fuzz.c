@@ -11,21 +11,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   char *text = malloc(size ? size : 1);
-  if (!text) abort();
-  if (size) memcpy(text, data, size);
+  if (!text)
+    abort();
+  if (size)
+    memcpy(text, data, size);
   KUBE_OWNED json_t *plain = json_loadb((const char *)data, size, 0, NULL);
   KUBE_OWNED json_t *value = kube_json_parse(text, size);
   free(text);
-  if (plain && (!value || !json_equal(plain, value))) abort();
-  if (!value) return 0;
+  if (plain && (!value || !json_equal(plain, value)))
+    abort();
+  if (!value)
+    return 0;
   char *again = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
   KUBE_OWNED json_t *same = again ? json_loads(again, JSON_DECODE_ANY, NULL) : NULL;
-  if (!same) abort();
+  if (!same)
+    abort();
   free(again);
   for (int status = 400; status < 600; status += 11) {
     Error err;
     kube_status_error(&err, status, value, "GET /x");
-    if (err.kind == ERROR_NONE || memchr(err.message, 0, sizeof err.message) == NULL) abort();
+    if (err.kind == ERROR_NONE || memchr(err.message, 0, sizeof err.message) == NULL)
+      abort();
   }
   return 0;
 }

@@ -17,7 +17,8 @@ static void becomes(const char *text, const char *want) {
     assert_null(value);
     return;
   }
-  if (!value) fail_msg("%s is refused", text);
+  if (!value)
+    fail_msg("%s is refused", text);
   char *got = json_dumps(value, JSON_COMPACT);
   assert_string_equal(got, want);
   free(got);

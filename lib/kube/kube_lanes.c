@@ -34,18 +34,22 @@ static void append(Lane *lane, KubeTurn *t) {
 }
 
 void kube_lanes_leave(KubeLanes *l, KubeTurn *t) {
-  if (!t->at) return;
+  if (!t->at)
+    return;
   *t->at = t->next;
-  if (t->next) t->next->at = t->at;
+  if (t->next)
+    t->next->at = t->at;
   for (size_t i = 0; i < N_LANES; i++)
-    if (l->lanes[i].end == &t->next) l->lanes[i].end = t->at;
+    if (l->lanes[i].end == &t->next)
+      l->lanes[i].end = t->at;
   t->next = NULL;
   t->at = NULL;
 }
 
 KubeTurn *kube_lanes_any(const KubeLanes *l) {
   for (size_t i = 0; i < N_LANES; i++)
-    if (l->lanes[i].first) return l->lanes[i].first;
+    if (l->lanes[i].first)
+      return l->lanes[i].first;
   return NULL;
 }
 
@@ -53,20 +57,28 @@ KubeTurn *kube_lanes_any(const KubeLanes *l) {
 
 static void count(KubeLanes *l, const KubeTurn *t, int by) {
   l->n_running += by;
-  if (t->is_patient) l->n_patient += by;
-  else if (!t->is_urgent) l->others_ms = clock_mono_ms();
+  if (t->is_patient)
+    l->n_patient += by;
+  else if (!t->is_urgent)
+    l->others_ms = clock_mono_ms();
 }
 
-void kube_lanes_began(KubeLanes *l, const KubeTurn *t) { count(l, t, 1); }
-void kube_lanes_ended(KubeLanes *l, const KubeTurn *t) { count(l, t, -1); }
+void kube_lanes_began(KubeLanes *l, const KubeTurn *t) {
+  count(l, t, 1);
+}
+void kube_lanes_ended(KubeLanes *l, const KubeTurn *t) {
+  count(l, t, -1);
+}
 
 /* Token bucket of options.qps; true when a request may start now. */
 static bool take_token(KubeLanes *l) {
-  if (l->options->qps <= 0) return true;
+  if (l->options->qps <= 0)
+    return true;
   int64_t now = clock_mono_us();
   l->tokens += (double)(now - l->tokens_us) * l->options->qps / 1e6;
   l->tokens_us = now;
-  if (l->tokens > l->options->burst) l->tokens = l->options->burst;
+  if (l->tokens > l->options->burst)
+    l->tokens = l->options->burst;
   if (l->tokens < 1) {
     loop_timer_start(l->start_timer, (int64_t)((1 - l->tokens) / l->options->qps * 1000) + 1);
     return false;
@@ -77,11 +89,14 @@ static bool take_token(KubeLanes *l) {
 
 /* Whether a patient one may start: few beside others, any number when there have been none for a moment. */
 static bool may_begin_patient(KubeLanes *l) {
-  if (l->n_patient < KUBE_PATIENT_BESIDE) return true;
+  if (l->n_patient < KUBE_PATIENT_BESIDE)
+    return true;
   int64_t left_ms = l->others_ms + KUBE_PATIENT_MS - clock_mono_ms();
   /* the end of another looks again by itself */
-  if (l->n_running > l->n_patient) return false;
-  if (left_ms > 0) loop_timer_start(l->patient_timer, left_ms);
+  if (l->n_running > l->n_patient)
+    return false;
+  if (left_ms > 0)
+    loop_timer_start(l->patient_timer, left_ms);
   return left_ms <= 0;
 }
 
@@ -120,26 +135,33 @@ void kube_lanes_wait(KubeLanes *l, KubeTurn *t) {
   kube_lanes_look(l);
 }
 
-static void on_start_timer(void *arg) { kube_lanes_look(arg); }
+static void on_start_timer(void *arg) {
+  kube_lanes_look(arg);
+}
 
 /* ---- life ---- */
 
 KubeLanes *kube_lanes_new(Loop *loop, const KubeOptions *options, const KubeLaneEvents *events, void *arg) {
   KubeLanes *l = calloc(1, sizeof *l);
-  if (!l) abort();
+  if (!l)
+    abort();
   *l = (KubeLanes){
       .options = options, .events = events, .arg = arg, .tokens = options->burst, .tokens_us = clock_mono_us()};
-  for (size_t i = 0; i < N_LANES; i++) l->lanes[i].end = &l->lanes[i].first;
+  for (size_t i = 0; i < N_LANES; i++)
+    l->lanes[i].end = &l->lanes[i].first;
   l->start_timer = loop_timer_new(loop, on_start_timer, l);
   l->patient_timer = loop_timer_new(loop, on_start_timer, l);
   l->refuse_timer = loop_timer_new(loop, on_refuse, l);
   return l;
 }
 
-void kube_lanes_close(KubeLanes *l) { l->closed = true; }
+void kube_lanes_close(KubeLanes *l) {
+  l->closed = true;
+}
 
 void kube_lanes_free(KubeLanes *l) {
-  if (!l) return;
+  if (!l)
+    return;
   loop_timer_free(l->start_timer);
   loop_timer_free(l->patient_timer);
   loop_timer_free(l->refuse_timer);

@@ -1,9 +1,9 @@
 /* Whose turn it is: which of the requests that are asked for may start now, which wait, and which are refused.
  *
- * At most options.max_in_flight run, no more than options.qps a second begin. There are two lanes, each in order: of what
- * somebody waits for, and of what is patient. While there are others, and KUBE_PATIENT_MS longer, only KUBE_PATIENT_BESIDE
- * patient ones run. One that is fenced and may not be written when its turn comes is refused, from the loop.
- * Everything on the loop's thread.
+ * At most options.max_in_flight run, no more than options.qps a second begin. There are two lanes, each in order: of
+ * what somebody waits for, and of what is patient. While there are others, and KUBE_PATIENT_MS longer, only
+ * KUBE_PATIENT_BESIDE patient ones run. One that is fenced and may not be written when its turn comes is refused, from
+ * the loop. Everything on the loop's thread.
  */
 #ifndef SANDPLANE_LIB_KUBE_KUBE_LANES_H_
 #define SANDPLANE_LIB_KUBE_KUBE_LANES_H_

@@ -38,8 +38,12 @@ static void on_refuse(void *arg, KubeTurn *turn) {
   loop_stop(f->loop);
 }
 
-static bool may_write(void *arg) { return ((Fixture *)arg)->may_write; }
-static void on_timer(void *arg) { loop_stop(((Fixture *)arg)->loop); }
+static bool may_write(void *arg) {
+  return ((Fixture *)arg)->may_write;
+}
+static void on_timer(void *arg) {
+  loop_stop(((Fixture *)arg)->loop);
+}
 
 static const KubeLaneEvents EVENTS = {.start = on_start, .refuse = on_refuse};
 
@@ -54,14 +58,16 @@ static void begin(Fixture *f, int max_in_flight) {
 static void end(Fixture *f) {
   KubeTurn *t;
   kube_lanes_close(f->lanes);
-  while ((t = kube_lanes_any(f->lanes))) kube_lanes_leave(f->lanes, t);
+  while ((t = kube_lanes_any(f->lanes)))
+    kube_lanes_leave(f->lanes, t);
   kube_lanes_free(f->lanes);
   loop_timer_free(f->timer);
   loop_free(f->loop);
 }
 
 static void wait_all(Fixture *f, int from, int to) {
-  for (int i = from; i < to; i++) kube_lanes_wait(f->lanes, &f->turns[i]);
+  for (int i = from; i < to; i++)
+    kube_lanes_wait(f->lanes, &f->turns[i]);
 }
 
 static void ends(Fixture *f, int i) {
@@ -93,7 +99,8 @@ static void test_who_leaves_is_not_waited_for(void **s) {
   kube_lanes_leave(f.lanes, &f.turns[5]);
   kube_lanes_leave(f.lanes, &f.turns[5]);
   wait_all(&f, 6, 7);
-  for (int i = 0; i <= 4; i += 2) ends(&f, i);
+  for (int i = 0; i <= 4; i += 2)
+    ends(&f, i);
   assert_string_equal(f.told, "0246");
   end(&f);
 }
@@ -101,7 +108,8 @@ static void test_who_leaves_is_not_waited_for(void **s) {
 static void test_what_is_waited_for_comes_before_what_is_patient(void **s) {
   Fixture f;
   begin(&f, 1);
-  for (int i = 1; i < 3; i++) f.turns[i].is_patient = true;
+  for (int i = 1; i < 3; i++)
+    f.turns[i].is_patient = true;
   wait_all(&f, 0, 4);
   assert_string_equal(f.told, "0");
   ends(&f, 0);
@@ -114,7 +122,8 @@ static void test_what_is_waited_for_comes_before_what_is_patient(void **s) {
 static void test_few_patient_ones_beside_another(void **s) {
   Fixture f;
   begin(&f, N_TURNS);
-  for (int i = 1; i < 6; i++) f.turns[i].is_patient = true;
+  for (int i = 1; i < 6; i++)
+    f.turns[i].is_patient = true;
   wait_all(&f, 0, 6);
   assert_int_equal(strlen(f.told), 1 + KUBE_PATIENT_BESIDE);
   ends(&f, 0);

@@ -36,18 +36,24 @@ static void ask(KubeLease *l, const char *method, const char *path, const json_t
 }
 
 static void set(KubeLease *l, bool leads) {
-  if (l->leads == leads) return;
+  if (l->leads == leads)
+    return;
   l->leads = leads;
   l->fn(l->arg, leads);
 }
 
-static void on_over(void *arg) { set(arg, false); }
+static void on_over(void *arg) {
+  set(arg, false);
+}
 
-bool kube_lease_is_held(const KubeLease *l) { return l->leads && clock_mono_ms() < l->until_ms; }
+bool kube_lease_is_held(const KubeLease *l) {
+  return l->leads && clock_mono_ms() < l->until_ms;
+}
 
 static void lease_destroy(KubeLease *l) {
   char *texts[] = {l->path, l->list_path, l->name, l->ns, l->identity};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    free(texts[i]);
   json_decref(l->seen);
   free(l);
 }
@@ -55,7 +61,8 @@ static void lease_destroy(KubeLease *l) {
 /* True when the answer is still of interest. */
 static bool answered(KubeLease *l) {
   l->busy = false;
-  if (!l->freed) return true;
+  if (!l->freed)
+    return true;
   lease_destroy(l);
   return false;
 }
@@ -64,12 +71,16 @@ static void release_now(KubeLease *l, const json_t *lease);
 
 static void on_written(void *arg, json_t *lease, const Error *err) {
   KubeLease *l = arg;
-  if (!answered(l)) return;
-  if (l->released) return release_now(l, lease);
+  if (!answered(l))
+    return;
+  if (l->released)
+    return release_now(l, lease);
   loop_timer_start(l->turn, KUBE_LEASE_RETRY_MS);
-  if (err) return;
+  if (err)
+    return;
   int64_t left_ms = l->asked_ms + KUBE_LEASE_RENEW_MS - clock_mono_ms();
-  if (left_ms <= 0) return;
+  if (left_ms <= 0)
+    return;
   l->until_ms = clock_mono_ms() + left_ms;
   loop_timer_start(l->over, left_ms);
   set(l, true);
@@ -114,41 +125,51 @@ static bool is_free(KubeLease *l, const json_t *lease) {
     l->seen = json_deep_copy(spec);
     l->seen_ms = clock_mono_ms();
   }
-  if (str_empty(holder) || str_equal(holder, l->identity)) return true;
+  if (str_empty(holder) || str_equal(holder, l->identity))
+    return true;
   return clock_mono_ms() - l->seen_ms >= kube_int(spec, "leaseDurationSeconds", KUBE_LEASE_S) * 1000;
 }
 
 static void on_read(void *arg, json_t *lease, const Error *err) {
   KubeLease *l = arg;
-  if (!answered(l)) return;
-  if (l->released) return release_now(l, lease);
-  if (err && err->kind == ERROR_NOT_FOUND) return write_lease(l, NULL, l->identity);
+  if (!answered(l))
+    return;
+  if (l->released)
+    return release_now(l, lease);
+  if (err && err->kind == ERROR_NOT_FOUND)
+    return write_lease(l, NULL, l->identity);
   loop_timer_start(l->turn, KUBE_LEASE_RETRY_MS);
-  if (err) return;
-  if (is_free(l, lease)) return write_lease(l, lease, l->identity);
+  if (err)
+    return;
+  if (is_free(l, lease))
+    return write_lease(l, lease, l->identity);
   loop_timer_stop(l->over);
   set(l, false);
 }
 
 static void turn(void *arg) {
   KubeLease *l = arg;
-  if (l->busy || l->released) return;
+  if (l->busy || l->released)
+    return;
   ask(l, "GET", l->path, NULL, on_read);
 }
 
 static void on_released(void *arg, json_t *lease, const Error *err) {
   KubeLease *l = arg;
-  if (answered(l)) l->done(l->done_arg);
+  if (answered(l))
+    l->done(l->done_arg);
 }
 
 static void on_read_to_release(void *arg, json_t *lease, const Error *err) {
   KubeLease *l = arg;
-  if (answered(l)) release_now(l, lease);
+  if (answered(l))
+    release_now(l, lease);
 }
 
 /* lease: as the server has it now; NULL: it could not be read. */
 static void release_now(KubeLease *l, const json_t *lease) {
-  if (!str_equal(kube_text(lease, "spec.holderIdentity"), l->identity)) return l->done(l->done_arg);
+  if (!str_equal(kube_text(lease, "spec.holderIdentity"), l->identity))
+    return l->done(l->done_arg);
   KUBE_OWNED json_t *o = json_deep_copy(lease);
   kube_set(o, "spec.holderIdentity", json_string(""));
   kube_set(o, "spec.leaseDurationSeconds", json_integer(1));
@@ -163,15 +184,18 @@ void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
   loop_timer_stop(l->turn);
   loop_timer_stop(l->over);
   set(l, false);
-  if (l->busy) return; /* its answer goes on */
-  if (!led) return done(arg);
+  if (l->busy)
+    return; /* its answer goes on */
+  if (!led)
+    return done(arg);
   ask(l, "GET", l->path, NULL, on_read_to_release);
 }
 
 KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity,
                           void (*fn)(void *arg, bool leads), void *arg) {
   KubeLease *l = calloc(1, sizeof *l);
-  if (!l) abort();
+  if (!l)
+    abort();
   *l = (KubeLease){.loop = loop,
                    .client = client,
                    .ns = str_dup(ns),
@@ -188,9 +212,11 @@ KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const 
 }
 
 void kube_lease_free(KubeLease *l) {
-  if (!l) return;
+  if (!l)
+    return;
   loop_timer_free(l->turn);
   loop_timer_free(l->over);
   l->freed = true;
-  if (!l->busy) lease_destroy(l);
+  if (!l->busy)
+    lease_destroy(l);
 }

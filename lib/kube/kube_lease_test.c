@@ -28,8 +28,10 @@ static void on_lead(void *arg, bool leads) {
   Fixture *f = arg;
   assert_int_not_equal(f->leads, leads); /* changes only */
   f->leads = leads;
-  if (leads) f->n_begun++;
-  else f->n_ended++;
+  if (leads)
+    f->n_begun++;
+  else
+    f->n_ended++;
   stub_wake(f->server);
 }
 
@@ -56,11 +58,10 @@ static void end(Fixture *f) {
 }
 
 static json_t *lease_of(const char *holder, int seconds, const char *renewed) {
-  return json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s,s:i,s:s,s:s,s:i}}", "apiVersion", "coordination.k8s.io/v1",
-                   "kind", "Lease", "metadata", "name", "leader", "namespace", "sys", "resourceVersion", "7", "spec",
+  return json_pack("{s:s,s:s,s:{s:s,s:s,s:s},s:{s:s,s:i,s:s,s:s,s:i}}", "apiVersion", "coordination.k8s.io/v1", "kind",
+                   "Lease", "metadata", "name", "leader", "namespace", "sys", "resourceVersion", "7", "spec",
                    "holderIdentity", holder, "leaseDurationSeconds", seconds, "renewTime", renewed, "acquireTime",
-                       "2026-01-01T00:00:00.000000Z",
-                   "leaseTransitions", 4);
+                   "2026-01-01T00:00:00.000000Z", "leaseTransitions", 4);
 }
 
 static void answer(StubRequest *r, const json_t *object) {
@@ -173,7 +174,8 @@ static void test_it_does_not_wait_behind_other_requests(void **s) {
   for (int i = 0; i < 2 * KUBE_IN_FLIGHT; i++)
     kube_request(f.client, &(KubeRequest){.method = "GET", .path = "/hangs"}, on_nothing, NULL);
   StubRequest *r;
-  while (strcmp((r = stub_next(f.server))->path, "/hangs") == 0) continue;
+  while (strcmp((r = stub_next(f.server))->path, "/hangs") == 0)
+    continue;
   assert_string_equal(r->path, PATH);
   end(&f);
 }
@@ -186,8 +188,10 @@ static void test_leadership_ends_when_it_cannot_be_renewed(void **s) {
   KUBE_OWNED json_t *o = accept_write(&f, "PUT", PATH, "me");
   STUB_UNTIL(f.server, f.leads);
   while (f.leads) {
-    if (stub_waiting(f.server)) stub_answer(stub_next(f.server), 500, NULL, "{}");
-    else stub_turn(f.server);
+    if (stub_waiting(f.server))
+      stub_answer(stub_next(f.server), 500, NULL, "{}");
+    else
+      stub_turn(f.server);
   }
   assert_true(clock_mono_ms() - asked >= KUBE_LEASE_RENEW_MS - 1000);
   /* and begins again when it can be */

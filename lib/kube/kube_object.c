@@ -14,7 +14,8 @@ enum { KEY_MAX = 64 };
 /* Takes the first key off a path; NULL when there is none left. */
 static const char *next_key(const char *path, char key[KEY_MAX]) {
   size_t n = strcspn(path, ".");
-  if (n == 0 || n >= KEY_MAX) abort();
+  if (n == 0 || n >= KEY_MAX)
+    abort();
   memcpy(key, path, n);
   key[n] = 0;
   return path[n] ? path + n + 1 : NULL;
@@ -45,9 +46,15 @@ int kube_bool(const json_t *object, const char *path) {
 
 /* ---- metadata ---- */
 
-const char *kube_name(const json_t *object) { return kube_text(object, "metadata.name"); }
-const char *kube_namespace(const json_t *object) { return kube_text(object, "metadata.namespace"); }
-const char *kube_uid(const json_t *object) { return kube_text(object, "metadata.uid"); }
+const char *kube_name(const json_t *object) {
+  return kube_text(object, "metadata.name");
+}
+const char *kube_namespace(const json_t *object) {
+  return kube_text(object, "metadata.namespace");
+}
+const char *kube_uid(const json_t *object) {
+  return kube_text(object, "metadata.uid");
+}
 
 const char *kube_label(const json_t *object, const char *key) {
   return json_string_value(json_object_get(kube_get(object, "metadata.labels"), key));
@@ -57,13 +64,16 @@ const char *kube_annotation(const json_t *object, const char *key) {
   return json_string_value(json_object_get(kube_get(object, "metadata.annotations"), key));
 }
 
-bool kube_is_deleting(const json_t *object) { return kube_text(object, "metadata.deletionTimestamp") != NULL; }
+bool kube_is_deleting(const json_t *object) {
+  return kube_text(object, "metadata.deletionTimestamp") != NULL;
+}
 
 json_t *kube_controller(const json_t *object) {
   size_t i;
   json_t *ref;
   json_array_foreach(kube_get(object, "metadata.ownerReferences"), i, ref) {
-    if (kube_bool(ref, "controller") == 1) return ref;
+    if (kube_bool(ref, "controller") == 1)
+      return ref;
   }
   return NULL;
 }
@@ -88,11 +98,14 @@ json_t *kube_owner_reference(const char *api_version, const char *kind, const ch
 
 /* NULL of what is no object itself: the caller's json_object_set_new then does nothing. */
 static json_t *object_at(json_t *object, const char *key) {
-  if (!json_is_object(object)) return NULL;
+  if (!json_is_object(object))
+    return NULL;
   json_t *v = json_object_get(object, key);
-  if (json_is_object(v)) return v;
+  if (json_is_object(v))
+    return v;
   v = json_object();
-  if (json_object_set_new(object, key, v) != 0) abort();
+  if (json_object_set_new(object, key, v) != 0)
+    abort();
   return v;
 }
 
@@ -100,10 +113,12 @@ void kube_set(json_t *object, const char *path, json_t *value) {
   char key[KEY_MAX];
   for (;;) {
     path = next_key(path, key);
-    if (!path) break;
+    if (!path)
+      break;
     object = object_at(object, key);
   }
-  if (json_object_set_new(object, key, value) != 0 && json_is_object(object)) abort();
+  if (json_object_set_new(object, key, value) != 0 && json_is_object(object))
+    abort();
 }
 
 static void set_in(json_t *object, const char *map, const char *key, const char *value) {
@@ -114,27 +129,34 @@ static void set_in(json_t *object, const char *map, const char *key, const char 
   json_object_set_new(object_at(object_at(object, "metadata"), map), key, json_string(value));
 }
 
-void kube_set_label(json_t *object, const char *key, const char *value) { set_in(object, "labels", key, value); }
+void kube_set_label(json_t *object, const char *key, const char *value) {
+  set_in(object, "labels", key, value);
+}
 void kube_set_annotation(json_t *object, const char *key, const char *value) {
   set_in(object, "annotations", key, value);
 }
 
 json_t *kube_merge_patch(const json_t *from, const json_t *to) {
-  if (!json_is_object(from) || !json_is_object(to)) return json_equal(from, to) ? NULL : json_deep_copy(to);
+  if (!json_is_object(from) || !json_is_object(to))
+    return json_equal(from, to) ? NULL : json_deep_copy(to);
   json_t *patch = json_object();
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)to, key, v) {
     const json_t *old = json_object_get(from, key);
     /* a patch cannot say null, which is why what it gives has none there either */
-    if (json_is_null(v) && (!old || json_is_null(old))) continue;
+    if (json_is_null(v) && (!old || json_is_null(old)))
+      continue;
     json_t *part = old ? kube_merge_patch(old, v) : json_deep_copy(v);
-    if (part) json_object_set_new(patch, key, part);
+    if (part)
+      json_object_set_new(patch, key, part);
   }
   json_object_foreach((json_t *)from, key, v) {
-    if (!json_object_get(to, key)) json_object_set_new(patch, key, json_null());
+    if (!json_object_get(to, key))
+      json_object_set_new(patch, key, json_null());
   }
-  if (json_object_size(patch) > 0) return patch;
+  if (json_object_size(patch) > 0)
+    return patch;
   json_decref(patch);
   return NULL;
 }
@@ -145,7 +167,8 @@ json_t *kube_condition(const json_t *conditions, const char *type) {
   size_t i;
   json_t *c;
   json_array_foreach((json_t *)conditions, i, c) {
-    if (str_equal(kube_text(c, "type"), type)) return c;
+    if (str_equal(kube_text(c, "type"), type))
+      return c;
   }
   return NULL;
 }
@@ -157,7 +180,8 @@ bool kube_condition_is(const json_t *conditions, const char *type, const char *s
 /* Messages quote what others wrote and are cut anywhere: what is not UTF-8 becomes '?', not a condition lost. */
 static json_t *text_value(const char *text) {
   json_t *value = json_string(text ? text : "");
-  if (value) return value;
+  if (value)
+    return value;
   CLEANUP(str_freep) char *s = str_dup(text);
   for (char *at = s; *at;) {
     size_t n = (*at & 0xe0) == 0xc0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 : (*at & 0xf8) == 0xf0 ? 4 : 1;
@@ -178,8 +202,10 @@ bool kube_condition_set(json_t *conditions, const KubeCondition *c, const char *
   json_t *next =
       json_pack("{s:s,s:s,s:o,s:o,s:s}", "type", c->type, "status", c->status, "reason", text_value(c->reason),
                 "message", text_value(c->message), "lastTransitionTime", since ? since : now);
-  if (c->observed_generation > 0) json_object_set_new(next, "observedGeneration", json_integer(c->observed_generation));
-  if (!old) return json_array_append_new(conditions, next) == 0;
+  if (c->observed_generation > 0)
+    json_object_set_new(next, "observedGeneration", json_integer(c->observed_generation));
+  if (!old)
+    return json_array_append_new(conditions, next) == 0;
   if (json_equal(old, next)) {
     json_decref(next);
     return false;
@@ -194,7 +220,8 @@ bool kube_condition_remove(json_t *conditions, const char *type) {
   bool removed = false;
   /* one type is there once, unless somebody else wrote the list */
   for (size_t i = json_array_size(conditions); i-- > 0;) {
-    if (!str_equal(kube_text(json_array_get(conditions, i), "type"), type)) continue;
+    if (!str_equal(kube_text(json_array_get(conditions, i), "type"), type))
+      continue;
     removed = true;
     json_array_remove(conditions, i);
   }
@@ -203,7 +230,9 @@ bool kube_condition_remove(json_t *conditions, const char *type) {
 
 /* ---- names and times ---- */
 
-void kube_name_hash(const char *name, char out[9]) { snprintf(out, 9, "%08x", str_fnv1a32(name, strlen(name))); }
+void kube_name_hash(const char *name, char out[9]) {
+  snprintf(out, 9, "%08x", str_fnv1a32(name, strlen(name)));
+}
 
 void kube_format_time(int64_t wall_ms, char out[21]) {
   time_t s = (time_t)(wall_ms / 1000);
@@ -227,11 +256,14 @@ int64_t kube_parse_time(const char *s) {
   s += n;
   if (*s == '.') {
     int64_t unit = 100;
-    for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10) ms += (*s - '0') * unit;
+    for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10)
+      ms += (*s - '0') * unit;
   }
   int hours = 0, minutes = 0;
-  if (str_equal(s, "Z") || str_equal(s, "z")) return ms;
-  if ((*s != '+' && *s != '-') || strlen(s) != 6 || sscanf(s + 1, "%2d:%2d", &hours, &minutes) != 2) return -1;
+  if (str_equal(s, "Z") || str_equal(s, "z"))
+    return ms;
+  if ((*s != '+' && *s != '-') || strlen(s) != 6 || sscanf(s + 1, "%2d:%2d", &hours, &minutes) != 2)
+    return -1;
   int64_t offset = (hours * 60 + minutes) * 60000LL;
   return *s == '+' ? ms - offset : ms + offset;
 }

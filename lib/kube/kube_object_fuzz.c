@@ -12,13 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* RFC 7396, section 2, in its own words. */
 static json_t *merge(const json_t *target, const json_t *patch) {
-  if (!json_is_object(patch)) return json_deep_copy(patch);
+  if (!json_is_object(patch))
+    return json_deep_copy(patch);
   json_t *result = json_is_object(target) ? json_deep_copy(target) : json_object();
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)patch, key, value) {
-    if (json_is_null(value)) json_object_del(result, key);
-    else json_object_set_new(result, key, merge(json_object_get(result, key), value));
+    if (json_is_null(value))
+      json_object_del(result, key);
+    else
+      json_object_set_new(result, key, merge(json_object_get(result, key), value));
   }
   return result;
 }
@@ -27,19 +30,24 @@ static json_t *merge(const json_t *target, const json_t *patch) {
 static bool has_null(const json_t *v) {
   const char *key;
   json_t *child;
-  if (json_is_null(v)) return true;
+  if (json_is_null(v))
+    return true;
   json_object_foreach((json_t *)v, key, child) {
-    if (has_null(child)) return true;
+    if (has_null(child))
+      return true;
   }
   return false;
 }
 
 static void check_patch(const json_t *a, const json_t *b) {
-  if (!json_is_object(a) || !json_is_object(b)) return;
+  if (!json_is_object(a) || !json_is_object(b))
+    return;
   KUBE_OWNED json_t *patch = kube_merge_patch(a, b);
   KUBE_OWNED json_t *got = patch ? merge(a, patch) : json_deep_copy(a);
-  if (patch && kube_merge_patch(got, b)) abort();
-  if (!has_null(a) && !has_null(b) && !json_equal(got, b)) abort();
+  if (patch && kube_merge_patch(got, b))
+    abort();
+  if (!has_null(a) && !has_null(b) && !json_equal(got, b))
+    abort();
 }
 
 static void read_everything(const json_t *o, const char *time, const char *key) {
@@ -55,7 +63,8 @@ static void read_everything(const json_t *o, const char *time, const char *key) 
   kube_annotation(o, key);
   kube_is_deleting(o);
   const char *uid = kube_uid(o);
-  if (uid) kube_is_controlled_by(o, uid);
+  if (uid)
+    kube_is_controlled_by(o, uid);
   kube_controller(o);
   kube_controller_is(o, "agents.x-k8s.io", "Sandbox");
   const json_t *conditions = kube_get(o, "status.conditions");
@@ -63,7 +72,8 @@ static void read_everything(const json_t *o, const char *time, const char *key) 
   kube_condition_is(conditions, key, "True");
   int64_t ms = kube_parse_time(time);
   char text[21];
-  if (ms >= 0) kube_format_time(ms, text);
+  if (ms >= 0)
+    kube_format_time(ms, text);
 }
 
 static void build(json_t *o, const char *value, const char *key) {
@@ -71,16 +81,19 @@ static void build(json_t *o, const char *value, const char *key) {
   json_t *conditions = kube_get(o, "status.conditions");
   if (json_is_array(conditions)) {
     kube_condition_set(conditions, &CONDITION, "2026-01-31T12:00:00Z");
-    if (!kube_condition_is(conditions, "Ready", "True")) abort();
+    if (!kube_condition_is(conditions, "Ready", "True"))
+      abort();
     kube_condition_remove(conditions, key);
   }
   KubeShare *share = kube_share_new();
   KUBE_OWNED json_t *one = json_deep_copy(o), *two = json_deep_copy(o);
   kube_share(share, one);
   kube_share(share, two);
-  if (!json_equal(one, o) || !json_equal(two, o)) abort();
+  if (!json_equal(one, o) || !json_equal(two, o))
+    abort();
   kube_share_free(share);
-  if (!json_is_object(o)) return;
+  if (!json_is_object(o))
+    return;
   kube_set_label(o, key, value);
   kube_set_annotation(o, key, NULL);
   kube_set(o, "spec.a.b", json_integer(1));
@@ -90,11 +103,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   KUBE_OWNED json_t *all = json_loadb((const char *)data, size, 0, NULL);
   json_t *a = json_object_get(all, "a"), *b = json_object_get(all, "b");
   const char *time = kube_text(all, "time"), *key = kube_text(all, "key");
-  if (!time || !key) return 0;
+  if (!time || !key)
+    return 0;
   read_everything(a, time, key);
   check_patch(a, b);
   check_patch(b, a);
-  if (a) build(a, time, key);
+  if (a)
+    build(a, time, key);
   char hash[9];
   kube_name_hash(key, hash);
   return 0;

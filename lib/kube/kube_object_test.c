@@ -8,8 +8,11 @@
 
 static void test_hashes_of_the_contract(void **s) {
   static const char *const CASES[][2] = {
-      {"", "811c9dc5"}, {"a", "e40c292c"}, {"my-sandbox", "374de8f5"}, {"python-runtime-template", "0572d487"},
-          {"python-sandbox-warmpool", "54384ed7"},
+      {"", "811c9dc5"},
+      {"a", "e40c292c"},
+      {"my-sandbox", "374de8f5"},
+      {"python-runtime-template", "0572d487"},
+      {"python-sandbox-warmpool", "54384ed7"},
   };
   for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
     char h[9];
@@ -63,8 +66,8 @@ static void test_controller(void **s) {
   KUBE_OWNED json_t *o = json_object();
   assert_null(kube_controller(o));
   json_t *refs = json_array();
-  json_array_append_new(refs, json_pack("{s:s,s:s,s:s,s:s}", "apiVersion", "v1", "kind", "Other", "name", "x", "uid",
-                                        "u0"));
+  json_array_append_new(refs,
+                        json_pack("{s:s,s:s,s:s,s:s}", "apiVersion", "v1", "kind", "Other", "name", "x", "uid", "u0"));
   json_array_append_new(refs, kube_owner_reference("agents.x-k8s.io/v1alpha1", "Sandbox", "n", "u1"));
   kube_set(o, "metadata.ownerReferences", refs);
   assert_true(kube_is_controlled_by(o, "u1"));
@@ -87,8 +90,11 @@ static void test_times(void **s) {
 
 static void test_a_message_that_was_cut_inside_a_character(void **s) {
   static const char *const CASES[][2] = {
-      {"caf\xc3", "caf?"}, {"\xe2\x82\xac 3 \xe2\x82", "\xe2\x82\xac 3 ??"}, {"a\xff\xc0\xaf b", "a??? b"},
-          {"\xf0\x9f\x98", "???"}, {NULL, ""},
+      {"caf\xc3", "caf?"},
+      {"\xe2\x82\xac 3 \xe2\x82", "\xe2\x82\xac 3 ??"},
+      {"a\xff\xc0\xaf b", "a??? b"},
+      {"\xf0\x9f\x98", "???"},
+      {NULL, ""},
   };
   for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
     KUBE_OWNED json_t *list = json_pack("[{s:s,s:s}]", "type", "Ready", "status", "True");
@@ -133,10 +139,12 @@ static void test_a_merge_patch_comes_to_rest(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_hashes_of_the_contract), cmocka_unit_test(test_reads_are_null_safe),
-          cmocka_unit_test(test_merge_patch),
-      cmocka_unit_test(test_condition_time_moves_with_status_only), cmocka_unit_test(test_controller),
-          cmocka_unit_test(test_times),
+      cmocka_unit_test(test_hashes_of_the_contract),
+      cmocka_unit_test(test_reads_are_null_safe),
+      cmocka_unit_test(test_merge_patch),
+      cmocka_unit_test(test_condition_time_moves_with_status_only),
+      cmocka_unit_test(test_controller),
+      cmocka_unit_test(test_times),
       cmocka_unit_test(test_a_merge_patch_comes_to_rest),
       cmocka_unit_test(test_all_conditions_of_a_type_go),
       cmocka_unit_test(test_what_is_no_object_stays),

@@ -44,7 +44,8 @@ static void task_free(void *arg) {
 
 /* Nothing is left to remember of it. */
 static void forget_if_idle(KubeTask *t) {
-  if (t->queued || t->running || t->due_ms || t->backoff_ms) return;
+  if (t->queued || t->running || t->due_ms || t->backoff_ms)
+    return;
   tdelete(t, &t->queue->root, compare);
   task_free(t);
 }
@@ -55,7 +56,8 @@ static void on_turn(void *arg) {
   for (size_t left = q->n_queued; left > 0 && q->first && !q->paused && (int)q->n_running < q->concurrency; left--) {
     KubeTask *t = q->first;
     q->first = t->next;
-    if (!q->first) q->end = &q->first;
+    if (!q->first)
+      q->end = &q->first;
     q->n_queued--;
     q->n_running++;
     t->queued = false;
@@ -72,7 +74,8 @@ static void enqueue(KubeTask *t) {
     t->again = true;
     return;
   }
-  if (t->queued) return;
+  if (t->queued)
+    return;
   loop_timer_stop(t->timer);
   t->due_ms = 0;
   t->queued = true;
@@ -94,24 +97,30 @@ static KubeTask *task_of(KubeQueue *q, const char *ns, const char *name) {
   snprintf(text, sizeof text, "%s/%s", ns ? ns : "", name);
   KubeTask key = {.key = text};
   KubeTask **found = tfind(&key, &q->root, compare);
-  if (found) return *found;
+  if (found)
+    return *found;
   KubeTask *t = calloc(1, sizeof *t);
-  if (!t) abort();
+  if (!t)
+    abort();
   *t = (KubeTask){.queue = q, .key = str_dup(text)};
   t->name = strchr(t->key, '/') + 1;
   t->timer = loop_timer_new(q->loop, on_due, t);
-  if (!tsearch(t, &q->root, compare)) abort();
+  if (!tsearch(t, &q->root, compare))
+    abort();
   return t;
 }
 
 static void start_timer(KubeTask *t, int64_t ms) {
   int64_t due = clock_mono_ms() + ms;
-  if (t->queued || (t->due_ms && t->due_ms <= due)) return;
+  if (t->queued || (t->due_ms && t->due_ms <= due))
+    return;
   t->due_ms = due;
   loop_timer_start(t->timer, ms);
 }
 
-void kube_queue_add(KubeQueue *q, const char *ns, const char *name) { enqueue(task_of(q, ns, name)); }
+void kube_queue_add(KubeQueue *q, const char *ns, const char *name) {
+  enqueue(task_of(q, ns, name));
+}
 
 void kube_queue_add_after(KubeQueue *q, const char *ns, const char *name, int64_t ms) {
   start_timer(task_of(q, ns, name), ms > 0 ? ms : 0);
@@ -121,8 +130,10 @@ static void end_pass(KubeTask *t) {
   KubeQueue *q = t->queue;
   t->running = false;
   q->n_running--;
-  if (q->first) loop_timer_start(q->turn, 0);
-  if (!t->again) return;
+  if (q->first)
+    loop_timer_start(q->turn, 0);
+  if (!t->again)
+    return;
   t->again = false;
   enqueue(t);
 }
@@ -141,7 +152,8 @@ void kube_task_done_again(KubeTask *t, int64_t ms) {
 
 void kube_task_failed(KubeTask *t, int64_t at_least_ms) {
   t->backoff_ms = t->backoff_ms ? t->backoff_ms * 2 : KUBE_BACKOFF_MIN_MS;
-  if (t->backoff_ms > KUBE_BACKOFF_MAX_MS) t->backoff_ms = KUBE_BACKOFF_MAX_MS;
+  if (t->backoff_ms > KUBE_BACKOFF_MAX_MS)
+    t->backoff_ms = KUBE_BACKOFF_MAX_MS;
   t->again = false; /* the pause holds whatever else happened meanwhile; a change after this ends it */
   end_pass(t);
   start_timer(t, t->backoff_ms > at_least_ms ? t->backoff_ms : at_least_ms);
@@ -152,13 +164,18 @@ void kube_queue_pause(KubeQueue *q, bool paused) {
   loop_timer_start(q->turn, 0);
 }
 
-size_t kube_queue_length(const KubeQueue *q) { return q->n_queued; }
-size_t kube_queue_running(const KubeQueue *q) { return q->n_running; }
+size_t kube_queue_length(const KubeQueue *q) {
+  return q->n_queued;
+}
+size_t kube_queue_running(const KubeQueue *q) {
+  return q->n_running;
+}
 
 KubeQueue *kube_queue_new(Loop *loop, int concurrency,
                           void (*work)(void *arg, KubeTask *task, const char *ns, const char *name), void *arg) {
   KubeQueue *q = calloc(1, sizeof *q);
-  if (!q) abort();
+  if (!q)
+    abort();
   *q = (KubeQueue){.loop = loop, .work = work, .arg = arg, .concurrency = concurrency};
   q->end = &q->first;
   q->turn = loop_timer_new(loop, on_turn, q);
@@ -166,7 +183,8 @@ KubeQueue *kube_queue_new(Loop *loop, int concurrency,
 }
 
 void kube_queue_free(KubeQueue *q) {
-  if (!q) return;
+  if (!q)
+    return;
   loop_timer_free(q->turn);
   tdestroy(q->root, task_free);
   free(q);

@@ -32,11 +32,15 @@ static void on_work(void *arg, KubeTask *task, const char *ns, const char *name)
   snprintf(f->keys[f->n], sizeof f->keys[0], "%s/%s", ns, name);
   f->at_ms[f->n] = clock_mono_ms();
   f->tasks[f->n++] = task;
-  if (f->n == f->stop_at) loop_stop(f->loop);
-  if (f->on_pass) f->on_pass(f, task);
+  if (f->n == f->stop_at)
+    loop_stop(f->loop);
+  if (f->on_pass)
+    f->on_pass(f, task);
 }
 
-static void on_timer(void *arg) { loop_stop(((Fixture *)arg)->loop); }
+static void on_timer(void *arg) {
+  loop_stop(((Fixture *)arg)->loop);
+}
 
 static void run_for(Fixture *f, int64_t ms) {
   f->stop_at = 0;
@@ -46,7 +50,8 @@ static void run_for(Fixture *f, int64_t ms) {
 
 static void run_to(Fixture *f, int passes) {
   f->stop_at = passes;
-  if (f->n < passes) loop_run(f->loop);
+  if (f->n < passes)
+    loop_run(f->loop);
   assert_true(f->n >= passes);
 }
 
@@ -66,7 +71,8 @@ static void end(Fixture *f) {
 static void test_an_object_added_often_is_worked_on_once(void **s) {
   Fixture f;
   begin(&f, 4);
-  for (int i = 0; i < 10; i++) kube_queue_add(f.queue, "ns", "a");
+  for (int i = 0; i < 10; i++)
+    kube_queue_add(f.queue, "ns", "a");
   kube_queue_add(f.queue, "ns", "b");
   kube_queue_add(f.queue, "other", "a");
   kube_queue_add(f.queue, NULL, "cluster-wide");
@@ -80,7 +86,8 @@ static void test_an_object_added_often_is_worked_on_once(void **s) {
   assert_string_equal(f.keys[3], "/cluster-wide");
   assert_int_equal(kube_queue_length(f.queue), 0);
   assert_int_equal(kube_queue_running(f.queue), 4);
-  for (int i = 0; i < 4; i++) kube_task_done(f.tasks[i]);
+  for (int i = 0; i < 4; i++)
+    kube_task_done(f.tasks[i]);
   assert_int_equal(kube_queue_running(f.queue), 0);
   end(&f);
 }
@@ -107,7 +114,8 @@ static void test_no_more_passes_at_once_than_allowed(void **s) {
   Fixture f;
   begin(&f, 2);
   const char *const names[] = {"a", "b", "c", "d", "e"};
-  for (int i = 0; i < 5; i++) kube_queue_add(f.queue, "ns", names[i]);
+  for (int i = 0; i < 5; i++)
+    kube_queue_add(f.queue, "ns", names[i]);
   run_for(&f, 20);
   assert_int_equal(f.n, 2);
   for (int i = 0; i < 5; i++) {
@@ -155,8 +163,10 @@ static void test_failures_pause_twice_as_long_until_a_success(void **s) {
   for (int i = 0; i < 6; i++) {
     run_to(&f, i + 1);
     f.at_ms[i] = clock_mono_ms();
-    if (i < 5) kube_task_failed(f.tasks[i], 0);
-    if (i > 0) assert_true(f.at_ms[i] - f.at_ms[i - 1] >= (KUBE_BACKOFF_MIN_MS << (i - 1)) - 1);
+    if (i < 5)
+      kube_task_failed(f.tasks[i], 0);
+    if (i > 0)
+      assert_true(f.at_ms[i] - f.at_ms[i - 1] >= (KUBE_BACKOFF_MIN_MS << (i - 1)) - 1);
   }
   kube_task_done_again(f.tasks[5], 0);
   run_to(&f, 7);
@@ -223,9 +233,11 @@ static int turns_seen;
 
 static void on_other_work(void *arg) {
   Fixture *f = arg;
-  if (f->n < PASSES_MAX - 1) turns_seen++;
+  if (f->n < PASSES_MAX - 1)
+    turns_seen++;
   loop_timer_start(f->timer, 0);
-  if (f->n == PASSES_MAX - 1) loop_stop(f->loop);
+  if (f->n == PASSES_MAX - 1)
+    loop_stop(f->loop);
 }
 
 static void test_a_name_that_adds_itself_does_not_stop_the_loop(void **s) {

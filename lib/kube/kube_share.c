@@ -24,7 +24,8 @@ static uint64_t mix(uint64_t hash, uint64_t with) {
 }
 
 static uint64_t hash_text(uint64_t hash, const char *s, size_t len) {
-  for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
+  for (size_t i = 0; i < len; i++)
+    hash = (hash ^ (unsigned char)s[i]) * UINT64_C(0x100000001b3);
   return mix(hash, len);
 }
 
@@ -32,7 +33,8 @@ static uint64_t hash_text(uint64_t hash, const char *s, size_t len) {
 static json_t *remember(KubeShare *share, json_t *value, uint64_t hash) {
   Place *set = share->places[hash % N_SETS];
   size_t at = 0;
-  while (at < N_WAYS - 1 && !(set[at].hash == hash && set[at].value && json_equal(set[at].value, value))) at++;
+  while (at < N_WAYS - 1 && !(set[at].hash == hash && set[at].value && json_equal(set[at].value, value)))
+    at++;
   Place found = set[at];
   if (!(found.hash == hash && found.value && json_equal(found.value, value))) {
     json_decref(found.value);
@@ -61,7 +63,8 @@ static uint64_t share_object(KubeShare *share, json_t *object, int depth) {
   uint64_t hash = 7, of_part;
   json_object_foreach(object, key, part) {
     json_t *other = shared(share, part, key, depth + 1, &of_part);
-    if (other != part) json_object_iter_set(object, json_object_key_to_iter(key), other);
+    if (other != part)
+      json_object_iter_set(object, json_object_key_to_iter(key), other);
     /* a sum: the order of keys does not matter to equality */
     hash += mix(hash_text(UINT64_C(0xcbf29ce484222325), key, strlen(key)), of_part);
   }
@@ -74,7 +77,8 @@ static uint64_t share_array(KubeShare *share, json_t *array, int depth) {
   uint64_t hash = 11, of_part;
   json_array_foreach(array, i, part) {
     json_t *other = shared(share, part, "", depth + 1, &of_part);
-    if (other != part) json_array_set(array, i, other);
+    if (other != part)
+      json_array_set(array, i, other);
     hash = mix(hash, of_part);
   }
   return mix(hash, json_array_size(array));
@@ -95,17 +99,22 @@ static uint64_t share_parts(KubeShare *share, json_t *value, int depth) {
   }
 }
 
-void kube_share(KubeShare *share, json_t *object) { share_parts(share, object, 0); }
+void kube_share(KubeShare *share, json_t *object) {
+  share_parts(share, object, 0);
+}
 
 KubeShare *kube_share_new(void) {
   KubeShare *share = calloc(1, sizeof *share);
-  if (!share) abort();
+  if (!share)
+    abort();
   return share;
 }
 
 void kube_share_free(KubeShare *share) {
-  if (!share) return;
+  if (!share)
+    return;
   for (size_t i = 0; i < N_SETS; i++)
-    for (size_t k = 0; k < N_WAYS; k++) json_decref(share->places[i][k].value);
+    for (size_t k = 0; k < N_WAYS; k++)
+      json_decref(share->places[i][k].value);
   free(share);
 }

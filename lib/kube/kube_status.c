@@ -36,7 +36,8 @@ static bool says_namespace_goes(const json_t *body) {
   size_t i;
   json_t *cause;
   json_array_foreach(kube_get(body, "details.causes"), i, cause) {
-    if (str_equal(kube_text(cause, "reason"), "NamespaceTerminating")) return true;
+    if (str_equal(kube_text(cause, "reason"), "NamespaceTerminating"))
+      return true;
   }
   return false;
 }
@@ -44,9 +45,13 @@ static bool says_namespace_goes(const json_t *body) {
 void kube_status_error(Error *err, int http_status, const json_t *body, const char *what) {
   const char *message = kube_text(body, "message"), *reason = kube_text(body, "reason");
   ErrorKind kind = kind_of(http_status, reason);
-  if (message) error_set(err, kind, "%s", message);
-  else error_set(err, kind, "%s: HTTP status %d", what, http_status);
+  if (message)
+    error_set(err, kind, "%s", message);
+  else
+    error_set(err, kind, "%s: HTTP status %d", what, http_status);
   int64_t retry_s = kube_int(body, "details.retryAfterSeconds", 0);
-  if (http_status == 403 && says_namespace_goes(body)) err->retry_after_ms = NAMESPACE_GOES_MS;
-  if (retry_s > 0) err->retry_after_ms = (uint32_t)(retry_s > 3600 ? 3600 : retry_s) * 1000;
+  if (http_status == 403 && says_namespace_goes(body))
+    err->retry_after_ms = NAMESPACE_GOES_MS;
+  if (retry_s > 0)
+    err->retry_after_ms = (uint32_t)(retry_s > 3600 ? 3600 : retry_s) * 1000;
 }

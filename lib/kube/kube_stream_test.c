@@ -32,7 +32,8 @@ static void on_line(void *arg, json_t *value) {
   assert_true(f->n < LINES_MAX);
   f->lines[f->n++] = kube_int(value, "n", -1);
   size_t n = json_string_length(json_object_get(value, "long"));
-  if (n > f->longest) f->longest = n;
+  if (n > f->longest)
+    f->longest = n;
   if (f->n == f->cancel_at) {
     kube_stream_cancel(f->call);
     f->call = NULL;
@@ -45,7 +46,8 @@ static void on_end(void *arg, const Error *err) {
   f->n_ends++;
   f->call = NULL;
   f->failed = err != NULL;
-  if (err) f->err = *err;
+  if (err)
+    f->err = *err;
   stub_wake(f->server);
 }
 
@@ -87,7 +89,8 @@ static void test_lines_in_pieces_and_several_in_one(void **s) {
   STUB_UNTIL(f.server, f.n == 5);
   stub_send(r, "6}\n{\"n\":7}");
   STUB_UNTIL(f.server, f.n == 6);
-  for (int i = 0; i < 6; i++) assert_int_equal(f.lines[i], i + 1);
+  for (int i = 0; i < 6; i++)
+    assert_int_equal(f.lines[i], i + 1);
   stub_end(r);
   STUB_UNTIL(f.server, f.n_ends == 1);
   assert_false(f.failed);
@@ -204,7 +207,9 @@ static void on_pair_line(void *arg, json_t *value) {
   stub_wake(p->server);
 }
 
-static void on_pair_end(void *arg, const Error *err) { fail(); }
+static void on_pair_end(void *arg, const Error *err) {
+  fail();
+}
 
 static void test_one_line_cancels_another_stream(void **s) {
   static const KubeStreamEvents events = {on_pair_line, on_pair_end};
@@ -218,7 +223,8 @@ static void test_one_line_cancels_another_stream(void **s) {
     stub_begin(r[i], 200);
     stub_run_for(f.server, 5);
   }
-  for (int i = 0; i < 2; i++) stub_send(r[i], "{}\n{}\n{}\n");
+  for (int i = 0; i < 2; i++)
+    stub_send(r[i], "{}\n{}\n{}\n");
   STUB_UNTIL(f.server, r[0]->closed && r[1]->closed);
   assert_int_equal(p.n, 1);
   end(&f);

@@ -189,8 +189,8 @@ struct LoopFd {
 
 static void on_fd(evutil_socket_t fd, short what, void *arg) {
   LoopFd *f = arg;
-  int events = (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0) |
-               (what & EV_CLOSED ? LOOP_CLOSED : 0);
+  int events =
+      (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0) | (what & EV_CLOSED ? LOOP_CLOSED : 0);
   f->watch.running = true;
   f->fn(events, f->arg);
   f->watch.running = false;
@@ -199,8 +199,8 @@ static void on_fd(evutil_socket_t fd, short what, void *arg) {
 }
 
 static void arm(LoopFd *f) {
-  short what = (short)(EV_PERSIST | (f->events & LOOP_READ ? EV_READ : 0) |
-                       (f->events & LOOP_WRITE ? EV_WRITE : 0) | (f->events & LOOP_CLOSED ? EV_CLOSED : 0));
+  short what = (short)(EV_PERSIST | (f->events & LOOP_READ ? EV_READ : 0) | (f->events & LOOP_WRITE ? EV_WRITE : 0) |
+                       (f->events & LOOP_CLOSED ? EV_CLOSED : 0));
   if (event_assign(f->watch.ev, f->loop->base, f->fd, what, on_fd, f))
     abort();
   if (f->events && event_add(f->watch.ev, NULL))

@@ -18,18 +18,22 @@ static void read_metadata(const Node *root, char **ret_ns, char **ret_name) {
   node_want_object(&meta);
   *ret_ns = node_string(&ns, "default");
   *ret_name = node_string(&name, "");
-  if (!str_is_dns_label(*ret_ns)) node_fail(&ns, "\"%.64s\" is not a DNS label", *ret_ns);
-  if (!str_is_dns_label(*ret_name)) node_fail(&name, "\"%.64s\" is not a DNS label", *ret_name);
+  if (!str_is_dns_label(*ret_ns))
+    node_fail(&ns, "\"%.64s\" is not a DNS label", *ret_ns);
+  if (!str_is_dns_label(*ret_name))
+    node_fail(&name, "\"%.64s\" is not a DNS label", *ret_name);
 }
 
 /* FNV-1a over what a sandbox is made of, so that a changed label of the template itself changes nothing. */
 static void hash_blueprint(const json_t *object, char out[9]) {
   static const char *const PARTS[] = {"podTemplate", "volumeClaimTemplates", "service"};
   json_t *spec = json_object_get(object, "spec"), *blueprint = json_object();
-  for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) json_object_set(blueprint, PARTS[i], json_object_get(spec, PARTS[i]));
+  for (size_t i = 0; i < ARRAY_LEN(PARTS); i++)
+    json_object_set(blueprint, PARTS[i], json_object_get(spec, PARTS[i]));
   CLEANUP(str_freep) char *text = json_dumps(blueprint, JSON_COMPACT | JSON_SORT_KEYS);
   json_decref(blueprint);
-  if (!text) abort();
+  if (!text)
+    abort();
   snprintf(out, 9, "%08x", str_fnv1a32(text, strlen(text)));
 }
 
@@ -38,7 +42,8 @@ static char *canonical(json_t *object, const char *ns) {
   json_object_set_new(json_object_get(object, "metadata"), "namespace", json_string(ns));
   json_object_del(object, "status");
   char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-  if (!text) abort();
+  if (!text)
+    abort();
   return text;
 }
 
@@ -53,7 +58,8 @@ static void read_kind(const Node *root, json_t *object, Manifest *m) {
     m->kind = MANIFEST_TEMPLATE;
     read_metadata(root, &m->template_.ns, &m->template_.name);
     manifest_read_template(root, &m->template_);
-    if (root->reader->failed) return;
+    if (root->reader->failed)
+      return;
     m->template_.canonical = canonical(object, m->template_.ns);
     hash_blueprint(object, m->template_.hash);
   } else if (strcmp(kind_text, "SandboxWarmPool") == 0) {
@@ -71,19 +77,24 @@ int manifest_parse(const char *text, size_t len, Manifest *m, Error *err) {
     return error_set(err, ERROR_INVALID_ARGUMENT, "the manifest has %zu bytes, at most %d are allowed", len,
                      MANIFEST_MAX_BYTES);
   json_t *object = yaml_json_load(text, len, err);
-  if (!object) return -1;
+  if (!object)
+    return -1;
   Reader reader = {.err = err};
   Node root = node_root(&reader, object);
-  if (!json_is_object(object)) node_fail(&root, "the manifest must be an object");
-  else read_kind(&root, object, m);
+  if (!json_is_object(object))
+    node_fail(&root, "the manifest must be an object");
+  else
+    read_kind(&root, object, m);
   json_decref(object);
-  if (!reader.failed) return 0;
+  if (!reader.failed)
+    return 0;
   manifest_deinit(m);
   return -1;
 }
 
 static void free_strings(char **list) {
-  for (char **s = list; s && *s; s++) free(*s);
+  for (char **s = list; s && *s; s++)
+    free(*s);
   free(list);
 }
 
@@ -99,17 +110,21 @@ void manifest_deinit(Manifest *m) {
   char *texts[] = {t->ns,      t->name,          t->canonical,         t->container,
                    t->image,   t->runtime_class, t->working_dir,       t->ready_path,
                    m->pool.ns, m->pool.name,     m->pool.template_name};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    free(texts[i]);
   *m = (Manifest){0};
 }
 
 static bool is_blank(const char *text, size_t len) {
   for (const char *line = text, *end = text + len; line < end;) {
     const char *eol = memchr(line, '\n', (size_t)(end - line));
-    if (!eol) eol = end;
+    if (!eol)
+      eol = end;
     const char *p = line;
-    while (p < eol && (*p == ' ' || *p == '\t' || *p == '\r')) p++;
-    if (p < eol && *p != '#') return false;
+    while (p < eol && (*p == ' ' || *p == '\t' || *p == '\r'))
+      p++;
+    if (p < eol && *p != '#')
+      return false;
     line = eol + 1;
   }
   return true;
@@ -121,15 +136,18 @@ int manifest_split(const char *text, size_t len,
   int line = 1, doc_line = 1;
   for (const char *p = text; p <= end; line++) {
     const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-    if (!eol) eol = end;
+    if (!eol)
+      eol = end;
     bool marker = eol - p >= 3 && memcmp(p, "---", 3) == 0 && (eol - p == 3 || p[3] == ' ' || p[3] == '\r');
     if (marker || eol == end) {
       size_t n = (size_t)((marker ? p : end) - doc);
-      if (!is_blank(doc, n) && fn(arg, doc, n, doc_line, err)) return -1;
+      if (!is_blank(doc, n) && fn(arg, doc, n, doc_line, err))
+        return -1;
       doc = eol < end ? eol + 1 : end;
       doc_line = line + 1;
     }
-    if (eol == end) break;
+    if (eol == end)
+      break;
     p = eol + 1;
   }
   return 0;
@@ -142,14 +160,18 @@ int manifest_quantity(const char *s, int64_t *ret_milli) {
   } UNITS[] = {{"", 1e3},   {"m", 1},       {"k", 1e6},        {"M", 1e9},           {"G", 1e12},
                {"T", 1e15}, {"Ki", 1024e3}, {"Mi", 1048576e3}, {"Gi", 1073741824e3}, {"Ti", 1099511627776e3}};
   char *end;
-  if (!((*s >= '0' && *s <= '9') || *s == '.')) return -1;
+  if (!((*s >= '0' && *s <= '9') || *s == '.'))
+    return -1;
   double v = strtod(s, &end);
-  if (memchr(s, 'x', (size_t)(end - s)) || memchr(s, 'X', (size_t)(end - s))) return -1;
+  if (memchr(s, 'x', (size_t)(end - s)) || memchr(s, 'X', (size_t)(end - s)))
+    return -1;
   for (size_t i = 0; i < ARRAY_LEN(UNITS); i++) {
-    if (strcmp(end, UNITS[i].suffix) != 0) continue;
+    if (strcmp(end, UNITS[i].suffix) != 0)
+      continue;
     double milli = ceil(v * UNITS[i].milli);
     /* 2^62: far above any machine, below what int64_t holds */
-    if (!(milli >= 0 && milli < 4611686018427387904.0)) return -1;
+    if (!(milli >= 0 && milli < 4611686018427387904.0))
+      return -1;
     *ret_milli = (int64_t)milli;
     return 0;
   }

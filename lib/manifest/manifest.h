@@ -23,7 +23,7 @@ typedef struct ManifestEnv {
 } ManifestEnv;
 
 typedef struct ManifestTemplate {
-  char *ns;   /* "default" when absent */
+  char *ns; /* "default" when absent */
   char *name;
   char *canonical; /* compact JSON, v1beta1, keys sorted */
   char hash[9];    /* FNV-1a of the canonical blueprint (podTemplate, volumeClaimTemplates, service) */
@@ -32,14 +32,14 @@ typedef struct ManifestTemplate {
   char *runtime_class; /* empty when absent */
   char **command;      /* NULL-terminated; NULL: the image's */
   char **args;
-  char *working_dir;   /* empty: the image's */
+  char *working_dir; /* empty: the image's */
   ManifestEnv *env;
   size_t n_env;
   /* limits, 0 when absent */
   int64_t memory_bytes;
   int64_t cpu_milli;
   int64_t ephemeral_bytes;
-  int64_t pids; /* annotation sandplane.dev/pids-limit of podTemplate.metadata */
+  int64_t pids;                      /* annotation sandplane.dev/pids-limit of podTemplate.metadata */
   int64_t run_as_user, run_as_group; /* -1: the image's */
   bool run_as_non_root;
   bool read_only_root; /* always true here; false is accepted and honoured by an overlay only where stated */

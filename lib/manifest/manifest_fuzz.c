@@ -9,7 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int on_document(void *arg, const char *doc, size_t len, int line, Error *err) {
-  if (len == 0 || line < 1) abort();
+  if (len == 0 || line < 1)
+    abort();
   (void)arg, (void)doc, (void)err;
   return 0;
 }
@@ -18,11 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const char *text = (const char *)data;
   Manifest m, again;
   Error err;
-  if (manifest_split(text, size, on_document, NULL, &err) < 0 && !*err.message) abort();
+  if (manifest_split(text, size, on_document, NULL, &err) < 0 && !*err.message)
+    abort();
   if (manifest_parse(text, size, &m, &err) == 0) {
     if (m.kind == MANIFEST_TEMPLATE) {
       const char *canonical = m.template_.canonical;
-      if (manifest_parse(canonical, strlen(canonical), &again, &err) != 0) abort();
+      if (manifest_parse(canonical, strlen(canonical), &again, &err) != 0)
+        abort();
       if (strcmp(again.template_.canonical, canonical) != 0 || strcmp(again.template_.hash, m.template_.hash) != 0)
         abort();
       manifest_deinit(&again);

@@ -8,7 +8,9 @@
 #include "lib/base/str.h"
 #include "lib/manifest/manifest.h"
 
-Node node_root(Reader *r, const json_t *value) { return (Node){.reader = r, .value = value}; }
+Node node_root(Reader *r, const json_t *value) {
+  return (Node){.reader = r, .value = value};
+}
 
 Node node_get(const Node *n, const char *name) {
   Node child = {.reader = n->reader, .value = json_object_get(n->value, name)};
@@ -22,15 +24,19 @@ Node node_at(const Node *n, size_t i) {
   return child;
 }
 
-size_t node_len(const Node *n) { return n->reader->failed ? 0 : json_array_size(n->value); }
+size_t node_len(const Node *n) {
+  return n->reader->failed ? 0 : json_array_size(n->value);
+}
 
 static void fail(const Node *n, ErrorKind kind, const char *fmt, va_list ap) {
-  if (n->reader->failed) return;
+  if (n->reader->failed)
+    return;
   n->reader->failed = true;
   char text[400];
   vsnprintf(text, sizeof text, fmt, ap);
   error_set(n->reader->err, kind, "%s%s%s", n->path, *n->path ? ": " : "", text);
-  if (n->reader->err) snprintf(n->reader->err->field, sizeof n->reader->err->field, "%s", n->path);
+  if (n->reader->err)
+    snprintf(n->reader->err->field, sizeof n->reader->err->field, "%s", n->path);
 }
 
 void node_fail(const Node *n, const char *fmt, ...) {
@@ -49,42 +55,57 @@ void node_unsupported(const Node *n, const char *fmt, ...) {
 
 static const char *type_of(const json_t *v) {
   switch (json_typeof(v)) {
-  case JSON_OBJECT: return "an object";
-  case JSON_ARRAY: return "a list";
-  case JSON_STRING: return "a string";
+  case JSON_OBJECT:
+    return "an object";
+  case JSON_ARRAY:
+    return "a list";
+  case JSON_STRING:
+    return "a string";
   case JSON_INTEGER:
-  case JSON_REAL: return "a number";
+  case JSON_REAL:
+    return "a number";
   case JSON_TRUE:
-  case JSON_FALSE: return "a boolean";
-  default: return "null";
+  case JSON_FALSE:
+    return "a boolean";
+  default:
+    return "null";
   }
 }
 
 char *node_string(const Node *n, const char *fallback) {
-  if (node_present(n) && json_is_string(n->value)) return str_dup(json_string_value(n->value));
-  if (node_present(n)) node_fail(n, "must be a string, not %s", type_of(n->value));
+  if (node_present(n) && json_is_string(n->value))
+    return str_dup(json_string_value(n->value));
+  if (node_present(n))
+    node_fail(n, "must be a string, not %s", type_of(n->value));
   return str_dup(fallback);
 }
 
 int64_t node_int(const Node *n, int64_t min, int64_t max, int64_t fallback) {
-  if (!node_present(n)) return fallback;
+  if (!node_present(n))
+    return fallback;
   int64_t v = json_integer_value(n->value);
-  if (!json_is_integer(n->value)) node_fail(n, "must be a whole number, not %s", type_of(n->value));
-  else if (v < min || v > max) node_fail(n, "must be %lld to %lld", (long long)min, (long long)max);
-  else return v;
+  if (!json_is_integer(n->value))
+    node_fail(n, "must be a whole number, not %s", type_of(n->value));
+  else if (v < min || v > max)
+    node_fail(n, "must be %lld to %lld", (long long)min, (long long)max);
+  else
+    return v;
   return fallback;
 }
 
 bool node_bool(const Node *n, bool fallback) {
-  if (!node_present(n)) return fallback;
-  if (!json_is_boolean(n->value)) node_fail(n, "must be true or false, not %s", type_of(n->value));
+  if (!node_present(n))
+    return fallback;
+  if (!json_is_boolean(n->value))
+    node_fail(n, "must be true or false, not %s", type_of(n->value));
   return json_is_true(n->value);
 }
 
 int64_t node_quantity_milli(const Node *n) {
   int64_t milli = 0;
   char number[64];
-  if (!node_present(n)) return 0;
+  if (!node_present(n))
+    return 0;
   const char *text = json_string_value(n->value);
   if (json_is_number(n->value)) {
     snprintf(number, sizeof number, "%.17g", json_number_value(n->value));
@@ -96,23 +117,30 @@ int64_t node_quantity_milli(const Node *n) {
 }
 
 void node_want_object(const Node *n) {
-  if (!node_present(n)) node_fail(n, "is required");
-  else if (!json_is_object(n->value)) node_fail(n, "must be an object, not %s", type_of(n->value));
+  if (!node_present(n))
+    node_fail(n, "is required");
+  else if (!json_is_object(n->value))
+    node_fail(n, "must be an object, not %s", type_of(n->value));
 }
 
 void node_want_list(const Node *n) {
-  if (node_present(n) && !json_is_array(n->value)) node_fail(n, "must be a list, not %s", type_of(n->value));
+  if (node_present(n) && !json_is_array(n->value))
+    node_fail(n, "must be a list, not %s", type_of(n->value));
 }
 
 void node_only(const Node *n, const char *const *names) {
-  if (!node_present(n) || n->reader->failed) return;
-  if (!json_is_object(n->value)) return node_want_object(n);
+  if (!node_present(n) || n->reader->failed)
+    return;
+  if (!json_is_object(n->value))
+    return node_want_object(n);
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)n->value, key, value) {
     size_t i = 0;
-    while (names[i] && strcmp(names[i], key) != 0) i++;
-    if (names[i]) continue;
+    while (names[i] && strcmp(names[i], key) != 0)
+      i++;
+    if (names[i])
+      continue;
     Node child = node_get(n, key);
     return node_fail(&child, "unknown field");
   }

@@ -25,7 +25,9 @@ Node node_root(Reader *r, const json_t *value);
 /* A member of an object ("path.name") and an item of a list ("path[i]"). */
 Node node_get(const Node *n, const char *name);
 Node node_at(const Node *n, size_t i);
-static inline bool node_present(const Node *n) { return n->value && !json_is_null(n->value); }
+static inline bool node_present(const Node *n) {
+  return n->value && !json_is_null(n->value);
+}
 size_t node_len(const Node *n);
 
 /* INVALID_ARGUMENT, or FAILED_PRECONDITION for what is sound but cannot be honoured here. */

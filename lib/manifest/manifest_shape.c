@@ -12,7 +12,8 @@
 static int64_t amount(const json_t *container, const char *name, bool milli) {
   const json_t *resources = json_object_get(container, "resources");
   const json_t *value = json_object_get(json_object_get(resources, "requests"), name);
-  if (!value) value = json_object_get(json_object_get(resources, "limits"), name);
+  if (!value)
+    value = json_object_get(json_object_get(resources, "limits"), name);
   char number[32];
   const char *text = json_string_value(value);
   if (json_is_number(value)) {
@@ -20,9 +21,11 @@ static int64_t amount(const json_t *container, const char *name, bool milli) {
     text = number;
   }
   int64_t n = 0;
-  if (!value) return 0;
+  if (!value)
+    return 0;
   /* what cannot be read is never counted as less than it is */
-  if (!text || manifest_quantity(text, &n) != 0) return AMOUNT_MAX;
+  if (!text || manifest_quantity(text, &n) != 0)
+    return AMOUNT_MAX;
   n = milli ? n : n / 1000;
   return n < AMOUNT_MAX ? n : AMOUNT_MAX;
 }
@@ -38,9 +41,12 @@ void manifest_shape(const char *json, char out[MANIFEST_SHAPE_MAX]) {
   json_array_foreach(containers, i, container) {
     cpu += amount(container, "cpu", true);
     memory += amount(container, "memory", false);
-    if (cpu > AMOUNT_MAX) cpu = AMOUNT_MAX;
-    if (memory > AMOUNT_MAX) memory = AMOUNT_MAX;
+    if (cpu > AMOUNT_MAX)
+      cpu = AMOUNT_MAX;
+    if (memory > AMOUNT_MAX)
+      memory = AMOUNT_MAX;
   }
-  if (pod) snprintf(out, MANIFEST_SHAPE_MAX, "%" PRId64 "/%" PRId64, cpu, memory);
+  if (pod)
+    snprintf(out, MANIFEST_SHAPE_MAX, "%" PRId64 "/%" PRId64, cpu, memory);
   json_decref(root);
 }

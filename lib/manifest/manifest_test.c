@@ -57,7 +57,8 @@ static void shapes(void **state) {
        "\"1Gi\"},\"requests\":{\"cpu\":\"250m\"}}},{\"resources\":{\"requests\":{\"cpu\":1,\"memory\":1000}}}]}}}}",
        "1250/1073742824"},
       {"{\"podTemplate\":{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}}", "0/0"},
-      {"{\"podTemplate\":{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"lots\",\"memory\":\"2048Ti\"}}}]}}}",
+      {"{\"podTemplate\":{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"lots\",\"memory\":\"2048Ti\"}"
+       "}}]}}}",
        "1125899906842624/1125899906842624"},
       {"{}", ""},
       {"no", ""},
@@ -198,9 +199,9 @@ static void nonsense_never_crashes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_tutorial_is_taken), cmocka_unit_test(shapes),   cmocka_unit_test(refused_by_field),
-      cmocka_unit_test(deep_nesting_is_refused), cmocka_unit_test(quantities),
-      cmocka_unit_test(splits_documents),        cmocka_unit_test(nonsense_never_crashes),
+      cmocka_unit_test(the_tutorial_is_taken),   cmocka_unit_test(shapes),     cmocka_unit_test(refused_by_field),
+      cmocka_unit_test(deep_nesting_is_refused), cmocka_unit_test(quantities), cmocka_unit_test(splits_documents),
+      cmocka_unit_test(nonsense_never_crashes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

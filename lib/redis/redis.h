@@ -19,14 +19,7 @@
 
 typedef struct RedisClient RedisClient;
 
-typedef enum RedisType {
-  REDIS_NIL,
-  REDIS_STRING,
-  REDIS_STATUS,
-  REDIS_INTEGER,
-  REDIS_ARRAY,
-  REDIS_ERROR
-} RedisType;
+typedef enum RedisType { REDIS_NIL, REDIS_STRING, REDIS_STATUS, REDIS_INTEGER, REDIS_ARRAY, REDIS_ERROR } RedisType;
 
 /* Valid during the callback only. */
 typedef struct RedisReply {
@@ -41,9 +34,9 @@ typedef struct RedisReply {
 
 /* How a server is reached: the settings of all services, see redis_config.h. NULL is as good as empty. */
 typedef struct RedisConfig {
-  const char *address;  /* "host:port" or "unix:/path"; of a cluster several, separated by commas */
-  const char *username; /* ACL user; empty: the default one */
-  const char *password; /* empty: none, or what password_file holds */
+  const char *address;       /* "host:port" or "unix:/path"; of a cluster several, separated by commas */
+  const char *username;      /* ACL user; empty: the default one */
+  const char *password;      /* empty: none, or what password_file holds */
   const char *password_file; /* read at every connect, so that it can change */
   bool tls;
   /* PEM; read at every connect. Empty: the system's authorities, no certificate of our own. */
@@ -92,14 +85,14 @@ void redis_client_on_state(RedisClient *client, void (*fn)(void *arg, bool conne
 void redis_command(RedisClient *client, RedisFn fn, void *arg, size_t argc, const char *const *argv,
                    const size_t *lens);
 /* argv: n_keys keys, then the arguments. *script is copied, its text must stay. */
-void redis_script(RedisClient *client, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys,
-                  size_t argc, const char *const *argv, const size_t *lens);
+void redis_script(RedisClient *client, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
+                  const char *const *argv, const size_t *lens);
 /* fn(arg, NULL, err) from the loop, soon: for callers that find a mistake before they ask the server, so that
  * a callback never runs inside the call that names it. */
 void redis_fail_later(RedisClient *client, RedisFn fn, void *arg, const Error *err);
 /* Messages of a channel, on a connection of its own, for the client's life. fn also runs with message NULL
  * after each (re)connect: what was published before it may be lost, so re-read. */
-void redis_subscribe(RedisClient *client, const char *channel,
-                     void (*fn)(void *arg, const char *message, size_t len), void *arg);
+void redis_subscribe(RedisClient *client, const char *channel, void (*fn)(void *arg, const char *message, size_t len),
+                     void *arg);
 
 #endif

@@ -47,7 +47,6 @@ static const char *why(void *arg) {
   return redis_sentinel_trouble(c->sentinel);
 }
 
-
 static void on_master(void *arg, const char *address) {
   RedisClient *c = arg;
   if (str_equal(c->master, address))
@@ -67,16 +66,15 @@ static void submit(RedisClient *c, RedisRequest *r) {
     redis_node_submit(c->node, r);
 }
 
-void redis_command(RedisClient *c, RedisFn fn, void *arg, size_t argc, const char *const *argv,
-                   const size_t *lens) {
+void redis_command(RedisClient *c, RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens) {
   RedisRequest *r = redis_request_command(fn, arg, argc, argv, lens);
   if (c->cluster)
     r->slot = redis_slot_of_command(argc, argv, lens);
   submit(c, r);
 }
 
-void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys,
-                  size_t argc, const char *const *argv, const size_t *lens) {
+void redis_script(RedisClient *c, RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
+                  const char *const *argv, const size_t *lens) {
   const char *digest = redis_scripts_find(&c->scripts, script)->digest;
   RedisRequest *r = redis_request_script(fn, arg, script, digest, n_keys, argc, argv, lens);
   if (c->cluster)
@@ -135,8 +133,8 @@ void redis_client_on_state(RedisClient *c, void (*fn)(void *arg, bool connected)
   c->state_arg = arg;
 }
 
-void redis_subscribe(RedisClient *c, const char *channel,
-                     void (*fn)(void *arg, const char *message, size_t len), void *arg) {
+void redis_subscribe(RedisClient *c, const char *channel, void (*fn)(void *arg, const char *message, size_t len),
+                     void *arg) {
   if (!c->subscriber) {
     const char *address = c->sentinel ? c->master : c->config.address;
     c->subscriber = redis_subscriber_new(c->loop, &c->config, REDIS_PEER_ANY, address);

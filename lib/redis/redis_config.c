@@ -98,11 +98,11 @@ int redis_config_check(const RedisConfig *c, Error *err) {
 }
 
 static const size_t TEXTS[] = {
-    offsetof(RedisConfig, address),         offsetof(RedisConfig, username),
-    offsetof(RedisConfig, password),        offsetof(RedisConfig, password_file),
-    offsetof(RedisConfig, ca_file),         offsetof(RedisConfig, cert_file),
-    offsetof(RedisConfig, key_file),        offsetof(RedisConfig, tls_server_name),
-    offsetof(RedisConfig, sentinels),       offsetof(RedisConfig, master_name),
+    offsetof(RedisConfig, address),           offsetof(RedisConfig, username),
+    offsetof(RedisConfig, password),          offsetof(RedisConfig, password_file),
+    offsetof(RedisConfig, ca_file),           offsetof(RedisConfig, cert_file),
+    offsetof(RedisConfig, key_file),          offsetof(RedisConfig, tls_server_name),
+    offsetof(RedisConfig, sentinels),         offsetof(RedisConfig, master_name),
     offsetof(RedisConfig, sentinel_username), offsetof(RedisConfig, sentinel_password_file),
 };
 

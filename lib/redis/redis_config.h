@@ -17,33 +17,33 @@
   REDIS_ITEM(type, flag, env, CONFIG_STRING, field, fallback, 0, 0, false, help)
 
 /* Rows of a service's table; `type` is its config struct. */
-#define REDIS_CONFIG_ITEMS(type)                                                                                     \
-  REDIS_TEXT(type, "redis-address", "ADDRESS", address, "127.0.0.1:6379",                                            \
-             "the shared state: host:port or unix:/path; of a cluster some nodes, separated by commas"),             \
-      REDIS_TEXT(type, "redis-username", "USERNAME", username, "", "ACL user; empty: the default one"),              \
-      REDIS_ITEM(type, "redis-password", "PASSWORD", CONFIG_STRING, password, "", 0, 0, true, "empty: none"),        \
-      REDIS_TEXT(type, "redis-password-file", "PASSWORD_FILE", password_file, "",                                    \
-                 "file with the password, read at each connect"),                                                    \
-      REDIS_ITEM(type, "redis-tls", "TLS", CONFIG_BOOL, tls, "false", 0, 0, false,                                   \
-                 "speak TLS 1.2 or later, and check the server's certificate"),                                      \
-      REDIS_TEXT(type, "redis-ca-file", "CA_FILE", ca_file, "",                                                      \
-                 "whose certificates are trusted; empty: the system's authorities"),                                 \
-      REDIS_TEXT(type, "redis-cert-file", "CERT_FILE", cert_file, "", "certificate to show; empty: none"),           \
-      REDIS_TEXT(type, "redis-key-file", "KEY_FILE", key_file, "", "its key"),                                       \
-      REDIS_TEXT(type, "redis-tls-server-name", "TLS_SERVER_NAME", tls_server_name, "",                              \
-                 "name in the server's certificate; empty: the host of its address"),                                \
-      REDIS_TEXT(type, "redis-sentinels", "SENTINELS", sentinels, "",                                                \
-                 "Sentinels that know the master, host:port separated by commas; then redis-address is not used"),   \
-      REDIS_TEXT(type, "redis-master-name", "MASTER_NAME", master_name, "mymaster", "its name at the Sentinels"),    \
-      REDIS_TEXT(type, "redis-sentinel-username", "SENTINEL_USERNAME", sentinel_username, "",                        \
-                 "ACL user at the Sentinels"),                                                                       \
-      REDIS_TEXT(type, "redis-sentinel-password-file", "SENTINEL_PASSWORD_FILE", sentinel_password_file, "",         \
-                 "file with the password of the Sentinels; empty: none"),                                            \
-      REDIS_ITEM(type, "redis-cluster", "CLUSTER", CONFIG_BOOL, cluster, "false", 0, 0, false,                       \
-                 "it is a Redis Cluster"),                                                                           \
-      REDIS_ITEM(type, "redis-min-replicas", "MIN_REPLICAS", CONFIG_INT, min_replicas, "0", 0, 16, false,            \
-                 "replicas that must have a change before it is acknowledged"),                                      \
-      REDIS_ITEM(type, "redis-wait-ms", "WAIT_MS", CONFIG_INT, wait_ms, "1000", 1, 60000, false,                     \
+#define REDIS_CONFIG_ITEMS(type)                                                                                   \
+  REDIS_TEXT(type, "redis-address", "ADDRESS", address, "127.0.0.1:6379",                                          \
+             "the shared state: host:port or unix:/path; of a cluster some nodes, separated by commas"),           \
+      REDIS_TEXT(type, "redis-username", "USERNAME", username, "", "ACL user; empty: the default one"),            \
+      REDIS_ITEM(type, "redis-password", "PASSWORD", CONFIG_STRING, password, "", 0, 0, true, "empty: none"),      \
+      REDIS_TEXT(type, "redis-password-file", "PASSWORD_FILE", password_file, "",                                  \
+                 "file with the password, read at each connect"),                                                  \
+      REDIS_ITEM(type, "redis-tls", "TLS", CONFIG_BOOL, tls, "false", 0, 0, false,                                 \
+                 "speak TLS 1.2 or later, and check the server's certificate"),                                    \
+      REDIS_TEXT(type, "redis-ca-file", "CA_FILE", ca_file, "",                                                    \
+                 "whose certificates are trusted; empty: the system's authorities"),                               \
+      REDIS_TEXT(type, "redis-cert-file", "CERT_FILE", cert_file, "", "certificate to show; empty: none"),         \
+      REDIS_TEXT(type, "redis-key-file", "KEY_FILE", key_file, "", "its key"),                                     \
+      REDIS_TEXT(type, "redis-tls-server-name", "TLS_SERVER_NAME", tls_server_name, "",                            \
+                 "name in the server's certificate; empty: the host of its address"),                              \
+      REDIS_TEXT(type, "redis-sentinels", "SENTINELS", sentinels, "",                                              \
+                 "Sentinels that know the master, host:port separated by commas; then redis-address is not used"), \
+      REDIS_TEXT(type, "redis-master-name", "MASTER_NAME", master_name, "mymaster", "its name at the Sentinels"),  \
+      REDIS_TEXT(type, "redis-sentinel-username", "SENTINEL_USERNAME", sentinel_username, "",                      \
+                 "ACL user at the Sentinels"),                                                                     \
+      REDIS_TEXT(type, "redis-sentinel-password-file", "SENTINEL_PASSWORD_FILE", sentinel_password_file, "",       \
+                 "file with the password of the Sentinels; empty: none"),                                          \
+      REDIS_ITEM(type, "redis-cluster", "CLUSTER", CONFIG_BOOL, cluster, "false", 0, 0, false,                     \
+                 "it is a Redis Cluster"),                                                                         \
+      REDIS_ITEM(type, "redis-min-replicas", "MIN_REPLICAS", CONFIG_INT, min_replicas, "0", 0, 16, false,          \
+                 "replicas that must have a change before it is acknowledged"),                                    \
+      REDIS_ITEM(type, "redis-wait-ms", "WAIT_MS", CONFIG_INT, wait_ms, "1000", 1, 60000, false,                   \
                  "how long they may take; then the call fails and may be repeated")
 
 /* Settings that exclude each other, addresses that are none, files that cannot be used: -1, one line. */

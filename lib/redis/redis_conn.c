@@ -30,13 +30,13 @@ struct RedisConn {
   Loop *loop;
   const RedisConfig *config;
   RedisPeer peer;
-  char *addresses; /* a list, NULL: none is known yet */
+  char *addresses;                 /* a list, NULL: none is known yet */
   char address[REDIS_ADDRESS_MAX]; /* of this attempt */
   RedisConnHandlers handlers;
   void *arg;
   ConnState state;
   RedisStream stream;
-  LoopFd *watch; /* NULL: there is no socket */
+  LoopFd *watch;    /* NULL: there is no socket */
   LoopTimer *timer; /* the next attempt, or the end of this one */
   LoopTimer *flush_timer;
   int64_t backoff_ms;

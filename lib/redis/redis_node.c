@@ -28,9 +28,9 @@ struct RedisNode {
   RedisNodeHandlers handlers;
   void *arg;
   RedisConn *conn;
-  RedisRequest *head, **tail;          /* oldest first */
-  RedisRequest *unsent;                /* first one without a connection, or NULL */
-  RedisRequest *kept, **kept_tail;     /* answered, but not yet by replicas */
+  RedisRequest *head, **tail;      /* oldest first */
+  RedisRequest *unsent;            /* first one without a connection, or NULL */
+  RedisRequest *kept, **kept_tail; /* answered, but not yet by replicas */
   size_t n_requests, n_in_flight, n_kept, n_bytes;
   uint64_t last_number;
   bool wait_owed; /* something durable was sent since the last WAIT */

@@ -82,9 +82,8 @@ static void push(Fixture *f, RedisClient *c) {
   RedisScript script = {.name = "push", .source = SOURCE, .source_len = sizeof SOURCE - 1};
   redis_script(c, on_reply, f, &script, 1, 1, (const char *[]){"list"}, NULL);
   redis_command(c, NULL, NULL, 3, (const char *[]){"RPUSH", "list", "2"}, NULL);
-  redis_command(
-      c, on_order, f, 3,
-      (const char *[]){"EVAL", "return table.concat(redis.call('LRANGE', 'list', 0, -1), ' ')", "0"}, NULL);
+  redis_command(c, on_order, f, 3,
+                (const char *[]){"EVAL", "return table.concat(redis.call('LRANGE', 'list', 0, -1), ' ')", "0"}, NULL);
 }
 
 static void on_state(void *arg, bool connected) {
@@ -168,14 +167,13 @@ static void unix_socket_and_password(void **state) {
   char path[64], address[80];
   snprintf(path, sizeof path, "/tmp/sp-redis-%d.sock", getpid());
   snprintf(address, sizeof address, "unix:%s", path);
-  f->server = redis_server_start(
-      "unix", 0, (const char *[]){"--unixsocket", path, "--requirepass", "open sesame", NULL});
+  f->server =
+      redis_server_start("unix", 0, (const char *[]){"--unixsocket", path, "--requirepass", "open sesame", NULL});
   RedisClient *c = redis_client_new(f->loop, &(RedisConfig){.address = address, .password = "open sesame"});
   ping(f, c);
   assert_int_equal(f->err.kind, ERROR_NONE);
   redis_client_free(c);
-  c = redis_client_new(f->loop,
-                       &(RedisConfig){.address = address, .password = "wrong", .connect_wait_ms = 100});
+  c = redis_client_new(f->loop, &(RedisConfig){.address = address, .password = "wrong", .connect_wait_ms = 100});
   ping(f, c);
   assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
   assert_non_null(strstr(f->err.message, "WRONGPASS"));

@@ -10,14 +10,14 @@ typedef struct RedisRequest {
   struct RedisRequest *next;
   RedisFn fn;
   void *arg;
-  RedisScript script;       /* source NULL: a plain command */
-  RedisKnownScript *known;  /* by the server it was given to last */
-  size_t tail;              /* scripts: where the part behind the digest begins */
-  uint64_t number;          /* on this connection, in the order of sending */
-  bool wait;                /* a WAIT of our own */
-  int slot;                 /* of a cluster; see redis_slots.h */
-  int hops;                 /* how often a cluster sent it elsewhere */
-  Arena *kept;              /* holds kept_reply while replicas are waited for */
+  RedisScript script;      /* source NULL: a plain command */
+  RedisKnownScript *known; /* by the server it was given to last */
+  size_t tail;             /* scripts: where the part behind the digest begins */
+  uint64_t number;         /* on this connection, in the order of sending */
+  bool wait;               /* a WAIT of our own */
+  int slot;                /* of a cluster; see redis_slots.h */
+  int hops;                /* how often a cluster sent it elsewhere */
+  Arena *kept;             /* holds kept_reply while replicas are waited for */
   const RedisReply *kept_reply;
   size_t argc;
   size_t len;

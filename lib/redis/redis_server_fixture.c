@@ -29,9 +29,9 @@ pid_t redis_server_start(const char *folder, int port, const char *const *extra)
   snprintf(dir, sizeof dir, "%s/%s", getenv("REDIS_DIR"), folder);
   snprintf(port_text, sizeof port_text, "%d", port);
   mkdir(dir, 0700);
-  const char *argv[64] = {
-      "redis-server",  "--port", port_text, "--bind", "127.0.0.1",  "--save", "", "--appendonly", "yes",
-      "--appendfsync", "always", "--dir",   dir,      "--loglevel", "warning"};
+  const char *argv[64] = {"redis-server", "--port", port_text,       "--bind", "127.0.0.1", "--save", "",
+                          "--appendonly", "yes",    "--appendfsync", "always", "--dir",     dir,      "--loglevel",
+                          "warning"};
   size_t n = 15;
   for (; extra && *extra && n < 63; extra++)
     argv[n++] = *extra;
@@ -45,10 +45,11 @@ pid_t redis_sentinel_start(const char *folder, int port, const char *name, int m
   mkdir(path, 0700);
   strcat(path, "/sentinel.conf");
   FILE *f = fopen(path, "we");
-  if (!f || fprintf(f,
-                    "port %d\nbind 127.0.0.1\nloglevel warning\nsentinel monitor %s 127.0.0.1 %d %d\n"
-                    "sentinel down-after-milliseconds %s 3000\nsentinel failover-timeout %s 4000\n%s",
-                    port, name, master_port, quorum, name, name, more) < 0 ||
+  if (!f ||
+      fprintf(f,
+              "port %d\nbind 127.0.0.1\nloglevel warning\nsentinel monitor %s 127.0.0.1 %d %d\n"
+              "sentinel down-after-milliseconds %s 3000\nsentinel failover-timeout %s 4000\n%s",
+              port, name, master_port, quorum, name, name, more) < 0 ||
       fclose(f))
     abort();
   return run((const char *[]){"redis-server", path, "--sentinel", NULL});

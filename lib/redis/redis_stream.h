@@ -14,8 +14,8 @@ typedef struct RedisStream {
 } RedisStream;
 
 /* Takes the socket over. server_name: whose certificate is expected. -1: the files of TLS cannot be used. */
-int redis_stream_open(RedisStream *stream, int fd, const RedisConfig *config, const char *server_name, Error *err)
-    MUST_CHECK;
+int redis_stream_open(RedisStream *stream, int fd, const RedisConfig *config, const char *server_name,
+                      Error *err) MUST_CHECK;
 void redis_stream_close(RedisStream *stream);
 ssize_t redis_stream_read(RedisStream *stream, void *data, size_t len);
 /* EAGAIN: the socket is full (redis_stream_waits), or the handshake needs to read first. */

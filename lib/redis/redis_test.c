@@ -33,8 +33,7 @@ static int setup(void **state) {
   Fixture *f = calloc(1, sizeof *f);
   f->loop = loop_new();
   f->limit = loop_timer_new(f->loop, on_limit, f);
-  f->redis =
-      redis_client_new(f->loop, &(RedisConfig){.address = getenv("REDIS_ADDRESS"), .max_in_flight = 20000});
+  f->redis = redis_client_new(f->loop, &(RedisConfig){.address = getenv("REDIS_ADDRESS"), .max_in_flight = 20000});
   *state = f;
   return 0;
 }

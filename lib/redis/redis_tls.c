@@ -73,9 +73,9 @@ SSL *redis_tls_new(const RedisConfig *c, const char *server_name, Error *err) {
   BIO_set_mem_eof_return(in, -1);
   SSL_set_bio(ssl, in, out);
   SSL_set_connect_state(ssl);
-  bool ok = is_number(server_name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name) == 1
-                                   : SSL_set1_host(ssl, server_name) == 1 &&
-                                         SSL_set_tlsext_host_name(ssl, server_name) == 1;
+  bool ok = is_number(server_name)
+                ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name) == 1
+                : SSL_set1_host(ssl, server_name) == 1 && SSL_set_tlsext_host_name(ssl, server_name) == 1;
   if (ok)
     return ssl;
   SSL_free(ssl);

@@ -34,8 +34,9 @@ static void on_limit(void *arg) {
 }
 
 static pid_t start(void) {
-  const char *extra[] = {"--tls-port",         "16392", "--tls-cert-file", server,    "--tls-key-file", server_key,
-                         "--tls-ca-cert-file", ca,      "--aclfile",       users_file, NULL};
+  const char *extra[] = {
+      "--tls-port", "16392",     "--tls-cert-file", server, "--tls-key-file", server_key, "--tls-ca-cert-file",
+      ca,           "--aclfile", users_file,        NULL};
   return redis_server_start("tls", 0, extra);
 }
 

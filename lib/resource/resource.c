@@ -42,16 +42,15 @@ int resource_name_parse(const char *name, const char *collection, const char *fi
   if (str_empty(name))
     return error_field(err, field, "is required: namespaces/{namespace}/%s/{id}", collection);
   if (!parse_name(name, collection, ret_name))
-    return error_field(
-        err, field,
-        "must be namespaces/{namespace}/%s/{id}, each segment 1-63 of [a-z0-9-] without a hyphen "
-        "at an edge",
-        collection);
+    return error_field(err, field,
+                       "must be namespaces/{namespace}/%s/{id}, each segment 1-63 of [a-z0-9-] without a hyphen "
+                       "at an edge",
+                       collection);
   return 0;
 }
 
-int resource_parent_parse(const char *parent, bool wildcard, const char *field,
-                          char ret_ns[RESOURCE_SEGMENT_MAX + 1], Error *err) {
+int resource_parent_parse(const char *parent, bool wildcard, const char *field, char ret_ns[RESOURCE_SEGMENT_MAX + 1],
+                          Error *err) {
   if (str_empty(parent))
     return error_field(err, field, "is required: namespaces/{namespace}");
   if (str_starts_with(parent, NAMESPACES)) {
@@ -63,12 +62,10 @@ int resource_parent_parse(const char *parent, bool wildcard, const char *field,
     if (!strchr(s, '/') && take_label(&s, ret_ns))
       return 0;
   }
-  return error_field(err, field, "must be namespaces/{namespace}%s",
-                     wildcard ? ", or namespaces/- for all" : "");
+  return error_field(err, field, "must be namespaces/{namespace}%s", wildcard ? ", or namespaces/- for all" : "");
 }
 
-void resource_name_format(char out[RESOURCE_NAME_SIZE], const char *ns, const char *collection,
-                          const char *id) {
+void resource_name_format(char out[RESOURCE_NAME_SIZE], const char *ns, const char *collection, const char *id) {
   snprintf(out, RESOURCE_NAME_SIZE, NAMESPACES "%s/%s/%s", ns, collection, id);
 }
 
@@ -109,8 +106,7 @@ char *resource_token_seal(const char *query, const char *position) {
   return (char *)out.data;
 }
 
-int resource_token_open(const char *token, const char *query, const char *field, Buf *ret_position,
-                        Error *err) {
+int resource_token_open(const char *token, const char *query, const char *field, Buf *ret_position, Error *err) {
   CLEANUP(buf_deinit) Buf raw = BUF_INIT(TOKEN_POSITION + ret_position->max);
   if (str_base64_decode(&raw, token, strlen(token), true) < 0 || raw.len < TOKEN_POSITION)
     return error_field(err, field, "is not a token of this service");

@@ -37,10 +37,9 @@ typedef struct ResourceName {
 int resource_name_parse(const char *name, const char *collection, const char *field, ResourceName *ret_name,
                         Error *err) MUST_CHECK;
 /* "namespaces/{namespace}" of a list or create. wildcard: "namespaces/-" is allowed and gives an empty ns. */
-int resource_parent_parse(const char *parent, bool wildcard, const char *field,
-                          char ret_ns[RESOURCE_SEGMENT_MAX + 1], Error *err) MUST_CHECK;
-void resource_name_format(char out[RESOURCE_NAME_SIZE], const char *ns, const char *collection,
-                          const char *id);
+int resource_parent_parse(const char *parent, bool wildcard, const char *field, char ret_ns[RESOURCE_SEGMENT_MAX + 1],
+                          Error *err) MUST_CHECK;
+void resource_name_format(char out[RESOURCE_NAME_SIZE], const char *ns, const char *collection, const char *id);
 
 /* page_size: 0 is RESOURCE_PAGE_DEFAULT, more than RESOURCE_PAGE_MAX is that; negative is refused. */
 int resource_page_size(int64_t page_size, size_t *ret_size, Error *err) MUST_CHECK;

@@ -62,8 +62,7 @@ static void parents(void **state) {
   assert_string_equal(ns, "team-a");
   assert_int_equal(resource_parent_parse("namespaces/-", true, "parent", ns, &err), 0);
   assert_string_equal(ns, "");
-  static const char *bad[] = {
-      "namespaces/-", "namespaces/", "namespaces/a/", "namespaces/a/b", "a", "", NULL};
+  static const char *bad[] = {"namespaces/-", "namespaces/", "namespaces/a/", "namespaces/a/b", "a", "", NULL};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     assert_int_equal(resource_parent_parse(bad[i], false, "parent", ns, &err), -1);
     assert_string_equal(err.field, "parent");

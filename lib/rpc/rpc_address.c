@@ -36,8 +36,8 @@ static int split(const char *address, char host[HOST_LEN], char port[PORT_LEN], 
   const char *end = strrchr(address, ':');
   int64_t number;
   if (!end || str_to_int64(end + 1, 0, 65535, &number) < 0) {
-    return error_set(err, ERROR_INVALID_ARGUMENT,
-                     "\"%s\" is not an address: expected host:port or unix:/path", address);
+    return error_set(err, ERROR_INVALID_ARGUMENT, "\"%s\" is not an address: expected host:port or unix:/path",
+                     address);
   }
   *ret_port = (uint16_t)number;
   snprintf(port, PORT_LEN, "%u", (unsigned)(uint16_t)number);

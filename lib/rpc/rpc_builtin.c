@@ -61,8 +61,7 @@ RpcBuiltin *rpc_builtin_new(const RpcServerConfig *config, Error *err) {
   add_services(&builtin->services, config->methods, config->n_methods);
   add_services(&builtin->services, METHODS, ARRAY_LEN(METHODS));
   builtin->health = rpc_health_new(&builtin->services);
-  builtin->reflection =
-      rpc_reflection_new(&builtin->services, config->descriptors, config->descriptors_len, err);
+  builtin->reflection = rpc_reflection_new(&builtin->services, config->descriptors, config->descriptors_len, err);
   if (builtin->reflection)
     return builtin;
   rpc_builtin_free(builtin);

@@ -62,10 +62,9 @@ void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *hand
   grpc_completion_queue *cq = rpc_queue_cq(owner->queue);
   rpc_queue_expect(owner->queue);
   grpc_call_error rc =
-      handle ? grpc_server_request_registered_call(server, handle, &call->call, &call->deadline,
-                                                   &call->metadata, &call->payload, cq, cq, &call->accept_op)
-             : grpc_server_request_call(server, &call->call, &call->details, &call->metadata, cq, cq,
-                                        &call->accept_op);
+      handle ? grpc_server_request_registered_call(server, handle, &call->call, &call->deadline, &call->metadata,
+                                                   &call->payload, cq, cq, &call->accept_op)
+             : grpc_server_request_call(server, &call->call, &call->details, &call->metadata, cq, cq, &call->accept_op);
   if (rc != GRPC_CALL_OK)
     abort();
 }
@@ -112,8 +111,7 @@ static void on_close(RpcOp *op, bool ok) {
 
 grpc_op rpc_call_close_watch(RpcCall *call) {
   call->close_watched = true;
-  return (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
-                   .data.recv_close_on_server.cancelled = &call->cancelled};
+  return (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER, .data.recv_close_on_server.cancelled = &call->cancelled};
 }
 
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
@@ -215,8 +213,7 @@ const char *rpc_call_metadata(const RpcCall *call, const char *key) {
       continue;
     if (!call->strings)
       mutable_call->strings = arena_new();
-    return arena_strndup(call->strings, (const char *)GRPC_SLICE_START_PTR(md->value),
-                         GRPC_SLICE_LENGTH(md->value));
+    return arena_strndup(call->strings, (const char *)GRPC_SLICE_START_PTR(md->value), GRPC_SLICE_LENGTH(md->value));
   }
   return NULL;
 }

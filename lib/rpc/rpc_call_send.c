@@ -123,14 +123,12 @@ static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, voi
   call->pending_bytes += len;
 }
 
-void rpc_call_write_slice(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *call, void *arg),
-                          void *arg) {
+void rpc_call_write_slice(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *call, void *arg), void *arg) {
   enqueue(call, message, fn, arg);
   flush(call);
 }
 
-void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg),
-                    void *arg) {
+void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg), void *arg) {
   rpc_call_write_slice(call, grpc_slice_from_copied_buffer((const char *)data, len), fn, arg);
 }
 

@@ -33,9 +33,7 @@ RpcChannel *rpc_channel_new(Loop *loop, const char *targets) {
   RpcChannel *channel = rpc_alloc(sizeof *channel);
   channel->queue = rpc_queue_acquire(loop);
   grpc_arg args[] = {
-      {.type = GRPC_ARG_STRING,
-       .key = (char *)GRPC_ARG_LB_POLICY_NAME,
-       .value.string = (char *)"round_robin"},
+      {.type = GRPC_ARG_STRING, .key = (char *)GRPC_ARG_LB_POLICY_NAME, .value.string = (char *)"round_robin"},
       int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_FIRST_MS),
       int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, BACKOFF_MAX_MS),
       int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS),

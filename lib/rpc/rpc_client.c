@@ -200,10 +200,9 @@ static void flush(RpcClientCall *call) {
   grpc_op ops[3];
   size_t n = 0;
   if (!call->initial_sent) {
-    ops[n++] =
-        (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
-                  .flags = call->flags,
-                  .data.send_initial_metadata = {.count = call->n_metadata, .metadata = call->metadata}};
+    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
+                         .flags = call->flags,
+                         .data.send_initial_metadata = {.count = call->n_metadata, .metadata = call->metadata}};
     call->initial_sent = true;
   }
   if (write) {
@@ -314,9 +313,8 @@ static RpcClientCall *call_new(RpcChannel *channel, const char *path, int64_t ti
   grpc_metadata_array_init(&call->initial);
   grpc_metadata_array_init(&call->trailing);
   grpc_slice method = grpc_slice_from_copied_string(path);
-  call->call =
-      grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_cq(channel->queue),
-                               method, NULL, deadline_in(timeout_ms), NULL);
+  call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS, rpc_queue_cq(channel->queue),
+                                        method, NULL, deadline_in(timeout_ms), NULL);
   grpc_slice_unref(method);
   return call;
 }
@@ -342,15 +340,14 @@ static void metadata_set(RpcClientCall *call, const RpcMetadata *metadata, size_
       continue;
     }
     metadata_free(call);
-    grpc_call_cancel_with_status(call->call, GRPC_STATUS_INVALID_ARGUMENT, "a header is not valid in HTTP/2",
-                                 NULL);
+    grpc_call_cancel_with_status(call->call, GRPC_STATUS_INVALID_ARGUMENT, "a header is not valid in HTTP/2", NULL);
     return;
   }
 }
 
 RpcClientCall *rpc_client_call(RpcChannel *channel, const char *path, int64_t timeout_ms, bool wait_for_ready,
-                               const RpcMetadata *metadata, size_t n_metadata,
-                               const RpcClientHandlers *handlers, void *arg) {
+                               const RpcMetadata *metadata, size_t n_metadata, const RpcClientHandlers *handlers,
+                               void *arg) {
   RpcClientCall *call = call_new(channel, path, timeout_ms);
   grpc_op ops[2];
   call->handlers = *handlers;
@@ -390,9 +387,8 @@ RpcClientCall *rpc_client_unary_with(RpcChannel *channel, const char *path, int6
   return call;
 }
 
-RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms,
-                                const uint8_t *data, size_t len,
-                                void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
+RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms, const uint8_t *data,
+                                size_t len, void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
                                 void *arg) {
   return rpc_client_unary_with(channel, path, timeout_ms, NULL, 0, data, len, fn, arg);
 }

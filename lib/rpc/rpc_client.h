@@ -31,14 +31,13 @@ typedef struct RpcClientHandlers {
   /* Last callback: status->kind ERROR_NONE for OK. Field and retry delay are filled from the details, and
    * details (the bytes of grpc-status-details-bin, may be empty) lets a proxy hand them on unchanged. The
    * call is gone after it. */
-  void (*on_done)(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                  size_t details_len);
+  void (*on_done)(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len);
 } RpcClientHandlers;
 
 /* timeout_ms: INT64_MAX for none. wait_for_ready: wait for a connection instead of failing at once. */
 RpcClientCall *rpc_client_call(RpcChannel *channel, const char *path, int64_t timeout_ms, bool wait_for_ready,
-                               const RpcMetadata *metadata, size_t n_metadata,
-                               const RpcClientHandlers *handlers, void *arg);
+                               const RpcMetadata *metadata, size_t n_metadata, const RpcClientHandlers *handlers,
+                               void *arg);
 /* Copied and queued. */
 void rpc_client_write(RpcClientCall *call, const uint8_t *data, size_t len);
 size_t rpc_client_pending_bytes(const RpcClientCall *call);
@@ -56,9 +55,8 @@ RpcClientCall *rpc_client_unary_with(RpcChannel *channel, const char *path, int6
                                      void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
                                      void *arg);
 /* The same without metadata. */
-RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms,
-                                const uint8_t *data, size_t len,
-                                void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
+RpcClientCall *rpc_client_unary(RpcChannel *channel, const char *path, int64_t timeout_ms, const uint8_t *data,
+                                size_t len, void (*fn)(void *arg, const Error *status, const uint8_t *data, size_t len),
                                 void *arg);
 
 #endif

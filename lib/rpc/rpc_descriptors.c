@@ -86,8 +86,7 @@ static int link_imports(RpcDescriptors *d, RpcDescriptorFile *out, const File *f
   for (size_t i = 0; i < f->n_dependency; i++) {
     int import = rpc_descriptors_by_name(d, f->dependency[i]);
     if (import < 0) {
-      return error_set(err, ERROR_INTERNAL, "the descriptors lack %s, which %s imports", f->dependency[i],
-                       f->name);
+      return error_set(err, ERROR_INTERNAL, "the descriptors lack %s, which %s imports", f->dependency[i], f->name);
     }
     imports[i] = (size_t)import;
   }

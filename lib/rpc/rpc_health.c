@@ -45,8 +45,7 @@ void rpc_health_free(RpcHealth *health) {
 /* The service asked about, "" for all; NULL when the request is malformed, and the call is finished then. */
 static Request *parse(Arena *arena, RpcCall *call, const uint8_t *data, size_t len) {
   Error err;
-  Request *request =
-      rpc_pb_unpack(&grpc__health__v1__health_check_request__descriptor, arena, data, len, &err);
+  Request *request = rpc_pb_unpack(&grpc__health__v1__health_check_request__descriptor, arena, data, len, &err);
   if (!request)
     rpc_call_finish(call, &err);
   return request;

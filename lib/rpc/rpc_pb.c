@@ -24,8 +24,8 @@ static void *budget_alloc(void *arg, size_t size) {
 
 static void budget_free(void *arg, void *p) {}
 
-void *rpc_pb_unpack(const ProtobufCMessageDescriptor *descriptor, Arena *arena, const uint8_t *data,
-                    size_t len, Error *err) {
+void *rpc_pb_unpack(const ProtobufCMessageDescriptor *descriptor, Arena *arena, const uint8_t *data, size_t len,
+                    Error *err) {
   if (rpc_pb_check(descriptor, data, len, err) < 0)
     return NULL;
   Budget budget = {.arena = arena, .left = MEMORY_BASE + len * MEMORY_FACTOR};
@@ -46,8 +46,7 @@ void rpc_pb_reply(RpcCall *call, const ProtobufCMessage *message) {
   rpc_call_reply_slice(call, pack(message));
 }
 
-void rpc_pb_write(RpcCall *call, const ProtobufCMessage *message, void (*fn)(RpcCall *call, void *arg),
-                  void *arg) {
+void rpc_pb_write(RpcCall *call, const ProtobufCMessage *message, void (*fn)(RpcCall *call, void *arg), void *arg) {
   rpc_call_write_slice(call, pack(message), fn, arg);
 }
 

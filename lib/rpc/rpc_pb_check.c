@@ -85,12 +85,11 @@ static size_t path_write(const Path *path, char *out, size_t size) {
 static int bad_string(const Path *path, const uint8_t *value, size_t len, Error *err) {
   char name[sizeof err->field] = "";
   path_write(path, name, sizeof name);
-  return error_field(err, name, memchr(value, 0, len) ? "%s holds a NUL character" : "%s is not valid UTF-8",
-                     name);
+  return error_field(err, name, memchr(value, 0, len) ? "%s holds a NUL character" : "%s is not valid UTF-8", name);
 }
 
-static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len,
-                 const Path *parent, Error *err) {
+static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len, const Path *parent,
+                 Error *err) {
   if (parent->depth > MAX_DEPTH)
     return error_set(err, ERROR_INVALID_ARGUMENT, "the request is nested too deeply");
   if (len == 0)
@@ -106,8 +105,7 @@ static int check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *da
         read_value(&r, (unsigned)(tag & 7), &value, &value_len) < 0) {
       return error_set(err, ERROR_INVALID_ARGUMENT, "the request is not a valid %s", descriptor->name);
     }
-    const ProtobufCFieldDescriptor *field =
-        protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
     if (!field || !value)
       continue;
     index = field == last ? index + 1 : 0;

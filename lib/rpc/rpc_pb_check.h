@@ -8,7 +8,6 @@
 #include "lib/base/error.h"
 
 /* 0, or -1 with INVALID_ARGUMENT, which names the string field that holds a NUL or bad UTF-8. */
-int rpc_pb_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len,
-                 Error *err) MUST_CHECK;
+int rpc_pb_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len, Error *err) MUST_CHECK;
 
 #endif

@@ -22,13 +22,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define INTERNAL(name) &sandplane__internal__v1__##name##__descriptor
 
 static const ProtobufCMessageDescriptor *const MESSAGES[] = {
-    V1(image), V1(import_image_request), V1(import_image_response), V1(list_images_request), V1(list_images_response),
-    V1(template), V1(pool), V1(apply_template_request), V1(get_template_request), V1(list_templates_request),
-    V1(list_templates_response), V1(delete_template_request), V1(apply_pool_request), V1(get_pool_request),
-    V1(list_pools_request), V1(list_pools_response), V1(delete_pool_request), V1(scale_pool_request),
-    INTERNAL(check_template_request), INTERNAL(check_template_response), INTERNAL(create_sandboxes_request),
-    INTERNAL(create_sandboxes_response), INTERNAL(addressed), INTERNAL(addressed_start), INTERNAL(runtime_open),
-    INTERNAL(runtime_bind), INTERNAL(runtime_status),
+    V1(image),
+    V1(import_image_request),
+    V1(import_image_response),
+    V1(list_images_request),
+    V1(list_images_response),
+    V1(template),
+    V1(pool),
+    V1(apply_template_request),
+    V1(get_template_request),
+    V1(list_templates_request),
+    V1(list_templates_response),
+    V1(delete_template_request),
+    V1(apply_pool_request),
+    V1(get_pool_request),
+    V1(list_pools_request),
+    V1(list_pools_response),
+    V1(delete_pool_request),
+    V1(scale_pool_request),
+    INTERNAL(check_template_request),
+    INTERNAL(check_template_response),
+    INTERNAL(create_sandboxes_request),
+    INTERNAL(create_sandboxes_response),
+    INTERNAL(addressed),
+    INTERNAL(addressed_start),
+    INTERNAL(runtime_open),
+    INTERNAL(runtime_bind),
+    INTERNAL(runtime_status),
 };
 
 /* What is understood of details stays when they are passed on. */
@@ -37,13 +57,16 @@ static void decode_status(const uint8_t *data, size_t size) {
   rpc_status_decode(data, size, &err);
   size_t len = 0;
   uint8_t *details = rpc_status_encode(&err, &len);
-  if (details) rpc_status_decode(details, len, &again);
-  if (err.retry_after_ms != again.retry_after_ms || strcmp(err.field, again.field) != 0) abort();
+  if (details)
+    rpc_status_decode(details, len, &again);
+  if (err.retry_after_ms != again.retry_after_ms || strcmp(err.field, again.field) != 0)
+    abort();
   free(details);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (size < 1) return 0;
+  if (size < 1)
+    return 0;
   if (data[0] == 255) {
     decode_status(data + 1, size - 1);
     return 0;
@@ -56,9 +79,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t len, again_len;
     uint8_t *packed = rpc_pb_pack(m, &len);
     ProtobufCMessage *again = rpc_pb_unpack(d, arena, packed, len, &err);
-    if (!again) abort();
+    if (!again)
+      abort();
     uint8_t *again_packed = rpc_pb_pack(again, &again_len);
-    if (len != again_len || (len && memcmp(packed, again_packed, len))) abort();
+    if (len != again_len || (len && memcmp(packed, again_packed, len)))
+      abort();
     free(packed);
     free(again_packed);
   }

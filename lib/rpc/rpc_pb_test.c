@@ -37,8 +37,7 @@ static void *unpack(const ProtobufCMessageDescriptor *d, Arena *arena, const Wir
   return rpc_pb_unpack(d, arena, w->data, w->len, err);
 }
 
-static void expect_field(const ProtobufCMessageDescriptor *d, const Wire *w, const char *field,
-                         const char *text) {
+static void expect_field(const ProtobufCMessageDescriptor *d, const Wire *w, const char *field, const char *text) {
   Arena *arena = arena_new();
   Error err;
   assert_null(unpack(d, arena, w, &err));
@@ -79,8 +78,7 @@ static void test_plain_string(void **state) {
 }
 
 static void test_map_entries(void **state) {
-  Wire good = {.len = 0}, bad_key = {.len = 0}, bad_value = {.len = 0}, map_key = {.len = 0},
-       map_value = {.len = 0};
+  Wire good = {.len = 0}, bad_key = {.len = 0}, bad_value = {.len = 0}, map_key = {.len = 0}, map_value = {.len = 0};
   put(&good, 1, "A", 1);
   put(&bad_key, 1, "A\0B", 3);
   put(&bad_value, 1, "A", 1);
@@ -117,13 +115,13 @@ static void test_malformed(void **state) {
     uint8_t data[12];
     size_t len;
   } cases[] = {
-      {{0x0a, 5, 'a'}, 3}, /* shorter than it says */
-      {{0x0a}, 1},         /* no length */
-      {{0x0b, 0x0c}, 2},   /* a group */
-      {{0x02, 0}, 2},      /* field number 0 */
+      {{0x0a, 5, 'a'}, 3},                                                            /* shorter than it says */
+      {{0x0a}, 1},                                                                    /* no length */
+      {{0x0b, 0x0c}, 2},                                                              /* a group */
+      {{0x02, 0}, 2},                                                                 /* field number 0 */
       {{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01}, 12}, /* endless varint */
-      {{0x08, 1}, 2},                                                           /* a string as a number */
-      {{0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, 11}, /* 2^64 - 1 bytes */
+      {{0x08, 1}, 2},                                                                 /* a string as a number */
+      {{0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, 11},       /* 2^64 - 1 bytes */
   };
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
     Arena *arena = arena_new();
@@ -173,8 +171,7 @@ static void test_depth(void **state) {
     len += n + 1;
     Arena *arena = arena_new();
     Error err;
-    void *message =
-        rpc_pb_unpack(&google__protobuf__descriptor_proto__descriptor, arena, data + at, len, &err);
+    void *message = rpc_pb_unpack(&google__protobuf__descriptor_proto__descriptor, arena, data + at, len, &err);
     if (i < 100)
       assert_non_null(message);
     if (i > 100)

@@ -55,8 +55,7 @@ static void push(RpcQueue *queue, RpcOp *op) {
   RpcOp *old = atomic_load_explicit(&queue->head, memory_order_relaxed);
   do {
     op->next = old;
-  } while (!atomic_compare_exchange_weak_explicit(&queue->head, &old, op, memory_order_release,
-                                                  memory_order_relaxed));
+  } while (!atomic_compare_exchange_weak_explicit(&queue->head, &old, op, memory_order_release, memory_order_relaxed));
   if (!old)
     signal_loop(queue);
 }

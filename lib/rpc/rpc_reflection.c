@@ -25,8 +25,7 @@ struct RpcReflection {
   RpcDescriptors *descriptors;
 };
 
-RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len,
-                                  Error *err) {
+RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len, Error *err) {
   RpcReflection *reflection = rpc_alloc(sizeof *reflection);
   reflection->services = services;
   reflection->descriptors = rpc_descriptors_new(descriptors, len, err);

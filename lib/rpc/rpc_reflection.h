@@ -7,8 +7,7 @@
 
 typedef struct RpcReflection RpcReflection;
 
-RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len,
-                                  Error *err);
+RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len, Error *err);
 void rpc_reflection_free(RpcReflection *reflection);
 void rpc_reflection_serve(RpcReflection *reflection, RpcCall *call);
 

@@ -195,8 +195,7 @@ static void server_destroy_unstarted(grpc_server *server) {
   grpc_completion_queue_pluck(cq, cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
   grpc_server_destroy(server);
   grpc_completion_queue_shutdown(cq);
-  while (grpc_completion_queue_pluck(cq, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
-         GRPC_QUEUE_SHUTDOWN) {
+  while (grpc_completion_queue_pluck(cq, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type != GRPC_QUEUE_SHUTDOWN) {
   }
   grpc_completion_queue_destroy(cq);
 }
@@ -206,8 +205,8 @@ static void add_route(RpcServer *server, const RpcMethod *method, void *service,
   *route = (Route){.method = method, .service = service, .builtin = builtin};
   if (method->kind != RPC_UNARY || is_wildcard(method))
     return;
-  route->handle = grpc_server_register_method(server->server, method->path, NULL,
-                                              GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+  route->handle =
+      grpc_server_register_method(server->server, method->path, NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
   if (!route->handle)
     abort(); /* two rows with one path */
 }

@@ -73,14 +73,12 @@ void rpc_server_free(RpcServer *server);
 /* Pulls the next message. One read at a time. fn: data NULL when the client half-closed, and then only once.
  * data is valid during fn only. When the client vanishes instead, on_cancel runs and fn does not; without an
  * on_cancel fn runs with NULL, and rpc_call_cancelled tells the difference. */
-void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len),
-                   void *arg);
+void rpc_call_read(RpcCall *call, void (*fn)(RpcCall *call, void *arg, const uint8_t *data, size_t len), void *arg);
 /* Sends one message (copied). Any number may be queued; rpc_call_pending_bytes tells how much waits, and
  * fn (may be NULL) runs when this one has left: that is the back-pressure of a stream. It does not run for a
  * call that is cancelled: rpc_call_on_cancel tells. A message above max_message_bytes is not sent; the call
  * then ends with RESOURCE_EXHAUSTED. */
-void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg),
-                    void *arg);
+void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(RpcCall *call, void *arg), void *arg);
 size_t rpc_call_pending_bytes(const RpcCall *call);
 /* Ends the call after what is queued: NULL: OK. Otherwise the status of err, with google.rpc.Status details
  * (BadRequest, RetryInfo) in grpc-status-details-bin. Exactly once; a cancelled call must be finished too. */

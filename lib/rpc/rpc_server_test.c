@@ -127,8 +127,7 @@ static void test_round_robin(void **state) {
   Error err;
   b = (Fixture){.loop = a.loop, .limit = a.limit, .server = rpc_server_new(a.loop, &config, &err)};
   char targets[64];
-  snprintf(targets, sizeof targets, "127.0.0.1:%d,localhost:%d", rpc_server_port(a.server),
-           rpc_server_port(b.server));
+  snprintf(targets, sizeof targets, "127.0.0.1:%d,localhost:%d", rpc_server_port(a.server), rpc_server_port(b.server));
   rpc_channel_free(a.channel);
   a.channel = rpc_channel_new(a.loop, targets);
   bool seen_a = false, seen_b = false;
@@ -160,8 +159,7 @@ typedef struct Ended {
 
 static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size_t len) {}
 
-static void on_ended(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                     size_t len) {
+static void on_ended(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t len) {
   *(Ended *)arg = (Ended){.done = true, .status = *status};
 }
 
@@ -177,8 +175,7 @@ static void test_wait_for_ready_and_reconnect(void **state) {
     fixture_unary(&f, "/test.Who/Who", "", 0, &a);
     assert_int_equal(a.status.kind, ERROR_UNAVAILABLE);
     Ended ended = {.done = false};
-    RpcClientCall *call =
-        rpc_client_call(f.channel, "/test.Who/Who", 15000, true, NULL, 0, &handlers, &ended);
+    RpcClientCall *call = rpc_client_call(f.channel, "/test.Who/Who", 15000, true, NULL, 0, &handlers, &ended);
     rpc_client_write(call, (const uint8_t *)"", 0);
     rpc_client_half_close(call);
     rpc_client_read(call);
@@ -238,16 +235,14 @@ typedef struct Watch {
 
 static void watch_message(RpcClientCall *call, void *arg, const uint8_t *data, size_t len) {
   Watch *w = arg;
-  Grpc__Health__V1__HealthCheckResponse *response =
-      grpc__health__v1__health_check_response__unpack(NULL, len, data);
+  Grpc__Health__V1__HealthCheckResponse *response = grpc__health__v1__health_check_response__unpack(NULL, len, data);
   w->status = response->status;
   w->got = true;
   grpc__health__v1__health_check_response__free_unpacked(response, NULL);
   rpc_client_read(call);
 }
 
-static void watch_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                       size_t len) {
+static void watch_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t len) {
   ((Watch *)arg)->done = true;
   ((Watch *)arg)->end = *status;
 }
@@ -258,8 +253,8 @@ static void watch_start(Watch *w, Fixture *f, const char *service) {
   request.service = (char *)service;
   size_t len;
   uint8_t *data = rpc_pb_pack(&request.base, &len);
-  *w = (Watch){.call = rpc_client_call(f->channel, "/grpc.health.v1.Health/Watch", INT64_MAX, true, NULL, 0,
-                                       &handlers, w)};
+  *w = (Watch){.call =
+                   rpc_client_call(f->channel, "/grpc.health.v1.Health/Watch", INT64_MAX, true, NULL, 0, &handlers, w)};
   rpc_client_write(w->call, data, len);
   rpc_client_half_close(w->call);
   rpc_client_read(w->call);
@@ -311,8 +306,7 @@ static void reflected(RpcClientCall *call, void *arg, const uint8_t *data, size_
   r->got = true;
 }
 
-static void reflection_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                            size_t len) {
+static void reflection_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t len) {
   ((Reflected *)arg)->done = true;
 }
 
@@ -335,11 +329,10 @@ static Response *reflect(Fixture *f, const char *version, Request request) {
   return r.response;
 }
 
-#define ASK(kind, member, ...)                                                                              \
-  ((Request){.base = PROTOBUF_C_MESSAGE_INIT(&grpc__reflection__v1__server_reflection_request__descriptor), \
-             .host = (char *)"",                                                                            \
-             .message_request_case =                                                                        \
-                 GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##kind,                   \
+#define ASK(kind, member, ...)                                                                                \
+  ((Request){.base = PROTOBUF_C_MESSAGE_INIT(&grpc__reflection__v1__server_reflection_request__descriptor),   \
+             .host = (char *)"",                                                                              \
+             .message_request_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##kind, \
              .member = __VA_ARGS__})
 
 static void expect_files(Fixture *f, const char *version, Request request, const char *first, size_t n) {
@@ -376,8 +369,7 @@ static void test_reflection(void **state) {
   const char *file = "api/sandplane/v1/sandbox_service.proto";
   expect_files(&f, "v1", ASK(FILE_BY_FILENAME, file_by_filename, (char *)file), file, 6);
   for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
-    expect_files(&f, "v1alpha", ASK(FILE_CONTAINING_SYMBOL, file_containing_symbol, (char *)symbols[i]), file,
-                 6);
+    expect_files(&f, "v1alpha", ASK(FILE_CONTAINING_SYMBOL, file_containing_symbol, (char *)symbols[i]), file, 6);
   }
   static const char *const in_sandbox[] = {
       "sandplane.v1.Sandbox",
@@ -391,17 +383,14 @@ static void test_reflection(void **state) {
                  "api/sandplane/v1/sandbox.proto", 4);
   }
   expect_error(&f, ASK(FILE_BY_FILENAME, file_by_filename, (char *)"no.proto"), ERROR_NOT_FOUND);
-  expect_error(&f, ASK(FILE_CONTAINING_SYMBOL, file_containing_symbol, (char *)"sandplane.v1"),
-               ERROR_NOT_FOUND);
-  expect_error(&f, ASK(ALL_EXTENSION_NUMBERS_OF_TYPE, all_extension_numbers_of_type, (char *)"x.Y"),
-               ERROR_NOT_FOUND);
+  expect_error(&f, ASK(FILE_CONTAINING_SYMBOL, file_containing_symbol, (char *)"sandplane.v1"), ERROR_NOT_FOUND);
+  expect_error(&f, ASK(ALL_EXTENSION_NUMBERS_OF_TYPE, all_extension_numbers_of_type, (char *)"x.Y"), ERROR_NOT_FOUND);
   expect_error(&f, ASK(_NOT_SET, list_services, NULL), ERROR_INVALID_ARGUMENT);
   Grpc__Reflection__V1__ExtensionRequest extension = GRPC__REFLECTION__V1__EXTENSION_REQUEST__INIT;
   extension.containing_type = (char *)"sandplane.v1.Sandbox";
   expect_error(&f, ASK(FILE_CONTAINING_EXTENSION, file_containing_extension, &extension), ERROR_NOT_FOUND);
-  r = reflect(
-      &f, "v1",
-      ASK(ALL_EXTENSION_NUMBERS_OF_TYPE, all_extension_numbers_of_type, (char *)"sandplane.v1.Sandbox"));
+  r = reflect(&f, "v1",
+              ASK(ALL_EXTENSION_NUMBERS_OF_TYPE, all_extension_numbers_of_type, (char *)"sandplane.v1.Sandbox"));
   assert_non_null(r->all_extension_numbers_response);
   assert_string_equal(r->all_extension_numbers_response->base_type_name, "sandplane.v1.Sandbox");
   grpc__reflection__v1__server_reflection_response__free_unpacked(r, NULL);

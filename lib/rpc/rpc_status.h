@@ -1,7 +1,8 @@
 /* Errors on the wire: google.rpc.Status in the trailer grpc-status-details-bin (internal to lib/rpc).
  *
  * Only what Error can hold travels: the field's path as BadRequest (with RESOURCE_EXHAUSTED: as the subject of a
- * QuotaFailure), the retry delay as RetryInfo. An error with neither has no details. The C core takes and gives the trailer's raw bytes and does the base64 itself.
+ * QuotaFailure), the retry delay as RetryInfo. An error with neither has no details. The C core takes and gives the
+ * trailer's raw bytes and does the base64 itself.
  */
 #ifndef SANDPLANE_LIB_RPC_RPC_STATUS_H_
 #define SANDPLANE_LIB_RPC_RPC_STATUS_H_

@@ -128,8 +128,7 @@ static void proxy_out(RpcClientCall *out, void *arg, const uint8_t *data, size_t
   rpc_call_write(((Proxy *)arg)->in, data, len, proxy_taken, arg);
 }
 
-static void proxy_done(RpcClientCall *out, void *arg, const Error *status, const uint8_t *details,
-                       size_t len) {
+static void proxy_done(RpcClientCall *out, void *arg, const Error *status, const uint8_t *details, size_t len) {
   Proxy *p = arg;
   rpc_call_finish_details(p->in, status->kind == ERROR_NONE ? NULL : status, details, len);
   free(p);
@@ -174,9 +173,8 @@ static void on_done(void *service, const char *path, ErrorKind status, int64_t d
 }
 
 static void start(Fixture *f, Service *s) {
-  fixture_start(f,
-                (RpcServerConfig){
-                    .methods = METHODS, .n_methods = ARRAY_LEN(METHODS), .service = s, .on_done = on_done});
+  fixture_start(
+      f, (RpcServerConfig){.methods = METHODS, .n_methods = ARRAY_LEN(METHODS), .service = s, .on_done = on_done});
   s->onward = f->channel;
 }
 
@@ -203,8 +201,7 @@ static void client_message(RpcClientCall *call, void *arg, const uint8_t *data, 
     rpc_client_read(call);
 }
 
-static void client_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                        size_t len) {
+static void client_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t len) {
   Client *c = arg;
   assert_false(c->done);
   c->done = true;

@@ -48,8 +48,8 @@ static void inspect(RpcCall *call, void *service, const uint8_t *data, size_t le
   char text[256];
   const char *agent = rpc_call_metadata(call, "user-agent");
   int n = snprintf(text, sizeof text, "%s %d %d %d %d", rpc_call_path(call),
-                   !strncmp(rpc_call_peer(call), "ipv4:127.0.0.1:", 15),
-                   agent && !strncmp(agent, "grpc-c/", 7), !rpc_call_metadata(call, "x-none"),
+                   !strncmp(rpc_call_peer(call), "ipv4:127.0.0.1:", 15), agent && !strncmp(agent, "grpc-c/", 7),
+                   !rpc_call_metadata(call, "x-none"),
                    /* gRPC rounds timeouts up on the wire */
                    rpc_call_time_left_ms(call) > 0 && rpc_call_time_left_ms(call) <= 11000);
   rpc_call_reply(call, (const uint8_t *)text, (size_t)n);
@@ -73,8 +73,7 @@ static void on_done(void *service, const char *path, ErrorKind status, int64_t d
 }
 
 static RpcServerConfig config_for(Service *s) {
-  return (RpcServerConfig){
-      .methods = METHODS, .n_methods = ARRAY_LEN(METHODS), .service = s, .on_done = on_done};
+  return (RpcServerConfig){.methods = METHODS, .n_methods = ARRAY_LEN(METHODS), .service = s, .on_done = on_done};
 }
 
 static void test_echo(void **state) {
@@ -101,8 +100,7 @@ static void test_many_at_once(void **state) {
   for (int i = 0; i < N; i++) {
     char text[16];
     int n = snprintf(text, sizeof text, "%d", i);
-    rpc_client_unary(f.channel, "/test.Unary/Echo", 10000, (uint8_t *)text, (size_t)n, answer_set,
-                     &answers[i]);
+    rpc_client_unary(f.channel, "/test.Unary/Echo", 10000, (uint8_t *)text, (size_t)n, answer_set, &answers[i]);
   }
   for (int i = 0; i < N; i++) {
     fixture_wait(&f, &answers[i].done);
@@ -201,8 +199,7 @@ static void test_cancel(void **state) {
   Fixture f;
   Answer a = {.done = false};
   fixture_start(&f, config_for(&s));
-  RpcClientCall *call =
-      rpc_client_unary(f.channel, "/test.Unary/Hold", INT64_MAX, (uint8_t *)"x", 1, answer_set, &a);
+  RpcClientCall *call = rpc_client_unary(f.channel, "/test.Unary/Hold", INT64_MAX, (uint8_t *)"x", 1, answer_set, &a);
   fixture_wait(&f, &s.enough);
   assert_int_equal(rpc_call_time_left_ms(s.held), INT64_MAX);
   rpc_client_cancel(call);
@@ -276,12 +273,17 @@ static void test_server_away(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_echo),           cmocka_unit_test(test_many_at_once),
-      cmocka_unit_test(test_error_details),  cmocka_unit_test(test_unknown_method),
+      cmocka_unit_test(test_echo),
+      cmocka_unit_test(test_many_at_once),
+      cmocka_unit_test(test_error_details),
+      cmocka_unit_test(test_unknown_method),
       cmocka_unit_test(test_observer),
-      cmocka_unit_test(test_request_facts),  cmocka_unit_test(test_deadline),
-      cmocka_unit_test(test_cancel),         cmocka_unit_test(test_channel_freed_with_call),
-      cmocka_unit_test(test_message_limits), cmocka_unit_test(test_max_calls),
+      cmocka_unit_test(test_request_facts),
+      cmocka_unit_test(test_deadline),
+      cmocka_unit_test(test_cancel),
+      cmocka_unit_test(test_channel_freed_with_call),
+      cmocka_unit_test(test_message_limits),
+      cmocka_unit_test(test_max_calls),
       cmocka_unit_test(test_server_away),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,22 +151,21 @@ static void on_answer(void *arg, const Error *status, const uint8_t *data, size_
     call->answer = rpc_pb_unpack(call->descriptor, call->arena, data, len, &call->status);
 }
 
-void service_call_start_with(ServiceCall *call, ServiceProcess *process, const char *path,
-                             const RpcMetadata *metadata, size_t n_metadata, const ProtobufCMessage *request,
+void service_call_start_with(ServiceCall *call, ServiceProcess *process, const char *path, const RpcMetadata *metadata,
+                             size_t n_metadata, const ProtobufCMessage *request,
                              const ProtobufCMessageDescriptor *answer, int64_t timeout_ms) {
   *call = (ServiceCall){.arena = arena_new(), .descriptor = answer};
   size_t len;
   uint8_t *data = rpc_pb_pack(request, &len);
-  RpcClientCall *c = rpc_client_unary_with(process->channel, path, timeout_ms, metadata, n_metadata, data, len,
-                                           on_answer, call);
+  RpcClientCall *c =
+      rpc_client_unary_with(process->channel, path, timeout_ms, metadata, n_metadata, data, len, on_answer, call);
   if (!call->done)
     call->call = c;
   free(data);
 }
 
-void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path,
-                        const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
-                        int64_t timeout_ms) {
+void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path, const ProtobufCMessage *request,
+                        const ProtobufCMessageDescriptor *answer, int64_t timeout_ms) {
   service_call_start_with(call, process, path, NULL, 0, request, answer, timeout_ms);
 }
 
@@ -222,9 +221,8 @@ void redis_process_start(void) {
   if (pid == 0) {
     int null = open("/dev/null", O_WRONLY);
     dup2(null, STDOUT_FILENO);
-    execl(need_env("REDIS_SERVER"), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-          "--appendonly", "yes", "--appendfsync", "always", "--dir", dir, "--loglevel", "warning",
-          (char *)NULL);
+    execl(need_env("REDIS_SERVER"), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly",
+          "yes", "--appendfsync", "always", "--dir", dir, "--loglevel", "warning", (char *)NULL);
     _exit(127);
   }
   FILE *f = fopen(path, "w");

@@ -24,8 +24,7 @@ void service_fixture_wait(Loop *loop, const bool *flag, const char *what);
 
 /* Starts the program with --grpc-address 127.0.0.1:port, --admin-address 127.0.0.1:port+10 and the arguments
  * (NULL-terminated); returns when its health says SERVING. */
-void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port,
-                           const char *const *args);
+void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port, const char *const *args);
 /* SIGTERM; returns the exit code. */
 int service_process_stop(ServiceProcess *process, Loop *loop);
 /* The same after a signal that the test sent by itself. */
@@ -44,12 +43,11 @@ typedef struct ServiceCall {
   RpcClientCall *call;
 } ServiceCall;
 
-void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path,
-                        const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
-                        int64_t timeout_ms);
+void service_call_start(ServiceCall *call, ServiceProcess *process, const char *path, const ProtobufCMessage *request,
+                        const ProtobufCMessageDescriptor *answer, int64_t timeout_ms);
 /* With metadata. */
-void service_call_start_with(ServiceCall *call, ServiceProcess *process, const char *path,
-                             const RpcMetadata *metadata, size_t n_metadata, const ProtobufCMessage *request,
+void service_call_start_with(ServiceCall *call, ServiceProcess *process, const char *path, const RpcMetadata *metadata,
+                             size_t n_metadata, const ProtobufCMessage *request,
                              const ProtobufCMessageDescriptor *answer, int64_t timeout_ms);
 void service_call_free(ServiceCall *call);
 /* service_call_start, and waits. */

@@ -27,11 +27,9 @@ static const ConfigItem ITEMS[] = {
     SERVICE_CONFIG_ITEMS(SampleConfig, "127.0.0.1:7901", "127.0.0.1:7911"),
     {"token", "SAMPLE_TOKEN", CONFIG_STRING, offsetof(SampleConfig, token), "", 0, 0, true, "a secret"},
     {"refuse", NULL, CONFIG_BOOL, offsetof(SampleConfig, refuse), "false", 0, 0, false, "check refuses"},
-    {"fail-start", NULL, CONFIG_BOOL, offsetof(SampleConfig, fail_start), "false", 0, 0, false,
-     "start fails"},
+    {"fail-start", NULL, CONFIG_BOOL, offsetof(SampleConfig, fail_start), "false", 0, 0, false, "start fails"},
     {"let-go", NULL, CONFIG_BOOL, offsetof(SampleConfig, let_go), "false", 0, 0, false, "drain answers"},
-    {"hold", NULL, CONFIG_DURATION, offsetof(SampleConfig, hold_ms), "0s", 0, 0, false,
-     "drain takes so long"},
+    {"hold", NULL, CONFIG_DURATION, offsetof(SampleConfig, hold_ms), "0s", 0, 0, false, "drain takes so long"},
 };
 
 enum { METRIC_RPC };

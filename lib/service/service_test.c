@@ -97,8 +97,7 @@ static void bad_flags(void **state) {
     const char *flag, *line;
   } ROWS[] = {
       {"--nope", "sample: unknown flag '--nope'; see --help\n"},
-      {"--shutdown-grace=soon",
-       "sample: --shutdown-grace: 'soon' is not a duration (for example 500ms, 10s, 5m)\n"},
+      {"--shutdown-grace=soon", "sample: --shutdown-grace: 'soon' is not a duration (for example 500ms, 10s, 5m)\n"},
       {"--log-level=loud", "sample: --log-level: 'loud' is not debug, info, warn or error\n"},
       {"--grpc-address=x", "sample: --grpc-address: 'x' is not an address (host:port or unix:/path)\n"},
       {"--otlp-endpoint=https://c:4317",

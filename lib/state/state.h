@@ -100,7 +100,7 @@ typedef enum ClaimOutcome {
   CLAIM_EMPTY,   /* nothing ready, max_wait_ms 0 */
   CLAIM_FULL,    /* the tenant has as many waiters as there are places left: 10,000 of its own when it is alone */
   CLAIM_NO_POOL,
-  CLAIM_ENDED, /* request_id belongs to a claim whose sandbox is gone */
+  CLAIM_ENDED,   /* request_id belongs to a claim whose sandbox is gone */
   CLAIM_REFUSED, /* the tenant's quota has no room: refusal */
 } ClaimOutcome;
 
@@ -122,8 +122,8 @@ typedef struct ClaimResult {
 /* Idempotent by uid and by request_id: the same sandbox again (GRANTED, in whatever state it is by now; when
  * record->pending, state_confirm is still owed) or the same place in the queue (QUEUED). INVALID_ARGUMENT:
  * labels or env are not UTF-8. */
-void state_claim(State *s, const ClaimRequest *request,
-                 void (*fn)(void *arg, const ClaimResult *r, const Error *err), void *arg);
+void state_claim(State *s, const ClaimRequest *request, void (*fn)(void *arg, const ClaimResult *r, const Error *err),
+                 void *arg);
 /* Remembers for an hour which pool a claim from a template with this request_id went to, so that a repeated
  * one goes there as well. fn gets the remembered one: `pool`, unless another came first. */
 void state_pin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
@@ -139,15 +139,16 @@ void state_confirm(State *s, const char *ns, const char *pool, const char *token
 void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token,
                        void (*fn)(void *arg, const Error *err), void *arg);
 /* Grants to waiters of all replicas: only tokens of one's own are of interest. id empty: the pool was deleted
- * and the waiter sent away; "batch": see state_batch. token NULL after a (re)connect: confirm or claim again what waits. */
+ * and the waiter sent away; "batch": see state_batch. token NULL after a (re)connect: confirm or claim again what
+ * waits. */
 void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg);
 
 /* Several at once. All of them, or as many as are ready but not fewer than min_count. */
 typedef struct BatchRequest {
   /* uid: the batch's token, 32 digits that end in 0000; its claims count up from there. No priority. */
   ClaimRequest each;
-  int count;         /* 1 to STATE_BATCH_MAX */
-  int min_count;     /* 1 to count */
+  int count;     /* 1 to STATE_BATCH_MAX */
+  int min_count; /* 1 to count */
 } BatchRequest;
 
 typedef struct BatchResult {
@@ -161,8 +162,8 @@ typedef struct BatchResult {
 /* Idempotent by uid and by request_id, as state_claim: what is left of the same sandboxes again (GRANTED), or the same
  * place. QUEUED: waits under token and holds nothing. state_on_grant tells the token when enough is ready; then ask
  * again, and without being told now and then, because nothing is promised: whoever asks first gets it. */
-void state_batch(State *s, const BatchRequest *request,
-                 void (*fn)(void *arg, const BatchResult *r, const Error *err), void *arg);
+void state_batch(State *s, const BatchRequest *request, void (*fn)(void *arg, const BatchResult *r, const Error *err),
+                 void *arg);
 /* The caller has gone: no longer waits; give_back: releases all that was granted, too. */
 void state_batch_leave(State *s, const char *ns, const char *pool, const char *token, bool give_back,
                        void (*fn)(void *arg, const Error *err), void *arg);
@@ -173,8 +174,8 @@ typedef void (*StateDoneFn)(void *arg, const Error *err);
 /* NOT_FOUND. */
 void state_get(State *s, const char *ns, const char *id, StateRecordFn fn, void *arg);
 /* CLAIMED or FAILED -> RELEASING; uid empty: any claim. Also retires READY ones. Unknown: success. */
-void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason,
-                   StateDoneFn fn, void *arg);
+void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason, StateDoneFn fn,
+                   void *arg);
 
 enum { STATE_UPDATE_LABELS = 1, STATE_UPDATE_EXPIRE = 2, STATE_UPDATE_IDLE = 4 };
 typedef struct SandboxUpdate {
@@ -184,10 +185,9 @@ typedef struct SandboxUpdate {
   int64_t expire_ms; /* absolute; 0: never */
   int64_t idle_timeout_ms;
 } SandboxUpdate;
-/* NOT_FOUND, FAILED_PRECONDITION (not CLAIMED). An expire_ms that has passed releases it in the same step: by the server's
- * clock, not the caller's. */
-void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn,
-                  void *arg);
+/* NOT_FOUND, FAILED_PRECONDITION (not CLAIMED). An expire_ms that has passed releases it in the same step: by the
+ * server's clock, not the caller's. */
+void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn, void *arg);
 /* Notes activity for the idle timeout. */
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg);
 
@@ -265,8 +265,8 @@ typedef void (*StatePoolFn)(void *arg, const PoolRecord *p, const Error *err);
 void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *arg);
 void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, void *arg); /* NOT_FOUND */
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
-void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason,
-                           const char *message, StateDoneFn fn, void *arg);
+void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason, const char *message,
+                           StateDoneFn fn, void *arg);
 /* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). shape: see
  * PoolRecord. */
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
@@ -297,9 +297,8 @@ void state_template_delete(State *s, const char *ns, const char *name, StateDone
 /* ---- making and ending sandboxes ---- */
 
 /* pools: registers new names as CREATING, all or none; template_name and hash as of now. */
-void state_register(State *s, const char *ns, const char *pool, const char *template_name,
-                    const char *template_hash, const char *const *ids, size_t n_ids, StateDoneFn fn,
-                    void *arg);
+void state_register(State *s, const char *ns, const char *pool, const char *template_name, const char *template_hash,
+                    const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg);
 typedef enum StateRetire {
   RETIRE_READY = 0,
   RETIRE_STALE = 1,          /* READY ones whose hash is not the pool's */
@@ -315,24 +314,23 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
                  void (*fn)(void *arg, bool granted, const Error *err), void *arg);
 /* reconciler: it ended by itself or never came up. CLAIMED -> FAILED; CREATING and READY: gone at once.
  * reason: CamelCase. Unknown: success. */
-void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message,
-                  StateDoneFn fn, void *arg);
+void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
+                  void *arg);
 /* reconciler: nothing of it is left. Removes the record. Unknown: success. */
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
 /* Tells of each record that state_gone removed how long it was RELEASING. */
 void state_on_reaped(State *s, void (*fn)(void *arg, int64_t releasing_ms), void *arg);
-/* reconciler: the world says that the claim `uid` holds it; the record is made or corrected, the route kept up to date. pool_deleted: it
- * is put back although there is no pool for it any more. Fields read: ns, id, uid,
- * template_name, template_hash, route, runtime_class, labels, expire_ms, tenant (NULL: STATE_KUBERNETES_TENANT). FAILED_PRECONDITION: another claim has it here;
- * NOT_FOUND: there is no such pool. */
+/* reconciler: the world says that the claim `uid` holds it; the record is made or corrected, the route kept up to date.
+ * pool_deleted: it is put back although there is no pool for it any more. Fields read: ns, id, uid, template_name,
+ * template_hash, route, runtime_class, labels, expire_ms, tenant (NULL: STATE_KUBERNETES_TENANT). FAILED_PRECONDITION:
+ * another claim has it here; NOT_FOUND: there is no such pool. */
 void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, StateDoneFn fn, void *arg);
 /* pools: CREATING ids of one pool, oldest first, at most 1000. */
 void state_creating(State *s, const char *ns, const char *pool,
                     void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
 /* reconciler: ids to destroy in one pool, oldest first, at most 1000. */
 void state_releasing(State *s, const char *ns, const char *pool,
-                     void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err),
-                     void *arg);
+                     void (*fn)(void *arg, const char *const *ids, size_t n_ids, const Error *err), void *arg);
 void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool),
                         void *arg); /* ns NULL: re-read all */
 
@@ -377,14 +375,14 @@ void state_quota_list(State *s, const char *ns, const char *after, size_t limit,
 /* reconciler, at every connect: *same tells whether the data set carries `known` (the newest epoch that the
  * world's marks name; empty: none). When it does not, a new epoch is written and returned: everything from
  * before is unproven and must be destroyed. */
-void state_epoch(State *s, const char *known,
-                 void (*fn)(void *arg, bool same, const char *epoch, const Error *err), void *arg);
+void state_epoch(State *s, const char *known, void (*fn)(void *arg, bool same, const char *epoch, const Error *err),
+                 void *arg);
 
 /* ---- leadership (pools, reconciler) ---- */
 
 /* Takes or keeps the lease `name` for this replica for ttl_ms. fn: whether it is held. */
-void state_lease(State *s, const char *name, int64_t ttl_ms,
-                 void (*fn)(void *arg, bool held, const Error *err), void *arg);
+void state_lease(State *s, const char *name, int64_t ttl_ms, void (*fn)(void *arg, bool held, const Error *err),
+                 void *arg);
 void state_lease_release(State *s, const char *name, StateDoneFn fn, void *arg);
 
 #endif

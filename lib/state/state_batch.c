@@ -23,9 +23,8 @@ static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result,
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
-                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
-                  {"QUOTA", CLAIM_REFUSED}};
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
+                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"QUOTA", CLAIM_REFUSED}};
   if (reply->type != REDIS_ARRAY || reply->n_items == 0 || !reply->items[0]->str)
     return false;
   for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++) {
@@ -70,8 +69,8 @@ void state_batch(State *s, const BatchRequest *b, BatchFn fn, void *arg) {
   state_call_script(call, STATE_SCRIPT(batch, .durable = true, .fenced = true));
 }
 
-void state_batch_leave(State *s, const char *ns, const char *pool, const char *token, bool give_back,
-                       StateDoneFn fn, void *arg) {
+void state_batch_leave(State *s, const char *ns, const char *pool, const char *token, bool give_back, StateDoneFn fn,
+                       void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, state_vanish_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);

@@ -7,8 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
-StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void),
-                          void *arg) {
+StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void), void *arg) {
   Arena *arena = arena_new();
   StateCall *call = arena_alloc(arena, sizeof *call);
   *call = (StateCall){.s = s,

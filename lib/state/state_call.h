@@ -41,10 +41,8 @@ struct StateCall {
 };
 
 /* fn: any function pointer. ns and pool may be NULL. */
-StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void),
-                          void *arg);
-#define STATE_CALL(s, ns, pool, done, fn, arg) \
-  state_call_new((s), (ns), (pool), (done), (void (*)(void))(fn), (arg))
+StateCall *state_call_new(State *s, const char *ns, const char *pool, StateCallDone done, void (*fn)(void), void *arg);
+#define STATE_CALL(s, ns, pool, done, fn, arg) state_call_new((s), (ns), (pool), (done), (void (*)(void))(fn), (arg))
 void state_call_str(StateCall *call, const char *value);
 /* "TENANT:REQUEST_ID", which no other tenant's is; empty for an empty one. */
 const char *state_call_own(StateCall *call, const char *tenant, const char *request_id);
@@ -83,8 +81,7 @@ const char *state_field(const RedisReply *fields, const char *name);
 int64_t state_field_int(const RedisReply *fields, const char *name);
 
 /* Adds pairs as an argument. -1: INVALID_ARGUMENT with the field's name. */
-MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n,
-                                Error *err);
+MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err);
 /* Adds what the scripts claim and batch have in common, from the time to the replica. -1: as of state_call_pairs. */
 MUST_CHECK int state_call_claim(StateCall *call, const ClaimRequest *q, Error *err);
 /* JSON text in the arena; o is consumed. flags: as of json_dumps. */
@@ -102,10 +99,10 @@ void state_pool_listed(State *s, const char *ns, const char *pool);
 void state_hints_free(State *s);
 
 /* Behind the name: .durable and .fenced of RedisScript. */
-#define STATE_SCRIPT(name_, ...)                                            \
-  (&(const RedisScript){.name = #name_,                                     \
-                        .source = (const char *)state_script_##name_,       \
-                        .source_len = state_script_##name_##_len,           \
+#define STATE_SCRIPT(name_, ...)                                      \
+  (&(const RedisScript){.name = #name_,                               \
+                        .source = (const char *)state_script_##name_, \
+                        .source_len = state_script_##name_##_len,     \
                         ##__VA_ARGS__})
 
 #endif

@@ -11,9 +11,8 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
-                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
-                  {"QUOTA", CLAIM_REFUSED}};
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
+                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"QUOTA", CLAIM_REFUSED}};
   ClaimFn fn = (ClaimFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
@@ -75,8 +74,7 @@ static void confirm_done(StateCall *call, const RedisReply *reply, const Error *
   fn(call->arg, err ? NULL : &record, err);
 }
 
-void state_confirm(State *s, const char *ns, const char *pool, const char *token, StateRecordFn fn,
-                   void *arg) {
+void state_confirm(State *s, const char *ns, const char *pool, const char *token, StateRecordFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, confirm_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);
@@ -89,8 +87,7 @@ void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *er
   state_done(call, reply, err);
 }
 
-void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn,
-                       void *arg) {
+void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, state_vanish_done, fn, arg);
   state_call_now(call);
   state_call_str(call, token);

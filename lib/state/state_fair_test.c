@@ -377,8 +377,7 @@ static void what_cannot_be_counted_is_refused(void **state) {
   state_pool_apply(w->f->state, &pool, fixture_pool, w->f);
   fixture_wait(w->f);
   set_quota(w, (QuotaRecord){.tenant = "a", .max_cpu_milli = 250});
-  ClaimRequest q = {
-      .ns = "default", .pool = "q", .uid = "a-1", .request_id = "", .max_wait_ms = DAY_MS, .tenant = "a"};
+  ClaimRequest q = {.ns = "default", .pool = "q", .uid = "a-1", .request_id = "", .max_wait_ms = DAY_MS, .tenant = "a"};
   state_claim(w->f->state, &q, on_claimed, w);
   fixture_wait(w->f);
   assert_string_equal(w->refusal, "shape 0 0 1000");
@@ -528,7 +527,8 @@ static void charges_are_what_is_held(void **state) {
 
 /* What one tenant names so is nothing to another: it must not get that one's sandbox, nor its place. */
 static ClaimOutcome claim_named(World *w, const char *uid, const char *tenant, int64_t max_wait_ms) {
-  ClaimRequest q = {.ns = "default", .pool = "p", .uid = uid, .request_id = "1", .max_wait_ms = max_wait_ms, .tenant = tenant};
+  ClaimRequest q = {
+      .ns = "default", .pool = "p", .uid = uid, .request_id = "1", .max_wait_ms = max_wait_ms, .tenant = tenant};
   state_claim(w->f->state, &q, on_claimed, w);
   fixture_wait(w->f);
   assert_int_equal(w->f->err.kind, ERROR_NONE);

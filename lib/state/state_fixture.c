@@ -163,8 +163,7 @@ void fixture_make_ready(Fixture *f, const char *id) {
   fixture_wait(f);
 }
 
-ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms,
-                           int64_t max_wait_ms) {
+ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms, int64_t max_wait_ms) {
   const StatePair label = {"team", "\"ü\""}, env = {"A", "b\\c"};
   ClaimRequest q = {.ns = "default",
                     .pool = "p",

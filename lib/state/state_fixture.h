@@ -41,8 +41,7 @@ void fixture_expired(void *arg, const StateExpired *e, const Error *err);
 /* Shortcuts on pool "default/p". */
 void fixture_make_pool(Fixture *f, int replicas);
 void fixture_make_ready(Fixture *f, const char *id);
-ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms,
-                           int64_t max_wait_ms);
+ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms, int64_t max_wait_ms);
 SandboxState fixture_get(Fixture *f, const char *id);
 /* A command on each server; the sum of what they answer, if those are numbers. */
 int64_t fixture_everywhere(Fixture *f, size_t argc, const char *const *argv);

@@ -20,8 +20,7 @@ void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *nam
 
 bool state_pool_of(const char *id, char *out) {
   const char *hyphen = strrchr(id, '-');
-  if (!hyphen || hyphen == id || strlen(hyphen + 1) != STATE_SUFFIX_LEN ||
-      (size_t)(hyphen - id) > STATE_POOL_NAME_MAX)
+  if (!hyphen || hyphen == id || strlen(hyphen + 1) != STATE_SUFFIX_LEN || (size_t)(hyphen - id) > STATE_POOL_NAME_MAX)
     return false;
   memcpy(out, id, (size_t)(hyphen - id));
   out[hyphen - id] = 0;

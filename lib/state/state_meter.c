@@ -39,8 +39,8 @@ void state_count(State *s, Metrics *metrics) {
 
 /* All others write, or may. */
 static bool only_reads(const char *what) {
-  static const char *const READS[] = {"get",       "pool_get", "list",    "events", "quota_get",  "quota_list",
-                                      "HGET",      "HGETALL",  "EXISTS",  "ZRANGE", "ZRANGEBYLEX"};
+  static const char *const READS[] = {"get",  "pool_get", "list",   "events", "quota_get",  "quota_list",
+                                      "HGET", "HGETALL",  "EXISTS", "ZRANGE", "ZRANGEBYLEX"};
   for (size_t i = 0; i < ARRAY_LEN(READS); i++)
     if (str_equal(what, READS[i]))
       return true;

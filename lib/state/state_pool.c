@@ -152,8 +152,8 @@ void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn f
   state_call_script(call, STATE_SCRIPT(pool_delete, .durable = true));
 }
 
-void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason,
-                           const char *message, StateDoneFn fn, void *arg) {
+void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason, const char *message,
+                           StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
   state_call_str(call, reason);
   state_call_str(call, message);
@@ -190,8 +190,7 @@ static void template_done(StateCall *call, const RedisReply *reply, const Error 
   StateTemplateFn fn = (StateTemplateFn)call->fn;
   Error missing;
   if (!err && (reply->type != REDIS_ARRAY || reply->n_items == 0)) {
-    error_set(&missing, ERROR_NOT_FOUND, "template \"%s\" not found in namespace \"%s\"", call->pool,
-              call->ns);
+    error_set(&missing, ERROR_NOT_FOUND, "template \"%s\" not found in namespace \"%s\"", call->pool, call->ns);
     err = &missing;
   }
   if (err)

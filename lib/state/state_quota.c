@@ -42,10 +42,8 @@ static const char *to_json(Arena *arena, const QuotaRecord *q) {
   const struct {
     const char *key;
     int64_t value;
-  } limits[] = {{"live", q->max_live},
-                {"cpu", q->max_cpu_milli},
-                {"memory", q->max_memory_bytes},
-                {"weight", q->weight}};
+  } limits[] = {
+      {"live", q->max_live}, {"cpu", q->max_cpu_milli}, {"memory", q->max_memory_bytes}, {"weight", q->weight}};
   for (size_t i = 0; i < ARRAY_LEN(limits); i++)
     if (limits[i].value > 0)
       json_object_set_new(o, limits[i].key, json_integer(limits[i].value));
@@ -78,8 +76,8 @@ static void add(int64_t *sum, long long n, long long each) {
 static void count(const RedisReply *shapes, QuotaRecord *q) {
   for (size_t i = 0; i + 1 < shapes->n_items; i += 2) {
     long long n = 0, cpu = 0, memory = 0;
-    if (!shapes->items[i]->str || !shapes->items[i + 1]->str ||
-        sscanf(shapes->items[i + 1]->str, "%lld", &n) != 1 || n < 0)
+    if (!shapes->items[i]->str || !shapes->items[i + 1]->str || sscanf(shapes->items[i + 1]->str, "%lld", &n) != 1 ||
+        n < 0)
       continue;
     add(&q->live, n, 1);
     if (sscanf(shapes->items[i]->str, "%lld/%lld", &cpu, &memory) != 2 || cpu < 0 || memory < 0)

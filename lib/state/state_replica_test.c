@@ -259,8 +259,8 @@ static void changes_under_a_connection(void **state) {
 
 int main(void) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(replicas_acknowledge), TEST(nothing_unproven_is_given_away),
-                                     TEST(idle_pools_are_fenced), TEST(a_restart_keeps_all),
+  const struct CMUnitTest tests[] = {TEST(replicas_acknowledge),       TEST(nothing_unproven_is_given_away),
+                                     TEST(idle_pools_are_fenced),      TEST(a_restart_keeps_all),
                                      TEST(changes_under_a_connection), TEST(a_fence_survives_a_restart)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,7 @@ static StateCall *sandbox_call(State *s, const char *ns, const char *id, StateCa
   state_call_fail(call, &err);
   return NULL;
 }
-#define SANDBOX_CALL(s, ns, id, done, fn, arg) \
-  sandbox_call((s), (ns), (id), (done), (void (*)(void))(fn), (arg))
+#define SANDBOX_CALL(s, ns, id, done, fn, arg) sandbox_call((s), (ns), (id), (done), (void (*)(void))(fn), (arg))
 
 static void record_done(StateCall *call, const RedisReply *reply, const Error *err) {
   StateRecordFn fn = (StateRecordFn)call->fn;
@@ -58,8 +57,8 @@ static void released_done(StateCall *call, const RedisReply *reply, const Error 
   state_done(call, reply, err && err->kind == ERROR_NOT_FOUND ? NULL : err);
 }
 
-void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason,
-                   StateDoneFn fn, void *arg) {
+void state_release(State *s, const char *ns, const char *id, const char *uid, const char *reason, StateDoneFn fn,
+                   void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
   if (!call)
     return;
@@ -70,8 +69,7 @@ void state_release(State *s, const char *ns, const char *id, const char *uid, co
   state_call_script(call, STATE_SCRIPT(release, .durable = true));
 }
 
-void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn,
-                  void *arg) {
+void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
   if (!call)
     return;
@@ -108,8 +106,8 @@ static void ready_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, !err && reply->integer == 1, err);
 }
 
-void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class,
-                 ReadyFn fn, void *arg) {
+void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class, ReadyFn fn,
+                 void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ready_done, fn, arg);
   if (!call)
     return;
@@ -120,8 +118,8 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
   state_call_script(call, STATE_SCRIPT(ready, .fenced = true));
 }
 
-void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message,
-                  StateDoneFn fn, void *arg) {
+void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
+                  void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ended_done, fn, arg);
   if (!call)
     return;
@@ -199,9 +197,8 @@ static void register_done(StateCall *call, const RedisReply *reply, const Error 
   state_done(call, reply, err);
 }
 
-void state_register(State *s, const char *ns, const char *pool, const char *template_name,
-                    const char *template_hash, const char *const *ids, size_t n_ids, StateDoneFn fn,
-                    void *arg) {
+void state_register(State *s, const char *ns, const char *pool, const char *template_name, const char *template_hash,
+                    const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, register_done, fn, arg);
   state_call_now(call);
   state_call_str(call, template_name);
@@ -267,8 +264,7 @@ static void list_done(StateCall *call, const RedisReply *reply, const Error *err
   fn(call->arg, &page, NULL);
 }
 
-void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn,
-                void *arg) {
+void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, list_done, fn, arg);
   state_call_str(call, after);
   state_call_int(call, (int64_t)limit);
@@ -333,8 +329,7 @@ static void lease_done(StateCall *call, const RedisReply *reply, const Error *er
   ((LeaseFn)call->fn)(call->arg, !err && reply->integer == 1, err);
 }
 
-static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void),
-                  void *arg) {
+static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void), void *arg) {
   StateCall *call = state_call_new(s, NULL, NULL, done, fn, arg);
   state_call_str(call, s->replica);
   state_call_int(call, ttl_ms);

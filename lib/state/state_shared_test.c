@@ -24,8 +24,8 @@ static void on_template(void *arg, const TemplateRecord *t, const Error *err) {
   Fixture *f = arg;
   *f->text = 0;
   if (t) {
-    snprintf(f->text, sizeof f->text, "%s/%s %s %s %s %s", t->ns, t->name, t->manifest, t->hash,
-             t->runtime_class, t->image);
+    snprintf(f->text, sizeof f->text, "%s/%s %s %s %s %s", t->ns, t->name, t->manifest, t->hash, t->runtime_class,
+             t->image);
     f->number = t->generation;
   }
   fixture_done(f, err);
@@ -250,8 +250,7 @@ int main(void) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(templates), TEST(scaling_alone),       TEST(one_leads), TEST(the_data_set_is_marked),
-      TEST(hints),     TEST(the_first_pin_stays),
-      TEST(addresses),
+      TEST(hints),     TEST(the_first_pin_stays), TEST(addresses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,8 +51,8 @@ struct World {
   State *state[REPLICAS];
   pid_t server;
   bool kill, listing, ending, recounting, lifted;
-  int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes,
-      n_repeated, n_granted_at_trouble, n_refused, n_recounts, n_ticks;
+  int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes, n_repeated,
+      n_granted_at_trouble, n_refused, n_recounts, n_ticks;
   Claimer claimers[CLAIMERS];
   char owner[IDS_MAX][UID_LEN]; /* first claim of each sandbox, for ever */
   bool destroying[IDS_MAX];
@@ -370,8 +370,8 @@ static void on_trouble(void *arg) {
 
 static void on_limit(void *arg) {
   World *w = arg;
-  fprintf(stderr, "stuck: %d claims, %d granted, %d held, %d made, %d gone\n", w->n_uids, w->n_granted,
-          w->n_held, w->n_ids, w->n_gone);
+  fprintf(stderr, "stuck: %d claims, %d granted, %d held, %d made, %d gone\n", w->n_uids, w->n_granted, w->n_held,
+          w->n_ids, w->n_gone);
   abort();
 }
 
@@ -411,8 +411,8 @@ static void run(int n_total, bool kill) {
   }
   state_on_grant(w->state[0], on_grant, w);
   state_pool_apply(w->state[0],
-                   &(PoolRecord){.ns = "default", .name = "p", .template_name = "t", .replicas = POOL_SIZE},
-                   on_pool, w);
+                   &(PoolRecord){.ns = "default", .name = "p", .template_name = "t", .replicas = POOL_SIZE}, on_pool,
+                   w);
   loop_run(w->loop);
   int64_t keys = number(w, "DBSIZE", NULL);
   QuotaRecord quota = {.ns = "default", .tenant = "t0", .max_live = QUOTA, .weight = 2};

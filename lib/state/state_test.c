@@ -139,8 +139,7 @@ static void check_account(Fixture *f, int64_t created, int64_t destroyed) {
   get_pool(f);
   assert_int_equal(f->pool.n_created, created);
   assert_int_equal(f->pool.n_destroyed, destroyed);
-  assert_int_equal(created - destroyed,
-                   f->pool.n_creating + f->pool.n_ready + f->pool.n_claimed + f->pool.n_releasing);
+  assert_int_equal(created - destroyed, f->pool.n_creating + f->pool.n_ready + f->pool.n_claimed + f->pool.n_releasing);
 }
 
 static void note_reaped(void *arg, int64_t releasing_ms) {
@@ -287,8 +286,7 @@ static void ends_by_time(void **state) {
   fixture_wait(f);
   assert_int_equal(f->number, 0);
   assert_int_equal(f->next_ms, T0 + 5000);
-  SandboxUpdate u = {
-      .mask = STATE_UPDATE_EXPIRE | STATE_UPDATE_IDLE, .expire_ms = T0 + 9000, .idle_timeout_ms = 2000};
+  SandboxUpdate u = {.mask = STATE_UPDATE_EXPIRE | STATE_UPDATE_IDLE, .expire_ms = T0 + 9000, .idle_timeout_ms = 2000};
   state_update(f->state, "default", "p-aaaaa", &u, fixture_record, f);
   fixture_wait(f);
   assert_int_equal(f->number, T0 + 9000);
@@ -612,10 +610,19 @@ static void paging(void **state) {
 }
 
 /* ErrorKind of the answer. */
-static ErrorKind restore_at(Fixture *f, const char *id, const char *uid, int64_t expire_ms, const char *route, bool pool_deleted) {
+static ErrorKind restore_at(Fixture *f, const char *id, const char *uid, int64_t expire_ms, const char *route,
+                            bool pool_deleted) {
   static const StatePair LABELS[] = {{"team", "red"}};
-  const SandboxRecord held = {.ns = "default", .id = id, .uid = uid, .template_name = "t", .template_hash = "h1", .route = route,
-                              .runtime_class = "gvisor", .expire_ms = expire_ms, .labels = LABELS, .n_labels = 1};
+  const SandboxRecord held = {.ns = "default",
+                              .id = id,
+                              .uid = uid,
+                              .template_name = "t",
+                              .template_hash = "h1",
+                              .route = route,
+                              .runtime_class = "gvisor",
+                              .expire_ms = expire_ms,
+                              .labels = LABELS,
+                              .n_labels = 1};
   state_restore(f->state, &held, pool_deleted, fixture_done, f);
   fixture_wait(f);
   return f->err.kind;
@@ -753,7 +760,8 @@ int main(void) {
       TEST(an_unconfirmed_grant_is_destroyed),
       TEST(leaving_the_queue),
       TEST(late_waiters_are_passed_over),
-      TEST(ends_by_time), TEST(ends_now),
+      TEST(ends_by_time),
+      TEST(ends_now),
       TEST(failing),
       TEST(illegal_moves_are_refused),
       TEST(nothing_stays_behind),

@@ -18,9 +18,9 @@ static void reads(void **state) {
     const char *text;
     bool sampled;
   } ROWS[] = {
-      {"00-" TRACE "-" SPAN "-01", true},     {"00-" TRACE "-" SPAN "-00", false},
-      {"00-" TRACE "-" SPAN "-ff", true},     {"00-" TRACE "-" SPAN "-02", false},
-      {"01-" TRACE "-" SPAN "-01", true},     {"01-" TRACE "-" SPAN "-01-what-comes-later", true},
+      {"00-" TRACE "-" SPAN "-01", true},  {"00-" TRACE "-" SPAN "-00", false},
+      {"00-" TRACE "-" SPAN "-ff", true},  {"00-" TRACE "-" SPAN "-02", false},
+      {"01-" TRACE "-" SPAN "-01", true},  {"01-" TRACE "-" SPAN "-01-what-comes-later", true},
       {"fe-" TRACE "-" SPAN "-01-", true},
   };
   for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {

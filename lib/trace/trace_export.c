@@ -19,7 +19,7 @@ enum {
   DELAY_MS = 1000, /* a span waits at most this long for others */
   TIMEOUT_MS = 10000,
   TRIES = 4,
-  PAUSE_MS = 1000, /* before the second; then twice as long each */
+  PAUSE_MS = 1000,      /* before the second; then twice as long each */
   PAUSE_MAX_MS = 30000, /* whatever the collector asks for */
 };
 

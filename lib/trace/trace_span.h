@@ -21,9 +21,9 @@ struct TraceSpan {
   bool has_parent;
   uint8_t parent_id[TRACE_SPAN_ID_LEN];
   TraceKind kind;
-  char *name, *state; /* state: tracestate, or NULL */
+  char *name, *state;                      /* state: tracestate, or NULL */
   int64_t start_us, begun_us, duration_us; /* by the wall clock; by the monotonic one */
-  char *error; /* NULL: unset */
+  char *error;                             /* NULL: unset */
   size_t n_attributes;
   TraceAttribute attributes[TRACE_ATTRIBUTES_MAX];
 };

@@ -67,11 +67,11 @@ static void turn(World *w) {
   loop_run(w->loop);
 }
 
-#define WAIT(w, condition)                                   \
+#define WAIT(w, condition)                                     \
   for (int64_t end = clock_mono_ms() + 60000; !(condition);) { \
-    if (clock_mono_ms() > end)                               \
-      fail_msg("never: %s", #condition);                     \
-    turn(w);                                                 \
+    if (clock_mono_ms() > end)                                 \
+      fail_msg("never: %s", #condition);                       \
+    turn(w);                                                   \
   }
 
 static void begin(World *w, double ratio, const char *endpoint) {
@@ -273,8 +273,8 @@ static void more_than_a_batch(void **state) {
 static void settings(void **state) {
   static const char *const GOOD[] = {"http://collector:4317", "http://[::1]:4317/", "collector:4317",
                                      "unix:/run/otel.sock"};
-  static const char *const BAD[] = {"https://collector:4317", "collector",  "http://collector",
-                                    ":4317",                  "http://c:0", "c:x"};
+  static const char *const BAD[] = {
+      "https://collector:4317", "collector", "http://collector", ":4317", "http://c:0", "c:x"};
   Error err;
   double ratio;
   for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
@@ -290,10 +290,14 @@ static void settings(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(one_trace),       cmocka_unit_test(not_recorded),
-      cmocka_unit_test(a_share_is_recorded), cmocka_unit_test(tries_again),
-      cmocka_unit_test(refused_ones_are_counted), cmocka_unit_test(away_and_full),
-      cmocka_unit_test(more_than_a_batch), cmocka_unit_test(settings),
+      cmocka_unit_test(one_trace),
+      cmocka_unit_test(not_recorded),
+      cmocka_unit_test(a_share_is_recorded),
+      cmocka_unit_test(tries_again),
+      cmocka_unit_test(refused_ones_are_counted),
+      cmocka_unit_test(away_and_full),
+      cmocka_unit_test(more_than_a_batch),
+      cmocka_unit_test(settings),
       cmocka_unit_test(names_are_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

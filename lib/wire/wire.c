@@ -33,8 +33,7 @@ int wire_parse(const uint8_t *data, size_t len, WireFrame *ret_frame, size_t *re
     return WIRE_MORE;
   size_t n = (size_t)data[1] << 24 | (size_t)data[2] << 16 | (size_t)data[3] << 8 | data[4];
   if (n > WIRE_MAX_PAYLOAD)
-    return error_set(err, ERROR_RESOURCE_EXHAUSTED, "frame of %zu bytes, at most %d are allowed", n,
-                     WIRE_MAX_PAYLOAD);
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED, "frame of %zu bytes, at most %d are allowed", n, WIRE_MAX_PAYLOAD);
   if (len - WIRE_HEADER_LEN < n)
     return WIRE_MORE;
   *ret_frame = (WireFrame){.type = (WireType)data[0], .payload = data + WIRE_HEADER_LEN, .len = n};

@@ -30,7 +30,6 @@ enum { WIRE_MORE = 1 };
 void wire_header(uint8_t out[WIRE_HEADER_LEN], WireType type, size_t len);
 int wire_append(Buf *out, WireType type, const void *payload, size_t len) MUST_CHECK;
 /* 0: *ret_frame is the first frame in data and *ret_used its whole length; WIRE_MORE; -1: not a frame. */
-int wire_parse(const uint8_t *data, size_t len, WireFrame *ret_frame, size_t *ret_used,
-               Error *err) MUST_CHECK;
+int wire_parse(const uint8_t *data, size_t len, WireFrame *ret_frame, size_t *ret_used, Error *err) MUST_CHECK;
 
 #endif

@@ -12,8 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t used = 0;
   for (size_t at = 0; at < size; at += used) {
     int rc = wire_parse(data + at, size - at, &frame, &used, &err);
-    if (rc < 0 || rc == WIRE_MORE) break;
-    if (used < WIRE_HEADER_LEN || used > size - at || frame.len > WIRE_MAX_PAYLOAD) abort();
+    if (rc < 0 || rc == WIRE_MORE)
+      break;
+    if (used < WIRE_HEADER_LEN || used > size - at || frame.len > WIRE_MAX_PAYLOAD)
+      abort();
     Buf again = BUF_INIT(8 << 20);
     if (wire_append(&again, frame.type, frame.payload, frame.len) || again.len != used ||
         memcmp(again.data, data + at, used))
@@ -22,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* none of a frame that is cut */
     WireFrame cut;
     size_t n;
-    if (wire_parse(data + at, used - 1, &cut, &n, &err) != WIRE_MORE) abort();
+    if (wire_parse(data + at, used - 1, &cut, &n, &err) != WIRE_MORE)
+      abort();
   }
   return 0;
 }

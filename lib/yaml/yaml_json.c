@@ -24,13 +24,15 @@ static json_t *fail(Load *l, yaml_mark_t mark, const char *what) {
 }
 
 static bool next(Load *l, yaml_event_t *e) {
-  if (yaml_parser_parse(&l->parser, e)) return true;
+  if (yaml_parser_parse(&l->parser, e))
+    return true;
   fail(l, l->parser.problem_mark, l->parser.problem ? l->parser.problem : "not YAML");
   return false;
 }
 
 static bool is_number(const char *s, json_t **ret) {
-  if (!(*s == '-' || *s == '+' || *s == '.' || (*s >= '0' && *s <= '9'))) return false;
+  if (!(*s == '-' || *s == '+' || *s == '.' || (*s >= '0' && *s <= '9')))
+    return false;
   int64_t whole;
   if (str_to_int64(s, INT64_MIN, INT64_MAX, &whole) == 0) {
     *ret = json_integer(whole);
@@ -39,7 +41,8 @@ static bool is_number(const char *s, json_t **ret) {
   char *end;
   errno = 0;
   double d = strtod(s, &end);
-  if (*end || end == s || errno || !isfinite(d) || strpbrk(s, "xXpPnN")) return false;
+  if (*end || end == s || errno || !isfinite(d) || strpbrk(s, "xXpPnN"))
+    return false;
   *ret = json_real(d);
   return true;
 }
@@ -48,12 +51,17 @@ static json_t *scalar(Load *l, const yaml_event_t *e) {
   const char *s = (const char *)e->data.scalar.value;
   size_t len = e->data.scalar.length;
   json_t *value = NULL;
-  if (strlen(s) != len) return fail(l, e->start_mark, "a value holds a NUL byte");
+  if (strlen(s) != len)
+    return fail(l, e->start_mark, "a value holds a NUL byte");
   if (e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-    if (!*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0) return json_null();
-    if (strcmp(s, "true") == 0) return json_true();
-    if (strcmp(s, "false") == 0) return json_false();
-    if (is_number(s, &value)) return value;
+    if (!*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0)
+      return json_null();
+    if (strcmp(s, "true") == 0)
+      return json_true();
+    if (strcmp(s, "false") == 0)
+      return json_false();
+    if (is_number(s, &value))
+      return value;
   }
   value = json_stringn(s, len);
   return value ? value : fail(l, e->start_mark, "a value is not UTF-8");
@@ -65,13 +73,15 @@ static json_t *sequence(Load *l, int depth) {
   json_t *list = json_array();
   for (;;) {
     yaml_event_t e;
-    if (!next(l, &e)) break;
+    if (!next(l, &e))
+      break;
     if (e.type == YAML_SEQUENCE_END_EVENT) {
       yaml_event_delete(&e);
       return list;
     }
     json_t *item = node(l, &e, depth);
-    if (!item || json_array_append_new(list, item)) break;
+    if (!item || json_array_append_new(list, item))
+      break;
   }
   json_decref(list);
   return NULL;
@@ -81,7 +91,8 @@ static json_t *mapping(Load *l, int depth) {
   json_t *map = json_object();
   for (;;) {
     yaml_event_t k, v;
-    if (!next(l, &k)) break;
+    if (!next(l, &k))
+      break;
     if (k.type == YAML_MAPPING_END_EVENT) {
       yaml_event_delete(&k);
       return map;
@@ -98,9 +109,11 @@ static json_t *mapping(Load *l, int depth) {
       error_set(l->err, ERROR_INVALID_ARGUMENT, "line %zu: key \"%.64s\" comes twice", mark.line + 1, key);
       break;
     }
-    if (!next(l, &v)) break;
+    if (!next(l, &v))
+      break;
     json_t *value = node(l, &v, depth);
-    if (!value) break;
+    if (!value)
+      break;
     if (json_object_set_new(map, key, value)) {
       fail(l, mark, "a key is not UTF-8");
       break;
@@ -120,22 +133,31 @@ static json_t *node(Load *l, yaml_event_t *e, int depth) {
   bool tagged = (type == YAML_SCALAR_EVENT && e->data.scalar.tag) ||
                 (type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.tag) ||
                 (type == YAML_MAPPING_START_EVENT && e->data.mapping_start.tag);
-  if (type == YAML_ALIAS_EVENT || anchored) value = fail(l, e->start_mark, "anchors and aliases are not allowed");
-  else if (tagged) value = fail(l, e->start_mark, "tags are not allowed");
-  else if (depth == DEPTH_MAX) value = fail(l, e->start_mark, "nested too deeply");
-  else if (type == YAML_SCALAR_EVENT) value = scalar(l, e);
-  else if (type == YAML_SEQUENCE_START_EVENT) value = sequence(l, depth + 1);
-  else if (type == YAML_MAPPING_START_EVENT) value = mapping(l, depth + 1);
-  else value = fail(l, e->start_mark, "a value is missing");
+  if (type == YAML_ALIAS_EVENT || anchored)
+    value = fail(l, e->start_mark, "anchors and aliases are not allowed");
+  else if (tagged)
+    value = fail(l, e->start_mark, "tags are not allowed");
+  else if (depth == DEPTH_MAX)
+    value = fail(l, e->start_mark, "nested too deeply");
+  else if (type == YAML_SCALAR_EVENT)
+    value = scalar(l, e);
+  else if (type == YAML_SEQUENCE_START_EVENT)
+    value = sequence(l, depth + 1);
+  else if (type == YAML_MAPPING_START_EVENT)
+    value = mapping(l, depth + 1);
+  else
+    value = fail(l, e->start_mark, "a value is missing");
   yaml_event_delete(e);
   return value;
 }
 
 static bool expect(Load *l, yaml_event_type_t type, const char *what) {
   yaml_event_t e;
-  if (!next(l, &e)) return false;
+  if (!next(l, &e))
+    return false;
   bool ok = e.type == type;
-  if (!ok) fail(l, e.start_mark, what);
+  if (!ok)
+    fail(l, e.start_mark, what);
   yaml_event_delete(&e);
   return ok;
 }
@@ -155,7 +177,8 @@ static json_t *document(Load *l) {
 
 json_t *yaml_json_load(const char *text, size_t len, Error *err) {
   Load l = {.err = err};
-  if (!yaml_parser_initialize(&l.parser)) abort();
+  if (!yaml_parser_initialize(&l.parser))
+    abort();
   yaml_parser_set_input_string(&l.parser, (const unsigned char *)text, len);
   json_t *value = document(&l);
   yaml_parser_delete(&l.parser);

@@ -42,8 +42,9 @@ static void on_done(void *arg, const BatchResult *result, bool queued, const Err
   const SandboxRecord *first = &result->records[0];
   claims_metrics_met(claims->service->metrics, first->ns, first->pool, !queued, result->n_records);
   log_event(LOG_INFO, "batch_claimed", LOG_STR("namespace", first->ns), LOG_STR("pool", first->pool),
-            LOG_STR("tenant", first->tenant), LOG_STR("token", create->op.token), LOG_INT("sandboxes", (int64_t)result->n_records),
-            LOG_STR("phase", phase), LOG_INT("wait_ms", first->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
+            LOG_STR("tenant", first->tenant), LOG_STR("token", create->op.token),
+            LOG_INT("sandboxes", (int64_t)result->n_records), LOG_STR("phase", phase),
+            LOG_INT("wait_ms", first->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
   TraceSpan *span = service_span(request->call);
   if (span) {
     trace_str(span, "sandplane.namespace", first->ns);
@@ -68,8 +69,8 @@ void batch_rpc_create(RpcCall *call, void *claims, const uint8_t *data, size_t l
   Create *create = rpc_request_new(call, claims, sizeof *create);
   create->start_us = clock_mono_us();
   Error err = {0};
-  const Sandplane__V1__BatchCreateSandboxesRequest *message = rpc_pb_unpack(
-      &sandplane__v1__batch_create_sandboxes_request__descriptor, create->request.arena, data, len, &err);
+  const Sandplane__V1__BatchCreateSandboxesRequest *message =
+      rpc_pb_unpack(&sandplane__v1__batch_create_sandboxes_request__descriptor, create->request.arena, data, len, &err);
   if (!message) {
     refuse(create, &err);
     return;
@@ -104,7 +105,7 @@ static void on_released(void *arg, const Error *err) {
     rpc_request_fail(&delete->request, &delete->err);
     return;
   }
-  log_event(LOG_INFO, "batch_released", LOG_INT("sandboxes", (int64_t)delete->n_names), LOG_STR("reason", "Deleted"),
+  log_event(LOG_INFO, "batch_released", LOG_INT("sandboxes", (int64_t) delete->n_names), LOG_STR("reason", "Deleted"),
             LOG_STR("peer", rpc_call_peer(delete->request.call)));
   Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
   rpc_request_reply(&delete->request, &empty.base);
@@ -129,8 +130,8 @@ static int parse_names(Delete *delete, const Sandplane__V1__BatchDeleteSandboxes
 void batch_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   Delete *delete = rpc_request_new(call, claims, sizeof *delete);
   Error err = {0};
-  const Sandplane__V1__BatchDeleteSandboxesRequest *in = rpc_pb_unpack(
-      &sandplane__v1__batch_delete_sandboxes_request__descriptor, delete->request.arena, data, len, &err);
+  const Sandplane__V1__BatchDeleteSandboxesRequest *in =
+      rpc_pb_unpack(&sandplane__v1__batch_delete_sandboxes_request__descriptor, delete->request.arena, data, len, &err);
   if (!in || parse_names(delete, in, &err) < 0) {
     rpc_request_fail(&delete->request, &err);
     return;

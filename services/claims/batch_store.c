@@ -203,8 +203,8 @@ static void on_answer(void *arg, const BatchResult *result, const Error *err) {
     break;
   case CLAIM_REFUSED:
     claim_refusal(&op->spec->each, result->refusal, &refused);
-    metrics_add(op->store->claims->service->metrics, CLAIMS_METRIC_REFUSED, 1, op->spec->each.ns,
-                op->spec->each.tenant, result->refusal->limit);
+    metrics_add(op->store->claims->service->metrics, CLAIMS_METRIC_REFUSED, 1, op->spec->each.ns, op->spec->each.tenant,
+                result->refusal->limit);
     finish(op, NULL, false, &refused);
     break;
   }

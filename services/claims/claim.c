@@ -13,10 +13,9 @@
 /* Range of google.protobuf.Duration, 10,000 years. */
 #define DURATION_MAX INT64_C(315576000000)
 
-static int check_duration(const ClaimTime *in, const char *field, int64_t min_ms, int64_t *ret_ms,
-                          Error *err) {
-  if (in->seconds < -DURATION_MAX || in->seconds > DURATION_MAX || in->nanos < -999999999 ||
-      in->nanos > 999999999 || (in->seconds > 0 && in->nanos < 0) || (in->seconds < 0 && in->nanos > 0))
+static int check_duration(const ClaimTime *in, const char *field, int64_t min_ms, int64_t *ret_ms, Error *err) {
+  if (in->seconds < -DURATION_MAX || in->seconds > DURATION_MAX || in->nanos < -999999999 || in->nanos > 999999999 ||
+      (in->seconds > 0 && in->nanos < 0) || (in->seconds < 0 && in->nanos > 0))
     return error_field(err, field, "is not a well-formed duration");
   if (in->seconds < 0 || in->nanos < 0)
     return error_field(err, field, "must not be negative");
@@ -77,8 +76,7 @@ static int check_env(const StatePair *env, size_t n, Error *err) {
 static int check_request_id(const char *id, Error *err) {
   size_t len = strlen(id);
   if (len > CLAIM_MAX_REQUEST_ID)
-    return error_field(err, "request_id", "is %zu characters, at most %d are allowed", len,
-                       CLAIM_MAX_REQUEST_ID);
+    return error_field(err, "request_id", "is %zu characters, at most %d are allowed", len, CLAIM_MAX_REQUEST_ID);
   for (size_t i = 0; i < len; i++)
     if (id[i] < ' ' || id[i] > '~')
       return error_field(err, "request_id", "must be printable ASCII");
@@ -91,8 +89,8 @@ static int check_source(const ClaimInput *in, ClaimSpec *spec, Error *err) {
     return error_field(err, from_pool ? "template" : "pool", "exactly one of pool and template is required");
   const char *field = from_pool ? "pool" : "template";
   ResourceName name;
-  if (resource_name_parse(from_pool ? in->pool : in->template_name, from_pool ? "pools" : "templates", field,
-                          &name, err) < 0)
+  if (resource_name_parse(from_pool ? in->pool : in->template_name, from_pool ? "pools" : "templates", field, &name,
+                          err) < 0)
     return -1;
   if (!str_equal(name.ns, spec->ns))
     return error_field(err, field, "must be in the namespace of parent");
@@ -219,8 +217,8 @@ static int check_mask(const ClaimUpdateInput *in, int *ret_mask, Error *err) {
   return 0;
 }
 
-int claim_check_update(const ClaimUpdateInput *in, int64_t now_ms, ResourceName *ret_name,
-                       SandboxUpdate *ret_update, Error *err) {
+int claim_check_update(const ClaimUpdateInput *in, int64_t now_ms, ResourceName *ret_name, SandboxUpdate *ret_update,
+                       Error *err) {
   *ret_update = (SandboxUpdate){.labels = in->labels, .n_labels = in->n_labels};
   SandboxUpdate *u = ret_update;
   if (resource_name_parse(in->name, "sandboxes", "sandbox.name", ret_name, err) < 0 ||
@@ -239,8 +237,7 @@ int claim_check_update(const ClaimUpdateInput *in, int64_t now_ms, ResourceName 
 int claim_implicit_pool(const char *template_name, char ret_pool[RESOURCE_SEGMENT_MAX + 1], Error *err) {
   int max = STATE_POOL_NAME_MAX - (int)strlen(STATE_IMPLICIT_POOL_PREFIX);
   if (strlen(template_name) > (size_t)max)
-    return error_field(err, "template",
-                       "a name of more than %d characters can only be claimed through a pool", max);
+    return error_field(err, "template", "a name of more than %d characters can only be claimed through a pool", max);
   snprintf(ret_pool, RESOURCE_SEGMENT_MAX + 1, STATE_IMPLICIT_POOL_PREFIX "%s", template_name);
   return 0;
 }

@@ -79,13 +79,12 @@ typedef struct ClaimUpdateInput {
 } ClaimUpdateInput;
 
 /* The fields are those of SandboxUpdate; an expire_time in the past gives expire_ms <= now_ms. */
-int claim_check_update(const ClaimUpdateInput *in, int64_t now_ms, ResourceName *ret_name,
-                       SandboxUpdate *ret_update, Error *err) MUST_CHECK;
+int claim_check_update(const ClaimUpdateInput *in, int64_t now_ms, ResourceName *ret_name, SandboxUpdate *ret_update,
+                       Error *err) MUST_CHECK;
 
 /* The pool that serves claims straight from a template; -1 with field "template" when the name is too long
  * for a sandbox's name to be made from it. */
-int claim_implicit_pool(const char *template_name, char ret_pool[RESOURCE_SEGMENT_MAX + 1],
-                        Error *err) MUST_CHECK;
+int claim_implicit_pool(const char *template_name, char ret_pool[RESOURCE_SEGMENT_MAX + 1], Error *err) MUST_CHECK;
 
 /* What holds a sandbox's Ready condition. */
 typedef struct ClaimCondition {

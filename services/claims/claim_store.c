@@ -78,8 +78,8 @@ static void fail_empty(ClaimOp *op) {
   if (str_empty(spec->template_name) || str_empty(spec->request_id))
     on_unpinned(op, NULL);
   else
-    state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->tenant, spec->request_id,
-                on_unpinned, op);
+    state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->tenant, spec->request_id, on_unpinned,
+                op);
 }
 
 static void fail_refused(ClaimOp *op, const QuotaRefusal *refusal) {
@@ -160,8 +160,7 @@ static void granted(ClaimOp *op, const SandboxRecord *record) {
   if (op->cancelled && str_empty(op->spec->request_id)) {
     leave_queue(op);
     op->busy = true;
-    state_release(op->store->claims->state, record->ns, record->id, record->uid, "CallerGone", on_given_back,
-                  op);
+    state_release(op->store->claims->state, record->ns, record->id, record->uid, "CallerGone", on_given_back, op);
     return;
   }
   finish(op, record, NULL);
@@ -310,8 +309,7 @@ static void claim(ClaimOp *op) {
   const ClaimSpec *spec = op->spec;
   int64_t wait_ms = op->give_up_ms - clock_mono_ms();
   /* Other pools of a template are only tried: the queue to wait in is the implicit or the pinned one's. */
-  bool queue =
-      wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
+  bool queue = wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
   ClaimRequest request = claim_request(spec, op->pool, op->uid, queue ? wait_ms + WAITER_MARGIN_MS : 0);
   if (!op->listed)
     claim_queue_put(op->store->queue, op, op->uid);

@@ -208,8 +208,7 @@ static void updates_take_a_mask(void **state) {
 }
 
 static void bad_updates_name_the_field(void **state) {
-  const char *labels[] = {"labels"}, *expire[] = {"expire_time"}, *idle[] = {"idle_timeout"},
-             *other[] = {"state"};
+  const char *labels[] = {"labels"}, *expire[] = {"expire_time"}, *idle[] = {"idle_timeout"}, *other[] = {"state"};
   StatePair bad = {"-", ""};
   const ClaimTime far = {true, NOW / 1000 + INT64_C(31) * 24 * 3600, 0};
   const struct {
@@ -222,8 +221,7 @@ static void bad_updates_name_the_field(void **state) {
       {{.name = NAME, .mask = labels, .n_mask = 1, .labels = &bad, .n_labels = 1}, "sandbox.labels[-]"},
       {{.name = NAME, .mask = expire, .n_mask = 1, .expire_time = far}, "sandbox.expire_time"},
       {{.name = NAME, .mask = expire, .n_mask = 1, .expire_time = {true, 0, -1}}, "sandbox.expire_time"},
-      {{.name = NAME, .mask = expire, .n_mask = 1, .expire_time = {true, INT64_MAX, 0}},
-       "sandbox.expire_time"},
+      {{.name = NAME, .mask = expire, .n_mask = 1, .expire_time = {true, INT64_MAX, 0}}, "sandbox.expire_time"},
       {{.name = NAME, .mask = idle, .n_mask = 1, .idle_timeout = {true, 0, 1}}, "sandbox.idle_timeout"},
   };
   for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -223,8 +223,8 @@ static void deleted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(warm),        cmocka_unit_test(refused),     cmocka_unit_test(two_gangs_one_pool),
-      cmocka_unit_test(leaving),     cmocka_unit_test(request_ids), cmocka_unit_test(deleted),
+      cmocka_unit_test(warm),    cmocka_unit_test(refused),     cmocka_unit_test(two_gangs_one_pool),
+      cmocka_unit_test(leaving), cmocka_unit_test(request_ids), cmocka_unit_test(deleted),
   };
   return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -10,8 +10,7 @@ static void warm(void **state) {
   world_pool(w, "warm");
   world_ready(w, "warm", "aaaaa");
   CreateRequest request = create_from(NS "/pools/warm");
-  Sandplane__V1__CreateSandboxRequest__LabelsEntry label =
-      SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
+  Sandplane__V1__CreateSandboxRequest__LabelsEntry label = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
   label.key = "team";
   label.value = "a";
   Sandplane__V1__CreateSandboxRequest__LabelsEntry *labels[] = {&label};

@@ -17,9 +17,17 @@ static int setup(void **state) {
   World *w = calloc(1, sizeof *w);
   const RedisConfig config = {.sentinels = REDIS_SET_SENTINELS, .master_name = REDIS_SET_NAME, .min_replicas = 2};
   w->f = fixture_new_at("test", &config);
-  const char *args[] = {"--redis-sentinels",    REDIS_SET_SENTINELS, "--redis-master-name", REDIS_SET_NAME,
-                        "--redis-min-replicas", "2",                 "--redis-wait-ms",     "5000",
-                        "--log-level",          "warn",              NULL};
+  const char *args[] = {"--redis-sentinels",
+                        REDIS_SET_SENTINELS,
+                        "--redis-master-name",
+                        REDIS_SET_NAME,
+                        "--redis-min-replicas",
+                        "2",
+                        "--redis-wait-ms",
+                        "5000",
+                        "--log-level",
+                        "warn",
+                        NULL};
   for (int i = 0; i < 2; i++)
     service_process_start(&w->replicas[i], w->f->loop, PROGRAM, 17401 + i, args);
   *state = w;

@@ -37,12 +37,8 @@ static void on_template(void *arg, const TemplateRecord *record, const Error *er
 }
 
 void world_template(World *w, const char *name) {
-  TemplateRecord t = {.ns = "default",
-                      .name = name,
-                      .manifest = "{}",
-                      .hash = "h1",
-                      .runtime_class = "gvisor",
-                      .image = "image:v1"};
+  TemplateRecord t = {
+      .ns = "default", .name = name, .manifest = "{}", .hash = "h1", .runtime_class = "gvisor", .image = "image:v1"};
   state_template_apply(w->f->state, &t, on_template, w);
   fixture_wait(w->f);
 }
@@ -146,4 +142,6 @@ void delete_uid(World *w, int i, const char *name, const char *uid, ErrorKind ki
   service_call_free(&call);
 }
 
-void delete_sandbox(World *w, int i, const char *name) { delete_uid(w, i, name, "", ERROR_NONE); }
+void delete_sandbox(World *w, int i, const char *name) {
+  delete_uid(w, i, name, "", ERROR_NONE);
+}

@@ -53,11 +53,10 @@ void delete_sandbox(World *w, int i, const char *name);
 /* Of that claim alone; uid may be empty. Fails unless the answer is kind. */
 void delete_uid(World *w, int i, const char *name, const char *uid, ErrorKind kind);
 
-#define assert_kind(call, k)                                                            \
-  do {                                                                                  \
-    if ((call)->status.kind != (k))                                                     \
-      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, \
-               (call)->status.message);                                                 \
+#define assert_kind(call, k)                                                                                     \
+  do {                                                                                                           \
+    if ((call)->status.kind != (k))                                                                              \
+      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, (call)->status.message); \
   } while (0)
 
 #endif

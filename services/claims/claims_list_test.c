@@ -22,8 +22,7 @@ static void claim_labelled(World *w, const char *pool, char *value) {
   char name[128];
   snprintf(name, sizeof name, NS "/pools/%s", pool);
   CreateRequest request = create_from(name);
-  Sandplane__V1__CreateSandboxRequest__LabelsEntry label =
-      SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
+  Sandplane__V1__CreateSandboxRequest__LabelsEntry label = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
   label.key = "n";
   label.value = value;
   Sandplane__V1__CreateSandboxRequest__LabelsEntry *labels[] = {&label};
@@ -61,8 +60,7 @@ static void pages_over_pools_and_replicas(void **state) {
     const ListResponse *response = call.answer;
     assert_true(response->n_sandboxes <= 1);
     if (response->n_sandboxes)
-      snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ",
-               strrchr(response->sandboxes[0]->name, '/') + 1);
+      snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", strrchr(response->sandboxes[0]->name, '/') + 1);
     str_freep(&token);
     token = str_dup(response->next_page_token);
     service_call_free(&call);
@@ -243,8 +241,7 @@ static void bad_creates(void **state) {
 
 static void bad_names_and_bytes(void **state) {
   World *w = *state;
-  static const char *names[] = {
-      "", "x", NS "/sandboxes/", NS "/sandboxes/A_B", NS "/pools/x", NS "/sandboxes/x/y"};
+  static const char *names[] = {"", "x", NS "/sandboxes/", NS "/sandboxes/A_B", NS "/pools/x", NS "/sandboxes/x/y"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     ServiceCall call;
     get_sandbox(w, 0, &call, names[i]);

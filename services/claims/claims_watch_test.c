@@ -31,8 +31,7 @@ static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size
       rpc_pb_unpack(&sandplane__v1__watch_sandboxes_response__descriptor, watch->arena, data, len, &err);
   assert_non_null(r);
   const char *id = r->sandbox ? strrchr(r->sandbox->name, '/') + 1 : "-";
-  snprintf(watch->log + strlen(watch->log), sizeof watch->log - strlen(watch->log), "%s %s;", NAMES[r->type],
-           id);
+  snprintf(watch->log + strlen(watch->log), sizeof watch->log - strlen(watch->log), "%s %s;", NAMES[r->type], id);
   assert_true(*r->resume_token != '\0');
   snprintf(watch->token, sizeof watch->token, "%s", r->resume_token);
   rpc_client_read(call);
@@ -47,8 +46,8 @@ static void on_done(RpcClientCall *call, void *arg, const Error *status, const u
 static void watch_start(Watch *watch, World *w, int i, WatchRequest *request) {
   static const RpcClientHandlers handlers = {on_message, NULL, on_done};
   *watch = (Watch){.w = w, .arena = arena_new()};
-  watch->call = rpc_client_call(w->replicas[i].channel, METHOD("WatchSandboxes"), INT64_MAX, false, NULL, 0,
-                                &handlers, watch);
+  watch->call =
+      rpc_client_call(w->replicas[i].channel, METHOD("WatchSandboxes"), INT64_MAX, false, NULL, 0, &handlers, watch);
   size_t len;
   uint8_t *data = rpc_pb_pack(&request->base, &len);
   rpc_client_write(watch->call, data, len);
@@ -85,8 +84,7 @@ static void claim_with(World *w, const char *pool, char *value) {
   char name[128];
   snprintf(name, sizeof name, NS "/pools/%s", pool);
   CreateRequest request = create_from(name);
-  Sandplane__V1__CreateSandboxRequest__LabelsEntry label =
-      SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
+  Sandplane__V1__CreateSandboxRequest__LabelsEntry label = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__LABELS_ENTRY__INIT;
   label.key = "suite";
   label.value = value;
   Sandplane__V1__CreateSandboxRequest__LabelsEntry *labels[] = {&label};

@@ -61,8 +61,8 @@ static void on_done(void *arg, const SandboxRecord *record, bool queued, const E
   claims_metrics_met(metrics, record->ns, record->pool, !queued, 1);
   log_event(LOG_INFO, "sandbox_claimed", LOG_STR("namespace", record->ns), LOG_STR("sandbox", record->id),
             LOG_STR("uid", record->uid), LOG_STR("pool", record->pool), LOG_STR("tenant", record->tenant),
-            LOG_STR("phase", phase),
-            LOG_INT("wait_ms", record->wait_ms), LOG_STR("peer", rpc_call_peer(request->call)));
+            LOG_STR("phase", phase), LOG_INT("wait_ms", record->wait_ms),
+            LOG_STR("peer", rpc_call_peer(request->call)));
   TraceSpan *span = service_span(request->call);
   if (span) {
     trace_str(span, "sandplane.namespace", record->ns);
@@ -84,8 +84,8 @@ void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   Create *create = rpc_request_new(call, claims, sizeof *create);
   create->start_us = clock_mono_us();
   Error err = {0};
-  const Sandplane__V1__CreateSandboxRequest *message = rpc_pb_unpack(
-      &sandplane__v1__create_sandbox_request__descriptor, create->request.arena, data, len, &err);
+  const Sandplane__V1__CreateSandboxRequest *message =
+      rpc_pb_unpack(&sandplane__v1__create_sandbox_request__descriptor, create->request.arena, data, len, &err);
   if (!message) {
     refuse(create, &err);
     return;

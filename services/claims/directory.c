@@ -209,8 +209,8 @@ const DirectoryPool *directory_pick(const Directory *d, const char *ns, const ch
   const DirectoryPool *best = NULL;
   for (size_t i = lower_bound(d, ns, ""); i < d->n && str_equal(d->entries[i]->pool.ns, ns); i++) {
     const DirectoryPool *pool = &d->entries[i]->pool;
-    if (pool->usable && pool->n_ready > (best ? best->n_ready : 0) &&
-        str_equal(pool->template_name, template_name) && !was_tried(pool->name, tried, n_tried))
+    if (pool->usable && pool->n_ready > (best ? best->n_ready : 0) && str_equal(pool->template_name, template_name) &&
+        !was_tried(pool->name, tried, n_tried))
       best = pool;
   }
   return best;

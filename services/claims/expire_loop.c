@@ -17,7 +17,7 @@ typedef struct Watched {
   char key[2 * (STATE_NAME_MAX + 1)]; /* "namespace/pool" */
   ExpireLoop *loop;
   LoopTimer *timer;
-  int64_t due_ms; /* monotonic, when the timer fires */
+  int64_t due_ms;               /* monotonic, when the timer fires */
   int64_t n_waiting, oldest_ms; /* of its queue, as of looked_ms (monotonic) */
   int64_t looked_ms;
   bool looking;

@@ -130,8 +130,7 @@ static void next_pool(List *list) {
   } else if (list->one_pool || list->last_batch) {
     finish(list, false);
   } else {
-    state_pool_names(claims_of(list->request.service)->state, list->ns, list->pool, POOLS_STEP, on_names,
-                     list);
+    state_pool_names(claims_of(list->request.service)->state, list->ns, list->pool, POOLS_STEP, on_names, list);
   }
 }
 
@@ -167,8 +166,8 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
       return error_field(err, "pool", "must be in the namespace of parent");
     snprintf(list->pool, sizeof list->pool, "%s/%s", pool.ns, pool.id);
   }
-  list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool,
-                             in->label_selector, in->show_unclaimed);
+  list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
+                             in->show_unclaimed);
   if (start_at(list, in, err) < 0)
     return -1;
   list->selector = selector_parse(in->label_selector, err);

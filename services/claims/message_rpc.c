@@ -60,8 +60,7 @@ static void add_labels(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxR
   }
 }
 
-Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id,
-                                     const char *uid) {
+Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id, const char *uid) {
   Sandplane__V1__Sandbox *box = arena_alloc(arena, sizeof *box);
   sandplane__v1__sandbox__init(box);
   box->name = resource(arena, ns, "sandboxes", id);

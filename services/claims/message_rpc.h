@@ -10,8 +10,7 @@
 /* Everything made here lives in the arena; strings of a record are copied. */
 Sandplane__V1__Sandbox *message_sandbox(Arena *arena, const SandboxRecord *record, const char *router_url);
 /* What is left of a sandbox that is gone: name, uid and pool. */
-Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id,
-                                     const char *uid);
+Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id, const char *uid);
 
 /* The strings stay the request's. */
 ClaimInput message_claim_input(Arena *arena, const Sandplane__V1__CreateSandboxRequest *request);

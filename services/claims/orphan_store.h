@@ -1,7 +1,7 @@
 /* Claims that may exist although nobody was told of them: the state went away between the claim and its
  * answer, and the caller had no request_id to come back with. When the state answers again each is asked for
- * by its uid (a batch: its token): a waiter is taken out of the queue, what it holds released. Only this replica's death in the same
- * moment leaves one, until its time to live ends.
+ * by its uid (a batch: its token): a waiter is taken out of the queue, what it holds released. Only this replica's
+ * death in the same moment leaves one, until its time to live ends.
  */
 #ifndef SANDPLANE_SERVICES_CLAIMS_ORPHAN_STORE_H_
 #define SANDPLANE_SERVICES_CLAIMS_ORPHAN_STORE_H_

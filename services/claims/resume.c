@@ -83,8 +83,8 @@ static bool well_formed(char *pool, char *stream_id) {
     return false;
   int64_t n;
   *slash = *hyphen = '\0';
-  bool ok = str_is_dns_label(pool) && str_is_dns_label(slash + 1) &&
-            str_to_int64(stream_id, 0, INT64_MAX, &n) == 0 && str_to_int64(hyphen + 1, 0, INT64_MAX, &n) == 0;
+  bool ok = str_is_dns_label(pool) && str_is_dns_label(slash + 1) && str_to_int64(stream_id, 0, INT64_MAX, &n) == 0 &&
+            str_to_int64(hyphen + 1, 0, INT64_MAX, &n) == 0;
   *slash = '/';
   *hyphen = '-';
   return ok;

@@ -84,8 +84,7 @@ void sandbox_rpc_update(RpcCall *call, void *claims, const uint8_t *data, size_t
     rpc_request_fail(request, &err);
     return;
   }
-  state_update(claims_of(request->service)->state, update->name.ns, update->name.id, &u,
-               on_updated, update);
+  state_update(claims_of(request->service)->state, update->name.ns, update->name.id, &u, on_updated, update);
 }
 
 /* ---- delete ---- */
@@ -101,9 +100,8 @@ static void on_released(void *arg, const Error *err) {
     rpc_request_fail(&named->request, err);
     return;
   }
-  log_event(LOG_INFO, "sandbox_released", LOG_STR("namespace", named->name.ns),
-            LOG_STR("sandbox", named->name.id), LOG_STR("reason", "Deleted"),
-            LOG_STR("peer", rpc_call_peer(named->request.call)));
+  log_event(LOG_INFO, "sandbox_released", LOG_STR("namespace", named->name.ns), LOG_STR("sandbox", named->name.id),
+            LOG_STR("reason", "Deleted"), LOG_STR("peer", rpc_call_peer(named->request.call)));
   Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
   rpc_request_reply(&named->request, &empty.base);
 }
@@ -130,8 +128,8 @@ void sandbox_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t
   Delete *delete = rpc_request_new(call, claims, sizeof *delete);
   Named *named = &delete->named;
   Error err = {0};
-  const Sandplane__V1__DeleteSandboxRequest *in = rpc_pb_unpack(
-      &sandplane__v1__delete_sandbox_request__descriptor, named->request.arena, data, len, &err);
+  const Sandplane__V1__DeleteSandboxRequest *in =
+      rpc_pb_unpack(&sandplane__v1__delete_sandbox_request__descriptor, named->request.arena, data, len, &err);
   if (!in || resource_name_parse(in->name, "sandboxes", "name", &named->name, &err) < 0) {
     rpc_request_fail(&named->request, &err);
     return;
@@ -141,6 +139,6 @@ void sandbox_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t
     state_get(claims_of(named->request.service)->state, named->name.ns, named->name.id, on_record_of_delete, delete);
     return;
   }
-  state_release(claims_of(named->request.service)->state, named->name.ns, named->name.id, "", "Deleted",
-                on_released, named);
+  state_release(claims_of(named->request.service)->state, named->name.ns, named->name.id, "", "Deleted", on_released,
+                named);
 }

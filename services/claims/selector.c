@@ -45,10 +45,9 @@ static int parse_term(char *s, Term *term, Error *err) {
   }
   term->key = trim(term->op == OP_ABSENT ? s + 1 : s);
   if (!str_is_label_key(term->key))
-    return error_field(
-        err, "label_selector",
-        "requirements are key, !key, key=value and key!=value, separated by commas; each key a label "
-        "key");
+    return error_field(err, "label_selector",
+                       "requirements are key, !key, key=value and key!=value, separated by commas; each key a label "
+                       "key");
   return 0;
 }
 

@@ -109,8 +109,7 @@ static bool move_to(WatchFeed *f, const char *stream_id) {
   return false;
 }
 
-static void tell(WatchFeed *f, WatchChange change, const char *id, const char *uid,
-                 const SandboxRecord *record) {
+static void tell(WatchFeed *f, WatchChange change, const char *id, const char *uid, const SandboxRecord *record) {
   if (change == WATCH_NOTHING)
     return;
   WatchEvent event = {.change = change, .ns = f->pool->ns, .pool = f->pool->name, .id = id, .uid = uid};
@@ -210,8 +209,7 @@ static void on_history(void *arg, const StateEvents *events, const Error *err) {
     return;
   }
   if (events->trimmed) {
-    fail(f, ERROR_OUT_OF_RANGE,
-         "the history since the resume token is no longer retained; start without one");
+    fail(f, ERROR_OUT_OF_RANGE, "the history since the resume token is no longer retained; start without one");
     return;
   }
   for (size_t i = 0; i < events->n_events; i++)
@@ -427,8 +425,8 @@ const Resume *watch_feed_position(const WatchFeed *f) {
   return &f->position;
 }
 
-WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed,
-                          Resume *from, const WatchFeedHandlers *handlers, void *arg) {
+WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed, Resume *from,
+                          const WatchFeedHandlers *handlers, void *arg) {
   WatchFeed *f = calloc(1, sizeof *f);
   if (!f)
     abort();

@@ -37,8 +37,8 @@ typedef struct WatchFeedHandlers {
 
 /* from: where to go on, taken over; resumed false: from is empty and the current set comes first. filter and
  * handlers must outlive it. Nothing is told before watch_feed_pump. */
-WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed,
-                          Resume *from, const WatchFeedHandlers *handlers, void *arg);
+WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed, Resume *from,
+                          const WatchFeedHandlers *handlers, void *arg);
 /* Allowed inside failed. */
 void watch_feed_free(WatchFeed *feed);
 void watch_feed_pump(WatchFeed *feed);

@@ -125,8 +125,8 @@ static int prepare(Watch *watch, const Sandplane__V1__WatchSandboxesRequest *in,
   if (!watch->selector)
     return -1;
   watch->filter = (WatchFilter){watch->selector, in->show_unclaimed};
-  watch->query = arena_printf(watch->request, "watch\n%s\n%s\n%s\n%d", in->parent, in->pool,
-                              in->label_selector, in->show_unclaimed);
+  watch->query = arena_printf(watch->request, "watch\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
+                              in->show_unclaimed);
   return str_empty(in->resume_token) ? 0 : resume_parse(in->resume_token, watch->query, ret_from, err);
 }
 
@@ -146,8 +146,8 @@ static int start(Watch *watch, const uint8_t *data, size_t len, Error *err) {
   CLEANUP(resume_deinit) Resume from = {0};
   if (prepare(watch, in, &scope, &from, err) < 0)
     return -1;
-  watch->feed = watch_feed_new(hub->claims->state, &scope, &watch->filter, !str_empty(in->resume_token),
-                               &from, &HANDLERS, watch);
+  watch->feed =
+      watch_feed_new(hub->claims->state, &scope, &watch->filter, !str_empty(in->resume_token), &from, &HANDLERS, watch);
   return 0;
 }
 

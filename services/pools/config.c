@@ -6,12 +6,12 @@
 static const ConfigItem ITEMS[] = {
     SERVICE_CONFIG_ITEMS(PoolsConfig, "127.0.0.1:7402", "127.0.0.1:7412"),
     REDIS_CONFIG_ITEMS(PoolsConfig),
-    {"reconciler", "SANDPLANE_RECONCILER", CONFIG_STRING, offsetof(PoolsConfig, reconciler), "127.0.0.1:7403",
-     0, 0, false, "where sandboxes are made; several addresses with commas"},
+    {"reconciler", "SANDPLANE_RECONCILER", CONFIG_STRING, offsetof(PoolsConfig, reconciler), "127.0.0.1:7403", 0, 0,
+     false, "where sandboxes are made; several addresses with commas"},
     {"max-creating", "SANDPLANE_MAX_CREATING", CONFIG_INT, offsetof(PoolsConfig, max_creating), "64", 1, 10000, false,
      "sandboxes of one pool that are ordered and not ready at a time"},
-    {"read-only", "SANDPLANE_POOLS_READ_ONLY", CONFIG_BOOL, offsetof(PoolsConfig, read_only), "false", 0, 0,
-     false, "refuse changes of templates and pools: in a cluster they are objects of the API server"},
+    {"read-only", "SANDPLANE_POOLS_READ_ONLY", CONFIG_BOOL, offsetof(PoolsConfig, read_only), "false", 0, 0, false,
+     "refuse changes of templates and pools: in a cluster they are objects of the API server"},
 };
 
 const ConfigTable POOLS_CONFIG = {

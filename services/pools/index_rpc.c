@@ -49,8 +49,7 @@ void index_page_next(IndexPage *page) {
     return;
   }
   if (at_end) {
-    page->kind->read_names(pools_of(page->request.service)->state, page->ns, page->after, NAMES_STEP,
-                           on_names, page);
+    page->kind->read_names(pools_of(page->request.service)->state, page->ns, page->after, NAMES_STEP, on_names, page);
     return;
   }
   const char *key = page->names[page->at_name++];
@@ -62,8 +61,8 @@ void index_page_next(IndexPage *page) {
 
 /* ListTemplatesRequest and ListPoolsRequest have the same fields at the same numbers, so one is read for
  * both. */
-void index_page_start(RpcCall *call, void *pools, const IndexKind *kind,
-                      const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len) {
+void index_page_start(RpcCall *call, void *pools, const IndexKind *kind, const ProtobufCMessageDescriptor *descriptor,
+                      const uint8_t *data, size_t len) {
   IndexPage *page = rpc_request_new(call, pools, sizeof *page);
   page->kind = kind;
   Arena *arena = page->request.arena;

@@ -37,8 +37,8 @@ typedef struct IndexKind {
   void (*reply)(IndexPage *page, char *next_page_token);
 } IndexKind;
 
-void index_page_start(RpcCall *call, void *pools, const IndexKind *kind,
-                      const ProtobufCMessageDescriptor *descriptor, const uint8_t *data, size_t len);
+void index_page_start(RpcCall *call, void *pools, const IndexKind *kind, const ProtobufCMessageDescriptor *descriptor,
+                      const uint8_t *data, size_t len);
 void index_page_add(IndexPage *page, ProtobufCMessage *item);
 void index_page_next(IndexPage *page);
 void index_page_fail(IndexPage *page, const Error *err);

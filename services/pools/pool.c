@@ -10,8 +10,7 @@ int pool_check_name(const char *name, const char *field, ResourceName *ret_name,
   if (resource_name_parse(name, "pools", field, ret_name, err) < 0)
     return -1;
   if (strlen(ret_name->id) > STATE_POOL_NAME_MAX)
-    return error_field(err, field,
-                       "a pool's name has at most %d characters: its sandboxes are named after it",
+    return error_field(err, field, "a pool's name has at most %d characters: its sandboxes are named after it",
                        STATE_POOL_NAME_MAX);
   if (str_starts_with(ret_name->id, STATE_IMPLICIT_POOL_PREFIX))
     return error_field(err, field, "names beginning with %s are kept for claims straight from a template",

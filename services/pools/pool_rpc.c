@@ -68,8 +68,7 @@ void pool_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len)
   }
   PoolInput input = {0};
   if (in->pool)
-    input = (PoolInput){in->pool->name, in->pool->template_, in->pool->replicas,
-                        (int64_t)in->pool->update_strategy};
+    input = (PoolInput){in->pool->name, in->pool->template_, in->pool->replicas, (int64_t)in->pool->update_strategy};
   PoolSpec spec;
   if (pool_check(&input, &spec, &err) < 0) {
     rpc_request_fail(&named->request, &err);

@@ -17,8 +17,8 @@
 static void check_template(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   RpcRequest *request = rpc_request_new(call, service, sizeof *request);
   Error err = {0};
-  const Sandplane__Internal__V1__CheckTemplateRequest *in = rpc_pb_unpack(
-      &sandplane__internal__v1__check_template_request__descriptor, request->arena, data, len, &err);
+  const Sandplane__Internal__V1__CheckTemplateRequest *in =
+      rpc_pb_unpack(&sandplane__internal__v1__check_template_request__descriptor, request->arena, data, len, &err);
   assert_non_null(in);
   char *name = arena_strdup(request->arena, in->manifest), *hash = strchr(name, ' ');
   if (!hash) {
@@ -28,8 +28,7 @@ static void check_template(RpcCall *call, void *service, const uint8_t *data, si
     return;
   }
   *hash++ = '\0';
-  Sandplane__Internal__V1__CheckTemplateResponse response =
-      SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_RESPONSE__INIT;
+  Sandplane__Internal__V1__CheckTemplateResponse response = SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_RESPONSE__INIT;
   response.namespace_ = "default";
   response.name = name;
   response.manifest = in->manifest;
@@ -45,8 +44,8 @@ static void create_sandboxes(RpcCall *call, void *service, const uint8_t *data, 
   World *w = service;
   RpcRequest *request = rpc_request_new(call, service, sizeof *request);
   Error err = {0};
-  const Sandplane__Internal__V1__CreateSandboxesRequest *in = rpc_pb_unpack(
-      &sandplane__internal__v1__create_sandboxes_request__descriptor, request->arena, data, len, &err);
+  const Sandplane__Internal__V1__CreateSandboxesRequest *in =
+      rpc_pb_unpack(&sandplane__internal__v1__create_sandboxes_request__descriptor, request->arena, data, len, &err);
   assert_non_null(in);
   w->n_orders += (int)in->n_sandboxes;
   snprintf(w->last_hash, sizeof w->last_hash, "%s", in->template_hash);
@@ -66,11 +65,9 @@ static void create_sandboxes(RpcCall *call, void *service, const uint8_t *data, 
     if (w->mode == MODE_MAKE || w->mode == MODE_TURNS)
       state_ready(w->f->state, in->namespace_, in->sandboxes[i], "unix:/run/x", "gvisor", on_ready, NULL);
     else if (w->mode == MODE_FAIL)
-      state_failed(w->f->state, in->namespace_, in->sandboxes[i], "ImageNotFound", "no such image", NULL,
-                   NULL);
+      state_failed(w->f->state, in->namespace_, in->sandboxes[i], "ImageNotFound", "no such image", NULL, NULL);
   }
-  Sandplane__Internal__V1__CreateSandboxesResponse response =
-      SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_RESPONSE__INIT;
+  Sandplane__Internal__V1__CreateSandboxesResponse response = SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_RESPONSE__INIT;
   rpc_request_reply(request, &response.base);
 }
 
@@ -104,13 +101,8 @@ int world_setup(void **state) {
   if (!w->reconciler)
     fail_msg("%s", err.message);
   state_on_releasing(w->f->state, on_hint, w);
-  const char *args[] = {"--redis-address",
-                        getenv("REDIS_ADDRESS"),
-                        "--reconciler",
-                        "127.0.0.1:17403",
-                        "--log-level",
-                        "error",
-                        NULL};
+  const char *args[] = {
+      "--redis-address", getenv("REDIS_ADDRESS"), "--reconciler", "127.0.0.1:17403", "--log-level", "error", NULL};
   for (int i = 0; i < 2; i++)
     service_process_start(&w->replicas[i], w->f->loop, "services/pools/sandplane-pools", 17401 + i, args);
   *state = w;
@@ -145,8 +137,8 @@ static ServiceProcess *a_replica(World *w) {
 void call_pool(World *w, ServiceCall *call, const char *method, const ProtobufCMessage *request,
                const ProtobufCMessageDescriptor *answer) {
   char path[128];
-  snprintf(path, sizeof path, "/sandplane.v1.%s/%s",
-           strstr(method, "Template") ? "TemplateService" : "PoolService", method);
+  snprintf(path, sizeof path, "/sandplane.v1.%s/%s", strstr(method, "Template") ? "TemplateService" : "PoolService",
+           method);
   service_call(call, w->f->loop, a_replica(w), path, request, answer);
 }
 

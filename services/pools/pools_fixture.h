@@ -33,9 +33,9 @@ typedef struct World {
   ServiceProcess replicas[2];
   RpcServer *reconciler;
   Mode mode;
-  int n_turns;  /* of MODE_TURNS */
+  int n_turns;                     /* of MODE_TURNS */
   int64_t refused_ms, turn_gap_ms; /* from the last refusal to the order after it */
-  int n_orders; /* sandboxes asked for, repeated ones too */
+  int n_orders;                    /* sandboxes asked for, repeated ones too */
   char last_hash[16];
 } World;
 
@@ -54,11 +54,10 @@ void until_reason(World *w, const char *pool, const char *reason);
 /* Ids of the ready sandboxes of a pool, joined by blanks, in out. */
 void ready_ids(World *w, const char *pool, char out[1024]);
 
-#define assert_kind(call, k)                                                            \
-  do {                                                                                  \
-    if ((call)->status.kind != (k))                                                     \
-      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, \
-               (call)->status.message);                                                 \
+#define assert_kind(call, k)                                                                                     \
+  do {                                                                                                           \
+    if ((call)->status.kind != (k))                                                                              \
+      fail_msg("%s %s: %s", error_kind_name((call)->status.kind), (call)->status.field, (call)->status.message); \
   } while (0)
 
 #endif

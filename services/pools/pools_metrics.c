@@ -2,8 +2,7 @@
 #include "services/pools/pools_metrics.h"
 
 /* 500 us to 10 s: most calls are one round trip to the state, a template check may look at an image. */
-static const double BUCKETS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                 0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+static const double BUCKETS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
 const MetricDesc POOLS_METRICS[] = {
     [POOLS_METRIC_RPC] = {.name = "sandplane_rpc_duration_seconds",

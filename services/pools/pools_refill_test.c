@@ -10,8 +10,7 @@
 enum { ON_REPLENISH = 1, RECREATE = 2 };
 
 static void claim(World *w, const char *pool, const char *uid, int64_t max_wait_ms) {
-  ClaimRequest request = {
-      .ns = "default", .pool = pool, .uid = uid, .request_id = "", .max_wait_ms = max_wait_ms};
+  ClaimRequest request = {.ns = "default", .pool = pool, .uid = uid, .request_id = "", .max_wait_ms = max_wait_ms};
   state_claim(w->f->state, &request, fixture_claimed, w->f);
   fixture_wait(w->f);
   assert_int_equal(w->f->err.kind, ERROR_NONE);
@@ -74,8 +73,7 @@ static void waiters_are_served(void **state) {
   service_fixture_until(w->f->loop, is_served, w, "waiter of an empty pool");
   until_ready(w, "wait", 0);
 
-  PoolRecord implicit = {
-      .ns = "default", .name = "shadow-pool-wait", .template_name = "wait", .implicit = true};
+  PoolRecord implicit = {.ns = "default", .name = "shadow-pool-wait", .template_name = "wait", .implicit = true};
   state_pool_apply(w->f->state, &implicit, fixture_pool, w->f);
   fixture_wait(w->f);
   claim(w, "shadow-pool-wait", "w2", 60000);
@@ -240,13 +238,8 @@ static void another_replica_takes_over(void **state) {
   assert_int_equal(service_process_stop(&w->replicas[0], w->f->loop), 0);
   scale(w, NS "/pools/lead", 3);
   until_ready(w, "lead", 3);
-  const char *args[] = {"--redis-address",
-                        getenv("REDIS_ADDRESS"),
-                        "--reconciler",
-                        "127.0.0.1:17403",
-                        "--log-level",
-                        "error",
-                        NULL};
+  const char *args[] = {
+      "--redis-address", getenv("REDIS_ADDRESS"), "--reconciler", "127.0.0.1:17403", "--log-level", "error", NULL};
   service_process_start(&w->replicas[0], w->f->loop, "services/pools/sandplane-pools", 17401, args);
   /* No farewell this time: the lease has to run out. */
   service_process_kill(&w->replicas[1], w->f->loop);

@@ -89,8 +89,7 @@ static void lists_page(void **state) {
     assert_true(response->n_pools <= 2);
     for (size_t i = 0; i < response->n_pools; i++) {
       assert_int_equal(response->pools[i]->update_strategy, 2);
-      snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ",
-               strrchr(response->pools[i]->name, '/') + 1);
+      snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", strrchr(response->pools[i]->name, '/') + 1);
     }
     str_freep(&token);
     token = str_dup(response->next_page_token);

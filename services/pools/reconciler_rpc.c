@@ -48,14 +48,12 @@ static void on_checked(void *arg, const Error *status, const uint8_t *data, size
 }
 
 void reconciler_check_template(RpcChannel *reconciler, const char *manifest,
-                               void (*fn)(void *arg, const TemplateRecord *record, const Error *err),
-                               void *arg) {
+                               void (*fn)(void *arg, const TemplateRecord *record, const Error *err), void *arg) {
   Check *check = malloc(sizeof *check);
   if (!check)
     abort();
   *check = (Check){fn, arg};
-  Sandplane__Internal__V1__CheckTemplateRequest request =
-      SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_REQUEST__INIT;
+  Sandplane__Internal__V1__CheckTemplateRequest request = SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_REQUEST__INIT;
   request.manifest = (char *)manifest;
   size_t len;
   uint8_t *data = rpc_pb_pack(&request.base, &len);
@@ -80,8 +78,7 @@ void reconciler_create_sandboxes(RpcChannel *reconciler, const ReconcilerOrder *
   if (!create)
     abort();
   *create = (Create){fn, arg};
-  Sandplane__Internal__V1__CreateSandboxesRequest request =
-      SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_REQUEST__INIT;
+  Sandplane__Internal__V1__CreateSandboxesRequest request = SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_REQUEST__INIT;
   request.namespace_ = (char *)order->ns;
   request.pool = (char *)order->pool;
   request.template_ = (char *)order->template_name;

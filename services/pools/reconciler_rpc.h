@@ -12,8 +12,7 @@
 /* record: the canonical template, valid during the call; or NULL and err, whose field is a path in the
  * manifest. */
 void reconciler_check_template(RpcChannel *reconciler, const char *manifest,
-                               void (*fn)(void *arg, const TemplateRecord *record, const Error *err),
-                               void *arg);
+                               void (*fn)(void *arg, const TemplateRecord *record, const Error *err), void *arg);
 
 typedef struct ReconcilerOrder {
   const char *ns, *pool, *template_name, *manifest, *template_hash;

@@ -31,7 +31,7 @@ struct RefillPool {
   const bool *leads;
   LoopTimer *again;
   bool busy, dirty, gone;
-  int replicas;      /* at the last look; -1: none yet */
+  int replicas; /* at the last look; -1: none yet */
   bool lowered;
   int64_t seen_ready, taken_ms, taken_since_ms; /* what refill.h wants to know of the past; monotonic */
   int64_t failure_ms, failure_seen_ms;          /* as the state has it; monotonic: when it was first seen */
@@ -45,7 +45,7 @@ struct RefillPool {
   const char **ids;
   size_t n_ids;
   int namings;
-  int asked; /* how often the order was sent */
+  int asked;       /* how often the order was sent */
   TraceSpan *span; /* of the order under way; NULL: none, or traces are off */
   int64_t again_ms;
 };
@@ -133,8 +133,7 @@ static void refused(RefillPool *p, const Error *err) {
   const char *reason = err->kind == ERROR_FAILED_PRECONDITION || err->kind == ERROR_INVALID_ARGUMENT
                            ? "TemplateRefused"
                            : "ReconcilerError";
-  const char *message =
-      err->field[0] ? arena_printf(p->arena, "%s: %s", err->field, err->message) : err->message;
+  const char *message = err->field[0] ? arena_printf(p->arena, "%s: %s", err->field, err->message) : err->message;
   set_reason(p, reason, message);
   for (size_t i = 0; i < p->n_ids; i++)
     state_failed(state_of(p), p->ns, p->ids[i], reason, message, on_given_up, NULL);
@@ -233,8 +232,7 @@ static void order(RefillPool *p) {
     random_name_suffix(suffix, STATE_SUFFIX_LEN);
     p->ids[i] = arena_printf(p->arena, "%s-%s", p->name, suffix);
   }
-  state_register(state_of(p), p->ns, p->name, p->template_name, p->template_hash, p->ids, p->n_ids,
-                 on_registered, p);
+  state_register(state_of(p), p->ns, p->name, p->template_name, p->template_hash, p->ids, p->n_ids, on_registered, p);
 }
 
 /* ---- retiring ---- */
@@ -243,8 +241,7 @@ static void count_retired(RefillPool *p, int n, const char *reason) {
   if (n <= 0)
     return;
   metrics_add(metrics_of(p), POOLS_METRIC_RETIRED, n, reason, NULL, NULL);
-  log_event(LOG_INFO, "sandboxes_retired", LOG_STR("pool", p->key), LOG_INT("count", n),
-            LOG_STR("reason", reason));
+  log_event(LOG_INFO, "sandboxes_retired", LOG_STR("pool", p->key), LOG_INT("count", n), LOG_STR("reason", reason));
 }
 
 static void on_stale_retired(void *arg, int n, const Error *err) {

@@ -93,8 +93,8 @@ static void table(void **state) {
     if (d.create != want->create || d.retire != want->retire || d.starting != want->starting ||
         d.stale_starting != want->stale_starting || d.retire_stale != want->retire_stale ||
         d.again_ms != want->again_ms)
-      fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire,
-               d.retire_stale, (long long)d.again_ms);
+      fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire, d.retire_stale,
+               (long long)d.again_ms);
   }
 }
 

@@ -92,8 +92,7 @@ static void on_deleted(void *arg, const Error *err) {
     rpc_request_fail(&named->request, err);
     return;
   }
-  log_event(LOG_INFO, "template_deleted", LOG_STR("namespace", named->name.ns),
-            LOG_STR("template", named->name.id));
+  log_event(LOG_INFO, "template_deleted", LOG_STR("namespace", named->name.ns), LOG_STR("template", named->name.id));
   Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
   rpc_request_reply(&named->request, &empty.base);
 }
@@ -103,8 +102,8 @@ void template_rpc_delete(RpcCall *call, void *pools, const uint8_t *data, size_t
   if (!message_may_change(&named->request))
     return;
   Error err = {0};
-  const Sandplane__V1__DeleteTemplateRequest *in = rpc_pb_unpack(
-      &sandplane__v1__delete_template_request__descriptor, named->request.arena, data, len, &err);
+  const Sandplane__V1__DeleteTemplateRequest *in =
+      rpc_pb_unpack(&sandplane__v1__delete_template_request__descriptor, named->request.arena, data, len, &err);
   if (!in || resource_name_parse(in->name, "templates", "name", &named->name, &err) < 0) {
     rpc_request_fail(&named->request, &err);
     return;

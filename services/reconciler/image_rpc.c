@@ -40,7 +40,8 @@ static void import_fail(Import *x, const Error *err) {
 
 static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error *err) {
   Import *x = arg;
-  if (err) return import_fail(x, err);
+  if (err)
+    return import_fail(x, err);
   Sandplane__V1__ImportImageResponse out = SANDPLANE__V1__IMPORT_IMAGE_RESPONSE__INIT;
   out.images = arena_alloc(x->request.arena, n * sizeof *out.images);
   for (out.n_images = 0; out.n_images < n; out.n_images++) {
@@ -53,7 +54,8 @@ static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error
 }
 
 static int take_start(Import *x, const Sandplane__V1__ImportImageRequest__Start *s, Error *err) {
-  if (x->import) return error_field(err, "start", "comes twice");
+  if (x->import)
+    return error_field(err, "start", "comes twice");
   if (s->n_references > REFERENCES_MAX)
     return error_field(err, "start.references", "at most %d are allowed", REFERENCES_MAX);
   for (size_t i = 0; i < s->n_references; i++) {
@@ -72,9 +74,12 @@ static int take(Import *x, const uint8_t *data, size_t len, Error *err) {
   const Sandplane__V1__ImportImageRequest *m =
       rpc_pb_unpack(&sandplane__v1__import_image_request__descriptor, arena, data, len, err);
   int rc = m ? 0 : -1;
-  if (m && m->request_case == SANDPLANE__V1__IMPORT_IMAGE_REQUEST__REQUEST_START) rc = take_start(x, m->start, err);
-  else if (m && !x->import) rc = error_field(err, "start", "must be the first message");
-  else if (m) rc = image_import_write(x->import, m->data.data, m->data.len, err);
+  if (m && m->request_case == SANDPLANE__V1__IMPORT_IMAGE_REQUEST__REQUEST_START)
+    rc = take_start(x, m->start, err);
+  else if (m && !x->import)
+    rc = error_field(err, "start", "must be the first message");
+  else if (m)
+    rc = image_import_write(x->import, m->data.data, m->data.len, err);
   arena_free(arena);
   return rc;
 }
@@ -88,8 +93,10 @@ static void on_cancelled(RpcCall *call, void *arg) {
 static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len) {
   Import *x = arg;
   Error err = {0};
-  if (data && take(x, data, len, &err)) return import_fail(x, &err);
-  if (data) return rpc_call_read(call, on_message, x);
+  if (data && take(x, data, len, &err))
+    return import_fail(x, &err);
+  if (data)
+    return rpc_call_read(call, on_message, x);
   if (!x->import) {
     error_field(&err, "start", "is missing");
     return import_fail(x, &err);
@@ -99,7 +106,8 @@ static void on_message(RpcCall *call, void *arg, const uint8_t *data, size_t len
 
 /* False: the call was answered. */
 static bool has_store(RpcRequest *request, const Reconciler *r) {
-  if (r->images) return true;
+  if (r->images)
+    return true;
   Error err;
   error_set(&err, ERROR_FAILED_PRECONDITION, "the nodes of a cluster get images from their registry");
   rpc_request_fail(request, &err);
@@ -108,7 +116,8 @@ static bool has_store(RpcRequest *request, const Reconciler *r) {
 
 void image_rpc_import(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   Import *x = rpc_request_new(call, service, sizeof *x);
-  if (!has_store(&x->request, service)) return;
+  if (!has_store(&x->request, service))
+    return;
   rpc_call_on_cancel(call, on_cancelled, x);
   rpc_call_read(call, on_message, x);
 }
@@ -123,7 +132,8 @@ static void append(void *arg, const ImageInfo *info) {
   List *l = arg;
   if (l->n == l->cap) {
     Sandplane__V1__Image **grown = arena_alloc(l->arena, (l->cap * 2 + 16) * sizeof *grown);
-    if (l->n) memcpy(grown, l->images, l->n * sizeof *grown);
+    if (l->n)
+      memcpy(grown, l->images, l->n * sizeof *grown);
     l->images = grown;
     l->cap = l->cap * 2 + 16;
   }
@@ -133,7 +143,8 @@ static void append(void *arg, const ImageInfo *info) {
 void image_rpc_list(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   RpcRequest *request = rpc_request_new(call, service, sizeof *request);
   Reconciler *r = service;
-  if (!has_store(request, r)) return;
+  if (!has_store(request, r))
+    return;
   List l = {.arena = request->arena};
   image_store_each(r->images, append, &l);
   Sandplane__V1__ListImagesResponse out = SANDPLANE__V1__LIST_IMAGES_RESPONSE__INIT;

@@ -23,8 +23,10 @@ static const RpcMethod METHODS[] = {
 
 static void on_redis(void *arg, bool connected) {
   Reconciler *r = arg;
-  if (connected) reconcile_loop_connected(r->loop);
-  else service_set_ready(r->service, "the state store does not answer");
+  if (connected)
+    reconcile_loop_connected(r->loop);
+  else
+    service_set_ready(r->service, "the state store does not answer");
 }
 
 static void set_class_gauge(void *arg, const char *class_name, size_t n) {
@@ -42,7 +44,9 @@ static void log_class(void *arg, const char *class_name, size_t n) {
             LOG_STR("reason", missing ? missing : ""), LOG_INT("taken_over", (int64_t)n));
 }
 
-static bool is_local(const ReconcilerConfig *config) { return strcmp(config->backend, "local") == 0; }
+static bool is_local(const ReconcilerConfig *config) {
+  return strcmp(config->backend, "local") == 0;
+}
 
 static void set_build_info(Metrics *metrics) {
   /* there is no Go here; its label stays for the queries that name it */
@@ -52,15 +56,19 @@ static void set_build_info(Metrics *metrics) {
 
 static int check(const void *config, Error *err) {
   const ReconcilerConfig *c = config;
-  if (redis_config_check(&c->redis, err)) return -1;
-  if (is_local(c)) return local_backend_check_config(config, err);
-  if (strcmp(c->backend, "kubernetes") == 0) return 0;
+  if (redis_config_check(&c->redis, err))
+    return -1;
+  if (is_local(c))
+    return local_backend_check_config(config, err);
+  if (strcmp(c->backend, "kubernetes") == 0)
+    return 0;
   return error_set(err, ERROR_INVALID_ARGUMENT, "--backend: must be local or kubernetes, not \"%s\"", c->backend);
 }
 
 static int start_local(Reconciler *r, Error *err) {
   r->backend = local_backend_new(r->service->loop, r->config, &RECONCILE_EVENTS, r->loop, err);
-  if (!r->backend) return -1;
+  if (!r->backend)
+    return -1;
   r->images = local_backend_images(r->backend);
   local_backend_classes(r->backend, log_class, r->backend);
   admin_on_scrape(r->service->admin, on_scrape, r);
@@ -69,7 +77,8 @@ static int start_local(Reconciler *r, Error *err) {
 
 static int start(Service *service, Error *err) {
   Reconciler *r = calloc(1, sizeof *r);
-  if (!r) abort();
+  if (!r)
+    abort();
   service->state = r;
   r->service = service;
   r->config = service->config;
@@ -81,11 +90,13 @@ static int start(Service *service, Error *err) {
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   if (is_local(r->config)) {
-    if (start_local(r, err) != 0) return -1;
+    if (start_local(r, err) != 0)
+      return -1;
   } else {
     r->backend =
         kubernetes_backend_new(service->loop, r->config, r->state, service->metrics, &RECONCILE_EVENTS, r->loop, err);
-    if (!r->backend) return -1;
+    if (!r->backend)
+      return -1;
     admin_on_scrape(service->admin, kubernetes_backend_scrape, r->backend);
     set_build_info(service->metrics);
   }
@@ -94,11 +105,14 @@ static int start(Service *service, Error *err) {
   return 0;
 }
 
-static void on_resigned(void *arg) { service_release(arg); }
+static void on_resigned(void *arg) {
+  service_release(arg);
+}
 
 static void drain(Service *service) {
   Reconciler *r = service->state;
-  if (!r->backend->ops->resign) return;
+  if (!r->backend->ops->resign)
+    return;
   service_hold(service);
   r->backend->ops->resign(r->backend, on_resigned, service);
 }
@@ -107,7 +121,8 @@ static void stop(Service *service) {
   Reconciler *r = service->state;
   reconcile_loop_stop(r->loop);
   redis_client_free(r->redis);
-  if (r->backend) r->backend->ops->free(r->backend, r->config->destroy_on_exit);
+  if (r->backend)
+    r->backend->ops->free(r->backend, r->config->destroy_on_exit);
   reconcile_loop_free(r->loop);
   start_spans_free(r->starts);
   state_free(r->state);

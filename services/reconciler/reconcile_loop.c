@@ -36,23 +36,28 @@ typedef struct Told {
   LoopTimer *again;
 } Told;
 
-const char *reconcile_loop_epoch(const ReconcileLoop *rl) { return *rl->epoch ? rl->epoch : NULL; }
+const char *reconcile_loop_epoch(const ReconcileLoop *rl) {
+  return *rl->epoch ? rl->epoch : NULL;
+}
 
 /* ---- telling ---- */
 
 static void told_free(Told *t) {
   *t->at = t->next;
-  if (t->next) t->next->at = t->at;
+  if (t->next)
+    t->next->at = t->at;
   loop_timer_free(t->again);
   char *texts[] = {t->ns, t->id, t->route, t->class_name, t->reason, t->message};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    free(texts[i]);
   free(t);
 }
 
 static void tell(void *arg);
 
 static void retell(Told *t) {
-  if (t->rl->stopped) return told_free(t);
+  if (t->rl->stopped)
+    return told_free(t);
   loop_timer_start(t->again, RETELL_MS);
 }
 
@@ -62,7 +67,8 @@ static bool is_away(const Error *err) {
 
 static void on_told(void *arg, const Error *err) {
   Told *t = arg;
-  if (is_away(err)) return retell(t);
+  if (is_away(err))
+    return retell(t);
   if (err && err->kind != ERROR_CANCELLED)
     log_event(LOG_ERROR, "state_refused", LOG_STR("sandbox", t->id), LOG_ERR(err));
   told_free(t);
@@ -71,7 +77,8 @@ static void on_told(void *arg, const Error *err) {
 static void on_ready_told(void *arg, bool granted, const Error *err) {
   Told *t = arg;
   Reconciler *r = t->rl->r;
-  if (is_away(err)) return retell(t);
+  if (is_away(err))
+    return retell(t);
   if (err && err->kind != ERROR_CANCELLED) {
     /* nobody wants it any more */
     r->backend->ops->destroy(r->backend, t->ns, t->id);
@@ -97,9 +104,11 @@ static void tell(void *arg) {
 
 static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *id) {
   Told *t = calloc(1, sizeof *t);
-  if (!t) abort();
+  if (!t)
+    abort();
   *t = (Told){.rl = rl, .what = what, .ns = str_dup(ns), .id = str_dup(id), .next = rl->told, .at = &rl->told};
-  if (t->next) t->next->at = &t->next;
+  if (t->next)
+    t->next->at = &t->next;
   rl->told = t;
   t->again = loop_timer_new(rl->r->service->loop, tell, t);
   return t;
@@ -108,7 +117,8 @@ static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *i
 static void on_ready(void *arg, const BackendSandbox *b) {
   ReconcileLoop *rl = arg;
   start_spans_end(rl->r->starts, b->ns, b->id, NULL);
-  if (rl->stopped) return;
+  if (rl->stopped)
+    return;
   Told *t = told_new(rl, TOLD_READY, b->ns, b->id);
   t->route = str_dup(b->route);
   t->class_name = str_dup(b->runtime_class);
@@ -122,7 +132,8 @@ static void on_ended(void *arg, const char *ns, const char *id, const char *reas
             LOG_STR("message", message));
   metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
   start_spans_end(rl->r->starts, ns, id, reason);
-  if (rl->stopped) return;
+  if (rl->stopped)
+    return;
   Told *t = told_new(rl, TOLD_FAILED, ns, id);
   t->reason = str_dup(reason);
   t->message = str_dup(message);
@@ -138,15 +149,18 @@ static void on_destroyed(void *arg, const char *ns, const char *id) {
   ReconcileLoop *rl = arg;
   metrics_add(rl->r->service->metrics, RECONCILER_METRIC_DESTROYED, 1, NULL, NULL, NULL);
   start_spans_end(rl->r->starts, ns, id, "Destroyed");
-  if (rl->stopped) return;
+  if (rl->stopped)
+    return;
   log_event(LOG_INFO, "sandbox_destroyed", LOG_STR("namespace", ns), LOG_STR("sandbox", id));
   tell(told_new(rl, TOLD_GONE, ns, id));
 }
 
 static void on_lead(void *arg, bool leads) {
   ReconcileLoop *rl = arg;
-  if (rl->stopped) return;
-  if (leads) return reconcile_loop_connected(rl);
+  if (rl->stopped)
+    return;
+  if (leads)
+    return reconcile_loop_connected(rl);
   loop_timer_stop(rl->timer);
   *rl->epoch = 0;
 }
@@ -163,7 +177,8 @@ typedef struct PoolLook {
 
 static PoolLook *pool_look_new(ReconcileLoop *rl, const char *ns, const char *pool) {
   PoolLook *l = calloc(1, sizeof *l);
-  if (!l) abort();
+  if (!l)
+    abort();
   l->rl = rl;
   strncpy(l->ns, ns, STATE_NAME_MAX);
   strncpy(l->pool, pool, STATE_NAME_MAX);
@@ -173,7 +188,8 @@ static PoolLook *pool_look_new(ReconcileLoop *rl, const char *ns, const char *po
 static void on_releasing(void *arg, const char *const *ids, size_t n, const Error *err) {
   PoolLook *l = arg;
   Backend *b = l->rl->r->backend;
-  for (size_t i = 0; !err && i < n; i++) b->ops->destroy(b, l->ns, ids[i]);
+  for (size_t i = 0; !err && i < n; i++)
+    b->ops->destroy(b, l->ns, ids[i]);
   free(l);
 }
 
@@ -198,10 +214,12 @@ static void spoil(ReconcileLoop *rl, const char *ns, const char *id, const char 
 /* Ready by the state, and by the world not so any more, or not where it was: what had its address may be another by
  * now. */
 static bool is_spoilt(const Doubt *d, const SandboxRecord *rec) {
-  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) return false;
+  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED)
+    return false;
   /* the uid of an object of the world (it has hyphens): taken before it was ready, perhaps, and kept in line by the
    * backend */
-  if (strchr(rec->uid, '-')) return false;
+  if (strchr(rec->uid, '-'))
+    return false;
   return d->unwell || (*d->route && strcmp(d->route, rec->route) != 0);
 }
 
@@ -239,7 +257,8 @@ static void doubt(void *arg, const BackendSandbox *v) {
     return;
   }
   Doubt *d = calloc(1, sizeof *d);
-  if (!d) abort();
+  if (!d)
+    abort();
   *d = (Doubt){.rl = rl,
                .ns = str_dup(v->ns),
                .id = str_dup(v->id),
@@ -256,9 +275,11 @@ static void on_let_go(void *arg, const Error *err) {}
 static void search(ReconcileLoop *rl, const SandboxRecord *rec) {
   Backend *b = rl->r->backend;
   /* CREATING ones are asked for again by pools, RELEASING ones are destroyed below */
-  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED) return;
+  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED)
+    return;
   bool held = rec->state == SANDBOX_CLAIMED;
-  if (b->ops->exists(b, rec->ns, rec->id, held ? rec->uid : "")) return;
+  if (b->ops->exists(b, rec->ns, rec->id, held ? rec->uid : ""))
+    return;
   if (held && b->ops->exists(b, rec->ns, rec->id, "")) {
     /* the sandbox is there and its claim is not */
     log_event(LOG_INFO, "claim_gone", LOG_STR("namespace", rec->ns), LOG_STR("sandbox", rec->id));
@@ -272,8 +293,10 @@ static void on_page(void *arg, const SandboxPage *page, const Error *err) {
   PoolLook *l = arg;
   /* who does not lead any more has an old picture of the world, and no business with the state */
   bool leads = !err && *l->rl->epoch;
-  for (size_t i = 0; leads && i < page->n_records; i++) search(l->rl, &page->records[i]);
-  if (leads && page->next) return state_list(l->rl->r->state, l->ns, l->pool, page->next, LIST_PAGE, on_page, l);
+  for (size_t i = 0; leads && i < page->n_records; i++)
+    search(l->rl, &page->records[i]);
+  if (leads && page->next)
+    return state_list(l->rl->r->state, l->ns, l->pool, page->next, LIST_PAGE, on_page, l);
   free(l);
 }
 
@@ -282,12 +305,14 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   for (size_t i = 0; !err && i < names->n_names; i++) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
-    if (!name) continue;
+    if (!name)
+      continue;
     look_at_pool(rl, ns, name);
     if (rl->comparing)
       state_list(rl->r->state, ns, name, "", LIST_PAGE, on_page, pool_look_new(rl, ns, name));
   }
-  if (!err) rl->comparing = false;
+  if (!err)
+    rl->comparing = false;
 }
 
 static void compare(ReconcileLoop *rl) {
@@ -297,7 +322,8 @@ static void compare(ReconcileLoop *rl) {
 }
 
 static void list_pools(ReconcileLoop *rl) {
-  if (redis_client_connected(rl->r->redis)) state_pool_names(rl->r->state, "", "", 0, on_names, rl);
+  if (redis_client_connected(rl->r->redis))
+    state_pool_names(rl->r->state, "", "", 0, on_names, rl);
 }
 
 static void on_epoch(void *arg, bool same, const char *epoch, const Error *err);
@@ -305,34 +331,43 @@ static void on_epoch(void *arg, bool same, const char *epoch, const Error *err);
 /* A data set can be emptied under a connection that stays: its mark is read each time. */
 static void on_epoch_again(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
-  if (!err && !same) return on_epoch(rl, false, epoch, NULL);
-  if (err || rl->stopped || !*rl->epoch) return;
-  if (clock_mono_ms() - rl->compared_ms > COMPARE_MS) compare(rl);
+  if (!err && !same)
+    return on_epoch(rl, false, epoch, NULL);
+  if (err || rl->stopped || !*rl->epoch)
+    return;
+  if (clock_mono_ms() - rl->compared_ms > COMPARE_MS)
+    compare(rl);
   list_pools(rl);
 }
 
 static void look(void *arg) {
   ReconcileLoop *rl = arg;
-  if (!*rl->epoch) return reconcile_loop_connected(rl);
+  if (!*rl->epoch)
+    return reconcile_loop_connected(rl);
   loop_timer_start(rl->timer, LOOK_MS);
-  if (redis_client_connected(rl->r->redis)) state_epoch(rl->r->state, rl->epoch, on_epoch_again, rl);
+  if (redis_client_connected(rl->r->redis))
+    state_epoch(rl->r->state, rl->epoch, on_epoch_again, rl);
 }
 
 static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
   Backend *b = rl->r->backend;
-  if (rl->stopped) return;
+  if (rl->stopped)
+    return;
   if (err) {
-    if (err->kind != ERROR_CANCELLED) loop_timer_start(rl->timer, RETELL_MS);
+    if (err->kind != ERROR_CANCELLED)
+      loop_timer_start(rl->timer, RETELL_MS);
     return;
   }
   if (!same)
     log_event(LOG_WARN, "epoch_changed", LOG_STR("epoch", epoch),
               LOG_STR("effect", "every sandbox from before is destroyed"));
-  if (b->ops->leads && !b->ops->leads(b)) return;
+  if (b->ops->leads && !b->ops->leads(b))
+    return;
   strncpy(rl->epoch, epoch, sizeof rl->epoch - 1);
   service_set_ready(rl->r->service, NULL);
-  if (b->ops->connected) b->ops->connected(b, epoch, same);
+  if (b->ops->connected)
+    b->ops->connected(b, epoch, same);
   compare(rl);
   list_pools(rl);
   loop_timer_start(rl->timer, LOOK_MS);
@@ -347,18 +382,22 @@ typedef struct Marks {
 
 static void note_mark(void *arg, const BackendSandbox *v) {
   Marks *m = arg;
-  if (strcmp(v->epoch, m->epoch) == 0) m->is_known = true;
-  else if (!*m->other) strncpy(m->other, v->epoch, sizeof m->other - 1);
+  if (strcmp(v->epoch, m->epoch) == 0)
+    m->is_known = true;
+  else if (!*m->other)
+    strncpy(m->other, v->epoch, sizeof m->other - 1);
 }
 
 /* The data set is the world's when any sandbox has its mark. Those of another mark are replaced one by one: in a
  * cluster, people may write marks, and one of them must not make all others be taken for those of a lost data set. */
 static void on_first_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
-  if (err || rl->stopped) return on_epoch(rl, same, epoch, err);
+  if (err || rl->stopped)
+    return on_epoch(rl, same, epoch, err);
   Marks m = {.epoch = epoch};
   rl->r->backend->ops->observe(rl->r->backend, note_mark, &m);
-  if (m.is_known || !*m.other) return on_epoch(rl, true, epoch, NULL);
+  if (m.is_known || !*m.other)
+    return on_epoch(rl, true, epoch, NULL);
   state_epoch(rl->r->state, m.other, on_epoch, rl);
 }
 
@@ -371,14 +410,18 @@ void reconcile_loop_connected(ReconcileLoop *rl) {
 
 static void on_hint(void *arg, const char *ns, const char *pool) {
   ReconcileLoop *rl = arg;
-  if (!*rl->epoch) return;
-  if (ns) look_at_pool(rl, ns, pool);
-  else list_pools(rl);
+  if (!*rl->epoch)
+    return;
+  if (ns)
+    look_at_pool(rl, ns, pool);
+  else
+    list_pools(rl);
 }
 
 ReconcileLoop *reconcile_loop_new(Reconciler *r) {
   ReconcileLoop *rl = calloc(1, sizeof *rl);
-  if (!rl) abort();
+  if (!rl)
+    abort();
   rl->r = r;
   rl->timer = loop_timer_new(r->service->loop, look, rl);
   state_on_releasing(r->state, on_hint, rl);
@@ -390,11 +433,13 @@ ReconcileLoop *reconcile_loop_new(Reconciler *r) {
 void reconcile_loop_stop(ReconcileLoop *rl) {
   rl->stopped = true;
   loop_timer_stop(rl->timer);
-  for (Told *t = rl->told; t; t = t->next) loop_timer_stop(t->again);
+  for (Told *t = rl->told; t; t = t->next)
+    loop_timer_stop(t->again);
 }
 
 void reconcile_loop_free(ReconcileLoop *rl) {
   loop_timer_free(rl->timer);
-  while (rl->told) told_free(rl->told);
+  while (rl->told)
+    told_free(rl->told);
   free(rl);
 }

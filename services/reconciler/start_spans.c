@@ -20,7 +20,9 @@ struct StartSpans {
   size_t n;
 };
 
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static void start_free(void *arg) {
   Start *s = arg;
@@ -31,24 +33,30 @@ static void start_free(void *arg) {
 
 StartSpans *start_spans_new(void) {
   StartSpans *spans = calloc(1, sizeof *spans);
-  if (!spans) abort();
+  if (!spans)
+    abort();
   return spans;
 }
 
 void start_spans_free(StartSpans *spans) {
-  if (!spans) return;
+  if (!spans)
+    return;
   tdestroy(spans->root, start_free);
   free(spans);
 }
 
 void start_spans_begin(StartSpans *spans, const TraceSpan *parent, const char *ns, const char *pool, const char *id) {
-  if (!trace_is_recorded(parent) || spans->n >= MAX_SPANS) return;
+  if (!trace_is_recorded(parent) || spans->n >= MAX_SPANS)
+    return;
   Start *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   s->key = str_printf("%s/%s", ns, id);
   Start **node = tsearch(s, &spans->root, compare);
-  if (!node) abort();
-  if (*node != s) return start_free(s);
+  if (!node)
+    abort();
+  if (*node != s)
+    return start_free(s);
   spans->n++;
   s->span = trace_child(parent, TRACE_INTERNAL, "start sandbox");
   trace_str(s->span, "sandplane.namespace", ns);
@@ -57,14 +65,17 @@ void start_spans_begin(StartSpans *spans, const TraceSpan *parent, const char *n
 }
 
 void start_spans_end(StartSpans *spans, const char *ns, const char *id, const char *reason) {
-  if (spans->n == 0) return;
+  if (spans->n == 0)
+    return;
   CLEANUP(str_freep) char *key = str_printf("%s/%s", ns, id);
   const Start wanted = {.key = key};
   Start **node = tfind(&wanted, &spans->root, compare);
-  if (!node) return;
+  if (!node)
+    return;
   Start *s = *node;
   tdelete(&wanted, &spans->root, compare);
   spans->n--;
-  if (reason) trace_fail(s->span, reason);
+  if (reason)
+    trace_fail(s->span, reason);
   start_free(s);
 }

@@ -16,8 +16,7 @@ static Admission judge(AuthzDenial denial) {
   return (Admission){.status = denial.status, .detail = denial.detail, .judged = true};
 }
 
-Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s,
-                Target *ret_target) {
+Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s, Target *ret_target) {
   if (strcmp(head->method, "CONNECT") == 0 || strcmp(head->method, "TRACE") == 0)
     return (Admission){.status = 405, .detail = "Method Not Allowed", .allow = ALLOWED, .close = true};
   if (!forward_path(head))

@@ -15,7 +15,6 @@ typedef struct Admission {
   bool judged;       /* authorisation was asked, and status is what it said */
 } Admission;
 
-Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s,
-                Target *ret_target);
+Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s, Target *ret_target);
 
 #endif

@@ -35,20 +35,18 @@ static void trim(Buf *buf) {
 static int read_secret(const char *path, Buf *out, Error *err) {
   CLEANUP(close_file) FILE *f = fopen(path, "re");
   if (!f)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: %s", path,
-                     strerror(errno));
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: %s", path, strerror(errno));
   char block[512];
   for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
     if (buf_append(out, block, n) != 0)
-      return error_set(err, ERROR_INVALID_ARGUMENT,
-                       "--authz-scoped-token-secret-file: %s: more than %d bytes", path, MAX_SECRET);
+      return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: more than %d bytes", path,
+                       MAX_SECRET);
   if (ferror(f))
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: %s", path,
-                     strerror(errno));
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: %s", path, strerror(errno));
   trim(out);
   if (out->len < MIN_SECRET)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: fewer than %d bytes",
-                     path, MIN_SECRET);
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-scoped-token-secret-file: %s: fewer than %d bytes", path,
+                     MIN_SECRET);
   return 0;
 }
 
@@ -67,8 +65,7 @@ int authz_init(Authz *authz, const char *mode, const char *bearer, const char *s
     return read_secret(secret_file, &authz->secret, err);
   }
   if (!str_equal(mode, "allow-all"))
-    return error_set(err, ERROR_INVALID_ARGUMENT,
-                     "--authz-mode: \"%s\" is neither allow-all nor scoped-token", mode);
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--authz-mode: \"%s\" is neither allow-all nor scoped-token", mode);
   return 0;
 }
 
@@ -111,8 +108,7 @@ AuthzDenial authz_check_bearer(const Authz *authz, const HttpHead *head) {
   return (AuthzDenial){0};
 }
 
-AuthzDenial authz_check_target(const Authz *authz, const HttpHead *head, const Target *target,
-                               int64_t now_s) {
+AuthzDenial authz_check_target(const Authz *authz, const HttpHead *head, const Target *target, int64_t now_s) {
   if (!authz->scoped)
     return (AuthzDenial){0};
   const char *given = bearer_of(head);

@@ -28,12 +28,11 @@ typedef struct AuthzDenial {
 
 /* mode: "allow-all" or "scoped-token", which reads secret_file (whitespace around it is dropped; at least 32
  * bytes must be left). bearer: surrounding blanks are dropped, empty is none. 0 or -1. */
-int authz_init(Authz *authz, const char *mode, const char *bearer, const char *secret_file,
-               Error *err) MUST_CHECK;
+int authz_init(Authz *authz, const char *mode, const char *bearer, const char *secret_file, Error *err) MUST_CHECK;
 void authz_deinit(Authz *authz);
 
-/* What stands behind "Bearer" and blanks in an Authorization header, in that header's memory; perhaps empty. NULL: it is
- * of another kind. */
+/* What stands behind "Bearer" and blanks in an Authorization header, in that header's memory; perhaps empty. NULL: it
+ * is of another kind. */
 const char *authz_credentials(const char *authorization);
 
 /* Before the routing headers are looked at: the router token. */

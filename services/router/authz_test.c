@@ -41,8 +41,8 @@ static void test_malformed(void **state) {
       "", "v1", "v1.", "v1..", "v2." PAYLOAD "." MAC, "v1." PAYLOAD, "v1." PAYLOAD ".", "v1.." MAC,
       /* payload and mac of one character less, more or other */
       "v1.eyJucyI6ImRlZmF1bHQiLCJuYW1lIjoibXktc2FuZGJveCIsImV4cCI6MjAwMDAwMDAwMX0." MAC,
-      "v1." PAYLOAD ".5B4WHDfPZI9Vy_jJ04AY0wP_KtmMZUHTwzLIoTxj2Gd", "v1." PAYLOAD ".5B4W",
-      "v1." PAYLOAD "." MAC "A", "v1." PAYLOAD "." MAC "=", TOKEN ".x", "v1." PAYLOAD "." MAC " "};
+      "v1." PAYLOAD ".5B4WHDfPZI9Vy_jJ04AY0wP_KtmMZUHTwzLIoTxj2Gd", "v1." PAYLOAD ".5B4W", "v1." PAYLOAD "." MAC "A",
+      "v1." PAYLOAD "." MAC "=", TOKEN ".x", "v1." PAYLOAD "." MAC " "};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     if (verify(BAD[i], 0))
       fail_msg("taken: %s", BAD[i]);

@@ -1,7 +1,7 @@
 /* See data_rpc.h.
  *
- * A Pod's address may be another's by now, and its image anybody's: there the runtime must say that it is the sandbox that
- * was meant and lets the call in (ACCEPT) before anything it sends is believed, and within ACCEPT_MS.
+ * A Pod's address may be another's by now, and its image anybody's: there the runtime must say that it is the sandbox
+ * that was meant and lets the call in (ACCEPT) before anything it sends is believed, and within ACCEPT_MS.
  */
 #include "services/router/data_rpc.h"
 
@@ -26,7 +26,8 @@ DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 
 /* In a Pod the runtime takes calls on its HTTP port, where it tells them by their first byte. */
 #define RUNTIME_PORT 8888
-/* For the connection and ACCEPT: far above what a busy machine needs, so that an image which swallows bytes is told of. */
+/* For the connection and ACCEPT: far above what a busy machine needs, so that an image which swallows bytes is told of.
+ */
 #define ACCEPT_MS 10000
 
 typedef struct DataCall {
@@ -95,8 +96,7 @@ static void find_out_why(DataCall *d) {
   d->dial = NULL;
   loop_timer_free(d->timer);
   d->timer = NULL;
-  d->lookup =
-      sandbox_lookup_end(d->router->state, d->router->loop, d->name.ns, d->name.id, d->uid, on_ended, d);
+  d->lookup = sandbox_lookup_end(d->router->state, d->router->loop, d->name.ns, d->name.id, d->uid, on_ended, d);
 }
 
 static void on_written(RpcCall *call, void *arg) {
@@ -141,10 +141,11 @@ static size_t on_pod_answer(DataCall *d, const uint8_t *data, size_t len) {
     finish(d, err.kind == ERROR_NONE ? NULL : &err);
     return len;
   }
-  error_set(&d->why, ERROR_FAILED_PRECONDITION,
-            "what answers at the address of sandbox \"%s\" is not called so: a Pod whose host name is not the sandbox's "
-            "name needs the variable SANDPLANE_SANDBOX_NAME",
-            d->name.id);
+  error_set(
+      &d->why, ERROR_FAILED_PRECONDITION,
+      "what answers at the address of sandbox \"%s\" is not called so: a Pod whose host name is not the sandbox's "
+      "name needs the variable SANDPLANE_SANDBOX_NAME",
+      d->name.id);
   find_out_why(d);
   return len;
 }
@@ -306,7 +307,8 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
   d->uid = str_dup(record->uid);
   d->is_pod = dial_is_pod(record->route);
   if (!*d->uid) {
-    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" was not claimed: it is reached by HTTP alone", d->name.id);
+    error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" was not claimed: it is reached by HTTP alone",
+              d->name.id);
     finish(d, &why);
     return;
   }

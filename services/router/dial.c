@@ -65,11 +65,8 @@ static void keep_alive(int fd) {
   static const struct {
     int level, name, value;
   } OPTIONS[] = {
-      {SOL_SOCKET, SO_KEEPALIVE, 1},
-      {IPPROTO_TCP, TCP_KEEPIDLE, 10},
-      {IPPROTO_TCP, TCP_KEEPINTVL, 5},
-      {IPPROTO_TCP, TCP_KEEPCNT, 3},
-      {IPPROTO_TCP, TCP_USER_TIMEOUT, 25000},
+      {SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_KEEPIDLE, 10},        {IPPROTO_TCP, TCP_KEEPINTVL, 5},
+      {IPPROTO_TCP, TCP_KEEPCNT, 3}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 25000},
   };
   /* one that cannot be set makes an end be noticed later */
   for (size_t i = 0; i < ARRAY_LEN(OPTIONS); i++)

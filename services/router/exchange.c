@@ -206,10 +206,8 @@ static void on_stream_drain(void *arg) {
   e->handlers.on_drain(e->arg);
 }
 
-static const StreamHandlers STREAM_HANDLERS = {.on_data = on_stream_data,
-                                               .on_eof = on_stream_eof,
-                                               .on_drain = on_stream_drain,
-                                               .on_error = on_stream_error};
+static const StreamHandlers STREAM_HANDLERS = {
+    .on_data = on_stream_data, .on_eof = on_stream_eof, .on_drain = on_stream_drain, .on_error = on_stream_error};
 
 /* A port of a Pod is there: no runtime stands before it. */
 static void on_dialled(void *arg, int fd) {
@@ -268,8 +266,8 @@ static void start_lookup(Exchange *e) {
   loop_timer_start(e->timer, e->target.timeout_ms < OPEN_TIMEOUT_MS ? e->target.timeout_ms : OPEN_TIMEOUT_MS);
 }
 
-Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade,
-                       bool is_head_request, const ExchangeHandlers *handlers, void *arg) {
+Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade, bool is_head_request,
+                       const ExchangeHandlers *handlers, void *arg) {
   Exchange *e = calloc(1, sizeof *e);
   if (!e)
     abort();

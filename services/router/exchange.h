@@ -41,8 +41,8 @@ typedef struct ExchangeHandlers {
 } ExchangeHandlers;
 
 /* head: the bytes of the request's head, copied. No handler runs from inside any of these. */
-Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade,
-                       bool is_head_request, const ExchangeHandlers *handlers, void *arg);
+Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade, bool is_head_request,
+                       const ExchangeHandlers *handlers, void *arg);
 void exchange_free(Exchange *exchange); /* NULL-safe; ends what is under way */
 void exchange_write(Exchange *exchange, const void *data, size_t len);
 size_t exchange_pending(const Exchange *exchange);

@@ -10,9 +10,8 @@
 
 /* Of one connection only (RFC 9110, 7.6.1), with those of old that programs still send. */
 static const char *const HOP_BY_HOP[] = {
-    "Connection",          "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate",
-    "Proxy-Authorization", "TE",         "Trailer",          "Trailers",
-    "Transfer-Encoding",   "Upgrade",    "Content-Length",
+    "Connection", "Keep-Alive",        "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer",
+    "Trailers",   "Transfer-Encoding", "Upgrade",          "Content-Length",
 };
 
 /* Written anew, meant for the router, or not for a sandbox. */
@@ -152,13 +151,11 @@ void forward_chunk(Buf *out, const uint8_t *data, size_t len) {
 }
 
 bool forward_allows_trailer(const char *name) {
-  return !listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) &&
-         !listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) && strncasecmp(name, "Content-", 8) != 0 &&
-         strcasecmp(name, "Set-Cookie") != 0;
+  return !listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) && !listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) &&
+         strncasecmp(name, "Content-", 8) != 0 && strcasecmp(name, "Set-Cookie") != 0;
 }
 
-void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive,
-                   bool no_body) {
+void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive, bool no_body) {
   char body[512];
   /* details are the router's own words and DNS labels: nothing in them needs escaping */
   int len = snprintf(body, sizeof body, "{\"detail\":\"%s\"}\n", detail);

@@ -42,7 +42,6 @@ bool forward_allows_trailer(const char *name);
 
 /* An answer of the router itself, {"detail": ...}. allow: value of the Allow field or NULL. no_body: answers
  * a HEAD request. */
-void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive,
-                   bool no_body);
+void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive, bool no_body);
 
 #endif

@@ -69,8 +69,7 @@ static void on_behind_message(RpcClientCall *behind, void *arg, const uint8_t *d
     rpc_client_read(behind);
 }
 
-static void on_done(RpcClientCall *behind, void *arg, const Error *status, const uint8_t *details,
-                    size_t details_len) {
+static void on_done(RpcClientCall *behind, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
   ForwardCall *f = arg;
   Error own = *status;
   if (status->kind == ERROR_NONE && f->answered) {
@@ -132,8 +131,8 @@ static ForwardCall *begin(RpcCall *call, const Router *router, RpcChannel *chann
   }
   if (tenant)
     passed[n++] = (RpcMetadata){IDENTITY_RPC_TENANT, tenant};
-  f->behind = rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n,
-                              &HANDLERS, f);
+  f->behind =
+      rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n, &HANDLERS, f);
   rpc_client_read(f->behind);
   return f;
 }

@@ -49,14 +49,12 @@ static void expect_request(const char *text, bool upgrade, const char *want, For
 #define TAIL "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: h:1\r\nX-Forwarded-Proto: http\r\n"
 
 static void test_request(void **state) {
-  expect_request(
-      "GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: h:1\r\nAccept: */*\r\nCookie: a=b\r\n\r\n", false,
-      "GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\nCookie: a=b\r\n" TAIL
-      "Connection: close\r\n\r\n",
-      FORWARD_NO_BODY);
-  expect_request("GET http://h:1?q HTTP/1.1\r\nHost: h:1\r\n\r\n", false,
-                 "GET /?q HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Connection: close\r\n\r\n",
+  expect_request("GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: h:1\r\nAccept: */*\r\nCookie: a=b\r\n\r\n", false,
+                 "GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\nCookie: a=b\r\n" TAIL
+                 "Connection: close\r\n\r\n",
                  FORWARD_NO_BODY);
+  expect_request("GET http://h:1?q HTTP/1.1\r\nHost: h:1\r\n\r\n", false,
+                 "GET /?q HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Connection: close\r\n\r\n", FORWARD_NO_BODY);
 }
 
 static void test_trace(void **state) {
@@ -74,39 +72,35 @@ static void test_trace(void **state) {
 }
 
 static void test_what_stays_outside(void **state) {
-  expect_request(
-      "POST / HTTP/1.1\r\nHost: h:1\r\nContent-Length: 3\r\nAuthorization: Bearer x\r\n"
-      "X-Sandbox-ID: a\r\nX-Sandbox-Namespace: b\r\nX-Sandbox-Port: 1\r\nX-Sandbox-Pod-IP: 10.0.0.1\r\n"
-      "X-Sandbox-Timeout: 1\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\nx-forwarded-user: "
-      "root\r\n"
-      "Connection: keep-alive, X-Mine, Content-Length\r\nX-Mine: 1\r\nKeep-Alive: 1\r\nProxy-Connection: "
-      "x\r\n"
-      "Proxy-Authorization: x\r\nTE: trailers, deflate\r\nTrailer: x\r\nUpgrade: h2c\r\nExpect: "
-      "100-continue\r\n"
-      "X-Kept: yes\r\n\r\n",
-      false,
-      "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nX-Kept: yes\r\n" TAIL
-      "TE: trailers\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
-      FORWARD_LENGTH);
+  expect_request("POST / HTTP/1.1\r\nHost: h:1\r\nContent-Length: 3\r\nAuthorization: Bearer x\r\n"
+                 "X-Sandbox-ID: a\r\nX-Sandbox-Namespace: b\r\nX-Sandbox-Port: 1\r\nX-Sandbox-Pod-IP: 10.0.0.1\r\n"
+                 "X-Sandbox-Timeout: 1\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\nx-forwarded-user: "
+                 "root\r\n"
+                 "Connection: keep-alive, X-Mine, Content-Length\r\nX-Mine: 1\r\nKeep-Alive: 1\r\nProxy-Connection: "
+                 "x\r\n"
+                 "Proxy-Authorization: x\r\nTE: trailers, deflate\r\nTrailer: x\r\nUpgrade: h2c\r\nExpect: "
+                 "100-continue\r\n"
+                 "X-Kept: yes\r\n\r\n",
+                 false,
+                 "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nX-Kept: yes\r\n" TAIL
+                 "TE: trailers\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
+                 FORWARD_LENGTH);
 }
 
 static void test_framing_is_our_own(void **state) {
   expect_request(
-      "POST / HTTP/1.1\r\nHost: h:1\r\nTransfer-Encoding: Chunked\r\nConnection: Transfer-Encoding\r\n\r\n",
-      false,
-      "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL
-      "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: h:1\r\nTransfer-Encoding: Chunked\r\nConnection: Transfer-Encoding\r\n\r\n", false,
+      "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
       FORWARD_CHUNKED);
 }
 
 static void test_upgrade(void **state) {
-  expect_request(
-      "GET /ws HTTP/1.1\r\nHost: h:1\r\nOrigin: http://o\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-      "Sec-WebSocket-Key: k\r\n\r\n",
-      true,
-      "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nSec-WebSocket-Key: k\r\n" TAIL
-      "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-      FORWARD_NO_BODY);
+  expect_request("GET /ws HTTP/1.1\r\nHost: h:1\r\nOrigin: http://o\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                 "Sec-WebSocket-Key: k\r\n\r\n",
+                 true,
+                 "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nSec-WebSocket-Key: k\r\n" TAIL
+                 "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                 FORWARD_NO_BODY);
   Run r = {0};
   pass(HTTP_RESPONSES,
        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
@@ -128,22 +122,19 @@ static void expect_response(const char *text, int minor, bool keep, const char *
 }
 
 static void test_response(void **state) {
-  expect_response(
-      "HTTP/1.0 200 Fine\r\nServer: s\r\nContent-Length: 2\r\nConnection: close\r\nKeep-Alive: x\r\n\r\n", 1,
-      true, "HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 2\r\n\r\n", FORWARD_LENGTH, true);
+  expect_response("HTTP/1.0 200 Fine\r\nServer: s\r\nContent-Length: 2\r\nConnection: close\r\nKeep-Alive: x\r\n\r\n",
+                  1, true, "HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 2\r\n\r\n", FORWARD_LENGTH, true);
   expect_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 1, false,
-                  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
-                  FORWARD_CHUNKED, false);
-  expect_response("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 1, true,
-                  "HTTP/1.1 204 No Content\r\n\r\n", FORWARD_NO_BODY, true);
+                  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", FORWARD_CHUNKED, false);
+  expect_response("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 1, true, "HTTP/1.1 204 No Content\r\n\r\n",
+                  FORWARD_NO_BODY, true);
   expect_response("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: x\r\n\r\n", 1, true,
                   "HTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 5\r\n\r\n", FORWARD_NO_BODY, true);
 }
 
 static void test_response_to_an_old_client(void **state) {
   expect_response("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 0, true,
-                  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n", FORWARD_LENGTH,
-                  true);
+                  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n", FORWARD_LENGTH, true);
   expect_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0, true,
                   "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", FORWARD_TO_CLOSE, false);
 }

@@ -113,8 +113,7 @@ const ExchangeHandlers HTTP_ANSWER_HANDLERS = {
 void http_answer_health(HttpConn *c) {
   static const char BODY[] = "{\"status\":\"ok\"}";
   c->keep_alive = c->keep_alive && c->request_done;
-  stream_printf(c->stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
+  stream_printf(c->stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
                 sizeof BODY - 1, c->keep_alive ? "" : "Connection: close\r\n", c->is_head ? "" : BODY);
   http_conn_over(c, 200);
 }

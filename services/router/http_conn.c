@@ -62,8 +62,7 @@ static void start_idle(HttpConn *c) {
 
 void http_conn_over(HttpConn *c, int status) {
   drop_exchange(c);
-  http_log_end(&c->log, c->router, status,
-               stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
+  http_log_end(&c->log, c->router, status, stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
   if (c->keep_alive && c->request_done && !c->draining)
     start_idle(c);
   else
@@ -103,10 +102,9 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   char parent[TRACE_PARENT_SIZE];
   if (c->log.span)
     trace_parent(c->log.span, parent);
-  c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade,
-                                    c->log.span ? parent : NULL);
-  c->exchange =
-      exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &HTTP_ANSWER_HANDLERS, c);
+  c->request_body =
+      forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade, c->log.span ? parent : NULL);
+  c->exchange = exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &HTTP_ANSWER_HANDLERS, c);
   /* the body waits for the sandbox; without one the client's leaving should be seen */
   if (!c->request_done)
     stream_pause(c->stream);
@@ -234,8 +232,8 @@ static void on_timer(void *arg) {
   }
 }
 
-HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip,
-                        void (*closed)(void *arg, HttpConn *conn), void *arg) {
+HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
+                        void *arg) {
   HttpConn *c = calloc(1, sizeof *c);
   if (!c)
     abort();

@@ -149,8 +149,8 @@ static int listen_on(const char *address, Error *err) {
     return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: \"%s\" is not host:port", address);
   bool bracketed = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
   CLEANUP(str_freep)
-  char *host = bracketed ? str_ndup(address + 1, (size_t)(colon - address) - 2)
-                         : str_ndup(address, (size_t)(colon - address));
+  char *host =
+      bracketed ? str_ndup(address + 1, (size_t)(colon - address) - 2) : str_ndup(address, (size_t)(colon - address));
   return bind_to(host, colon + 1, err);
 }
 

@@ -53,9 +53,8 @@ void http_log_end(HttpLog *log, Router *router, int status, uint64_t bytes_out) 
   metrics_observe(m, ROUTER_REQUEST_SECONDS, seconds, log->method, code, log->ns);
   if (log->quiet || !router->config->access_log)
     return;
-  log_event(LOG_INFO, "request", LOG_STR("method", log->method), LOG_STR("path", log->path),
-            LOG_INT("status", status), LOG_DOUBLE("duration_ms", seconds * 1000),
-            LOG_STR("client_ip", log->client_ip), LOG_STR("sandbox_id", log->target.id),
-            LOG_STR("sandbox_namespace", log->target.ns), LOG_INT("bytes_out", (int64_t)bytes_out),
-            LOG_STR("user_agent", log->user_agent));
+  log_event(LOG_INFO, "request", LOG_STR("method", log->method), LOG_STR("path", log->path), LOG_INT("status", status),
+            LOG_DOUBLE("duration_ms", seconds * 1000), LOG_STR("client_ip", log->client_ip),
+            LOG_STR("sandbox_id", log->target.id), LOG_STR("sandbox_namespace", log->target.ns),
+            LOG_INT("bytes_out", (int64_t)bytes_out), LOG_STR("user_agent", log->user_agent));
 }

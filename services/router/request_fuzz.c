@@ -15,7 +15,8 @@ enum { NOW_S = 1000 };
 
 static bool on_head(void *arg, const HttpHead *head) {
   Authz open = {0}, bearer = {.bearer = "secret"}, scoped = {.scoped = true};
-  if (buf_append_str(&scoped.secret, SECRET)) abort();
+  if (buf_append_str(&scoped.secret, SECRET))
+    abort();
   const Authz *const all[] = {&open, &bearer, &scoped};
   for (size_t i = 0; i < ARRAY_LEN(all); i++) {
     Target target = {0};
@@ -30,7 +31,8 @@ static bool on_head(void *arg, const HttpHead *head) {
       abort();
     }
   }
-  for (size_t i = 0; i < head->n_headers; i++) target_is_routable(head->headers[i].value);
+  for (size_t i = 0; i < head->n_headers; i++)
+    target_is_routable(head->headers[i].value);
   buf_deinit(&scoped.secret);
   (void)arg;
   return true;
@@ -50,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Error err;
   size_t used;
   for (size_t at = 0; at < size; at += used) {
-    if (http_reader_feed(r, data + at, size - at, &used, &err) != 0 || used == 0) break;
+    if (http_reader_feed(r, data + at, size - at, &used, &err) != 0 || used == 0)
+      break;
   }
   http_reader_free(r);
   CLEANUP(str_freep) char *text = str_ndup((const char *)data, size);

@@ -7,8 +7,8 @@
 #include "lib/wire/wire.h"
 
 /* Appends OPEN. The claim's env goes along always: the runtime takes it at first contact, whichever router
- * that is, and ignores it afterwards. In a Pod the call names the sandbox, too. port: "Connect" only. timeout_ms: 0 none.
- * traceparent: NULL none. -1: over out->max. */
+ * that is, and ignores it afterwards. In a Pod the call names the sandbox, too. port: "Connect" only. timeout_ms: 0
+ * none. traceparent: NULL none. -1: over out->max. */
 int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint16_t port, int64_t timeout_ms,
                  const char *traceparent) MUST_CHECK;
 /* The STATUS frame as an error; kind ERROR_NONE when it says OK. A malformed one is INTERNAL. */

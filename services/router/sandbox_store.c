@@ -147,8 +147,7 @@ static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const
   return l;
 }
 
-SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
-                              void *arg) {
+SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn, void *arg) {
   SandboxLookup *l = lookup_new(state, loop, ns, id, fn, arg);
   /* a name of another shape has no record, and is found by its address */
   read_record(l);

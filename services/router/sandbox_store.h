@@ -18,8 +18,7 @@ typedef struct SandboxLookup SandboxLookup;
 typedef void (*SandboxLookupFn)(void *arg, const SandboxRecord *record, const Error *err);
 
 /* fn runs later, once, never from inside. */
-SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
-                              void *arg);
+SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn, void *arg);
 /* A sandbox that was CLAIMED by uid did not answer or broke off: waits up to 2 s for the state to say why. fn
  * gets UNAVAILABLE with the reason; record is NULL. */
 SandboxLookup *sandbox_lookup_end(State *state, Loop *loop, const char *ns, const char *id, const char *uid,

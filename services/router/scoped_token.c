@@ -47,8 +47,7 @@ bool scoped_token_verify(const char *token, const void *secret, size_t secret_le
     return false;
   json_auto_t *object = json_loadb(buf_str(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
   const json_t *exp = json_object_get(object, "exp");
-  if (!json_is_integer(exp) || !copy_label(object, "ns", ret_token->ns) ||
-      !copy_label(object, "name", ret_token->name))
+  if (!json_is_integer(exp) || !copy_label(object, "ns", ret_token->ns) || !copy_label(object, "name", ret_token->name))
     return false;
   ret_token->exp_s = json_integer_value(exp);
   return now_s < ret_token->exp_s;

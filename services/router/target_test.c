@@ -54,10 +54,9 @@ static void test_values(void **state) {
 static void test_ids(void **state) {
   refuse(HEAD({"Host", "x"}), "X-Sandbox-ID header is required.");
   refuse(HEAD({"X-Sandbox-ID", ""}), "X-Sandbox-ID header is required.");
-  static const char *const BAD[] = {
-      "A",    "a_b", "-a",
-      "a-",   "a.b", "a/b",
-      "../a", "a b", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"};
+  static const char *const BAD[] = {"A",    "a_b", "-a",
+                                    "a-",   "a.b", "a/b",
+                                    "../a", "a b", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     refuse(HEAD({"X-Sandbox-ID", BAD[i]}), "Invalid sandbox ID format.");
   refuse(HEAD(ID, {"X-Sandbox-ID", "other-aaaaa"}), "Invalid sandbox ID format.");
@@ -72,17 +71,16 @@ static void test_order(void **state) {
 }
 
 static void test_ports(void **state) {
-  static const char *const BAD[] = {
-      "0", "65536", "-1", "+1", "http", "80a", "8 0", "0x50", "99999999999999999999"};
+  static const char *const BAD[] = {"0", "65536", "-1", "+1", "http", "80a", "8 0", "0x50", "99999999999999999999"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     refuse(HEAD(ID, {"X-Sandbox-Port", BAD[i]}), "Invalid port format.");
   refuse(HEAD(ID, {"X-Sandbox-Port", "80"}, {"X-Sandbox-Port", "81"}), "Invalid port format.");
 }
 
 static void test_addresses(void **state) {
-  static const char *const BAD[] = {
-      "localhost", "127.0.0.1", "127.9.9.9",        "0.0.0.0", "169.254.169.254", "224.0.0.1", "::1", "::",
-      "fe80::1",   "ff02::1",   "::ffff:127.0.0.1", "[::1]",   "1.2.3",           "1.2.3.4:80"};
+  static const char *const BAD[] = {"localhost",        "127.0.0.1", "127.9.9.9", "0.0.0.0",   "169.254.169.254",
+                                    "224.0.0.1",        "::1",       "::",        "fe80::1",   "ff02::1",
+                                    "::ffff:127.0.0.1", "[::1]",     "1.2.3",     "1.2.3.4:80"};
   static const char *const GOOD[] = {"10.0.0.1", "192.168.1.1", "fd00::1", "[fd00::1]", "::ffff:10.0.0.1"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     refuse(HEAD(ID, {"X-Sandbox-Pod-IP", BAD[i]}), "Invalid target IP address.");
@@ -114,9 +112,14 @@ static void test_timeouts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_defaults), cmocka_unit_test(test_values), cmocka_unit_test(test_ids),
-      cmocka_unit_test(test_order),    cmocka_unit_test(test_ports),  cmocka_unit_test(test_addresses),
-      cmocka_unit_test(test_addresses_of_pods), cmocka_unit_test(test_timeouts),
+      cmocka_unit_test(test_defaults),
+      cmocka_unit_test(test_values),
+      cmocka_unit_test(test_ids),
+      cmocka_unit_test(test_order),
+      cmocka_unit_test(test_ports),
+      cmocka_unit_test(test_addresses),
+      cmocka_unit_test(test_addresses_of_pods),
+      cmocka_unit_test(test_timeouts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

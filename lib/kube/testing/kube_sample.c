@@ -37,11 +37,14 @@ static void report(Sample *s, const char *what) {
 }
 
 static void next_if_whole(Sample *s) {
-  if (s->step == 3) return report(s, "held"); /* somebody else's change */
+  if (s->step == 3)
+    return report(s, "held"); /* somebody else's change */
   const int told[] = {s->added, s->changed, s->removed};
-  if (!kube_informer_synced(s->informer) || s->answered < s->n || told[s->step] + s->failed < s->n) return;
+  if (!kube_informer_synced(s->informer) || s->answered < s->n || told[s->step] + s->failed < s->n)
+    return;
   report(s, METHODS[s->step]);
-  if (++s->step < 3) return begin_step(s);
+  if (++s->step < 3)
+    return begin_step(s);
   loop_timer_start(s->hold, s->seconds * 1000);
 }
 
@@ -62,18 +65,24 @@ static void begin_step(Sample *s) {
     CLEANUP(str_freep) char *name = str_printf("sample-%d", i);
     CLEANUP(str_freep) char *path = str_printf(s->step ? "%s/%s" : "%s", s->path, name);
     KUBE_OWNED json_t *body = s->step == 2 ? NULL : json_object();
-    if (s->step == 0) kube_set(body, "metadata.name", json_string(name));
-    if (s->step == 1) kube_set(body, "data.a", json_string("b"));
+    if (s->step == 0)
+      kube_set(body, "metadata.name", json_string(name));
+    if (s->step == 1)
+      kube_set(body, "data.a", json_string("b"));
     kube_request(s->client, &(KubeRequest){.method = METHODS[s->step], .path = path, .body = body}, on_answer, s);
   }
 }
 
 static void on_change(void *arg, const json_t *before, const json_t *after) {
   Sample *s = arg;
-  if (!kube_informer_synced(s->informer)) return;
-  if (!before) s->added++;
-  else if (!after) s->removed++;
-  else s->changed++;
+  if (!kube_informer_synced(s->informer))
+    return;
+  if (!before)
+    s->added++;
+  else if (!after)
+    s->removed++;
+  else
+    s->changed++;
   next_if_whole(s);
 }
 
@@ -87,14 +96,17 @@ static void on_error(void *arg, const char *path, const Error *err) {
   fprintf(stderr, "%s: %s %s\n", path, error_kind_name(err->kind), err->message);
 }
 
-static void on_held(void *arg) { loop_stop(((Sample *)arg)->loop); }
+static void on_held(void *arg) {
+  loop_stop(((Sample *)arg)->loop);
+}
 
 int main(int argc, char **argv) {
   KubeConfig *config = NULL;
   Error err = {0};
-  if (argc < 4) return 2;
-  Sample s = {.loop = loop_new(), .n = atoi(argv[3]), .seconds = argc > 4 ? atoi(argv[4]) : 0,
-              .begun_ms = clock_mono_ms()};
+  if (argc < 4)
+    return 2;
+  Sample s = {
+      .loop = loop_new(), .n = atoi(argv[3]), .seconds = argc > 4 ? atoi(argv[4]) : 0, .begun_ms = clock_mono_ms()};
   s.path = str_printf("/api/v1/namespaces/%s/configmaps", argv[2]);
   s.hold = loop_timer_new(s.loop, on_held, &s);
   if (kube_config_load(argv[1], NULL, &config, &err) == 0)
@@ -103,8 +115,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s\n", err.message);
     return 1;
   }
-  const KubeInformerSpec spec = {.path = s.path, .on_change = on_change, .on_synced = on_synced, .on_error = on_error,
-                                 .arg = &s};
+  const KubeInformerSpec spec = {
+      .path = s.path, .on_change = on_change, .on_synced = on_synced, .on_error = on_error, .arg = &s};
   s.informer = kube_informer_new(s.loop, s.client, &spec);
   loop_run(s.loop);
   kube_informer_free(s.informer);

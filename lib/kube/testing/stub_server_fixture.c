@@ -29,9 +29,11 @@ struct StubServer {
 static void request_free(StubRequest *r) {
   StubServer *s = r->server;
   StubRequest **at = &s->requests;
-  while (*at != r) at = &(*at)->next;
+  while (*at != r)
+    at = &(*at)->next;
   *at = r->next;
-  if (s->end == &r->next) s->end = at;
+  if (s->end == &r->next)
+    s->end = at;
   loop_fd_free(r->watch);
   close(r->fd);
   buf_deinit(&r->in);
@@ -44,13 +46,16 @@ static void request_free(StubRequest *r) {
 }
 
 static bool parse(StubRequest *r) {
-  if (r->method || !r->in.data) return false;
+  if (r->method || !r->in.data)
+    return false;
   const char *text = buf_str(&r->in), *end = strstr(text, "\r\n\r\n");
-  if (!end) return false;
+  if (!end)
+    return false;
   const char *length = strcasestr(text, "\r\nContent-Length: ");
   size_t n = length && length < end ? strtoull(length + strlen("\r\nContent-Length: "), NULL, 10) : 0;
   size_t head = (size_t)(end - text) + 4;
-  if (r->in.len < head + n) return false;
+  if (r->in.len < head + n)
+    return false;
   size_t method = strcspn(text, " "), path = strcspn(text + method + 1, " ");
   r->method = str_ndup(text, method);
   r->path = str_ndup(text + method + 1, path);
@@ -62,7 +67,8 @@ static bool parse(StubRequest *r) {
 static void flush(StubRequest *r) {
   while (r->out.len) {
     ssize_t n = send(r->fd, r->out.data, r->out.len, MSG_NOSIGNAL);
-    if (n < 0 && errno == EAGAIN) break;
+    if (n < 0 && errno == EAGAIN)
+      break;
     if (n < 0) {
       r->closed = true;
       r->out.len = 0;
@@ -70,7 +76,8 @@ static void flush(StubRequest *r) {
     }
     buf_consume(&r->out, (size_t)n);
   }
-  if (r->ending && !r->out.len) return request_free(r);
+  if (r->ending && !r->out.len)
+    return request_free(r);
   loop_fd_set(r->watch, r->closed ? 0 : LOOP_READ | (r->out.len ? LOOP_WRITE : 0));
 }
 
@@ -100,7 +107,8 @@ static void on_request(int events, void *arg) {
 static void on_connection(int events, void *arg) {
   StubServer *s = arg;
   int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0)
+    return;
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   StubRequest *r = calloc(1, sizeof *r);
@@ -121,13 +129,19 @@ StubServer *stub_server_new(Loop *loop) {
   assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
   s->watch = loop_fd_new(loop, s->fd, LOOP_READ, on_connection, s);
   s->config = (KubeConfig){.server = str_printf("http://127.0.0.1:%d", ntohs(at.sin_port)),
-                           .ns = "default", .ca_pem = "", .cert_pem = "", .key_pem = "", .token = "t0k",
-                               .token_file = "", .server_name = ""};
+                           .ns = "default",
+                           .ca_pem = "",
+                           .cert_pem = "",
+                           .key_pem = "",
+                           .token = "t0k",
+                           .token_file = "",
+                           .server_name = ""};
   return s;
 }
 
 void stub_server_free(StubServer *s) {
-  while (s->requests) request_free(s->requests);
+  while (s->requests)
+    request_free(s->requests);
   loop_fd_free(s->watch);
   close(s->fd);
   free(s->config.server);
@@ -135,8 +149,12 @@ void stub_server_free(StubServer *s) {
   free(s);
 }
 
-Loop *stub_server_loop(StubServer *s) { return s->loop; }
-KubeConfig *stub_server_config(StubServer *s) { return &s->config; }
+Loop *stub_server_loop(StubServer *s) {
+  return s->loop;
+}
+KubeConfig *stub_server_config(StubServer *s) {
+  return &s->config;
+}
 
 StubRequest *stub_next(StubServer *s) {
   STUB_UNTIL(s, s->n_arrived > 0);
@@ -148,18 +166,23 @@ StubRequest *stub_next(StubServer *s) {
 StubRequest *stub_expect(StubServer *s, const char *method, const char *path) {
   StubRequest *r = stub_next(s);
   assert_string_equal(r->method, method);
-  if (!str_starts_with(r->path, path)) fail_msg("%s does not begin with %s", r->path, path);
+  if (!str_starts_with(r->path, path))
+    fail_msg("%s does not begin with %s", r->path, path);
   return r;
 }
 
-int stub_waiting(StubServer *s) { return (int)s->n_arrived; }
+int stub_waiting(StubServer *s) {
+  return (int)s->n_arrived;
+}
 
-static void put(StubRequest *r, const char *text) { assert_int_equal(buf_append_str(&r->out, text), 0); }
+static void put(StubRequest *r, const char *text) {
+  assert_int_equal(buf_append_str(&r->out, text), 0);
+}
 
 void stub_answer(StubRequest *r, int status, const char *headers, const char *body) {
   assert_int_equal(buf_printf(&r->out, "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", status,
-                              strlen(body),
-                              headers ? headers : ""), 0);
+                              strlen(body), headers ? headers : ""),
+                   0);
   put(r, body);
   stub_end(r);
 }
@@ -195,8 +218,12 @@ void stub_break(StubRequest *r) {
   stub_end(r);
 }
 
-void stub_turn(StubServer *s) { loop_run(s->loop); }
-void stub_wake(StubServer *s) { loop_stop(s->loop); }
+void stub_turn(StubServer *s) {
+  loop_run(s->loop);
+}
+void stub_wake(StubServer *s) {
+  loop_stop(s->loop);
+}
 
 typedef struct Pause {
   StubServer *server;

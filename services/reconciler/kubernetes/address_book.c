@@ -23,7 +23,8 @@ typedef struct Entry {
 
 /* Members have records, and keep them when they are adopted. */
 static bool has_record(const json_t *sandbox) {
-  if (kube_label(sandbox, LABEL_POOL)) return true;
+  if (kube_label(sandbox, LABEL_POOL))
+    return true;
   bool own_pod = str_equal(kubernetes_backend_id(sandbox), kube_name(sandbox));
   return own_pod && str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm");
 }
@@ -39,22 +40,28 @@ static char *route_of(const json_t *sandbox) {
 static void on_told(void *arg, const Error *err) {
   Entry *e = arg;
   KubeTask *task = e->task;
-  if (!err && e->route) json_object_set_new(e->a->told, e->key, json_string(e->route));
-  else if (!err) json_object_del(e->a->told, e->key);
+  if (!err && e->route)
+    json_object_set_new(e->a->told, e->key, json_string(e->route));
+  else if (!err)
+    json_object_del(e->a->told, e->key);
   free(e->key);
   free(e->route);
   free(e);
-  if (err) kube_task_failed(task, 200);
-  else kube_task_done(task);
+  if (err)
+    kube_task_failed(task, 200);
+  else
+    kube_task_done(task);
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   AddressBook *a = arg;
   CLEANUP(str_freep) char *key = cluster_key(ns, name);
   CLEANUP(str_freep) char *route = route_of(cluster_get(a->c, CLUSTER_SANDBOX, ns, name));
-  if (str_equal(route, json_string_value(json_object_get(a->told, key)))) return kube_task_done(task);
+  if (str_equal(route, json_string_value(json_object_get(a->told, key))))
+    return kube_task_done(task);
   Entry *e = malloc(sizeof *e);
-  if (!e) abort();
+  if (!e)
+    abort();
   *e = (Entry){.a = a, .task = task, .key = str_dup(key), .route = route ? str_dup(route) : NULL};
   state_address_set(a->c->state, ns, name, route, on_told, e);
 }
@@ -65,10 +72,12 @@ static void add(void *arg, const json_t *sandbox) {
 }
 
 void address_book_on_sandbox(AddressBook *a, const json_t *before, const json_t *after) {
-  if (!a->c->synced) return;
+  if (!a->c->synced)
+    return;
   CLEANUP(str_freep) char *was = route_of(before);
   CLEANUP(str_freep) char *is = route_of(after);
-  if (!str_equal(was, is)) add(a, after ? after : before);
+  if (!str_equal(was, is))
+    add(a, after ? after : before);
 }
 
 /* One whose Sandbox went while nobody looked would lead to whatever has its address by now. */
@@ -77,7 +86,8 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   for (size_t i = 0; !err && a->c->synced && i < names->n_names; i++) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
-    if (!name) continue;
+    if (!name)
+      continue;
     json_object_set_new(a->told, names->names[i], json_string("")); /* whatever it says: told anew or taken out */
     kube_queue_add(a->queue, ns, name);
   }
@@ -85,19 +95,22 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
 
 void address_book_tell_again(AddressBook *a) {
   json_object_clear(a->told);
-  if (!a->c->synced) return;
+  if (!a->c->synced)
+    return;
   state_address_names(a->c->state, on_names, a);
   kube_informer_each(a->c->informers[CLUSTER_SANDBOX], add, a);
 }
 
 void address_book_lead(AddressBook *a, bool leads) {
   kube_queue_pause(a->queue, !leads);
-  if (leads) address_book_tell_again(a);
+  if (leads)
+    address_book_tell_again(a);
 }
 
 AddressBook *address_book_new(Cluster *c) {
   AddressBook *a = calloc(1, sizeof *a);
-  if (!a) abort();
+  if (!a)
+    abort();
   *a = (AddressBook){.c = c, .told = json_object()};
   a->queue = kube_queue_new(c->loop, 32, work, a);
   kube_queue_pause(a->queue, true);
@@ -105,7 +118,8 @@ AddressBook *address_book_new(Cluster *c) {
 }
 
 void address_book_free(AddressBook *a) {
-  if (!a) return;
+  if (!a)
+    return;
   kube_queue_free(a->queue);
   json_decref(a->told);
   free(a);

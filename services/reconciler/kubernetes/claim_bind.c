@@ -33,14 +33,16 @@ typedef struct Found {
 
 static void take_first(void *arg, const json_t *sandbox) {
   Found *f = arg;
-  if (!f->sandbox && str_equal(kube_namespace(sandbox), f->ns)) f->sandbox = sandbox;
+  if (!f->sandbox && str_equal(kube_namespace(sandbox), f->ns))
+    f->sandbox = sandbox;
 }
 
 const json_t *claim_bind_sandbox(ClaimPass *p, const json_t *claim) {
   Cluster *c = p->cc->c;
   const char *uid = kube_uid(claim), *name = kube_text(claim, "status.sandbox.name");
   const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name);
-  if (sandbox && kube_is_controlled_by(sandbox, uid)) return sandbox;
+  if (sandbox && kube_is_controlled_by(sandbox, uid))
+    return sandbox;
   /* bound in an earlier pass that did not come to say so */
   Found f = {.ns = p->ns};
   kube_informer_each_of(c->informers[CLUSTER_SANDBOX], uid, take_first, &f);
@@ -57,7 +59,8 @@ static bool is_v1alpha1(Cluster *c, const json_t *claim) {
 
 char *claim_bind_template_name(Cluster *c, const json_t *claim) {
   const char *name = kube_text(pool_of(c, claim), "spec.sandboxTemplateRef.name");
-  if (name) return str_dup(name);
+  if (name)
+    return str_dup(name);
   return is_v1alpha1(c, claim) ? claim_template_of_origin(claim) : NULL;
 }
 
@@ -70,7 +73,8 @@ static const json_t *template_of(Cluster *c, const json_t *claim) {
 
 static void on_written(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  if (err) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (err)
+    claim_pass_reject(p, CLAIM_FAILED, err);
   claim_pass_look(p);
 }
 
@@ -78,9 +82,12 @@ static void on_written(void *arg, json_t *object, const Error *err) {
 
 static void on_cold(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  if (err && err->kind == ERROR_ALREADY_EXISTS) claim_pass_reject(p, CLAIM_CREATE_PENDING, NULL);
-  else if (err) claim_pass_reject(p, CLAIM_FAILED, err);
-  if (!err) claim_report_got(p, p->name, false, false);
+  if (err && err->kind == ERROR_ALREADY_EXISTS)
+    claim_pass_reject(p, CLAIM_CREATE_PENDING, NULL);
+  else if (err)
+    claim_pass_reject(p, CLAIM_FAILED, err);
+  if (!err)
+    claim_report_got(p, p->name, false, false);
   claim_pass_look(p);
 }
 
@@ -104,13 +111,16 @@ static void make_cold(ClaimPass *p, const json_t *claim) {
 /* ---- warm ---- */
 
 static void on_released(void *arg, const Error *err) {
-  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
 }
 
 static void on_read_again(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  if (!err) kube_informer_put(p->cc->c->informers[CLUSTER_SANDBOX], object);
-  else if (err->kind != ERROR_NOT_FOUND) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (!err)
+    kube_informer_put(p->cc->c->informers[CLUSTER_SANDBOX], object);
+  else if (err->kind != ERROR_NOT_FOUND)
+    claim_pass_reject(p, CLAIM_FAILED, err);
   claim_pass_look(p);
 }
 
@@ -127,8 +137,10 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
     /* it was changed meanwhile, its status as a rule; it is still ours by the state */
     cluster_read(p->cc->c, CLUSTER_SANDBOX, p->ns, a.sandbox, on_read_again, p);
   } else {
-    if (err && err->kind != ERROR_NOT_FOUND) claim_pass_reject(p, CLAIM_FAILED, err);
-    if (!err) claim_report_got(p, a.sandbox, true, member_is_ready(object));
+    if (err && err->kind != ERROR_NOT_FOUND)
+      claim_pass_reject(p, CLAIM_FAILED, err);
+    if (!err)
+      claim_report_got(p, a.sandbox, true, member_is_ready(object));
     claim_pass_look(p);
   }
   free(a.sandbox);
@@ -136,10 +148,12 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
 
 static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Cluster *c = p->cc->c;
-  if (is_v1alpha1(c, claim)) return claim_move(p, claim, sandbox, template_of(c, claim));
+  if (is_v1alpha1(c, claim))
+    return claim_move(p, claim, sandbox, template_of(c, claim));
   KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, template_of(c, claim));
   Adoption *a = malloc(sizeof *a);
-  if (!a) abort();
+  if (!a)
+    abort();
   *a = (Adoption){p, str_dup(kube_name(sandbox))};
   claim_pass_hold(p, a->sandbox);
   cluster_patch(c, CLUSTER_SANDBOX, p->ns, a->sandbox, NULL, patch, on_adopted, a);
@@ -157,13 +171,17 @@ typedef struct Unready {
 
 static void see_unready(void *arg, const json_t *sandbox) {
   Unready *u = arg;
-  if (kube_is_deleting(sandbox) || member_is_ready(sandbox)) return;
+  if (kube_is_deleting(sandbox) || member_is_ready(sandbox))
+    return;
   u->n++;
-  if (!member_is_adoptable(sandbox) || json_array_size(kube_get(sandbox, "status.podIPs")) == 0) return;
-  if (!u->epoch || !str_equal(kube_annotation(sandbox, ANNOTATION_EPOCH), u->epoch)) return;
+  if (!member_is_adoptable(sandbox) || json_array_size(kube_get(sandbox, "status.podIPs")) == 0)
+    return;
+  if (!u->epoch || !str_equal(kube_annotation(sandbox, ANNOTATION_EPOCH), u->epoch))
+    return;
   const char *made = kube_text(sandbox, "metadata.creationTimestamp"),
              *oldest = kube_text(u->running, "metadata.creationTimestamp");
-  if (!oldest || strcmp(made, oldest) < 0) u->running = sandbox;
+  if (!oldest || strcmp(made, oldest) < 0)
+    u->running = sandbox;
 }
 
 static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting) {
@@ -197,9 +215,12 @@ static void on_taken(void *arg, const Error *err) {
   CLEANUP(str_freep) char *id = a.sandbox;
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name),
                *sandbox = cluster_get(p->cc->c, CLUSTER_SANDBOX, p->ns, id);
-  if ((err && err->kind == ERROR_CANCELLED) || !claim) return claim_pass_end(p);
-  if (err) return without_member(p, claim, true);
-  if (member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
+  if ((err && err->kind == ERROR_CANCELLED) || !claim)
+    return claim_pass_end(p);
+  if (err)
+    return without_member(p, claim, true);
+  if (member_is_adoptable(sandbox))
+    return adopt(p, claim, sandbox);
   give_back(p, id, kube_uid(claim));
 }
 
@@ -215,15 +236,18 @@ static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) 
     return;
   free(a->sandbox);
   free(a);
-  if (lives) without_member(p, claim, true);
-  else claim_pass_end(p);
+  if (lives)
+    without_member(p, claim, true);
+  else
+    claim_pass_end(p);
 }
 
 /* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait for one come first.
  */
 static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Adoption *a = malloc(sizeof *a);
-  if (!a) abort();
+  if (!a)
+    abort();
   *a = (Adoption){p, str_dup(kube_name(sandbox))};
   state_pool_get(p->cc->c->state, p->ns, kube_text(claim, "spec.warmPoolRef.name"), on_queue_known, a);
 }
@@ -242,11 +266,13 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   ClaimPass *p = arg;
   Cluster *c = p->cc->c;
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
-  if (err && err->kind == ERROR_CANCELLED) return claim_pass_end(p);
+  if (err && err->kind == ERROR_CANCELLED)
+    return claim_pass_end(p);
   /* who asked is gone, though there may be another of its name */
   if (!err && r->outcome == CLAIM_GRANTED && (!claim || !str_equal(kube_uid(claim), r->record->uid)))
     return give_back(p, r->record->id, r->record->uid);
-  if (!claim) return claim_pass_end(p);
+  if (!claim)
+    return claim_pass_end(p);
   if (err) {
     /* The state is away: a cold Sandbox needs nothing of it. What it may have granted after all is let go when
      * state and world are compared. */
@@ -254,21 +280,29 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   }
   if (r->outcome == CLAIM_GRANTED) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, r->record->id);
-    if (r->record->state == SANDBOX_CLAIMED && member_is_adoptable(sandbox)) return adopt(p, claim, sandbox);
-    if (!lingers(sandbox)) return give_back(p, r->record->id, kube_uid(claim));
+    if (r->record->state == SANDBOX_CLAIMED && member_is_adoptable(sandbox))
+      return adopt(p, claim, sandbox);
+    if (!lingers(sandbox))
+      return give_back(p, r->record->id, kube_uid(claim));
     state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
     return make_cold(p, claim);
   }
-  if (r->outcome == CLAIM_REFUSED) return refuse(p, r->refusal);
-  if (json_array_size(p->pools) > 0) return ask(p, claim);
+  if (r->outcome == CLAIM_REFUSED)
+    return refuse(p, r->refusal);
+  if (json_array_size(p->pools) > 0)
+    return ask(p, claim);
   const json_t *pool = pool_of(c, claim);
   Unready unready = {.epoch = kubernetes_backend_epoch(c->backend)};
-  if (pool) kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), see_unready, &unready);
-  if (unready.running && r->outcome == CLAIM_EMPTY) return take_running(p, claim, unready.running);
+  if (pool)
+    kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), see_unready, &unready);
+  if (unready.running && r->outcome == CLAIM_EMPTY)
+    return take_running(p, claim, unready.running);
   without_member(p, claim, unready.n > 0 || (pool && r->outcome == CLAIM_NO_POOL));
 }
 
-static void collect_pool(void *arg, const json_t *pool) { json_array_append(arg, (json_t *)pool); }
+static void collect_pool(void *arg, const json_t *pool) {
+  json_array_append(arg, (json_t *)pool);
+}
 
 /* Of a claim that names a template: every pool of it serves. */
 static json_t *pools_of_template(Cluster *c, const char *ns, const char *template_name) {
@@ -279,7 +313,8 @@ static json_t *pools_of_template(Cluster *c, const char *ns, const char *templat
   json_array_foreach(all, i, pool) {
     bool fits = str_equal(kube_namespace(pool), ns) &&
                 str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), template_name);
-    if (fits && !kube_is_deleting(pool)) json_array_append_new(names, json_string(kube_name(pool)));
+    if (fits && !kube_is_deleting(pool))
+      json_array_append_new(names, json_string(kube_name(pool)));
   }
   return names;
 }
@@ -287,7 +322,8 @@ static json_t *pools_of_template(Cluster *c, const char *ns, const char *templat
 /* Asks the next pool. */
 static void ask(ClaimPass *p, const json_t *claim) {
   KUBE_OWNED json_t *name = json_incref(json_array_get(p->pools, 0));
-  if (!name) return make_cold(p, claim);
+  if (!name)
+    return make_cold(p, claim);
   json_array_remove(p->pools, 0);
   state_claim(p->cc->c->state,
               &(ClaimRequest){.ns = p->ns,
@@ -315,12 +351,15 @@ void claim_bind(ClaimPass *p, const json_t *claim) {
     claim_pass_reject(p, reject, NULL);
     return claim_pass_look(p);
   }
-  if (claim_needs_cold(claim)) return make_cold(p, claim);
+  if (claim_needs_cold(claim))
+    return make_cold(p, claim);
   json_decref(p->pools);
   const json_t *pool = pool_of(c, claim);
   CLEANUP(str_freep) char *template_name = claim_bind_template_name(c, claim);
-  if (is_v1alpha1(c, claim) && template_name) p->pools = pools_of_template(c, p->ns, template_name);
-  else p->pools = pool && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
+  if (is_v1alpha1(c, claim) && template_name)
+    p->pools = pools_of_template(c, p->ns, template_name);
+  else
+    p->pools = pool && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
   ask(p, claim);
 }
 
@@ -345,6 +384,7 @@ bool claim_bind_sync(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
     return false;
   }
   KUBE_OWNED json_t *patch = claim_sync_patch(claim, sandbox, template);
-  if (patch) cluster_patch(c, CLUSTER_SANDBOX, p->ns, kube_name(sandbox), NULL, patch, on_written, p);
+  if (patch)
+    cluster_patch(c, CLUSTER_SANDBOX, p->ns, kube_name(sandbox), NULL, patch, on_written, p);
   return patch != NULL;
 }

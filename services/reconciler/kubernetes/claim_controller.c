@@ -21,14 +21,17 @@
 
 void claim_pass_reject(ClaimPass *p, ClaimReject reject, const Error *err) {
   p->reject = reject;
-  if (err) p->err = *err;
+  if (err)
+    p->err = *err;
 }
 
 void claim_pass_hold(ClaimPass *p, const char *sandbox_name) {
   SandboxController *s = p->cc->c->sandboxes;
-  if (*p->held) sandbox_controller_hold(s, p->ns, p->held, false);
+  if (*p->held)
+    sandbox_controller_hold(s, p->ns, p->held, false);
   snprintf(p->held, sizeof p->held, "%s", sandbox_name);
-  if (*p->held) sandbox_controller_hold(s, p->ns, p->held, true);
+  if (*p->held)
+    sandbox_controller_hold(s, p->ns, p->held, true);
 }
 
 void claim_pass_end(ClaimPass *p) {
@@ -43,8 +46,10 @@ void claim_pass_end(ClaimPass *p) {
   json_decref(p->pools);
   free(p);
   if (reject == CLAIM_ACCEPTED || claim_reject_is_final(reject)) {
-    if (again_ms > 0) kube_task_done_again(task, again_ms);
-    else kube_task_done(task);
+    if (again_ms > 0)
+      kube_task_done_again(task, again_ms);
+    else
+      kube_task_done(task);
   } else if (retry_ms > 0) {
     kube_task_done_again(task, again_ms > 0 && again_ms < retry_ms ? again_ms : retry_ms);
   } else {
@@ -56,7 +61,8 @@ void claim_pass_end(ClaimPass *p) {
 
 static void on_gone(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED)
+    claim_pass_reject(p, CLAIM_FAILED, err);
   claim_pass_end(p);
 }
 
@@ -115,34 +121,44 @@ static void drop_legacy_policy(ClaimPass *p, const json_t *claim) {
 void claim_pass_look(ClaimPass *p) {
   Cluster *c = p->cc->c;
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
-  if (!claim || p->err.kind == ERROR_CANCELLED) return claim_pass_end(p);
-  if (p->looks == 0) drop_legacy_policy(p, claim);
-  if (kube_is_deleting(claim)) return claim_pass_end(p);
+  if (!claim || p->err.kind == ERROR_CANCELLED)
+    return claim_pass_end(p);
+  if (p->looks == 0)
+    drop_legacy_policy(p, claim);
+  if (kube_is_deleting(claim))
+    return claim_pass_end(p);
   if (++p->looks > LOOKS_MAX) {
     error_set(&p->err, ERROR_INTERNAL, "no end after %d steps", LOOKS_MAX);
     claim_pass_reject(p, CLAIM_FAILED, NULL);
     return claim_pass_end(p);
   }
-  if (claim_state_is_shown(claim)) return claim_state_shown(p, claim);
+  if (claim_state_is_shown(claim))
+    return claim_state_shown(p, claim);
   int64_t at_ms, now_ms = clock_wall_ms();
   p->expired = claim_expiry(claim, NULL, now_ms, &at_ms);
-  if (p->expired && is_marked(claim)) return clean_up(p, claim);
+  if (p->expired && is_marked(claim))
+    return clean_up(p, claim);
   const json_t *sandbox = claim_bind_sandbox(p, claim);
   if (p->expired) {
     claim_report_event(p, claim, "ClaimExpired", "Claim Expired", "Claim expired");
     p->again_ms = 1;
     return claim_report(p, claim, sandbox);
   }
-  if (at_ms >= 0) p->again_ms = at_ms - now_ms + 1;
-  if (p->reject != CLAIM_ACCEPTED) return claim_report(p, claim, sandbox);
-  if (!sandbox) return claim_bind(p, claim);
+  if (at_ms >= 0)
+    p->again_ms = at_ms - now_ms + 1;
+  if (p->reject != CLAIM_ACCEPTED)
+    return claim_report(p, claim, sandbox);
+  if (!sandbox)
+    return claim_bind(p, claim);
   claim_state_restore(p, claim, sandbox);
-  if (!claim_bind_sync(p, claim, sandbox)) claim_report(p, claim, sandbox);
+  if (!claim_bind_sync(p, claim, sandbox))
+    claim_report(p, claim, sandbox);
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   ClaimPass *p = calloc(1, sizeof *p);
-  if (!p) abort();
+  if (!p)
+    abort();
   *p = (ClaimPass){.cc = arg, .task = task};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -163,15 +179,18 @@ void claim_controller_on_claim(ClaimController *cc, const json_t *before, const 
     CLEANUP(str_freep) char *new = after ? claim_state_key(kube_namespace(after), is) : NULL;
     if (old && str_equal(json_string_value(json_object_get(cc->by_uid, old)), kube_name(before)))
       json_object_del(cc->by_uid, old);
-    if (new) json_object_set_new(cc->by_uid, new, json_string(kube_name(after)));
+    if (new)
+      json_object_set_new(cc->by_uid, new, json_string(kube_name(after)));
   }
   if (!after) {
-    if (cc->c->synced) claim_state_let_go(cc, before);
+    if (cc->c->synced)
+      claim_state_let_go(cc, before);
     json_object_del(cc->restored, kube_uid(before));
     json_object_del(cc->seen, kube_uid(before));
     return;
   }
-  if (cc->c->synced) add(cc, after);
+  if (cc->c->synced)
+    add(cc, after);
 }
 
 static bool same(const json_t *a, const json_t *b, const char *path) {
@@ -187,7 +206,8 @@ static bool same_condition(const json_t *a, const json_t *b, const char *type) {
 
 void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, const json_t *after) {
   const json_t *sandbox = after ? after : before;
-  if (!cc->c->synced || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return;
+  if (!cc->c->synced || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    return;
   if (before && after && kube_is_deleting(before) == kube_is_deleting(after) && same(before, after, "status.podIPs") &&
       same_condition(before, after, "Ready") && same_condition(before, after, "Finished"))
     return;
@@ -204,36 +224,42 @@ static void wake_claim(void *arg, const json_t *claim) {
   Waking *w = arg;
   bool of_pool = str_equal(kube_namespace(claim), w->ns) &&
                  (!w->pool || str_equal(kube_text(claim, "spec.warmPoolRef.name"), w->pool));
-  if (of_pool && (w->bound_too || !kube_text(claim, "status.sandbox.name"))) add(w->cc, claim);
+  if (of_pool && (w->bound_too || !kube_text(claim, "status.sandbox.name")))
+    add(w->cc, claim);
 }
 
 void claim_controller_on_pool(ClaimController *cc, const json_t *before, const json_t *after) {
   const json_t *pool = after ? after : before;
-  if (!cc->c->synced || (before && after && same(before, after, "metadata.generation"))) return;
+  if (!cc->c->synced || (before && after && same(before, after, "metadata.generation")))
+    return;
   Waking w = {cc, kube_namespace(pool), kube_name(pool), false};
   kube_informer_each(cc->c->informers[CLUSTER_CLAIM], wake_claim, &w);
 }
 
 /* Claims that could not go on without it; which pools are of it does not matter much, for this is rare. */
 void claim_controller_on_template(ClaimController *cc, const json_t *before, const json_t *after) {
-  if (!cc->c->synced || before) return;
+  if (!cc->c->synced || before)
+    return;
   Waking w = {cc, kube_namespace(after), NULL, true};
   kube_informer_each(cc->c->informers[CLUSTER_CLAIM], wake_claim, &w);
 }
 
 void claim_controller_tell_again(ClaimController *cc) {
   json_object_clear(cc->restored);
-  if (cc->c->synced) kube_informer_each(cc->c->informers[CLUSTER_CLAIM], add, cc);
+  if (cc->c->synced)
+    kube_informer_each(cc->c->informers[CLUSTER_CLAIM], add, cc);
 }
 
 void claim_controller_lead(ClaimController *cc, bool leads) {
   kube_queue_pause(cc->queue, !leads);
-  if (leads) claim_controller_tell_again(cc);
+  if (leads)
+    claim_controller_tell_again(cc);
 }
 
 ClaimController *claim_controller_new(Cluster *c) {
   ClaimController *cc = calloc(1, sizeof *cc);
-  if (!cc) abort();
+  if (!cc)
+    abort();
   *cc = (ClaimController){.c = c, .by_uid = json_object(), .restored = json_object(), .seen = json_object()};
   CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
   bool given = kube_config_read_file(DOMAINS_FILE, &b, NULL) == 0;
@@ -244,7 +270,8 @@ ClaimController *claim_controller_new(Cluster *c) {
 }
 
 void claim_controller_free(ClaimController *cc) {
-  if (!cc) return;
+  if (!cc)
+    return;
   kube_queue_free(cc->queue);
   claim_domains_deinit(&cc->domains);
   json_decref(cc->by_uid);

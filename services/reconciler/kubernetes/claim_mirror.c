@@ -38,32 +38,44 @@ static void feed_end(Feed *f, const Error *err) {
   KubeTask *task = f->task;
   bool failed = err && err->kind != ERROR_NOT_FOUND;
   free(f);
-  if (failed) kube_task_failed(task, 500);
-  else kube_task_done(task);
+  if (failed)
+    kube_task_failed(task, 500);
+  else
+    kube_task_done(task);
 }
 
-static void consider(Feed *f, const char *id) { kube_queue_add_after(f->m->sandboxes, f->ns, id, MIRROR_AFTER_MS); }
+static void consider(Feed *f, const char *id) {
+  kube_queue_add_after(f->m->sandboxes, f->ns, id, MIRROR_AFTER_MS);
+}
 
 static void on_listed(void *arg, const SandboxPage *page, const Error *err) {
   Feed *f = arg;
-  if (err) return feed_end(f, err);
+  if (err)
+    return feed_end(f, err);
   for (size_t i = 0; i < page->n_records; i++)
-    if (page->records[i].state == SANDBOX_CLAIMED) consider(f, page->records[i].id);
-  if (page->next) return state_list(f->m->c->state, f->ns, f->pool, page->next, LIST_PAGE, on_listed, f);
+    if (page->records[i].state == SANDBOX_CLAIMED)
+      consider(f, page->records[i].id);
+  if (page->next)
+    return state_list(f->m->c->state, f->ns, f->pool, page->next, LIST_PAGE, on_listed, f);
   feed_end(f, NULL);
 }
 
 static void on_events(void *arg, const StateEvents *e, const Error *err) {
   Feed *f = arg;
-  if (err) return feed_end(f, err);
+  if (err)
+    return feed_end(f, err);
   CLEANUP(str_freep) char *key = cluster_key(f->ns, f->pool);
   const char *last = e->n_events ? e->events[e->n_events - 1].stream_id : e->last_id;
   /* nothing is left of a pool that vanished long ago, nor is here */
-  if (e->n_events == 0 && strcmp(last, "0-0") == 0) json_object_del(f->m->after, key);
-  else json_object_set_new(f->m->after, key, json_string(last));
+  if (e->n_events == 0 && strcmp(last, "0-0") == 0)
+    json_object_del(f->m->after, key);
+  else
+    json_object_set_new(f->m->after, key, json_string(last));
   for (size_t i = 0; i < e->n_events; i++)
-    if (!e->events[i].deleted && *e->events[i].uid) consider(f, e->events[i].id);
-  if (f->all || e->trimmed) return state_list(f->m->c->state, f->ns, f->pool, "", LIST_PAGE, on_listed, f);
+    if (!e->events[i].deleted && *e->events[i].uid)
+      consider(f, e->events[i].id);
+  if (f->all || e->trimmed)
+    return state_list(f->m->c->state, f->ns, f->pool, "", LIST_PAGE, on_listed, f);
   if (e->n_events && strcmp(last, e->last_id) != 0)
     return state_events(f->m->c->state, f->ns, f->pool, last, on_events, f);
   feed_end(f, NULL);
@@ -72,7 +84,8 @@ static void on_events(void *arg, const StateEvents *e, const Error *err) {
 static void read_feed(void *arg, KubeTask *task, const char *ns, const char *pool) {
   ClaimMirror *m = arg;
   Feed *f = calloc(1, sizeof *f);
-  if (!f) abort();
+  if (!f)
+    abort();
   *f = (Feed){.m = m, .task = task};
   snprintf(f->ns, sizeof f->ns, "%s", ns);
   snprintf(f->pool, sizeof f->pool, "%s", pool);
@@ -97,8 +110,10 @@ static void show_end(Show *s, const Error *err) {
     log_event(LOG_WARN, "claim_not_mirrored", LOG_STR("namespace", s->ns), LOG_STR("sandbox", s->id), LOG_ERR(err));
   uint32_t wait_ms = err ? err->retry_after_ms : 0;
   free(s);
-  if (err) kube_task_failed(task, wait_ms);
-  else kube_task_done(task);
+  if (err)
+    kube_task_failed(task, wait_ms);
+  else
+    kube_task_done(task);
 }
 
 static void on_record(void *arg, const SandboxRecord *r, const Error *err);
@@ -114,20 +129,23 @@ static void look(Show *s) {
 
 static void on_read(void *arg, json_t *object, const Error *err) {
   Show *s = arg;
-  if (err) return show_end(s, err->kind == ERROR_NOT_FOUND ? NULL : err);
+  if (err)
+    return show_end(s, err->kind == ERROR_NOT_FOUND ? NULL : err);
   kube_informer_put(s->m->c->informers[CLUSTER_SANDBOX], object);
   look(s);
 }
 
 static void on_adopted(void *arg, json_t *object, const Error *err) {
   Show *s = arg;
-  if (err && err->kind == ERROR_ABORTED) return cluster_read(s->m->c, CLUSTER_SANDBOX, s->ns, s->id, on_read, s);
+  if (err && err->kind == ERROR_ABORTED)
+    return cluster_read(s->m->c, CLUSTER_SANDBOX, s->ns, s->id, on_read, s);
   show_end(s, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
 }
 
 static void on_made(void *arg, json_t *object, const Error *err) {
   Show *s = arg;
-  if (err && err->kind != ERROR_ALREADY_EXISTS) return show_end(s, err);
+  if (err && err->kind != ERROR_ALREADY_EXISTS)
+    return show_end(s, err);
   look(s);
 }
 
@@ -135,7 +153,8 @@ static json_t *claim_of(const SandboxRecord *r) {
   json_t *claim = json_pack("{s:s,s:s,s:{s:s,s:s},s:{s:{s:s}}}", "apiVersion", EXTENSIONS_V1BETA1, "kind", KIND_CLAIM,
                             "metadata", "name", r->id, "namespace", r->ns, "spec", "warmPoolRef", "name", r->pool);
   kube_set_annotation(claim, ANNOTATION_MIRRORED_UID, r->uid);
-  if (!str_empty(r->tenant)) kube_set_annotation(claim, ANNOTATION_MIRRORED_TENANT, r->tenant);
+  if (!str_empty(r->tenant))
+    kube_set_annotation(claim, ANNOTATION_MIRRORED_TENANT, r->tenant);
   kube_set_annotation(claim, ANNOTATION_SANDBOX_NAME, r->id);
   for (size_t i = 0; i < r->n_labels; i++)
     if (str_is_label_key(r->labels[i].key) && str_is_label_value(r->labels[i].value))
@@ -152,8 +171,10 @@ static json_t *claim_of(const SandboxRecord *r) {
 static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
   Show *s = arg;
   Cluster *c = s->m->c;
-  if (err && err->kind != ERROR_NOT_FOUND) return show_end(s, err);
-  if (err || r->state != SANDBOX_CLAIMED || r->pending || strchr(r->uid, '-') || !s->m->leads) return show_end(s, NULL);
+  if (err && err->kind != ERROR_NOT_FOUND)
+    return show_end(s, err);
+  if (err || r->state != SANDBOX_CLAIMED || r->pending || strchr(r->uid, '-') || !s->m->leads)
+    return show_end(s, NULL);
   const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->ns, s->id),
                *claim = cluster_get(c, CLUSTER_CLAIM, s->ns, s->id);
   if (!sandbox || kube_is_deleting(sandbox) || kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
@@ -174,7 +195,8 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
 
 static void show(void *arg, KubeTask *task, const char *ns, const char *id) {
   Show *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   *s = (Show){.m = arg, .task = task};
   snprintf(s->ns, sizeof s->ns, "%s", ns);
   snprintf(s->id, sizeof s->id, "%s", id);
@@ -188,15 +210,19 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   for (size_t i = 0; !err && m->leads && i < names->n_names; i++) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
-    if (name) kube_queue_add(m->feeds, ns, name);
+    if (name)
+      kube_queue_add(m->feeds, ns, name);
   }
 }
 
 static void on_hint(void *arg, const char *ns, const char *pool) {
   ClaimMirror *m = arg;
-  if (!m->leads) return;
-  if (ns) kube_queue_add_after(m->feeds, ns, pool, FEED_MS);
-  else state_pool_names(m->c->state, "", "", 0, on_names, m);
+  if (!m->leads)
+    return;
+  if (ns)
+    kube_queue_add_after(m->feeds, ns, pool, FEED_MS);
+  else
+    state_pool_names(m->c->state, "", "", 0, on_names, m);
 }
 
 void claim_mirror_lead(ClaimMirror *m, bool leads) {
@@ -204,12 +230,14 @@ void claim_mirror_lead(ClaimMirror *m, bool leads) {
   kube_queue_pause(m->feeds, !leads);
   kube_queue_pause(m->sandboxes, !leads);
   json_object_clear(m->after);
-  if (leads) on_hint(m, NULL, NULL);
+  if (leads)
+    on_hint(m, NULL, NULL);
 }
 
 ClaimMirror *claim_mirror_new(Cluster *c) {
   ClaimMirror *m = calloc(1, sizeof *m);
-  if (!m) abort();
+  if (!m)
+    abort();
   *m = (ClaimMirror){.c = c, .after = json_object()};
   m->feeds = kube_queue_new(c->loop, 4, read_feed, m);
   m->sandboxes = kube_queue_new(c->loop, 16, show, m);
@@ -220,7 +248,8 @@ ClaimMirror *claim_mirror_new(Cluster *c) {
 }
 
 void claim_mirror_free(ClaimMirror *m) {
-  if (!m) return;
+  if (!m)
+    return;
   kube_queue_free(m->feeds);
   kube_queue_free(m->sandboxes);
   json_decref(m->after);

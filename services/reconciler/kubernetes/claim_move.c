@@ -25,7 +25,8 @@ static void end(Move *m, const Error *err) {
   hold(m, false);
   free(m->member);
   free(m);
-  if (err) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (err)
+    claim_pass_reject(p, CLAIM_FAILED, err);
   claim_pass_look(p);
 }
 
@@ -39,9 +40,11 @@ static void on_member_gone(void *arg, json_t *object, const Error *err) {
 static void on_pod_moved(void *arg, json_t *object, const Error *err) {
   Move *m = arg;
   Cluster *c = m->p->cc->c;
-  if (err) return end(m, err);
+  if (err)
+    return end(m, err);
   const json_t *member = cluster_get(c, CLUSTER_SANDBOX, m->p->ns, m->member);
-  if (!member) return on_member_gone(m, NULL, NULL);
+  if (!member)
+    return on_member_gone(m, NULL, NULL);
   cluster_delete(c, CLUSTER_SANDBOX, member, "Background", on_member_gone, m);
 }
 
@@ -50,7 +53,8 @@ static void move_pod(Move *m) {
   Cluster *c = p->cc->c;
   const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name),
                *pod = cluster_get(c, CLUSTER_POD, p->ns, m->member);
-  if (!sandbox || !pod) return end(m, NULL); /* the next look makes the best of it */
+  if (!sandbox || !pod)
+    return end(m, NULL); /* the next look makes the best of it */
   char hash[9];
   kube_name_hash(p->name, hash);
   json_t *owners = json_array();
@@ -64,13 +68,15 @@ static void move_pod(Move *m) {
 
 static void on_made(void *arg, json_t *object, const Error *err) {
   Move *m = arg;
-  if (err) return end(m, err);
+  if (err)
+    return end(m, err);
   move_pod(m);
 }
 
 static Move *move_new(ClaimPass *p, const char *member) {
   Move *m = malloc(sizeof *m);
-  if (!m) abort();
+  if (!m)
+    abort();
   *m = (Move){p, str_dup(member)};
   hold(m, true);
   return m;
@@ -91,7 +97,8 @@ void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const j
   kube_set_label(sandbox, LABEL_LAUNCH_TYPE, "warm");
   /* what runs is the member: its spec, should the template have changed since */
   json_t *spec = kube_get(member, "spec.podTemplate.spec");
-  if (spec) kube_set(sandbox, "spec.podTemplate.spec", json_incref(spec));
+  if (spec)
+    kube_set(sandbox, "spec.podTemplate.spec", json_incref(spec));
   cluster_create(p->cc->c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_made, move_new(p, kube_name(member)));
 }
 
@@ -112,7 +119,8 @@ static void on_holder(void *arg, const SandboxRecord *r, const Error *err) {
   Move *m = arg;
   ClaimPass *p = m->p;
   Cluster *c = p->cc->c;
-  if (err && err->kind != ERROR_NOT_FOUND) return end(m, err);
+  if (err && err->kind != ERROR_NOT_FOUND)
+    return end(m, err);
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name),
                *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
   if (!err && (r->state != SANDBOX_CLAIMED || !str_equal(r->uid, kube_uid(claim)))) {
@@ -123,7 +131,8 @@ static void on_holder(void *arg, const SandboxRecord *r, const Error *err) {
   }
   if (sandbox && kube_is_controlled_by(cluster_get(c, CLUSTER_POD, p->ns, m->member), kube_uid(sandbox)))
     on_pod_moved(m, NULL, NULL);
-  else move_pod(m);
+  else
+    move_pod(m);
 }
 
 void claim_move_finish(ClaimPass *p, const json_t *sandbox) {

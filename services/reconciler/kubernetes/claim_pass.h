@@ -28,15 +28,15 @@ typedef struct ClaimPass {
   int looks;
   /* How it went so far. */
   ClaimReject reject;
-  Error err;            /* the text of reject */
+  Error err; /* the text of reject */
   /* The Sandbox it got in this pass: told when the claim is Ready, for a client waits for that and for nothing else. */
   char got[256];
   bool got_warm, got_ready;
   /* Being adopted; its own controller waits until the pass ends, for the same reason. */
   char held[256];
   bool expired;
-  int64_t again_ms;     /* when to look again, 0: no need */
-  bool silent;          /* end without touching the status: it would be wrong in a moment */
+  int64_t again_ms; /* when to look again, 0: no need */
+  bool silent;      /* end without touching the status: it would be wrong in a moment */
   /* Pools still to be asked, of a claim that names a template only. */
   json_t *pools;
 } ClaimPass;

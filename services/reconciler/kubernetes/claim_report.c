@@ -14,7 +14,8 @@
 #include "services/reconciler/reconciler_metrics.h"
 
 void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, const char *action, const char *note) {
-  if (p->cc->c->config->disable_claim_events) return;
+  if (p->cc->c->config->disable_claim_events)
+    return;
   event_record(p->cc->c, &(EventNote){.about = claim,
                                       .api_version = EXTENSIONS_V1BETA1,
                                       .kind = KIND_CLAIM,
@@ -32,7 +33,8 @@ void claim_report_got(ClaimPass *p, const char *sandbox_name, bool warm, bool re
 
 void claim_report_tell(ClaimPass *p) {
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
-  if (!*p->got || !claim || p->err.kind == ERROR_CANCELLED) return;
+  if (!*p->got || !claim || p->err.kind == ERROR_CANCELLED)
+    return;
   bool warm = p->got_warm;
   CLEANUP(str_freep)
   char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", p->got);
@@ -66,7 +68,8 @@ static void nano_time(char out[40]) {
 static void observe_since(Metrics *m, size_t metric, const char *since, const char *launch_type,
                           const char *template_name) {
   int64_t at_ms = kube_parse_time(since), took_ms = clock_wall_ms() - at_ms;
-  if (at_ms > 0 && took_ms >= 0) metrics_observe(m, metric, (double)took_ms, launch_type, template_name, NULL);
+  if (at_ms > 0 && took_ms >= 0)
+    metrics_observe(m, metric, (double)took_ms, launch_type, template_name, NULL);
 }
 
 static void count_first_ready(ClaimPass *p, const json_t *claim, const json_t *sandbox, const char *first_seen) {
@@ -92,13 +95,15 @@ static void count_first_ready(ClaimPass *p, const json_t *claim, const json_t *s
 
 static void on_stamped(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND && p->reject == CLAIM_ACCEPTED) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (err && err->kind != ERROR_NOT_FOUND && p->reject == CLAIM_ACCEPTED)
+    claim_pass_reject(p, CLAIM_FAILED, err);
   claim_pass_end(p);
 }
 
 static const char *first_seen(ClaimPass *p, const json_t *claim) {
   const char *stamped = kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED), *uid = kube_uid(claim);
-  if (!str_empty(stamped)) return stamped;
+  if (!str_empty(stamped))
+    return stamped;
   if (!json_object_get(p->cc->seen, uid)) {
     char now[40];
     nano_time(now);
@@ -111,7 +116,8 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
   KUBE_OWNED json_t *patch = json_object();
   const char *seen = first_seen(p, claim);
   bool observes = !p->cc->c->config->disable_claim_observability;
-  if (is_first) count_first_ready(p, claim, sandbox, seen);
+  if (is_first)
+    count_first_ready(p, claim, sandbox, seen);
   if (!str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), kube_name(sandbox)))
     kube_set_annotation(patch, ANNOTATION_SANDBOX_NAME, kube_name(sandbox));
   if (observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
@@ -125,7 +131,8 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
   /* the legacy label says the same as the annotation */
   if (kube_label(claim, ANNOTATION_SANDBOX_NAME))
     json_object_set_new(json_object_get(patch, "metadata"), "labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
-  if (json_object_size(patch) == 0) return claim_pass_end(p);
+  if (json_object_size(patch) == 0)
+    return claim_pass_end(p);
   p->cc->c->patient = true;
   cluster_patch(p->cc->c, CLUSTER_CLAIM, p->ns, p->name, NULL, patch, on_stamped, p);
   p->cc->c->patient = false;
@@ -137,9 +144,11 @@ static void after_status(ClaimPass *p, bool was_ready) {
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
   const json_t *sandbox = claim ? claim_bind_sandbox(p, claim) : NULL;
   bool is_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
-  if (!is_ready || !sandbox || p->expired || kube_is_deleting(claim)) return claim_pass_end(p);
+  if (!is_ready || !sandbox || p->expired || kube_is_deleting(claim))
+    return claim_pass_end(p);
   /* made through gRPC: it has the Sandbox's name from the beginning, and its times are not the objects' */
-  if (claim_state_is_shown(claim)) return claim_pass_end(p);
+  if (claim_state_is_shown(claim))
+    return claim_pass_end(p);
   stamp(p, claim, sandbox, !was_ready);
 }
 
@@ -152,16 +161,20 @@ static void on_status(void *arg, json_t *object, const Error *err) {
   Writing w = *(Writing *)arg;
   free(arg);
   /* a conflict: whoever wrote meanwhile has woken us, or the copy will; no longer there: nothing to say */
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) claim_pass_reject(w.p, CLAIM_FAILED, err);
-  if (err && err->kind == ERROR_ABORTED && (w.p->again_ms == 0 || w.p->again_ms > 1000)) w.p->again_ms = 1000;
-  if (err) return claim_pass_end(w.p);
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED)
+    claim_pass_reject(w.p, CLAIM_FAILED, err);
+  if (err && err->kind == ERROR_ABORTED && (w.p->again_ms == 0 || w.p->again_ms > 1000))
+    w.p->again_ms = 1000;
+  if (err)
+    return claim_pass_end(w.p);
   after_status(w.p, w.was_ready);
 }
 
 void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Cluster *c = p->cc->c;
   first_seen(p, claim);
-  if (p->silent) return claim_pass_end(p);
+  if (p->silent)
+    return claim_pass_end(p);
   CLEANUP(str_freep) char *template_name = claim_bind_template_name(c, claim);
   const char *pool_name = kube_text(claim, "spec.warmPoolRef.name");
   const ClaimView v = {.claim = claim,
@@ -175,9 +188,11 @@ void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   KUBE_OWNED json_t *status = claim_status_build(&v);
   KUBE_OWNED json_t *patch = claim_status_patch(claim, status);
   bool was_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
-  if (!patch) return after_status(p, was_ready);
+  if (!patch)
+    return after_status(p, was_ready);
   Writing *w = malloc(sizeof *w);
-  if (!w) abort();
+  if (!w)
+    abort();
   *w = (Writing){p, was_ready};
   cluster_patch(c, CLUSTER_CLAIM, p->ns, p->name, "status", patch, on_status, w);
 }

@@ -14,8 +14,8 @@
 #define RESTORE_AGAIN_MS 500
 /* An object whose Sandbox is not its yet, or no longer: looked at this often until one of them goes. */
 #define SHOWN_AGAIN_MS 1000
-/* The status of such an object is another write, which a claim that is over by then never costs. Clients that look for it
- * by the object wait half a minute. */
+/* The status of such an object is another write, which a claim that is over by then never costs. Clients that look for
+ * it by the object wait half a minute. */
 #define SHOWN_QUIET_MS 15000
 
 bool claim_state_is_shown(const json_t *claim) {
@@ -44,7 +44,8 @@ static void restoring_free(Restoring *r) {
 }
 
 static void on_released(void *arg, const Error *err) {
-  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED)
+    log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
 }
 
 /* State and objects name different holders, as when an older data set has come back: whoever came second found what the
@@ -73,20 +74,24 @@ static void on_restored(void *arg, const Error *err) {
     json_object_del(r->cc->restored, r->uid);
     kube_queue_add_after(r->cc->queue, r->ns, r->name, RESTORE_AGAIN_MS);
   }
-  if (is_held) state_get(r->cc->c->state, r->ns, r->id, on_other_holder, r);
-  else restoring_free(r);
+  if (is_held)
+    state_get(r->cc->c->state, r->ns, r->id, on_other_holder, r);
+  else
+    restoring_free(r);
 }
 
 /* Labels of the claim as the state has them; the caller frees the array. */
 static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
   const json_t *labels = kube_get(claim, "metadata.labels");
   StatePair *pairs = calloc(json_object_size(labels) + 1, sizeof *pairs);
-  if (!pairs) abort();
+  if (!pairs)
+    abort();
   const char *key;
   json_t *v;
   *ret_n = 0;
   json_object_foreach((json_t *)labels, key, v) {
-    if (json_is_string(v)) pairs[(*ret_n)++] = (StatePair){key, json_string_value(v)};
+    if (json_is_string(v))
+      pairs[(*ret_n)++] = (StatePair){key, json_string_value(v)};
   }
   return pairs;
 }
@@ -102,7 +107,8 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
       claim_state_is_shown(claim) ? kube_parse_time(kube_text(claim, "spec.lifecycle.shutdownTime")) : 0;
   /* of a claim made through gRPC, as it was; whoever may make such an object may charge whom he likes */
   const char *tenant = claim_state_is_shown(claim) ? kube_annotation(claim, ANNOTATION_MIRRORED_TENANT) : NULL;
-  if (!tenant || !str_is_dns_label(tenant)) tenant = STATE_KUBERNETES_TENANT;
+  if (!tenant || !str_is_dns_label(tenant))
+    tenant = STATE_KUBERNETES_TENANT;
   size_t n_labels;
   StatePair *labels = labels_of(claim, &n_labels);
   state_restore(p->cc->c->state,
@@ -127,7 +133,8 @@ bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, 
   if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !kubernetes_backend_route(sandbox, route, sizeof route))
     return false;
   const json_t *pool = cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name);
-  if (!pool || kube_is_deleting(pool)) return false;
+  if (!pool || kube_is_deleting(pool))
+    return false;
   tell(p, claim, sandbox, pool, route, fn, arg);
   return true;
 }
@@ -142,13 +149,16 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !str_equal(kube_label(sandbox, LABEL_LAUNCH_TYPE), "warm"))
     return;
   if (!kubernetes_backend_route(sandbox, route, sizeof route)) {
-    if (!kube_get(sandbox, "status.conditions")) return; /* new: its controller has not looked for the Pod yet */
+    if (!kube_get(sandbox, "status.conditions"))
+      return; /* new: its controller has not looked for the Pod yet */
     *route = 0;
   }
-  if (str_equal(json_string_value(json_object_get(p->cc->restored, uid)), route)) return;
+  if (str_equal(json_string_value(json_object_get(p->cc->restored, uid)), route))
+    return;
   json_object_set_new(p->cc->restored, uid, json_string(route));
   Restoring *r = malloc(sizeof *r);
-  if (!r) abort();
+  if (!r)
+    abort();
   *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid), str_dup(id)};
   tell(p, claim, sandbox, cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name), route, on_restored, r);
 }
@@ -160,12 +170,16 @@ void claim_state_let_go(ClaimController *cc, const json_t *claim) {
   snprintf(p.ns, sizeof p.ns, "%s", ns);
   /* also one it got a moment ago, of which its status does not say */
   const json_t *sandbox = claim_bind_sandbox(&p, claim);
-  if (!sandbox) sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
+  if (!sandbox)
+    sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, ns, name ? name : assigned);
   const char *id = sandbox ? kubernetes_backend_id(sandbox) : name ? name : assigned;
-  if (id) state_release(cc->c->state, ns, id, claim_state_uid(claim), "ClaimDeleted", on_released, NULL);
+  if (id)
+    state_release(cc->c->state, ns, id, claim_state_uid(claim), "ClaimDeleted", on_released, NULL);
 }
 
-char *claim_state_key(const char *ns, const char *uid) { return str_printf("%s/%s", ns, uid); }
+char *claim_state_key(const char *ns, const char *uid) {
+  return str_printf("%s/%s", ns, uid);
+}
 
 bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, const char *uid) {
   CLEANUP(str_freep) char *key = claim_state_key(kube_namespace(sandbox), uid);
@@ -173,9 +187,11 @@ bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, co
   const json_t *owner = kube_controller(sandbox);
   bool is_claimed = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM);
   /* uids of the API server have hyphens, those of gRPC claims have none; of the latter the state alone knows */
-  if (!claim_name) return !strchr(uid, '-') && !is_claimed;
+  if (!claim_name)
+    return !strchr(uid, '-') && !is_claimed;
   const json_t *claim = cluster_get(cc->c, CLUSTER_CLAIM, kube_namespace(sandbox), claim_name);
-  if (!claim || kube_is_deleting(claim)) return false;
+  if (!claim || kube_is_deleting(claim))
+    return false;
   const char *name = kube_text(claim, "status.sandbox.name");
   return is_claimed ? str_equal(kube_text(owner, "uid"), kube_uid(claim))
                     : !name || str_equal(name, kube_name(sandbox));
@@ -185,7 +201,8 @@ bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, co
 
 static void on_shown_gone(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) claim_pass_reject(p, CLAIM_FAILED, err);
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED)
+    claim_pass_reject(p, CLAIM_FAILED, err);
   claim_pass_end(p);
 }
 
@@ -195,7 +212,8 @@ static void on_shown_record(void *arg, const SandboxRecord *r, const Error *err)
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
   bool is_away = err && err->kind != ERROR_NOT_FOUND;
   bool lives = !err && r->state == SANDBOX_CLAIMED && claim && str_equal(r->uid, claim_state_uid(claim));
-  if (!claim || kube_is_deleting(claim) || (err && err->kind == ERROR_CANCELLED)) return claim_pass_end(p);
+  if (!claim || kube_is_deleting(claim) || (err && err->kind == ERROR_CANCELLED))
+    return claim_pass_end(p);
   if (!is_away && !lives && !claim_bind_sandbox(p, claim) && !cluster_is_ending(c, claim))
     return cluster_delete(c, CLUSTER_CLAIM, claim, "Background", on_shown_gone, p);
   p->again_ms = SHOWN_AGAIN_MS;
@@ -204,12 +222,15 @@ static void on_shown_record(void *arg, const SandboxRecord *r, const Error *err)
 
 void claim_state_shown(ClaimPass *p, const json_t *claim) {
   const json_t *sandbox = claim_bind_sandbox(p, claim);
-  if (!sandbox) return state_get(p->cc->c->state, p->ns, p->name, on_shown_record, p);
+  if (!sandbox)
+    return state_get(p->cc->c->state, p->ns, p->name, on_shown_record, p);
   claim_state_restore(p, claim, sandbox);
   int64_t quiet_ms = p->cc->c->config->grpc_claim_quiet_ms;
-  if (quiet_ms > SHOWN_QUIET_MS) quiet_ms = SHOWN_QUIET_MS;
+  if (quiet_ms > SHOWN_QUIET_MS)
+    quiet_ms = SHOWN_QUIET_MS;
   int64_t left_ms = kube_parse_time(kube_text(claim, "metadata.creationTimestamp")) + quiet_ms - clock_wall_ms();
-  if (left_ms <= 0) return claim_report(p, claim, sandbox);
+  if (left_ms <= 0)
+    return claim_report(p, claim, sandbox);
   p->again_ms = left_ms;
   claim_pass_end(p);
 }

@@ -40,13 +40,16 @@ typedef struct Kept {
 
 static void on_change(void *arg, const json_t *before, const json_t *after) {
   Kept *k = arg;
-  if (before && !after) json_object_del(k->c->ending, kube_uid(before));
-  if (k->c->on_change[k->r]) k->c->on_change[k->r](k->c, before, after);
+  if (before && !after)
+    json_object_del(k->c->ending, kube_uid(before));
+  if (k->c->on_change[k->r])
+    k->c->on_change[k->r](k->c, before, after);
 }
 
 static void judge(Cluster *c) {
   bool now = c->leads && c->n_unsynced == 0;
-  if (now == c->synced) return;
+  if (now == c->synced)
+    return;
   c->synced = now;
   c->on_lead(c, now);
 }
@@ -55,7 +58,8 @@ static void on_resync(void *arg) {
   Cluster *c = arg;
   loop_timer_start(c->resync, RESYNC_MS);
   json_object_clear(c->ending);
-  if (c->synced) c->on_resync(c);
+  if (c->synced)
+    c->on_resync(c);
 }
 
 static void on_synced(void *arg) {
@@ -71,7 +75,9 @@ static void on_watch_error(void *arg, const char *path, const Error *err) {
 }
 
 /* Who controls it: the second key of what belongs to something. */
-static const char *controller_uid(const json_t *object) { return kube_text(kube_controller(object), "uid"); }
+static const char *controller_uid(const json_t *object) {
+  return kube_text(kube_controller(object), "uid");
+}
 
 static void on_leadership(void *arg, bool leads) {
   Cluster *c = arg;
@@ -93,7 +99,8 @@ static bool may_write(void *arg) {
 }
 
 int cluster_connect(Cluster *c, Error *err) {
-  if (kube_config_load(c->config->kubeconfig, c->config->kube_context, &c->kube_config, err) != 0) return -1;
+  if (kube_config_load(c->config->kubeconfig, c->config->kube_context, &c->kube_config, err) != 0)
+    return -1;
   const KubeOptions options = {
       .user_agent = "sandplane-reconciler",
       .qps = c->config->kube_api_qps > 0 ? (double)c->config->kube_api_qps : 0,
@@ -109,7 +116,8 @@ int cluster_connect(Cluster *c, Error *err) {
 
 static Kept *kept_new(Cluster *c, ClusterResource r) {
   Kept *k = calloc(1, sizeof *k);
-  if (!k) abort();
+  if (!k)
+    abort();
   *k = (Kept){c, r};
   return k;
 }
@@ -130,9 +138,11 @@ void cluster_start(Cluster *c) {
                                                             .on_error = on_watch_error,
                                                             .arg = kept_new(c, r)});
   }
-  if (!c->config->leader_elect) return on_leadership(c, true);
+  if (!c->config->leader_elect)
+    return on_leadership(c, true);
   char host[256], unique[33];
-  if (gethostname(host, sizeof host) != 0) strcpy(host, "unknown");
+  if (gethostname(host, sizeof host) != 0)
+    strcpy(host, "unknown");
   host[sizeof host - 1] = 0;
   random_uid(unique);
   CLEANUP(str_freep) char *identity = str_printf("%s_%s", host, unique);
@@ -141,7 +151,8 @@ void cluster_start(Cluster *c) {
 }
 
 void cluster_resign(Cluster *c, void (*done)(void *arg), void *arg) {
-  if (c->lease) return kube_lease_release(c->lease, done, arg);
+  if (c->lease)
+    return kube_lease_release(c->lease, done, arg);
   on_leadership(c, false);
   done(arg);
 }
@@ -158,7 +169,8 @@ void cluster_disconnect(Cluster *c) {
 
 void cluster_deinit(Cluster *c) {
   for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
-    if (c->informers[r]) free(kube_informer_arg(c->informers[r]));
+    if (c->informers[r])
+      free(kube_informer_arg(c->informers[r]));
     kube_informer_free(c->informers[r]);
   }
   loop_timer_free(c->resync);
@@ -170,7 +182,9 @@ const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, c
   return kube_informer_get(c->informers[r], ns, name);
 }
 
-char *cluster_key(const char *ns, const char *name) { return str_printf("%s/%s", ns, name); }
+char *cluster_key(const char *ns, const char *name) {
+  return str_printf("%s/%s", ns, name);
+}
 
 /* ---- writing ---- */
 
@@ -186,7 +200,8 @@ static void on_written(void *arg, json_t *object, const Error *err) {
   Write w = *(Write *)arg;
   free(arg);
   /* a DELETE may answer a Status, or the object as it was */
-  if (!err && kube_uid(object) && !kube_is_deleting(object)) kube_informer_put(w.c->informers[w.r], object);
+  if (!err && kube_uid(object) && !kube_is_deleting(object))
+    kube_informer_put(w.c->informers[w.r], object);
   w.fn(w.arg, object, err);
 }
 
@@ -194,9 +209,11 @@ static void on_deleted(void *arg, json_t *object, const Error *err) {
   Write w = *(Write *)arg;
   free(arg);
   /* of what has gone the copy says so soon; anything else is to be asked for again */
-  if (err && err->kind != ERROR_NOT_FOUND) json_object_del(w.c->ending, w.ends);
+  if (err && err->kind != ERROR_NOT_FOUND)
+    json_object_del(w.c->ending, w.ends);
   free(w.ends);
-  if (!err && kube_is_deleting(object)) kube_informer_put(w.c->informers[w.r], object);
+  if (!err && kube_is_deleting(object))
+    kube_informer_put(w.c->informers[w.r], object);
   w.fn(w.arg, object, err);
 }
 
@@ -209,7 +226,8 @@ static char *path_of(ClusterResource r, const char *ns, const char *name, const 
 static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const char *ends,
                  const json_t *body, KubeDoneFn fn, void *arg) {
   Write *w = malloc(sizeof *w);
-  if (!w) abort();
+  if (!w)
+    abort();
   *w = (Write){c, r, fn, arg, ends ? str_dup(ends) : NULL};
   kube_request(c->client,
                &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true},

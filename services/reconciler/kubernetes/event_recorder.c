@@ -8,7 +8,8 @@
 #include "lib/base/str.h"
 
 static void on_told(void *arg, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_CANCELLED) log_event(LOG_DEBUG, "event_not_recorded", LOG_ERR(err));
+  if (err && err->kind != ERROR_CANCELLED)
+    log_event(LOG_DEBUG, "event_not_recorded", LOG_ERR(err));
 }
 
 void event_record(Cluster *c, const EventNote *n) {

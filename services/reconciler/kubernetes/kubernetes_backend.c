@@ -27,7 +27,9 @@
 /* A deletion that was asked for is asked for again after this long. */
 #define ASK_AGAIN_MS 30000
 
-static KubernetesBackend *of(Backend *b) { return (KubernetesBackend *)b; }
+static KubernetesBackend *of(Backend *b) {
+  return (KubernetesBackend *)b;
+}
 
 /* ---- Backend ---- */
 
@@ -54,7 +56,8 @@ static void on_created(void *arg, json_t *object, const Error *err) {
   else if (err && err->kind != ERROR_ALREADY_EXISTS && err->kind != ERROR_CANCELLED)
     log_event(LOG_WARN, "member_not_created", LOG_STR("namespace", x->ns), LOG_STR("sandbox", x->id),
               LOG_ERR(err)); /* pools orders it again */
-  if (unwanted && !(err && err->kind == ERROR_CANCELLED)) destroy(&x->b->base, x->ns, x->id);
+  if (unwanted && !(err && err->kind == ERROR_CANCELLED))
+    destroy(&x->b->base, x->ns, x->id);
   free(x->ns);
   free(x->id);
   free(x);
@@ -72,17 +75,21 @@ static json_t *template_of(KubernetesBackend *b, const char *ns, const char *nam
   static const char *const PARTS[] = {"podTemplate", "volumeClaimTemplates", "service"};
   for (size_t i = 0; i < ARRAY_LEN(PARTS); i++) {
     json_t *part = json_object_get(blueprint, PARTS[i]);
-    if (part) json_object_set(spec, PARTS[i], part);
-    else json_object_del(spec, PARTS[i]);
+    if (part)
+      json_object_set(spec, PARTS[i], part);
+    else
+      json_object_del(spec, PARTS[i]);
   }
   return template;
 }
 
 static int create(Backend *base, const BackendSandbox *s, const char *manifest, Error *err) {
   KubernetesBackend *b = of(base);
-  if (!b->c.synced || cluster_get(&b->c, CLUSTER_SANDBOX, s->ns, s->id)) return 0;
+  if (!b->c.synced || cluster_get(&b->c, CLUSTER_SANDBOX, s->ns, s->id))
+    return 0;
   CLEANUP(str_freep) char *key = cluster_key(s->ns, s->id);
-  if (json_object_get(b->creating, key)) return 0;
+  if (json_object_get(b->creating, key))
+    return 0;
   const json_t *pool = cluster_get(&b->c, CLUSTER_POOL, s->ns, s->pool);
   bool implicit = !pool && str_starts_with(s->pool, SHADOW_POOL_PREFIX);
   if (!pool && !implicit) {
@@ -98,9 +105,11 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
   kube_set_annotation(member, ANNOTATION_EPOCH, s->epoch);
   /* nothing but its own Pod will ever run it, so the name need not be written after the Pod is made */
   kube_set_annotation(member, ANNOTATION_POD_NAME, s->id);
-  if (implicit) json_object_del(json_object_get(member, "metadata"), "ownerReferences");
+  if (implicit)
+    json_object_del(json_object_get(member, "metadata"), "ownerReferences");
   Creation *x = malloc(sizeof *x);
-  if (!x) abort();
+  if (!x)
+    abort();
   *x = (Creation){b, str_dup(s->ns), str_dup(s->id)};
   json_object_set_new(b->creating, key, json_false());
   b->c.patient = true;
@@ -112,7 +121,8 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
 /* The Sandbox object of a member, whoever has it now. */
 static const json_t *find(KubernetesBackend *b, const char *ns, const char *id) {
   const json_t *sandbox = cluster_get(&b->c, CLUSTER_SANDBOX, ns, id);
-  if (sandbox && !member_watch_has_moved(b, sandbox)) return sandbox;
+  if (sandbox && !member_watch_has_moved(b, sandbox))
+    return sandbox;
   const json_t *owner = kube_controller(cluster_get(&b->c, CLUSTER_POD, ns, id));
   return owner ? cluster_get(&b->c, CLUSTER_SANDBOX, ns, kube_text(owner, "name")) : NULL;
 }
@@ -124,7 +134,8 @@ static void on_asked(void *arg, json_t *object, const Error *err) {
 
 static void destroy(Backend *base, const char *ns, const char *id) {
   KubernetesBackend *b = of(base);
-  if (!b->c.synced) return; /* asked for again, by the timer of the reconcile loop */
+  if (!b->c.synced)
+    return; /* asked for again, by the timer of the reconcile loop */
   CLEANUP(str_freep) char *key = cluster_key(ns, id);
   const json_t *sandbox = find(b, ns, id);
   if (!sandbox && json_object_get(b->creating, key)) {
@@ -138,9 +149,11 @@ static void destroy(Backend *base, const char *ns, const char *id) {
   }
   const json_t *asked = json_object_get(b->destroying, key);
   int64_t now = clock_mono_ms();
-  if (asked && now - json_integer_value(asked) < ASK_AGAIN_MS) return;
+  if (asked && now - json_integer_value(asked) < ASK_AGAIN_MS)
+    return;
   json_object_set_new(b->destroying, key, json_integer(now));
-  if (kube_is_deleting(sandbox)) return;
+  if (kube_is_deleting(sandbox))
+    return;
   const json_t *owner = kube_controller(sandbox);
   const json_t *claim = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)
                             ? cluster_get(&b->c, CLUSTER_CLAIM, ns, kube_text(owner, "name"))
@@ -158,7 +171,9 @@ typedef struct Observe {
 } Observe;
 
 /* A snapshot: what fn does may change the copies. */
-static void collect(void *arg, const json_t *sandbox) { json_array_append(arg, (json_t *)sandbox); }
+static void collect(void *arg, const json_t *sandbox) {
+  json_array_append(arg, (json_t *)sandbox);
+}
 
 static void observe_one(void *arg, const json_t *sandbox) {
   Observe *o = arg;
@@ -214,9 +229,13 @@ static void deinit(Backend *base, bool kill) {
   free(b);
 }
 
-static bool leads(const Backend *base) { return ((const KubernetesBackend *)base)->c.synced; }
+static bool leads(const Backend *base) {
+  return ((const KubernetesBackend *)base)->c.synced;
+}
 
-static void resign(Backend *base, void (*done)(void *arg), void *arg) { cluster_resign(&of(base)->c, done, arg); }
+static void resign(Backend *base, void (*done)(void *arg), void *arg) {
+  cluster_resign(&of(base)->c, done, arg);
+}
 
 static const BackendOps OPS = {.check = check,
                                .create = create,
@@ -235,7 +254,8 @@ static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
   pool_controller_on_sandbox(c->pools, before, after);
   claim_controller_on_sandbox(c->claims, before, after);
   address_book_on_sandbox(c->backend->addresses, before, after);
-  if (c->synced) member_watch_change(c->backend, before, after);
+  if (c->synced)
+    member_watch_change(c->backend, before, after);
 }
 
 static void on_child(Cluster *c, const json_t *before, const json_t *after) {
@@ -278,12 +298,15 @@ static void on_resync(Cluster *c) {
   claim_controller_tell_again(c->claims);
 }
 
-void kubernetes_backend_scrape(void *backend) { sandbox_gauge_count(&of(backend)->c); }
+void kubernetes_backend_scrape(void *backend) {
+  sandbox_gauge_count(&of(backend)->c);
+}
 
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics,
                                 const BackendEvents *events, void *arg, Error *err) {
   KubernetesBackend *b = calloc(1, sizeof *b);
-  if (!b) abort();
+  if (!b)
+    abort();
   *b = (KubernetesBackend){
       .base.ops = &OPS, .events = *events, .arg = arg, .creating = json_object(), .destroying = json_object()};
   Cluster *c = &b->c;

@@ -19,15 +19,19 @@ const char *kubernetes_backend_id(const json_t *sandbox) {
 
 bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {
   const char *ip = json_string_value(json_array_get(kube_get(sandbox, "status.podIPs"), 0));
-  if (ip) snprintf(out, size, "pod:%s", ip);
+  if (ip)
+    snprintf(out, size, "pod:%s", ip);
   return ip != NULL;
 }
 
-const char *kubernetes_backend_epoch(const KubernetesBackend *b) { return *b->epoch ? b->epoch : NULL; }
+const char *kubernetes_backend_epoch(const KubernetesBackend *b) {
+  return *b->epoch ? b->epoch : NULL;
+}
 
 /* Made for a pool and held by nobody: of a pool object, or of a pool that is none (claims from a template). */
 bool member_watch_is_member(const json_t *sandbox) {
-  if (!sandbox || !kube_label(sandbox, LABEL_POOL)) return false;
+  if (!sandbox || !kube_label(sandbox, LABEL_POOL))
+    return false;
   return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) ||
          (!kube_controller(sandbox) && kube_annotation(sandbox, ANNOTATION_EPOCH));
 }
@@ -35,7 +39,8 @@ bool member_watch_is_member(const json_t *sandbox) {
 /* A Pod that ended or is unwell; an error of ours, which may pass, is not while the Pod has its address. */
 static bool is_unwell(const json_t *sandbox) {
   const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
-  if (str_equal(kube_text(ready, "status"), "True")) return false;
+  if (str_equal(kube_text(ready, "status"), "True"))
+    return false;
   return !str_equal(kube_text(ready, "reason"), "ReconcilerError") ||
          json_array_size(kube_get(sandbox, "status.podIPs")) == 0;
 }
@@ -43,8 +48,10 @@ static bool is_unwell(const json_t *sandbox) {
 bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]) {
   const char *class_name = kube_text(sandbox, "spec.podTemplate.spec.runtimeClassName");
   const char *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
-  if (!state_pool_of(kube_name(sandbox), pool)) return false;
-  if (!kubernetes_backend_route(sandbox, route, 80)) *route = 0;
+  if (!state_pool_of(kube_name(sandbox), pool))
+    return false;
+  if (!kubernetes_backend_route(sandbox, route, 80))
+    *route = 0;
   *out = (BackendSandbox){
       .ns = kube_namespace(sandbox),
       .pool = pool,
@@ -70,7 +77,8 @@ static void on_spoiled(void *arg, json_t *object, const Error *err) {
 
 void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message) {
   b->events.on_ended(b->arg, kube_namespace(sandbox), kube_name(sandbox), reason, message);
-  if (!kube_is_deleting(sandbox)) cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_spoiled, NULL);
+  if (!kube_is_deleting(sandbox))
+    cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_spoiled, NULL);
 }
 
 /* Another Sandbox has its Pod by now: only the object of the member goes. */
@@ -83,7 +91,8 @@ bool member_watch_has_moved(KubernetesBackend *b, const json_t *member) {
 static void tell_gone(KubernetesBackend *b, const json_t *before) {
   const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
   CLEANUP(str_freep) char *key = cluster_key(ns, id);
-  if (json_object_del(b->destroying, key) == 0) b->events.on_destroyed(b->arg, ns, id);
+  if (json_object_del(b->destroying, key) == 0)
+    b->events.on_destroyed(b->arg, ns, id);
   else if (!member_watch_has_moved(b, before))
     b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
 }
@@ -102,7 +111,8 @@ void member_watch_change(KubernetesBackend *b, const json_t *before, const json_
       tell_gone(b, before);
     return;
   }
-  if (!member_watch_is_member(after)) return;
+  if (!member_watch_is_member(after))
+    return;
   if (kube_is_deleting(after)) {
     CLEANUP(str_freep) char *key = cluster_key(kube_namespace(after), kube_name(after));
     if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) &&
@@ -110,7 +120,8 @@ void member_watch_change(KubernetesBackend *b, const json_t *before, const json_
       b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted",
                          "its Sandbox object is being deleted");
   } else if (is_ready(after)) {
-    if (!is_ready(before) && member_watch_view(after, &v, route, pool)) b->events.on_ready(b->arg, &v);
+    if (!is_ready(before) && member_watch_view(after, &v, route, pool))
+      b->events.on_ready(b->arg, &v);
     else if (is_ready(before) && has_new_address(before, after))
       kubernetes_backend_spoil(b, after, "Moved", "its Pod was made anew");
   } else if (is_ready(before) && is_unwell(after)) {

@@ -23,7 +23,7 @@ enum { STRATEGY_ON_REPLENISH = 1, STRATEGY_RECREATE = 2 };
 struct PoolController {
   Cluster *c;
   KubeQueue *queue;
-  json_t *told;    /* "namespace/name" -> what the state was told */
+  json_t *told; /* "namespace/name" -> what the state was told */
   PoolTally tally;
   json_t *held_up; /* "namespace/name" of pools with members that cannot be scheduled */
 };
@@ -44,9 +44,12 @@ static void finish(Pass *p, const Error *err) {
     log_event(LOG_WARN, "pool_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("pool", p->name), LOG_ERR(err));
   free(p->text);
   free(p);
-  if (err) kube_task_failed(task, err->retry_after_ms);
-  else if (again_ms) kube_task_done_again(task, again_ms);
-  else kube_task_done(task);
+  if (err)
+    kube_task_failed(task, err->retry_after_ms);
+  else if (again_ms)
+    kube_task_done_again(task, again_ms);
+  else
+    kube_task_done(task);
 }
 
 /* ---- members ---- */
@@ -69,7 +72,8 @@ static void judge_unready(Pass *p, const json_t *sandbox) {
     uint16_t jitter;
     random_bytes(&jitter, sizeof jitter);
     int64_t again = left_ms + 2000 + (left_ms + 2000) * (jitter % 500) / 1000;
-    if (!p->again_ms || again < p->again_ms) p->again_ms = again;
+    if (!p->again_ms || again < p->again_ms)
+      p->again_ms = again;
   } else if (is_unschedulable(c, sandbox)) {
     p->n_held++;
   } else {
@@ -87,14 +91,19 @@ static void look_at_members(Pass *p, const json_t *pool) {
   json_t *nothing;
   json_object_foreach(unready, name, nothing) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name);
-    if (sandbox && !kube_is_deleting(sandbox)) judge_unready(p, sandbox);
+    if (sandbox && !kube_is_deleting(sandbox))
+      judge_unready(p, sandbox);
   }
   CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   bool was_held = json_object_get(p->pc->held_up, key) != NULL;
-  if (p->n_held > 0 && (!p->again_ms || c->config->recheck_ms < p->again_ms)) p->again_ms = c->config->recheck_ms;
-  if ((p->n_held > 0) == was_held) return;
-  if (p->n_held > 0) json_object_set_new(p->pc->held_up, key, json_true());
-  else json_object_del(p->pc->held_up, key);
+  if (p->n_held > 0 && (!p->again_ms || c->config->recheck_ms < p->again_ms))
+    p->again_ms = c->config->recheck_ms;
+  if ((p->n_held > 0) == was_held)
+    return;
+  if (p->n_held > 0)
+    json_object_set_new(p->pc->held_up, key, json_true());
+  else
+    json_object_del(p->pc->held_up, key);
   CLEANUP(str_freep)
   char *note = p->n_held > 0 ? member_held_note(p->n_held, p->n_active, c->config->readiness_grace_ms)
                              : str_dup("Warm pool is progressing again");
@@ -125,15 +134,18 @@ static void mend(void *arg, const json_t *sandbox) {
     return;
   const json_t *pool = cluster_get(c, CLUSTER_POOL, ns, name);
   kube_name_hash(name, hash);
-  if (!pool || kube_is_deleting(pool) || !str_equal(kube_label(sandbox, LABEL_POOL), hash)) return;
+  if (!pool || kube_is_deleting(pool) || !str_equal(kube_label(sandbox, LABEL_POOL), hash))
+    return;
   bool orphan = !kube_controller(sandbox);
-  if (!orphan && !kube_is_controlled_by(sandbox, kube_uid(pool))) return;
+  if (!orphan && !kube_is_controlled_by(sandbox, kube_uid(pool)))
+    return;
   const json_t *template = cluster_get(c, CLUSTER_TEMPLATE, ns, kube_text(pool, "spec.sandboxTemplateRef.name"));
   if (orphan && template && blueprint_differs(sandbox, template))
     return kubernetes_backend_spoil(c->backend, sandbox, "Stale",
                                     "it lost its pool and is not of the template any more");
   KUBE_OWNED json_t *patch = member_mend_patch(sandbox, pool);
-  if (patch) cluster_patch(c, CLUSTER_SANDBOX, ns, kube_name(sandbox), NULL, patch, on_mended, NULL);
+  if (patch)
+    cluster_patch(c, CLUSTER_SANDBOX, ns, kube_name(sandbox), NULL, patch, on_mended, NULL);
 }
 
 /* ---- the pass: state, members, status ---- */
@@ -145,11 +157,13 @@ static void on_status(void *arg, json_t *object, const Error *err) {
 static void write_status(Pass *p) {
   Cluster *c = p->pc->c;
   const json_t *pool = cluster_get(c, CLUSTER_POOL, p->ns, p->name);
-  if (!pool || kube_is_deleting(pool)) return finish(p, NULL);
+  if (!pool || kube_is_deleting(pool))
+    return finish(p, NULL);
   look_at_members(p, pool);
   KUBE_OWNED json_t *status = member_pool_status(pool, p->n_active, p->n_ready);
   KUBE_OWNED json_t *patch = member_pool_status_patch(pool, status);
-  if (!patch) return finish(p, NULL);
+  if (!patch)
+    return finish(p, NULL);
   c->patient = true;
   cluster_patch(c, CLUSTER_POOL, p->ns, p->name, "status", patch, on_status, p);
   c->patient = false;
@@ -159,15 +173,18 @@ static void on_applied(void *arg, const PoolRecord *record, const Error *err) {
   Pass *p = arg;
   CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   /* without the state, the status still says what there is */
-  if (err) p->again_ms = 1000;
-  else json_object_set_new(p->pc->told, key, json_string(p->text));
+  if (err)
+    p->again_ms = 1000;
+  else
+    json_object_set_new(p->pc->told, key, json_string(p->text));
   write_status(p);
 }
 
 static void on_deleted(void *arg, const Error *err) {
   Pass *p = arg;
   CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
-  if (!err) json_object_del(p->pc->told, key);
+  if (!err)
+    json_object_del(p->pc->told, key);
   json_object_del(p->pc->held_up, key);
   finish(p, err);
 }
@@ -175,13 +192,15 @@ static void on_deleted(void *arg, const Error *err) {
 static void look(Pass *p) {
   Cluster *c = p->pc->c;
   const json_t *pool = cluster_get(c, CLUSTER_POOL, p->ns, p->name);
-  if (!pool || kube_is_deleting(pool)) return state_pool_delete(c->state, p->ns, p->name, on_deleted, p);
+  if (!pool || kube_is_deleting(pool))
+    return state_pool_delete(c->state, p->ns, p->name, on_deleted, p);
   const char *template_name = kube_text(pool, "spec.sandboxTemplateRef.name");
   bool recreate = str_equal(kube_text(pool, "spec.updateStrategy.type"), "Recreate");
   int replicas = (int)kube_int(pool, "spec.replicas", 1);
   CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   p->text = str_printf("%s %d %d", template_name, replicas, recreate);
-  if (str_equal(json_string_value(json_object_get(p->pc->told, key)), p->text)) return write_status(p);
+  if (str_equal(json_string_value(json_object_get(p->pc->told, key)), p->text))
+    return write_status(p);
   state_pool_apply(c->state,
                    &(PoolRecord){.ns = p->ns,
                                  .name = p->name,
@@ -193,7 +212,8 @@ static void look(Pass *p) {
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   Pass *p = calloc(1, sizeof *p);
-  if (!p) abort();
+  if (!p)
+    abort();
   *p = (Pass){.pc = arg, .task = task};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -222,11 +242,13 @@ void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const 
       kube_queue_add_after(pc->queue, kube_namespace(sides[i]), kube_text(kube_controller(sides[i]), "name"),
                            STATUS_MS);
   }
-  if (pc->c->synced && after) mend(pc, after);
+  if (pc->c->synced && after)
+    mend(pc, after);
 }
 
 void pool_controller_mend(PoolController *pc) {
-  if (pc->c->synced) kube_informer_each(pc->c->informers[CLUSTER_SANDBOX], mend, pc);
+  if (pc->c->synced)
+    kube_informer_each(pc->c->informers[CLUSTER_SANDBOX], mend, pc);
 }
 
 static void on_names(void *arg, const StateNames *names, const Error *err) {
@@ -235,25 +257,29 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
     /* pools made for claims from a template have no object */
-    if (name && !str_starts_with(name, SHADOW_POOL_PREFIX)) kube_queue_add(pc->queue, ns, name);
+    if (name && !str_starts_with(name, SHADOW_POOL_PREFIX))
+      kube_queue_add(pc->queue, ns, name);
   }
 }
 
 void pool_controller_tell_again(PoolController *pc) {
   json_object_clear(pc->told);
-  if (!pc->c->synced) return;
+  if (!pc->c->synced)
+    return;
   kube_informer_each(pc->c->informers[CLUSTER_POOL], add, pc);
   state_pool_names(pc->c->state, "", "", 0, on_names, pc);
 }
 
 void pool_controller_lead(PoolController *pc, bool leads) {
   kube_queue_pause(pc->queue, !leads);
-  if (leads) pool_controller_tell_again(pc);
+  if (leads)
+    pool_controller_tell_again(pc);
 }
 
 PoolController *pool_controller_new(Cluster *c) {
   PoolController *pc = calloc(1, sizeof *pc);
-  if (!pc) abort();
+  if (!pc)
+    abort();
   *pc = (PoolController){.c = c, .told = json_object(), .held_up = json_object()};
   pool_tally_init(&pc->tally);
   pc->queue = kube_queue_new(c->loop, 4, work, pc);
@@ -262,7 +288,8 @@ PoolController *pool_controller_new(Cluster *c) {
 }
 
 void pool_controller_free(PoolController *pc) {
-  if (!pc) return;
+  if (!pc)
+    return;
   kube_queue_free(pc->queue);
   pool_tally_deinit(&pc->tally);
   json_decref(pc->told);

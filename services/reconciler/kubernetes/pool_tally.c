@@ -5,27 +5,37 @@
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
-void pool_tally_init(PoolTally *t) { t->pools = json_object(); }
-void pool_tally_deinit(PoolTally *t) { json_decref(t->pools); }
+void pool_tally_init(PoolTally *t) {
+  t->pools = json_object();
+}
+void pool_tally_deinit(PoolTally *t) {
+  json_decref(t->pools);
+}
 
 static void count(json_t *pool, const json_t *sandbox, int by) {
   json_t *ready = json_object_get(pool, "ready"), *unready = json_object_get(pool, "unready");
-  if (member_is_ready(sandbox)) json_integer_set(ready, json_integer_value(ready) + by);
-  else if (by > 0) json_object_set_new(unready, kube_name(sandbox), json_null());
-  else json_object_del(unready, kube_name(sandbox));
+  if (member_is_ready(sandbox))
+    json_integer_set(ready, json_integer_value(ready) + by);
+  else if (by > 0)
+    json_object_set_new(unready, kube_name(sandbox), json_null());
+  else
+    json_object_del(unready, kube_name(sandbox));
 }
 
 static void change(PoolTally *t, const json_t *sandbox, int by) {
-  if (!sandbox || kube_is_deleting(sandbox) || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL)) return;
+  if (!sandbox || kube_is_deleting(sandbox) || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL))
+    return;
   const char *uid = kube_text(kube_controller(sandbox), "uid");
-  if (!uid) return;
+  if (!uid)
+    return;
   json_t *pool = json_object_get(t->pools, uid);
   if (!pool) {
     pool = json_pack("{s:i,s:{}}", "ready", 0, "unready");
     json_object_set_new(t->pools, uid, pool);
   }
   count(pool, sandbox, by);
-  if (by < 0 && pool_tally_active(t, uid) == 0) json_object_del(t->pools, uid);
+  if (by < 0 && pool_tally_active(t, uid) == 0)
+    json_object_del(t->pools, uid);
 }
 
 void pool_tally_change(PoolTally *t, const json_t *before, const json_t *after) {

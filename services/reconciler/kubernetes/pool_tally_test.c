@@ -22,7 +22,8 @@ static json_t *sandbox(int i, const char *pool_uid, const char *kind, bool ready
       json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:b}]},s:{s:[{s:s,s:s}]}}", "metadata", "name", name, "namespace", "n",
                 "ownerReferences", "apiVersion", EXTENSIONS_V1BETA1, "kind", kind, "name", "p", "uid", pool_uid,
                 "controller", 1, "status", "conditions", "type", "Ready", "status", ready ? "True" : "False");
-  if (deleting) kube_set(s, "metadata.deletionTimestamp", json_string("2026-01-01T00:00:00Z"));
+  if (deleting)
+    kube_set(s, "metadata.deletionTimestamp", json_string("2026-01-01T00:00:00Z"));
   return s;
 }
 
@@ -37,7 +38,8 @@ static void check(const PoolTally *t, json_t *const *all, const char *uid) {
   for (int i = 0; i < N_SANDBOXES; i++) {
     ready += counts(all[i], uid, true);
     unready += counts(all[i], uid, false);
-    if (counts(all[i], uid, false)) assert_non_null(json_object_get(pool_tally_unready(t, uid), kube_name(all[i])));
+    if (counts(all[i], uid, false))
+      assert_non_null(json_object_get(pool_tally_unready(t, uid), kube_name(all[i])));
   }
   assert_int_equal(pool_tally_ready(t, uid), ready);
   assert_int_equal(pool_tally_active(t, uid), ready + unready);
@@ -54,7 +56,8 @@ static void test_any_history(void **state) {
     json_t *next = NULL;
     if (r >> 4 & 7)
       next = sandbox(i, r >> 7 & 1 ? "a" : "b", r >> 8 & 3 ? KIND_POOL : KIND_CLAIM, r >> 10 & 1, (r >> 11 & 7) == 0);
-    if (!next && !all[i]) continue;
+    if (!next && !all[i])
+      continue;
     pool_tally_change(&t, all[i], next);
     json_decref(all[i]);
     all[i] = next;
@@ -62,7 +65,8 @@ static void test_any_history(void **state) {
     check(&t, all, "b");
   }
   for (int i = 0; i < N_SANDBOXES; i++) {
-    if (all[i]) pool_tally_change(&t, all[i], NULL);
+    if (all[i])
+      pool_tally_change(&t, all[i], NULL);
     json_decref(all[i]);
   }
   /* nothing is kept of pools that have no members */

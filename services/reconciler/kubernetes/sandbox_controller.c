@@ -35,9 +35,11 @@ static void finish(SandboxPass *p, int64_t again_ms) {
   uint32_t wait_ms = 0;
   for (size_t i = 0; i < N_STEPS; i++) {
     const Error *e = &p->failed[i];
-    if (e->kind == ERROR_NONE) continue;
+    if (e->kind == ERROR_NONE)
+      continue;
     failed = true;
-    if (e->retry_after_ms > wait_ms) wait_ms = e->retry_after_ms;
+    if (e->retry_after_ms > wait_ms)
+      wait_ms = e->retry_after_ms;
     if (e->kind != ERROR_CANCELLED)
       log_event(LOG_WARN, "sandbox_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("sandbox", p->name),
                 LOG_STR("step", STEP_NAMES[i]), LOG_ERR(e));
@@ -47,12 +49,17 @@ static void finish(SandboxPass *p, int64_t again_ms) {
   json_decref(p->service_read);
   json_decref(p->volume_read);
   free(p);
-  if (failed) kube_task_failed(task, wait_ms);
-  else if (again_ms > 0) kube_task_done_again(task, again_ms);
-  else kube_task_done(task);
+  if (failed)
+    kube_task_failed(task, wait_ms);
+  else if (again_ms > 0)
+    kube_task_done_again(task, again_ms);
+  else
+    kube_task_done(task);
 }
 
-static void now_text(char out[21]) { kube_format_time(clock_wall_ms(), out); }
+static void now_text(char out[21]) {
+  kube_format_time(clock_wall_ms(), out);
+}
 
 /* ---- status ---- */
 
@@ -60,7 +67,8 @@ static void join_errors(const SandboxPass *p, char *out, size_t size) {
   size_t n = 0;
   out[0] = 0;
   for (size_t i = 0; i < N_STEPS; i++) {
-    if (p->failed[i].kind == ERROR_NONE || n >= size) continue;
+    if (p->failed[i].kind == ERROR_NONE || n >= size)
+      continue;
     n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "\n" : "", p->failed[i].message);
   }
 }
@@ -72,16 +80,19 @@ static bool was_multiple(const json_t *sandbox) {
 
 static void on_status_written(void *arg, json_t *object, const Error *err) {
   SandboxPass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND) p->failed[STEP_REST] = *err;
+  if (err && err->kind != ERROR_NOT_FOUND)
+    p->failed[STEP_REST] = *err;
   int64_t again_ms = 0;
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
-  if (sandbox) sandbox_expiry(sandbox, clock_wall_ms(), &again_ms);
-  if (p->later_ms > 0 && (again_ms == 0 || p->later_ms < again_ms)) again_ms = p->later_ms;
+  if (sandbox)
+    sandbox_expiry(sandbox, clock_wall_ms(), &again_ms);
+  if (p->later_ms > 0 && (again_ms == 0 || p->later_ms < again_ms))
+    again_ms = p->later_ms;
   finish(p, p->marked ? 1 : again_ms);
 }
 
-/* Its Pod only takes its time: nothing has gone wrong with it that anyone would want to read, and it does not run yet, for
- * of one that does a claim must know (claim_bind.c). */
+/* Its Pod only takes its time: nothing has gone wrong with it that anyone would want to read, and it does not run yet,
+ * for of one that does a claim must know (claim_bind.c). */
 static bool is_starting(const json_t *status) {
   const json_t *conditions = json_object_get(status, "conditions");
   return str_equal(kube_text(kube_condition(conditions, "Ready"), "reason"), "DependenciesNotReady") &&
@@ -93,10 +104,13 @@ static bool is_starting(const json_t *status) {
  * say is that it is, and a pool of thousands is filled with a write less for each. An API server that is slow because
  * many are being made would otherwise get more to do for it. */
 static int64_t unready_ms(const SandboxPass *p, const json_t *sandbox, const json_t *status) {
-  if (kube_get(sandbox, "status.conditions") || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL)) return 0;
+  if (kube_get(sandbox, "status.conditions") || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL))
+    return 0;
   for (size_t i = 0; i < N_STEPS; i++)
-    if (p->failed[i].kind != ERROR_NONE) return 0;
-  if (p->multiple || !kube_condition_is(json_object_get(status, "conditions"), "Ready", "False")) return 0;
+    if (p->failed[i].kind != ERROR_NONE)
+      return 0;
+  if (p->multiple || !kube_condition_is(json_object_get(status, "conditions"), "Ready", "False"))
+    return 0;
   int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
   int64_t until_ms = is_starting(status) ? STARTING_MS : UNREADY_MS;
   return age_ms >= 0 && age_ms < until_ms ? until_ms - age_ms : 0;
@@ -113,7 +127,8 @@ static void write_status(SandboxPass *p, const json_t *sandbox, const json_t *st
     p->later_ms = unready_ms(p, sandbox, status);
     return on_status_written(p, NULL, NULL);
   }
-  if (!patch) return on_status_written(p, NULL, NULL);
+  if (!patch)
+    return on_status_written(p, NULL, NULL);
   cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, "status", patch, on_status_written, p);
 }
 
@@ -168,7 +183,8 @@ static void mark_expired(SandboxPass *p, const json_t *sandbox) {
 
 static void on_gone(void *arg, json_t *object, const Error *err) {
   SandboxPass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED) p->failed[STEP_REST] = *err;
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED)
+    p->failed[STEP_REST] = *err;
   finish(p, 0);
 }
 
@@ -187,8 +203,10 @@ static void clean_up(SandboxPass *p, const json_t *sandbox) {
       p->failed[STEP_SERVICE].kind == ERROR_NONE)
     return cluster_delete(c, CLUSTER_SERVICE, service, "Background", sandbox_steps_done, p);
   p->step = STEP_REST;
-  if (sandbox_expiry_deletes(sandbox)) return cluster_delete(c, CLUSTER_SANDBOX, sandbox, "Background", on_gone, p);
-  if (p->failed[STEP_POD].kind != ERROR_NONE || p->failed[STEP_SERVICE].kind != ERROR_NONE) return finish(p, 0);
+  if (sandbox_expiry_deletes(sandbox))
+    return cluster_delete(c, CLUSTER_SANDBOX, sandbox, "Background", on_gone, p);
+  if (p->failed[STEP_POD].kind != ERROR_NONE || p->failed[STEP_SERVICE].kind != ERROR_NONE)
+    return finish(p, 0);
   KUBE_OWNED json_t *wiped = sandbox_status_wiped(sandbox, now);
   write_status(p, sandbox, wiped);
 }
@@ -204,7 +222,8 @@ static bool is_patient(const json_t *sandbox) {
 
 static void act(SandboxPass *p, const json_t *sandbox) {
   p->choice = (PodChoice){0};
-  if (sandbox_steps_volumes(p, sandbox) || sandbox_steps_pod(p, sandbox) || sandbox_steps_service(p, sandbox)) return;
+  if (sandbox_steps_volumes(p, sandbox) || sandbox_steps_pod(p, sandbox) || sandbox_steps_service(p, sandbox))
+    return;
   p->step = STEP_REST;
   say(p, sandbox);
 }
@@ -212,8 +231,10 @@ static void act(SandboxPass *p, const json_t *sandbox) {
 void sandbox_pass_look(SandboxPass *p) {
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
   int64_t again_ms;
-  if (p->failed[p->step].kind == ERROR_CANCELLED) return finish(p, 0);
-  if (!sandbox || kube_is_deleting(sandbox)) return finish(p, 0);
+  if (p->failed[p->step].kind == ERROR_CANCELLED)
+    return finish(p, 0);
+  if (!sandbox || kube_is_deleting(sandbox))
+    return finish(p, 0);
   if (++p->looks > LOOKS_MAX) {
     error_set(&p->failed[STEP_REST], ERROR_INTERNAL, "no end after %d writes", LOOKS_MAX);
     return finish(p, 0);
@@ -235,7 +256,8 @@ void sandbox_pass_look(SandboxPass *p) {
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   SandboxController *s = arg;
   SandboxPass *p = calloc(1, sizeof *p);
-  if (!p) abort();
+  if (!p)
+    abort();
   *p = (SandboxPass){.s = s, .task = task, .step = STEP_REST};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -243,7 +265,8 @@ static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   const json_t *sandbox = cluster_get(s->c, CLUSTER_SANDBOX, ns, name);
   bool is_moving =
       sandbox && claim_move_is_open(s->c, sandbox); /* the claim's pass carries that on, and lets go of it */
-  if (is_moving || json_object_get(s->held, key)) return finish(p, 0); /* comes again when it is let go */
+  if (is_moving || json_object_get(s->held, key))
+    return finish(p, 0); /* comes again when it is let go */
   sandbox_pass_look(p);
 }
 
@@ -255,7 +278,8 @@ static void add(void *arg, const json_t *sandbox) {
 }
 
 void sandbox_controller_on_sandbox(SandboxController *s, const json_t *before, const json_t *after) {
-  if (after && s->c->synced) add(s, after);
+  if (after && s->c->synced)
+    add(s, after);
 }
 
 void sandbox_controller_on_child(SandboxController *s, const json_t *before, const json_t *after) {
@@ -277,12 +301,14 @@ void sandbox_controller_hold(SandboxController *s, const char *ns, const char *n
 
 void sandbox_controller_lead(SandboxController *s, bool leads) {
   kube_queue_pause(s->queue, !leads);
-  if (leads) kube_informer_each(s->c->informers[CLUSTER_SANDBOX], add, s);
+  if (leads)
+    kube_informer_each(s->c->informers[CLUSTER_SANDBOX], add, s);
 }
 
 SandboxController *sandbox_controller_new(Cluster *c) {
   SandboxController *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   *s = (SandboxController){.c = c, .held = json_object()};
   s->queue = kube_queue_new(c->loop, (int)c->config->sandbox_workers, work, s);
   kube_queue_pause(s->queue, true);
@@ -290,7 +316,8 @@ SandboxController *sandbox_controller_new(Cluster *c) {
 }
 
 void sandbox_controller_free(SandboxController *s) {
-  if (!s) return;
+  if (!s)
+    return;
   kube_queue_free(s->queue);
   json_decref(s->held);
   free(s);

@@ -5,10 +5,13 @@
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/reconciler_metrics.h"
 
-static const char *or_unknown(const char *text) { return str_empty(text) ? "unknown" : text; }
+static const char *or_unknown(const char *text) {
+  return str_empty(text) ? "unknown" : text;
+}
 
 static const char *owner_of(const json_t *sandbox) {
-  if (kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return KIND_CLAIM;
+  if (kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    return KIND_CLAIM;
   return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) ? KIND_POOL : "None";
 }
 

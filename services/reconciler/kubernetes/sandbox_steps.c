@@ -15,7 +15,8 @@
 void sandbox_steps_done(void *arg, json_t *object, const Error *err) {
   SandboxPass *p = arg;
   /* what is gone already needs no more */
-  if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
+  if (err && err->kind != ERROR_NOT_FOUND)
+    p->failed[p->step] = *err;
   if (p->step == STEP_SERVICE) {
     /* as it was before the write */
     json_decref(p->service_read);
@@ -25,7 +26,8 @@ void sandbox_steps_done(void *arg, json_t *object, const Error *err) {
 }
 
 static void on_read(SandboxPass *p, json_t **slot, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND) p->failed[p->step] = *err;
+  if (err && err->kind != ERROR_NOT_FOUND)
+    p->failed[p->step] = *err;
   json_decref(*slot);
   *slot = err ? NULL : json_incref(object);
   sandbox_pass_look(p);
@@ -47,7 +49,8 @@ static void on_volume_read(void *arg, json_t *object, const Error *err) {
 
 /* Created, or somebody was first: then what is there is read and judged. */
 static void on_created(SandboxPass *p, ClusterResource r, const char *name, KubeDoneFn read, const Error *err) {
-  if (err && err->kind == ERROR_ALREADY_EXISTS) return cluster_read(p->s->c, r, p->ns, name, read, p);
+  if (err && err->kind == ERROR_ALREADY_EXISTS)
+    return cluster_read(p->s->c, r, p->ns, name, read, p);
   sandbox_steps_done(p, NULL, err);
 }
 
@@ -76,7 +79,8 @@ bool sandbox_steps_volumes(SandboxPass *p, const json_t *sandbox) {
   for (size_t i = 0; p->failed[STEP_VOLUMES].kind == ERROR_NONE && i < volume_claim_count(sandbox); i++) {
     CLEANUP(str_freep) char *name = volume_claim_name(sandbox, i);
     const json_t *there = cluster_get(c, CLUSTER_VOLUME_CLAIM, p->ns, name);
-    if (!there && str_equal(kube_name(p->volume_read), name)) there = p->volume_read;
+    if (!there && str_equal(kube_name(p->volume_read), name))
+      there = p->volume_read;
     KUBE_OWNED json_t *patch = NULL;
     KUBE_OWNED json_t *body = NULL;
     switch (volume_claim_decide(sandbox, there, &patch, &p->failed[STEP_VOLUMES])) {
@@ -115,7 +119,8 @@ typedef struct Owned {
 
 static void collect_owned(void *arg, const json_t *pod) {
   Owned *o = arg;
-  if (o->n < ARRAY_LEN(o->pods) && str_equal(kube_namespace(pod), o->ns)) o->pods[o->n++] = (json_t *)pod;
+  if (o->n < ARRAY_LEN(o->pods) && str_equal(kube_namespace(pod), o->ns))
+    o->pods[o->n++] = (json_t *)pod;
 }
 
 /* False: the Pod under the tracked name has to be read first. */
@@ -125,9 +130,11 @@ static bool choose_pod(SandboxPass *p, const json_t *sandbox) {
   kube_informer_each_of(c->informers[CLUSTER_POD], kube_uid(sandbox), collect_owned, &owned);
   const char *tracked_name = pod_tracked_name(sandbox);
   const json_t *tracked = cluster_get(c, CLUSTER_POD, p->ns, tracked_name);
-  if (!tracked && str_equal(kube_name(p->pod_read), tracked_name)) tracked = p->pod_read;
+  if (!tracked && str_equal(kube_name(p->pod_read), tracked_name))
+    tracked = p->pod_read;
   bool is_named = !str_equal(tracked_name, p->name);
-  if (!tracked && owned.n == 0 && !p->pod_was_read && (is_named || pod_is_suspended(sandbox))) return false;
+  if (!tracked && owned.n == 0 && !p->pod_was_read && (is_named || pod_is_suspended(sandbox)))
+    return false;
   p->multiple = pod_choose(sandbox, owned.pods, owned.n, tracked, &p->choice) == POD_MULTIPLE;
   return true;
 }
@@ -137,11 +144,14 @@ static bool choose_pod(SandboxPass *p, const json_t *sandbox) {
  * autoscaler, which waits longer before it takes a Node away, the Pod is told that it must not be evicted any more. */
 int64_t sandbox_steps_quiet_ms(const SandboxPass *p, const json_t *sandbox) {
   Cluster *c = p->s->c;
-  if (!kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM)) return 0;
+  if (!kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    return 0;
   const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, kube_text(kube_controller(sandbox), "name"));
   /* it ends: the Sandbox goes with it in a moment */
-  if (!claim || kube_is_deleting(claim)) return c->config->grpc_claim_quiet_ms;
-  if (!kube_annotation(claim, ANNOTATION_MIRRORED_UID) || !kube_is_controlled_by(sandbox, kube_uid(claim))) return 0;
+  if (!claim || kube_is_deleting(claim))
+    return c->config->grpc_claim_quiet_ms;
+  if (!kube_annotation(claim, ANNOTATION_MIRRORED_UID) || !kube_is_controlled_by(sandbox, kube_uid(claim)))
+    return 0;
   int64_t left_ms = kube_parse_time(kube_text(claim, "metadata.creationTimestamp")) + c->config->grpc_claim_quiet_ms -
                     clock_wall_ms();
   return left_ms > 0 ? left_ms : 0;
@@ -165,7 +175,8 @@ static bool act_on_pod(SandboxPass *p, const json_t *sandbox) {
     return true;
   case POD_PATCH:
     p->later_ms = sandbox_steps_quiet_ms(p, sandbox);
-    if (p->later_ms > 0) break;
+    if (p->later_ms > 0)
+      break;
     /* fall through */
   case POD_ADOPT:
     cluster_patch(c, CLUSTER_POD, p->ns, kube_name(p->choice.pod), NULL, patch, sandbox_steps_done, p);
@@ -176,7 +187,8 @@ static bool act_on_pod(SandboxPass *p, const json_t *sandbox) {
   case POD_NOTHING: {
     bool ours = p->choice.pod && p->choice.ownership == OWNERSHIP_OURS && !pod_is_suspended(sandbox);
     json_t *name_it = ours ? pod_name_patch(sandbox, kube_name(p->choice.pod)) : NULL;
-    if (name_it) patch_sandbox(p, name_it);
+    if (name_it)
+      patch_sandbox(p, name_it);
     return name_it != NULL;
   }
   case POD_ERROR:
@@ -191,7 +203,8 @@ bool sandbox_steps_pod(SandboxPass *p, const json_t *sandbox) {
     cluster_read(p->s->c, CLUSTER_POD, p->ns, pod_tracked_name(sandbox), on_pod_read, p);
     return true;
   }
-  if (p->multiple || p->failed[STEP_POD].kind != ERROR_NONE) return false;
+  if (p->multiple || p->failed[STEP_POD].kind != ERROR_NONE)
+    return false;
   return act_on_pod(p, sandbox);
 }
 
@@ -209,7 +222,8 @@ static bool has_lost_service(SandboxPass *p, const json_t *sandbox) {
 bool sandbox_steps_service(SandboxPass *p, const json_t *sandbox) {
   Cluster *c = p->s->c;
   p->step = STEP_SERVICE;
-  if (p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE) return false;
+  if (p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE)
+    return false;
   if (has_lost_service(p, sandbox)) {
     cluster_read(c, CLUSTER_SERVICE, p->ns, p->name, on_service_read, p);
     return true;

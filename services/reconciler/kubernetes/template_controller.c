@@ -38,33 +38,41 @@ static void finish(Pass *p, const Error *last) {
               LOG_ERR(err));
   free(p->text);
   free(p);
-  if (err) kube_task_failed(task, err->retry_after_ms);
-  else kube_task_done(task);
+  if (err)
+    kube_task_failed(task, err->retry_after_ms);
+  else
+    kube_task_done(task);
 }
 
 static void on_written(void *arg, json_t *object, const Error *err) {
   Pass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND) finish(p, err);
-  else look(p);
+  if (err && err->kind != ERROR_NOT_FOUND)
+    finish(p, err);
+  else
+    look(p);
 }
 
 /* ---- the shared state ---- */
 
 static void remember(Pass *p) {
   CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
-  if (p->text) json_object_set_new(p->t->told, key, json_string(p->text));
-  else json_object_del(p->t->told, key);
+  if (p->text)
+    json_object_set_new(p->t->told, key, json_string(p->text));
+  else
+    json_object_del(p->t->told, key);
 }
 
 static void on_deleted(void *arg, const Error *err) {
   Pass *p = arg;
-  if (!err) remember(p);
+  if (!err)
+    remember(p);
   finish(p, err);
 }
 
 static void on_applied(void *arg, const TemplateRecord *record, const Error *err) {
   Pass *p = arg;
-  if (!err) remember(p);
+  if (!err)
+    remember(p);
   finish(p, err);
 }
 
@@ -79,8 +87,10 @@ static void tell(Pass *p, const json_t *template) {
   /* of the object only what a sandbox is made of: a change of anything else is none */
   KUBE_OWNED json_t *blueprint = blueprint_of(template);
   p->text = json_dumps(blueprint, JSON_COMPACT | JSON_SORT_KEYS);
-  if (!p->text) abort();
-  if (str_equal(json_string_value(json_object_get(p->t->told, key)), p->text)) return finish(p, NULL);
+  if (!p->text)
+    abort();
+  if (str_equal(json_string_value(json_object_get(p->t->told, key)), p->text))
+    return finish(p, NULL);
   state_template_apply(p->t->c->state,
                        &(TemplateRecord){.ns = p->ns,
                                          .name = p->name,
@@ -96,7 +106,8 @@ static void tell(Pass *p, const json_t *template) {
 static bool label(Pass *p, const json_t *template) {
   char hash[9];
   kube_name_hash(p->name, hash);
-  if (str_equal(kube_label(template, LABEL_TEMPLATE_REF_HASH), hash)) return false;
+  if (str_equal(kube_label(template, LABEL_TEMPLATE_REF_HASH), hash))
+    return false;
   KUBE_OWNED json_t *patch = json_object();
   kube_set_label(patch, LABEL_TEMPLATE_REF_HASH, hash);
   cluster_patch(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name, NULL, patch, on_written, p);
@@ -111,7 +122,8 @@ static int keep_policy(Pass *p, const json_t *template, Error *err) {
   const json_t *there = cluster_get(c, CLUSTER_POLICY, p->ns, name);
   bool ours = there && kube_is_controlled_by(there, kube_uid(template));
   if (!wanted) {
-    if (!ours || kube_is_deleting(there)) return 0;
+    if (!ours || kube_is_deleting(there))
+      return 0;
     cluster_delete(c, CLUSTER_POLICY, there, "Background", on_written, p);
     return 1;
   }
@@ -122,7 +134,8 @@ static int keep_policy(Pass *p, const json_t *template, Error *err) {
   if (!ours)
     return error_set(err, ERROR_FAILED_PRECONDITION, "NetworkPolicy %s is not controlled by SandboxTemplate %s", name,
                      p->name);
-  if (!network_policy_differs(there, wanted)) return 0;
+  if (!network_policy_differs(there, wanted))
+    return 0;
   KUBE_OWNED json_t *next = json_deep_copy(there);
   kube_set(next, "spec", json_incref(json_object_get(wanted, "spec")));
   cluster_replace(c, CLUSTER_POLICY, next, on_written, p);
@@ -132,19 +145,24 @@ static int keep_policy(Pass *p, const json_t *template, Error *err) {
 static void look(Pass *p) {
   const json_t *template = cluster_get(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name);
   Error err = {0};
-  if (!template) return state_template_delete(p->t->c->state, p->ns, p->name, on_deleted, p);
-  if (kube_is_deleting(template)) return finish(p, NULL);
+  if (!template)
+    return state_template_delete(p->t->c->state, p->ns, p->name, on_deleted, p);
+  if (kube_is_deleting(template))
+    return finish(p, NULL);
   if (++p->looks > LOOKS_MAX) {
     error_set(&err, ERROR_INTERNAL, "no end after %d writes", LOOKS_MAX);
     return finish(p, &err);
   }
-  if (label(p, template)) return;
-  if (keep_policy(p, template, &p->policy_err) <= 0) tell(p, template);
+  if (label(p, template))
+    return;
+  if (keep_policy(p, template, &p->policy_err) <= 0)
+    tell(p, template);
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   Pass *p = calloc(1, sizeof *p);
-  if (!p) abort();
+  if (!p)
+    abort();
   *p = (Pass){.t = arg, .task = task};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -159,7 +177,8 @@ static void add(void *arg, const json_t *template) {
 }
 
 void template_controller_on_template(TemplateController *t, const json_t *before, const json_t *after) {
-  if (t->c->synced) add(t, after ? after : before);
+  if (t->c->synced)
+    add(t, after ? after : before);
 }
 
 void template_controller_on_policy(TemplateController *t, const json_t *before, const json_t *after) {
@@ -174,25 +193,29 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   for (size_t i = 0; !err && t->c->synced && i < names->n_names; i++) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
-    if (name && !cluster_get(t->c, CLUSTER_TEMPLATE, ns, name)) kube_queue_add(t->queue, ns, name);
+    if (name && !cluster_get(t->c, CLUSTER_TEMPLATE, ns, name))
+      kube_queue_add(t->queue, ns, name);
   }
 }
 
 void template_controller_tell_again(TemplateController *t) {
   json_object_clear(t->told);
-  if (!t->c->synced) return;
+  if (!t->c->synced)
+    return;
   kube_informer_each(t->c->informers[CLUSTER_TEMPLATE], add, t);
   state_template_names(t->c->state, "", "", 0, on_names, t);
 }
 
 void template_controller_lead(TemplateController *t, bool leads) {
   kube_queue_pause(t->queue, !leads);
-  if (leads) template_controller_tell_again(t);
+  if (leads)
+    template_controller_tell_again(t);
 }
 
 TemplateController *template_controller_new(Cluster *c) {
   TemplateController *t = calloc(1, sizeof *t);
-  if (!t) abort();
+  if (!t)
+    abort();
   *t = (TemplateController){.c = c, .told = json_object()};
   t->queue = kube_queue_new(c->loop, 4, work, t);
   kube_queue_pause(t->queue, true);
@@ -200,7 +223,8 @@ TemplateController *template_controller_new(Cluster *c) {
 }
 
 void template_controller_free(TemplateController *t) {
-  if (!t) return;
+  if (!t)
+    return;
   kube_queue_free(t->queue);
   json_decref(t->told);
   free(t);

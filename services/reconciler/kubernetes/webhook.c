@@ -42,26 +42,31 @@ struct Webhook {
 static void look(void *arg);
 
 static void later(Webhook *w, const char *what, const Error *err) {
-  if (err && err->kind == ERROR_CANCELLED) return;
-  if (err) log_event(LOG_WARN, "webhook_not_set_up", LOG_STR("step", what), LOG_ERR(err));
+  if (err && err->kind == ERROR_CANCELLED)
+    return;
+  if (err)
+    log_event(LOG_WARN, "webhook_not_set_up", LOG_STR("step", what), LOG_ERR(err));
   loop_timer_start(w->timer, err ? RETRY_MS : LOOK_MS);
 }
 
 /* ---- answering ---- */
 
 static void convert(void *arg, const HttpsRequest *in, HttpsReply *out) {
-  if (conversion_review((const char *)in->body, in->body_len, &out->body, NULL) == 0) return;
+  if (conversion_review((const char *)in->body, in->body_len, &out->body, NULL) == 0)
+    return;
   out->status = 400;
   out->content_type = "text/plain; charset=utf-8";
   out->body.len = 0;
-  if (buf_append_str(&out->body, "the body is no ConversionReview\n") != 0) out->body.len = 0;
+  if (buf_append_str(&out->body, "the body is no ConversionReview\n") != 0)
+    out->body.len = 0;
 }
 
 static const HttpsRoute ROUTES[] = {{"POST", PATH, convert}};
 
 static int serve(Webhook *w, Error *err) {
   const char *cert = buf_str(&w->wanted.cert), *key = buf_str(&w->wanted.key);
-  if (w->server) return https_server_set_certificate(w->server, cert, key, err);
+  if (w->server)
+    return https_server_set_certificate(w->server, cert, key, err);
   w->server = https_server_new(w->c->loop,
                                &(HttpsConfig){.address = w->c->config->webhook_address,
                                               .cert_pem = cert,
@@ -74,7 +79,8 @@ static int serve(Webhook *w, Error *err) {
                                               .request_timeout_ms = REQUEST_MS,
                                               .idle_timeout_ms = IDLE_MS},
                                err);
-  if (w->server) log_event(LOG_INFO, "webhook_serves", LOG_STR("address", w->c->config->webhook_address));
+  if (w->server)
+    log_event(LOG_INFO, "webhook_serves", LOG_STR("address", w->c->config->webhook_address));
   return w->server ? 0 : -1;
 }
 
@@ -84,7 +90,8 @@ static void patch_next(Webhook *w);
 
 static void on_patched(void *arg, json_t *object, const Error *err) {
   Webhook *w = arg;
-  if (err && err->kind != ERROR_NOT_FOUND) return later(w, DEFINITIONS[w->next], err);
+  if (err && err->kind != ERROR_NOT_FOUND)
+    return later(w, DEFINITIONS[w->next], err);
   w->next++;
   patch_next(w);
 }
@@ -92,7 +99,8 @@ static void on_patched(void *arg, json_t *object, const Error *err) {
 /* Where the API server finds us, and whom it trusts there; NULL: the definition says so already. */
 static json_t *definition_patch(Webhook *w, const json_t *definition) {
   CLEANUP(buf_deinit) Buf ca = BUF_INIT(1 << 20);
-  if (str_base64_encode(&ca, w->wanted.ca.data, w->wanted.ca.len, false) != 0) abort();
+  if (str_base64_encode(&ca, w->wanted.ca.data, w->wanted.ca.len, false) != 0)
+    abort();
   json_t *client =
       *w->c->config->webhook_url
           ? json_pack("{s:s,s:s,s:n}", "caBundle", buf_str(&ca), "url", w->c->config->webhook_url, "service")
@@ -120,11 +128,14 @@ static char *definition_path(const Webhook *w) {
 
 static void on_definition(void *arg, json_t *definition, const Error *err) {
   Webhook *w = arg;
-  if (err && err->kind == ERROR_NOT_FOUND) return on_patched(w, NULL, NULL);
-  if (err) return later(w, DEFINITIONS[w->next], err);
+  if (err && err->kind == ERROR_NOT_FOUND)
+    return on_patched(w, NULL, NULL);
+  if (err)
+    return later(w, DEFINITIONS[w->next], err);
   bool ours = str_equal(kube_text(definition, "spec.conversion.strategy"), "Webhook");
   KUBE_OWNED json_t *patch = ours ? definition_patch(w, definition) : NULL;
-  if (!patch) return on_patched(w, NULL, NULL);
+  if (!patch)
+    return on_patched(w, NULL, NULL);
   CLEANUP(str_freep) char *path = definition_path(w);
   kube_request(w->c->client, &(KubeRequest){.method = "PATCH", .path = path, .body = patch}, on_patched, w);
 }
@@ -136,7 +147,8 @@ static void patch_next(Webhook *w) {
     return kube_request(w->c->client, &(KubeRequest){.method = "GET", .path = path}, on_definition, w);
   }
   /* a certificate that somebody replaces is served from the next look on; the old CA is still trusted then */
-  if (serve(w, &err) != 0) return later(w, "listen", &err);
+  if (serve(w, &err) != 0)
+    return later(w, "listen", &err);
   later(w, NULL, NULL);
 }
 
@@ -146,7 +158,8 @@ static void bring_into_force(Webhook *w, WebhookCertificates *certificates) {
   webhook_certificates_deinit(&w->wanted);
   w->wanted = *certificates;
   *certificates = (WebhookCertificates){0};
-  if (!w->server && serve(w, &err) != 0) return later(w, "listen", &err);
+  if (!w->server && serve(w, &err) != 0)
+    return later(w, "listen", &err);
   w->next = 0;
   patch_next(w);
 }
@@ -156,8 +169,10 @@ static void bring_into_force(Webhook *w, WebhookCertificates *certificates) {
 static void on_written(void *arg, json_t *object, const Error *err) {
   Webhook *w = arg;
   /* another replica was first: look at what it wrote */
-  if (err && (err->kind == ERROR_ALREADY_EXISTS || err->kind == ERROR_ABORTED)) return look(w);
-  if (err) return later(w, "write the Secret", err);
+  if (err && (err->kind == ERROR_ALREADY_EXISTS || err->kind == ERROR_ABORTED))
+    return look(w);
+  if (err)
+    return later(w, "write the Secret", err);
   bring_into_force(w, &w->found);
 }
 
@@ -180,14 +195,17 @@ static void make(Webhook *w, const char *old_ca) {
 static void on_read(void *arg, json_t *secret, const Error *err) {
   Webhook *w = arg;
   Error why;
-  if (err && err->kind != ERROR_NOT_FOUND) return later(w, "read the Secret", err);
+  if (err && err->kind != ERROR_NOT_FOUND)
+    return later(w, "read the Secret", err);
   json_decref(w->secret);
   w->secret = err ? NULL : json_incref(secret);
   webhook_certificates_deinit(&w->found);
   w->found = (WebhookCertificates){0};
-  if (!w->secret) return make(w, NULL);
+  if (!w->secret)
+    return make(w, NULL);
   int age = webhook_certificates_read(&w->found, secret, &w->names, clock_wall_ms(), &why);
-  if (age == 0) return bring_into_force(w, &w->found);
+  if (age == 0)
+    return bring_into_force(w, &w->found);
   if (age == WEBHOOK_CERTIFICATES_OLD) {
     CLEANUP(str_freep) char *old_ca = str_dup(buf_str(&w->found.ca));
     return make(w, old_ca);
@@ -208,8 +226,10 @@ static void look(void *arg) {
 static bool parse_url(Webhook *w, const char *url) {
   static const char SCHEME[] = "https://";
   struct in6_addr any;
-  if (!*url) return true;
-  if (!str_starts_with(url, SCHEME)) return false;
+  if (!*url)
+    return true;
+  if (!str_starts_with(url, SCHEME))
+    return false;
   const char *host = url + strlen(SCHEME);
   w->host = *host == '[' ? str_ndup(host + 1, strcspn(host + 1, "]")) : str_ndup(host, strcspn(host, ":/"));
   bool is_ip = inet_pton(AF_INET, w->host, &any) == 1 || inet_pton(AF_INET6, w->host, &any) == 1;
@@ -219,7 +239,8 @@ static bool parse_url(Webhook *w, const char *url) {
 
 Webhook *webhook_new(Cluster *c, Error *err) {
   Webhook *w = calloc(1, sizeof *w);
-  if (!w) abort();
+  if (!w)
+    abort();
   *w = (Webhook){.c = c,
                  .names = {.ns = c->config->webhook_namespace,
                            .service = c->config->webhook_service,
@@ -237,7 +258,8 @@ Webhook *webhook_new(Cluster *c, Error *err) {
 }
 
 void webhook_free(Webhook *w) {
-  if (!w) return;
+  if (!w)
+    return;
   https_server_free(w->server);
   loop_timer_free(w->timer);
   webhook_certificates_deinit(&w->found);

@@ -13,7 +13,8 @@
 #define PEM_MAX (256 << 10)
 
 void webhook_certificates_deinit(WebhookCertificates *c) {
-  if (c->key.data) explicit_bzero(c->key.data, c->key.len);
+  if (c->key.data)
+    explicit_bzero(c->key.data, c->key.len);
   buf_deinit(&c->ca);
   buf_deinit(&c->cert);
   buf_deinit(&c->key);
@@ -46,17 +47,20 @@ int webhook_certificates_make(WebhookCertificates *ret, const WebhookNames *n, c
   if (result == 0)
     result = certificate_make_server(buf_str(&ret->ca), buf_str(&ca_key), &terms, &ret->cert, &ret->key, err);
   /* the CA signs nothing further: its key is forgotten here */
-  if (ca_key.data) explicit_bzero(ca_key.data, ca_key.len);
+  if (ca_key.data)
+    explicit_bzero(ca_key.data, ca_key.len);
   if (result == 0 && old_ca)
     result = buf_append(&ret->ca, old_ca, first_block(old_ca)) || buf_append_str(&ret->ca, "\n") ? -1 : 0;
-  if (result != 0) webhook_certificates_deinit(ret);
+  if (result != 0)
+    webhook_certificates_deinit(ret);
   return result;
 }
 
 static int decode(const json_t *secret, const char *key, Buf *out, Error *err) {
   const char *text = json_string_value(json_object_get(json_object_get(secret, "data"), key));
   *out = BUF_INIT(PEM_MAX);
-  if (!text) return error_set(err, ERROR_INVALID_ARGUMENT, "Secret %s has no %s", SECRET_NAME, key);
+  if (!text)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "Secret %s has no %s", SECRET_NAME, key);
   if (str_base64_decode(out, text, strlen(text), false) != 0)
     return error_set(err, ERROR_INVALID_ARGUMENT, "Secret %s: %s is not base64", SECRET_NAME, key);
   return 0;
@@ -80,7 +84,8 @@ int webhook_certificates_read(WebhookCertificates *ret, const json_t *secret, co
 
 static json_t *encode(const Buf *pem) {
   CLEANUP(buf_deinit) Buf text = BUF_INIT(PEM_MAX * 2);
-  if (str_base64_encode(&text, pem->data, pem->len, false) != 0) abort();
+  if (str_base64_encode(&text, pem->data, pem->len, false) != 0)
+    abort();
   return json_string(buf_str(&text));
 }
 
@@ -90,7 +95,8 @@ json_t *webhook_certificates_secret(const WebhookCertificates *c, const WebhookN
   kube_set(s, "kind", json_string("Secret"));
   kube_set(s, "metadata.name", json_string(SECRET_NAME));
   kube_set(s, "metadata.namespace", json_string(n->ns));
-  if (!before) kube_set(s, "type", json_string("Opaque"));
+  if (!before)
+    kube_set(s, "type", json_string("Opaque"));
   json_t *data = json_object();
   json_object_set_new(data, "ca.crt", encode(&c->ca));
   json_object_set_new(data, "tls.crt", encode(&c->cert));

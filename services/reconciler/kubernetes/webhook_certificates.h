@@ -15,7 +15,7 @@
 
 typedef struct WebhookNames {
   const char *ns, *service, *cluster_domain;
-  const char *ip; /* a host of webhook-url that is an address; NULL: none */
+  const char *ip;   /* a host of webhook-url that is an address; NULL: none */
   const char *host; /* one that is a name; NULL: none */
 } WebhookNames;
 

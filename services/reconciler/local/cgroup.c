@@ -28,7 +28,8 @@ static int write_file(const char *dir, const char *file, const char *value) {
   char path[PATH_MAX_LEN];
   snprintf(path, sizeof path, "%s/%s", dir, file);
   int fd = open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
+  if (fd < 0)
+    return -1;
   ssize_t n = write(fd, value, strlen(value));
   int why = errno;
   close(fd);
@@ -41,7 +42,8 @@ static bool read_file(const char *dir, const char *file, char *out, size_t max) 
   snprintf(path, sizeof path, "%s/%s", dir, file);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read(fd, out, max - 1) : -1;
-  if (fd >= 0) close(fd);
+  if (fd >= 0)
+    close(fd);
   out[n > 0 ? n : 0] = 0;
   return n >= 0;
 }
@@ -50,7 +52,8 @@ static bool read_file(const char *dir, const char *file, char *out, size_t max) 
 static bool has_word(const char *text, const char *word) {
   size_t len = strlen(word);
   for (const char *p = text; *(p += strspn(p, " \n")); p += strcspn(p, " \n"))
-    if (strcspn(p, " \n") == len && memcmp(p, word, len) == 0) return true;
+    if (strcspn(p, " \n") == len && memcmp(p, word, len) == 0)
+      return true;
   return false;
 }
 
@@ -72,7 +75,8 @@ static int open_v2(CgroupTree *t, const char *root, const char *parent, Error *e
     return error_set(err, ERROR_UNAVAILABLE, "%s has no memory and pids controllers", root);
   t->cpu = has_word(text, "cpu");
   write_file(root, "cgroup.subtree_control", t->cpu ? "+memory +pids +cpu" : "+memory +pids");
-  if (add_dir(t, root, parent, err)) return -1;
+  if (add_dir(t, root, parent, err))
+    return -1;
   if (write_file(t->dirs[0], "cgroup.subtree_control", t->cpu ? "+memory +pids +cpu" : "+memory +pids"))
     return error_set(err, ERROR_UNAVAILABLE, "cannot use the controllers in %s: %s", t->dirs[0], strerror(errno));
   return 0;
@@ -88,7 +92,8 @@ static int open_v1(CgroupTree *t, const char *root, const char *parent, Error *e
                          NAMES[i], base);
       return 0;
     }
-    if (add_dir(t, base, parent, err)) return -1;
+    if (add_dir(t, base, parent, err))
+      return -1;
   }
   t->cpu = true;
   return 0;
@@ -96,16 +101,19 @@ static int open_v1(CgroupTree *t, const char *root, const char *parent, Error *e
 
 CgroupTree *cgroup_tree_new(const char *root, const char *parent, Error *err) {
   CgroupTree *t = calloc(1, sizeof *t);
-  if (!t) abort();
+  if (!t)
+    abort();
   CLEANUP(str_freep) char *unified = str_printf("%s/cgroup.controllers", root);
   int rc = access(unified, F_OK) == 0 ? open_v2(t, root, parent, err) : open_v1(t, root, parent, err);
-  if (rc == 0) return t;
+  if (rc == 0)
+    return t;
   cgroup_tree_free(t);
   return NULL;
 }
 
 void cgroup_tree_free(CgroupTree *t) {
-  if (!t) return;
+  if (!t)
+    return;
   for (size_t i = 0; i < t->n; i++) {
     rmdir(t->dirs[i]);
     free(t->dirs[i]);
@@ -113,7 +121,9 @@ void cgroup_tree_free(CgroupTree *t) {
   free(t);
 }
 
-bool cgroup_has_cpu(const CgroupTree *t) { return t->cpu; }
+bool cgroup_has_cpu(const CgroupTree *t) {
+  return t->cpu;
+}
 
 static void group_path(const CgroupTree *t, size_t i, const char *name, char out[PATH_MAX_LEN]) {
   snprintf(out, PATH_MAX_LEN, "%s/%s", t->dirs[i], name);
@@ -124,7 +134,8 @@ static int set(const CgroupTree *t, size_t v1_dir, const char *name, const char 
   char dir[PATH_MAX_LEN];
   group_path(t, t->v2 ? 0 : v1_dir, name, dir);
   const char *file = t->v2 ? v2_file : v1_file;
-  if (write_file(dir, file, value) == 0) return 0;
+  if (write_file(dir, file, value) == 0)
+    return 0;
   return error_set(err, ERROR_UNAVAILABLE, "cannot write %s to %s/%s: %s", value, dir, file, strerror(errno));
 }
 
@@ -132,21 +143,27 @@ static int set_limits(CgroupTree *t, const char *name, const CgroupLimits *l, Er
   char value[64];
   if (l->memory_bytes) {
     snprintf(value, sizeof value, "%lld", (long long)l->memory_bytes);
-    if (set(t, 0, name, "memory.limit_in_bytes", "memory.max", value, err)) return -1;
+    if (set(t, 0, name, "memory.limit_in_bytes", "memory.max", value, err))
+      return -1;
     /* swap must not be a way around it; where the kernel does not count swap, there is no file */
     Error none;
-    if (t->v2) set(t, 0, name, "", "memory.swap.max", "0", &none);
-    else set(t, 0, name, "memory.memsw.limit_in_bytes", "", value, &none);
+    if (t->v2)
+      set(t, 0, name, "", "memory.swap.max", "0", &none);
+    else
+      set(t, 0, name, "memory.memsw.limit_in_bytes", "", value, &none);
   }
   if (l->pids) {
     snprintf(value, sizeof value, "%lld", (long long)l->pids);
-    if (set(t, 1, name, "pids.max", "pids.max", value, err)) return -1;
+    if (set(t, 1, name, "pids.max", "pids.max", value, err))
+      return -1;
   }
   if (l->cpu_milli && t->cpu) {
     long long quota = (long long)l->cpu_milli * CPU_PERIOD_US / 1000;
-    if (quota < 1000) quota = 1000; /* the kernel's minimum */
+    if (quota < 1000)
+      quota = 1000; /* the kernel's minimum */
     snprintf(value, sizeof value, t->v2 ? "%lld 100000" : "%lld", quota);
-    if (set(t, 2, name, "cpu.cfs_quota_us", "cpu.max", value, err)) return -1;
+    if (set(t, 2, name, "cpu.cfs_quota_us", "cpu.max", value, err))
+      return -1;
   }
   return 0;
 }
@@ -161,7 +178,8 @@ int cgroup_create(CgroupTree *t, const char *name, const CgroupLimits *limits, E
       return -1;
     }
   }
-  if (set_limits(t, name, limits, err) == 0) return 0;
+  if (set_limits(t, name, limits, err) == 0)
+    return 0;
   cgroup_remove(t, name);
   return -1;
 }
@@ -171,9 +189,11 @@ int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t
   for (*ret_n = 0; *ret_n < t->n; ++*ret_n) {
     snprintf(path, sizeof path, "%s/%s/cgroup.procs", t->dirs[*ret_n], name);
     fds[*ret_n] = open(path, O_WRONLY | O_CLOEXEC);
-    if (fds[*ret_n] >= 0) continue;
+    if (fds[*ret_n] >= 0)
+      continue;
     error_set(err, ERROR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-    while (*ret_n > 0) close(fds[--*ret_n]);
+    while (*ret_n > 0)
+      close(fds[--*ret_n]);
     return -1;
   }
   return 0;
@@ -183,13 +203,16 @@ void cgroup_kill(CgroupTree *t, const char *name) {
   char path[PATH_MAX_LEN];
   group_path(t, 0, name, path);
   /* all at once, so that no fork escapes it (Linux 5.14) */
-  if (t->v2 && write_file(path, "cgroup.kill", "1") == 0) return;
+  if (t->v2 && write_file(path, "cgroup.kill", "1") == 0)
+    return;
   snprintf(path, sizeof path, "%s/%s/cgroup.procs", t->dirs[0], name);
   FILE *f = fopen(path, "re");
   /* the kernel writes 0 for a process that we cannot see, and to kill 0 would end us */
   for (int pid; f && fscanf(f, "%d", &pid) == 1;)
-    if (pid > 0) kill(pid, SIGKILL);
-  if (f) fclose(f);
+    if (pid > 0)
+      kill(pid, SIGKILL);
+  if (f)
+    fclose(f);
 }
 
 bool cgroup_remove(CgroupTree *t, const char *name) {
@@ -197,7 +220,8 @@ bool cgroup_remove(CgroupTree *t, const char *name) {
   bool gone = true;
   for (size_t i = 0; i < t->n; i++) {
     group_path(t, i, name, dir);
-    if (rmdir(dir) && errno != ENOENT) gone = false;
+    if (rmdir(dir) && errno != ENOENT)
+      gone = false;
   }
   return gone;
 }
@@ -205,7 +229,8 @@ bool cgroup_remove(CgroupTree *t, const char *name) {
 int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[1024];
   group_path(t, 0, name, dir);
-  if (!read_file(dir, t->v2 ? "memory.events" : "memory.oom_control", text, sizeof text)) return 0;
+  if (!read_file(dir, t->v2 ? "memory.events" : "memory.oom_control", text, sizeof text))
+    return 0;
   /* both files hold lines of "name value" */
   const char *p = strstr(text, "oom_kill ");
   return p ? atoll(p + strlen("oom_kill ")) : 0;
@@ -215,15 +240,20 @@ int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) {
   char dir[PATH_MAX_LEN], path[PATH_MAX_LEN], line[64];
   *ret_fd = -1;
   group_path(t, 0, name, dir);
-  if (t->v2) return set(t, 0, name, "", "memory.oom.group", "1", err);
+  if (t->v2)
+    return set(t, 0, name, "", "memory.oom.group", "1", err);
   snprintf(path, sizeof path, "%s/%s/memory.oom_control", t->dirs[0], name);
   int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), control = open(path, O_RDONLY | O_CLOEXEC);
   snprintf(line, sizeof line, "%d %d", event, control);
   int rc = event >= 0 && control >= 0 ? write_file(dir, "cgroup.event_control", line) : -1;
-  if (rc) error_set(err, ERROR_UNAVAILABLE, "cannot watch %s: %s", path, strerror(errno));
-  if (control >= 0) close(control);
-  if (rc && event >= 0) close(event);
-  if (rc == 0) *ret_fd = event;
+  if (rc)
+    error_set(err, ERROR_UNAVAILABLE, "cannot watch %s: %s", path, strerror(errno));
+  if (control >= 0)
+    close(control);
+  if (rc && event >= 0)
+    close(event);
+  if (rc == 0)
+    *ret_fd = event;
   return rc;
 }
 
@@ -231,7 +261,9 @@ void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *a
   for (size_t i = 0; i < t->n; i++) {
     DIR *dir = opendir(t->dirs[i]);
     for (struct dirent *e; dir && (e = readdir(dir));)
-      if (e->d_type == DT_DIR && *e->d_name != '.') fn(arg, e->d_name);
-    if (dir) closedir(dir);
+      if (e->d_type == DT_DIR && *e->d_name != '.')
+        fn(arg, e->d_name);
+    if (dir)
+      closedir(dir);
   }
 }

@@ -11,28 +11,34 @@
 
 void fixture_folder(char path[64]) {
   strcpy(path, "/tmp/local-test-XXXXXX");
-  if (!mkdtemp(path)) abort();
+  if (!mkdtemp(path))
+    abort();
 }
 
 void fixture_write(const char *folder, const char *name, const char *text) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s", folder, name);
   FILE *f = fopen(path, "we");
-  if (!f || fputs(text, f) < 0 || fclose(f)) abort();
+  if (!f || fputs(text, f) < 0 || fclose(f))
+    abort();
 }
 
 char *fixture_read(const char *folder, const char *name) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s", folder, name);
   FILE *f = fopen(path, "re");
-  if (!f) return NULL;
+  if (!f)
+    return NULL;
   char *text = calloc(1, 1 << 16);
-  if (!text) abort();
-  if (fread(text, 1, (1 << 16) - 1, f) == 0) *text = 0;
+  if (!text)
+    abort();
+  if (fread(text, 1, (1 << 16) - 1, f) == 0)
+    *text = 0;
   fclose(f);
   return text;
 }
 
 static void make(const char *path) {
-  if (mkdir(path, 0755) && errno != EEXIST) abort();
+  if (mkdir(path, 0755) && errno != EEXIST)
+    abort();
 }
 
 void cgroup_fixture_group(const char *root, const char *parent, const char *name) {
@@ -49,6 +55,7 @@ void cgroup_fixture_group(const char *root, const char *parent, const char *name
     make(base);
     make(ours);
     make(group);
-    for (size_t k = 0; TREE[i].files[k]; k++) fixture_write(group, TREE[i].files[k], "");
+    for (size_t k = 0; TREE[i].files[k]; k++)
+      fixture_write(group, TREE[i].files[k], "");
   }
 }

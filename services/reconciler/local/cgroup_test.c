@@ -53,7 +53,8 @@ static CgroupTree *tree_v2(const char *controllers, Error *err) {
   fixture_write(box, "cgroup.subtree_control", "");
   assert_int_equal(mkdir(parent, 0755) | mkdir(group, 0755), 0);
   fixture_write(parent, "cgroup.subtree_control", "");
-  for (size_t i = 0; i < ARRAY_LEN(FILES); i++) fixture_write(group, FILES[i], "");
+  for (size_t i = 0; i < ARRAY_LEN(FILES); i++)
+    fixture_write(group, FILES[i], "");
   return cgroup_tree_new(box, "sandplane", err);
 }
 
@@ -102,7 +103,8 @@ static void kills_all_listed(CgroupTree *t, const char *group) {
   pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
-    for (;;) pause();
+    for (;;)
+      pause();
   }
   CLEANUP(str_freep) char *folder = str_printf("%s/%s", box, group);
   CLEANUP(str_freep) char *list = str_printf("0\n%d\n", (int)pid);
@@ -161,7 +163,8 @@ static void test_opens_all_or_nothing(void **state) {
   size_t n;
   assert_int_equal(cgroup_open(t, "ns.a", fds, &n, &err), 0);
   assert_int_equal(n, 2);
-  while (n > 0) close(fds[--n]);
+  while (n > 0)
+    close(fds[--n]);
   CLEANUP(str_freep) char *file = str_printf("%s/pids/sandplane/ns.a/cgroup.procs", box);
   assert_int_equal(unlink(file), 0);
   assert_int_equal(cgroup_open(t, "ns.a", fds, &n, &err), -1);

@@ -25,21 +25,24 @@ typedef struct Gvisor {
 static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
                     Error *err) {
   const Gvisor *g = (const Gvisor *)self;
-  if (gvisor_spec_write(p, g->runtime, err)) return -1;
+  if (gvisor_spec_write(p, g->runtime, err))
+    return -1;
   /* all that runsc keeps of a sandbox lies in the sandbox's folder and goes with it */
   CLEANUP(str_freep) char *root = str_printf("--root=%s/runsc", p->dir);
   CLEANUP(str_freep) char *platform = str_printf("--platform=%s", g->platform);
   CLEANUP(str_freep) char *pid_file = str_printf("--pid-file=%s/pid", p->dir);
   CLEANUP(str_freep) char *bundle = str_printf("--bundle=%s", p->dir);
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
-  char *const argv[] = {g->runsc, root,     platform,  "--network=none", "--ignore-cgroups", "--host-uds=create",
+  char *const argv[] = {g->runsc, root,       platform, "--network=none", "--ignore-cgroups", "--host-uds=create",
                         "run",    "--detach", pid_file, bundle,           (char *)p->id,      NULL};
   int fds[CGROUP_FDS_MAX];
   size_t n;
-  if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
+  if (cgroup_open(cgroups, p->cgroup, fds, &n, err))
+    return -1;
   pid_t pid =
       subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
-  while (n > 0) close(fds[--n]);
+  while (n > 0)
+    close(fds[--n]);
   snprintf(ret_route, route_len, "unix:%s/run/runtime.sock", p->dir);
   return pid;
 }
@@ -86,7 +89,8 @@ static bool platform_works(const Gvisor *g, const char *platform, const Isolatio
 Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
                                 Error *err) {
   Gvisor *g = calloc(1, sizeof *g);
-  if (!g) abort();
+  if (!g)
+    abort();
   /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files. The ptrace
    * platform needs a host process for each process inside, and the sentry's own threads. */
   g->base = (Isolation){.class_name = "gvisor",
@@ -106,7 +110,8 @@ Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runt
   bool chosen = *config->runsc_platform != 0;
   for (size_t i = 0; i < (chosen ? 1 : ARRAY_LEN(platforms)); i++) {
     const char *platform = chosen ? config->runsc_platform : platforms[i];
-    if (!platform_works(g, platform, site)) continue;
+    if (!platform_works(g, platform, site))
+      continue;
     g->platform = str_dup(platform);
     return &g->base;
   }

@@ -24,7 +24,8 @@ static json_t *tmpfs_options(int64_t size, const char *mode, int64_t uid, int64_
   CLEANUP(str_freep) char *uid_text = str_printf("uid=%lld", (long long)uid);
   CLEANUP(str_freep) char *gid_text = str_printf("gid=%lld", (long long)gid);
   const char *texts[] = {size_text, mode_text, uid_text, gid_text};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++) json_array_append_new(o, json_string(texts[i]));
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    json_array_append_new(o, json_string(texts[i]));
   return o;
 }
 
@@ -71,7 +72,8 @@ int gvisor_spec_write(const SandboxPlan *p, const char *runtime, Error *err) {
   int rc = spec && fd >= 0 && json_dumpfd(spec, fd, 0) == 0
                ? 0
                : error_set(err, ERROR_INTERNAL, "%s cannot be written", path);
-  if (fd >= 0) close(fd);
+  if (fd >= 0)
+    close(fd);
   json_decref(spec);
   return rc;
 }

@@ -43,7 +43,8 @@ static json_t *write_spec(const json_t *image_env, const ManifestEnv *env, size_
 
 static const json_t *at(const json_t *o, const char *path) {
   CLEANUP(str_freep) char *copy = str_dup(path);
-  for (char *rest = copy, *key; o && (key = strsep(&rest, "."));) o = json_object_get(o, key);
+  for (char *rest = copy, *key; o && (key = strsep(&rest, "."));)
+    o = json_object_get(o, key);
   return o;
 }
 
@@ -57,8 +58,8 @@ static bool has(const json_t *list, const char *text) {
 static const json_t *mount_at(const json_t *spec, const char *destination) {
   size_t i;
   json_t *m;
-  json_array_foreach(at(spec, "mounts"), i, m)
-    if (strcmp(json_string_value(json_object_get(m, "destination")), destination) == 0) return m;
+  json_array_foreach(at(spec, "mounts"), i,
+                     m) if (strcmp(json_string_value(json_object_get(m, "destination")), destination) == 0) return m;
   return NULL;
 }
 
@@ -112,8 +113,10 @@ static void test_mounts(void **state) {
   size_t i, writable = 0;
   json_t *m;
   json_array_foreach(at(spec, "mounts"), i, m) {
-    if (strcmp(json_string_value(json_object_get(m, "type")), "bind") != 0) continue;
-    if (has(json_object_get(m, "options"), "ro")) continue;
+    if (strcmp(json_string_value(json_object_get(m, "type")), "bind") != 0)
+      continue;
+    if (has(json_object_get(m, "options"), "ro"))
+      continue;
     writable++;
     assert_string_equal(json_string_value(json_object_get(m, "source")), run);
   }

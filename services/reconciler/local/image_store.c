@@ -64,7 +64,8 @@ static void load_references(ImageStore *s) {
   CLEANUP(str_freep) char *path = str_printf("%s/references.json", s->folder);
   json_error_t why;
   s->references = json_load_file(path, 0, &why);
-  if (json_is_object(s->references)) return;
+  if (json_is_object(s->references))
+    return;
   if (access(path, F_OK) == 0)
     log_event(LOG_ERROR, "image_references_lost", LOG_STR("file", path), LOG_STR("reason", why.text));
   json_decref(s->references);
@@ -77,25 +78,31 @@ ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, 
     return NULL;
   }
   ImageStore *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   *s = (ImageStore){.loop = loop, .folder = str_dup(folder), .unpack = str_dup(unpack), .images = json_object()};
   load_references(s);
   DIR *dir = opendir(folder);
   for (struct dirent *e; dir && (e = readdir(dir));) {
     CLEANUP(str_freep) char *full = str_printf("%s/%s", folder, e->d_name);
-    if (str_starts_with(e->d_name, ".import-")) remove_tree(full);
-    if (!str_starts_with(e->d_name, "sha256-")) continue;
+    if (str_starts_with(e->d_name, ".import-"))
+      remove_tree(full);
+    if (!str_starts_with(e->d_name, "sha256-"))
+      continue;
     CLEANUP(str_freep) char *digest = str_printf("sha256:%s", e->d_name + strlen("sha256-"));
-    if (load_image(s, digest)) continue;
+    if (load_image(s, digest))
+      continue;
     log_event(LOG_ERROR, "image_broken", LOG_STR("digest", digest), LOG_STR("action", "removed; import it again"));
     remove_tree(full);
   }
-  if (dir) closedir(dir);
+  if (dir)
+    closedir(dir);
   return s;
 }
 
 void image_store_free(ImageStore *s) {
-  if (!s) return;
+  if (!s)
+    return;
   json_decref(s->references);
   json_decref(s->images);
   free(s->folder);
@@ -110,7 +117,8 @@ static const json_t *image_of(const ImageStore *s, const char *reference) {
 
 int image_store_find(ImageStore *s, const char *reference, ImageConfig *c) {
   const json_t *image = image_of(s, reference);
-  if (!image) return IMAGE_MISSING;
+  if (!image)
+    return IMAGE_MISSING;
   CLEANUP(str_freep) char *dir = image_dir(s, json_string_value(json_object_get(image, "digest")));
   snprintf(c->rootfs, sizeof c->rootfs, "%s/rootfs", dir);
   c->digest = json_string_value(json_object_get(image, "digest"));
@@ -133,7 +141,8 @@ void image_store_each(ImageStore *s, void (*fn)(void *arg, const ImageInfo *info
   json_t *digest;
   json_object_foreach(s->references, reference, digest) {
     ImageInfo info = info_of(s, reference);
-    if (info.digest) fn(arg, &info);
+    if (info.digest)
+      fn(arg, &info);
   }
 }
 
@@ -161,9 +170,11 @@ void image_store_collect(ImageStore *s) {
   const char *digest;
   json_t *image;
   void *next;
-  if (!s->in_use) return;
+  if (!s->in_use)
+    return;
   json_object_foreach_safe(s->images, next, digest, image) {
-    if (is_named(s, digest) || s->in_use(s->in_use_arg, digest)) continue;
+    if (is_named(s, digest) || s->in_use(s->in_use_arg, digest))
+      continue;
     log_event(LOG_INFO, "image_removed", LOG_STR("digest", digest));
     CLEANUP(str_freep) char *own = str_dup(digest); /* the key goes with its entry */
     remove_image(s, own);
@@ -188,12 +199,15 @@ ImageImport *image_import_new(ImageStore *s, Error *err) {
   char suffix[9];
   random_name_suffix(suffix, 8);
   ImageImport *i = calloc(1, sizeof *i);
-  if (!i) abort();
+  if (!i)
+    abort();
   *i = (ImageImport){.store = s, .dir = str_printf("%s/.import-%s", s->folder, suffix), .fd = -1};
   i->archive = str_printf("%s/archive.tar", i->dir);
   i->log = str_printf("%s/log", i->dir);
-  if (mkdir(i->dir, 0700) == 0) i->fd = open(i->archive, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (i->fd >= 0) return i;
+  if (mkdir(i->dir, 0700) == 0)
+    i->fd = open(i->archive, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (i->fd >= 0)
+    return i;
   error_set(err, ERROR_INTERNAL, "%s: %s", i->archive, strerror(errno));
   image_import_free(i);
   return NULL;
@@ -201,11 +215,14 @@ ImageImport *image_import_new(ImageStore *s, Error *err) {
 
 int image_import_write(ImageImport *i, const void *data, size_t len, Error *err) {
   i->size += (int64_t)len;
-  if (i->size > ARCHIVE_MAX) return error_set(err, ERROR_RESOURCE_EXHAUSTED, "the archive is larger than 8 GiB");
+  if (i->size > ARCHIVE_MAX)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED, "the archive is larger than 8 GiB");
   for (const char *p = data; len > 0;) {
     ssize_t n = write(i->fd, p, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error_set(err, ERROR_RESOURCE_EXHAUSTED, "cannot store the archive: %s", strerror(errno));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return error_set(err, ERROR_RESOURCE_EXHAUSTED, "cannot store the archive: %s", strerror(errno));
     p += n;
     len -= (size_t)n;
   }
@@ -213,14 +230,16 @@ int image_import_write(ImageImport *i, const void *data, size_t len, Error *err)
 }
 
 void image_import_free(ImageImport *i) {
-  if (!i) return;
+  if (!i)
+    return;
   if (i->watch) {
     /* reaped before its folder goes, or it would write into what is being removed and stay a zombie */
     kill(i->pid, SIGKILL);
     waitpid(i->pid, NULL, 0);
   }
   pid_watch_free(i->watch);
-  if (i->fd >= 0) close(i->fd);
+  if (i->fd >= 0)
+    close(i->fd);
   remove_tree(i->dir);
   json_decref(i->references);
   free(i->dir);
@@ -232,8 +251,10 @@ void image_import_free(ImageImport *i) {
 static void read_log(const ImageImport *i, char *out, size_t max) {
   FILE *f = fopen(i->log, "re");
   size_t n = f ? fread(out, 1, max - 1, f) : 0;
-  if (f) fclose(f);
-  while (n > 0 && out[n - 1] == '\n') n--;
+  if (f)
+    fclose(f);
+  while (n > 0 && out[n - 1] == '\n')
+    n--;
   out[n] = 0;
 }
 
@@ -244,9 +265,11 @@ static int place(ImageImport *i, const char *digest, Error *err) {
   unlink(i->archive);
   unlink(i->log);
   remove_tree(dir); /* a broken one: a whole one we would know */
-  if (chmod(i->dir, 0755) || rename(i->dir, dir)) return error_set(err, ERROR_INTERNAL, "%s: %s", dir, strerror(errno));
+  if (chmod(i->dir, 0755) || rename(i->dir, dir))
+    return error_set(err, ERROR_INTERNAL, "%s: %s", dir, strerror(errno));
   if (sync_folder(s->folder, err) == 0) {
-    if (load_image(s, digest)) return 0;
+    if (load_image(s, digest))
+      return 0;
     error_set(err, ERROR_INTERNAL, "%s is not an image", dir);
   }
   remove_tree(dir);
@@ -265,12 +288,14 @@ static int adopt(ImageImport *i, Error *err) {
     i->references = json_incref(json_object_get(image, "references"));
   }
   json_decref(image);
-  if (!str_starts_with(digest, "sha256:")) return error_set(err, ERROR_INTERNAL, "%s cannot be read", meta);
+  if (!str_starts_with(digest, "sha256:"))
+    return error_set(err, ERROR_INTERNAL, "%s cannot be read", meta);
   if (json_array_size(i->references) == 0)
     return error_field(err, "start.references", "the archive names no reference, so one must be given");
   /* an image that is there already is the same by its digest, and sandboxes may use it */
   bool fresh = !json_object_get(s->images, digest);
-  if (fresh && place(i, digest, err)) return -1;
+  if (fresh && place(i, digest, err))
+    return -1;
   json_t *references = json_deep_copy(s->references);
   size_t k;
   json_t *reference;
@@ -278,7 +303,8 @@ static int adopt(ImageImport *i, Error *err) {
       json_object_set_new(references, json_string_value(reference), json_string(digest));
   if (save_json(s->folder, "references.json", references, err)) {
     json_decref(references);
-    if (fresh) remove_image(s, digest);
+    if (fresh)
+      remove_image(s, digest);
     return -1;
   }
   json_decref(s->references);
@@ -298,11 +324,14 @@ static void on_unpacked(void *arg, int status) {
     error_set(&err, archive ? ERROR_INVALID_ARGUMENT : ERROR_INTERNAL, "image: %s", *text ? text : "unpacking failed");
     return i->fn(i->arg, NULL, 0, &err);
   }
-  if (adopt(i, &err)) return i->fn(i->arg, NULL, 0, &err);
+  if (adopt(i, &err))
+    return i->fn(i->arg, NULL, 0, &err);
   size_t n = json_array_size(i->references);
   ImageInfo *infos = calloc(n, sizeof *infos);
-  if (!infos) abort();
-  for (size_t k = 0; k < n; k++) infos[k] = info_of(i->store, json_string_value(json_array_get(i->references, k)));
+  if (!infos)
+    abort();
+  for (size_t k = 0; k < n; k++)
+    infos[k] = info_of(i->store, json_string_value(json_array_get(i->references, k)));
   i->fn(i->arg, infos, n, NULL);
   free(infos);
 }
@@ -313,13 +342,17 @@ void image_import_finish(ImageImport *i, const char *const *references, size_t n
   i->fn = fn;
   i->arg = arg;
   i->references = json_array();
-  for (size_t k = 0; k < n; k++) json_array_append_new(i->references, json_string(references[k]));
+  for (size_t k = 0; k < n; k++)
+    json_array_append_new(i->references, json_string(references[k]));
   close(i->fd);
   i->fd = -1;
   char *const argv[] = {i->store->unpack, i->archive, i->dir, NULL};
   i->pid = subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = i->log}, &err);
-  if (i->pid > 0) i->watch = pid_watch_new(i->store->loop, i->pid, on_unpacked, i);
-  if (i->watch) return;
-  if (!err.kind) error_set(&err, ERROR_INTERNAL, "cannot watch the unpacking: %s", strerror(errno));
+  if (i->pid > 0)
+    i->watch = pid_watch_new(i->store->loop, i->pid, on_unpacked, i);
+  if (i->watch)
+    return;
+  if (!err.kind)
+    error_set(&err, ERROR_INTERNAL, "cannot watch the unpacking: %s", strerror(errno));
   fn(arg, NULL, 0, &err);
 }

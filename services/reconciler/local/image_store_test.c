@@ -44,7 +44,8 @@ static int setup(void **state) {
                 "\\\"env\\\":[],\\\"working_dir\\\":\\\"/workspace\\\",\\\"user\\\":\\\"\\\"}\" >$2/image.json\n");
   loop = loop_new();
   store = NULL;
-  if (chmod(unpack, 0755)) return -1;
+  if (chmod(unpack, 0755))
+    return -1;
   open_store();
   return 0;
 }
@@ -61,7 +62,9 @@ static bool exists(const char *name) {
   return access(path, F_OK) == 0;
 }
 
-static void count_one(void *arg, const ImageInfo *info) { ++*(int *)arg; }
+static void count_one(void *arg, const ImageInfo *info) {
+  ++*(int *)arg;
+}
 
 static int count_references(void) {
   int n = 0;
@@ -83,8 +86,10 @@ typedef struct Outcome {
 static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error *err) {
   Outcome *o = arg;
   o->n = n;
-  if (err) o->err = *err;
-  if (n) snprintf(o->digest, sizeof o->digest, "%s", infos[0].digest);
+  if (err)
+    o->err = *err;
+  if (n)
+    snprintf(o->digest, sizeof o->digest, "%s", infos[0].digest);
   loop_stop(loop);
 }
 
@@ -220,7 +225,9 @@ static void test_failed_import_changes_nothing(void **state) {
 
 static const char *used;
 
-static bool in_use(void *arg, const char *digest) { return used && strcmp(used, digest) == 0; }
+static bool in_use(void *arg, const char *digest) {
+  return used && strcmp(used, digest) == 0;
+}
 
 static void test_replaced_image_is_removed(void **state) {
   used = NULL;

@@ -15,12 +15,14 @@
 #include "services/reconciler/local/subprocess.h"
 
 char *isolation_find_program(const char *given, const char *name) {
-  if (*given) return access(given, X_OK) == 0 ? str_dup(given) : NULL;
+  if (*given)
+    return access(given, X_OK) == 0 ? str_dup(given) : NULL;
   const char *path = getenv("PATH");
   for (const char *dir = path ? path : "/usr/sbin:/usr/bin:/sbin:/bin"; *dir;) {
     const char *end = strchrnul(dir, ':');
     char *full = str_printf("%.*s/%s", (int)(end - dir), dir, name);
-    if (*full == '/' && access(full, X_OK) == 0) return full;
+    if (*full == '/' && access(full, X_OK) == 0)
+      return full;
     free(full);
     dir = *end ? end + 1 : end;
   }
@@ -42,14 +44,18 @@ static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, i
   pid_t pid = subprocess_start(
       &(SubprocessSpec){.argv = argv, .log_path = "/dev/null", .cgroup_fds = cgroup_fds, .n_cgroup_fds = n, .uid = uid},
       &err);
-  if (pid < 0) return false;
+  if (pid < 0)
+    return false;
   int fd = (int)syscall(SYS_pidfd_open, pid, 0);
   struct pollfd p = {.fd = fd, .events = POLLIN};
   bool ended = fd >= 0 && poll(&p, 1, (int)timeout_ms) == 1;
-  if (fd >= 0) close(fd);
-  if (!ended) kill(pid, SIGKILL);
+  if (fd >= 0)
+    close(fd);
+  if (!ended)
+    kill(pid, SIGKILL);
   int status;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -57,9 +63,11 @@ bool isolation_try(CgroupTree *cgroups, char *const *argv, uid_t uid, int64_t ti
   Error err;
   int fds[CGROUP_FDS_MAX];
   size_t n;
-  if (cgroup_create(cgroups, GROUP, &(CgroupLimits){0}, &err)) return false;
+  if (cgroup_create(cgroups, GROUP, &(CgroupLimits){0}, &err))
+    return false;
   bool ok = cgroup_open(cgroups, GROUP, fds, &n, &err) == 0 && run(argv, uid, fds, n, timeout_ms);
-  while (n > 0) close(fds[--n]);
+  while (n > 0)
+    close(fds[--n]);
   empty_group(cgroups);
   return ok;
 }

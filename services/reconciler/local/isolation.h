@@ -3,16 +3,16 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_LOCAL_ISOLATION_H_
 #define SANDPLANE_SERVICES_RECONCILER_LOCAL_ISOLATION_H_
 
+#include "lib/manifest/manifest.h"
 #include "services/reconciler/config.h"
 #include "services/reconciler/local/cgroup.h"
 #include "services/reconciler/local/image_store.h"
-#include "lib/manifest/manifest.h"
 
 /* What a sandbox is to be, complete: no defaults are left to choose. */
 typedef struct SandboxPlan {
   const char *id;
-  const char *dir;      /* its folder on the host */
-  const char *cgroup;   /* its group's name */
+  const char *dir;    /* its folder on the host */
+  const char *cgroup; /* its group's name */
   ImageConfig image;
   const char *working_dir;
   int64_t uid, gid;

@@ -25,7 +25,8 @@ static int setup(void **state) {
   CLEANUP(str_freep) char *parent = str_printf("sandplane-test-%d", (int)getpid());
   fixture_folder(box);
   cgroups = cgroup_tree_new("/sys/fs/cgroup", parent, &err);
-  if (!cgroups) print_message("skipped: %s\n", err.message);
+  if (!cgroups)
+    print_message("skipped: %s\n", err.message);
   return 0;
 }
 
@@ -53,7 +54,8 @@ static void assert_left_behind_is_dead(void) {
 }
 
 static void test_outcome(void **state) {
-  if (!cgroups) skip();
+  if (!cgroups)
+    skip();
   assert_true(try("exit 0", 10000));
   assert_false(try("exit 3", 10000));
   assert_false(try("kill -9 $$", 10000));
@@ -62,13 +64,15 @@ static void test_outcome(void **state) {
 }
 
 static void test_hanging_try(void **state) {
-  if (!cgroups) skip();
+  if (!cgroups)
+    skip();
   assert_false(try("setsid sh -c 'echo $$ >'$BOX'/pid; exec sleep 1000' & sleep 1000", 300));
   assert_left_behind_is_dead();
 }
 
 static void test_try_that_leaves_a_process(void **state) {
-  if (!cgroups) skip();
+  if (!cgroups)
+    skip();
   assert_true(
       try("setsid sh -c 'echo $$ >'$BOX'/pid; exec sleep 1000' & while ! [ -s $BOX/pid ]; do sleep 0.01; done", 10000));
   assert_left_behind_is_dead();

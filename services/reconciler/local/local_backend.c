@@ -50,7 +50,9 @@ typedef struct Local {
 
 static const char *const CLASSES[] = {"gvisor", "process"};
 
-static Local *local_of(Backend *b) { return (Local *)b; }
+static Local *local_of(Backend *b) {
+  return (Local *)b;
+}
 
 /* ---- checking ---- */
 
@@ -66,7 +68,8 @@ static int fail_field(Error *err, const char *field, const char *what, const cha
 static int find_isolation(const Local *l, const char *class_name, const Isolation **ret, Error *err) {
   const char *wanted = *class_name ? class_name : l->config->default_runtime_class;
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++) {
-    if (strcmp(wanted, CLASSES[i]) != 0) continue;
+    if (strcmp(wanted, CLASSES[i]) != 0)
+      continue;
     *ret = l->isolations[i];
     return *ret ? 0
                 : fail_field(err, SPEC "runtimeClassName", "this machine cannot isolate it: ", l->missing[i].message);
@@ -77,24 +80,30 @@ static int find_isolation(const Local *l, const char *class_name, const Isolatio
 /* "1000", "1000:1000" or empty, as images have it; names would need the image's passwd. */
 static bool parse_user(const char *user, int64_t *uid, int64_t *gid) {
   *uid = *gid = DEFAULT_UID;
-  if (str_empty(user)) return true;
+  if (str_empty(user))
+    return true;
   const char *colon = strchr(user, ':');
   CLEANUP(str_freep) char *head = str_ndup(user, colon ? (size_t)(colon - user) : strlen(user));
-  if (str_to_int64(head, 0, 65533, uid)) return false;
+  if (str_to_int64(head, 0, 65533, uid))
+    return false;
   *gid = *uid;
   return !colon || str_to_int64(colon + 1, 0, 65533, gid) == 0;
 }
 
 static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, const Isolation **isolation, Error *err) {
-  if (find_isolation(l, t->runtime_class, isolation, err)) return -1;
+  if (find_isolation(l, t->runtime_class, isolation, err))
+    return -1;
   if (image_store_find(l->images, t->image, &p->image) == IMAGE_MISSING)
     return fail_field(err, CONTAINER "image", "no such image; bring it in with: sandctl image import FILE --reference ",
                       t->image);
   if (!parse_user(p->image.user, &p->uid, &p->gid))
     return fail_field(err, CONTAINER "image", "its user is not a number: ", p->image.user);
-  if (t->run_as_user > 0) p->uid = t->run_as_user;
-  if (t->run_as_group >= 0) p->gid = t->run_as_group;
-  else if (t->run_as_user > 0) p->gid = t->run_as_user;
+  if (t->run_as_user > 0)
+    p->uid = t->run_as_user;
+  if (t->run_as_group >= 0)
+    p->gid = t->run_as_group;
+  else if (t->run_as_user > 0)
+    p->gid = t->run_as_user;
   if (p->uid == 0)
     return fail_field(err, CONTAINER "securityContext.runAsUser",
                       "the image's user is root, and commands never run as root", "; set another");
@@ -115,8 +124,10 @@ static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, co
 }
 
 static int parse(const char *text, Manifest *m, Error *err) {
-  if (manifest_parse(text, strlen(text), m, err)) return -1;
-  if (m->kind == MANIFEST_TEMPLATE) return 0;
+  if (manifest_parse(text, strlen(text), m, err))
+    return -1;
+  if (m->kind == MANIFEST_TEMPLATE)
+    return 0;
   manifest_deinit(m);
   return error_field(err, "kind", "must be SandboxTemplate");
 }
@@ -125,7 +136,8 @@ static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate
   const Isolation *isolation;
   SandboxPlan plan;
   Manifest m = {0};
-  if (parse(manifest, &m, err)) return -1;
+  if (parse(manifest, &m, err))
+    return -1;
   const ManifestTemplate *t = &m.template_;
   int result = plan_of(local_of(b), t, &plan, &isolation, err);
   if (result == 0)
@@ -144,7 +156,8 @@ static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate
 static Sandbox *find(Local *l, const char *ns, const char *id) {
   for (Sandbox *s = l->head; s; s = *sandbox_next(s)) {
     BackendSandbox v = sandbox_view(s);
-    if (strcmp(v.id, id) == 0 && strcmp(v.ns, ns) == 0) return s;
+    if (strcmp(v.id, id) == 0 && strcmp(v.ns, ns) == 0)
+      return s;
   }
   return NULL;
 }
@@ -156,7 +169,8 @@ static void add(Local *l, Sandbox *s) {
 
 static void unlink_sandbox(Local *l, Sandbox *s) {
   for (Sandbox **at = &l->head; *at; at = sandbox_next(*at)) {
-    if (*at != s) continue;
+    if (*at != s)
+      continue;
     *at = *sandbox_next(s);
     return;
   }
@@ -182,7 +196,8 @@ static void on_ready(void *arg, Sandbox *s) {
 static void on_ended(void *arg, Sandbox *s, const char *reason, const char *message) {
   Local *l = arg;
   BackendSandbox v = sandbox_view(s);
-  if (sandbox_starting(s)) l->n_starting--;
+  if (sandbox_starting(s))
+    l->n_starting--;
   l->events.on_ended(l->arg, v.ns, v.id, reason, message);
   start_queued(l);
 }
@@ -193,7 +208,8 @@ static void on_gone(void *arg, Sandbox *s) {
   unlink_sandbox(l, s);
   image_store_collect(l->images);
   l->events.on_destroyed(l->arg, v.ns, v.id);
-  if (l->stopping && !l->head) loop_stop(l->loop);
+  if (l->stopping && !l->head)
+    loop_stop(l->loop);
 }
 
 static void start_one(Local *l, Queued *q) {
@@ -213,12 +229,14 @@ static void start_one(Local *l, Queued *q) {
 
 static void start_queued(Local *l) {
   /* one that fails at once comes back here from within start_one: the loop below goes on with the next then */
-  if (l->starting_queued) return;
+  if (l->starting_queued)
+    return;
   l->starting_queued = true;
   while (l->queue && l->n_starting < l->max_starting && !l->stopping) {
     Queued *q = l->queue;
     l->queue = q->next;
-    if (!l->queue) l->queue_tail = &l->queue;
+    if (!l->queue)
+      l->queue_tail = &l->queue;
     start_one(l, q);
     queued_free(q);
   }
@@ -229,9 +247,11 @@ static int create(Backend *b, const BackendSandbox *what, const char *manifest, 
   Local *l = local_of(b);
   Error why;
   const Isolation *isolation = NULL;
-  if (find(l, what->ns, what->id)) return 0;
+  if (find(l, what->ns, what->id))
+    return 0;
   Queued *q = calloc(1, sizeof *q);
-  if (!q) abort();
+  if (!q)
+    abort();
   if (parse(manifest, &q->manifest, err)) {
     free(q);
     return -1;
@@ -250,10 +270,12 @@ static int create(Backend *b, const BackendSandbox *what, const char *manifest, 
 /* One that waits to be started has nothing in the world, but it must leave the line. */
 static void drop_queued(Local *l, const Sandbox *s) {
   for (Queued **at = &l->queue; *at; at = &(*at)->next) {
-    if ((*at)->sandbox != s) continue;
+    if ((*at)->sandbox != s)
+      continue;
     Queued *q = *at;
     *at = q->next;
-    if (!*at) l->queue_tail = at;
+    if (!*at)
+      l->queue_tail = at;
     return queued_free(q);
   }
 }
@@ -261,12 +283,15 @@ static void drop_queued(Local *l, const Sandbox *s) {
 static void destroy(Backend *b, const char *ns, const char *id) {
   Local *l = local_of(b);
   Sandbox *s = find(l, ns, id);
-  if (!s) return l->events.on_destroyed(l->arg, ns, id);
-  if (sandbox_ending(s)) return;
+  if (!s)
+    return l->events.on_destroyed(l->arg, ns, id);
+  if (sandbox_ending(s))
+    return;
   drop_queued(l, s);
   bool was_starting = sandbox_starting(s);
   sandbox_end(s);
-  if (!was_starting) return;
+  if (!was_starting)
+    return;
   l->n_starting--;
   start_queued(l);
 }
@@ -274,7 +299,8 @@ static void destroy(Backend *b, const char *ns, const char *id) {
 static void observe(Backend *b, void (*fn)(void *arg, const BackendSandbox *sandbox), void *arg) {
   for (Sandbox *s = local_of(b)->head; s; s = *sandbox_next(s)) {
     BackendSandbox v = sandbox_view(s);
-    if (!sandbox_ending(s)) fn(arg, &v);
+    if (!sandbox_ending(s))
+      fn(arg, &v);
   }
 }
 
@@ -285,7 +311,8 @@ static void end_unknown(Local *l, const char *name) {
   const char *dot = strchr(name, '.');
   CLEANUP(str_freep) char *ns = str_ndup(name, dot ? (size_t)(dot - name) : 0);
   const char *id = dot ? dot + 1 : "";
-  if (!dot || find(l, ns, id)) return; /* not a name of ours, or met in another hierarchy already */
+  if (!dot || find(l, ns, id))
+    return; /* not a name of ours, or met in another hierarchy already */
   Sandbox *s =
       sandbox_new(&l->site, &(BackendSandbox){.ns = ns, .pool = "", .id = id, .epoch = "", .runtime_class = ""});
   add(l, s);
@@ -295,42 +322,51 @@ static void end_unknown(Local *l, const char *name) {
 static void end_stray_group(void *arg, const char *name) {
   Local *l = arg;
   CLEANUP(str_freep) char *dir = str_printf("%s/%s", l->folder, name);
-  if (access(dir, F_OK) == 0) return; /* its folder says what it is */
+  if (access(dir, F_OK) == 0)
+    return; /* its folder says what it is */
   end_unknown(l, name);
 }
 
 static void take_over(Local *l) {
   DIR *dir = opendir(l->folder);
   for (struct dirent *e; dir && (e = readdir(dir));) {
-    if (*e->d_name == '.') continue;
+    if (*e->d_name == '.')
+      continue;
     Sandbox *s = sandbox_load(&l->site, e->d_name);
     if (s) {
       add(l, s);
       BackendSandbox v = sandbox_view(s);
-      if (!v.ready) sandbox_end(s);
+      if (!v.ready)
+        sandbox_end(s);
       continue;
     }
     /* half a folder: nothing was started before sandbox.json was there */
     end_unknown(l, e->d_name);
   }
-  if (dir) closedir(dir);
+  if (dir)
+    closedir(dir);
   cgroup_each(l->cgroups, end_stray_group, l);
 }
 
 static bool image_in_use(void *arg, const char *digest) {
   for (Sandbox *s = ((Local *)arg)->head; s; s = *sandbox_next(s))
-    if (sandbox_uses_image(s, digest)) return true;
+    if (sandbox_uses_image(s, digest))
+      return true;
   return false;
 }
 
 /* ---- life ---- */
 
-static void on_kill_limit(void *arg) { loop_stop(arg); }
+static void on_kill_limit(void *arg) {
+  loop_stop(arg);
+}
 
 static void kill_all(Local *l) {
   l->stopping = true;
-  for (Sandbox *s = l->head; s; s = *sandbox_next(s)) sandbox_end(s);
-  if (!l->head) return;
+  for (Sandbox *s = l->head; s; s = *sandbox_next(s))
+    sandbox_end(s);
+  if (!l->head)
+    return;
   LoopTimer *limit = loop_timer_new(l->loop, on_kill_limit, l->loop);
   loop_timer_start(limit, KILL_ALL_MS);
   loop_run(l->loop);
@@ -339,7 +375,8 @@ static void kill_all(Local *l) {
 
 static void backend_free(Backend *b, bool kill) {
   Local *l = local_of(b);
-  if (kill) kill_all(l);
+  if (kill)
+    kill_all(l);
   while (l->queue) {
     Queued *q = l->queue;
     l->queue = q->next;
@@ -351,10 +388,12 @@ static void backend_free(Backend *b, bool kill) {
     sandbox_forget(s);
   }
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (l->isolations[i]) l->isolations[i]->free(l->isolations[i]);
+    if (l->isolations[i])
+      l->isolations[i]->free(l->isolations[i]);
   image_store_free(l->images);
   cgroup_tree_free(l->cgroups);
-  if (l->lock_fd >= 0) close(l->lock_fd);
+  if (l->lock_fd >= 0)
+    close(l->lock_fd);
   free(l->folder);
   free(l);
 }
@@ -369,16 +408,19 @@ static const BackendOps OPS = {
 int local_backend_check_config(const void *config, Error *err) {
   const char *wanted = ((const ReconcilerConfig *)config)->default_runtime_class;
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(wanted, CLASSES[i]) == 0) return 0;
+    if (strcmp(wanted, CLASSES[i]) == 0)
+      return 0;
   return error_field(err, "default-runtime-class", "--default-runtime-class: '%s' is not process or gvisor", wanted);
 }
 
 /* Beside this program, unless it is configured. */
 static char *beside(const char *given, const char *name) {
-  if (*given) return realpath(given, NULL);
+  if (*given)
+    return realpath(given, NULL);
   char self[512];
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (n <= 0) return NULL;
+  if (n <= 0)
+    return NULL;
   self[n] = 0;
   *strrchr(self, '/') = 0;
   CLEANUP(str_freep) char *path = str_printf("%s/%s", self, name);
@@ -392,7 +434,8 @@ static int lock(Local *l, Error *err) {
     return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", data, strerror(errno));
   CLEANUP(str_freep) char *path = str_printf("%s/reconciler.lock", data);
   l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (l->lock_fd < 0) return error_set(err, ERROR_UNAVAILABLE, "%s: %s", path, strerror(errno));
+  if (l->lock_fd < 0)
+    return error_set(err, ERROR_UNAVAILABLE, "%s: %s", path, strerror(errno));
   if (flock(l->lock_fd, LOCK_EX | LOCK_NB))
     return error_set(err, ERROR_UNAVAILABLE, "%s is in use by another reconciler", data);
   return 0;
@@ -404,11 +447,15 @@ static int open_all(Local *l, Error *err) {
     return error_set(err, ERROR_UNAVAILABLE, "the local backend needs root, to make control groups and namespaces");
   CLEANUP(str_freep) char *runtime = beside(c->runtime_binary, "sandplane-runtime");
   CLEANUP(str_freep) char *unpack = beside(c->unpack_binary, "sandplane-unpack");
-  if (!runtime) return error_set(err, ERROR_UNAVAILABLE, "sandplane-runtime is not found; see --runtime-binary");
-  if (!unpack) return error_set(err, ERROR_UNAVAILABLE, "sandplane-unpack is not found; see --unpack-binary");
-  if (lock(l, err)) return -1;
+  if (!runtime)
+    return error_set(err, ERROR_UNAVAILABLE, "sandplane-runtime is not found; see --runtime-binary");
+  if (!unpack)
+    return error_set(err, ERROR_UNAVAILABLE, "sandplane-unpack is not found; see --unpack-binary");
+  if (lock(l, err))
+    return -1;
   CLEANUP(str_freep) char *data = realpath(c->data_dir, NULL);
-  if (!data) return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", c->data_dir, strerror(errno));
+  if (!data)
+    return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", c->data_dir, strerror(errno));
   CLEANUP(str_freep) char *images = str_printf("%s/images", data);
   l->folder = str_printf("%s/sandboxes", data);
   /* nobody else has anything to look for in it: a sandbox gets descriptors and mounts, never a path of it */
@@ -416,8 +463,10 @@ static int open_all(Local *l, Error *err) {
     return error_set(err, ERROR_UNAVAILABLE, "%s: %s", l->folder, strerror(errno));
   /* the data folder's own groups, so that several stacks on a machine keep apart */
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
-  if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err))) return -1;
-  if (!(l->images = image_store_new(l->loop, images, unpack, err))) return -1;
+  if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)))
+    return -1;
+  if (!(l->images = image_store_new(l->loop, images, unpack, err)))
+    return -1;
   IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
   l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);
   l->isolations[1] = isolation_process_new(c, runtime, &site, &l->missing[1]);
@@ -427,7 +476,8 @@ static int open_all(Local *l, Error *err) {
 Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg,
                            Error *err) {
   Local *l = calloc(1, sizeof *l);
-  if (!l) abort();
+  if (!l)
+    abort();
   *l = (Local){.base = {.ops = &OPS}, .loop = loop, .config = config, .events = *events, .arg = arg, .lock_fd = -1};
   l->queue_tail = &l->queue;
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -449,13 +499,16 @@ Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const Bac
   return &l->base;
 }
 
-ImageStore *local_backend_images(Backend *b) { return local_of(b)->images; }
+ImageStore *local_backend_images(Backend *b) {
+  return local_of(b)->images;
+}
 
 void local_backend_classes(Backend *b, void (*fn)(void *arg, const char *class_name, size_t n), void *arg) {
   Local *l = local_of(b);
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++) {
     size_t n = 0;
-    for (Sandbox *s = l->head; s; s = *sandbox_next(s)) n += strcmp(sandbox_view(s).runtime_class, CLASSES[i]) == 0;
+    for (Sandbox *s = l->head; s; s = *sandbox_next(s))
+      n += strcmp(sandbox_view(s).runtime_class, CLASSES[i]) == 0;
     fn(arg, CLASSES[i], n);
   }
 }
@@ -463,6 +516,7 @@ void local_backend_classes(Backend *b, void (*fn)(void *arg, const char *class_n
 const char *local_backend_missing(const Backend *b, const char *class_name) {
   const Local *l = (const Local *)b;
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(CLASSES[i], class_name) == 0 && !l->isolations[i]) return l->missing[i].message;
+    if (strcmp(CLASSES[i], class_name) == 0 && !l->isolations[i])
+      return l->missing[i].message;
   return NULL;
 }

@@ -31,18 +31,23 @@ static ReconcilerConfig config;
 static Backend *backend;
 static int ready, ended, destroyed;
 
-static void on_ready(void *arg, const BackendSandbox *s) { ready++; }
+static void on_ready(void *arg, const BackendSandbox *s) {
+  ready++;
+}
 
 static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
   assert_string_equal(reason, "StartFailed");
   ended++;
 }
 
-static void on_destroyed(void *arg, const char *ns, const char *id) { destroyed++; }
+static void on_destroyed(void *arg, const char *ns, const char *id) {
+  destroyed++;
+}
 
 static void make(const char *name) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s", box, name);
-  if (mkdir(path, 0755)) abort();
+  if (mkdir(path, 0755))
+    abort();
 }
 
 static void make_image(void) {
@@ -61,7 +66,8 @@ static const char TEMPLATE[] =
 
 static int setup(void **state) {
   Error err;
-  if (geteuid() != 0) return 0;
+  if (geteuid() != 0)
+    return 0;
   ready = ended = destroyed = 0;
   fixture_folder(box);
   snprintf(bwrap, sizeof bwrap, "%s/bwrap", box);
@@ -98,10 +104,12 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-  if (geteuid() != 0) return 0;
+  if (geteuid() != 0)
+    return 0;
   backend->ops->free(backend, false);
   CLEANUP(str_freep) char *pid = fixture_read(box, "pid");
-  if (pid && atoi(pid) > 1) kill(atoi(pid), SIGKILL);
+  if (pid && atoi(pid) > 1)
+    kill(atoi(pid), SIGKILL);
   loop_free(loop);
   remove_tree(box);
   return 0;
@@ -113,7 +121,9 @@ static void create(const char *id) {
   assert_int_equal(backend->ops->create(backend, &what, TEMPLATE, &err), 0);
 }
 
-static void count(void *arg, const BackendSandbox *s) { ++*(int *)arg; }
+static void count(void *arg, const BackendSandbox *s) {
+  ++*(int *)arg;
+}
 
 static int observed(void) {
   int n = 0;
@@ -122,13 +132,15 @@ static int observed(void) {
 }
 
 static void test_classes(void **state) {
-  if (geteuid() != 0) skip();
+  if (geteuid() != 0)
+    skip();
   assert_null(local_backend_missing(backend, "process"));
   assert_non_null(strstr(local_backend_missing(backend, "gvisor"), "not installed"));
 }
 
 static void test_folder_is_closed_to_others(void **state) {
-  if (geteuid() != 0) skip();
+  if (geteuid() != 0)
+    skip();
   struct stat st;
   CLEANUP(str_freep) char *path = str_printf("%s/sandboxes", box);
   assert_int_equal(stat(path, &st), 0);
@@ -149,7 +161,8 @@ static void test_default_class(void **state) {
 
 /* All that wait fail one after the other, once the one before them makes room. */
 static void test_many_that_fail_at_once(void **state) {
-  if (geteuid() != 0) skip();
+  if (geteuid() != 0)
+    skip();
   char id[32];
   struct rlimit whole, small;
   create("first");
@@ -169,7 +182,8 @@ static void test_many_that_fail_at_once(void **state) {
 }
 
 static void test_what_waits_can_be_destroyed(void **state) {
-  if (geteuid() != 0) skip();
+  if (geteuid() != 0)
+    skip();
   create("first");
   create("second");
   create("third");

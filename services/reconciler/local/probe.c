@@ -21,10 +21,12 @@ struct Probe {
 };
 
 void probe_free(Probe *p) {
-  if (!p) return;
+  if (!p)
+    return;
   loop_fd_free(p->watch);
   loop_timer_free(p->timer);
-  if (p->fd >= 0) close(p->fd);
+  if (p->fd >= 0)
+    close(p->fd);
   buf_deinit(&p->in);
   free(p);
 }
@@ -36,12 +38,15 @@ static void finish(Probe *p, bool ok) {
   fn(arg, ok);
 }
 
-static void on_timer(void *arg) { finish(arg, false); }
+static void on_timer(void *arg) {
+  finish(arg, false);
+}
 
 static bool status_is_ok(const WireFrame *f) {
   Sandplane__Internal__V1__RuntimeStatus *s = sandplane__internal__v1__runtime_status__unpack(NULL, f->len, f->payload);
   bool ok = s && s->code == 0;
-  if (s) sandplane__internal__v1__runtime_status__free_unpacked(s, NULL);
+  if (s)
+    sandplane__internal__v1__runtime_status__free_unpacked(s, NULL);
   return ok;
 }
 
@@ -49,20 +54,24 @@ static void on_readable(int events, void *arg) {
   Probe *p = arg;
   uint8_t *to = buf_reserve(&p->in, 4096);
   ssize_t n = to ? recv(p->fd, to, 4096, MSG_DONTWAIT) : 0;
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) return finish(p, false);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (n <= 0)
+    return finish(p, false);
   p->in.len += (size_t)n;
   WireFrame frame;
   size_t used;
   Error err;
   int rc = wire_parse(p->in.data, p->in.len, &frame, &used, &err);
-  if (rc == WIRE_MORE) return;
+  if (rc == WIRE_MORE)
+    return;
   finish(p, rc == 0 && frame.type == WIRE_STATUS && status_is_ok(&frame));
 }
 
 Probe *probe_new(Loop *loop, const char *route, int64_t timeout_ms, void (*fn)(void *arg, bool ok), void *arg) {
   Probe *p = calloc(1, sizeof *p);
-  if (!p) abort();
+  if (!p)
+    abort();
   *p = (Probe){.fn = fn, .arg = arg, .in = BUF_INIT(65536)};
   p->timer = loop_timer_new(loop, on_timer, p);
   Error err;
@@ -75,7 +84,8 @@ Probe *probe_new(Loop *loop, const char *route, int64_t timeout_ms, void (*fn)(v
   bool sent = p->fd >= 0 && wire_append(&out, WIRE_OPEN, payload, len) == 0 &&
               send(p->fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
   buf_deinit(&out);
-  if (sent) p->watch = loop_fd_new(loop, p->fd, LOOP_READ, on_readable, p);
+  if (sent)
+    p->watch = loop_fd_new(loop, p->fd, LOOP_READ, on_readable, p);
   /* a failure is told from the loop, like everything else */
   loop_timer_start(p->timer, sent ? timeout_ms : 0);
   return p;

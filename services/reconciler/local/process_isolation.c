@@ -36,16 +36,20 @@ typedef struct Args {
 } Args;
 
 static void add(Args *a, char *text) {
-  if (a->n + 1 < ARRAY_LEN(a->v)) a->v[a->n++] = text;
-  else free(text);
+  if (a->n + 1 < ARRAY_LEN(a->v))
+    a->v[a->n++] = text;
+  else
+    free(text);
 }
 
 static void add_all(Args *a, const char *const *texts) {
-  for (; *texts; texts++) add(a, str_dup(*texts));
+  for (; *texts; texts++)
+    add(a, str_dup(*texts));
 }
 
 static void free_args(Args *a) {
-  while (a->n > 0) free(a->v[--a->n]);
+  while (a->n > 0)
+    free(a->v[--a->n]);
 }
 
 static void add_isolation(Args *a) {
@@ -67,14 +71,18 @@ static int env_open(const SandboxPlan *p, Error *err) {
   int bad = 0;
   json_array_foreach((json_t *)p->image.env, i, item) {
     const char *entry = json_string_value(item), *eq = entry ? strchr(entry, '=') : NULL;
-    if (eq) bad |= append_setenv(&out, entry, (size_t)(eq - entry), eq + 1);
+    if (eq)
+      bad |= append_setenv(&out, entry, (size_t)(eq - entry), eq + 1);
   }
-  for (i = 0; i < p->n_env; i++) bad |= append_setenv(&out, p->env[i].name, strlen(p->env[i].name), p->env[i].value);
+  for (i = 0; i < p->n_env; i++)
+    bad |= append_setenv(&out, p->env[i].name, strlen(p->env[i].name), p->env[i].value);
   int fd = bad ? -1 : memfd_create("env", MFD_CLOEXEC);
   bool ok = fd >= 0 && write(fd, buf_str(&out), out.len) == (ssize_t)out.len && lseek(fd, 0, SEEK_SET) == 0;
   buf_deinit(&out);
-  if (ok) return fd;
-  if (fd >= 0) close(fd);
+  if (ok)
+    return fd;
+  if (fd >= 0)
+    close(fd);
   return error_set(err, ERROR_INTERNAL, "the environment cannot be handed over");
 }
 
@@ -107,9 +115,11 @@ static int listen_at(const char *path, Error *err) {
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s is too long for a socket; choose a shorter --data-dir", path);
   strcpy(a.sun_path, path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, BACKLOG) == 0) return fd;
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
   error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno));
-  if (fd >= 0) close(fd);
+  if (fd >= 0)
+    close(fd);
   return -1;
 }
 
@@ -118,7 +128,8 @@ static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
   int fds[CGROUP_FDS_MAX];
   size_t n;
-  if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
+  if (cgroup_open(cgroups, p->cgroup, fds, &n, err))
+    return -1;
   SubprocessSpec spec = {.argv = a->v,
                          .log_path = log,
                          .cgroup_fds = fds,
@@ -127,7 +138,8 @@ static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree
                          .n_pass_fds = 3,
                          .uid = iso->uid};
   pid_t pid = subprocess_start(&spec, err);
-  while (n > 0) close(fds[--n]);
+  while (n > 0)
+    close(fds[--n]);
   return pid;
 }
 
@@ -149,7 +161,8 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
     free_args(&a);
   }
   for (size_t i = 0; i < ARRAY_LEN(pass); i++)
-    if (pass[i] >= 0) close(pass[i]);
+    if (pass[i] >= 0)
+      close(pass[i]);
   snprintf(ret_route, route_len, "unix:%s", socket_path);
   return pid;
 }
@@ -176,7 +189,8 @@ static bool works(const ProcessIsolation *iso, CgroupTree *cgroups) {
 Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
                                  Error *err) {
   ProcessIsolation *iso = calloc(1, sizeof *iso);
-  if (!iso) abort();
+  if (!iso)
+    abort();
   iso->base = (Isolation){.class_name = "process",
                           .extra_memory_bytes = (int64_t)16 << 20,
                           .extra_pids = 8,
@@ -185,7 +199,8 @@ Isolation *isolation_process_new(const ReconcilerConfig *config, const char *run
   iso->runtime = str_dup(runtime);
   iso->uid = (uid_t)config->sandbox_uid;
   iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
-  if (iso->bwrap && works(iso, site->cgroups)) return &iso->base;
+  if (iso->bwrap && works(iso, site->cgroups))
+    return &iso->base;
   if (!iso->bwrap)
     error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
   else

@@ -27,15 +27,17 @@ static int setup(void **state) {
   fixture_folder(box);
   cgroup_fixture_group(box, "sandplane", "ns.a");
   cgroup_fixture_group(box, "sandplane", "try");
-  CLEANUP(str_freep) char *script = str_printf("#!/bin/sh\n"
-                                               "[ -e %s/run ] || { rm %s/*/sandplane/try/*; exit 0; }\n"
-                                               "printf '%%s\\n' \"$@\" >%s/argv\n"
-                                               "env >%s/environ\n"
-                                               "tr '\\0' '\\n' <&5 >%s/args\n",
-                                               box, box, box, box, box);
+  CLEANUP(str_freep)
+  char *script = str_printf("#!/bin/sh\n"
+                            "[ -e %s/run ] || { rm %s/*/sandplane/try/*; exit 0; }\n"
+                            "printf '%%s\\n' \"$@\" >%s/argv\n"
+                            "env >%s/environ\n"
+                            "tr '\\0' '\\n' <&5 >%s/args\n",
+                            box, box, box, box, box);
   fixture_write(box, "bwrap", script);
   CLEANUP(str_freep) char *bwrap = str_printf("%s/bwrap", box);
-  if (chmod(bwrap, 0755) || !(cgroups = cgroup_tree_new(box, "sandplane", &err))) return -1;
+  if (chmod(bwrap, 0755) || !(cgroups = cgroup_tree_new(box, "sandplane", &err)))
+    return -1;
   setenv("SANDPLANE_REDIS_PASSWORD", "hunter2", 1);
   isolation = isolation_process_new(&(ReconcilerConfig){.bwrap = bwrap}, "/opt/runtime",
                                     &(IsolationSite){.cgroups = cgroups, .scratch = box}, &err);
@@ -88,7 +90,8 @@ static void test_isolation_is_complete(void **state) {
   CLEANUP(str_freep) char *argv = fixture_read(box, "argv");
   const char *const wanted[] = {"--unshare-all\n", "--disable-userns\n", "--cap-drop\nALL\n", "--clearenv\n",
                                 "--seccomp\n4\n--\n/.sandplane/runtime\n"};
-  for (size_t i = 0; i < ARRAY_LEN(wanted); i++) assert_non_null(strstr(argv, wanted[i]));
+  for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+    assert_non_null(strstr(argv, wanted[i]));
 }
 
 static void test_many_variables(void **state) {

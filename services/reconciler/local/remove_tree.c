@@ -12,5 +12,6 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void remove_tree(const char *path) {
   struct stat st;
-  if (lstat(path, &st) == 0) nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+  if (lstat(path, &st) == 0)
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

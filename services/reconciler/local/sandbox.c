@@ -46,9 +46,15 @@ struct Sandbox {
   int64_t oom_kills; /* of before, when nobody was watching: no reason for an end of now */
 };
 
-Sandbox **sandbox_next(Sandbox *s) { return &s->next; }
-bool sandbox_starting(const Sandbox *s) { return s->phase == STARTING; }
-bool sandbox_ending(const Sandbox *s) { return s->phase == ENDING; }
+Sandbox **sandbox_next(Sandbox *s) {
+  return &s->next;
+}
+bool sandbox_starting(const Sandbox *s) {
+  return s->phase == STARTING;
+}
+bool sandbox_ending(const Sandbox *s) {
+  return s->phase == ENDING;
+}
 
 bool sandbox_uses_image(const Sandbox *s, const char *digest) {
   return s->image ? strcmp(s->image, digest) == 0 : s->phase != NEW;
@@ -68,7 +74,8 @@ static void on_timer(void *arg);
 
 Sandbox *sandbox_new(const SandboxSite *site, const BackendSandbox *what) {
   Sandbox *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   *s = (Sandbox){.site = *site,
                  .ns = str_dup(what->ns),
                  .pool = str_dup(what->pool),
@@ -85,7 +92,8 @@ Sandbox *sandbox_new(const SandboxSite *site, const BackendSandbox *what) {
 static void unwatch_memory(Sandbox *s) {
   loop_fd_free(s->oom_watch);
   s->oom_watch = NULL;
-  if (s->oom_fd >= 0) close(s->oom_fd);
+  if (s->oom_fd >= 0)
+    close(s->oom_fd);
   s->oom_fd = -1;
 }
 
@@ -96,7 +104,8 @@ void sandbox_forget(Sandbox *s) {
   probe_free(s->probe);
   loop_timer_free(s->timer);
   char *texts[] = {s->ns, s->pool, s->id, s->epoch, s->class_name, s->name, s->dir, s->image};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
+  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+    free(texts[i]);
   free(s);
 }
 
@@ -129,7 +138,8 @@ static void look_for_end(Sandbox *s) {
 }
 
 void sandbox_end(Sandbox *s) {
-  if (s->phase == ENDING) return;
+  if (s->phase == ENDING)
+    return;
   s->phase = ENDING;
   probe_free(s->probe);
   s->probe = NULL;
@@ -144,21 +154,25 @@ static void read_last_line(const Sandbox *s, char *out, size_t max) {
   CLEANUP(str_freep) char *path = str_printf("%s/log", s->dir);
   char text[4096];
   FILE *f = fopen(path, "re");
-  if (f) fseek(f, -(long)sizeof text + 1, SEEK_END);
+  if (f)
+    fseek(f, -(long)sizeof text + 1, SEEK_END);
   size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
   if (f && n == 0) {
     rewind(f);
     n = fread(text, 1, sizeof text - 1, f);
   }
-  if (f) fclose(f);
-  while (n > 0 && text[n - 1] == '\n') n--;
+  if (f)
+    fclose(f);
+  while (n > 0 && text[n - 1] == '\n')
+    n--;
   text[n] = 0;
   char *line = strrchr(text, '\n');
   snprintf(out, max, "%.300s", line ? line + 1 : text);
 }
 
 static void fail(Sandbox *s, const char *reason, const char *message) {
-  if (s->phase == ENDING) return;
+  if (s->phase == ENDING)
+    return;
   if (s->out_of_memory || cgroup_oom_kills(s->site.cgroups, s->name) > s->oom_kills) {
     reason = "OutOfMemory";
     message = "the sandbox used more memory than its limit";
@@ -175,8 +189,10 @@ static void on_out_of_memory(int events, void *arg) {
 
 /* What is over its limit ends as a whole: half of a sandbox would be no use to its holder. */
 static int watch_memory(Sandbox *s, Error *err) {
-  if (cgroup_oom_watch(s->site.cgroups, s->name, &s->oom_fd, err)) return -1;
-  if (s->oom_fd >= 0) s->oom_watch = loop_fd_new(s->site.loop, s->oom_fd, LOOP_READ, on_out_of_memory, s);
+  if (cgroup_oom_watch(s->site.cgroups, s->name, &s->oom_fd, err))
+    return -1;
+  if (s->oom_fd >= 0)
+    s->oom_watch = loop_fd_new(s->site.loop, s->oom_fd, LOOP_READ, on_out_of_memory, s);
   return 0;
 }
 
@@ -187,8 +203,10 @@ static void on_life_ended(void *arg, int status) {
   char line[320], message[400];
   s->life = NULL;
   read_last_line(s, line, sizeof line);
-  if (s->phase == READY) snprintf(message, sizeof message, "the sandbox's process ended by itself");
-  else snprintf(message, sizeof message, "the sandbox ended while it was starting: %s", line);
+  if (s->phase == READY)
+    snprintf(message, sizeof message, "the sandbox's process ended by itself");
+  else
+    snprintf(message, sizeof message, "the sandbox ended while it was starting: %s", line);
   fail(s, s->phase == READY ? "Terminated" : "StartFailed", message);
 }
 
@@ -197,7 +215,9 @@ static void watch_life(Sandbox *s) {
   s->life = pid_watch_new(s->site.loop, s->pid, on_life_ended, s);
 }
 
-static void probe_later(Sandbox *s) { loop_timer_start(s->timer, s->delay_ms); }
+static void probe_later(Sandbox *s) {
+  loop_timer_start(s->timer, s->delay_ms);
+}
 
 static void on_probed(void *arg, bool ok) {
   Sandbox *s = arg;
@@ -219,15 +239,18 @@ static void on_probed(void *arg, bool ok) {
 
 static void on_timer(void *arg) {
   Sandbox *s = arg;
-  if (s->phase == ENDING) return look_for_end(s);
-  if (s->launcher) return fail(s, "StartTimeout", "the sandbox's launcher did not end in time");
+  if (s->phase == ENDING)
+    return look_for_end(s);
+  if (s->launcher)
+    return fail(s, "StartTimeout", "the sandbox's launcher did not end in time");
   s->probe = probe_new(s->site.loop, s->route, PROBE_TIMEOUT_MS, on_probed, s);
 }
 
 static void on_launched(void *arg, int status) {
   Sandbox *s = arg;
   s->launcher = NULL;
-  if (s->phase == ENDING) return;
+  if (s->phase == ENDING)
+    return;
   char line[320];
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     read_last_line(s, line, sizeof line);
@@ -236,10 +259,14 @@ static void on_launched(void *arg, int status) {
   CLEANUP(str_freep) char *path = str_printf("%s/pid", s->dir);
   FILE *f = fopen(path, "re");
   int pid = 0;
-  if (f && fscanf(f, "%d", &pid) == 1) s->pid = pid;
-  if (f) fclose(f);
-  if (s->pid > 0) watch_life(s);
-  if (!s->life) return fail(s, "StartFailed", "the sandbox ended at once");
+  if (f && fscanf(f, "%d", &pid) == 1)
+    s->pid = pid;
+  if (f)
+    fclose(f);
+  if (s->pid > 0)
+    watch_life(s);
+  if (!s->life)
+    return fail(s, "StartFailed", "the sandbox ended at once");
   probe_later(s);
 }
 
@@ -248,12 +275,15 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
   plan->dir = s->dir;
   plan->cgroup = s->name;
   /* a folder that is there already is not ours to start in: a sandbox's name is used once */
-  if (mkdir(s->dir, 0700) || mkdir(run, 0755)) return error_set(err, ERROR_INTERNAL, "%s: %s", s->dir, strerror(errno));
-  if (save(s, err)) return -1;
+  if (mkdir(s->dir, 0700) || mkdir(run, 0755))
+    return error_set(err, ERROR_INTERNAL, "%s: %s", s->dir, strerror(errno));
+  if (save(s, err))
+    return -1;
   CgroupLimits limits = {.memory_bytes = plan->memory_bytes + isolation->extra_memory_bytes,
                          .pids = plan->pids + isolation->extra_pids,
                          .cpu_milli = plan->cpu_milli};
-  if (cgroup_create(s->site.cgroups, s->name, &limits, err) || watch_memory(s, err)) return -1;
+  if (cgroup_create(s->site.cgroups, s->name, &limits, err) || watch_memory(s, err))
+    return -1;
   s->pid = isolation->launch(isolation, plan, s->site.cgroups, s->route, sizeof s->route, err);
   return s->pid < 0 ? -1 : 0;
 }
@@ -264,17 +294,20 @@ void sandbox_start(Sandbox *s, const Isolation *isolation, SandboxPlan *plan) {
   s->image = str_dup(plan->image.digest ? plan->image.digest : "");
   s->deadline_ms = clock_mono_ms() + s->site.start_timeout_ms;
   s->delay_ms = PROBE_FIRST_MS;
-  if (begin(s, isolation, plan, &err)) return fail(s, "StartFailed", err.message);
+  if (begin(s, isolation, plan, &err))
+    return fail(s, "StartFailed", err.message);
   if (isolation->detaches) {
     s->launcher = pid_watch_new(s->site.loop, s->pid, on_launched, s);
-    if (!s->launcher) return fail(s, "StartFailed", "the sandbox's launcher cannot be watched");
+    if (!s->launcher)
+      return fail(s, "StartFailed", "the sandbox's launcher cannot be watched");
     s->pid = 0;
     /* a launcher that hangs must not keep its place among the few that may start at once */
     loop_timer_start(s->timer, s->site.start_timeout_ms);
     return;
   }
   watch_life(s);
-  if (!s->life) return fail(s, "StartFailed", "the sandbox ended at once");
+  if (!s->life)
+    return fail(s, "StartFailed", "the sandbox ended at once");
   probe_later(s);
 }
 
@@ -306,13 +339,16 @@ Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
   Sandbox *s = strcmp(name, folder_name) == 0 ? sandbox_new(site, &what) : NULL;
   if (s) {
     snprintf(s->route, sizeof s->route, "%s", text(o, "route"));
-    if (*text(o, "image")) s->image = str_dup(text(o, "image"));
+    if (*text(o, "image"))
+      s->image = str_dup(text(o, "image"));
     s->pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
     s->pid_start = (unsigned long long)json_integer_value(json_object_get(o, "pid_start"));
     /* the number may be another process's by now; with the time it began it is not */
     bool alive = s->pid > 0 && *s->route && pid_start_time(s->pid) == s->pid_start;
-    if (alive) watch_life(s);
-    if (s->life) take_over(s);
+    if (alive)
+      watch_life(s);
+    if (s->life)
+      take_over(s);
   }
   json_decref(o);
   return s;

@@ -39,18 +39,22 @@ typedef struct World {
 
 static World w;
 
-static void on_limit(void *arg) { fail_msg("the sandbox hangs"); }
+static void on_limit(void *arg) {
+  fail_msg("the sandbox hangs");
+}
 
 static void on_ready(void *arg, Sandbox *s) {
   w.ready++;
-  if (w.end_when_ready) sandbox_end(s);
+  if (w.end_when_ready)
+    sandbox_end(s);
 }
 
 static void on_ended(void *arg, Sandbox *s, const char *reason, const char *message) {
   w.ended++;
   snprintf(w.reason, sizeof w.reason, "%s", reason);
   snprintf(w.message, sizeof w.message, "%s", message);
-  if (w.stop_when_ended) loop_stop(w.loop);
+  if (w.stop_when_ended)
+    loop_stop(w.loop);
 }
 
 static void on_gone(void *arg, Sandbox *s) {
@@ -75,7 +79,8 @@ static int teardown(void **state) {
   /* after a test that failed, too, nothing may go on */
   for (int i = 0; w.cgroups && i < 100 && !cgroup_remove(w.cgroups, "ns.a"); i++) {
     cgroup_kill(w.cgroups, "ns.a");
-    if (w.real) usleep(10000);
+    if (w.real)
+      usleep(10000);
   }
   cgroup_tree_free(w.cgroups);
   remove_tree(w.box);
@@ -86,7 +91,8 @@ static void use_real_groups(void) {
   Error err;
   w.cgroups = w.site.cgroups = cgroup_tree_new(REAL_ROOT, w.parent, &err);
   w.real = w.cgroups != NULL;
-  if (w.real) return;
+  if (w.real)
+    return;
   print_message("skipped: %s\n", err.message);
   skip();
 }
@@ -115,12 +121,15 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
                  p->dir, runtime, w.script);
   int fds[CGROUP_FDS_MAX];
   size_t n;
-  if (!w.script) return error_set(err, ERROR_UNAVAILABLE, "there is no such thing");
-  if (cgroup_open(cgroups, p->cgroup, fds, &n, err)) return -1;
+  if (!w.script)
+    return error_set(err, ERROR_UNAVAILABLE, "there is no such thing");
+  if (cgroup_open(cgroups, p->cgroup, fds, &n, err))
+    return -1;
   char *const argv[] = {"/bin/sh", "-c", script, NULL};
   pid_t pid =
       subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
-  while (n > 0) close(fds[--n]);
+  while (n > 0)
+    close(fds[--n]);
   snprintf(ret_route, route_len, "unix:%s/run/runtime.sock", p->dir);
   return pid;
 }
@@ -268,14 +277,16 @@ static void write_record(const char *folder, const char *id, pid_t pid, unsigned
   char *text = str_printf("{\"namespace\":\"ns\",\"pool\":\"p\",\"id\":\"%s\",\"epoch\":\"7\",\"class\":\"test\","
                           "\"route\":\"unix:/x\",\"pid\":%d,\"pid_start\":%llu}",
                           id, (int)pid, pid_start);
-  if (mkdir(dir, 0700) && errno != EEXIST) abort();
+  if (mkdir(dir, 0700) && errno != EEXIST)
+    abort();
   fixture_write(dir, "sandbox.json", text);
 }
 
 static pid_t sleeper(void) {
   pid_t pid = fork();
   if (pid == 0) {
-    for (;;) pause();
+    for (;;)
+      pause();
   }
   return pid;
 }

@@ -81,9 +81,11 @@ static int fill(scmp_filter_ctx ctx) {
   int rc = 0;
   for (size_t i = 0; i < ARRAY_LEN(REFUSED) && rc == 0; i++) {
     int nr = seccomp_syscall_resolve_name(REFUSED[i]);
-    if (nr != __NR_SCMP_ERROR) rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 0);
+    if (nr != __NR_SCMP_ERROR)
+      rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 0);
   }
-  if (rc == 0) rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+  if (rc == 0)
+    rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   for (unsigned long bit = 1; bit <= NAMESPACES && bit && rc == 0; bit <<= 1)
     if (NAMESPACES & bit)
       rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
@@ -98,9 +100,13 @@ int seccomp_filter_open(Error *err) {
   scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
   int fd = memfd_create("seccomp", MFD_CLOEXEC);
   int rc = ctx && fd >= 0 ? fill(ctx) : -ENOMEM;
-  if (rc == 0) rc = seccomp_export_bpf(ctx, fd);
-  if (ctx) seccomp_release(ctx);
-  if (rc == 0 && lseek(fd, 0, SEEK_SET) == 0) return fd;
-  if (fd >= 0) close(fd);
+  if (rc == 0)
+    rc = seccomp_export_bpf(ctx, fd);
+  if (ctx)
+    seccomp_release(ctx);
+  if (rc == 0 && lseek(fd, 0, SEEK_SET) == 0)
+    return fd;
+  if (fd >= 0)
+    close(fd);
   return error_set(err, ERROR_INTERNAL, "seccomp filter: %s", strerror(-rc));
 }

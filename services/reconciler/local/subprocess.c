@@ -19,15 +19,20 @@ static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 /* Between vfork and exec: system calls only, our memory is shared. */
 static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
   for (size_t i = 0; i < spec->n_cgroup_fds; i++)
-    if (write(spec->cgroup_fds[i], "0", 1) != 1) return errno;
-  if (setsid() < 0) return errno;
-  if (dup2(null_fd, 0) < 0 || dup2(log_fd, 1) < 0 || dup2(log_fd, 2) < 0) return errno;
+    if (write(spec->cgroup_fds[i], "0", 1) != 1)
+      return errno;
+  if (setsid() < 0)
+    return errno;
+  if (dup2(null_fd, 0) < 0 || dup2(log_fd, 1) < 0 || dup2(log_fd, 2) < 0)
+    return errno;
   /* first above all of them, so that none is overwritten before it is moved */
   int high[PASS_MAX];
   for (size_t i = 0; i < spec->n_pass_fds; i++)
-    if ((high[i] = fcntl(spec->pass_fds[i], F_DUPFD_CLOEXEC, 64)) < 0) return errno;
+    if ((high[i] = fcntl(spec->pass_fds[i], F_DUPFD_CLOEXEC, 64)) < 0)
+      return errno;
   for (size_t i = 0; i < spec->n_pass_fds; i++)
-    if (dup2(high[i], 3 + (int)i) < 0) return errno;
+    if (dup2(high[i], 3 + (int)i) < 0)
+      return errno;
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -40,12 +45,14 @@ static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
 }
 
 pid_t subprocess_start(const SubprocessSpec *spec, Error *err) {
-  if (spec->n_pass_fds > PASS_MAX) return error_set(err, ERROR_INTERNAL, "too many descriptors to pass on");
+  if (spec->n_pass_fds > PASS_MAX)
+    return error_set(err, ERROR_INTERNAL, "too many descriptors to pass on");
   int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   int log_fd = open(spec->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (null_fd < 0 || log_fd < 0) {
     error_set(err, ERROR_INTERNAL, "%s: %s", spec->log_path, strerror(errno));
-    if (null_fd >= 0) close(null_fd);
+    if (null_fd >= 0)
+      close(null_fd);
     return -1;
   }
   volatile int failure = 0;
@@ -57,8 +64,10 @@ pid_t subprocess_start(const SubprocessSpec *spec, Error *err) {
   int why = pid < 0 ? errno : failure;
   close(null_fd);
   close(log_fd);
-  if (pid > 0 && failure) waitpid(pid, NULL, 0);
-  if (why) return error_set(err, ERROR_UNAVAILABLE, "cannot start %s: %s", spec->argv[0], strerror(why));
+  if (pid > 0 && failure)
+    waitpid(pid, NULL, 0);
+  if (why)
+    return error_set(err, ERROR_UNAVAILABLE, "cannot start %s: %s", spec->argv[0], strerror(why));
   return pid;
 }
 
@@ -73,7 +82,8 @@ struct PidWatch {
 static void on_ended(int events, void *arg) {
   PidWatch *w = arg;
   int status = -1;
-  if (waitpid(w->pid, &status, WNOHANG) != w->pid) status = -1;
+  if (waitpid(w->pid, &status, WNOHANG) != w->pid)
+    status = -1;
   void (*fn)(void *, int) = w->fn;
   void *fn_arg = w->arg;
   pid_watch_free(w);
@@ -82,16 +92,19 @@ static void on_ended(int events, void *arg) {
 
 PidWatch *pid_watch_new(Loop *loop, pid_t pid, void (*fn)(void *arg, int status), void *arg) {
   int fd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
-  if (fd < 0) return NULL;
+  if (fd < 0)
+    return NULL;
   PidWatch *w = calloc(1, sizeof *w);
-  if (!w) abort();
+  if (!w)
+    abort();
   *w = (PidWatch){.pid = pid, .fd = fd, .fn = fn, .arg = arg};
   w->watch = loop_fd_new(loop, fd, LOOP_READ, on_ended, w);
   return w;
 }
 
 void pid_watch_free(PidWatch *w) {
-  if (!w) return;
+  if (!w)
+    return;
   loop_fd_free(w->watch);
   close(w->fd);
   free(w);
@@ -102,11 +115,14 @@ unsigned long long pid_start_time(pid_t pid) {
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-  if (fd >= 0) close(fd);
-  if (n <= 0) return 0;
+  if (fd >= 0)
+    close(fd);
+  if (n <= 0)
+    return 0;
   text[n] = 0;
   /* the name in parentheses may hold anything; field 22 is counted from behind it (proc(5)) */
   char *p = strrchr(text, ')');
-  for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
+  for (int field = 2; p && field < 22; field++)
+    p = strchr(p + 1, ' ');
   return p ? strtoull(p + 1, NULL, 10) : 0;
 }

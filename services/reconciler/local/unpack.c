@@ -45,30 +45,36 @@ static void die(int code, const char *fmt, ...) {
 
 static void count_bytes(int64_t *total, size_t len) {
   *total += (int64_t)len;
-  if (*total > UNPACKED_MAX) die(EXIT_ARCHIVE, "the archive unpacks to more than %d GiB", (int)(UNPACKED_MAX >> 30));
+  if (*total > UNPACKED_MAX)
+    die(EXIT_ARCHIVE, "the archive unpacks to more than %d GiB", (int)(UNPACKED_MAX >> 30));
 }
 
 /* ---- the outer archive: its files into blobs/ by name ---- */
 
 static bool is_digest_name(const char *s) {
-  if (strlen(s) != 64) return false;
+  if (strlen(s) != 64)
+    return false;
   return strspn(s, "0123456789abcdef") == 64;
 }
 
 /* Copies one file out and returns its sha256. */
 static void copy_out(struct archive *a, const char *to, char hex[65], int64_t *total) {
   int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "%s: %s", to, strerror(errno));
+  if (fd < 0)
+    die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "%s: %s", to, strerror(errno));
   EVP_MD_CTX *md = EVP_MD_CTX_new();
-  if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL)) abort();
+  if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL))
+    abort();
   static char chunk[1 << 16];
   ssize_t n;
   while ((n = archive_read_data(a, chunk, sizeof chunk)) > 0) {
     count_bytes(total, (size_t)n);
     EVP_DigestUpdate(md, chunk, (size_t)n);
-    if (write(fd, chunk, (size_t)n) != n) die(EXIT_MACHINE, "write %s: %s", to, strerror(errno));
+    if (write(fd, chunk, (size_t)n) != n)
+      die(EXIT_MACHINE, "write %s: %s", to, strerror(errno));
   }
-  if (n < 0) die(EXIT_ARCHIVE, "the archive is damaged: %s", archive_error_string(a));
+  if (n < 0)
+    die(EXIT_ARCHIVE, "the archive is damaged: %s", archive_error_string(a));
   unsigned char digest[EVP_MAX_MD_SIZE];
   EVP_DigestFinal_ex(md, digest, NULL);
   EVP_MD_CTX_free(md);
@@ -83,16 +89,21 @@ static void split_archive(const char *path) {
   archive_read_support_filter_gzip(a);
   if (archive_read_open_filename(a, path, 1 << 16))
     die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
-  if (mkdir("blobs", 0700)) die(EXIT_MACHINE, "mkdir: %s", strerror(errno));
+  if (mkdir("blobs", 0700))
+    die(EXIT_MACHINE, "mkdir: %s", strerror(errno));
   int rc, n = 0;
   int64_t total = 0;
   char hex[65];
   while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
-    if (++n > ENTRIES_MAX) die(EXIT_ARCHIVE, "too many entries");
+    if (++n > ENTRIES_MAX)
+      die(EXIT_ARCHIVE, "too many entries");
     const char *name = archive_entry_pathname(e);
-    if (!name || archive_entry_filetype(e) != AE_IFREG) continue;
-    if (str_starts_with(name, "./")) name += 2;
-    if (strcmp(name, "index.json") == 0 || strcmp(name, "oci-layout") == 0) copy_out(a, name, hex, &total);
+    if (!name || archive_entry_filetype(e) != AE_IFREG)
+      continue;
+    if (str_starts_with(name, "./"))
+      name += 2;
+    if (strcmp(name, "index.json") == 0 || strcmp(name, "oci-layout") == 0)
+      copy_out(a, name, hex, &total);
     else if (str_starts_with(name, "blobs/sha256/") && is_digest_name(name + 13)) {
       CLEANUP(str_freep) char *to = str_printf("blobs/%s", name + 13);
       copy_out(a, to, hex, &total);
@@ -100,7 +111,8 @@ static void split_archive(const char *path) {
         die(EXIT_ARCHIVE, "blob sha256:%s has another digest: sha256:%s", name + 13, hex);
     }
   }
-  if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
+  if (rc != ARCHIVE_EOF)
+    die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
   archive_read_free(a);
   if (access("oci-layout", F_OK) || access("index.json", F_OK))
     die(EXIT_ARCHIVE, "not an OCI image archive: oci-layout or index.json is missing");
@@ -111,9 +123,11 @@ static void split_archive(const char *path) {
 static json_t *load(const char *path) {
   struct stat st;
   json_error_t why;
-  if (stat(path, &st) || st.st_size > DOCUMENT_MAX) die(EXIT_ARCHIVE, "%s is missing or too large", path);
+  if (stat(path, &st) || st.st_size > DOCUMENT_MAX)
+    die(EXIT_ARCHIVE, "%s is missing or too large", path);
   json_t *doc = json_load_file(path, 0, &why);
-  if (!json_is_object(doc)) die(EXIT_ARCHIVE, "%s is not a JSON object: %s", path, why.text);
+  if (!json_is_object(doc))
+    die(EXIT_ARCHIVE, "%s is not a JSON object: %s", path, why.text);
   return doc;
 }
 
@@ -123,7 +137,8 @@ static char *blob_path(const json_t *descriptor) {
     die(EXIT_ARCHIVE, "a descriptor has no sha256 digest");
   char *path = str_printf("blobs/%s", digest + 7);
   struct stat st;
-  if (stat(path, &st)) die(EXIT_ARCHIVE, "blob %s is missing", digest);
+  if (stat(path, &st))
+    die(EXIT_ARCHIVE, "blob %s is missing", digest);
   if (st.st_size != json_integer_value(json_object_get(descriptor, "size")))
     die(EXIT_ARCHIVE, "blob %s has another size", digest);
   return path;
@@ -137,7 +152,8 @@ static int remove_below(const char *path, const struct stat *st, int type, struc
 
 static bool has_dotdot(const char *path) {
   for (const char *p = path; (p = strstr(p, "..")); p += 2)
-    if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/')) return true;
+    if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/'))
+      return true;
   return false;
 }
 
@@ -145,14 +161,17 @@ static bool has_dotdot(const char *path) {
 static bool whiteout(const char *path) {
   const char *base = strrchr(path, '/');
   base = base ? base + 1 : path;
-  if (!str_starts_with(base, ".wh.")) return false;
+  if (!str_starts_with(base, ".wh."))
+    return false;
   CLEANUP(str_freep) char *dir = str_ndup(path, (size_t)(base - path));
-  if (has_dotdot(path)) die(EXIT_ARCHIVE, "a whiteout leads out of the image: %s", path);
+  if (has_dotdot(path))
+    die(EXIT_ARCHIVE, "a whiteout leads out of the image: %s", path);
   if (strcmp(base, ".wh..wh..opq") == 0) {
     nftw(*dir ? dir : ".", remove_below, 16, FTW_DEPTH | FTW_PHYS);
     return true;
   }
-  if (!base[4] || strcmp(base + 4, ".") == 0) die(EXIT_ARCHIVE, "a whiteout names nothing: %s", path);
+  if (!base[4] || strcmp(base + 4, ".") == 0)
+    die(EXIT_ARCHIVE, "a whiteout names nothing: %s", path);
   CLEANUP(str_freep) char *hidden = str_printf("%s%s", dir, base + 4);
   remove_tree(hidden);
   return true;
@@ -165,9 +184,11 @@ static void copy_entry(struct archive *from, struct archive *to, int64_t *total)
   int rc;
   while ((rc = archive_read_data_block(from, &block, &len, &offset)) == ARCHIVE_OK) {
     count_bytes(total, len);
-    if (archive_write_data_block(to, block, len, offset) < 0) die(EXIT_MACHINE, "unpack: %s", archive_error_string(to));
+    if (archive_write_data_block(to, block, len, offset) < 0)
+      die(EXIT_MACHINE, "unpack: %s", archive_error_string(to));
   }
-  if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(from));
+  if (rc != ARCHIVE_EOF)
+    die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(from));
 }
 
 static void unpack_layer(int fd, int64_t *total, int *n) {
@@ -181,27 +202,38 @@ static void unpack_layer(int fd, int64_t *total, int *n) {
   archive_read_support_filter_gzip(a);
   archive_read_support_filter_zstd(a);
   archive_write_disk_set_options(disk, FLAGS);
-  if (archive_read_open_fd(a, fd, 1 << 16)) die(EXIT_ARCHIVE, "a layer is not a tar file: %s", archive_error_string(a));
+  if (archive_read_open_fd(a, fd, 1 << 16))
+    die(EXIT_ARCHIVE, "a layer is not a tar file: %s", archive_error_string(a));
   int rc;
   while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
     const char *name = archive_entry_pathname(e);
-    if (++*n > ENTRIES_MAX) die(EXIT_ARCHIVE, "too many entries");
-    if (!name) continue;
-    while (*name == '/') name++;
-    if (str_starts_with(name, "./")) name += 2;
-    if (!*name || whiteout(name)) continue;
+    if (++*n > ENTRIES_MAX)
+      die(EXIT_ARCHIVE, "too many entries");
+    if (!name)
+      continue;
+    while (*name == '/')
+      name++;
+    if (str_starts_with(name, "./"))
+      name += 2;
+    if (!*name || whiteout(name))
+      continue;
     CLEANUP(str_freep) char *own = str_dup(name);
     archive_entry_set_pathname(e, own);
     mode_t type = archive_entry_filetype(e);
     /* a sandbox has devices of its own or none */
-    if (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK) continue;
+    if (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
+      continue;
     /* nothing in an image may lend anybody its owner's rights */
     archive_entry_set_perm(e, archive_entry_perm(e) & 01777);
-    if (archive_write_header(disk, e) < ARCHIVE_WARN) die(EXIT_ARCHIVE, "%s: %s", own, archive_error_string(disk));
-    if (type == AE_IFREG && !archive_entry_hardlink(e)) copy_entry(a, disk, total);
-    if (archive_write_finish_entry(disk) < ARCHIVE_WARN) die(EXIT_MACHINE, "%s: %s", own, archive_error_string(disk));
+    if (archive_write_header(disk, e) < ARCHIVE_WARN)
+      die(EXIT_ARCHIVE, "%s: %s", own, archive_error_string(disk));
+    if (type == AE_IFREG && !archive_entry_hardlink(e))
+      copy_entry(a, disk, total);
+    if (archive_write_finish_entry(disk) < ARCHIVE_WARN)
+      die(EXIT_MACHINE, "%s: %s", own, archive_error_string(disk));
   }
-  if (rc != ARCHIVE_EOF) die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(a));
+  if (rc != ARCHIVE_EOF)
+    die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(a));
   archive_read_free(a);
   archive_write_free(disk);
 }
@@ -210,11 +242,13 @@ static void unpack_layer(int fd, int64_t *total, int *n) {
 static void open_layers(const json_t *layers, int fds[LAYERS_MAX]) {
   size_t i;
   json_t *layer;
-  if (json_array_size(layers) > LAYERS_MAX) die(EXIT_ARCHIVE, "an image has at most %d layers", LAYERS_MAX);
+  if (json_array_size(layers) > LAYERS_MAX)
+    die(EXIT_ARCHIVE, "an image has at most %d layers", LAYERS_MAX);
   json_array_foreach(layers, i, layer) {
     CLEANUP(str_freep) char *blob = blob_path(layer);
     fds[i] = open(blob, O_RDONLY | O_CLOEXEC);
-    if (fds[i] < 0) die(EXIT_MACHINE, "%s: %s", blob, strerror(errno));
+    if (fds[i] < 0)
+      die(EXIT_MACHINE, "%s: %s", blob, strerror(errno));
   }
 }
 
@@ -239,14 +273,18 @@ static void make_mount_points(const char *working_dir) {
       slash = strchrnul(slash, '/');
       char kept = *slash;
       *slash = 0;
-      if (mkdir(path, 0755) && errno != EEXIST) die(EXIT_MACHINE, "mkdir %s: %s", path, strerror(errno));
+      if (mkdir(path, 0755) && errno != EEXIST)
+        die(EXIT_MACHINE, "mkdir %s: %s", path, strerror(errno));
       *slash = kept;
-      if (!kept) break;
+      if (!kept)
+        break;
     }
-    if (*path && (stat(path, &st) || !S_ISDIR(st.st_mode))) die(EXIT_ARCHIVE, "/%s in the image is not a folder", path);
+    if (*path && (stat(path, &st) || !S_ISDIR(st.st_mode)))
+      die(EXIT_ARCHIVE, "/%s in the image is not a folder", path);
   }
   int fd = open(".sandplane/runtime", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-  if (fd < 0) die(EXIT_MACHINE, ".sandplane/runtime: %s", strerror(errno));
+  if (fd < 0)
+    die(EXIT_MACHINE, ".sandplane/runtime: %s", strerror(errno));
   close(fd);
 }
 
@@ -254,7 +292,8 @@ static void make_mount_points(const char *working_dir) {
 
 static const json_t *pick_manifest(const json_t *index) {
   const json_t *list = json_object_get(index, "manifests");
-  if (json_array_size(list) == 0) die(EXIT_ARCHIVE, "index.json lists no manifest");
+  if (json_array_size(list) == 0)
+    die(EXIT_ARCHIVE, "index.json lists no manifest");
   if (json_array_size(list) > 1)
     die(EXIT_ARCHIVE, "index.json lists %zu manifests, one is supported", json_array_size(list));
   return json_array_get(list, 0);
@@ -267,8 +306,10 @@ static const char *text(const json_t *object, const char *key, const char *fallb
 
 static void unpack(const char *archive, const char *folder) {
   CLEANUP(str_freep) char *absolute = realpath(archive, NULL);
-  if (!absolute) die(EXIT_MACHINE, "%s: %s", archive, strerror(errno));
-  if (chdir(folder)) die(EXIT_MACHINE, "%s: %s", folder, strerror(errno));
+  if (!absolute)
+    die(EXIT_MACHINE, "%s: %s", archive, strerror(errno));
+  if (chdir(folder))
+    die(EXIT_MACHINE, "%s: %s", folder, strerror(errno));
   umask(022);
   split_archive(absolute);
   json_t *index = load("index.json");
@@ -285,13 +326,16 @@ static void unpack(const char *archive, const char *folder) {
     die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
   int64_t size = unpack_layers(layer_fds, json_array_size(json_object_get(manifest, "layers")));
   const char *working_dir = text(run, "WorkingDir", "/");
-  if (strcmp(working_dir, "/") == 0) working_dir = "/workspace";
+  if (strcmp(working_dir, "/") == 0)
+    working_dir = "/workspace";
   make_mount_points(working_dir);
   /* back outside by a descriptor: only relative names of our own are used from here on */
-  if (fchdir(folder_fd)) die(EXIT_MACHINE, "chdir: %s", strerror(errno));
+  if (fchdir(folder_fd))
+    die(EXIT_MACHINE, "chdir: %s", strerror(errno));
   remove_tree("blobs");
   /* image.json says that all the rest is there, also after a power cut */
-  if (syncfs(folder_fd)) die(EXIT_MACHINE, "sync: %s", strerror(errno));
+  if (syncfs(folder_fd))
+    die(EXIT_MACHINE, "sync: %s", strerror(errno));
   close(folder_fd);
   const char *ref = text(json_object_get(descriptor, "annotations"), "org.opencontainers.image.ref.name", NULL);
   const json_t *env = json_object_get(run, "Env");
@@ -300,8 +344,10 @@ static void unpack(const char *archive, const char *folder) {
                             json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir, "user",
                             text(run, "User", ""));
   Error err;
-  if (!image) die(EXIT_MACHINE, "image.json cannot be written");
-  if (save_json(".", "image.json", image, &err)) die(EXIT_MACHINE, "%s", err.message);
+  if (!image)
+    die(EXIT_MACHINE, "image.json cannot be written");
+  if (save_json(".", "image.json", image, &err))
+    die(EXIT_MACHINE, "%s", err.message);
   json_decref(image);
   json_decref(config);
   json_decref(manifest);

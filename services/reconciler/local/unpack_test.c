@@ -20,14 +20,16 @@
 
 typedef struct Entry {
   const char *name;
-  int type; /* AE_IF*, 0: a hard link */
+  int type;         /* AE_IF*, 0: a hard link */
   const char *text; /* contents, or where a link leads */
   int mode;
 } Entry;
 
 static char box[64]; /* the test's folder: victim/keep, image/ */
 
-static char *in_box(const char *name) { return str_printf("%s/%s", box, name); }
+static char *in_box(const char *name) {
+  return str_printf("%s/%s", box, name);
+}
 
 static bool exists(const char *name) {
   CLEANUP(str_freep) char *path = in_box(name);
@@ -37,7 +39,8 @@ static bool exists(const char *name) {
 
 static int setup(void **state) {
   strcpy(box, "/tmp/unpack-test-XXXXXX");
-  if (!mkdtemp(box)) return -1;
+  if (!mkdtemp(box))
+    return -1;
   CLEANUP(str_freep) char *victim = in_box("victim"), *image = in_box("image"), *keep = in_box("victim/keep");
   FILE *f = mkdir(victim, 0755) || mkdir(image, 0755) ? NULL : fopen(keep, "w");
   return f ? fclose(f) : -1;
@@ -60,11 +63,14 @@ static size_t tar_of(const Entry *entries, size_t n, char *out, size_t max) {
     archive_entry_set_filetype(e, entries[i].type ? (unsigned)entries[i].type : AE_IFREG);
     archive_entry_set_perm(e, (mode_t)entries[i].mode);
     archive_entry_set_size(e, file ? (la_int64_t)strlen(entries[i].text) : 0);
-    if (entries[i].type == AE_IFLNK) archive_entry_set_symlink(e, entries[i].text);
-    if (!entries[i].type) archive_entry_set_hardlink(e, entries[i].text);
+    if (entries[i].type == AE_IFLNK)
+      archive_entry_set_symlink(e, entries[i].text);
+    if (!entries[i].type)
+      archive_entry_set_hardlink(e, entries[i].text);
     /* libarchive warns of absolute names, and writes them */
     assert_true(archive_write_header(a, e) >= ARCHIVE_WARN);
-    if (file) archive_write_data(a, entries[i].text, strlen(entries[i].text));
+    if (file)
+      archive_write_data(a, entries[i].text, strlen(entries[i].text));
     archive_entry_free(e);
   }
   archive_write_close(a);
@@ -173,12 +179,14 @@ static void test_mount_points_through_symlink(void **state) {
   assert_contained(entries, ARRAY_LEN(entries), "/x/new");
 }
 
-static void test_working_dir_with_dotdot(void **state) { assert_contained(NULL, 0, "/../../new"); }
+static void test_working_dir_with_dotdot(void **state) {
+  assert_contained(NULL, 0, "/../../new");
+}
 
 static void test_names_and_links_that_lead_out(void **state) {
   CLEANUP(str_freep)
-  char *victim = in_box("victim"),
-       *keep = in_box("victim/keep"), *fresh = in_box("victim/new"), *image = in_box("image");
+  char *victim = in_box("victim"), *keep = in_box("victim/keep"), *fresh = in_box("victim/new"),
+       *image = in_box("image");
   const Entry through[] = {{"x", AE_IFLNK, victim, 0777}, {"x/new", AE_IFREG, "z", 0644}};
   const Entry hard[] = {{"h", 0, keep, 0644}, {"h", AE_IFREG, "z", 0644}};
   const Entry dots[] = {{"../../victim/new", AE_IFREG, "z", 0644}};

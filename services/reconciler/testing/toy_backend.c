@@ -33,23 +33,35 @@ typedef struct ToySandbox {
   char nonce[33], route[ID_MAX + 64]; /* of this one: another of its name has another */
 } ToySandbox;
 
-static Toy *toy_of(Backend *b) { return (Toy *)b; }
+static Toy *toy_of(Backend *b) {
+  return (Toy *)b;
+}
 
-static char *path_of(const ToySandbox *s) { return str_printf("%s/%s.%s", s->toy->folder, s->ns, s->id); }
+static char *path_of(const ToySandbox *s) {
+  return str_printf("%s/%s.%s", s->toy->folder, s->ns, s->id);
+}
 
 static BackendSandbox view(const ToySandbox *s) {
-  return (BackendSandbox){.ns = s->ns, .pool = s->pool, .id = s->id, .epoch = s->epoch, .route = s->ready ? s->route : "", .runtime_class = "toy", .ready = s->ready};
+  return (BackendSandbox){.ns = s->ns,
+                          .pool = s->pool,
+                          .id = s->id,
+                          .epoch = s->epoch,
+                          .route = s->ready ? s->route : "",
+                          .runtime_class = "toy",
+                          .ready = s->ready};
 }
 
 static ToySandbox *find(Toy *t, const char *ns, const char *id) {
   ToySandbox *s = t->head;
-  while (s && (strcmp(s->id, id) != 0 || strcmp(s->ns, ns) != 0)) s = s->next;
+  while (s && (strcmp(s->id, id) != 0 || strcmp(s->ns, ns) != 0))
+    s = s->next;
   return s;
 }
 
 static void sandbox_free(ToySandbox *s) {
   ToySandbox **at = &s->toy->head;
-  while (*at != s) at = &(*at)->next;
+  while (*at != s)
+    at = &(*at)->next;
   *at = s->next;
   loop_timer_free(s->timer);
   free(s);
@@ -73,9 +85,11 @@ static void on_timer(void *arg) {
 
 static ToySandbox *sandbox_new(Toy *t, const char *ns, const char *id, const char *epoch, const char *nonce) {
   char pool[ID_MAX];
-  if (strlen(ns) >= ID_MAX || strlen(id) >= ID_MAX || !state_pool_of(id, pool)) return NULL;
+  if (strlen(ns) >= ID_MAX || strlen(id) >= ID_MAX || !state_pool_of(id, pool))
+    return NULL;
   ToySandbox *s = calloc(1, sizeof *s);
-  if (!s) abort();
+  if (!s)
+    abort();
   s->toy = t;
   strcpy(s->ns, ns);
   strcpy(s->pool, pool);
@@ -91,7 +105,8 @@ static ToySandbox *sandbox_new(Toy *t, const char *ns, const char *id, const cha
 
 static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate *ret, Error *err) {
   Manifest m = {0};
-  if (manifest_parse(manifest, strlen(manifest), &m, err)) return -1;
+  if (manifest_parse(manifest, strlen(manifest), &m, err))
+    return -1;
   int result = m.kind == MANIFEST_TEMPLATE ? 0 : error_field(err, "kind", "must be SandboxTemplate");
   const ManifestTemplate *t = &m.template_;
   if (result == 0)
@@ -107,11 +122,13 @@ static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate
 
 static int create(Backend *b, const BackendSandbox *wanted, const char *manifest, Error *err) {
   Toy *t = toy_of(b);
-  if (find(t, wanted->ns, wanted->id)) return 0;
+  if (find(t, wanted->ns, wanted->id))
+    return 0;
   char nonce[33];
   random_uid(nonce);
   ToySandbox *s = sandbox_new(t, wanted->ns, wanted->id, wanted->epoch, nonce);
-  if (!s) return error_field(err, "sandboxes", "\"%.64s\" is no name", wanted->id);
+  if (!s)
+    return error_field(err, "sandboxes", "\"%.64s\" is no name", wanted->id);
   CLEANUP(str_freep) char *path = path_of(s);
   FILE *f = fopen(path, "w");
   if (!f || fprintf(f, "%s %s", s->epoch, s->nonce) < 0 || fclose(f) != 0) {
@@ -125,8 +142,10 @@ static int create(Backend *b, const BackendSandbox *wanted, const char *manifest
 static void destroy(Backend *b, const char *ns, const char *id) {
   Toy *t = toy_of(b);
   ToySandbox *s = find(t, ns, id);
-  if (!s) return t->events->on_destroyed(t->arg, ns, id);
-  if (s->ending) return;
+  if (!s)
+    return t->events->on_destroyed(t->arg, ns, id);
+  if (s->ending)
+    return;
   s->ending = true;
   loop_timer_start(s->timer, DESTROY_MS);
 }
@@ -135,7 +154,8 @@ static void observe(Backend *b, void (*fn)(void *arg, const BackendSandbox *sand
   for (ToySandbox *s = toy_of(b)->head, *next; s; s = next) {
     next = s->next;
     BackendSandbox v = view(s);
-    if (!s->ending) fn(arg, &v);
+    if (!s->ending)
+      fn(arg, &v);
   }
 }
 
@@ -146,12 +166,14 @@ static bool exists(Backend *b, const char *ns, const char *id, const char *uid) 
 
 static void backend_free(Backend *b, bool kill) {
   Toy *t = toy_of(b);
-  while (t->head) sandbox_free(t->head);
+  while (t->head)
+    sandbox_free(t->head);
   free(t->folder);
   free(t);
 }
 
-static const BackendOps OPS = {.check = check, .create = create, .destroy = destroy, .observe = observe, .exists = exists, .free = backend_free};
+static const BackendOps OPS = {
+    .check = check, .create = create, .destroy = destroy, .observe = observe, .exists = exists, .free = backend_free};
 
 /* What an earlier process left: up, with its mark. */
 static void take_over(Toy *t, DIR *dir) {
@@ -159,17 +181,21 @@ static void take_over(Toy *t, DIR *dir) {
   while ((e = readdir(dir))) {
     CLEANUP(str_freep) char *ns = str_dup(e->d_name);
     char *dot = strchr(ns, '.');
-    if (!dot || dot == ns) continue;
+    if (!dot || dot == ns)
+      continue;
     *dot = 0;
     CLEANUP(str_freep) char *path = str_printf("%s/%s", t->folder, e->d_name);
     char epoch[EPOCH_MAX], nonce[33];
     FILE *f = fopen(path, "r");
-    if (!f) continue;
+    if (!f)
+      continue;
     bool whole = fscanf(f, "%39s %32s", epoch, nonce) == 2;
     fclose(f);
     ToySandbox *s = whole ? sandbox_new(t, ns, dot + 1, epoch, nonce) : NULL;
-    if (s) s->ready = true;
-    else unlink(path);
+    if (s)
+      s->ready = true;
+    else
+      unlink(path);
   }
 }
 
@@ -181,7 +207,8 @@ Backend *toy_backend_new(Loop *loop, const char *folder, const BackendEvents *ev
     return NULL;
   }
   Toy *t = calloc(1, sizeof *t);
-  if (!t) abort();
+  if (!t)
+    abort();
   *t = (Toy){.base = {.ops = &OPS}, .loop = loop, .events = events, .arg = arg, .folder = str_dup(folder)};
   take_over(t, dir);
   closedir(dir);

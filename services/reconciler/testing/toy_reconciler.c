@@ -17,13 +17,16 @@ static const RpcMethod METHODS[] = {
 
 static void on_redis(void *arg, bool connected) {
   Reconciler *r = arg;
-  if (connected) reconcile_loop_connected(r->loop);
-  else service_set_ready(r->service, "the state store does not answer");
+  if (connected)
+    reconcile_loop_connected(r->loop);
+  else
+    service_set_ready(r->service, "the state store does not answer");
 }
 
 static int start(Service *service, Error *err) {
   Reconciler *r = calloc(1, sizeof *r);
-  if (!r) abort();
+  if (!r)
+    abort();
   service->state = r;
   r->service = service;
   r->config = service->config;
@@ -34,7 +37,8 @@ static int start(Service *service, Error *err) {
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   r->backend = toy_backend_new(service->loop, r->config->data_dir, &RECONCILE_EVENTS, r->loop, err);
-  if (!r->backend) return -1;
+  if (!r->backend)
+    return -1;
   service_set_ready(service, "the state store does not answer");
   redis_client_on_state(r->redis, on_redis, r);
   return 0;
@@ -44,7 +48,8 @@ static void stop(Service *service) {
   Reconciler *r = service->state;
   reconcile_loop_stop(r->loop);
   redis_client_free(r->redis);
-  if (r->backend) r->backend->ops->free(r->backend, false);
+  if (r->backend)
+    r->backend->ops->free(r->backend, false);
   reconcile_loop_free(r->loop);
   start_spans_free(r->starts);
   state_free(r->state);

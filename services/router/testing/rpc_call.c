@@ -38,12 +38,11 @@ static void on_message(RpcClientCall *call, void *arg, const uint8_t *data, size
   rpc_client_read(call);
 }
 
-static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details,
-                    size_t details_len) {
+static void on_done(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
   Call *c = arg;
   put_length(UINT32_MAX);
-  printf("%s %s %u %s\n", error_kind_name(status->kind), *status->field ? status->field : "-",
-         status->retry_after_ms, status->message);
+  printf("%s %s %u %s\n", error_kind_name(status->kind), *status->field ? status->field : "-", status->retry_after_ms,
+         status->message);
   c->call = NULL;
   loop_stop(c->loop);
 }

@@ -89,8 +89,7 @@ static void claim(Seed *s) {
     *equals = 0;
     env[n] = (StatePair){*a, equals + 1};
   }
-  ClaimRequest request = {
-      .ns = s->args[0], .pool = s->args[1], .uid = uid, .request_id = "", .env = env, .n_env = n};
+  ClaimRequest request = {.ns = s->args[0], .pool = s->args[1], .uid = uid, .request_id = "", .env = env, .n_env = n};
   if (str_to_int64(s->args[2], 0, INT64_MAX, &request.idle_timeout_ms) != 0)
     exit(2);
   state_claim(s->state, &request, on_claim, s);

@@ -27,8 +27,7 @@ static const Kind KINDS[] = {
      convert_claim_to_v1alpha1},
     {EXTENSIONS_GROUP, KIND_TEMPLATE, ANNOTATION_V1ALPHA1_TEMPLATE, false, convert_template_to_v1beta1,
      convert_template_to_v1alpha1},
-    {EXTENSIONS_GROUP, KIND_POOL, ANNOTATION_V1ALPHA1_POOL, false, convert_pool_to_v1beta1,
-     convert_pool_to_v1alpha1},
+    {EXTENSIONS_GROUP, KIND_POOL, ANNOTATION_V1ALPHA1_POOL, false, convert_pool_to_v1beta1, convert_pool_to_v1alpha1},
 };
 
 /* Jansson answers NULL when there is no memory; depth and encoding were checked when it was parsed. */
@@ -97,8 +96,8 @@ static const Kind *find_kind(const json_t *object, const char *to, const char **
       break;
     return &KINDS[i];
   }
-  error_set(err, ERROR_INVALID_ARGUMENT, "there is no conversion of kind '%s' from '%s' to '%s'",
-            name ? name : "", api_version ? api_version : "", to ? to : "");
+  error_set(err, ERROR_INVALID_ARGUMENT, "there is no conversion of kind '%s' from '%s' to '%s'", name ? name : "",
+            api_version ? api_version : "", to ? to : "");
   return NULL;
 }
 

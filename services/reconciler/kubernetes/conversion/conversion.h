@@ -20,8 +20,7 @@
 
 /* *ret_object: a new object of that version ("agents.x-k8s.io/v1beta1"); of its own version: a copy. -1:
  * a kind, group or version that is not ours, or an object that cannot be read. */
-int conversion_convert(const json_t *object, const char *to_api_version, json_t **ret_object,
-                       Error *err) MUST_CHECK;
+int conversion_convert(const json_t *object, const char *to_api_version, json_t **ret_object, Error *err) MUST_CHECK;
 
 /* body: a ConversionReview of apiextensions.k8s.io, v1 or v1beta1. Puts the answer to it, of the same version,
  * behind what is in *out: all objects in order, or status Failed, a message and none. -1 only when there is

@@ -43,8 +43,8 @@ static const char *const NAMES[] = {"a",    "b",       "a-b",           "a-b-x7k
 #define PICK(r, list) ((list)[random_below(r, ARRAY_LEN(list))])
 
 static json_t *text(Random *r) {
-  static const char *const TEXTS[] = {"",           "x",    "\"\\/\b\n\t", "Gr\u00fc\u00dfe \U0001f600",
-                                      "{\"a\":[1]}", "\x7f", "null"};
+  static const char *const TEXTS[] = {"",     "x",   "\"\\/\b\n\t", "Gr\u00fc\u00dfe \U0001f600", "{\"a\":[1]}",
+                                      "\x7f", "null"};
   return random_once_in(r, 2) ? json_string(PICK(r, TEXTS)) : json_string(PICK(r, NAMES));
 }
 
@@ -189,10 +189,8 @@ json_t *random_object(Random *r, RandomKind kind, bool hub) {
   static const struct {
     const char *kind;
     void (*fill)(Random *r, json_t *o, bool hub);
-  } KINDS[] = {{KIND_SANDBOX, fill_sandbox},
-               {KIND_CLAIM, fill_claim},
-               {KIND_TEMPLATE, fill_template},
-               {KIND_POOL, fill_pool}};
+  } KINDS[] = {
+      {KIND_SANDBOX, fill_sandbox}, {KIND_CLAIM, fill_claim}, {KIND_TEMPLATE, fill_template}, {KIND_POOL, fill_pool}};
   json_t *o = json_object();
   kube_set(o, "apiVersion", json_string(random_api_version(kind, hub)));
   kube_set(o, "kind", json_string(KINDS[kind].kind));

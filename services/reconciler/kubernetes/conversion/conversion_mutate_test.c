@@ -109,10 +109,26 @@ static void nest(Random *r, Buf *b) {
 }
 
 static void damage_bytes(Random *r, Buf *b) {
-  static const char *const TOKENS[] = {
-      "1e999", "-1e-999", "99999999999999999999999999", "-9223372036854775809", "0.1e+17", "-", "00", "\\u0000",
-      "\\ud800", "\xff\xfe", "\"", "{}", "[]", "null", ",", ":", "\"uid\":\"\",", "\"kind\":\"SandboxClaim\",",
-      "\\", "\xef\xbb\xbf"};
+  static const char *const TOKENS[] = {"1e999",
+                                       "-1e-999",
+                                       "99999999999999999999999999",
+                                       "-9223372036854775809",
+                                       "0.1e+17",
+                                       "-",
+                                       "00",
+                                       "\\u0000",
+                                       "\\ud800",
+                                       "\xff\xfe",
+                                       "\"",
+                                       "{}",
+                                       "[]",
+                                       "null",
+                                       ",",
+                                       ":",
+                                       "\"uid\":\"\",",
+                                       "\"kind\":\"SandboxClaim\",",
+                                       "\\",
+                                       "\xef\xbb\xbf"};
   switch (random_below(r, 6)) {
   case 0:
     for (uint64_t n = 1 + random_below(r, 8); n && b->len; n--)

@@ -12,8 +12,9 @@
 #include "lib/kube/kube_object.h"
 
 #define REVIEW_V1 "\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"ConversionReview\""
-#define SANDBOX(name) \
-  "{\"apiVersion\":\"agents.x-k8s.io/v1alpha1\",\"kind\":\"Sandbox\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{}}"
+#define SANDBOX(name)                                                                                                  \
+  "{\"apiVersion\":\"agents.x-k8s.io/v1alpha1\",\"kind\":\"Sandbox\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{}" \
+  "}"
 #define REQUEST(objects) \
   "\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"agents.x-k8s.io/v1beta1\",\"objects\":" objects "}"
 
@@ -56,8 +57,8 @@ static void test_converts_in_order(void **s) {
 }
 
 static void test_answers_in_the_version_of_the_review(void **s) {
-  KUBE_OWNED json_t *answer = review("{\"apiVersion\":\"apiextensions.k8s.io/v1beta1\",\"kind\":\"ConversionReview\","
-                                     REQUEST("[]") "}");
+  KUBE_OWNED json_t *answer =
+      review("{\"apiVersion\":\"apiextensions.k8s.io/v1beta1\",\"kind\":\"ConversionReview\"," REQUEST("[]") "}");
   assert_string_equal(kube_text(answer, "apiVersion"), "apiextensions.k8s.io/v1beta1");
   assert_string_equal(kube_text(answer, "response.result.status"), "Success");
   assert_true(json_is_array(kube_get(answer, "response.convertedObjects")));
@@ -66,7 +67,7 @@ static void test_answers_in_the_version_of_the_review(void **s) {
 
 static void test_one_bad_object_fails_all(void **s) {
   assert_refused("{" REVIEW_V1 "," REQUEST("[" SANDBOX("a") ",{\"apiVersion\":\"v1\",\"kind\":\"Pod\","
-                                           "\"metadata\":{\"name\":\"p\",\"namespace\":\"n\"}}]") "}",
+                                                            "\"metadata\":{\"name\":\"p\",\"namespace\":\"n\"}}]") "}",
                  "object 1 (n/p): there is no conversion of kind 'Pod'");
   assert_refused("{" REVIEW_V1 "," REQUEST("[7]") "}", "object 0");
   assert_refused("{" REVIEW_V1 "," REQUEST("{}") "}", "request.objects is not a list");
@@ -113,9 +114,10 @@ static void test_cut_messages_stay_text(void **s) {
     assert_int_equal(buf_append(&name, "aaa", pad), 0);
     for (size_t i = 0; i < 300; i++)
       assert_int_equal(buf_append_str(&name, "\u20ac"), 0);
-    CLEANUP(str_freep) char *body = str_printf(
-        "{%s,\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"x\",\"objects\":[{\"kind\":\"%s\"}]}}", REVIEW_V1,
-        buf_str(&name));
+    CLEANUP(str_freep)
+    char *body =
+        str_printf("{%s,\"request\":{\"uid\":\"u-1\",\"desiredAPIVersion\":\"x\",\"objects\":[{\"kind\":\"%s\"}]}}",
+                   REVIEW_V1, buf_str(&name));
     buf_deinit(&name);
     assert_refused(body, "object 0 (/): there is no conversion");
   }

@@ -48,9 +48,9 @@ static json_t *convert(const json_t *object, const char *to) {
 
 static json_t *object_of(const char *kind, const char *rest) {
   bool core = strcmp(kind, KIND_SANDBOX) == 0;
-  CLEANUP(str_freep) char *text =
-      str_printf("{'apiVersion':'%s','kind':'%s','metadata':{'name':'own','namespace':'ns'},%s}",
-                 core ? A : XA, kind, rest);
+  CLEANUP(str_freep)
+  char *text = str_printf("{'apiVersion':'%s','kind':'%s','metadata':{'name':'own','namespace':'ns'},%s}",
+                          core ? A : XA, kind, rest);
   return parse(text);
 }
 
@@ -80,8 +80,7 @@ static void check_down(const char *kind, const char *in, const char *want) {
 }
 
 /* v1beta1 with the saved state in its annotation, to v1alpha1. */
-static void check_restore(const char *kind, const char *key, const char *state, const char *in,
-                          const char *want) {
+static void check_restore(const char *kind, const char *key, const char *state, const char *in, const char *want) {
   KUBE_OWNED json_t *object = object_of(kind, in);
   json_object_set_new(object, "apiVersion", json_string(version_of(kind, true)));
   KUBE_OWNED json_t *saved = object_of(kind, state);
@@ -156,13 +155,15 @@ static void test_v1alpha1_never_sees_the_state(void **s) {
 static void test_unparsable_state(void **s) {
   static const char *const STATES[] = {"", "{", "[]", "null", "{\\\"spec\\\":1}"};
   for (size_t i = 0; i < ARRAY_LEN(STATES); i++) {
-    CLEANUP(str_freep) char *sandbox =
+    CLEANUP(str_freep)
+    char *sandbox =
         str_printf("{'apiVersion':'" B "','kind':'Sandbox','metadata':{'annotations':{'%s':'%s'}},'spec':{}}",
                    ANNOTATION_V1ALPHA1_SANDBOX, STATES[i]);
     check_refused(sandbox, A, i < 4 ? "not a JSON object" : "spec");
-    CLEANUP(str_freep) char *claim = str_printf(
-        "{'apiVersion':'" XB "','kind':'SandboxClaim','metadata':{'annotations':{'%s':'%s'}},'spec':{}}",
-        ANNOTATION_V1ALPHA1_CLAIM, STATES[i]);
+    CLEANUP(str_freep)
+    char *claim =
+        str_printf("{'apiVersion':'" XB "','kind':'SandboxClaim','metadata':{'annotations':{'%s':'%s'}},'spec':{}}",
+                   ANNOTATION_V1ALPHA1_CLAIM, STATES[i]);
     check_refused(claim, XA, i < 4 ? "not a JSON object" : "spec");
     /* the others do not read it */
     for (size_t k = 2; k < ARRAY_LEN(KINDS_AND_KEYS); k++) {
@@ -309,7 +310,8 @@ static void test_claim_up(void **s) {
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     CLEANUP(str_freep) char *in = str_printf("'spec':{'env':[],%s},'status':%s", CASES[i].spec, CASES[i].status);
-    CLEANUP(str_freep) char *want =
+    CLEANUP(str_freep)
+    char *want =
         str_printf("'spec':{'env':[],'warmPoolRef':{'name':'%s'}},'status':%s", CASES[i].pool, CASES[i].status);
     check_up(KIND_CLAIM, in, want);
   }
@@ -347,11 +349,11 @@ static void test_claim_restore(void **s) {
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     CLEANUP(str_freep) char *state = str_printf("'spec':{'sandboxTemplateRef':{'name':'t'},%s}", CASES[i].state);
-    CLEANUP(str_freep) char *in =
-        str_printf("'spec':{'warmPoolRef':{'name':'%s'}},'status':%s", CASES[i].pool, CASES[i].status);
-    CLEANUP(str_freep) char *want =
-        str_printf("'spec':{'sandboxTemplateRef':{'name':'t'}%s%s},'status':%s", CASES[i].want ? "," : "",
-                   CASES[i].want ? CASES[i].want : "", CASES[i].status);
+    CLEANUP(str_freep)
+    char *in = str_printf("'spec':{'warmPoolRef':{'name':'%s'}},'status':%s", CASES[i].pool, CASES[i].status);
+    CLEANUP(str_freep)
+    char *want = str_printf("'spec':{'sandboxTemplateRef':{'name':'t'}%s%s},'status':%s", CASES[i].want ? "," : "",
+                            CASES[i].want ? CASES[i].want : "", CASES[i].status);
     check_restore(KIND_CLAIM, ANNOTATION_V1ALPHA1_CLAIM, state, in, want);
   }
 }
@@ -402,7 +404,8 @@ static void test_template_policy_up(void **s) {
 static void test_template_policy_refused(void **s) {
   static const char *const BAD[] = {"", "allowed", "Allowed ", "Everything"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
-    CLEANUP(str_freep) char *text =
+    CLEANUP(str_freep)
+    char *text =
         str_printf("{'apiVersion':'" XA "','kind':'SandboxTemplate','metadata':{'annotations':{'%s':'%s'}},'spec':{}}",
                    ANNOTATION_VCT_POLICY, BAD[i]);
     check_refused(text, XB, *BAD[i] ? BAD[i] : ANNOTATION_VCT_POLICY);

@@ -29,8 +29,7 @@ int convert_claim_to_v1beta1(json_t *object, Error *err) {
   const char *pool, *template, *sandbox, *own;
   if (convert_text(object, "spec.warmpool", &pool, err) ||
       convert_text(object, "spec.sandboxTemplateRef.name", &template, err) ||
-      convert_text(object, "status.sandbox.name", &sandbox, err) ||
-      convert_text(object, "metadata.name", &own, err))
+      convert_text(object, "status.sandbox.name", &sandbox, err) || convert_text(object, "metadata.name", &own, err))
     return -1;
   CLEANUP(str_freep) char *name = NULL;
   if (is_specific(pool))

@@ -17,8 +17,7 @@ int convert_template_to_v1beta1(json_t *object, Error *err) {
   /* the value last, where a cut of the message does no harm */
   if (!str_equal(policy, "Disallowed") && !str_equal(policy, "Allowed") && !str_equal(policy, "Overrides"))
     return error_field(err, "metadata.annotations",
-                       "annotation " ANNOTATION_VCT_POLICY " is not Disallowed, Allowed or Overrides but: %s",
-                       policy);
+                       "annotation " ANNOTATION_VCT_POLICY " is not Disallowed, Allowed or Overrides but: %s", policy);
   kube_set(object, "spec." POLICY, json_string(policy));
   convert_remove_annotation(object, ANNOTATION_VCT_POLICY);
   return 0;

@@ -11,9 +11,11 @@ json_t *blueprint_of(const json_t *template) {
   const json_t *pod = kube_get(template, "spec.podTemplate");
   const json_t *volumes = kube_get(template, "spec.volumeClaimTemplates");
   json_object_set_new(out, "podTemplate", pod ? json_deep_copy(pod) : json_object());
-  if (json_array_size(volumes) > 0) json_object_set_new(out, "volumeClaimTemplates", json_deep_copy(volumes));
+  if (json_array_size(volumes) > 0)
+    json_object_set_new(out, "volumeClaimTemplates", json_deep_copy(volumes));
   int service = kube_bool(template, "spec.service");
-  if (service >= 0) json_object_set_new(out, "service", json_boolean(service));
+  if (service >= 0)
+    json_object_set_new(out, "service", json_boolean(service));
   return out;
 }
 
@@ -62,11 +64,14 @@ static bool pod_specs_differ(const json_t *sandbox, const json_t *template) {
 static bool volumes_differ(const json_t *sandbox, const json_t *template) {
   const json_t *ours = kube_get(sandbox, "spec.volumeClaimTemplates");
   const json_t *theirs = kube_get(template, "spec.volumeClaimTemplates");
-  if (json_array_size(ours) != json_array_size(theirs)) return true;
+  if (json_array_size(ours) != json_array_size(theirs))
+    return true;
   for (size_t i = 0; i < json_array_size(ours); i++) {
     const json_t *a = json_array_get(ours, i), *b = json_array_get(theirs, i);
-    if (!str_equal(kube_name(a), kube_name(b))) return true;
-    if (texts_differ(kube_get(a, "spec"), kube_get(b, "spec"), "PersistentVolumeClaimSpec")) return true;
+    if (!str_equal(kube_name(a), kube_name(b)))
+      return true;
+    if (texts_differ(kube_get(a, "spec"), kube_get(b, "spec"), "PersistentVolumeClaimSpec"))
+      return true;
   }
   return false;
 }
@@ -75,9 +80,11 @@ bool blueprint_differs(const json_t *sandbox, const json_t *template) {
   char hash[9];
   const char *name = kube_name(template);
   kube_name_hash(name ? name : "", hash);
-  if (!str_equal(kube_label(sandbox, LABEL_TEMPLATE_REF_HASH), hash)) return true;
+  if (!str_equal(kube_label(sandbox, LABEL_TEMPLATE_REF_HASH), hash))
+    return true;
   blueprint_hash(template, hash);
-  if (str_equal(kube_label(sandbox, LABEL_TEMPLATE_HASH), hash)) return false;
+  if (str_equal(kube_label(sandbox, LABEL_TEMPLATE_HASH), hash))
+    return false;
   return pod_specs_differ(sandbox, template) || volumes_differ(sandbox, template) ||
          kube_bool(sandbox, "spec.service") != kube_bool(template, "spec.service");
 }
@@ -85,7 +92,8 @@ bool blueprint_differs(const json_t *sandbox, const json_t *template) {
 void blueprint_apply_secure_defaults(json_t *pod_spec, const json_t *template) {
   if (kube_bool(pod_spec, "automountServiceAccountToken") < 0)
     json_object_set_new(pod_spec, "automountServiceAccountToken", json_false());
-  if (!network_policy_is_default(template) || !str_empty(kube_text(pod_spec, "dnsPolicy"))) return;
+  if (!network_policy_is_default(template) || !str_empty(kube_text(pod_spec, "dnsPolicy")))
+    return;
   json_object_set_new(pod_spec, "dnsPolicy", json_string("None"));
   json_object_set_new(pod_spec, "dnsConfig", json_pack("{s:[s,s]}", "nameservers", "8.8.8.8", "1.1.1.1"));
 }

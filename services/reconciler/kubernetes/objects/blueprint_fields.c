@@ -76,9 +76,8 @@ static const char *const FIELDS[][2] = {
     {"LifecycleHandler", "exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction sleep:SleepAction"},
     {"LocalObjectReference", "name"},
     {"NFSVolumeSource", "server* path* readOnly"},
-    {"NodeAffinity",
-     "requiredDuringSchedulingIgnoredDuringExecution:NodeSelector "
-     "preferredDuringSchedulingIgnoredDuringExecution[PreferredSchedulingTerm"},
+    {"NodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution:NodeSelector "
+                     "preferredDuringSchedulingIgnoredDuringExecution[PreferredSchedulingTerm"},
     {"NodeSelector", "nodeSelectorTerms[NodeSelectorTerm"},
     {"NodeSelectorRequirement", "key* operator* values"},
     {"NodeSelectorTerm", "matchExpressions[NodeSelectorRequirement matchFields[NodeSelectorRequirement"},
@@ -90,15 +89,13 @@ static const char *const FIELDS[][2] = {
     {"PersistentVolumeClaimTemplate", "metadata=Metadata spec=PersistentVolumeClaimSpec"},
     {"PersistentVolumeClaimVolumeSource", "claimName* readOnly"},
     {"PhotonPersistentDiskVolumeSource", "pdID* fsType"},
-    {"PodAffinity",
-     "requiredDuringSchedulingIgnoredDuringExecution[PodAffinityTerm "
-     "preferredDuringSchedulingIgnoredDuringExecution[WeightedPodAffinityTerm"},
+    {"PodAffinity", "requiredDuringSchedulingIgnoredDuringExecution[PodAffinityTerm "
+                    "preferredDuringSchedulingIgnoredDuringExecution[WeightedPodAffinityTerm"},
     {"PodAffinityTerm",
      "labelSelector:LabelSelector namespaces topologyKey* namespaceSelector:LabelSelector matchLabelKeys "
      "mismatchLabelKeys"},
-    {"PodAntiAffinity",
-     "requiredDuringSchedulingIgnoredDuringExecution[PodAffinityTerm "
-     "preferredDuringSchedulingIgnoredDuringExecution[WeightedPodAffinityTerm"},
+    {"PodAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution[PodAffinityTerm "
+                        "preferredDuringSchedulingIgnoredDuringExecution[WeightedPodAffinityTerm"},
     {"PodCertificateProjection",
      "signerName keyType maxExpirationSeconds* credentialBundlePath keyPath certificateChainPath "
      "userAnnotations"},
@@ -124,9 +121,8 @@ static const char *const FIELDS[][2] = {
      "resources:ResourceRequirements hostnameOverride* workloadRef:WorkloadReference"},
     {"PortworxVolumeSource", "volumeID* fsType readOnly"},
     {"PreferredSchedulingTerm", "weight* preference=NodeSelectorTerm"},
-    {"Probe",
-     "exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction grpc:GRPCAction initialDelaySeconds "
-     "timeoutSeconds periodSeconds successThreshold failureThreshold terminationGracePeriodSeconds*"},
+    {"Probe", "exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction grpc:GRPCAction initialDelaySeconds "
+              "timeoutSeconds periodSeconds successThreshold failureThreshold terminationGracePeriodSeconds*"},
     {"ProjectedVolumeSource", "sources[VolumeProjection defaultMode*"},
     {"QuobyteVolumeSource", "registry* volume* readOnly user group tenant"},
     {"RBDVolumeSource", "monitors* image* fsType pool user keyring secretRef:LocalObjectReference readOnly"},
@@ -184,7 +180,8 @@ static const char *const FIELDS[][2] = {
 
 const char *blueprint_fields(const char *type) {
   for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
-    if (strcmp(FIELDS[i][0], type) == 0) return FIELDS[i][1];
+    if (strcmp(FIELDS[i][0], type) == 0)
+      return FIELDS[i][1];
   }
   return NULL;
 }

@@ -4,15 +4,15 @@
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 #define PAUSE "'podTemplate':{'spec':{'containers':[{'name':'pause','image':'registry.k8s.io/pause:3.10'}]}}"
-#define WORKSPACE                                                                                        \
+#define WORKSPACE                                                                                     \
   "'volumeClaimTemplates':[{'metadata':{'name':'workspace'},'spec':{'accessModes':['ReadWriteOnce']," \
   "'resources':{'requests':{'storage':'1Gi'}}}}]"
-#define TUTORIAL                                                                                                     \
-  "'podTemplate':{'metadata':{'labels':{'sandbox':'python-sandbox-example'}},'spec':{'restartPolicy':'OnFailure',"  \
-  "'runtimeClassName':'gvisor','containers':[{'name':'python-runtime',"                                             \
-  "'image':'registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0',"                                          \
-  "'ports':[{'containerPort':8888,'protocol':'TCP'}],"                                                              \
-  "'readinessProbe':{'httpGet':{'path':'/','port':8888},'initialDelaySeconds':0,'periodSeconds':1},"                \
+#define TUTORIAL                                                                                                   \
+  "'podTemplate':{'metadata':{'labels':{'sandbox':'python-sandbox-example'}},'spec':{'restartPolicy':'OnFailure'," \
+  "'runtimeClassName':'gvisor','containers':[{'name':'python-runtime',"                                            \
+  "'image':'registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0',"                                         \
+  "'ports':[{'containerPort':8888,'protocol':'TCP'}],"                                                             \
+  "'readinessProbe':{'httpGet':{'path':'/','port':8888},'initialDelaySeconds':0,'periodSeconds':1},"               \
   "'resources':{'requests':{'cpu':'250m','memory':'512Mi','ephemeral-storage':'512Mi'}}}]}}"
 #define ESCAPED                                                                                      \
   "'podTemplate':{'spec':{'containers':[{'name':'c','image':'busybox','command':['sh','-c','a && b " \
@@ -30,8 +30,8 @@ static void test_hashes(void **s) {
       {"{" ESCAPED "}", "732df17b", "e8af8cbe"},
       /* what is no part of the blueprint */
       {"{" PAUSE ",'networkPolicyManagement':'Unmanaged','envVarsInjectionPolicy':'Allowed',"
-       "'volumeClaimTemplates':[]}", "777b379c",
-       "ef56b0f7"},
+       "'volumeClaimTemplates':[]}",
+       "777b379c", "ef56b0f7"},
   };
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *template = json_object();
@@ -56,7 +56,8 @@ static void test_secure_defaults(void **s) {
   static const struct {
     const char *template, *pod_spec, *wanted;
   } CASES[] = {
-      {"{}", "{}", "{'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8',"
+      {"{}", "{}",
+       "{'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8',"
        "'1.1.1.1']}}"},
       {"{}", "{'automountServiceAccountToken':true,'dnsConfig':{'searches':['x']}}",
        "{'automountServiceAccountToken':true,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8','1.1.1.1']}}"},
@@ -102,8 +103,7 @@ static void test_staleness(void **s) {
       {T(C("")), T(C(",'args':['x']")), true},
       {T(C("")), T(C(",'args':[],'resources':{}")), false},
       {T(C(",'resources':{'limits':{'memory':'1024Mi','cpu':'0.5'}}")),
-       T(C(",'resources':{'limits':{'memory':'1Gi','cpu':'500m'}}")),
-       false},
+       T(C(",'resources':{'limits':{'memory':'1Gi','cpu':'500m'}}")), false},
       {T(C(",'resources':{'limits':{'memory':'1Gi'}}")), T(C(",'resources':{'limits':{'memory':'1G'}}")), true},
       /* service: unset is not false */
       {T(C("")), T(C("") ",'service':false"), true},
@@ -111,8 +111,10 @@ static void test_staleness(void **s) {
       /* another template, though of the same content */
       {T(C("")), "{'metadata':{'name':'t2'},'spec':{" C("") "}}", true},
       /* metadata and policies do not count */
-      {T(C("")), T("'podTemplate':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c',"
-       "'image':'i'}]}}"), false},
+      {T(C("")),
+       T("'podTemplate':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'c',"
+         "'image':'i'}]}}"),
+       false},
       {T(C("")), T(C("") ",'envVarsInjectionPolicy':'Overrides'"), false},
       /* ... unless they change the secure defaults */
       {T(C("")), T(C("") ",'networkPolicyManagement':'Unmanaged'"), true},
@@ -170,14 +172,18 @@ static void test_meaning(void **s) {
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *other = quoted("%s", CASES[i].other);
     blueprint_meaning_hash(other, other_hash);
-    if (str_equal(hash, other_hash) != CASES[i].same) fail_msg("%s", CASES[i].other);
+    if (str_equal(hash, other_hash) != CASES[i].same)
+      fail_msg("%s", CASES[i].other);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_hashes), cmocka_unit_test(test_blueprint_of), cmocka_unit_test(test_secure_defaults),
-      cmocka_unit_test(test_staleness), cmocka_unit_test(test_staleness_by_label),
+      cmocka_unit_test(test_hashes),
+      cmocka_unit_test(test_blueprint_of),
+      cmocka_unit_test(test_secure_defaults),
+      cmocka_unit_test(test_staleness),
+      cmocka_unit_test(test_staleness_by_label),
       cmocka_unit_test(test_meaning),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,10 +10,13 @@
 
 /* The API server limits objects far below a Buf's maximum. */
 static void put(Buf *out, const char *s, size_t n) {
-  if (buf_append(out, s, n) != 0) abort();
+  if (buf_append(out, s, n) != 0)
+    abort();
 }
 
-static void put_str(Buf *out, const char *s) { put(out, s, strlen(s)); }
+static void put_str(Buf *out, const char *s) {
+  put(out, s, strlen(s));
+}
 
 /* ---- strings and what has no type ---- */
 
@@ -22,18 +25,29 @@ static void put_str(Buf *out, const char *s) { put(out, s, strlen(s)); }
 static const char *escape_of(const char *s, size_t *n) {
   *n = 1;
   switch (*s) {
-    case '"': return "\\\"";
-    case '\\': return "\\\\";
-    case '\n': return "\\n";
-    case '\r': return "\\r";
-    case '\t': return "\\t";
-    case '\b': return "\\b";
-    case '\f': return "\\f";
-    case '&': return "\\u0026";
-    case '<': return "\\u003c";
-    case '>': return "\\u003e";
+  case '"':
+    return "\\\"";
+  case '\\':
+    return "\\\\";
+  case '\n':
+    return "\\n";
+  case '\r':
+    return "\\r";
+  case '\t':
+    return "\\t";
+  case '\b':
+    return "\\b";
+  case '\f':
+    return "\\f";
+  case '&':
+    return "\\u0026";
+  case '<':
+    return "\\u003c";
+  case '>':
+    return "\\u003e";
   }
-  if (strncmp(s, "\xe2\x80\xa8", 3) != 0 && strncmp(s, "\xe2\x80\xa9", 3) != 0) return NULL;
+  if (strncmp(s, "\xe2\x80\xa8", 3) != 0 && strncmp(s, "\xe2\x80\xa9", 3) != 0)
+    return NULL;
   *n = 3;
   return s[2] == '\xa8' ? "\\u2028" : "\\u2029";
 }
@@ -46,7 +60,8 @@ static void put_string(Buf *out, const char *s) {
     if (escape) {
       put_str(out, escape);
     } else if ((unsigned char)*s < 0x20) {
-      if (buf_printf(out, "\\u%04x", *s) != 0) abort();
+      if (buf_printf(out, "\\u%04x", *s) != 0)
+        abort();
     } else {
       put(out, s, 1);
     }
@@ -62,7 +77,8 @@ static int compare_keys(const void *a, const void *b) {
 /* malloc'ed, borrowing the keys. */
 static const char **sorted_keys(const json_t *object) {
   const char **keys = calloc(json_object_size(object) + 1, sizeof *keys);
-  if (!keys) abort();
+  if (!keys)
+    abort();
   size_t n = 0;
   const char *key;
   json_t *v;
@@ -114,17 +130,20 @@ typedef struct Quantity {
 /* Far below the end of __int128, so that one more factor cannot overflow. */
 static int times(__int128 *v, int64_t factor) {
   const __int128 limit = (__int128)1 << 96;
-  if (*v > limit / factor || *v < -limit / factor) return -1;
+  if (*v > limit / factor || *v < -limit / factor)
+    return -1;
   *v *= factor;
   return 0;
 }
 
 static int times_power(__int128 *v, int64_t base, int power) {
   for (; power > 0; power--) {
-    if (times(v, base) != 0) return -1;
+    if (times(v, base) != 0)
+      return -1;
   }
   for (; power < 0; power++) {
-    if (*v % base != 0) return -1;
+    if (*v % base != 0)
+      return -1;
     *v /= base;
   }
   return 0;
@@ -135,7 +154,8 @@ static int parse_suffix(const char *s, Quantity *q, int *ret_power) {
   static const char BINARY[] = "KMGTPE", DECIMAL[] = "num kMGTPE";
   q->format = QUANTITY_DECIMAL;
   *ret_power = 0;
-  if (!*s) return 0;
+  if (!*s)
+    return 0;
   if (s[1] == 'i' && !s[2] && strchr(BINARY, *s)) {
     q->format = QUANTITY_BINARY;
     *ret_power = (int)(strchr(BINARY, *s) - BINARY) + 1;
@@ -146,7 +166,8 @@ static int parse_suffix(const char *s, Quantity *q, int *ret_power) {
     return 0;
   }
   int64_t power;
-  if ((*s != 'e' && *s != 'E') || str_to_int64(s + 1 + (s[1] == '+'), -27, 27, &power) != 0) return -1;
+  if ((*s != 'e' && *s != 'E') || str_to_int64(s + 1 + (s[1] == '+'), -27, 27, &power) != 0)
+    return -1;
   q->format = QUANTITY_EXPONENT;
   *ret_power = (int)power;
   return 0;
@@ -155,21 +176,27 @@ static int parse_suffix(const char *s, Quantity *q, int *ret_power) {
 static int parse_quantity(const char *s, Quantity *q) {
   bool negative = *s == '-', any = false, fraction = false;
   int power = 9, suffix_power;
-  if (*s == '-' || *s == '+') s++;
+  if (*s == '-' || *s == '+')
+    s++;
   q->nano = 0;
   for (; isdigit((unsigned char)*s) || (*s == '.' && !fraction); s++) {
     if (*s == '.') {
       fraction = true;
       continue;
     }
-    if (times(&q->nano, 10) != 0) return -1;
+    if (times(&q->nano, 10) != 0)
+      return -1;
     q->nano += *s - '0';
     any = true;
-    if (fraction) power--;
+    if (fraction)
+      power--;
   }
-  if (!any || parse_suffix(s, q, &suffix_power) != 0) return -1;
-  if (negative) q->nano = -q->nano;
-  if (q->format == QUANTITY_BINARY) return times_power(&q->nano, 1024, suffix_power) | times_power(&q->nano, 10, power);
+  if (!any || parse_suffix(s, q, &suffix_power) != 0)
+    return -1;
+  if (negative)
+    q->nano = -q->nano;
+  if (q->format == QUANTITY_BINARY)
+    return times_power(&q->nano, 1024, suffix_power) | times_power(&q->nano, 10, power);
   return times_power(&q->nano, 10, power + suffix_power);
 }
 
@@ -178,23 +205,30 @@ char *blueprint_quantity(const char *text) {
   static const char *const DECIMAL[] = {"n", "u", "m", "", "k", "M", "G", "T", "P", "E"};
   const __int128 unit = 1000000000;
   Quantity q;
-  if (parse_quantity(text, &q) != 0) return str_dup(text);
-  if (q.nano == 0) return str_dup("0");
+  if (parse_quantity(text, &q) != 0)
+    return str_dup(text);
+  if (q.nano == 0)
+    return str_dup("0");
   __int128 v = q.nano;
   size_t i = 0;
   if (q.format == QUANTITY_BINARY && (v >= 1024 * unit || v <= -1024 * unit) && v % unit == 0) {
-    for (v /= unit; v % 1024 == 0 && i + 1 < ARRAY_LEN(BINARY); i++) v /= 1024;
+    for (v /= unit; v % 1024 == 0 && i + 1 < ARRAY_LEN(BINARY); i++)
+      v /= 1024;
     return v == (int64_t)v ? str_printf("%lld%s", (long long)v, BINARY[i]) : str_dup(text);
   }
-  for (; v % 1000 == 0 && i + 1 < ARRAY_LEN(DECIMAL); i++) v /= 1000;
-  if (v != (int64_t)v) return str_dup(text);
-  if (q.format != QUANTITY_EXPONENT || i == 3) return str_printf("%lld%s", (long long)v, DECIMAL[i]);
+  for (; v % 1000 == 0 && i + 1 < ARRAY_LEN(DECIMAL); i++)
+    v /= 1000;
+  if (v != (int64_t)v)
+    return str_dup(text);
+  if (q.format != QUANTITY_EXPONENT || i == 3)
+    return str_printf("%lld%s", (long long)v, DECIMAL[i]);
   return str_printf("%llde%d", (long long)v, ((int)i - 3) * 3);
 }
 
 static void put_quantity(Buf *out, const json_t *v) {
   CLEANUP(str_freep) char *number = NULL;
-  if (json_is_integer(v)) number = str_printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
+  if (json_is_integer(v))
+    number = str_printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
   const char *text = number ? number : json_string_value(v);
   if (!text) {
     put_any(out, v);
@@ -238,7 +272,8 @@ static void put_list(Buf *out, const json_t *list, const char *type) {
 /* One field; kind and type as in blueprint_fields.h. */
 static void put_field(Buf *out, bool *first, const char *key, const json_t *v, const char *kind) {
   bool absent = !v || json_is_null(v), keeps_empty = *kind && strchr("*:=%", *kind);
-  if (*kind != '=' && (absent || (!keeps_empty && is_empty(v)))) return;
+  if (*kind != '=' && (absent || (!keeps_empty && is_empty(v))))
+    return;
   put_key(out, first, key);
   if ((*kind == '=' && !json_is_array(v)) || (*kind == ':' && json_is_object(v))) {
     put_object(out, v, kind + 1);
@@ -256,7 +291,8 @@ static void put_field(Buf *out, bool *first, const char *key, const json_t *v, c
 /* Takes the first field off a row: its name, and what stands behind it. */
 static const char *next_field(const char *row, char *name, char *kind, size_t size) {
   size_t n = strcspn(row, "*:=[%{ "), m = strcspn(row + n, " ");
-  if (n >= size || m >= size) abort();
+  if (n >= size || m >= size)
+    abort();
   memcpy(name, row, n);
   memcpy(kind, row + n, m);
   name[n] = kind[m] = 0;
@@ -266,11 +302,13 @@ static const char *next_field(const char *row, char *name, char *kind, size_t si
 
 static void put_object(Buf *out, const json_t *object, const char *type) {
   const char *row = blueprint_fields(type);
-  if (!row) abort();
+  if (!row)
+    abort();
   char name[64], kind[64];
   bool first = true;
   KUBE_OWNED json_t *unknown = json_object();
-  if (object) json_object_update(unknown, (json_t *)object);
+  if (object)
+    json_object_update(unknown, (json_t *)object);
   put_str(out, "{");
   while (*row) {
     row = next_field(row, name, kind, sizeof name);
@@ -278,7 +316,8 @@ static void put_object(Buf *out, const json_t *object, const char *type) {
     json_object_del(unknown, name);
   }
   const char **keys = sorted_keys(unknown);
-  for (size_t i = 0; keys[i]; i++) put_field(out, &first, keys[i], json_object_get(unknown, keys[i]), "*");
+  for (size_t i = 0; keys[i]; i++)
+    put_field(out, &first, keys[i], json_object_get(unknown, keys[i]), "*");
   free(keys);
   put_str(out, "}");
 }

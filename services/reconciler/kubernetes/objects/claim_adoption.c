@@ -12,7 +12,8 @@ static const char *created_by(const json_t *claim) {
 /* What the claim itself puts on a podTemplate; ref_hash may be NULL. */
 static void set_tracking(json_t *pod, const json_t *claim, const char *ref_hash) {
   kube_set_label(pod, LABEL_CLAIM_UID, kube_uid(claim));
-  if (ref_hash) kube_set_label(pod, LABEL_TEMPLATE_REF_HASH, ref_hash);
+  if (ref_hash)
+    kube_set_label(pod, LABEL_TEMPLATE_REF_HASH, ref_hash);
   kube_set_label(pod, LABEL_CREATED_BY, created_by(claim));
 }
 
@@ -47,7 +48,8 @@ static void apply_metadata(json_t *sandbox, const json_t *claim, const json_t *t
   json_t *pod = kube_get(sandbox, "spec.podTemplate");
   if (str_equal(kube_annotation(pod, ANNOTATION_SAFE_TO_EVICT), "true"))
     kube_set_annotation(pod, ANNOTATION_SAFE_TO_EVICT, NULL);
-  if (pod) set_tracking(pod, claim, kube_label(sandbox, LABEL_TEMPLATE_REF_HASH));
+  if (pod)
+    set_tracking(pod, claim, kube_label(sandbox, LABEL_TEMPLATE_REF_HASH));
 }
 
 json_t *claim_adoption_patch(const json_t *claim, const json_t *sandbox, const json_t *template) {
@@ -61,10 +63,12 @@ json_t *claim_adoption_patch(const json_t *claim, const json_t *sandbox, const j
   kube_set_label(next, LABEL_CLAIM_UID, kube_uid(claim));
   kube_set_annotation(next, ANNOTATION_POD_NAME, kube_name(sandbox));
   const char *trace = kube_annotation(claim, ANNOTATION_TRACE_CONTEXT);
-  if (trace) kube_set_annotation(next, ANNOTATION_TRACE_CONTEXT, trace);
+  if (trace)
+    kube_set_annotation(next, ANNOTATION_TRACE_CONTEXT, trace);
   apply_metadata(next, claim, template);
   json_t *patch = kube_merge_patch(sandbox, next);
-  if (!patch) patch = json_object();
+  if (!patch)
+    patch = json_object();
   kube_set(patch, "metadata.resourceVersion", json_string(kube_text(sandbox, "metadata.resourceVersion")));
   return patch;
 }
@@ -73,7 +77,9 @@ json_t *claim_sync_patch(const json_t *claim, const json_t *sandbox, const json_
   KUBE_OWNED json_t *next = json_deep_copy(sandbox);
   /* A Sandbox with the claim's own name was made for it. */
   const char *launch = str_equal(kube_name(sandbox), kube_name(claim)) ? "cold" : "warm";
-  if (!kube_label(sandbox, LABEL_LAUNCH_TYPE)) kube_set_label(next, LABEL_LAUNCH_TYPE, launch);
-  if (template) apply_metadata(next, claim, template);
+  if (!kube_label(sandbox, LABEL_LAUNCH_TYPE))
+    kube_set_label(next, LABEL_LAUNCH_TYPE, launch);
+  if (template)
+    apply_metadata(next, claim, template);
   return kube_merge_patch(sandbox, next);
 }

@@ -4,7 +4,7 @@
 #include "services/reconciler/kubernetes/objects/objects_fixture.h"
 
 #define EVICT "cluster-autoscaler.kubernetes.io/safe-to-evict"
-#define OWNER                                                                                                   \
+#define OWNER                                                                                                         \
   "{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxClaim','name':'c','uid':'cu','controller':true," \
   "'blockOwnerDeletion':true}"
 
@@ -14,7 +14,7 @@ static json_t *claim_with(const char *metadata, const char *spec) {
 
 static json_t *template_with(const char *metadata) {
   return quoted("{'metadata':{'name':'python-runtime-template'},'spec':{'podTemplate':{'metadata':%s,'spec':{}}}}",
-      metadata);
+                metadata);
 }
 
 static json_t *member_of(const json_t *template) {
@@ -32,7 +32,8 @@ static void apply(json_t *object, const json_t *patch) {
     if (json_is_null(v)) {
       json_object_del(object, key);
     } else if (json_is_object(v)) {
-      if (!json_is_object(json_object_get(object, key))) json_object_set_new(object, key, json_object());
+      if (!json_is_object(json_object_get(object, key)))
+        json_object_set_new(object, key, json_object());
       apply(json_object_get(object, key), v);
     } else {
       json_object_set(object, key, v);
@@ -44,7 +45,8 @@ static void test_pod_metadata(void **s) {
   static const struct {
     const char *claim_metadata, *claim_spec, *template, *wanted;
   } CASES[] = {
-      {"", "", "{}", "{'labels':{'agents.x-k8s.io/claim-uid':'cu',"
+      {"", "", "{}",
+       "{'labels':{'agents.x-k8s.io/claim-uid':'cu',"
        "'agents.x-k8s.io/sandbox-template-ref-hash':'0572d487'}}"},
       {",'labels':{'agents.x-k8s.io/created-by':'go-client'}", "",
        "{'labels':{'a':'b','agents.x-k8s.io/created-by':'x'},'annotations':{'" EVICT "':'false'}}",
@@ -72,17 +74,15 @@ static void test_adoption(void **s) {
   KUBE_OWNED json_t *before = json_deep_copy(sandbox);
   KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, template);
   assert_true(json_equal(sandbox, before));
-  assert_json(
-      patch,
-      "{'metadata':{'resourceVersion':'77','ownerReferences':[" OWNER "],"
-      "'labels':{'agents.x-k8s.io/warm-pool-sandbox':null,"
-      "'agents.x-k8s.io/sandbox-pod-template-hash':null,'agents.x-k8s.io/sandbox-template-hash':null,"
-      "'agents.x-k8s.io/claim-uid':'cu','agents.x-k8s.io/created-by':'python-client'},"
-      "'annotations':{'agents.x-k8s.io/pod-name':'p-abcde','opentelemetry.io/trace-context':'tc'}},"
-      "'spec':{'podTemplate':{'metadata':{'labels':{'agents.x-k8s.io/warm-pool-sandbox':null,"
-      "'agents.x-k8s.io/sandbox-pod-template-hash':null,'agents.x-k8s.io/sandbox-template-hash':null,"
-      "'agents.x-k8s.io/claim-uid':'cu','agents.x-k8s.io/created-by':'python-client'},"
-      "'annotations':{'" EVICT "':null,'note':'x'}}}}}");
+  assert_json(patch, "{'metadata':{'resourceVersion':'77','ownerReferences':[" OWNER "],"
+                     "'labels':{'agents.x-k8s.io/warm-pool-sandbox':null,"
+                     "'agents.x-k8s.io/sandbox-pod-template-hash':null,'agents.x-k8s.io/sandbox-template-hash':null,"
+                     "'agents.x-k8s.io/claim-uid':'cu','agents.x-k8s.io/created-by':'python-client'},"
+                     "'annotations':{'agents.x-k8s.io/pod-name':'p-abcde','opentelemetry.io/trace-context':'tc'}},"
+                     "'spec':{'podTemplate':{'metadata':{'labels':{'agents.x-k8s.io/warm-pool-sandbox':null,"
+                     "'agents.x-k8s.io/sandbox-pod-template-hash':null,'agents.x-k8s.io/sandbox-template-hash':null,"
+                     "'agents.x-k8s.io/claim-uid':'cu','agents.x-k8s.io/created-by':'python-client'},"
+                     "'annotations':{'" EVICT "':null,'note':'x'}}}}}");
   apply(sandbox, patch);
   assert_false(member_is_adoptable(sandbox));
   assert_true(kube_is_controlled_by(sandbox, "cu"));
@@ -106,9 +106,7 @@ static void test_adoption_without_creator_or_additions(void **s) {
 
 /* safe-to-evict is the pool's when it is "true". */
 static void test_adoption_without_template(void **s) {
-  static const struct {
-    const char *evict, *wanted;
-  } CASES[] = {{"true", NULL}, {"false", "false"}};
+  static const struct { const char *evict, *wanted; } CASES[] = {{"true", NULL}, {"false", "false"}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *claim = claim_with(",'labels':{'agents.x-k8s.io/created-by':'go-client'}", "");
     KUBE_OWNED json_t *template = template_with("{'labels':{'a':'b'}}");
@@ -130,11 +128,11 @@ static void test_adoption_without_template(void **s) {
 static void test_sync(void **s) {
   KUBE_OWNED json_t *claim = claim_with("", "'additionalPodMetadata':{'labels':{'sandbox.users.io/x':'1'}}");
   KUBE_OWNED json_t *template = template_with("{}");
-  KUBE_OWNED json_t *sandbox = quoted(
-      "{'metadata':{'name':'c','labels':{'agents.x-k8s.io/sandbox-template-ref-hash':'0572d487',"
-      "'agents.x-k8s.io/created-by':'x'}},"
-      "'spec':{'podTemplate':{'metadata':{'labels':{'agents.x-k8s.io/claim-uid':'cu',"
-      "'agents.x-k8s.io/sandbox-template-ref-hash':'0572d487','sandbox.users.io/old':'1'}}}}}");
+  KUBE_OWNED json_t *sandbox =
+      quoted("{'metadata':{'name':'c','labels':{'agents.x-k8s.io/sandbox-template-ref-hash':'0572d487',"
+             "'agents.x-k8s.io/created-by':'x'}},"
+             "'spec':{'podTemplate':{'metadata':{'labels':{'agents.x-k8s.io/claim-uid':'cu',"
+             "'agents.x-k8s.io/sandbox-template-ref-hash':'0572d487','sandbox.users.io/old':'1'}}}}}");
   KUBE_OWNED json_t *patch = claim_sync_patch(claim, sandbox, template);
   assert_json(patch, "{'metadata':{'labels':{'agents.x-k8s.io/created-by':null,'agents.x-k8s.io/launch-type':'cold'}},"
                      "'spec':{'podTemplate':{'metadata':{'labels':{'sandbox.users.io/old':null,"

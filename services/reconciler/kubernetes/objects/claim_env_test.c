@@ -3,7 +3,7 @@
 #include "services/reconciler/kubernetes/objects/objects_fixture.h"
 
 /* One init container, two regular ones; the second takes its environment from elsewhere as well. */
-#define PODS(first, second)                                                                        \
+#define PODS(first, second)                                                                       \
   "{'initContainers':[{'name':'init'}],'containers':[{'name':'a','env':[" first "]},{'name':'b'," \
   "'envFrom':[{'prefix':'P'}]" second "}]}"
 #define OLD "{'name':'OLD','valueFrom':{'fieldRef':{'fieldPath':'metadata.name'}}}"
@@ -34,8 +34,7 @@ static const struct {
     {"Overrides", "[{'name':'X','value':'1','containerName':'b'}]", CLAIM_ACCEPTED,
      PODS(OLD, ",'env':[{'name':'X','value':'1'}]")},
     {"Overrides", "[{'name':'X','value':'1','containerName':'b'},{'name':'X','value':'2','containerName':'b'}]",
-     CLAIM_ACCEPTED,
-     PODS(OLD, ",'env':[{'name':'X','value':'2'}]")},
+     CLAIM_ACCEPTED, PODS(OLD, ",'env':[{'name':'X','value':'2'}]")},
     {"Overrides", "[{'name':'X','value':'1','containerName':'zz'}]", CLAIM_FAILED,
      "target container \"zz\" not found in template for environment variable \"X\""},
 };
@@ -50,8 +49,10 @@ static void test_injection(void **s) {
     int r = claim_env_apply(pod_spec, claim, template, &reject, &err);
     assert_int_equal(reject, CASES[i].reject);
     assert_int_equal(r, reject == CLAIM_ACCEPTED ? 0 : -1);
-    if (r == 0) assert_json(pod_spec, CASES[i].wanted);
-    else assert_string_equal(err.message, CASES[i].wanted);
+    if (r == 0)
+      assert_json(pod_spec, CASES[i].wanted);
+    else
+      assert_string_equal(err.message, CASES[i].wanted);
   }
 }
 

@@ -20,13 +20,17 @@ static const char *const ANNOTATION_DOMAINS_REFUSED[] = {"kubernetes.io", "k8s.i
 void claim_domains_parse(ClaimDomains *domains, const char *text) {
   *domains = (ClaimDomains){.text = str_dup(text ? text : "")};
   domains->names = calloc(strlen(domains->text) / 2 + 2, sizeof *domains->names);
-  if (!domains->names) abort();
-  for (char *p = domains->text; *p; p++) *p = (char)tolower((unsigned char)*p);
+  if (!domains->names)
+    abort();
+  for (char *p = domains->text; *p; p++)
+    *p = (char)tolower((unsigned char)*p);
   char *rest = domains->text, *name;
   while ((name = strsep(&rest, ", \t\r\n"))) {
-    if (*name) domains->names[domains->n++] = name;
+    if (*name)
+      domains->names[domains->n++] = name;
   }
-  if (domains->n == 0) domains->names[domains->n++] = DEFAULT_DOMAIN;
+  if (domains->n == 0)
+    domains->names[domains->n++] = DEFAULT_DOMAIN;
 }
 
 void claim_domains_deinit(ClaimDomains *domains) {
@@ -41,8 +45,10 @@ static bool has_domain(const char *key, const char *const *domains, size_t n) {
   size_t len = slash ? (size_t)(slash - key) : 0;
   for (size_t i = 0; i < n && len > 0; i++) {
     size_t m = strlen(domains[i]);
-    if (len < m || strncasecmp(key + len - m, domains[i], m) != 0) continue;
-    if (len == m || key[len - m - 1] == '.') return true;
+    if (len < m || strncasecmp(key + len - m, domains[i], m) != 0)
+      continue;
+    if (len == m || key[len - m - 1] == '.')
+      return true;
   }
   return false;
 }
@@ -52,22 +58,27 @@ static int refuse(Error *err, const char *what, const char *key, const char *why
 }
 
 static int check_label(const char *key, const char *value, const ClaimDomains *domains, Error *err) {
-  if (!str_is_label_key(key)) return refuse(err, "label", key, "is not a qualified name");
+  if (!str_is_label_key(key))
+    return refuse(err, "label", key, "is not a qualified name");
   if (str_equal(key, "app") && value && strcasecmp(value, "sandbox-router") == 0)
     return refuse(err, "label", key, "must not be the sandbox router's");
-  if (!strchr(key, '/')) return refuse(err, "label", key, "needs a domain");
+  if (!strchr(key, '/'))
+    return refuse(err, "label", key, "needs a domain");
   if (!has_domain(key, domains->names, domains->n))
     return refuse(err, "label", key, "has a domain that is not allowed");
-  if (!value || !str_is_label_value(value)) return refuse(err, "label", key, "has a value that no label may have");
+  if (!value || !str_is_label_value(value))
+    return refuse(err, "label", key, "has a value that no label may have");
   return 0;
 }
 
 static int check_annotation(const char *key, const char *value, const ClaimDomains *domains, Error *err) {
-  if (!str_is_label_key(key)) return refuse(err, "annotation", key, "is not a qualified name");
+  if (!str_is_label_key(key))
+    return refuse(err, "annotation", key, "is not a qualified name");
   if (!str_equal(key, ANNOTATION_SAFE_TO_EVICT) &&
       has_domain(key, ANNOTATION_DOMAINS_REFUSED, ARRAY_LEN(ANNOTATION_DOMAINS_REFUSED)))
     return refuse(err, "annotation", key, "has a reserved domain");
-  if (!value) return refuse(err, "annotation", key, "is not a text");
+  if (!value)
+    return refuse(err, "annotation", key, "is not a text");
   return 0;
 }
 
@@ -92,15 +103,19 @@ int claim_check_metadata(const json_t *claim, const json_t *template, const Clai
   json_t *v;
   *ret_reject = CLAIM_INVALID_METADATA;
   json_object_foreach((json_t *)labels, key, v) {
-    if (check_label(key, json_string_value(v), domains, err) != 0) return -1;
+    if (check_label(key, json_string_value(v), domains, err) != 0)
+      return -1;
   }
   json_object_foreach((json_t *)annotations, key, v) {
-    if (check_annotation(key, json_string_value(v), domains, err) != 0) return -1;
+    if (check_annotation(key, json_string_value(v), domains, err) != 0)
+      return -1;
   }
   *ret_reject = CLAIM_FAILED;
   const json_t *metadata = kube_get(template, "spec.podTemplate.metadata");
-  if (check_conflicts(labels, kube_get(metadata, "labels"), "label", err) != 0) return -1;
-  if (check_conflicts(annotations, kube_get(metadata, "annotations"), "annotation", err) != 0) return -1;
+  if (check_conflicts(labels, kube_get(metadata, "labels"), "label", err) != 0)
+    return -1;
+  if (check_conflicts(annotations, kube_get(metadata, "annotations"), "annotation", err) != 0)
+    return -1;
   *ret_reject = CLAIM_ACCEPTED;
   return 0;
 }

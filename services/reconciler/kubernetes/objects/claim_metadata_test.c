@@ -56,8 +56,10 @@ static void test_rules(void **s) {
     int r = claim_check_metadata(claim, template, &domains, &reject, &err);
     if (r != (CASES[i].reject ? -1 : 0) || reject != CASES[i].reject)
       fail_msg("%s %s: %d %s", CASES[i].labels, CASES[i].annotations, reject, err.message);
-    if (reject == CLAIM_INVALID_METADATA) assert_true(str_starts_with(err.message, "invalid additionalPodMetadata: "));
-    if (reject == CLAIM_FAILED) assert_true(str_starts_with(err.message, "metadata override conflict: "));
+    if (reject == CLAIM_INVALID_METADATA)
+      assert_true(str_starts_with(err.message, "invalid additionalPodMetadata: "));
+    if (reject == CLAIM_FAILED)
+      assert_true(str_starts_with(err.message, "metadata override conflict: "));
   }
 }
 
@@ -78,7 +80,8 @@ static void check_domains(const char *text, const char *joined) {
   claim_domains_parse(&domains, text);
   char is[256] = "";
   for (size_t i = 0; i < domains.n; i++) {
-    if (i) strcat(is, " ");
+    if (i)
+      strcat(is, " ");
     strcat(is, domains.names[i]);
   }
   assert_string_equal(is, joined);

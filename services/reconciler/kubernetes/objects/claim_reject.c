@@ -23,6 +23,12 @@ static const struct {
     [CLAIM_FAILED] = {"ReconcilerError", false, 0},
 };
 
-const char *claim_reject_reason(ClaimReject reject) { return REJECTS[reject].reason; }
-bool claim_reject_is_final(ClaimReject reject) { return REJECTS[reject].is_final; }
-int64_t claim_reject_retry_ms(ClaimReject reject) { return REJECTS[reject].retry_ms; }
+const char *claim_reject_reason(ClaimReject reject) {
+  return REJECTS[reject].reason;
+}
+bool claim_reject_is_final(ClaimReject reject) {
+  return REJECTS[reject].is_final;
+}
+int64_t claim_reject_retry_ms(ClaimReject reject) {
+  return REJECTS[reject].retry_ms;
+}

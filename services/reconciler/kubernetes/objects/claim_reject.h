@@ -19,7 +19,7 @@ typedef enum ClaimReject {
   CLAIM_NOT_OWNED, /* expired, but its Sandbox is of another owner and stays */
   CLAIM_VOLUMES_REJECTED,
   CLAIM_QUOTA_EXCEEDED, /* of STATE_KUBERNETES_TENANT in the namespace */
-  CLAIM_FAILED, /* anything else: ReconcilerError */
+  CLAIM_FAILED,         /* anything else: ReconcilerError */
 } ClaimReject;
 
 /* The reason of the condition ("TemplateNotFound"); NULL for CLAIM_ACCEPTED. */

@@ -18,9 +18,12 @@ static bool names_shadow_pool(const json_t *claim) {
 }
 
 bool claim_needs_cold(const json_t *claim) {
-  if (json_array_size(kube_get(claim, "spec.env")) > 0) return true;
-  if (json_array_size(kube_get(claim, "spec.volumeClaimTemplates")) > 0) return true;
-  if (!names_shadow_pool(claim)) return false;
+  if (json_array_size(kube_get(claim, "spec.env")) > 0)
+    return true;
+  if (json_array_size(kube_get(claim, "spec.volumeClaimTemplates")) > 0)
+    return true;
+  if (!names_shadow_pool(claim))
+    return false;
   KUBE_OWNED json_t *origin = origin_of(claim);
   return str_equal(kube_text(origin, "spec.warmpool"), "none");
 }
@@ -30,7 +33,8 @@ bool claim_needs_cold(const json_t *claim) {
 /* When the time to live after the end is over; -1: never, or not yet to be known. */
 static int64_t ttl_end(const json_t *claim, const json_t *conditions) {
   int64_t ttl = kube_int(claim, "spec.lifecycle.ttlSecondsAfterFinished", -1);
-  if (ttl < 0 || !kube_condition_is(conditions, "Finished", "True")) return -1;
+  if (ttl < 0 || !kube_condition_is(conditions, "Finished", "True"))
+    return -1;
   int64_t finished = kube_parse_time(kube_text(kube_condition(conditions, "Finished"), "lastTransitionTime"));
   return finished < 0 ? -1 : finished + ttl * 1000;
 }
@@ -51,12 +55,14 @@ const char *claim_shutdown_policy(const json_t *claim) {
 
 const char *claim_assigned_name(const json_t *claim) {
   const char *name = kube_annotation(claim, ANNOTATION_SANDBOX_NAME);
-  if (str_empty(name)) name = kube_label(claim, ANNOTATION_SANDBOX_NAME);
+  if (str_empty(name))
+    name = kube_label(claim, ANNOTATION_SANDBOX_NAME);
   return str_empty(name) ? NULL : name;
 }
 
 bool claim_is_v1alpha1_origin(const json_t *claim, bool pool_exists) {
-  if (kube_annotation(claim, ANNOTATION_V1ALPHA1_CLAIM)) return true;
+  if (kube_annotation(claim, ANNOTATION_V1ALPHA1_CLAIM))
+    return true;
   return !pool_exists && names_shadow_pool(claim);
 }
 
@@ -67,8 +73,10 @@ bool claim_takes_any_pool(const json_t *claim, bool pool_exists) {
 char *claim_template_of_origin(const json_t *claim) {
   KUBE_OWNED json_t *origin = origin_of(claim);
   const char *name = kube_text(origin, "spec.sandboxTemplateRef.name");
-  if (!str_empty(name)) return str_dup(name);
-  if (!names_shadow_pool(claim)) return NULL;
+  if (!str_empty(name))
+    return str_dup(name);
+  if (!names_shadow_pool(claim))
+    return NULL;
   name = kube_text(claim, "spec.warmPoolRef.name") + strlen(SHADOW_POOL_PREFIX);
   return *name ? str_dup(name) : NULL;
 }

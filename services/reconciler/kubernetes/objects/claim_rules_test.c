@@ -92,14 +92,16 @@ static void test_origin(void **s) {
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *claim = quoted("{'metadata':{},'spec':{'warmPoolRef':{'name':'%s'}}}", CASES[i].pool);
     KUBE_OWNED json_t *state = CASES[i].state ? quoted("'%s'", CASES[i].state) : NULL;
-    if (state) kube_set_annotation(claim, "api.agents.x-k8s.io/v1alpha1-sandboxclaim-state", json_string_value(state));
+    if (state)
+      kube_set_annotation(claim, "api.agents.x-k8s.io/v1alpha1-sandboxclaim-state", json_string_value(state));
     CLEANUP(str_freep) char *template = claim_template_of_origin(claim);
     assert_int_equal(claim_is_v1alpha1_origin(claim, true), CASES[i].with_pool);
     assert_int_equal(claim_is_v1alpha1_origin(claim, false), CASES[i].without_pool);
     bool shadow = str_starts_with(CASES[i].pool, "shadow-pool-");
     assert_int_equal(claim_takes_any_pool(claim, true), shadow && CASES[i].with_pool);
     assert_int_equal(claim_takes_any_pool(claim, false), shadow);
-    if (!str_equal(template, CASES[i].template)) fail_msg("%zu: %s", i, template);
+    if (!str_equal(template, CASES[i].template))
+      fail_msg("%zu: %s", i, template);
   }
 }
 
@@ -107,7 +109,9 @@ static void test_origin_without_pool(void **s) {
   static const struct {
     const char *warmpool, *pool;
     bool cold;
-  } CASES[] = {{"none", "shadow-pool-t", true}, {"default", "shadow-pool-t", false}, {"p", "p", false},
+  } CASES[] = {{"none", "shadow-pool-t", true},
+               {"default", "shadow-pool-t", false},
+               {"p", "p", false},
                /* moved to a pool by a v1beta1 client since */
                {"none", "p", false}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -148,10 +152,14 @@ static void test_rejects(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_expiry),          cmocka_unit_test(test_expiry_by_the_status_to_come),
-      cmocka_unit_test(test_shutdown_policy), cmocka_unit_test(test_needs_cold),
-      cmocka_unit_test(test_assigned_name),   cmocka_unit_test(test_origin),
-      cmocka_unit_test(test_origin_without_pool), cmocka_unit_test(test_rejects),
+      cmocka_unit_test(test_expiry),
+      cmocka_unit_test(test_expiry_by_the_status_to_come),
+      cmocka_unit_test(test_shutdown_policy),
+      cmocka_unit_test(test_needs_cold),
+      cmocka_unit_test(test_assigned_name),
+      cmocka_unit_test(test_origin),
+      cmocka_unit_test(test_origin_without_pool),
+      cmocka_unit_test(test_rejects),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

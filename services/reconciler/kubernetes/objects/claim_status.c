@@ -11,13 +11,20 @@
 static char *reject_message(const ClaimView *view) {
   const char *message = view->message ? view->message : "";
   switch (view->reject) {
-    case CLAIM_TEMPLATE_NOT_FOUND: return str_printf("SandboxTemplate \"%s\" not found", view->template_name);
-    case CLAIM_POOL_NOT_FOUND: return str_printf("SandboxWarmPool \"%s\" not found", view->pool_name);
-    case CLAIM_ADOPTION_CONFLICT: return str_printf("%s; the next pass retries from a converged view", message);
-    case CLAIM_CREATE_PENDING: return str_dup("Sandbox already created; waiting for cache to converge");
-    case CLAIM_NOT_OWNED: return str_printf("Claim expired. %s; deletion skipped.", message);
-    case CLAIM_FAILED: return str_printf("Error seen: %s", message);
-    default: return str_dup(message);
+  case CLAIM_TEMPLATE_NOT_FOUND:
+    return str_printf("SandboxTemplate \"%s\" not found", view->template_name);
+  case CLAIM_POOL_NOT_FOUND:
+    return str_printf("SandboxWarmPool \"%s\" not found", view->pool_name);
+  case CLAIM_ADOPTION_CONFLICT:
+    return str_printf("%s; the next pass retries from a converged view", message);
+  case CLAIM_CREATE_PENDING:
+    return str_dup("Sandbox already created; waiting for cache to converge");
+  case CLAIM_NOT_OWNED:
+    return str_printf("Claim expired. %s; deletion skipped.", message);
+  case CLAIM_FAILED:
+    return str_printf("Error seen: %s", message);
+  default:
+    return str_dup(message);
   }
 }
 
@@ -66,10 +73,12 @@ static void build_ready(json_t *conditions, const ClaimView *view) {
 /* ---- the rest ---- */
 
 static void build_finished(json_t *conditions, const ClaimView *view) {
-  if (!view->sandbox && view->expired) return;
+  if (!view->sandbox && view->expired)
+    return;
   kube_condition_remove(conditions, "Finished");
   const json_t *theirs = kube_condition(kube_get(view->sandbox, "status.conditions"), "Finished");
-  if (theirs) json_array_append_new(conditions, json_deep_copy(theirs));
+  if (theirs)
+    json_array_append_new(conditions, json_deep_copy(theirs));
 }
 
 static json_t *sorted_by_type(const json_t *conditions) {
@@ -78,7 +87,8 @@ static json_t *sorted_by_type(const json_t *conditions) {
   json_array_foreach((json_t *)conditions, i, c) {
     size_t at = 0;
     const char *type = text_or(c, "type", "");
-    while (at < json_array_size(out) && strcmp(text_or(json_array_get(out, at), "type", ""), type) <= 0) at++;
+    while (at < json_array_size(out) && strcmp(text_or(json_array_get(out, at), "type", ""), type) <= 0)
+      at++;
     json_array_insert(out, at, c);
   }
   return out;
@@ -88,9 +98,11 @@ static json_t *sorted_by_type(const json_t *conditions) {
 static json_t *build_sandbox(const ClaimView *view) {
   const json_t *old = kube_get(view->claim, "status.sandbox");
   bool lasting = view->reject == CLAIM_ACCEPTED || view->reject == CLAIM_NOT_OWNED;
-  if (!view->sandbox) return !lasting && json_is_object(old) ? json_deep_copy(old) : json_object();
+  if (!view->sandbox)
+    return !lasting && json_is_object(old) ? json_deep_copy(old) : json_object();
   json_t *out = json_pack("{s:s}", "name", kube_name(view->sandbox)), *ips = kube_get(view->sandbox, "status.podIPs");
-  if (json_array_size(ips) > 0) json_object_set_new(out, "podIPs", json_deep_copy(ips));
+  if (json_array_size(ips) > 0)
+    json_object_set_new(out, "podIPs", json_deep_copy(ips));
   return out;
 }
 
@@ -110,7 +122,8 @@ json_t *claim_status_patch(const json_t *claim, const json_t *status) {
   KUBE_OWNED json_t *empty = json_object();
   const json_t *old = kube_get(claim, "status");
   json_t *patch = kube_merge_patch(json_is_object(old) ? old : empty, status);
-  if (!patch) return NULL;
+  if (!patch)
+    return NULL;
   const char *version = kube_text(claim, "metadata.resourceVersion");
   return json_pack("{s:{s:s*},s:o}", "metadata", "resourceVersion", version, "status", patch);
 }

@@ -5,20 +5,26 @@
 enum { NOW = 1767225600 }; /* 2026-01-01T00:00:00Z */
 
 #define BOUND(conditions) "{'metadata':{'name':'s'},'status':{'podIPs':['10.0.0.1'],'conditions':[" conditions "]}}"
-#define READY                                                                                        \
+#define READY                                                                              \
   "{'type':'Ready','status':'True','reason':'DependenciesReady','message':'Pod is Ready'," \
   "'lastTransitionTime':'2025-12-31T00:00:00Z','observedGeneration':9}"
-#define SANDBOX_EXPIRED                                                                             \
+#define SANDBOX_EXPIRED                                                                         \
   "{'type':'Ready','status':'False','reason':'SandboxExpired','message':'Sandbox has expired'," \
   "'lastTransitionTime':'2025-12-31T00:00:00Z'}"
 
 /* status: what the claim says so far. */
 static json_t *build(const char *status, const char *sandbox, ClaimReject reject, const char *message, bool expired) {
-  KUBE_OWNED json_t *claim = quoted("{'metadata':{'name':'c','generation':4,'resourceVersion':'7'},'status':%s}",
-                                    status);
+  KUBE_OWNED json_t *claim =
+      quoted("{'metadata':{'name':'c','generation':4,'resourceVersion':'7'},'status':%s}", status);
   KUBE_OWNED json_t *bound = sandbox ? quoted("%s", sandbox) : NULL;
-  ClaimView view = {.claim = claim, .sandbox = bound, .reject = reject, .message = message, .expired = expired,
-                    .template_name = "t", .pool_name = "p", .now_ms = NOW * 1000LL};
+  ClaimView view = {.claim = claim,
+                    .sandbox = bound,
+                    .reject = reject,
+                    .message = message,
+                    .expired = expired,
+                    .template_name = "t",
+                    .pool_name = "p",
+                    .now_ms = NOW * 1000LL};
   return claim_status_build(&view);
 }
 
@@ -58,8 +64,8 @@ static const struct {
 
 static void test_ready(void **s) {
   for (size_t i = 0; i < ARRAY_LEN(READY_CASES); i++) {
-    KUBE_OWNED json_t *status = build("null", READY_CASES[i].sandbox, READY_CASES[i].reject, READY_CASES[i].message,
-                                      READY_CASES[i].expired);
+    KUBE_OWNED json_t *status =
+        build("null", READY_CASES[i].sandbox, READY_CASES[i].reject, READY_CASES[i].message, READY_CASES[i].expired);
     const json_t *ready = kube_condition(kube_get(status, "conditions"), "Ready");
     assert_string_equal(kube_text(ready, "status"), READY_CASES[i].status);
     assert_string_equal(kube_text(ready, "reason"), READY_CASES[i].reason);
@@ -73,24 +79,23 @@ static void test_ready(void **s) {
 static void test_whole_status(void **s) {
   KUBE_OWNED json_t *status = build("null", BOUND(READY), CLAIM_ACCEPTED, NULL, false);
   assert_json(status, "{'conditions':[{'type':'Ready','status':'True','reason':'DependenciesReady',"
-      "'message':'Pod is Ready',"
+                      "'message':'Pod is Ready',"
                       "'lastTransitionTime':'2025-12-31T00:00:00Z','observedGeneration':4}],"
                       "'sandbox':{'name':'s','podIPs':['10.0.0.1']}}");
 }
 
 /* Between two messages of the same status the time stands. */
 static void test_transition_time(void **s) {
-  KUBE_OWNED json_t *status =
-      build("{'conditions':[{'type':'Ready','status':'False','reason':'SandboxMissing',"
-          "'message':'Sandbox does not exist',"
-            "'lastTransitionTime':'2025-01-01T00:00:00Z','observedGeneration':4}]}",
-            BOUND(""), CLAIM_ACCEPTED, NULL, false);
+  KUBE_OWNED json_t *status = build("{'conditions':[{'type':'Ready','status':'False','reason':'SandboxMissing',"
+                                    "'message':'Sandbox does not exist',"
+                                    "'lastTransitionTime':'2025-01-01T00:00:00Z','observedGeneration':4}]}",
+                                    BOUND(""), CLAIM_ACCEPTED, NULL, false);
   const json_t *ready = kube_condition(kube_get(status, "conditions"), "Ready");
   assert_string_equal(kube_text(ready, "reason"), "SandboxNotReady");
   assert_string_equal(kube_text(ready, "lastTransitionTime"), "2025-01-01T00:00:00Z");
 }
 
-#define FINISHED(reason)                                                                         \
+#define FINISHED(reason)                                                                           \
   "{'type':'Finished','status':'True','reason':'" reason "','message':'m','observedGeneration':2," \
   "'lastTransitionTime':'2025-12-30T00:00:00Z'}"
 
@@ -115,13 +120,13 @@ static void test_finished(void **s) {
 
 static void test_conditions_are_sorted(void **s) {
   KUBE_OWNED json_t *status = build("{'conditions':[{'type':'Zeta'},{'type':'Ready','status':'False'},"
-      "{'type':'Alpha'}]}",
+                                    "{'type':'Alpha'}]}",
                                     BOUND(FINISHED("PodFailed")), CLAIM_ACCEPTED, NULL, false);
   static const char *const TYPES[] = {"Alpha", "Finished", "Ready", "Zeta"};
   const json_t *conditions = kube_get(status, "conditions");
   assert_int_equal(json_array_size(conditions), ARRAY_LEN(TYPES));
-  for (size_t i = 0; i < ARRAY_LEN(TYPES); i++) assert_string_equal(kube_text(json_array_get(conditions, i), "type"),
-      TYPES[i]);
+  for (size_t i = 0; i < ARRAY_LEN(TYPES); i++)
+    assert_string_equal(kube_text(json_array_get(conditions, i), "type"), TYPES[i]);
 }
 
 static void test_sandbox(void **s) {
@@ -146,7 +151,7 @@ static void test_sandbox(void **s) {
 
 static void test_patch(void **s) {
   KUBE_OWNED json_t *claim = quoted("{'metadata':{'resourceVersion':'7'},'status':{'conditions':[],"
-      "'sandbox':{'name':'s','podIPs':['1']}}}");
+                                    "'sandbox':{'name':'s','podIPs':['1']}}}");
   KUBE_OWNED json_t *same = json_deep_copy(kube_get(claim, "status"));
   assert_null(claim_status_patch(claim, same));
   KUBE_OWNED json_t *next = quoted("{'conditions':[],'sandbox':{}}");
@@ -159,9 +164,12 @@ static void test_patch(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ready),    cmocka_unit_test(test_whole_status),
-          cmocka_unit_test(test_transition_time),
-      cmocka_unit_test(test_finished), cmocka_unit_test(test_conditions_are_sorted), cmocka_unit_test(test_sandbox),
+      cmocka_unit_test(test_ready),
+      cmocka_unit_test(test_whole_status),
+      cmocka_unit_test(test_transition_time),
+      cmocka_unit_test(test_finished),
+      cmocka_unit_test(test_conditions_are_sorted),
+      cmocka_unit_test(test_sandbox),
       cmocka_unit_test(test_patch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,8 @@
 /* The index of the template with this name before `end`, or -1. */
 static int find(const json_t *list, const char *name, size_t end) {
   for (size_t i = 0; i < end; i++) {
-    if (str_equal(kube_name(json_array_get(list, i)), name)) return (int)i;
+    if (str_equal(kube_name(json_array_get(list, i)), name))
+      return (int)i;
   }
   return -1;
 }
@@ -34,8 +35,10 @@ static int merge(json_t *merged, const json_t *ours, bool may_override, Error *e
                        "cannot override template volume \"%s\"",
                        kube_name(volume));
     json_t *copy = json_deep_copy(volume);
-    if (at >= 0) json_array_set_new(merged, (size_t)at, copy);
-    else json_array_append_new(merged, copy);
+    if (at >= 0)
+      json_array_set_new(merged, (size_t)at, copy);
+    else
+      json_array_append_new(merged, copy);
   }
   return 0;
 }
@@ -47,12 +50,14 @@ int claim_volumes_apply(json_t *spec, const json_t *claim, const json_t *templat
   const char *policy = kube_text(template, "spec.volumeClaimTemplatesPolicy");
   bool may_override = str_equal(policy, "Overrides");
   *ret_reject = CLAIM_VOLUMES_REJECTED;
-  if (check_names(theirs, err) != 0 || check_names(ours, err) != 0) return -1;
+  if (check_names(theirs, err) != 0 || check_names(ours, err) != 0)
+    return -1;
   if (json_array_size(ours) > 0) {
     if (!may_override && !str_equal(policy, "Allowed"))
       return error_set(err, ERROR_PERMISSION_DENIED, "volume claim templates are disallowed by the template");
     KUBE_OWNED json_t *merged = json_is_array(theirs) ? json_deep_copy(theirs) : json_array();
-    if (merge(merged, ours, may_override, err) != 0) return -1;
+    if (merge(merged, ours, may_override, err) != 0)
+      return -1;
     json_object_set(spec, "volumeClaimTemplates", merged);
   }
   *ret_reject = CLAIM_ACCEPTED;

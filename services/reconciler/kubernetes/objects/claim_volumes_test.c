@@ -45,7 +45,8 @@ static void test_merge(void **s) {
     assert_int_equal(reject, CASES[i].ok ? CLAIM_ACCEPTED : CLAIM_VOLUMES_REJECTED);
     const char *wanted = CASES[i].ok && CASES[i].wanted ? CASES[i].wanted : "'as it was'";
     assert_json(kube_get(spec, "volumeClaimTemplates"), wanted);
-    if (!CASES[i].ok) assert_string_equal(err.message, CASES[i].wanted);
+    if (!CASES[i].ok)
+      assert_string_equal(err.message, CASES[i].wanted);
     assert_true(json_equal(template, before));
   }
 }

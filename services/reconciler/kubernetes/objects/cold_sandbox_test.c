@@ -2,10 +2,10 @@
 
 #include "services/reconciler/kubernetes/objects/objects_fixture.h"
 
-#define OWNER                                                                                                   \
+#define OWNER                                                                                                         \
   "{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxClaim','name':'c','uid':'cu','controller':true," \
   "'blockOwnerDeletion':true}"
-#define TEMPLATE_WITH(more) \
+#define TEMPLATE_WITH(more)                                                                                        \
   "{'metadata':{'name':'python-runtime-template'},'spec':{" more "'podTemplate':{'metadata':{'labels':{'a':'b'}}," \
   "'spec':{'containers':[{'name':'x'}]}}}}"
 
@@ -34,9 +34,8 @@ static void test_all_that_a_claim_may_add(void **s) {
              "'annotations':{'opentelemetry.io/trace-context':'tc'}},'spec':{'env':[{'name':'E','value':'1'}],"
              "'volumeClaimTemplates':[{'metadata':{'name':'v'}}],"
              "'additionalPodMetadata':{'annotations':{'n':'1'}}}}");
-  KUBE_OWNED json_t *template =
-      quoted(TEMPLATE_WITH("'service':false,'envVarsInjectionPolicy':'Allowed',"
-          "'volumeClaimTemplatesPolicy':'Allowed',"));
+  KUBE_OWNED json_t *template = quoted(TEMPLATE_WITH("'service':false,'envVarsInjectionPolicy':'Allowed',"
+                                                     "'volumeClaimTemplatesPolicy':'Allowed',"));
   KUBE_OWNED json_t *before = json_deep_copy(template);
   ClaimReject reject;
   KUBE_OWNED json_t *sandbox = cold_sandbox_build(claim, template, "c", true, &reject, NULL);

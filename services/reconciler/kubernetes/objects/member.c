@@ -31,7 +31,8 @@ static json_t *member_spec(const json_t *template, const Hashes *hashes, bool ev
   set_hashes(pod, hashes);
   if (eviction && !kube_annotation(pod, ANNOTATION_SAFE_TO_EVICT))
     kube_set_annotation(pod, ANNOTATION_SAFE_TO_EVICT, "true");
-  if (!json_is_object(kube_get(pod, "spec"))) kube_set(pod, "spec", json_object());
+  if (!json_is_object(kube_get(pod, "spec")))
+    kube_set(pod, "spec", json_object());
   blueprint_apply_secure_defaults(kube_get(pod, "spec"), template);
   return spec;
 }
@@ -58,10 +59,14 @@ bool member_is_adoptable(const json_t *sandbox) {
 
 bool member_is_adoptable_by(const json_t *sandbox, const json_t *claim) {
   const char *pool = kube_text(claim, "spec.warmPoolRef.name");
-  if (!pool || !member_is_adoptable(sandbox)) return false;
-  if (!str_equal(kube_namespace(sandbox), kube_namespace(claim))) return false;
-  if (str_equal(kube_text(kube_controller(sandbox), "name"), pool)) return true;
-  if (!claim_takes_any_pool(claim, false)) return false;
+  if (!pool || !member_is_adoptable(sandbox))
+    return false;
+  if (!str_equal(kube_namespace(sandbox), kube_namespace(claim)))
+    return false;
+  if (str_equal(kube_text(kube_controller(sandbox), "name"), pool))
+    return true;
+  if (!claim_takes_any_pool(claim, false))
+    return false;
   CLEANUP(str_freep) char *template = claim_template_of_origin(claim);
   char hash[9];
   kube_name_hash(template ? template : "", hash);
@@ -80,8 +85,10 @@ json_t *member_mend_patch(const json_t *sandbox, const json_t *pool) {
     json_array_append_new(owners, kube_owner_reference(EXTENSIONS_V1BETA1, KIND_POOL, kube_name(pool), kube_uid(pool)));
     kube_set(patch, "metadata.ownerReferences", owners);
   }
-  if (!kube_label(sandbox, LABEL_LAUNCH_TYPE)) kube_set_label(patch, LABEL_LAUNCH_TYPE, "warm");
-  if (json_object_size(patch) > 0) return patch;
+  if (!kube_label(sandbox, LABEL_LAUNCH_TYPE))
+    kube_set_label(patch, LABEL_LAUNCH_TYPE, "warm");
+  if (json_object_size(patch) > 0)
+    return patch;
   json_decref(patch);
   return NULL;
 }
@@ -90,8 +97,10 @@ json_t *member_mend_patch(const json_t *sandbox, const json_t *pool) {
 static char *duration_text(int64_t ms) {
   int64_t hours = ms / 3600000, minutes = ms / 60000 % 60;
   CLEANUP(str_freep) char *seconds = str_printf("%g", (double)(ms % 60000) / 1000);
-  if (hours > 0) return str_printf("%lldh%lldm%ss", (long long)hours, (long long)minutes, seconds);
-  if (minutes > 0) return str_printf("%lldm%ss", (long long)minutes, seconds);
+  if (hours > 0)
+    return str_printf("%lldh%lldm%ss", (long long)hours, (long long)minutes, seconds);
+  if (minutes > 0)
+    return str_printf("%lldm%ss", (long long)minutes, seconds);
   return str_printf("%ss", seconds);
 }
 

@@ -4,11 +4,11 @@
 #include "services/reconciler/kubernetes/objects/objects_fixture.h"
 
 #define POOL "{'metadata':{'name':'python-sandbox-warmpool','namespace':'ns','uid':'pu','generation':3}}"
-#define OWNER                                                                               \
+#define OWNER                                                                                                     \
   "{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxWarmPool','name':'python-sandbox-warmpool'," \
-  "'uid':'pu'," \
+  "'uid':'pu',"                                                                                                   \
   "'controller':true,'blockOwnerDeletion':true}"
-#define HASHES                                                                                          \
+#define HASHES                                                                                             \
   "'agents.x-k8s.io/warm-pool-sandbox':'54384ed7','agents.x-k8s.io/sandbox-template-ref-hash':'0572d487'," \
   "'agents.x-k8s.io/sandbox-pod-template-hash':'777b379c','agents.x-k8s.io/sandbox-template-hash':'e71c0ccc'"
 #define EVICT "'cluster-autoscaler.kubernetes.io/safe-to-evict'"
@@ -23,18 +23,17 @@ static void test_member(void **s) {
   KUBE_OWNED json_t *pool = quoted(POOL);
   KUBE_OWNED json_t *template = template_with("");
   KUBE_OWNED json_t *member = member_build(pool, template, "python-sandbox-warmpool-x7k2p", true);
-  assert_json(member,
-              "{'apiVersion':'agents.x-k8s.io/v1beta1','kind':'Sandbox',"
-              "'metadata':{'name':'python-sandbox-warmpool-x7k2p',"
-              "'namespace':'ns','ownerReferences':[" OWNER "],'labels':{" HASHES ","
-              "'agents.x-k8s.io/launch-type':'warm',"
-              "'agents.x-k8s.io/created-by':'controller'},"
-              "'annotations':{'agents.x-k8s.io/sandbox-template-ref':'python-runtime-template'}},"
-              "'spec':{'service':true,'podTemplate':{'metadata':{'labels':{" HASHES "},"
-              "'annotations':{" EVICT ":'true'}},"
-              "'spec':{'containers':[{'name':'pause','image':'registry.k8s.io/pause:3.10'}],"
-              "'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8',"
-              "'1.1.1.1']}}}}}");
+  assert_json(member, "{'apiVersion':'agents.x-k8s.io/v1beta1','kind':'Sandbox',"
+                      "'metadata':{'name':'python-sandbox-warmpool-x7k2p',"
+                      "'namespace':'ns','ownerReferences':[" OWNER "],'labels':{" HASHES ","
+                      "'agents.x-k8s.io/launch-type':'warm',"
+                      "'agents.x-k8s.io/created-by':'controller'},"
+                      "'annotations':{'agents.x-k8s.io/sandbox-template-ref':'python-runtime-template'}},"
+                      "'spec':{'service':true,'podTemplate':{'metadata':{'labels':{" HASHES "},"
+                      "'annotations':{" EVICT ":'true'}},"
+                      "'spec':{'containers':[{'name':'pause','image':'registry.k8s.io/pause:3.10'}],"
+                      "'automountServiceAccountToken':false,'dnsPolicy':'None','dnsConfig':{'nameservers':['8.8.8.8',"
+                      "'1.1.1.1']}}}}}");
   assert_false(blueprint_differs(member, template));
   assert_true(member_is_adoptable(member));
 }
@@ -62,8 +61,8 @@ static void test_eviction(void **s) {
     KUBE_OWNED json_t *pool = quoted(POOL);
     KUBE_OWNED json_t *template = template_with(CASES[i].metadata);
     KUBE_OWNED json_t *member = member_build(pool, template, "m", CASES[i].eviction);
-    const char *is = kube_annotation(kube_get(member, "spec.podTemplate"),
-                                     "cluster-autoscaler.kubernetes.io/safe-to-evict");
+    const char *is =
+        kube_annotation(kube_get(member, "spec.podTemplate"), "cluster-autoscaler.kubernetes.io/safe-to-evict");
     assert_true(str_equal(is, CASES[i].wanted));
   }
 }
@@ -87,19 +86,24 @@ static void test_adoptable(void **s) {
       /* another version of the group; another pool; another kind */
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1alpha1',"
        "'kind':'SandboxWarmPool',"
-       "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS, true, true},
+       "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS,
+       true, true},
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1',"
        "'kind':'SandboxWarmPool',"
-       "'name':'other','uid':'pu','controller':true}]," LABELS, true, false},
+       "'name':'other','uid':'pu','controller':true}]," LABELS,
+       true, false},
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxClaim',"
-       "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS, false, false},
+       "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS,
+       false, false},
   };
   KUBE_OWNED json_t *claim = quoted("{'metadata':{'namespace':'ns'},"
                                     "'spec':{'warmPoolRef':{'name':'python-sandbox-warmpool'}}}");
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *sandbox = quoted("{'metadata':{%s}}", CASES[i].metadata);
-    if (member_is_adoptable(sandbox) != CASES[i].adoptable) fail_msg("%s", CASES[i].metadata);
-    if (member_is_adoptable_by(sandbox, claim) != CASES[i].by_claim) fail_msg("by claim: %s", CASES[i].metadata);
+    if (member_is_adoptable(sandbox) != CASES[i].adoptable)
+      fail_msg("%s", CASES[i].metadata);
+    if (member_is_adoptable_by(sandbox, claim) != CASES[i].by_claim)
+      fail_msg("by claim: %s", CASES[i].metadata);
   }
   assert_false(member_is_adoptable(NULL));
 }
@@ -110,8 +114,11 @@ static void test_adoptable_from_any_pool(void **s) {
     const char *pool_ref;
     bool adoptable;
   } CASES[] = {
-      {"shadow-pool-python-runtime-template", true}, {"shadow-pool-other", false}, {"shadow-pool-", false},
-      {"other", false}, {"python-sandbox-warmpool", true},
+      {"shadow-pool-python-runtime-template", true},
+      {"shadow-pool-other", false},
+      {"shadow-pool-", false},
+      {"other", false},
+      {"python-sandbox-warmpool", true},
   };
   KUBE_OWNED json_t *pool = quoted(POOL);
   KUBE_OWNED json_t *template = template_with("");
@@ -119,7 +126,8 @@ static void test_adoptable_from_any_pool(void **s) {
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *claim =
         quoted("{'metadata':{'namespace':'ns'},'spec':{'warmPoolRef':{'name':'%s'}}}", CASES[i].pool_ref);
-    if (member_is_adoptable_by(member, claim) != CASES[i].adoptable) fail_msg("%s", CASES[i].pool_ref);
+    if (member_is_adoptable_by(member, claim) != CASES[i].adoptable)
+      fail_msg("%s", CASES[i].pool_ref);
   }
 }
 

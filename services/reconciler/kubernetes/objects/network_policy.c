@@ -36,13 +36,15 @@ static json_t *default_egress(void) {
 }
 
 static json_t *rules(const json_t *template, const char *direction, json_t *(*otherwise)(void)) {
-  if (network_policy_is_default(template)) return otherwise();
+  if (network_policy_is_default(template))
+    return otherwise();
   const json_t *list = json_object_get(kube_get(template, "spec.networkPolicy"), direction);
   return json_is_array(list) ? json_deep_copy(list) : json_array();
 }
 
 json_t *network_policy_build(const json_t *template) {
-  if (!is_managed(template)) return NULL;
+  if (!is_managed(template))
+    return NULL;
   char hash[9];
   kube_name_hash(kube_name(template), hash);
   CLEANUP(str_freep) char *name = network_policy_name(template);
@@ -68,10 +70,12 @@ static void normalize(json_t *value) {
     normalize(v);
     bool empty_list = json_is_array(v) && json_array_size(v) == 0;
     bool empty_map = str_equal(key, "matchLabels") && json_is_object(v) && json_object_size(v) == 0;
-    if (json_is_null(v) || empty_list || empty_map) json_object_del(value, key);
+    if (json_is_null(v) || empty_list || empty_map)
+      json_object_del(value, key);
   }
   json_array_foreach(json_object_get(value, "ports"), i, v) {
-    if (json_is_object(v) && !json_object_get(v, "protocol")) json_object_set_new(v, "protocol", json_string("TCP"));
+    if (json_is_object(v) && !json_object_get(v, "protocol"))
+      json_object_set_new(v, "protocol", json_string("TCP"));
   }
 }
 

@@ -13,22 +13,22 @@ static json_t *build(const char *spec) {
 static void test_default(void **s) {
   KUBE_OWNED json_t *policy = build("{}");
   assert_json(policy,
-             "{'apiVersion':'networking.k8s.io/v1','kind':'NetworkPolicy',"
-             "'metadata':{'name':'python-runtime-template-network-policy',"
-             "'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1',"
-             "'kind':'SandboxTemplate',"
-             "'name':'python-runtime-template','uid':'tu','controller':true,'blockOwnerDeletion':true}]},"
-             "'spec':{" SELECTOR ",'policyTypes':['Ingress','Egress'],"
-             "'ingress':[{'from':["
+              "{'apiVersion':'networking.k8s.io/v1','kind':'NetworkPolicy',"
+              "'metadata':{'name':'python-runtime-template-network-policy',"
+              "'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1',"
+              "'kind':'SandboxTemplate',"
+              "'name':'python-runtime-template','uid':'tu','controller':true,'blockOwnerDeletion':true}]},"
+              "'spec':{" SELECTOR ",'policyTypes':['Ingress','Egress'],"
+              "'ingress':[{'from':["
               "{'namespaceSelector':{'matchLabels':{'kubernetes.io/metadata.name':'agent-sandbox-system'}},"
-             "'podSelector':{'matchLabels':{'app':'sandbox-router'}}}]}],"
-             "'egress':[{'to':[{'ipBlock':{'cidr':'0.0.0.0/0','except':['10.0.0.0/8','172.16.0.0/12','192.168.0.0/16',"
-             "'169.254.0.0/16']}},{'ipBlock':{'cidr':'::/0','except':['fc00::/7','fe80::/10']}}]}]}}");
+              "'podSelector':{'matchLabels':{'app':'sandbox-router'}}}]}],"
+              "'egress':[{'to':[{'ipBlock':{'cidr':'0.0.0.0/0','except':['10.0.0.0/8','172.16.0.0/12','192.168.0.0/16',"
+              "'169.254.0.0/16']}},{'ipBlock':{'cidr':'::/0','except':['fc00::/7','fe80::/10']}}]}]}}");
 }
 
 static void test_rules_of_the_template(void **s) {
   KUBE_OWNED json_t *policy = build("{'networkPolicyManagement':'Managed',"
-                                   "'networkPolicy':{'egress':[{'to':[{'podSelector':{}}]}]}}");
+                                    "'networkPolicy':{'egress':[{'to':[{'podSelector':{}}]}]}}");
   assert_json(kube_get(policy, "spec"), "{" SELECTOR ",'policyTypes':['Ingress','Egress'],'ingress':[],"
                                         "'egress':[{'to':[{'podSelector':{}}]}]}");
 }
@@ -55,7 +55,8 @@ static void test_drift(void **s) {
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *existing = quoted("{'metadata':{'name':'x'},'spec':%s}", CASES[i].existing);
     KUBE_OWNED json_t *wanted = quoted("{'spec':%s}", CASES[i].wanted);
-    if (network_policy_differs(existing, wanted) != CASES[i].differs) fail_msg("%s", CASES[i].existing);
+    if (network_policy_differs(existing, wanted) != CASES[i].differs)
+      fail_msg("%s", CASES[i].existing);
   }
 }
 

@@ -19,21 +19,25 @@ PRINTF_LIKE(1, 2) static inline json_t *quoted(const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   CLEANUP(str_freep) char *text = NULL;
-  if (vasprintf(&text, fmt, ap) < 0) abort();
+  if (vasprintf(&text, fmt, ap) < 0)
+    abort();
   va_end(ap);
   for (char *c = text; *c; c++) {
-    if (*c == '\'') *c = '"';
+    if (*c == '\'')
+      *c = '"';
   }
   json_error_t e;
   json_t *v = json_loads(text, JSON_DECODE_ANY, &e);
-  if (!v) fail_msg("%s at %d: %s", e.text, e.position, text);
+  if (!v)
+    fail_msg("%s at %d: %s", e.text, e.position, text);
   return v;
 }
 
 /* want NULL: got is NULL too. */
 static inline void assert_json(const json_t *got, const char *want) {
   KUBE_OWNED json_t *w = want ? quoted("%s", want) : NULL;
-  if (w ? json_equal(got, w) : got == NULL) return;
+  if (w ? json_equal(got, w) : got == NULL)
+    return;
   CLEANUP(str_freep) char *text = got ? json_dumps(got, JSON_ENCODE_ANY | JSON_SORT_KEYS) : NULL;
   fail_msg("got  %s\nwant %s", text ? text : "nothing", want ? want : "nothing");
 }

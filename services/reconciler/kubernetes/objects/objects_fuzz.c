@@ -35,13 +35,16 @@ typedef struct World {
 
 /* New reference: what the API server makes of a merge patch (RFC 7396). */
 static json_t *patched(const json_t *object, const json_t *patch) {
-  if (!json_is_object(patch)) return json_deep_copy(patch);
+  if (!json_is_object(patch))
+    return json_deep_copy(patch);
   json_t *result = json_is_object(object) ? json_deep_copy(object) : json_object();
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)patch, key, value) {
-    if (json_is_null(value)) json_object_del(result, key);
-    else json_object_set_new(result, key, patched(json_object_get(result, key), value));
+    if (json_is_null(value))
+      json_object_del(result, key);
+    else
+      json_object_set_new(result, key, patched(json_object_get(result, key), value));
   }
   return result;
 }
@@ -52,7 +55,8 @@ static void drop(json_t *value) {
 }
 
 static void say(int rc, const Error *err) {
-  if (rc < 0 && !*err->message) abort();
+  if (rc < 0 && !*err->message)
+    abort();
 }
 
 static void decide_pod(const World *w) {
@@ -61,7 +65,8 @@ static void decide_pod(const World *w) {
   PodChoice choice = {0};
   json_t *owned[] = {(json_t *)w->pod, (json_t *)w->pod};
   (void)pod_tracked_name(w->sandbox);
-  if (pod_choose(w->sandbox, owned, w->pod ? 2 : 0, w->pod, &choice) != 0) choice = (PodChoice){0};
+  if (pod_choose(w->sandbox, owned, w->pod ? 2 : 0, w->pod, &choice) != 0)
+    choice = (PodChoice){0};
   say(pod_decide(w->sandbox, &choice, &patch, &err), &err);
   drop(patch);
   patch = NULL;
@@ -72,7 +77,8 @@ static void decide_pod(const World *w) {
   if (w->pod) {
     KUBE_OWNED json_t *sync = pod_sync_patch(w->sandbox, w->pod, true);
     KUBE_OWNED json_t *synced = sync ? patched(w->pod, sync) : NULL;
-    if (synced && pod_sync_patch(w->sandbox, synced, true)) abort();
+    if (synced && pod_sync_patch(w->sandbox, synced, true))
+      abort();
   }
   drop(pod_name_patch(w->sandbox, "p"));
   drop(pod_name_patch(w->sandbox, NULL));
@@ -86,7 +92,8 @@ static void decide_service(const World *w) {
   say(action, &err);
   if (action == SERVICE_PATCH) {
     KUBE_OWNED json_t *next = patched(w->service, patch), *more = NULL;
-    if (service_decide(w->sandbox, next, &more, &owned, &err) == SERVICE_PATCH) abort();
+    if (service_decide(w->sandbox, next, &more, &owned, &err) == SERVICE_PATCH)
+      abort();
   }
   drop(patch);
   patch = NULL;
@@ -109,16 +116,22 @@ static void decide_volumes(const World *w) {
 }
 
 static void sandbox_state(const World *w) {
-  SandboxView view = {.sandbox = w->sandbox, .pod = w->pod, .service = w->service, .n_owned_pods = w->pod ? 1 : 0,
-                      .cluster_domain = "cluster.local", .now = NOW};
+  SandboxView view = {.sandbox = w->sandbox,
+                      .pod = w->pod,
+                      .service = w->service,
+                      .n_owned_pods = w->pod ? 1 : 0,
+                      .cluster_domain = "cluster.local",
+                      .now = NOW};
   KUBE_OWNED json_t *status = sandbox_status_build(&view);
-  if (!json_is_object(status)) abort();
+  if (!json_is_object(status))
+    abort();
   KUBE_OWNED json_t *patch = sandbox_status_patch(w->sandbox, status);
   if (patch) {
     KUBE_OWNED json_t *next = patched(w->sandbox, patch);
     view.sandbox = next;
     KUBE_OWNED json_t *again = sandbox_status_build(&view);
-    if (sandbox_status_patch(next, again)) abort();
+    if (sandbox_status_patch(next, again))
+      abort();
     view.sandbox = w->sandbox;
   }
   sandbox_status_is_old_news(w->sandbox, status);
@@ -147,7 +160,8 @@ static void blueprint(const World *w) {
     /* the canonical form is its own */
     CLEANUP(str_freep) char *once = blueprint_quantity(quantity);
     CLEANUP(str_freep) char *twice = blueprint_quantity(once);
-    if (strcmp(once, twice) != 0) abort();
+    if (strcmp(once, twice) != 0)
+      abort();
   }
 }
 
@@ -162,7 +176,8 @@ static void claim_rules(const World *w) {
   claim_needs_cold(w->claim);
   int64_t at_ms;
   claim_expiry(w->claim, NULL, NOW_MS, &at_ms);
-  if (!claim_shutdown_policy(w->claim)) abort();
+  if (!claim_shutdown_policy(w->claim))
+    abort();
   claim_assigned_name(w->claim);
   claim_is_v1alpha1_origin(w->claim, false);
   claim_takes_any_pool(w->claim, false);
@@ -173,14 +188,17 @@ static void claim_rules(const World *w) {
     say(claim_env_apply(pod_spec, w->claim, w->template, &reject, &err), &err);
   }
   KUBE_OWNED json_t *spec = json_deep_copy(kube_get(w->sandbox, "spec"));
-  if (json_is_object(spec)) say(claim_volumes_apply(spec, w->claim, w->template, &reject, &err), &err);
-  if (!metadata_is_good) return;
+  if (json_is_object(spec))
+    say(claim_volumes_apply(spec, w->claim, w->template, &reject, &err), &err);
+  if (!metadata_is_good)
+    return;
   drop(claim_pod_metadata(w->claim, w->template));
   drop(claim_adoption_patch(w->claim, w->sandbox, w->template));
   drop(claim_adoption_patch(w->claim, w->sandbox, NULL));
   KUBE_OWNED json_t *sync = claim_sync_patch(w->claim, w->sandbox, w->template);
   KUBE_OWNED json_t *synced = sync ? patched(w->sandbox, sync) : NULL;
-  if (synced && claim_sync_patch(w->claim, synced, w->template)) abort();
+  if (synced && claim_sync_patch(w->claim, synced, w->template))
+    abort();
   drop(claim_sync_patch(w->claim, w->sandbox, NULL));
   drop(cold_sandbox_build(w->claim, w->template, "n", true, &reject, &err));
 }
@@ -196,13 +214,16 @@ static void claim_state(const World *w) {
                       .expired = reject % 2,
                       .now_ms = NOW_MS};
     KUBE_OWNED json_t *status = claim_status_build(&view);
-    if (!json_is_object(status)) abort();
+    if (!json_is_object(status))
+      abort();
     KUBE_OWNED json_t *patch = claim_status_patch(w->claim, status);
-    if (!patch) continue;
+    if (!patch)
+      continue;
     KUBE_OWNED json_t *next = patched(w->claim, patch);
     view.claim = next;
     KUBE_OWNED json_t *again = claim_status_build(&view);
-    if (claim_status_patch(next, again)) abort();
+    if (claim_status_patch(next, again))
+      abort();
   }
 }
 
@@ -214,27 +235,33 @@ static void pool_members(const World *w) {
   member_is_ready(w->sandbox);
   KUBE_OWNED json_t *mend = member_mend_patch(w->sandbox, w->pool);
   KUBE_OWNED json_t *mended = mend ? patched(w->sandbox, mend) : NULL;
-  if (mended && member_mend_patch(mended, w->pool)) abort();
+  if (mended && member_mend_patch(mended, w->pool))
+    abort();
   KUBE_OWNED json_t *status = member_pool_status(w->pool, 2, 1);
   drop(member_pool_status_patch(w->pool, status));
   network_policy_is_default(w->template);
   free(network_policy_name(w->template));
   KUBE_OWNED json_t *policy = network_policy_build(w->template);
-  if (policy && network_policy_differs(policy, policy)) abort();
-  if (policy && w->policy) network_policy_differs(w->policy, policy);
+  if (policy && network_policy_differs(policy, policy))
+    abort();
+  if (policy && w->policy)
+    network_policy_differs(w->policy, policy);
 }
 
 /* What the API server promises of anything it stores, whatever the definitions say. */
 static bool is_stored(const json_t *o) {
   const char *key;
   json_t *v;
-  if (!kube_name(o) || !kube_uid(o) || !kube_namespace(o) || !kube_text(o, "metadata.resourceVersion")) return false;
+  if (!kube_name(o) || !kube_uid(o) || !kube_namespace(o) || !kube_text(o, "metadata.resourceVersion"))
+    return false;
   static const char *const MAPS[] = {"metadata.labels", "metadata.annotations"};
   for (size_t i = 0; i < ARRAY_LEN(MAPS); i++) {
     json_t *map = kube_get(o, MAPS[i]);
-    if (map && !json_is_object(map)) return false;
+    if (map && !json_is_object(map))
+      return false;
     json_object_foreach(map, key, v) {
-      if (!json_is_string(v)) return false;
+      if (!json_is_string(v))
+        return false;
     }
   }
   size_t i;
@@ -258,7 +285,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
              .policy = json_object_get(all, "policy")};
   const json_t *stored[] = {w.sandbox, w.claim, w.template, w.pool, w.pod, w.service, w.volume_claim, w.policy};
   for (size_t i = 0; i < ARRAY_LEN(stored); i++) {
-    if ((stored[i] || i < 4) && !is_stored(stored[i])) return 0;
+    if ((stored[i] || i < 4) && !is_stored(stored[i]))
+      return 0;
   }
   decide_pod(&w);
   decide_service(&w);

@@ -22,7 +22,8 @@ json_t *ownership_references(const json_t *sandbox, const json_t *object) {
   json_t *ref;
   json_array_foreach(old, i, ref) {
     /* the API refuses two references to one owner: ours becomes the controlling one */
-    if (!str_equal(kube_text(ref, "uid"), kube_uid(sandbox))) json_array_append_new(references, json_deep_copy(ref));
+    if (!str_equal(kube_text(ref, "uid"), kube_uid(sandbox)))
+      json_array_append_new(references, json_deep_copy(ref));
   }
   json_array_append_new(references,
                         kube_owner_reference(AGENTS_V1BETA1, KIND_SANDBOX, kube_name(sandbox), kube_uid(sandbox)));

@@ -2,7 +2,9 @@
 
 #include "services/reconciler/kubernetes/objects/objects_fixture.h"
 
-static json_t *my_sandbox(void) { return quoted("{'metadata':{'name':'my-sandbox','uid':'u1'}}"); }
+static json_t *my_sandbox(void) {
+  return quoted("{'metadata':{'name':'my-sandbox','uid':'u1'}}");
+}
 
 static void test_controller_decides_then_labels(void **s) {
   static const struct {
@@ -29,7 +31,8 @@ static void test_controller_decides_then_labels(void **s) {
   KUBE_OWNED json_t *sandbox = my_sandbox();
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *object = quoted("{'metadata':%s}", CASES[i].metadata);
-    if (ownership_of(sandbox, object) != CASES[i].want) fail_msg("%s", CASES[i].metadata);
+    if (ownership_of(sandbox, object) != CASES[i].want)
+      fail_msg("%s", CASES[i].metadata);
   }
 }
 

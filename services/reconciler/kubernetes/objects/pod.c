@@ -12,7 +12,8 @@ static bool is_template_volume(const json_t *sandbox, const char *name) {
   size_t i;
   json_t *template;
   json_array_foreach(kube_get(sandbox, "spec.volumeClaimTemplates"), i, template) {
-    if (name && str_equal(kube_name(template), name)) return true;
+    if (name && str_equal(kube_name(template), name))
+      return true;
   }
   return false;
 }
@@ -20,12 +21,14 @@ static bool is_template_volume(const json_t *sandbox, const char *name) {
 /* The templates' volumes stand last and win over volumes of the same name: a sandbox's data is on its claim. */
 static void set_volumes(const json_t *sandbox, json_t *spec) {
   size_t n = volume_claim_count(sandbox);
-  if (n == 0) return;
+  if (n == 0)
+    return;
   json_t *volumes = json_array();
   size_t i;
   json_t *volume;
   json_array_foreach(json_object_get(spec, "volumes"), i, volume) {
-    if (!is_template_volume(sandbox, kube_text(volume, "name"))) json_array_append(volumes, volume);
+    if (!is_template_volume(sandbox, kube_text(volume, "name")))
+      json_array_append(volumes, volume);
   }
   const json_t *templates = kube_get(sandbox, "spec.volumeClaimTemplates");
   for (i = 0; i < n; i++) {
@@ -39,7 +42,8 @@ static void set_volumes(const json_t *sandbox, json_t *spec) {
 
 json_t *pod_build(const json_t *sandbox) {
   json_t *spec = json_deep_copy(kube_get(sandbox, "spec.podTemplate.spec"));
-  if (!spec) spec = json_object();
+  if (!spec)
+    spec = json_object();
   set_volumes(sandbox, spec);
   json_t *pod = json_pack("{s:s,s:s,s:{s:s,s:s*,s:o},s:o}", "apiVersion", "v1", "kind", "Pod", "metadata", "name",
                           kube_name(sandbox), "namespace", kube_namespace(sandbox), "ownerReferences",
@@ -55,7 +59,8 @@ json_t *pod_sync_patch(const json_t *sandbox, const json_t *pod, bool adopt) {
                 kube_get(pod, "metadata.annotations"), "ownerReferences", kube_get(pod, "metadata.ownerReferences"));
   KUBE_OWNED json_t *next = json_deep_copy(old);
   pod_metadata_sync(sandbox, next);
-  if (adopt) kube_set(next, "metadata.ownerReferences", ownership_references(sandbox, pod));
+  if (adopt)
+    kube_set(next, "metadata.ownerReferences", ownership_references(sandbox, pod));
   return kube_merge_patch(old, next);
 }
 
@@ -72,7 +77,8 @@ const char *pod_tracked_name(const json_t *sandbox) {
 }
 
 json_t *pod_name_patch(const json_t *sandbox, const char *name) {
-  if (name ? recorded_name(sandbox) != NULL : kube_annotation(sandbox, ANNOTATION_POD_NAME) == NULL) return NULL;
+  if (name ? recorded_name(sandbox) != NULL : kube_annotation(sandbox, ANNOTATION_POD_NAME) == NULL)
+    return NULL;
   return json_pack("{s:{s:{s:o}}}", "metadata", "annotations", ANNOTATION_POD_NAME,
                    name ? json_string(name) : json_null());
 }
@@ -88,7 +94,8 @@ int pod_choose(const json_t *sandbox, json_t *const *owned, size_t n_owned, cons
   PodChoice c = {0};
   const json_t *only = NULL;
   for (size_t i = 0; i < n_owned; i++) {
-    if (!is_candidate(sandbox, owned[i]) || (tracked && str_equal(kube_name(owned[i]), kube_name(tracked)))) continue;
+    if (!is_candidate(sandbox, owned[i]) || (tracked && str_equal(kube_name(owned[i]), kube_name(tracked))))
+      continue;
     c.n_owned++;
     only = owned[i];
   }
@@ -105,7 +112,8 @@ int pod_choose(const json_t *sandbox, json_t *const *owned, size_t n_owned, cons
   c.pod = only ? only : tracked;
   /* under its own name it will be made at once, and recorded again: two writes for nothing */
   c.drop_name = recorded && !str_equal(c.pod ? kube_name(c.pod) : kube_name(sandbox), recorded);
-  if (c.pod) c.ownership = ownership_of(sandbox, c.pod);
+  if (c.pod)
+    c.ownership = ownership_of(sandbox, c.pod);
   *ret_choice = c;
   return 0;
 }
@@ -121,11 +129,13 @@ PodAction pod_decide(const json_t *sandbox, PodChoice *choice, json_t **ret_patc
   *ret_patch = NULL;
   if (pod_is_suspended(sandbox)) {
     bool ours = pod && choice->ownership == OWNERSHIP_OURS;
-    if (ours) return kube_is_deleting(pod) ? POD_NOTHING : POD_DELETE;
+    if (ours)
+      return kube_is_deleting(pod) ? POD_NOTHING : POD_DELETE;
     choice->drop_name = recorded_name(sandbox) != NULL;
     return POD_NOTHING;
   }
-  if (!pod) return POD_CREATE;
+  if (!pod)
+    return POD_CREATE;
   switch (choice->ownership) {
   case OWNERSHIP_OURS:
     *ret_patch = pod_sync_patch(sandbox, pod, false);

@@ -42,7 +42,8 @@ static json_t *user_keys(const Sort *sort, const json_t *sandbox) {
   const char *key;
   json_t *v;
   json_object_foreach(kube_get(sandbox, sort->in_template), key, v) {
-    if (json_is_string(v) && !is_reserved(sort, key)) json_object_set(user, key, v);
+    if (json_is_string(v) && !is_reserved(sort, key))
+      json_object_set(user, key, v);
   }
   return user;
 }
@@ -53,7 +54,8 @@ static void scrub(const Sort *sort, json_t *pod, const json_t *user) {
   CLEANUP(str_freep) char *list = str_dup(recorded ? recorded : "");
   char *rest = NULL;
   for (char *key = strtok_r(list, ",", &rest); key; key = strtok_r(NULL, ",", &rest)) {
-    if (!json_object_get(user, key) && !is_tracking(key)) set(sort, pod, key, NULL);
+    if (!json_object_get(user, key) && !is_tracking(key))
+      set(sort, pod, key, NULL);
   }
 }
 
@@ -65,7 +67,8 @@ static int compare_keys(const void *a, const void *b) {
 static char *join_keys(const json_t *map) {
   size_t n = 0, size = 1;
   const char **keys = calloc(json_object_size(map) + 1, sizeof *keys);
-  if (!keys) abort();
+  if (!keys)
+    abort();
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)map, key, v) {
@@ -74,9 +77,11 @@ static char *join_keys(const json_t *map) {
   }
   qsort(keys, n, sizeof *keys, compare_keys);
   char *joined = calloc(1, size), *end = joined;
-  if (!joined) abort();
+  if (!joined)
+    abort();
   for (size_t i = 0; i < n; i++) {
-    if (i > 0) *end++ = ',';
+    if (i > 0)
+      *end++ = ',';
     end = stpcpy(end, keys[i]);
   }
   free(keys);
@@ -86,7 +91,8 @@ static char *join_keys(const json_t *map) {
 /* A list that was never written is as good as an empty one; one that was stays, so that it is known to be empty. */
 static void record(const Sort *sort, json_t *pod, const json_t *user) {
   CLEANUP(str_freep) char *keys = join_keys(user);
-  if (*keys || kube_annotation(pod, sort->list)) kube_set_annotation(pod, sort->list, keys);
+  if (*keys || kube_annotation(pod, sort->list))
+    kube_set_annotation(pod, sort->list, keys);
 }
 
 static void copy(const Sort *sort, json_t *pod, json_t *user) {
@@ -97,9 +103,11 @@ static void copy(const Sort *sort, json_t *pod, json_t *user) {
 
 const char *pod_metadata_created_by(const char *value) {
   static const char *const KNOWN[] = {"go-client", "python-client", "controller"};
-  if (!value) return NULL;
+  if (!value)
+    return NULL;
   for (size_t i = 0; i < ARRAY_LEN(KNOWN); i++) {
-    if (str_equal(value, KNOWN[i])) return KNOWN[i];
+    if (str_equal(value, KNOWN[i]))
+      return KNOWN[i];
   }
   return "unknown";
 }

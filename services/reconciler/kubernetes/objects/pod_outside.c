@@ -7,7 +7,8 @@ static json_t *only(const json_t *from, const char *const *keys, size_t n) {
   json_t *out = json_object();
   for (size_t i = 0; i < n; i++) {
     json_t *v = json_object_get(from, keys[i]);
-    if (v) json_object_set(out, keys[i], v);
+    if (v)
+      json_object_set(out, keys[i], v);
   }
   return out;
 }
@@ -25,16 +26,18 @@ static json_t *conditions_read(const json_t *conditions) {
 }
 
 void pod_outside(json_t *pod) {
-  static const char *const METADATA[] = {"name",   "namespace",   "uid",             "resourceVersion",
-                                         "labels", "annotations", "ownerReferences", "deletionTimestamp"};
+  static const char *const METADATA[] = {
+      "name", "namespace", "uid", "resourceVersion", "labels", "annotations", "ownerReferences", "deletionTimestamp"};
   static const char *const SPEC[] = {"nodeName"};
   static const char *const STATUS[] = {"phase", "podIPs"};
   static const char *const UNREAD[] = {"apiVersion", "kind"};
   json_t *status = only(json_object_get(pod, "status"), STATUS, ARRAY_LEN(STATUS));
   json_t *conditions = kube_get(pod, "status.conditions");
-  if (conditions) json_object_set_new(status, "conditions", conditions_read(conditions));
+  if (conditions)
+    json_object_set_new(status, "conditions", conditions_read(conditions));
   json_object_set_new(pod, "status", status);
   json_object_set_new(pod, "spec", only(json_object_get(pod, "spec"), SPEC, ARRAY_LEN(SPEC)));
   json_object_set_new(pod, "metadata", only(json_object_get(pod, "metadata"), METADATA, ARRAY_LEN(METADATA)));
-  for (size_t i = 0; i < ARRAY_LEN(UNREAD); i++) json_object_del(pod, UNREAD[i]);
+  for (size_t i = 0; i < ARRAY_LEN(UNREAD); i++)
+    json_object_del(pod, UNREAD[i]);
 }

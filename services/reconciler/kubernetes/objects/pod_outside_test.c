@@ -14,14 +14,13 @@ static const char POD[] =
     "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m','lastTransitionTime':'t'}],"
     "'containerStatuses':[{'name':'main'}]}}";
 
-static const char OUTSIDE[] =
-    "{'metadata':{'name':'p','namespace':'n','uid':'u','resourceVersion':'7',"
-    "'deletionTimestamp':'2026-01-02T00:00:00Z','labels':{'a':'b'},'annotations':{'c':'d'},"
-    "'ownerReferences':[{'kind':'Sandbox','uid':'s','controller':true}]},"
-    "'spec':{'nodeName':'node'},"
-    "'status':{'phase':'Running','podIPs':[{'ip':'10.0.0.1'}],"
-    "'conditions':[{'type':'Ready','status':'True'},"
-    "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m'}]}}";
+static const char OUTSIDE[] = "{'metadata':{'name':'p','namespace':'n','uid':'u','resourceVersion':'7',"
+                              "'deletionTimestamp':'2026-01-02T00:00:00Z','labels':{'a':'b'},'annotations':{'c':'d'},"
+                              "'ownerReferences':[{'kind':'Sandbox','uid':'s','controller':true}]},"
+                              "'spec':{'nodeName':'node'},"
+                              "'status':{'phase':'Running','podIPs':[{'ip':'10.0.0.1'}],"
+                              "'conditions':[{'type':'Ready','status':'True'},"
+                              "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m'}]}}";
 
 static void keeps_what_is_read(void **state) {
   KUBE_OWNED json_t *pod = quoted("%s", POD), *outside = quoted("%s", OUTSIDE);

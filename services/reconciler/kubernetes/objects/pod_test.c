@@ -10,7 +10,8 @@ static json_t *my_sandbox(const char *mode, const char *recorded) {
   json_t *sandbox = quoted("{'metadata':{'name':'my-sandbox','namespace':'ns','uid':'u1'},"
                            "'spec':{'operatingMode':'%s','podTemplate':{'spec':{'containers':[{'name':'c'}]}}}}",
                            mode);
-  if (recorded) kube_set_annotation(sandbox, K "pod-name", recorded);
+  if (recorded)
+    kube_set_annotation(sandbox, K "pod-name", recorded);
   return sandbox;
 }
 
@@ -150,13 +151,15 @@ static void test_choose(void **s) {
     KUBE_OWNED json_t *list = quoted("%s", CHOICES[i].owned);
     KUBE_OWNED json_t *tracked = CHOICES[i].tracked ? quoted("%s", CHOICES[i].tracked) : NULL;
     json_t *owned[4];
-    for (size_t k = 0; k < json_array_size(list); k++) owned[k] = json_array_get(list, k);
+    for (size_t k = 0; k < json_array_size(list); k++)
+      owned[k] = json_array_get(list, k);
     PodChoice c = {0};
     int r = pod_choose(sandbox, owned, json_array_size(list), tracked, &c);
     bool same = r == CHOICES[i].want && str_equal(kube_name(c.pod), CHOICES[i].pod) &&
                 (int)c.n_owned == CHOICES[i].n_owned && c.drop_name == CHOICES[i].drop_name &&
                 (!c.pod || c.ownership == CHOICES[i].ownership);
-    if (!same) fail_msg("row %zu: %d, %s", i, r, kube_name(c.pod) ? kube_name(c.pod) : "no Pod");
+    if (!same)
+      fail_msg("row %zu: %d, %s", i, r, kube_name(c.pod) ? kube_name(c.pod) : "no Pod");
   }
 }
 

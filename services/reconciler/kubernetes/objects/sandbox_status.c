@@ -25,10 +25,14 @@ static void set(const SandboxView *v, json_t *conditions, const char *type, cons
 
 /* ---- what the view says ---- */
 
-static bool is_pod_unknown(const SandboxView *v) { return !v->pod && (v->pod_failed || v->n_owned_pods > 1); }
+static bool is_pod_unknown(const SandboxView *v) {
+  return !v->pod && (v->pod_failed || v->n_owned_pods > 1);
+}
 
 /* Of several Pods none is the Sandbox's, whatever the caller handed in. */
-static const json_t *pod_of(const SandboxView *v) { return v->n_owned_pods > 1 ? NULL : v->pod; }
+static const json_t *pod_of(const SandboxView *v) {
+  return v->n_owned_pods > 1 ? NULL : v->pod;
+}
 
 static const char *phase_of(const json_t *pod) {
   const char *phase = kube_text(pod, "status.phase");
@@ -46,9 +50,11 @@ static json_t *pod_ips(const json_t *pod) {
   json_t *entry;
   json_array_foreach(kube_get(pod, "status.podIPs"), i, entry) {
     json_t *ip = json_object_get(entry, "ip");
-    if (json_is_string(ip)) json_array_append(ips, ip);
+    if (json_is_string(ip))
+      json_array_append(ips, ip);
   }
-  if (json_array_size(ips) > 0) return ips;
+  if (json_array_size(ips) > 0)
+    return ips;
   json_decref(ips);
   return NULL;
 }
@@ -88,7 +94,8 @@ static const Ending *ending_of(const json_t *pod) {
       {"Failed", "PodFailed", "Pod failed"},
   };
   for (size_t i = 0; i < ARRAY_LEN(ENDINGS); i++) {
-    if (str_equal(phase_of(pod), ENDINGS[i].phase)) return &ENDINGS[i];
+    if (str_equal(phase_of(pod), ENDINGS[i].phase))
+      return &ENDINGS[i];
   }
   return NULL;
 }
@@ -116,7 +123,8 @@ static void set_pod_scheduled(const SandboxView *v, json_t *conditions) {
     set(v, conditions, "PodScheduled", "Unknown", "PodSchedulingUnknown",
         "Pod has not reported a PodScheduled condition yet");
   } else {
-    if (str_empty(reason)) reason = str_equal(status, "True") ? "PodScheduled" : "PodSchedulingUnknown";
+    if (str_empty(reason))
+      reason = str_equal(status, "True") ? "PodScheduled" : "PodSchedulingUnknown";
     set(v, conditions, "PodScheduled", status, reason, message ? message : "");
   }
 }
@@ -124,9 +132,11 @@ static void set_pod_scheduled(const SandboxView *v, json_t *conditions) {
 /* A message has to be UTF-8, and an error may quote bytes of anyone, or be cut inside a character. */
 static char *error_message(const char *text) {
   char *message = str_printf("Error seen: %s", text);
-  if (str_is_utf8(message, strlen(message))) return message;
+  if (str_is_utf8(message, strlen(message)))
+    return message;
   for (char *c = message; *c; c++) {
-    if ((unsigned char)*c >= 0x80) *c = '?';
+    if ((unsigned char)*c >= 0x80)
+      *c = '?';
   }
   return message;
 }
@@ -146,7 +156,8 @@ static void set_dependencies(const SandboxView *v, json_t *conditions) {
     base = "Pod is Ready but has no podIPs yet";
   }
   const char *service = "";
-  if (is_service_required(v)) service = v->service ? "; Service Exists" : "; Service does not exist";
+  if (is_service_required(v))
+    service = v->service ? "; Service Exists" : "; Service does not exist";
   CLEANUP(str_freep) char *message = str_printf("%s%s", base, service);
   bool ready = is_pod_in_service(pod) && ips && (v->service || !is_service_required(v));
   set(v, conditions, "Ready", ready ? "True" : "False", ready ? "DependenciesReady" : "DependenciesNotReady", message);
@@ -188,7 +199,8 @@ static void put_text(json_t *status, const char *key, const char *text) {
 }
 
 static void put_service(const SandboxView *v, json_t *status) {
-  if (v->service_unknown) return;
+  if (v->service_unknown)
+    return;
   const char *name = kube_name(v->sandbox), *namespace = kube_namespace(v->sandbox);
   CLEANUP(str_freep) char *fqdn = str_printf("%s.%s.svc.%s", name, namespace ? namespace : "", v->cluster_domain);
   put_text(status, "service", v->service ? name : NULL);
@@ -198,7 +210,8 @@ static void put_service(const SandboxView *v, json_t *status) {
 /* New reference: a status's copy, with a list of conditions; *ret_conditions is borrowed of it. */
 static json_t *begin(const json_t *old, json_t **ret_conditions) {
   json_t *status = json_is_object(old) ? json_deep_copy(old) : json_object();
-  if (!json_is_array(json_object_get(status, "conditions"))) kube_set(status, "conditions", json_array());
+  if (!json_is_array(json_object_get(status, "conditions")))
+    kube_set(status, "conditions", json_array());
   *ret_conditions = json_object_get(status, "conditions");
   return status;
 }
@@ -231,9 +244,11 @@ json_t *sandbox_status_patch(const json_t *sandbox, const json_t *new_status) {
   KUBE_OWNED json_t *none = json_object();
   const json_t *old = kube_get(sandbox, "status");
   KUBE_OWNED json_t *patch = kube_merge_patch(json_is_object(old) ? old : none, new_status);
-  if (!patch) return NULL;
+  if (!patch)
+    return NULL;
   bool ready = kube_condition_is(json_object_get(new_status, "conditions"), "Ready", "True");
-  if (is_node_name_alone(patch) && !ready) return NULL;
+  if (is_node_name_alone(patch) && !ready)
+    return NULL;
   return json_pack("{s:O}", "status", patch);
 }
 
@@ -257,7 +272,8 @@ bool sandbox_status_is_old_news(const json_t *sandbox, const json_t *new_status)
 SandboxExpiry sandbox_expiry(const json_t *sandbox, int64_t now_ms, int64_t *ret_requeue_ms) {
   int64_t at = kube_parse_time(kube_text(sandbox, "spec.shutdownTime"));
   *ret_requeue_ms = 0;
-  if (at < 0) return SANDBOX_LIVES;
+  if (at < 0)
+    return SANDBOX_LIVES;
   if (at > now_ms) {
     *ret_requeue_ms = at - now_ms > REQUEUE_MIN_MS ? at - now_ms : REQUEUE_MIN_MS;
     return SANDBOX_LIVES;

@@ -55,8 +55,10 @@ static void check(const Case *cases, size_t n, const char *type, const char *old
     CLEANUP(str_freep)
     char *got =
         c ? str_printf("%s/%s/%s", kube_text(c, "status"), kube_text(c, "reason"), kube_text(c, "message")) : NULL;
-    if (!str_equal(got, cases[i].want)) fail_msg("row %zu: %s", i, got ? got : "no condition");
-    if (c) assert_int_equal(kube_int(c, "observedGeneration", 0), 3);
+    if (!str_equal(got, cases[i].want))
+      fail_msg("row %zu: %s", i, got ? got : "no condition");
+    if (c)
+      assert_int_equal(kube_int(c, "observedGeneration", 0), 3);
   }
 }
 

@@ -24,7 +24,8 @@ typedef struct Ports {
 
 static bool is_taken(const Ports *ports, const char *name) {
   for (size_t i = 0; i < ports->n; i++) {
-    if (str_equal(ports->at[i].name, name)) return true;
+    if (str_equal(ports->at[i].name, name))
+      return true;
   }
   return false;
 }
@@ -32,10 +33,12 @@ static bool is_taken(const Ports *ports, const char *name) {
 static Port *find_or_add(Ports *ports, int64_t number, const char *protocol) {
   for (size_t i = 0; i < ports->n; i++) {
     Port *p = &ports->at[i];
-    if (p->number == number && str_equal(p->protocol, protocol)) return p;
+    if (p->number == number && str_equal(p->protocol, protocol))
+      return p;
   }
   ports->at = realloc(ports->at, (ports->n + 1) * sizeof *ports->at);
-  if (!ports->at) abort();
+  if (!ports->at)
+    abort();
   ports->at[ports->n] = (Port){.number = number, .protocol = protocol};
   return &ports->at[ports->n++];
 }
@@ -46,15 +49,18 @@ static void add_container(Ports *ports, const json_t *container) {
   json_array_foreach(kube_get(container, "ports"), i, port) {
     int64_t number = kube_int(port, "containerPort", 0);
     const char *protocol = kube_text(port, "protocol"), *name = kube_text(port, "name");
-    if (number == 0) continue;
+    if (number == 0)
+      continue;
     Port *p = find_or_add(ports, number, str_empty(protocol) ? "TCP" : protocol);
-    if (!p->name && !str_empty(name) && !is_taken(ports, name)) p->name = name;
+    if (!p->name && !str_empty(name) && !is_taken(ports, name))
+      p->name = name;
   }
 }
 
 static int compare_ports(const void *a, const void *b) {
   const Port *x = a, *y = b;
-  if (x->number != y->number) return x->number < y->number ? -1 : 1;
+  if (x->number != y->number)
+    return x->number < y->number ? -1 : 1;
   return strcmp(x->protocol, y->protocol);
 }
 
@@ -63,8 +69,10 @@ static char *invent_name(const Ports *ports, const Port *p) {
   for (int i = 1;; i++) {
     char *name = i == 1 ? str_printf("p-%lld-%s", (long long)p->number, p->protocol)
                         : str_printf("p-%lld-%s-%d", (long long)p->number, p->protocol, i);
-    for (char *c = name; *c; c++) *c = (char)tolower((unsigned char)*c);
-    if (!is_taken(ports, name)) return name;
+    for (char *c = name; *c; c++)
+      *c = (char)tolower((unsigned char)*c);
+    if (!is_taken(ports, name))
+      return name;
     free(name);
   }
 }
@@ -77,9 +85,11 @@ json_t *service_ports(const json_t *sandbox) {
       add_container(&ports, container);
   json_array_foreach(kube_get(sandbox, "spec.podTemplate.spec.initContainers"), i, container) {
     /* the others have ended before the Pod serves anything */
-    if (str_equal(kube_text(container, "restartPolicy"), "Always")) add_container(&ports, container);
+    if (str_equal(kube_text(container, "restartPolicy"), "Always"))
+      add_container(&ports, container);
   }
-  if (ports.n > 0) qsort(ports.at, ports.n, sizeof *ports.at, compare_ports);
+  if (ports.n > 0)
+    qsort(ports.at, ports.n, sizeof *ports.at, compare_ports);
   json_t *list = json_array();
   for (i = 0; i < ports.n; i++) {
     const Port *p = &ports.at[i];
@@ -99,7 +109,8 @@ static void set_content(const json_t *sandbox, json_t *service, bool with_ports)
   kube_name_hash(kube_name(sandbox), hash);
   kube_set_label(service, LABEL_NAME_HASH, hash);
   kube_set(service, "spec.selector", json_pack("{s:s}", LABEL_NAME_HASH, hash));
-  if (!with_ports) return;
+  if (!with_ports)
+    return;
   json_t *ports = service_ports(sandbox);
   if (json_array_size(ports) > 0) {
     kube_set(service, "spec.ports", ports);
@@ -141,7 +152,8 @@ static ServiceAction adopt(const json_t *sandbox, const json_t *service, json_t 
 
 static ServiceAction decide_owned(const json_t *sandbox, const json_t *service, int wanted, json_t **ret_patch,
                                   bool *ret_owned) {
-  if (wanted == 0) return SERVICE_DELETE;
+  if (wanted == 0)
+    return SERVICE_DELETE;
   *ret_owned = true;
   *ret_patch = repair_patch(sandbox, service, wanted == 1);
   return *ret_patch ? SERVICE_PATCH : SERVICE_NOTHING;
@@ -157,9 +169,11 @@ ServiceAction service_decide(const json_t *sandbox, const json_t *service, json_
     return wanted == 1 ? SERVICE_CREATE : SERVICE_NOTHING;
   }
   Ownership ownership = ownership_of(sandbox, service);
-  if (ownership == OWNERSHIP_OURS) return decide_owned(sandbox, service, wanted, ret_patch, ret_owned);
+  if (ownership == OWNERSHIP_OURS)
+    return decide_owned(sandbox, service, wanted, ret_patch, ret_owned);
   bool refused = ownership == OWNERSHIP_FOREIGN ? wanted != 0 : wanted == 1;
-  if (!refused) return SERVICE_NOTHING;
+  if (!refused)
+    return SERVICE_NOTHING;
   if (ownership == OWNERSHIP_ADOPTABLE) {
     ServiceAction action = adopt(sandbox, service, ret_patch, err);
     *ret_owned = action == SERVICE_ADOPT;

@@ -149,7 +149,8 @@ static void test_decide(void **s) {
     assert_int_equal(err.kind != ERROR_NONE, DECISIONS[i].want == SERVICE_ERROR);
     assert_json(patch, DECISIONS[i].patch);
     /* what was read is as it was */
-    if (service) assert_json(service, DECISIONS[i].service);
+    if (service)
+      assert_json(service, DECISIONS[i].service);
   }
 }
 

@@ -35,7 +35,8 @@ json_t *volume_claim_build(const json_t *sandbox, size_t template_index) {
 
 VolumeClaimAction volume_claim_decide(const json_t *sandbox, const json_t *existing, json_t **ret_patch, Error *err) {
   *ret_patch = NULL;
-  if (!existing) return VOLUME_CLAIM_CREATE;
+  if (!existing)
+    return VOLUME_CLAIM_CREATE;
   switch (ownership_of(sandbox, existing)) {
   case OWNERSHIP_OURS:
     return VOLUME_CLAIM_NOTHING;
