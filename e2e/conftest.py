@@ -11,10 +11,10 @@ import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness.client import NS, POOL, Client  # noqa: E402
-from harness.stack import ROOT, Stack  # noqa: E402
-from harness.stubs import image_pb2, pool_pb2  # noqa: E402
-from harness.until import until  # noqa: E402
+from harness.client import NS, POOL, Client
+from harness.stack import ROOT, Stack
+from harness.stubs import image_pb2, pool_pb2
+from harness.until import until
 
 REPLICAS = 3
 REFERENCES = ["registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0", "python-runtime:dev"]
@@ -36,7 +36,9 @@ def import_image(client, references):
 def apply(client, manifest):
     doc = yaml.safe_load(manifest)
     if doc["kind"] == "SandboxTemplate":
-        return client.templates.ApplyTemplate(pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=manifest)), timeout=20)
+        return client.templates.ApplyTemplate(
+            pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=manifest)), timeout=20
+        )
     name = f"{NS}/pools/{doc['metadata']['name']}"
     template = f"{NS}/templates/{doc['spec']['sandboxTemplateRef']['name']}"
     pool = pool_pb2.Pool(name=name, template=template, replicas=doc["spec"]["replicas"])
@@ -111,7 +113,9 @@ def scaled(client):
     @contextlib.contextmanager
     def to(n):
         client.scale(n)
-        until(lambda: client.pool().ready_count == n and client.pool().creating_count == 0, timeout=60, what=f"{n} ready")
+        until(
+            lambda: client.pool().ready_count == n and client.pool().creating_count == 0, timeout=60, what=f"{n} ready"
+        )
         try:
             yield
         finally:

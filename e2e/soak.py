@@ -78,14 +78,28 @@ def claim_all(clients, n, report):
 
 
 def picture(stack, client):
-    until(lambda: (w := stack.world()) and len(w.sandboxes) == 20 and not w.strays and client.pool(POOL).ready_count == 20, timeout=120, what="pool at rest")
+    until(
+        lambda: (
+            (w := stack.world()) and len(w.sandboxes) == 20 and not w.strays and client.pool(POOL).ready_count == 20
+        ),
+        timeout=120,
+        what="pool at rest",
+    )
     w = stack.world()
     keys = stack.redis_keys()
-    return {"processes": len(w.processes), "mounts": len(w.mounts), "cgroups": len(w.cgroups), "folders": len(w.sandboxes), "keys": len(keys)}
+    return {
+        "processes": len(w.processes),
+        "mounts": len(w.mounts),
+        "cgroups": len(w.cgroups),
+        "folders": len(w.sandboxes),
+        "keys": len(keys),
+    }
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tools/soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--claims", type=int, default=10000)
     parser.add_argument("--class", dest="runtime_class", choices=["gvisor", "process"], default="gvisor")
     args = parser.parse_args()

@@ -54,13 +54,18 @@ def test_create(client, request_, field):
 
 
 def test_unknown_pool_and_template(client):
-    for kw, name in (({"pool": f"{NS}/pools/nowhere"}, "nowhere"), ({"template": f"{NS}/templates/nothing"}, "nothing")):
+    for kw, name in (
+        ({"pool": f"{NS}/pools/nowhere"}, "nowhere"),
+        ({"template": f"{NS}/templates/nothing"}, "nothing"),
+    ):
         e = fails(lambda kw=kw: client.create(**kw))
         assert e.code() == grpc.StatusCode.NOT_FOUND
         assert name in e.details()
 
 
-@pytest.mark.parametrize("name", ["", "x", f"{NS}/sandboxes/", f"{NS}/sandboxes/A_B", f"{NS}/pools/x", f"{NS}/sandboxes/x/y"])
+@pytest.mark.parametrize(
+    "name", ["", "x", f"{NS}/sandboxes/", f"{NS}/sandboxes/A_B", f"{NS}/pools/x", f"{NS}/sandboxes/x/y"]
+)
 def test_malformed_names(client, name):
     calls = [
         lambda: client.get(name),
@@ -84,7 +89,9 @@ def test_list_arguments(client):
         ({"pool": "nope"}, "pool"),
         ({"parent": "nope"}, "parent"),
     ):
-        e = fails(lambda kw=kw: client.sandboxes.ListSandboxes(pb.ListSandboxesRequest(**{"parent": NS, **kw}), timeout=5))
+        e = fails(
+            lambda kw=kw: client.sandboxes.ListSandboxes(pb.ListSandboxesRequest(**{"parent": NS, **kw}), timeout=5)
+        )
         assert (e.code(), field_of(e)) == (INVALID, field)
 
 
@@ -151,9 +158,15 @@ FIELD = "spec.podTemplate.spec."
         (template(spec__podTemplate__spec__volumes=[{"name": "h", "hostPath": {"path": "/"}}]), FIELD + "volumes"),
         (template(**{CONTAINER + "image": 7}), FIELD + "containers[0].image"),
         (template(**{CONTAINER + "image": "no-such-image:v9"}), FIELD + "containers[0].image"),
-        (template(**{CONTAINER + "resources": {"limits": {"memory": "lots"}}}), FIELD + "containers[0].resources.limits.memory"),
+        (
+            template(**{CONTAINER + "resources": {"limits": {"memory": "lots"}}}),
+            FIELD + "containers[0].resources.limits.memory",
+        ),
         (template(**{CONTAINER + "env": [{"name": "1A", "value": "x"}]}), FIELD + "containers[0].env[0].name"),
-        (template(**{CONTAINER + "securityContext": {"privileged": True}}), FIELD + "containers[0].securityContext.privileged"),
+        (
+            template(**{CONTAINER + "securityContext": {"privileged": True}}),
+            FIELD + "containers[0].securityContext.privileged",
+        ),
         (template(**{CONTAINER + "imagge": "typo"}), FIELD + "containers[0].imagge"),
         (template(spec__podTemplate__spec__runtimeClassName="kata"), FIELD + "runtimeClassName"),
     ],
@@ -163,7 +176,9 @@ def test_manifest(client, manifest, field):
     e = fails(lambda: client.templates.ApplyTemplate(request, timeout=20))
     assert e.code() in (INVALID, grpc.StatusCode.FAILED_PRECONDITION), e
     assert field_of(e).startswith(field) or field in e.details()
-    names = [t.name for t in client.templates.ListTemplates(pool_pb2.ListTemplatesRequest(parent=NS), timeout=5).templates]
+    names = [
+        t.name for t in client.templates.ListTemplates(pool_pb2.ListTemplatesRequest(parent=NS), timeout=5).templates
+    ]
     assert f"{NS}/templates/bad-input" not in names
 
 

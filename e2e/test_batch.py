@@ -19,7 +19,9 @@ def batch(client, count, timeout=90, max_wait=60, pool=POOL, **kw):
 
 def delete(client, boxes):
     if boxes:
-        client.sandboxes.BatchDeleteSandboxes(pb.BatchDeleteSandboxesRequest(parent=NS, names=[b.name for b in boxes]), timeout=20)
+        client.sandboxes.BatchDeleteSandboxes(
+            pb.BatchDeleteSandboxesRequest(parent=NS, names=[b.name for b in boxes]), timeout=20
+        )
 
 
 def held(client, suite):
@@ -86,7 +88,10 @@ def test_repeated_at_both_replicas(stack, scaled, client):
     try:
         with scaled(2):
             answers = []
-            threads = [threading.Thread(target=lambda c=c: answers.append(batch(c, 2, request_id="both-at-once").result())) for c in claims * 2]
+            threads = [
+                threading.Thread(target=lambda c=c: answers.append(batch(c, 2, request_id="both-at-once").result()))
+                for c in claims * 2
+            ]
             for t in threads:
                 t.start()
             for t in threads:
@@ -102,7 +107,10 @@ def test_repeated_at_both_replicas(stack, scaled, client):
 def test_a_caller_that_leaves_is_forgotten(client):
     # of a template that does not exist: nothing ever becomes ready
     name = f"{NS}/pools/batch-left"
-    client.pools.ApplyPool(pool_pb2.ApplyPoolRequest(pool=pool_pb2.Pool(name=name, template=f"{NS}/templates/absent", replicas=0)), timeout=10)
+    client.pools.ApplyPool(
+        pool_pb2.ApplyPoolRequest(pool=pool_pb2.Pool(name=name, template=f"{NS}/templates/absent", replicas=0)),
+        timeout=10,
+    )
     try:
         call = batch(client, 2, pool=name)
         until(lambda: client.pool(name).waiting_count == 2, what="it waits")
@@ -124,6 +132,8 @@ def test_from_the_command_line(stack, client, scaled):
         names = out.stdout.decode().split()
         assert len(names) == 2
         assert stack.sandctl("delete", *names).returncode == 0
-        out = stack.sandctl("create", "--pool", POOL.rsplit("/", 1)[1], "--count", "900", "--at-least", "800", "--wait", "0s")
+        out = stack.sandctl(
+            "create", "--pool", POOL.rsplit("/", 1)[1], "--count", "900", "--at-least", "800", "--wait", "0s"
+        )
         assert out.returncode == 1 and b"RESOURCE_EXHAUSTED" in out.stderr
         assert stack.sandctl("create", "--pool", "p", "--count", "0").returncode == 2

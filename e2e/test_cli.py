@@ -20,7 +20,9 @@ HELLO = b"Hello from the sandboxed environment!\n"
 
 @pytest.fixture(scope="module")
 def box(stack, client):
-    out = stack.sandctl("create", "--pool", POOL_NAME, "--label", "suite=cli", "--env", "GREETING=hi", "--output", "name")
+    out = stack.sandctl(
+        "create", "--pool", POOL_NAME, "--label", "suite=cli", "--env", "GREETING=hi", "--output", "name"
+    )
     assert out.returncode == 0, out.stderr
     name = out.stdout.decode().strip()
     yield name.rsplit("/", 1)[1]
@@ -112,7 +114,9 @@ def test_copy(stack, box, tmp_path):
 
 
 def test_output_formats(stack, box):
-    row = next(line for line in stack.sandctl("list", "--selector", "suite=cli").stdout.decode().splitlines() if box in line)
+    row = next(
+        line for line in stack.sandctl("list", "--selector", "suite=cli").stdout.decode().splitlines() if box in line
+    )
     assert "CLAIMED" in row and "suite=cli" in row
     shown = json.loads(stack.sandctl("get", box, "--output", "json").stdout)
     assert shown["name"].endswith(box) and shown["labels"] == {"suite": "cli"} and shown["runtimeClass"] == "gvisor"

@@ -19,7 +19,13 @@ CHECKS = ["router", "claims", "pools", "reconciler", "templates", "warm-sandboxe
 def doctor(stack, *args):
     """(exit code, findings)."""
     env = {k: v for k, v in stack.env.items() if k not in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST")}
-    run = subprocess.run([f"{stack.data}/bin/sandctl", "doctor", "-o", "json", *args], env=env, timeout=60, text=True, capture_output=True)
+    run = subprocess.run(
+        [f"{stack.data}/bin/sandctl", "doctor", "-o", "json", *args],
+        env=env,
+        timeout=60,
+        text=True,
+        capture_output=True,
+    )
     assert run.returncode in (0, 1), run.stderr
     return run.returncode, json.loads(run.stdout)
 
@@ -31,7 +37,9 @@ def pool_of(client, image=None, template="doctor"):
         doc = yaml.safe_load((EXAMPLES / "python-template.yaml").read_text())
         doc["metadata"]["name"] = template
         doc["spec"]["podTemplate"]["spec"]["containers"][0]["image"] = image
-        client.templates.ApplyTemplate(pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=json.dumps(doc))), timeout=20)
+        client.templates.ApplyTemplate(
+            pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=json.dumps(doc))), timeout=20
+        )
     pool = pool_pb2.Pool(name=f"{NS}/pools/doctor", template=f"{NS}/templates/{template}", replicas=1)
     client.pools.ApplyPool(pool_pb2.ApplyPoolRequest(pool=pool), timeout=10)
     try:
@@ -39,7 +47,9 @@ def pool_of(client, image=None, template="doctor"):
     finally:
         client.pools.DeletePool(pool_pb2.DeletePoolRequest(name=pool.name), timeout=10)
         if image:
-            client.templates.DeleteTemplate(pool_pb2.DeleteTemplateRequest(name=f"{NS}/templates/{template}"), timeout=10)
+            client.templates.DeleteTemplate(
+                pool_pb2.DeleteTemplateRequest(name=f"{NS}/templates/{template}"), timeout=10
+            )
 
 
 def test_healthy(stack, client):
@@ -68,9 +78,18 @@ def test_a_pool_whose_image_is_missing(stack, client):
         code, found = doctor(stack)
         assert code == 1
         template = next(f for f in found if f["check"] == "templates")
-        assert template["result"] == "warning" and image in template["found"] and f"--reference {image}" in template["next"]
+        assert (
+            template["result"] == "warning"
+            and image in template["found"]
+            and f"--reference {image}" in template["next"]
+        )
         warm = [f for f in found if f["check"] == "warm-sandboxes" and pool in f["found"]]
-        assert len(warm) == 1 and warm[0]["result"] == "problem" and "has 0 of 1 ready" in warm[0]["found"] and "image" in warm[0]["found"], warm
+        assert (
+            len(warm) == 1
+            and warm[0]["result"] == "problem"
+            and "has 0 of 1 ready" in warm[0]["found"]
+            and "image" in warm[0]["found"]
+        ), warm
     until(lambda: client.pool().ready_count == client.pool().replicas, timeout=60, what="full again")
 
 
@@ -79,7 +98,12 @@ def test_a_pool_without_its_template(stack, client):
         until(lambda: client.pool(pool).reason == "TemplateNotFound", timeout=60, what="a reason")
         code, found = doctor(stack)
         warm = next(f for f in found if f["check"] == "warm-sandboxes")
-        assert code == 1 and warm["result"] == "problem" and "TemplateNotFound" in warm["found"] and "sandctl apply" in warm["next"], warm
+        assert (
+            code == 1
+            and warm["result"] == "problem"
+            and "TemplateNotFound" in warm["found"]
+            and "sandctl apply" in warm["next"]
+        ), warm
 
 
 def test_pools_is_stopped(stack):
@@ -100,7 +124,11 @@ def test_pools_is_stopped(stack):
 def test_nobody_answers(stack):
     code, found = doctor(stack, "--server", "127.0.0.1:1")
     assert code == 1
-    assert found[0]["result"] == "problem" and "127.0.0.1:1" in found[0]["found"] and "tools/stack start" in found[0]["next"]
+    assert (
+        found[0]["result"] == "problem"
+        and "127.0.0.1:1" in found[0]["found"]
+        and "tools/stack start" in found[0]["next"]
+    )
     assert {f["result"] for f in found[1:]} == {"skipped"}
 
 

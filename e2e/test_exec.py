@@ -142,7 +142,10 @@ def test_deadline_kills_the_command(client, box):
     with pytest.raises(grpc.RpcError) as e:
         client.sh(box, "echo $$ >deadline.pid; exec sleep 1000", timeout=2)
     assert e.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    until(lambda: client.sh(box, "kill -0 $(cat deadline.pid) 2>/dev/null || echo gone").stdout == b"gone\n", what="killed")
+    until(
+        lambda: client.sh(box, "kill -0 $(cat deadline.pid) 2>/dev/null || echo gone").stdout == b"gone\n",
+        what="killed",
+    )
 
 
 def test_stream_stdin_and_exit(client, box):
@@ -186,7 +189,9 @@ def test_vanishing_client_kills_the_command(client, box):
     s = Stream(client, box, "/bin/sh", "-c", "echo $$ >vanish.pid; echo up; exec sleep 1000")
     s.until_stdout(b"up")
     s.call.cancel()
-    until(lambda: client.sh(box, "kill -0 $(cat vanish.pid) 2>/dev/null || echo gone").stdout == b"gone\n", what="killed")
+    until(
+        lambda: client.sh(box, "kill -0 $(cat vanish.pid) 2>/dev/null || echo gone").stdout == b"gone\n", what="killed"
+    )
 
 
 def test_stream_must_begin_with_start(client):

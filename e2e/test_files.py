@@ -26,7 +26,10 @@ def test_round_trip_with_mode(client, box):
     assert (info.path, info.size_bytes, info.mode, info.type) == ("a/b/c.bin", len(data), 0o640, pb.FileInfo.FILE)
     assert client.read(box, "a/b/c.bin") == data
     assert client.read(box, "/a/b/c.bin", offset=256, limit=3) == b"\0\1\2"
-    assert client.sh(box, "sha256sum a/b/c.bin | cut -d' ' -f1").stdout.decode().strip() == hashlib.sha256(data).hexdigest()
+    assert (
+        client.sh(box, "sha256sum a/b/c.bin | cut -d' ' -f1").stdout.decode().strip()
+        == hashlib.sha256(data).hexdigest()
+    )
 
 
 def test_empty_file_and_replacement(client, box):
@@ -82,9 +85,15 @@ def test_many_files_come_in_parts(client, box):
 def test_remove(client, box):
     client.sh(box, "mkdir -p rm/sub; echo x >rm/sub/f")
     remove = client.sandboxes.RemoveFile
-    assert code_of(lambda: remove(pb.RemoveFileRequest(name=box, path="rm"), timeout=10)) == grpc.StatusCode.FAILED_PRECONDITION
+    assert (
+        code_of(lambda: remove(pb.RemoveFileRequest(name=box, path="rm"), timeout=10))
+        == grpc.StatusCode.FAILED_PRECONDITION
+    )
     remove(pb.RemoveFileRequest(name=box, path="rm", recursive=True), timeout=10)
-    assert code_of(lambda: client.sandboxes.Stat(pb.StatRequest(name=box, path="rm"), timeout=10)) == grpc.StatusCode.NOT_FOUND
+    assert (
+        code_of(lambda: client.sandboxes.Stat(pb.StatRequest(name=box, path="rm"), timeout=10))
+        == grpc.StatusCode.NOT_FOUND
+    )
 
 
 @pytest.mark.parametrize("path", ["../etc/passwd", "a/../../etc/passwd", "out/passwd", "abs", "chain/passwd"])
@@ -103,7 +112,10 @@ def test_links_inside_are_followed(client, box):
 
 @pytest.mark.parametrize("path", ["", "nul\0byte", "x" * 5000])
 def test_malformed_paths(client, box, path):
-    assert code_of(lambda: client.read(box, path)) in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
+    assert code_of(lambda: client.read(box, path)) in (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,
+    )
 
 
 def test_reading_a_directory(client, box):

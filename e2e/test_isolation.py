@@ -32,7 +32,7 @@ ESCAPES = {
     "sys secrets": "ls /sys/firmware/* 2>/dev/null | grep -q . && echo out; touch /sys/kernel/x 2>/dev/null && echo out",
     "the runtime's memory": "grep -q s3cret /proc/1/environ && echo out; cat /proc/1/mem >/dev/null 2>&1 && echo out; "
     "kill -9 1 2>/dev/null; sleep 0.2; echo still here >/dev/null",
-    "the control socket": "touch /run/sandplane/x 2>/dev/null && echo out; find / -xdev -type s 2>/dev/null | while read s; do rm -f \"$s\" 2>/dev/null && echo out; done",
+    "the control socket": 'touch /run/sandplane/x 2>/dev/null && echo out; find / -xdev -type s 2>/dev/null | while read s; do rm -f "$s" 2>/dev/null && echo out; done',
     "new namespaces with power": "unshare -Urm sh -c 'mount -t tmpfs x /mnt && ls /root' 2>/dev/null | grep -q . && echo out",
     "ptrace": "python3 -c \"import ctypes; r = ctypes.CDLL(None).ptrace(16, 1, 0, 0); print('out') if r == 0 else 0\"",
 }
@@ -76,7 +76,12 @@ def test_two_sandboxes_do_not_see_each_other(client):
     with client.sandbox() as a, client.sandbox() as b:
         client.write(a.name, "secret", b"of a")
         client.sh(a.name, "(sleep 300 &) ; echo started")
-        assert client.sh(b.name, "cat secret 2>/dev/null; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'").stdout.strip() == b"0"
+        assert (
+            client.sh(
+                b.name, "cat secret 2>/dev/null; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'"
+            ).stdout.strip()
+            == b"0"
+        )
 
 
 def settle(client, name):
@@ -101,7 +106,11 @@ def test_fork_bomb_stays_inside(client, process_pool):
             try:
                 client.sh(b.name, "f() { f | f & }; f; sleep 5", command_timeout=5, timeout=60)
             except grpc.RpcError as e:
-                assert e.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.DEADLINE_EXCEEDED)
+                assert e.code() in (
+                    grpc.StatusCode.UNAVAILABLE,
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    grpc.StatusCode.DEADLINE_EXCEEDED,
+                )
             assert processes() < 5000
             settle(client, b.name)
     with client.sandbox() as other:

@@ -12,7 +12,11 @@ def settled(stack, client):
     def check():
         pool = client.pool()
         names = [b for b in client.list(show_unclaimed=True, parent="namespaces/-")]
-        return pool.ready_count == pool.replicas and pool.creating_count == 0 and len(names) == len(stack.world().sandboxes)
+        return (
+            pool.ready_count == pool.replicas
+            and pool.creating_count == 0
+            and len(names) == len(stack.world().sandboxes)
+        )
 
     until(check, timeout=120, what="pool at rest")
 

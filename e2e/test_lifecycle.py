@@ -142,7 +142,7 @@ def test_list_pages_and_selects(client):
 
 
 def test_env_reaches_every_command(client):
-    with client.sandbox(env={"TOKEN": "s3cr=t \"x\" ü"}) as box:
+    with client.sandbox(env={"TOKEN": 's3cr=t "x" ü'}) as box:
         out = client.sh(box.name, 'printf %s "$TOKEN"')
         assert out.stdout.decode() == 's3cr=t "x" ü'
         assert client.exec(box.name, "printenv", "TOKEN", env={"TOKEN": "mine"}).stdout == b"mine\n"

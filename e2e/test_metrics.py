@@ -24,7 +24,9 @@ def total(stack, service, name, **labels):
 def account(stack):
     """(created, destroyed, {state: n}) of the sample pool, which one look at it has found together."""
     seen = metrics.scrape(ports(stack, "pools")[0])
-    created, destroyed = (metrics.total(seen, f"sandplane_pool_sandboxes_{what}_total", **OF_POOL) for what in ("created", "destroyed"))
+    created, destroyed = (
+        metrics.total(seen, f"sandplane_pool_sandboxes_{what}_total", **OF_POOL) for what in ("created", "destroyed")
+    )
     states = {s: metrics.total(seen, "sandplane_pool_sandboxes", state=s, **OF_POOL) for s in STATES}
     assert created == destroyed + sum(states.values()), (created, destroyed, states)
     return created, destroyed, states
@@ -57,8 +59,14 @@ def test_sandboxes_made_are_there_or_gone(stack, client):
         list(threads.map(churn, range(claims)))
     at_rest(stack, client, lambda c, d: (c - created, d - destroyed) == (claims, claims))
     # the reconciler's own counters are of all pools
-    until(lambda: total(stack, "reconciler", "sandplane_sandboxes_destroyed_total") - gone >= claims, what="as many destroyed")
-    until(lambda: total(stack, "reconciler", "sandplane_sandbox_reap_seconds_count") - reaped >= claims, what="each one's time")
+    until(
+        lambda: total(stack, "reconciler", "sandplane_sandboxes_destroyed_total") - gone >= claims,
+        what="as many destroyed",
+    )
+    until(
+        lambda: total(stack, "reconciler", "sandplane_sandbox_reap_seconds_count") - reaped >= claims,
+        what="each one's time",
+    )
 
 
 def test_hits_and_misses(stack, client, scaled):
@@ -91,7 +99,9 @@ def test_every_metric_is_documented(stack):
     served = {}
     for service in ("router", "claims", "pools", "reconciler"):
         served.update(metrics.types(ports(stack, service)[0]))
-    table = (ROOT / "docs/operations.md").read_text().split("\n## Metrics and alerts\n")[1].split("\nThe rules below")[0]
+    table = (
+        (ROOT / "docs/operations.md").read_text().split("\n## Metrics and alerts\n")[1].split("\nThe rules below")[0]
+    )
     documented = set(re.findall(r"`((?:sandplane|sandbox_router|agent_sandbox|rest_client)\w*)`", table))
     assert set(served) == documented, set(served) ^ documented
     for name, kind in served.items():

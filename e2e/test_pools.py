@@ -22,7 +22,9 @@ def apply_template(client, name, **env):
 
 
 def apply_pool(client, name, template, replicas, strategy=0):
-    pool = pool_pb2.Pool(name=f"{NS}/pools/{name}", template=f"{NS}/templates/{template}", replicas=replicas, update_strategy=strategy)
+    pool = pool_pb2.Pool(
+        name=f"{NS}/pools/{name}", template=f"{NS}/templates/{template}", replicas=replicas, update_strategy=strategy
+    )
     return client.pools.ApplyPool(pool_pb2.ApplyPoolRequest(pool=pool), timeout=10)
 
 

@@ -43,9 +43,9 @@ def test_a_client_that_knows_nothing_but_reflection(stack):
             request = GetMessageClass(m.input_type)(**kw)
             answer = GetMessageClass(m.output_type)
             path = f"/{service.full_name}/{method}"
-            return channel.unary_unary(path, request_serializer=lambda r: r.SerializeToString(), response_deserializer=answer.FromString)(
-                request, timeout=60
-            )
+            return channel.unary_unary(
+                path, request_serializer=lambda r: r.SerializeToString(), response_deserializer=answer.FromString
+            )(request, timeout=60)
 
         box = call("CreateSandbox", parent=NS, pool=POOL)
         command = {"args": ["echo", "reflected"]}
@@ -56,5 +56,9 @@ def test_a_client_that_knows_nothing_but_reflection(stack):
 def test_reflection_errors(stack):
     with grpc.insecure_channel(stack.targets("router")[0]) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        r = next(stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol="no.Such")]), timeout=5))
+        r = next(
+            stub.ServerReflectionInfo(
+                iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol="no.Such")]), timeout=5
+            )
+        )
         assert r.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]

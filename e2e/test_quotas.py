@@ -28,11 +28,15 @@ def replicas(stack):
 @pytest.fixture
 def queue(client, process_pool):
     """A pool whose template is not there yet, so that every claim waits; and what puts it there."""
-    template = client.templates.GetTemplate(pool_pb2.GetTemplateRequest(name=client.pool(process_pool).template), timeout=10)
+    template = client.templates.GetTemplate(
+        pool_pb2.GetTemplateRequest(name=client.pool(process_pool).template), timeout=10
+    )
     doc = json.loads(template.manifest)
     doc["metadata"]["name"] = "turns"
     name = f"{NS}/pools/turns"
-    client.pools.ApplyPool(pool_pb2.ApplyPoolRequest(pool=pool_pb2.Pool(name=name, template=f"{NS}/templates/turns")), timeout=10)
+    client.pools.ApplyPool(
+        pool_pb2.ApplyPoolRequest(pool=pool_pb2.Pool(name=name, template=f"{NS}/templates/turns")), timeout=10
+    )
     request = pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=json.dumps(doc)))
     yield name, lambda: client.templates.ApplyTemplate(request, timeout=20)
     client.pools.DeletePool(pool_pb2.DeletePoolRequest(name=name), timeout=10)
@@ -57,7 +61,9 @@ def test_tenants_take_turns_over_both_replicas(client, replicas, queue):
     boxes = [(tenant, call.result()) for tenant, call in calls]
     try:
         assert all(box.tenant == tenant for tenant, box in boxes)
-        granted = {t: [b.claim_time.ToMilliseconds() for tenant, b in boxes if tenant == t] for t in ("turn-a", "turn-b")}
+        granted = {
+            t: [b.claim_time.ToMilliseconds() for tenant, b in boxes if tenant == t] for t in ("turn-a", "turn-b")
+        }
         # each tenant's own in the order they came, and at no time one tenant ahead by more than its turn and the other's
         assert all(times == sorted(times) for times in granted.values())
         for now in sorted({t for times in granted.values() for t in times}):

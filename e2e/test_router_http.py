@@ -69,10 +69,15 @@ def test_runtime_as_the_sdk_calls_it(router, box):
     assert (status, json.loads(body)) == (200, {"status": "ok", "message": "Sandbox Runtime is active."})
     command = json.dumps({"command": "echo 'Hello from the sandboxed environment!'"})
     status, _, body = ask(router, "POST", "/execute", {**h, "Content-Type": "application/json"}, command)
-    assert (status, json.loads(body)) == (200, {"stdout": "Hello from the sandboxed environment!\n", "stderr": "", "exit_code": 0})
+    assert (status, json.loads(body)) == (
+        200,
+        {"stdout": "Hello from the sandboxed environment!\n", "stderr": "", "exit_code": 0},
+    )
     boundary = "b" * 16
     part = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="up.txt"\r\n\r\ndata\r\n--{boundary}--\r\n'
-    status, _, body = ask(router, "POST", "/upload", {**h, "Content-Type": f"multipart/form-data; boundary={boundary}"}, part)
+    status, _, body = ask(
+        router, "POST", "/upload", {**h, "Content-Type": f"multipart/form-data; boundary={boundary}"}, part
+    )
     assert status == 200 and b"uploaded successfully" in body
     assert ask(router, "GET", "/download/up.txt", h)[2] == b"data"
     assert json.loads(ask(router, "GET", "/exists/up.txt", h)[2]) == {"path": "up.txt", "exists": True}

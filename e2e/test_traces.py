@@ -35,9 +35,16 @@ def test_a_claim_is_one_trace(client, collector):
     trace, caller, metadata = context()
     box = create(client, metadata)
     client.delete(box.name)
-    until(lambda: len([s for s in collector.trace(trace) if s.name == CREATE]) == 2, timeout=60, what="both services' spans")
+    until(
+        lambda: len([s for s in collector.trace(trace) if s.name == CREATE]) == 2,
+        timeout=60,
+        what="both services' spans",
+    )
     spans = collector.wait(trace, {"claim script"})
-    router, claims = (next(s for s in collector.trace(trace) if s.name == CREATE and s.service == f"sandplane-{of}") for of in ("router", "claims"))
+    router, claims = (
+        next(s for s in collector.trace(trace) if s.name == CREATE and s.service == f"sandplane-{of}")
+        for of in ("router", "claims")
+    )
     assert router.parent_id == caller
     within(claims, router)
     within(spans["claim script"], claims)
@@ -53,7 +60,9 @@ def test_a_claim_is_one_trace(client, collector):
 def test_a_claim_that_waits_tells_where(client, collector, scaled):
     trace, _, metadata = context()
     with scaled(0):
-        call = client.sandboxes.CreateSandbox.future(pb.CreateSandboxRequest(parent=NS, pool=POOL), timeout=120, metadata=metadata)
+        call = client.sandboxes.CreateSandbox.future(
+            pb.CreateSandboxRequest(parent=NS, pool=POOL), timeout=120, metadata=metadata
+        )
         box = call.result()
         spans = collector.wait(trace, {"claim script", "queue wait", "confirm"})
         phases = [spans[n] for n in ("claim script", "queue wait", "confirm")]
@@ -74,7 +83,11 @@ def test_a_refill_is_one_trace(client, collector):
         return None
 
     refill, order, start = until(refilled, timeout=90, what="a trace of a refill")
-    assert [s.service for s in (refill, order, start)] == ["sandplane-pools", "sandplane-reconciler", "sandplane-reconciler"]
+    assert [s.service for s in (refill, order, start)] == [
+        "sandplane-pools",
+        "sandplane-reconciler",
+        "sandplane-reconciler",
+    ]
     assert refill.parent_id == ""
     within(order, refill)
     within(start, order)
@@ -87,7 +100,9 @@ def test_callers_choose_what_is_recorded(client, collector):
     sampled, _, metadata = context()
     client.delete(create(client, metadata).name)
     # its spans end later and go by the same queues
-    until(lambda: len([s for s in collector.trace(sampled) if s.name == CREATE]) == 2, timeout=60, what="the later trace")
+    until(
+        lambda: len([s for s in collector.trace(sampled) if s.name == CREATE]) == 2, timeout=60, what="the later trace"
+    )
     assert collector.trace(unsampled) == []
 
 
@@ -107,7 +122,10 @@ def test_http_requests_and_errors(stack, client, collector):
     with pytest.raises(grpc.RpcError):
         client.sandboxes.GetSandbox(pb.GetSandboxRequest(name=f"{NS}/sandboxes/none"), timeout=10, metadata=metadata)
     spans = collector.wait(trace, {"sandplane.v1.SandboxService/GetSandbox"})
-    assert spans["sandplane.v1.SandboxService/GetSandbox"].attributes["rpc.grpc.status_code"] == grpc.StatusCode.NOT_FOUND.value[0]
+    assert (
+        spans["sandplane.v1.SandboxService/GetSandbox"].attributes["rpc.grpc.status_code"]
+        == grpc.StatusCode.NOT_FOUND.value[0]
+    )
 
 
 def test_commands_are_in_the_trace(client, collector):
@@ -116,7 +134,9 @@ def test_commands_are_in_the_trace(client, collector):
 
         def run(**env):
             command = pb.Command(args=["/bin/sh", "-c", "echo $TRACEPARENT"], env=env)
-            answer = client.sandboxes.Exec(pb.ExecRequest(name=box.name, command=command), timeout=60, metadata=metadata)
+            answer = client.sandboxes.Exec(
+                pb.ExecRequest(name=box.name, command=command), timeout=60, metadata=metadata
+            )
             return answer.stdout.decode().strip()
 
         inside = run()
@@ -136,7 +156,11 @@ def test_a_collector_in_trouble_troubles_nobody(stack, client, collector, troubl
     before = dropped(stack, reason)
     if trouble == "away":
         collector.stop()
-    collector.answer = {"hangs": "hang", "unavailable": grpc.StatusCode.UNAVAILABLE, "refuses": grpc.StatusCode.UNIMPLEMENTED}.get(trouble)
+    collector.answer = {
+        "hangs": "hang",
+        "unavailable": grpc.StatusCode.UNAVAILABLE,
+        "refuses": grpc.StatusCode.UNIMPLEMENTED,
+    }.get(trouble)
     try:
         for _ in range(20):
             _, _, metadata = context()

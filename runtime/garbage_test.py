@@ -43,7 +43,9 @@ class GarbageTest(unittest.TestCase):
                 break
             except OSError:
                 if self.process.poll() is not None:
-                    self.fail(f"the runtime ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace')}")
+                    self.fail(
+                        f"the runtime ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace')}"
+                    )
                 self.assertLess(time.monotonic(), end, "the runtime did not come up")
                 time.sleep(0.02)
         self.random = random.Random(1)
@@ -149,7 +151,11 @@ class GarbageTest(unittest.TestCase):
         start = command(b"sh", b"-c", b"sleep 1; wc -c")
         inner = b"\x0a" + bytes([len(start)]) + start  # ExecStreamRequest{start}
         stdin = b"\x12" + b"\xa0\xc2\x1e" + b"x" * 500000  # {stdin: 500,000 bytes}
-        data = frame(OPEN, OPEN_EXEC.replace(b"\x04Exec", b"\x0aExecStream")) + frame(MESSAGE, inner) + frame(MESSAGE, stdin) * 20
+        data = (
+            frame(OPEN, OPEN_EXEC.replace(b"\x04Exec", b"\x0aExecStream"))
+            + frame(MESSAGE, inner)
+            + frame(MESSAGE, stdin) * 20
+        )
         self.assertIn(b"10000000\n", self.call(data + frame(HALF_CLOSE)))
 
 

@@ -12,7 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, "lib/wire/testing")
-from protobuf import field, fields  # noqa: E402
+from protobuf import field, fields
 
 RUNTIME = "runtime/sandplane-runtime"
 MESSAGE, OPEN, HALF_CLOSE, STATUS, ACCEPT = 0, 1, 2, 3, 4
@@ -23,7 +23,9 @@ def frame(kind, payload=b""):
 
 
 def opening(method, uid="claim", bind=True, sandbox="", trace=""):
-    more = (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b"") + (field(7, trace) if trace else b"")
+    more = (
+        (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b"") + (field(7, trace) if trace else b"")
+    )
     return frame(OPEN, field(1, method) + field(2, uid) + more)
 
 
@@ -50,7 +52,8 @@ class RuntimeCase(unittest.TestCase):
             self.port = free.getsockname()[1]
         self.p = subprocess.Popen(
             [RUNTIME, *self.flags(), f"--http-address=127.0.0.1:{self.port}", f"--base-dir={self.home}"],
-            stdin=subprocess.DEVNULL, env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
         )
         self.addCleanup(self.end)
         deadline = time.monotonic() + 20
@@ -105,7 +108,6 @@ class RuntimeCase(unittest.TestCase):
         return self.answers(s)
 
 
-
 class RuntimeTest(RuntimeCase):
     def test_a_call_on_the_http_port_beside_a_socket(self):
         s = self.http_socket()
@@ -126,7 +128,11 @@ class RuntimeTest(RuntimeCase):
         parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         for trace, seen in ((parent, parent), ("", ""), (parent + "-more", ""), (parent.replace("4b", "$("), "")):
             s = self.wire()
-            s.sendall(opening("Exec", trace=trace) + frame(MESSAGE, field(1, "sandbox") + command("sh", "-c", "echo $TRACEPARENT")) + frame(HALF_CLOSE))
+            s.sendall(
+                opening("Exec", trace=trace)
+                + frame(MESSAGE, field(1, "sandbox") + command("sh", "-c", "echo $TRACEPARENT"))
+                + frame(HALF_CLOSE)
+            )
             messages, code = self.answers(s)
             self.assertEqual((messages[0][1], code), ([seen.encode() + b"\n"], 0))
 
@@ -153,7 +159,9 @@ class RuntimeTest(RuntimeCase):
         s = self.wire()
         piece = frame(MESSAGE, field(2, b"x" * 1000))
         self.p.send_signal(signal.SIGSTOP)
-        s.sendall(opening("ExecStream") + frame(MESSAGE, start("sh", "-c", "while [ ! -e go ]; do sleep 0.05; done; wc -c")))
+        s.sendall(
+            opening("ExecStream") + frame(MESSAGE, start("sh", "-c", "while [ ! -e go ]; do sleep 0.05; done; wc -c"))
+        )
         self.p.send_signal(signal.SIGCONT)
         count = (1 << 20) // 1000 + 90
         data = piece * count + frame(HALF_CLOSE)
@@ -177,7 +185,9 @@ class RuntimeTest(RuntimeCase):
         readers = []
         for size in sizes:
             s = self.wire()
-            s.sendall(opening("ExecStream") + frame(MESSAGE, start("head", "-c", str(size), "/dev/zero")) + frame(HALF_CLOSE))
+            s.sendall(
+                opening("ExecStream") + frame(MESSAGE, start("head", "-c", str(size), "/dev/zero")) + frame(HALF_CLOSE)
+            )
             readers.append(s)
         time.sleep(2.5)  # longer than the runtime waits for output of a command that has ended
         got = [sum(len(m.get(2, [b""])[0]) for m in self.answers(s)[0]) for s in readers]
@@ -220,7 +230,9 @@ class RuntimeTest(RuntimeCase):
             ("sleep 30", "Command '['sleep', '30']' timed out after 2 seconds"),
         ):
             with self.subTest(line):
-                self.assertEqual(self.execute(line), {"stdout": "", "stderr": f"Failed to execute command: {why}", "exit_code": 1})
+                self.assertEqual(
+                    self.execute(line), {"stdout": "", "stderr": f"Failed to execute command: {why}", "exit_code": 1}
+                )
 
     def test_execute_names_a_program_too_long_to_be_told_whole(self):
         for lead in ("/", "/a", "/ab"):
@@ -242,8 +254,11 @@ class RuntimeTest(RuntimeCase):
     def test_pipelined_requests_are_answered_in_order(self):
         body = json.dumps({"command": "sh -c 'sleep 0.1; echo one'"}).encode()
         s = self.http_socket()
-        s.sendall(b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-                  + b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        s.sendall(
+            b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+            + body
+            + b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
         f = s.makefile("rb")
         self.assertIn(b'"stdout":"one\\n"', self.reply(f)[1])
         self.assertEqual([self.reply(f)[0], self.reply(f)[0], f.read()], [404, 200, b""])
@@ -291,7 +306,6 @@ class SettingsTest(unittest.TestCase):
         self.assertEqual(self.started("5", "--exec-timeout=abc")[1], 2)
 
 
-
 class PodTest(RuntimeCase):
     """As in a Pod: HTTP's port is all there is, and takes calls that name this sandbox."""
 
@@ -312,7 +326,11 @@ class PodTest(RuntimeCase):
         return self.answers(s)
 
     def test_calls_and_requests_on_one_port(self):
-        data = opening("Exec", sandbox=self.NAME) + frame(MESSAGE, field(1, "sandbox") + command("echo", "hello")) + frame(HALF_CLOSE)
+        data = (
+            opening("Exec", sandbox=self.NAME)
+            + frame(MESSAGE, field(1, "sandbox") + command("echo", "hello"))
+            + frame(HALF_CLOSE)
+        )
         for pieces in ((data,), (data[:1], data[1:]), (data[:7], data[7:9], data[9:])):
             messages, code = self.accepted(self.call(*pieces))
             self.assertEqual((messages[0][1], code), ([b"hello\n"], 0))

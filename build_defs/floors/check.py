@@ -147,7 +147,9 @@ class Judge:
         elif header.split("/")[1] != service:
             self.complain(path, line, "services/%s includes services/%s" % (service, header.split("/")[1]))
         elif floors.KIND[service_kind(header)][0] > floor:
-            self.complain(path, line, "a %s file includes %s, which is a %s file" % (kind, header, service_kind(header)))
+            self.complain(
+                path, line, "a %s file includes %s, which is a %s file" % (kind, header, service_kind(header))
+            )
 
     def foreign_reached(self, header, seen):
         """Foreign libraries that come with a library's header, through headers of the same library."""

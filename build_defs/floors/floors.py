@@ -141,7 +141,8 @@ FOREIGN_OF_FOLDER = {
 
 PROGRAM = {
     "build_defs/": ["build_defs/"],
-    "cli/": ["cli/"] + ["lib/%s/" % lib for lib in ["base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],
+    "cli/": ["cli/"]
+    + ["lib/%s/" % lib for lib in ["base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],
     "deploy/": [],
     # measures the scripts of the shared state without a service
     "e2e/bench/state_": ["e2e/bench/"] + ["lib/%s/" % lib for lib in ["base", "loop", "redis", "state"]],

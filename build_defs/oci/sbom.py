@@ -131,10 +131,20 @@ def main(image, spdx, licences, packages, *files):
         # the time of every file of a reproducible image
         "creationInfo": {"created": "1970-01-01T00:00:00Z", "creators": ["Tool: sandplane-sbom"]},
         "packages": [top, *items],
-        "relationships": [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": "SPDXRef-image"}]
-        + [{"spdxElementId": "SPDXRef-image", "relationshipType": "CONTAINS", "relatedSpdxElement": i["SPDXID"]} for i in items],
+        "relationships": [
+            {
+                "spdxElementId": "SPDXRef-DOCUMENT",
+                "relationshipType": "DESCRIBES",
+                "relatedSpdxElement": "SPDXRef-image",
+            }
+        ]
+        + [
+            {"spdxElementId": "SPDXRef-image", "relationshipType": "CONTAINS", "relatedSpdxElement": i["SPDXID"]}
+            for i in items
+        ],
         "hasExtractedLicensingInfos": [
-            {"licenseId": ref, "name": name, "extractedText": "in /usr/share/sandplane/copyright"} for ref, name in sorted(refs.items())
+            {"licenseId": ref, "name": name, "extractedText": "in /usr/share/sandplane/copyright"}
+            for ref, name in sorted(refs.items())
         ],
     }
     pathlib.Path(spdx).write_text(json.dumps(document, indent=1) + "\n")

@@ -81,7 +81,12 @@ def table():
     for path, value, text, _ in known:
         if isinstance(value, dict) and not free_form(path, known):
             continue
-        if any(free_form(path[:n], known) and isinstance(v, dict) for n in range(1, len(path)) for p, v, _, _ in known if p == path[:n]):
+        if any(
+            free_form(path[:n], known) and isinstance(v, dict)
+            for n in range(1, len(path))
+            for p, v, _, _ in known
+            if p == path[:n]
+        ):
             continue
         default = json.dumps(value) if value != "" else '""'
         rows.append(f"| `{'.'.join(path)}` | `{default}` | {text.replace('|', chr(92) + '|')} |")
@@ -111,7 +116,10 @@ def snapshots(helm):
     """Without the definitions, which stand as files; and the password is another one each time."""
     for values in sorted(SNAPSHOTS.glob("*.values.yaml")):
         text = rendered(helm, "--set=crds.enabled=false", f"--values={values}")
-        yield SNAPSHOTS / values.name.replace(".values", ""), re.sub(r"^  password: \S+$", "  password: RANDOM", text, flags=re.M)
+        yield (
+            SNAPSHOTS / values.name.replace(".values", ""),
+            re.sub(r"^  password: \S+$", "  password: RANDOM", text, flags=re.M),
+        )
 
 
 def manifests(helm):
@@ -122,14 +130,23 @@ def manifests(helm):
         if not document:
             continue
         # Helm did not install it, and the chart's version says nothing here
-        part = re.sub(r"^(# Source: .*|\s+helm\.sh/(chart|resource-policy): .*|\s+app\.kubernetes\.io/managed-by: Helm)\n", "", part, flags=re.M)
+        part = re.sub(
+            r"^(# Source: .*|\s+helm\.sh/(chart|resource-policy): .*|\s+app\.kubernetes\.io/managed-by: Helm)\n",
+            "",
+            part,
+            flags=re.M,
+        )
         part = re.sub(r"^  annotations:\n(?! {4})", "", part, flags=re.M)
         (core if belongs_to_core(document) else extensions).append((order(document), part.strip("\n") + "\n"))
     namespace = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    app: agent-sandbox-controller\n"
     core.append((0, namespace))
     for name, what, parts in (
         ("manifest.yaml", "Sandbox, its controller and the shared state: apply this one first.", core),
-        ("extensions.yaml", "SandboxClaim, SandboxTemplate and SandboxWarmPool, and what hands sandboxes out and leads to them.", extensions),
+        (
+            "extensions.yaml",
+            "SandboxClaim, SandboxTemplate and SandboxWarmPool, and what hands sandboxes out and leads to them.",
+            extensions,
+        ),
     ):
         yield name, HEAD.format(what=what) + "---\n".join(part for _, part in sorted(parts, key=lambda p: p[0]))
 
@@ -138,7 +155,9 @@ def belongs_to_core(document):
     name, kind = document["metadata"]["name"], document["kind"]
     if kind == "CustomResourceDefinition":
         return name == CORE_CRD
-    return (name.startswith("agent-sandbox") and not name.endswith("-extensions")) or name.endswith(("-redis", "-default-deny"))
+    return (name.startswith("agent-sandbox") and not name.endswith("-extensions")) or name.endswith(
+        ("-redis", "-default-deny")
+    )
 
 
 def order(document):

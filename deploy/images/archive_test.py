@@ -62,7 +62,11 @@ def check_layer(data):
 
 def read(layer, folder):
     with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
-        return {m.name[len(folder) :]: tar.extractfile(m).read().decode() for m in tar if m.isfile() and m.name.startswith(folder)}
+        return {
+            m.name[len(folder) :]: tar.extractfile(m).read().decode()
+            for m in tar
+            if m.isfile() and m.name.startswith(folder)
+        }
 
 
 def check_bill(texts):

@@ -86,6 +86,7 @@ class Bench:
             + ["--appendfsync", "always", "--auto-aof-rewrite-percentage", "0", "--dir", str(self.folder)],
             self.redis_port,
         )
+
     def start(self, argv, port):
         with open(self.folder / f"{pathlib.Path(argv[0]).name}-{port}.log", "wb") as log:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -12,8 +12,24 @@ import json
 import re
 import time
 
-from k8s_common import (AGENTS, CORE, EXTENSIONS, KubeStack, all_cpu_seconds, condition, last_line, make_pool, open_cluster, percentile, prefer, processes, ready_replicas, row, say,
-                        until_full)  # fmt: skip
+from k8s_common import (
+    AGENTS,
+    CORE,
+    EXTENSIONS,
+    KubeStack,
+    all_cpu_seconds,
+    condition,
+    last_line,
+    make_pool,
+    open_cluster,
+    percentile,
+    prefer,
+    processes,
+    ready_replicas,
+    row,
+    say,
+    until_full,  # fmt: skip
+)
 from k8s_http import Api, Connection, Watch
 
 AT_ONCE = 20
@@ -21,7 +37,12 @@ WRITES = re.compile(rb'"verb":"(create|update|patch|delete|deletecollection)"')
 
 
 def claim_body(name, pool="pool"):
-    return {"apiVersion": "extensions.agents.x-k8s.io/v1beta1", "kind": "SandboxClaim", "metadata": {"name": name}, "spec": {"warmPoolRef": {"name": pool}}}
+    return {
+        "apiVersion": "extensions.agents.x-k8s.io/v1beta1",
+        "kind": "SandboxClaim",
+        "metadata": {"name": name},
+        "spec": {"warmPoolRef": {"name": pool}},
+    }
 
 
 class Client:
@@ -75,10 +96,18 @@ def floor(api, ns, n, writes):
         version = _seen(watch, name, lambda claim: True)[1]["metadata"]["resourceVersion"]
         for k in range(writes - 1):
             if k == writes - 2:
-                body = {"metadata": {"resourceVersion": version}, "status": {"conditions": [_ready()], "sandbox": {"name": name}}}
+                body = {
+                    "metadata": {"resourceVersion": version},
+                    "status": {"conditions": [_ready()], "sandbox": {"name": name}},
+                }
                 writer.send("PATCH", f"{path}/{name}/status", body, "application/merge-patch+json")
             else:
-                writer.send("PATCH", f"{path}/{name}", {"metadata": {"annotations": {f"bench/{k}": "x"}}}, "application/merge-patch+json")
+                writer.send(
+                    "PATCH",
+                    f"{path}/{name}",
+                    {"metadata": {"annotations": {f"bench/{k}": "x"}}},
+                    "application/merge-patch+json",
+                )
             if k < writes - 2:
                 version = writer.receive()[1]["metadata"]["resourceVersion"]
         at = _seen(watch, name, lambda claim: condition(claim, "Ready"))[0] if writes > 1 else time.perf_counter()
@@ -91,8 +120,15 @@ def floor(api, ns, n, writes):
 
 
 def _ready():
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"type": "Ready", "status": "True", "reason": "Floor", "message": "", "lastTransitionTime": now, "observedGeneration": 1}
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Floor",
+        "message": "",
+        "lastTransitionTime": now,
+        "observedGeneration": 1,
+    }
 
 
 def _seen(watch, name, fits):
@@ -122,12 +158,18 @@ def count_writes(cluster, since, client):
             else:
                 claim = name if resource == "sandboxclaims" else claim_of.get(name)
             if claim in client.claims:
-                found[claim].append((at, f"{entry['verb']} {resource}{'/' + ref['subresource'] if ref.get('subresource') else ''}"))
+                found[claim].append(
+                    (at, f"{entry['verb']} {resource}{'/' + ref['subresource'] if ref.get('subresource') else ''}")
+                )
     totals, to_ready, kinds = [], [], collections.Counter()
     for claim, obj in client.claims.items():
         created = client.created_wall[claim]
         writes = sorted(w for w in found[claim] if w[0] >= created)
-        says = [i for i, w in enumerate(writes) if w[1].endswith("sandboxclaims/status") and w[0] <= client.ready_wall[claim]]
+        says = [
+            i
+            for i, w in enumerate(writes)
+            if w[1].endswith("sandboxclaims/status") and w[0] <= client.ready_wall[claim]
+        ]
         totals.append(len(writes))
         # an Event goes beside the way, but whoever counts requests counts it
         to_ready.append(says[-1] + 1 if says else len(writes))
@@ -217,10 +259,18 @@ def report(args, floors, serial, together, writes, cold, least, warmup, used):
         (f"{AT_ONCE} claims at once, {args.rounds} times", together),
     ):
         row(name, percentile(samples, 50), percentile(samples, 95), percentile(samples, 99), max(samples))
-    print(f"first claim after the start: {warmup[0]:.1f} ms; warm sandboxes left after the serial claims: {least} of {args.pool}")
-    print("processor ms a serial claim, its refill among them: " + ", ".join(f"{k} {v:.1f}" for k, v in sorted(used.items(), key=lambda x: -x[1])))
+    print(
+        f"first claim after the start: {warmup[0]:.1f} ms; warm sandboxes left after the serial claims: {least} of {args.pool}"
+    )
+    print(
+        "processor ms a serial claim, its refill among them: "
+        + ", ".join(f"{k} {v:.1f}" for k, v in sorted(used.items(), key=lambda x: -x[1]))
+    )
     print(f"cold claims: {len(cold)} of {len(serial) + len(together)}")
-    print(f"API writes a claim: {total:.2f}, {to_ready:.2f} of them until Ready: " + ", ".join(f"{k} {v:.2f}" for k, v in kinds.items()))
+    print(
+        f"API writes a claim: {total:.2f}, {to_ready:.2f} of them until Ready: "
+        + ", ".join(f"{k} {v:.2f}" for k, v in kinds.items())
+    )
     last_line(
         ready_p50_ms=percentile(serial, 50),
         ready_p95_ms=percentile(serial, 95),
@@ -242,8 +292,15 @@ def main():
     parser.add_argument("--serial", type=int, default=200, help="claims one after the other")
     parser.add_argument("--rounds", type=int, default=8, help=f"of {AT_ONCE} claims at once")
     parser.add_argument("--pause", type=float, default=1, help="seconds after each round")
-    parser.add_argument("--gap", type=float, default=0, help="seconds after each single claim, for the time without the refill beside it")
-    parser.add_argument("--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile")
+    parser.add_argument(
+        "--gap",
+        type=float,
+        default=0,
+        help="seconds after each single claim, for the time without the refill beside it",
+    )
+    parser.add_argument(
+        "--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile"
+    )
     parser.add_argument("--floor", type=int, default=100, help="objects for each floor")
     parser.add_argument("--warmup", type=int, default=5, help="claims that do not count")
     args = parser.parse_args()

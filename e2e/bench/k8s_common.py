@@ -8,9 +8,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness.cluster import Cluster  # noqa: E402
-from harness.kube import POD_SPEC  # noqa: E402
-from harness.kube_stack import KubeStack  # noqa: E402
+from harness.cluster import Cluster
+from harness.kube import POD_SPEC
+from harness.kube_stack import KubeStack
 
 CORE = "/api/v1"
 AGENTS = "/apis/agents.x-k8s.io/v1beta1"
@@ -31,9 +31,17 @@ def make_pool(connection, ns, replicas, name="pool", template="template"):
     base = f"{EXTENSIONS}/namespaces/{ns}"
     kinds = {"apiVersion": "extensions.agents.x-k8s.io/v1beta1"}
     spec = {"podTemplate": {"spec": POD_SPEC}}
-    connection.call("POST", f"{base}/sandboxtemplates", {**kinds, "kind": "SandboxTemplate", "metadata": {"name": template}, "spec": spec})
+    connection.call(
+        "POST",
+        f"{base}/sandboxtemplates",
+        {**kinds, "kind": "SandboxTemplate", "metadata": {"name": template}, "spec": spec},
+    )
     spec = {"replicas": replicas, "sandboxTemplateRef": {"name": template}}
-    connection.call("POST", f"{base}/sandboxwarmpools", {**kinds, "kind": "SandboxWarmPool", "metadata": {"name": name}, "spec": spec})
+    connection.call(
+        "POST",
+        f"{base}/sandboxwarmpools",
+        {**kinds, "kind": "SandboxWarmPool", "metadata": {"name": name}, "spec": spec},
+    )
 
 
 def ready_replicas(connection, ns, name="pool"):
@@ -58,7 +66,9 @@ def percentile(samples, p):
 
 
 def condition(obj, kind):
-    return next((c["status"] == "True" for c in obj.get("status", {}).get("conditions", ()) if c["type"] == kind), False)
+    return next(
+        (c["status"] == "True" for c in obj.get("status", {}).get("conditions", ()) if c["type"] == kind), False
+    )
 
 
 def processes(cluster, stack):

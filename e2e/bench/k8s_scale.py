@@ -12,8 +12,24 @@ import subprocess
 import threading
 import time
 
-from k8s_common import (AGENTS, CORE, EXTENSIONS, TICKS, KubeStack, all_cpu_seconds, cpu_seconds, last_line, make_pool, memory_mb, open_cluster, prefer, processes, ready_replicas,
-                        say, until_full)  # fmt: skip
+from k8s_common import (
+    AGENTS,
+    CORE,
+    EXTENSIONS,
+    TICKS,
+    KubeStack,
+    all_cpu_seconds,
+    cpu_seconds,
+    last_line,
+    make_pool,
+    memory_mb,
+    open_cluster,
+    prefer,
+    processes,
+    ready_replicas,
+    say,  # fmt: skip
+    until_full,
+)
 from k8s_http import Api, Connection
 
 
@@ -27,7 +43,9 @@ def fill(connection, cluster, stack, ns, args):
     def tell(n):
         now = time.monotonic()
         if now - last[0] > 15:
-            say(f"{n} ready, {(n - last[1]) / (now - last[0]):.0f} a second; reconciler {memory_mb(pids['reconciler'], 'VmRSS'):.0f} MB")
+            say(
+                f"{n} ready, {(n - last[1]) / (now - last[0]):.0f} a second; reconciler {memory_mb(pids['reconciler'], 'VmRSS'):.0f} MB"
+            )
             last[:] = now, n
 
     n = args.sandboxes
@@ -94,19 +112,32 @@ def settle(pid, limit=60):
 def bare_copy(obj, name):
     """What a client sends to make another such object."""
     meta = {key: obj["metadata"][key] for key in ("labels", "annotations", "ownerReferences") if key in obj["metadata"]}
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": {**meta, "name": name}, "spec": obj["spec"]}
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "metadata": {**meta, "name": name},
+        "spec": obj["spec"],
+    }
 
 
 def write_bare(connection, ns, name, sandbox, pod):
     """One ready Sandbox with the writes that it takes at least: its own and the Pod's creation, the binding, both their statuses."""
-    sandboxes, pods, merge = f"{AGENTS}/namespaces/{ns}/sandboxes", f"{CORE}/namespaces/{ns}/pods", "application/merge-patch+json"
+    sandboxes, pods, merge = (
+        f"{AGENTS}/namespaces/{ns}/sandboxes",
+        f"{CORE}/namespaces/{ns}/pods",
+        "application/merge-patch+json",
+    )
     uid = connection.call("POST", sandboxes, bare_copy(sandbox, name))["metadata"]["uid"]
     body = bare_copy(pod, name)
     body["spec"] = {k: v for k, v in body["spec"].items() if k != "nodeName"}
     body["metadata"]["ownerReferences"] = [{**body["metadata"]["ownerReferences"][0], "name": name, "uid": uid}]
     connection.call("POST", pods, body)
     target = {"kind": "Node", "apiVersion": "v1", "name": pod["spec"]["nodeName"]}
-    connection.call("POST", f"{pods}/{name}/binding", {"kind": "Binding", "apiVersion": "v1", "metadata": {"name": name}, "target": target})
+    connection.call(
+        "POST",
+        f"{pods}/{name}/binding",
+        {"kind": "Binding", "apiVersion": "v1", "metadata": {"name": name}, "target": target},
+    )
     connection.call("PATCH", f"{pods}/{name}/status", {"status": pod["status"]}, merge)
     connection.call("PATCH", f"{sandboxes}/{name}/status", {"status": sandbox["status"]}, merge)
 
@@ -130,7 +161,7 @@ def bare(cluster, stack, ns, n, in_flight):
                 if name is None or failed:
                     return
                 write_bare(connection, ns, name, sandbox, pod)
-        except Exception as e:  # noqa: BLE001 - told by the one who waits
+        except Exception as e:
             failed.append(e)
 
     threads = [threading.Thread(target=work) for _ in range(in_flight)]
@@ -159,10 +190,14 @@ def measure(cluster, stack, args):
     n, took, used = fill(connection, cluster, stack, ns, args)
     rate = n / took
     writes = cluster.audit_writes(mark)
-    print(f"{n} sandboxes ready in {took:.1f} s: {rate:.1f} a second, {len(writes) / took:.0f} writes a second, {len(writes) / n:.2f} each")
+    print(
+        f"{n} sandboxes ready in {took:.1f} s: {rate:.1f} a second, {len(writes) / took:.0f} writes a second, {len(writes) / n:.2f} each"
+    )
     busy = sum(used.values())
     for name, seconds in sorted(used.items(), key=lambda x: -x[1]):
-        print(f"  {name:<14}{seconds:8.1f} s of processor time {seconds / busy:6.0%}{seconds / took:8.2f} processors{seconds / n * 1000:8.2f} ms a sandbox")
+        print(
+            f"  {name:<14}{seconds:8.1f} s of processor time {seconds / busy:6.0%}{seconds / took:8.2f} processors{seconds / n * 1000:8.2f} ms a sandbox"
+        )
     hwm = memory_mb(stack.processes["reconciler"].pid)
     print(f"reconciler: {hwm:.0f} MB at most, {memory_mb(stack.processes['reconciler'].pid, 'VmRSS'):.0f} MB now")
     settle(stack.processes["reconciler"].pid)
@@ -170,17 +205,25 @@ def measure(cluster, stack, args):
     before = all_cpu_seconds(pids)
     time.sleep(args.idle)
     idle = {name: (seconds - before[name]) / args.idle * 100 for name, seconds in all_cpu_seconds(pids).items()}
-    print(f"nothing happens for {args.idle} s, percent of a processor: " + ", ".join(f"{n} {v:.2f}" for n, v in idle.items()) + f" (in clock ticks of {1 / TICKS} s)")
+    print(
+        f"nothing happens for {args.idle} s, percent of a processor: "
+        + ", ".join(f"{n} {v:.2f}" for n, v in idle.items())
+        + f" (in clock ticks of {1 / TICKS} s)"
+    )
     ready, megabytes, requests = restart(cluster, stack)
     settle(stack.processes["reconciler"].pid)
     after = memory_mb(stack.processes["reconciler"].pid)
-    print(f"killed and started again: ready after {ready:.2f} s, {megabytes:.1f} MB received in 10 s, requests {requests}, {after:.0f} MB at most")
+    print(
+        f"killed and started again: ready after {ready:.2f} s, {megabytes:.1f} MB received in 10 s, requests {requests}, {after:.0f} MB at most"
+    )
     lost = n - ready_replicas(connection, ns)
     print(f"warm sandboxes lost by it: {lost}")
     say(f"{args.bare} sandboxes by a bare client")
     bare_rate, bare_ms = bare(cluster, stack, ns, args.bare, args.in_flight)
     ours_ms = {name: used[name] / n * 1000 for name in bare_ms}
-    print(f"a bare client: {bare_rate:.1f} a second, {args.in_flight} requests in flight; ours are {rate / bare_rate:.2f} of it")
+    print(
+        f"a bare client: {bare_rate:.1f} a second, {args.in_flight} requests in flight; ours are {rate / bare_rate:.2f} of it"
+    )
     for name, ms in bare_ms.items():
         print(f"  {name}: {ms:.2f} ms of processor time a sandbox, {ours_ms[name]:.2f} with ours")
     last_line(
@@ -205,8 +248,15 @@ def main():
     parser.add_argument("--sandboxes", type=int, default=10000)
     parser.add_argument("--max-creating", type=int, default=300, help="sandboxes under way at a time")
     parser.add_argument("--bare", type=int, default=1000, help="sandboxes that the bare client makes")
-    parser.add_argument("--in-flight", type=int, default=64, help="requests at a time of the bare client, and of the stand-in for the node")
-    parser.add_argument("--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile")
+    parser.add_argument(
+        "--in-flight",
+        type=int,
+        default=64,
+        help="requests at a time of the bare client, and of the stand-in for the node",
+    )
+    parser.add_argument(
+        "--nice", type=int, default=0, help="priority of all that is measured, for a machine that others use meanwhile"
+    )
     parser.add_argument("--idle", type=float, default=20, help="seconds")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for the pool to fill")
     args = parser.parse_args()

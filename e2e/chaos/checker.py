@@ -24,7 +24,12 @@ class Claim:
 
 class Checker:
     def __init__(self, entries):
-        members = [{**e, **box, "op": "member", "request_id": "", "batch": e["request_id"]} for e in entries if e["op"] == "batch" and e["result"] == "OK" for box in e["boxes"]]
+        members = [
+            {**e, **box, "op": "member", "request_id": "", "batch": e["request_id"]}
+            for e in entries
+            if e["op"] == "batch" and e["result"] == "OK"
+            for box in e["boxes"]
+        ]
         self.entries = sorted([*entries, *members], key=lambda e: e["t1"])
         self.wipes = [e for e in entries if e["op"] == "wipe"]
         self.clock = self.redis_clock([e for e in self.entries if e["op"] == "skew" and e["target"] == "redis"])
@@ -76,7 +81,12 @@ class Checker:
     def ends(self, c):
         """Since when something that was asked for may have ended the claim."""
         if c.over is None:
-            c.over = min([d["t0"] for d in c.deletes] + [w["t0"] for w in self.wipes if c.first["t0"] < w["t1"]] + self.expiries(c), default=math.inf)
+            c.over = min(
+                [d["t0"] for d in c.deletes]
+                + [w["t0"] for w in self.wipes if c.first["t0"] < w["t1"]]
+                + self.expiries(c),
+                default=math.inf,
+            )
         return c.over
 
     @staticmethod
@@ -87,7 +97,10 @@ class Checker:
 
     def reached(self, end, after, until):
         """When Redis's clock may first show `end`, between the two; inf: not in that time."""
-        at = min((max(a, after, end - offset) for a, b, offset in self.clock if max(a, after, end - offset) < b), default=math.inf)
+        at = min(
+            (max(a, after, end - offset) for a, b, offset in self.clock if max(a, after, end - offset) < b),
+            default=math.inf,
+        )
         return at if at < until else math.inf
 
     def expiries(self, c):
@@ -106,7 +119,13 @@ class Checker:
         # a name is five random letters and comes again in a long run: with its birth it stands for one sandbox
         uids, boxes, routes = defaultdict(dict), defaultdict(dict), defaultdict(dict)
         for e in self.entries:
-            seen = e["found"] if e["op"] == "list" else [(e["sandbox"], e["uid"], e["born"])] if e.get("born") and e.get("uid") else []
+            seen = (
+                e["found"]
+                if e["op"] == "list"
+                else [(e["sandbox"], e["uid"], e["born"])]
+                if e.get("born") and e.get("uid")
+                else []
+            )
             for sandbox, uid, born in seen:
                 if uid:
                     uids[sandbox, born].setdefault(uid, e)
@@ -119,7 +138,12 @@ class Checker:
                 last = max(owners, key=lambda c: c.first["t0"], default=None)
                 live = [c for c in owners if c is not last and not self.may_have_ended(c, last.first["t1"])]
                 ended = [d for c in owners for d in c.deletes][:2]
-                self.violate("two_owners" if live else "claimed_again", f"{sandbox} went to {len(of)} claims", *[c.first for c in owners][:4] or list(of.values())[:4], *ended)
+                self.violate(
+                    "two_owners" if live else "claimed_again",
+                    f"{sandbox} went to {len(of)} claims",
+                    *[c.first for c in owners][:4] or list(of.values())[:4],
+                    *ended,
+                )
         for uid, of in boxes.items():
             if len(of) > 1:
                 self.violate("one_claim_two_sandboxes", f"{uid} has {len(of)}", *list(of.values())[:4])
@@ -135,7 +159,9 @@ class Checker:
         for request, answers in of.items():
             for e in answers if answers[0]["op"] == "create" else ():
                 if e["uid"] != answers[0]["uid"] and not self.wiped(answers[0]["t0"], e["t1"]):
-                    self.violate("request_id", f"{request} led to {answers[0]['sandbox']} and {e['sandbox']}", answers[0], e)
+                    self.violate(
+                        "request_id", f"{request} led to {answers[0]['sandbox']} and {e['sandbox']}", answers[0], e
+                    )
                     break
             self.of_request[request] = answers
 
@@ -159,14 +185,17 @@ class Checker:
                     here = result == "OK" and e["uid"] == c.uid and e["state"] == "CLAIMED"
                     if not here:
                         lost(c, e, f"{op} says {result} {e.get('state')}")
-                    elif any(d["result"] == "OK" and c.first["t1"] < d["t0"] and d["t1"] < e["t0"] for d in c.deletes) and op == "get":
+                    elif (
+                        any(d["result"] == "OK" and c.first["t1"] < d["t0"] and d["t1"] < e["t0"] for d in c.deletes)
+                        and op == "get"
+                    ):
                         self.violate("undead", f"{c.sandbox} is CLAIMED after its deletion", c.deletes[0], e)
                 elif op == "update" and result in ("NOT_FOUND", "FAILED_PRECONDITION"):
                     lost(c, e, f"update says {result}")
             if op in ("create", "batch") and result == "FAILED_PRECONDITION" and e["request_id"]:
                 for a in self.of_request.get(e["request_id"], ())[:1]:
                     for box in a["boxes"] if op == "batch" else [a]:
-                        if (c := self.claims.get((box["sandbox"], box["uid"]))):
+                        if c := self.claims.get((box["sandbox"], box["uid"])):
                             lost(c, e, "its request_id is answered as ended")
 
         self.all_listed(live, lost)

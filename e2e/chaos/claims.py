@@ -14,10 +14,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from chaos import faults, history  # noqa: E402
-from chaos.checker import Checker  # noqa: E402
-from chaos.clients import POOLS, TENANTS, Caller, Owner  # noqa: E402
-from chaos.world import SERVICES, RedisError, World, wait  # noqa: E402
+from chaos import faults, history
+from chaos.checker import Checker
+from chaos.clients import POOLS, TENANTS, Caller, Owner
+from chaos.world import SERVICES, RedisError, World, wait
 
 CALLERS = 8
 
@@ -82,13 +82,15 @@ class Run:
     def leftover(self, sandbox, record, why):
         call = int(json.loads(record.get("labels", "{}")).get("call", 0))
         state = {"3": "CLAIMED", "5": "FAILED"}[record["state"]]
-        self.history.add("leftover", time.monotonic(), sandbox=sandbox, uid=record.get("uid", ""), state=state, call=call, why=why)
+        self.history.add(
+            "leftover", time.monotonic(), sandbox=sandbox, uid=record.get("uid", ""), state=state, call=call, why=why
+        )
 
     def records(self, pool):
         base, out = f"sp:{{default}}/{pool}:", {}
         for key in self.world.redis("KEYS", base.replace("{", "[{]").replace("}", "[}]") + "sb:*"):
             flat = self.world.redis("HGETALL", key)
-            out[key[len(base) + 3:]] = dict(zip(flat[::2], flat[1::2]))
+            out[key[len(base) + 3 :]] = dict(zip(flat[::2], flat[1::2]))
         return out
 
     def problems(self):
@@ -103,11 +105,23 @@ class Run:
                     out.append(f"pool {pool}: {', '.join(odd[:5])} of {len(odd)} that are not READY")
                 if len(records) != replicas:
                     out.append(f"pool {pool} has {len(records)} sandboxes instead of {replicas}")
-                for key, count in (("claimed", "ZCARD"), ("releasing", "ZCARD"), ("creating", "ZCARD"), ("queue", "ZCARD"), ("waiting", "ZCARD"), ("gangs", "ZCARD"),
-                                   ("deadlines", "ZCARD"), ("waiters", "HLEN"), ("uids", "HLEN")):
+                for key, count in (
+                    ("claimed", "ZCARD"),
+                    ("releasing", "ZCARD"),
+                    ("creating", "ZCARD"),
+                    ("queue", "ZCARD"),
+                    ("waiting", "ZCARD"),
+                    ("gangs", "ZCARD"),
+                    ("deadlines", "ZCARD"),
+                    ("waiters", "HLEN"),
+                    ("uids", "HLEN"),
+                ):
                     if n := self.world.redis(count, f"sp:{{default}}/{pool}:{key}"):
                         out.append(f"pool {pool}: {n} left in {key}")
-                made, gone = (int(n or 0) for n in self.world.redis("HMGET", f"sp:{{default}}/{pool}:pool", "created", "destroyed"))
+                made, gone = (
+                    int(n or 0)
+                    for n in self.world.redis("HMGET", f"sp:{{default}}/{pool}:pool", "created", "destroyed")
+                )
                 if made != gone + len(records):
                     out.append(f"pool {pool}: {made} sandboxes made are not {gone} gone and {len(records)} there")
             for tenant in TENANTS:
@@ -116,7 +130,9 @@ class Run:
         except RedisError as e:
             return [f"Redis: {e}"]
         if (files := self.world.files()) != all_records:
-            out.append(f"{len(files - all_records)} sandboxes without a record, {len(all_records - files)} records without a sandbox")
+            out.append(
+                f"{len(files - all_records)} sandboxes without a record, {len(all_records - files)} records without a sandbox"
+            )
         return out
 
 
@@ -140,14 +156,31 @@ def report(header, entries, errors, start):
     for (kind, _), n in hits.items():
         by_fault[kind] += n
     waited = sum(1 for e in entries if e["op"] in ("create", "batch") and e["unknown"])
-    result = {"seed": header["seed"], "seconds": header["seconds"], "broken": header["broken"], "claims": len(checker.claims), "batches": calls["batch", "OK"], "calls": sum(calls.values()),
-              "creates_unknown": waited, "orphans": sum(1 for e in entries if e["op"] == "leftover"), "faults": dict(sorted(by_fault.items())),
-              "violations": len(violations), "violations_by_kind": dict(kinds), "errors": len(errors)}
+    result = {
+        "seed": header["seed"],
+        "seconds": header["seconds"],
+        "broken": header["broken"],
+        "claims": len(checker.claims),
+        "batches": calls["batch", "OK"],
+        "calls": sum(calls.values()),
+        "creates_unknown": waited,
+        "orphans": sum(1 for e in entries if e["op"] == "leftover"),
+        "faults": dict(sorted(by_fault.items())),
+        "violations": len(violations),
+        "violations_by_kind": dict(kinds),
+        "errors": len(errors),
+    }
     return result
 
 
 def run(args):
-    header = {"seed": args.seed, "seconds": args.seconds, "callers": args.callers, "sentinel": args.sentinel, "broken": args.broken or ""}
+    header = {
+        "seed": args.seed,
+        "seconds": args.seconds,
+        "callers": args.callers,
+        "sentinel": args.sentinel,
+        "broken": args.broken or "",
+    }
     r = Run(args.binaries, args.redis, args.skew, args.seed, args.seconds, args.callers, args.sentinel)
     print(f"seed {args.seed}, {args.seconds:g} s, {len(r.plan)} faults planned, logs in {r.world.folder}", flush=True)
     bad = True
@@ -180,19 +213,43 @@ def long_run(args):
         runs += 1
         args.seed += 1
         hits.update(result["faults"])
-        total.update({k: result[k] for k in ("claims", "batches", "calls", "creates_unknown", "orphans", "violations", "errors")})
+        total.update(
+            {k: result[k] for k in ("claims", "batches", "calls", "creates_unknown", "orphans", "violations", "errors")}
+        )
     minutes = round((time.monotonic() - began) / 60, 1)
-    print(json.dumps({"runs": runs, "seeds": [first, args.seed - 1], "minutes": minutes, **total, "faults": dict(sorted(hits.items()))}), flush=True)
+    print(
+        json.dumps(
+            {
+                "runs": runs,
+                "seeds": [first, args.seed - 1],
+                "minutes": minutes,
+                **total,
+                "faults": dict(sorted(hits.items())),
+            }
+        ),
+        flush=True,
+    )
     return bad
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/chaos claims", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tools/chaos claims", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--seed", type=int, default=None, help="of faults and callers; drawn when it is not given")
     parser.add_argument("--callers", type=int, default=CALLERS, help="how many call at the same time (%(default)s)")
-    parser.add_argument("--sentinel", action="store_true", help="two Redis servers and three Sentinels: a server that is killed for long is replaced")
-    parser.add_argument("--claims", type=int, default=0, help="the long form: run after run until so many claims were made, or the first violation")
+    parser.add_argument(
+        "--sentinel",
+        action="store_true",
+        help="two Redis servers and three Sentinels: a server that is killed for long is replaced",
+    )
+    parser.add_argument(
+        "--claims",
+        type=int,
+        default=0,
+        help="the long form: run after run until so many claims were made, or the first violation",
+    )
     parser.add_argument("--hours", type=float, default=24.0, help="with --claims: no further run after this")
     parser.add_argument("--broken", metavar="KIND", help="run a build that is broken on purpose (lib/state/broken.bzl)")
     parser.add_argument("--history", metavar="FILE", help="write the history there (a run with violations always does)")

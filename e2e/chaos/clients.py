@@ -6,22 +6,32 @@ import threading
 import time
 
 import grpc
-from chaos.history import WALL
-from chaos.world import RedisError
 from google.protobuf import field_mask_pb2, timestamp_pb2
 from harness.client import NS, seconds
 from harness.stubs import pool_grpc, pool_pb2, quota_grpc, quota_pb2, sandbox_grpc
 from harness.stubs import sandbox_pb2 as pb
 
+from chaos.history import WALL
+from chaos.world import RedisError
+
 HELD_MAX = 3
 # whose claims are counted: every caller is of one of them. Some press on their limit all the time; weights are those of the queue.
-TENANTS = {"t0": {"max_sandboxes": 5, "weight": 1}, "t1": {"max_sandboxes": 9, "weight": 2}, "t2": {"claims_per_second": 20, "claim_burst": 24}, "t3": {}}
+TENANTS = {
+    "t0": {"max_sandboxes": 5, "weight": 1},
+    "t1": {"max_sandboxes": 9, "weight": 2},
+    "t2": {"claims_per_second": 20, "claim_burst": 24},
+    "t3": {},
+}
 BATCHES = [2, 3, 5, 12]
 POOLS = {"a": 24, "b": 4}
 # with these nothing has happened; any other failure leaves it open
 DEFINITE = {"RESOURCE_EXHAUSTED", "NOT_FOUND", "FAILED_PRECONDITION", "INVALID_ARGUMENT"}
-CHANNEL = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 300),
-           ("grpc.use_local_subchannel_pool", 1)]
+CHANNEL = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 300),
+    ("grpc.use_local_subchannel_pool", 1),
+]
 MANIFEST = """apiVersion: extensions.agents.x-k8s.io/v1beta1
 kind: SandboxTemplate
 metadata: {name: chaos}
@@ -45,8 +55,15 @@ def from_wall(stamp):
 def facts(box):
     """What an answer says of a sandbox."""
     expire = from_wall(box.expire_time) if box.HasField("expire_time") else None
-    return {"sandbox": box.name.rsplit("/", 1)[1], "uid": box.uid, "state": pb.Sandbox.State.Name(box.state), "expire": expire, "born": box.create_time.ToMilliseconds(),
-            "claimed": box.claim_time.ToMilliseconds(), "wait": box.wait_duration.ToMilliseconds()}
+    return {
+        "sandbox": box.name.rsplit("/", 1)[1],
+        "uid": box.uid,
+        "state": pb.Sandbox.State.Name(box.state),
+        "expire": expire,
+        "born": box.create_time.ToMilliseconds(),
+        "claimed": box.claim_time.ToMilliseconds(),
+        "wait": box.wait_duration.ToMilliseconds(),
+    }
 
 
 class Caller(threading.Thread):
@@ -65,7 +82,7 @@ class Caller(threading.Thread):
         try:
             while not self.ending.is_set():
                 self.step()
-        except Exception as e:  # noqa: BLE001 - makes the run fail
+        except Exception as e:
             self.error = e
 
     def step(self):
@@ -93,7 +110,9 @@ class Caller(threading.Thread):
         except grpc.RpcError as e:
             result = e.code().name
             nothing = {"sandbox": "", "uid": "", "expire": None, "state": None}
-            entry = self.history.add(op, t0, who=self.number, **{**nothing, **what}, result=result, unknown=result not in DEFINITE)
+            entry = self.history.add(
+                op, t0, who=self.number, **{**nothing, **what}, result=result, unknown=result not in DEFINITE
+            )
             # as fast as a service that is away refuses, the history would hold nothing else
             self.ending.wait(0.02)
             return entry, None
@@ -109,7 +128,11 @@ class Caller(threading.Thread):
     def batch(self):
         rng = self.rng
         count = rng.choice(BATCHES)
-        self.get_some(pb.BatchCreateSandboxesRequest, "batch", {"count": count, "min_count": rng.choice([0, 0, 1, (count + 1) // 2])})
+        self.get_some(
+            pb.BatchCreateSandboxesRequest,
+            "batch",
+            {"count": count, "min_count": rng.choice([0, 0, 1, (count + 1) // 2])},
+        )
 
     def get_some(self, kind, op, numbers):
         rng = self.rng
@@ -125,7 +148,9 @@ class Caller(threading.Thread):
             timeout = rng.choice([0.003, 0.02, 0.2]) if rng.random() < 0.1 else 4.0
             both = asked and rng.random() < 0.2
             request = kind(parent=NS, pool=f"{NS}/pools/{pool}", request_id=request_id, **numbers)
-            entries = self.ask(op, request, pool, ttl, wait, timeout, [replica, 1 - replica] if both else [replica], numbers)
+            entries = self.ask(
+                op, request, pool, ttl, wait, timeout, [replica, 1 - replica] if both else [replica], numbers
+            )
             good = [e for e in entries if e["result"] == "OK"]
             for e in good:
                 for box in e["boxes"] if op == "batch" else [e]:
@@ -156,7 +181,12 @@ class Caller(threading.Thread):
     def get(self, sandbox):
         replica = self.rng.randrange(2)
         request = pb.GetSandboxRequest(name=name_of(sandbox))
-        e, _ = self.call("get", time.monotonic(), lambda: self.stubs[replica].GetSandbox(request, timeout=4), {"asked": sandbox, "replica": replica})
+        e, _ = self.call(
+            "get",
+            time.monotonic(),
+            lambda: self.stubs[replica].GetSandbox(request, timeout=4),
+            {"asked": sandbox, "replica": replica},
+        )
         e["sandbox"] = sandbox
         self.see(e, e["result"] == "NOT_FOUND" or (e["result"] == "OK" and e["state"] != "CLAIMED"))
 
@@ -166,21 +196,33 @@ class Caller(threading.Thread):
 
     def update(self, sandbox):
         replica = self.rng.randrange(2)
-        request = pb.UpdateSandboxRequest(sandbox=pb.Sandbox(name=name_of(sandbox)), update_mask=field_mask_pb2.FieldMask(paths=["expire_time"]))
+        request = pb.UpdateSandboxRequest(
+            sandbox=pb.Sandbox(name=name_of(sandbox)), update_mask=field_mask_pb2.FieldMask(paths=["expire_time"])
+        )
         ahead, wanted = self.rng.choice([0.5, 2, 10, None]), None
         if ahead:
             wanted = time.monotonic() + ahead
             stamp = timestamp_pb2.Timestamp()
             stamp.FromNanoseconds(int((wanted + WALL) * 1e9))
             request.sandbox.expire_time.CopyFrom(stamp)
-        e, _ = self.call("update", time.monotonic(), lambda: self.stubs[replica].UpdateSandbox(request, timeout=4), {"replica": replica, "wanted": wanted})
+        e, _ = self.call(
+            "update",
+            time.monotonic(),
+            lambda: self.stubs[replica].UpdateSandbox(request, timeout=4),
+            {"replica": replica, "wanted": wanted},
+        )
         e["sandbox"] = sandbox
         self.see(e, e["result"] in ("NOT_FOUND", "FAILED_PRECONDITION"))
 
     def delete(self, sandbox, timeout=4):
         replica = self.rng.randrange(2)
         request = pb.DeleteSandboxRequest(name=name_of(sandbox))
-        e, _ = self.call("delete", time.monotonic(), lambda: self.stubs[replica].DeleteSandbox(request, timeout=timeout), {"replica": replica})
+        e, _ = self.call(
+            "delete",
+            time.monotonic(),
+            lambda: self.stubs[replica].DeleteSandbox(request, timeout=timeout),
+            {"replica": replica},
+        )
         e["sandbox"] = sandbox
         if e["result"] == "OK":
             self.ended.add(self.held.pop(sandbox, None))
@@ -195,7 +237,16 @@ class Caller(threading.Thread):
         except grpc.RpcError as e:
             result = e.code().name
         for sandbox in sandboxes:
-            self.history.add("delete", t0, who=self.number, replica=replica, sandbox=sandbox, result=result, unknown=result not in DEFINITE, of=len(sandboxes))
+            self.history.add(
+                "delete",
+                t0,
+                who=self.number,
+                replica=replica,
+                sandbox=sandbox,
+                result=result,
+                unknown=result not in DEFINITE,
+                of=len(sandboxes),
+            )
             if result == "OK":
                 self.ended.add(self.held.pop(sandbox, None))
                 self.gone.append(sandbox)
@@ -219,12 +270,29 @@ class Caller(threading.Thread):
         """What the router does before it opens a connection: reads the record, and hands its uid to the runtime, which keeps the first."""
         t0 = time.monotonic()
         try:
-            state, uid, pending, route, born = self.redis("HMGET", f"sp:{{default}}/{sandbox.rsplit('-', 1)[0]}:sb:{sandbox}", "state", "uid", "pending", "route", "create_ms")
+            state, uid, pending, route, born = self.redis(
+                "HMGET",
+                f"sp:{{default}}/{sandbox.rsplit('-', 1)[0]}:sb:{sandbox}",
+                "state",
+                "uid",
+                "pending",
+                "route",
+                "create_ms",
+            )
         except RedisError:
             return
         claimed = state == "3" and pending is None
-        self.history.add("bind", t0, who=self.number, sandbox=sandbox, uid=uid if claimed else "", state="CLAIMED" if claimed else state, route=route,
-                         born=int(born or 0), result="NOT_FOUND" if state is None else "OK")
+        self.history.add(
+            "bind",
+            t0,
+            who=self.number,
+            sandbox=sandbox,
+            uid=uid if claimed else "",
+            state="CLAIMED" if claimed else state,
+            route=route,
+            born=int(born or 0),
+            result="NOT_FOUND" if state is None else "OK",
+        )
 
 
 class Owner(threading.Thread):
@@ -243,7 +311,7 @@ class Owner(threading.Thread):
             while not self.ending.wait(self.rng.uniform(0.2, 0.8)):
                 with self.lock:
                     self.step()
-        except Exception as e:  # noqa: BLE001
+        except Exception as e:
             self.error = e
 
     def call(self, op, send, request, **what):
@@ -257,18 +325,32 @@ class Owner(threading.Thread):
         return result == "OK"
 
     def template(self):
-        return self.call("template", self.templates.ApplyTemplate, pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=MANIFEST % self.round)))
+        return self.call(
+            "template",
+            self.templates.ApplyTemplate,
+            pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=MANIFEST % self.round)),
+        )
 
     def apply(self, pool, replicas, strategy=0):
-        spec = pool_pb2.Pool(name=f"{NS}/pools/{pool}", template=f"{NS}/templates/chaos", replicas=replicas, update_strategy=strategy)
-        return self.call("pool", self.pools.ApplyPool, pool_pb2.ApplyPoolRequest(pool=spec), pool=pool, replicas=replicas)
+        spec = pool_pb2.Pool(
+            name=f"{NS}/pools/{pool}", template=f"{NS}/templates/chaos", replicas=replicas, update_strategy=strategy
+        )
+        return self.call(
+            "pool", self.pools.ApplyPool, pool_pb2.ApplyPoolRequest(pool=spec), pool=pool, replicas=replicas
+        )
 
     def limit(self, tenant):
         quota = quota_pb2.Quota(name=f"{NS}/quotas/{tenant}", **TENANTS[tenant])
         return self.call("quota", self.quotas.ApplyQuota, quota_pb2.ApplyQuotaRequest(quota=quota), tenant=tenant)
 
     def scale(self, pool, replicas):
-        return self.call("scale", self.pools.ScalePool, pool_pb2.ScalePoolRequest(name=f"{NS}/pools/{pool}", replicas=replicas), pool=pool, replicas=replicas)
+        return self.call(
+            "scale",
+            self.pools.ScalePool,
+            pool_pb2.ScalePoolRequest(name=f"{NS}/pools/{pool}", replicas=replicas),
+            pool=pool,
+            replicas=replicas,
+        )
 
     def step(self):
         what = self.rng.choices(["scale", "template", "pool", "delete"], [6, 2, 1, 1])[0]
@@ -279,7 +361,9 @@ class Owner(threading.Thread):
             self.template()
         elif what == "pool":
             self.apply("a", 24, self.rng.choice([1, 2]))
-        elif self.call("delete_pool", self.pools.DeletePool, pool_pb2.DeletePoolRequest(name=f"{NS}/pools/b"), pool="b"):
+        elif self.call(
+            "delete_pool", self.pools.DeletePool, pool_pb2.DeletePoolRequest(name=f"{NS}/pools/b"), pool="b"
+        ):
             self.ending.wait(0.2)
             for _ in range(20):
                 if self.apply("b", POOLS["b"]):

@@ -84,7 +84,7 @@ class Proxy:
                         return self.end(side)
                     side.connected = True
                 elif side.out:
-                    side.out = side.out[side.sock.send(side.out):]
+                    side.out = side.out[side.sock.send(side.out) :]
             if mask & selectors.EVENT_READ:
                 data = side.sock.recv(CHUNK)
                 if not data:

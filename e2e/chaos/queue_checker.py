@@ -21,7 +21,9 @@ class QueueChecker:
     def __init__(self, entries, claims, ends, violate):
         """claims: {(sandbox, uid): Claim}; ends(claim): since when it may have ended."""
         self.violate, self.claims, self.ends = violate, list(claims.values()), ends
-        self.disturbed = [(e["t0"], e["t1"]) for e in entries if e["op"] == "wipe" or (e["op"] == "skew" and e["target"] == "redis")]
+        self.disturbed = [
+            (e["t0"], e["t1"]) for e in entries if e["op"] == "wipe" or (e["op"] == "skew" and e["target"] == "redis")
+        ]
         self.wipes = [(e["t0"], e["t1"]) for e in entries if e["op"] == "wipe"]
         self.groups = defaultdict(list)
         for e in entries:
@@ -59,15 +61,25 @@ class QueueChecker:
             if len(uids) > first["count"]:
                 self.violate("split_gang", f"{len(uids)} sandboxes instead of {first['count']}", *answers[:3])
             # some of it may have ended before the first answer that arrived
-            if len(uids) < (first["min_count"] or first["count"]) and not (first["ttl"] and first["t1"] - asked > first["ttl"] - SLACK_S):
-                self.violate("split_gang", f"{len(uids)} sandboxes, but at least {first['min_count'] or first['count']} or none were asked for", *answers[:3])
+            if len(uids) < (first["min_count"] or first["count"]) and not (
+                first["ttl"] and first["t1"] - asked > first["ttl"] - SLACK_S
+            ):
+                self.violate(
+                    "split_gang",
+                    f"{len(uids)} sandboxes, but at least {first['min_count'] or first['count']} or none were asked for",
+                    *answers[:3],
+                )
 
     def live_quotas(self):
         for tenant, quota in TENANTS.items():
             limit, steps = quota.get("max_sandboxes"), []
             for c in self.claims if limit else ():
                 # a limit is not there yet between a wipe and its end
-                if c.first["tenant"] == tenant and not self.overlaps(self.wipes, c.asked, c.first["t1"]) and c.first["t1"] < self.ends(c):
+                if (
+                    c.first["tenant"] == tenant
+                    and not self.overlaps(self.wipes, c.asked, c.first["t1"])
+                    and c.first["t1"] < self.ends(c)
+                ):
                     steps += [(c.first["t1"], 1, c), (self.ends(c), 0, c)]
             live = {}
             for _, begins, c in sorted(steps, key=lambda s: s[:2]):
@@ -76,7 +88,11 @@ class QueueChecker:
                     continue
                 live[id(c)] = c
                 if len(live) > limit:
-                    self.violate("quota", f"{tenant} holds {len(live)} sandboxes, {limit} are allowed", *[x.first for x in live.values()][-4:])
+                    self.violate(
+                        "quota",
+                        f"{tenant} holds {len(live)} sandboxes, {limit} are allowed",
+                        *[x.first for x in live.values()][-4:],
+                    )
                     break
 
     def rates(self):
@@ -94,7 +110,9 @@ class QueueChecker:
                     left = min(burst, left + (admitted - at) * rate / 1000) if at is not None else left
                     left, at = left - 1, admitted
                     if left < -1.5:
-                        self.violate("quota", f"{tenant} was admitted faster than {rate} a second, {burst} at once", c.first)
+                        self.violate(
+                            "quota", f"{tenant} was admitted faster than {rate} a second, {burst} at once", c.first
+                        )
                         break
 
     # ---- turns ----
@@ -107,7 +125,11 @@ class QueueChecker:
             if f["op"] != "create" or f["wait"] < 2 or not x.clean:
                 continue
             since, got = f["claimed"] - f["wait"], f["claimed"]
-            within = [c for c in claims[bisect.bisect_right(times, since):bisect.bisect_left(times, got)] if c.asked < f["t1"] and c.first["t1"] > x.asked]
+            within = [
+                c
+                for c in claims[bisect.bisect_right(times, since) : bisect.bisect_left(times, got)]
+                if c.asked < f["t1"] and c.first["t1"] > x.asked
+            ]
             turns = defaultdict(int)
             for y in within:
                 g = y.first
@@ -116,13 +138,27 @@ class QueueChecker:
                 if not y.clean or g["state"] != "CLAIMED":
                     continue
                 if g["op"] == "member" or g["wait"] == 0:
-                    self.violate("overtaken", f"{g['sandbox']} was given away while {f['sandbox']} was waited for", f, g)
+                    self.violate(
+                        "overtaken", f"{g['sandbox']} was given away while {f['sandbox']} was waited for", f, g
+                    )
                 elif g["tenant"] == f["tenant"] and g["claimed"] - g["wait"] > since:
-                    self.violate("overtaken", f"{g['sandbox']} was asked for after {f['sandbox']}, by the same tenant, and granted before it", f, g)
+                    self.violate(
+                        "overtaken",
+                        f"{g['sandbox']} was asked for after {f['sandbox']}, by the same tenant, and granted before it",
+                        f,
+                        g,
+                    )
             own = turns.pop(f["tenant"], 0)
             for other, n in turns.items():
                 if n > self.share(f, own, other):
-                    lost = sum(1 for e in self.failed if e["tenant"] == f["tenant"] and e["pool"] == f["pool"] and e["t0"] < f["t1"] and e["t1"] > x.asked)
+                    lost = sum(
+                        1
+                        for e in self.failed
+                        if e["tenant"] == f["tenant"]
+                        and e["pool"] == f["pool"]
+                        and e["t0"] < f["t1"]
+                        and e["t1"] > x.asked
+                    )
                     if n > self.share(f, own + lost, other):
                         self.violate("unfair", f"{other} had {n} turns while {f['tenant']} had {own + 1}", f)
 

@@ -119,12 +119,37 @@ class World:
             way = self.ways[{0: "claims-1", 2: "claims-2", 4: "pools", 6: "reconciler"}[i]]
             found = [f"--redis-address=127.0.0.1:{way}"]
             if sentinel:
-                found = ["--redis-sentinels=" + ",".join(f"127.0.0.1:{s}" for s in p[13:]), f"--redis-master-name={MASTER}", "--redis-min-replicas=1"]
-            return [bins[name], *found, f"--grpc-address=127.0.0.1:{p[i]}", f"--admin-address=127.0.0.1:{p[i + 1]}", *more]
+                found = [
+                    "--redis-sentinels=" + ",".join(f"127.0.0.1:{s}" for s in p[13:]),
+                    f"--redis-master-name={MASTER}",
+                    "--redis-min-replicas=1",
+                ]
+            return [
+                bins[name],
+                *found,
+                f"--grpc-address=127.0.0.1:{p[i]}",
+                f"--admin-address=127.0.0.1:{p[i + 1]}",
+                *more,
+            ]
 
         self.commands = {
-            "redis": [redis, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.folder / "redis"), "--appendonly", "yes",
-                      "--appendfsync", "always", "--save", "", "--loglevel", "warning"],
+            "redis": [
+                redis,
+                "--port",
+                str(port),
+                "--bind",
+                "127.0.0.1",
+                "--dir",
+                str(self.folder / "redis"),
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--save",
+                "",
+                "--loglevel",
+                "warning",
+            ],
             "claims-1": service("sandplane-claims", 0),
             "claims-2": service("sandplane-claims", 2),
             "pools": service("sandplane-pools", 4, f"--reconciler=127.0.0.1:{p[6]}"),
@@ -137,8 +162,16 @@ class World:
         self.processes, self.skew = {}, skew
         for name in SERVICES:
             self.clock(name, 0)
-        self.proxy = subprocess.Popen([sys.executable, "-B", str(pathlib.Path(__file__).with_name("proxy.py")), str(port), *(f"{n}={w}" for n, w in self.ways.items())],
-                                      stdin=subprocess.PIPE)
+        self.proxy = subprocess.Popen(
+            [
+                sys.executable,
+                "-B",
+                str(pathlib.Path(__file__).with_name("proxy.py")),
+                str(port),
+                *(f"{n}={w}" for n, w in self.ways.items()),
+            ],
+            stdin=subprocess.PIPE,
+        )
         self.redis_port, self.sentinel_ports = port, p[13:] if sentinel else ()
         self.redis = self.client()
 
@@ -169,9 +202,15 @@ class World:
         self.proxy.stdin.flush()
 
     def start(self, name):
-        env = {**os.environ, "LD_PRELOAD": self.skew, "SKEW_FILE": str(self.folder / f"clock-{'redis' if name in self.servers else name}")}
+        env = {
+            **os.environ,
+            "LD_PRELOAD": self.skew,
+            "SKEW_FILE": str(self.folder / f"clock-{'redis' if name in self.servers else name}"),
+        }
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen(self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+            self.processes[name] = subprocess.Popen(
+                self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env
+            )
 
     def kill(self, name):
         self.processes[name].kill()

@@ -1,6 +1,6 @@
 """Makes a small OCI image archive with one layer, for side-loading into a test cluster.
 
-    image.py OUT.tar REFERENCE ENTRYPOINT_AS_JSON PATH=FILE...   (PATH=->TARGET makes a symbolic link)
+image.py OUT.tar REFERENCE ENTRYPOINT_AS_JSON PATH=FILE...   (PATH=->TARGET makes a symbolic link)
 """
 
 import hashlib

@@ -23,7 +23,9 @@ DROP = object()  # what a hook returns to have the connection end there
 HALF = object()  # what an after hook returns to have it end in the middle of the answer
 # made once a request: what one hop may not hand to the next
 HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "host"}
-PATH = re.compile(r"^(?:/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<ns>[^/]+)(?=/))?/(?P<resource>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?$")
+PATH = re.compile(
+    r"^(?:/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/(?P<ns>[^/]+)(?=/))?/(?P<resource>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?$"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +37,22 @@ class Answer:
     reason: str = ""
 
     def body(self):
-        reason = self.reason or {409: "Conflict", 429: "TooManyRequests", 410: "Expired", 503: "ServiceUnavailable"}.get(self.code, "InternalError")
-        return json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "made up by a test", "reason": reason, "code": self.code}).encode()
+        reason = self.reason or {
+            409: "Conflict",
+            429: "TooManyRequests",
+            410: "Expired",
+            503: "ServiceUnavailable",
+        }.get(self.code, "InternalError")
+        return json.dumps(
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "message": "made up by a test",
+                "reason": reason,
+                "code": self.code,
+            }
+        ).encode()
 
 
 @dataclasses.dataclass
@@ -221,7 +237,12 @@ class ApiProxy(Listener):
             return False
         if will is not None:
             return self._answer(connection, will)
-        upstream.request(request.method, request.path, request.body or None, {k: v for k, v in headers.items() if k.lower() not in HOP})
+        upstream.request(
+            request.method,
+            request.path,
+            request.body or None,
+            {k: v for k, v in headers.items() if k.lower() not in HOP},
+        )
         response = upstream.getresponse()
         if request.is_watch and response.status == 200:
             return Watch(self, connection, request.resource).relay(response)
@@ -253,7 +274,9 @@ class Watch:
         self.ended = False
 
     def relay(self, response):
-        self.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         with self.proxy.lock:
             self.proxy.watches.add(self)
         try:

@@ -48,10 +48,14 @@ class Client:
         self.sandboxes.DeleteSandbox(pb.DeleteSandboxRequest(name=name), timeout=10)
 
     def update(self, name, paths, **kw):
-        request = pb.UpdateSandboxRequest(sandbox=pb.Sandbox(name=name, **kw), update_mask=field_mask_pb2.FieldMask(paths=paths))
+        request = pb.UpdateSandboxRequest(
+            sandbox=pb.Sandbox(name=name, **kw), update_mask=field_mask_pb2.FieldMask(paths=paths)
+        )
         return self.sandboxes.UpdateSandbox(request, timeout=10)
 
-    def exec(self, name, *args, timeout=60, stdin=b"", env=None, working_dir="", command_timeout=None, max_output_bytes=0):
+    def exec(
+        self, name, *args, timeout=60, stdin=b"", env=None, working_dir="", command_timeout=None, max_output_bytes=0
+    ):
         command = pb.Command(args=args, env=env or {}, working_dir=working_dir)
         if command_timeout is not None:
             command.timeout.CopyFrom(seconds(command_timeout))

@@ -25,8 +25,17 @@ def spans_of(request):
             for s in scope.spans:
                 attributes = {a.key: value(a.value) for a in s.attributes}
                 yield Span(
-                    of["service.name"], s.name, s.trace_id.hex(), s.span_id.hex(), s.parent_span_id.hex(), attributes, s.status.code,
-                    s.kind, s.trace_state, s.start_time_unix_nano, s.end_time_unix_nano,
+                    of["service.name"],
+                    s.name,
+                    s.trace_id.hex(),
+                    s.span_id.hex(),
+                    s.parent_span_id.hex(),
+                    attributes,
+                    s.status.code,
+                    s.kind,
+                    s.trace_state,
+                    s.start_time_unix_nano,
+                    s.end_time_unix_nano,
                 )
 
 

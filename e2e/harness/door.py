@@ -15,7 +15,11 @@ def owner_name(sandbox):
 
 def mirrored(kube, sandbox, timeout=15):
     """The SandboxClaim that shows a claim made through gRPC, once the Sandbox is its."""
-    until(lambda: owner_name(kube.get("sandbox", sandbox)) == ("SandboxClaim", sandbox), timeout=timeout, what=f"{sandbox} changes owner")
+    until(
+        lambda: owner_name(kube.get("sandbox", sandbox)) == ("SandboxClaim", sandbox),
+        timeout=timeout,
+        what=f"{sandbox} changes owner",
+    )
     return kube.get("sandboxclaim", sandbox)
 
 

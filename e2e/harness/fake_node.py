@@ -121,10 +121,18 @@ class FakeNode:
             "metadata": {"name": f"fake-node-{i}", "labels": {"kubernetes.io/hostname": f"fake-node-{i}"}},
         }
         self.api.call("POST", "/api/v1/nodes", node)
-        ready = {"type": "Ready", "status": "True", "reason": "Fake", "lastHeartbeatTime": now, "lastTransitionTime": now}
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Fake",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+        }
         status = {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}
         status["addresses"] = [{"type": "InternalIP", "address": f"10.98.0.{i + 1}"}]
-        code, answer = self.api.call("PATCH", f"/api/v1/nodes/fake-node-{i}/status", {"status": status}, "application/merge-patch+json")
+        code, answer = self.api.call(
+            "PATCH", f"/api/v1/nodes/fake-node-{i}/status", {"status": status}, "application/merge-patch+json"
+        )
         if code != 200:
             raise RuntimeError(f"cannot make node fake-node-{i}: {code} {answer.decode(errors='replace')}")
 
@@ -169,7 +177,13 @@ class FakeNode:
                 self.work.put(("remove", pod))
             return
         will = meta.get("annotations", {}).get(ANNOTATION)
-        if done or will == "ignore" or (node and not node.startswith("fake-node-")) or _has_ended(pod) or _is_ready(pod):
+        if (
+            done
+            or will == "ignore"
+            or (node and not node.startswith("fake-node-"))
+            or _has_ended(pod)
+            or _is_ready(pod)
+        ):
             return
         self.seen[uid] = "run"
         self.work.put(("bind", pod))
@@ -182,7 +196,7 @@ class FakeNode:
                 return
             try:
                 getattr(self, "_" + action)(api, pod)
-            except Exception as e:  # noqa: BLE001 - a test must hear of it, and the other Pods go on
+            except Exception as e:
                 self.failure = self.failure or e
                 self.seen.pop(pod["metadata"]["uid"], None)
                 print(f"fake-node: {action} {pod['metadata']['name']}: {e!r}", file=sys.stderr)
@@ -191,7 +205,12 @@ class FakeNode:
         meta = pod["metadata"]
         if not pod["spec"].get("nodeName"):
             target = {"kind": "Node", "apiVersion": "v1", "name": f"fake-node-{hash(meta['uid']) % self.nodes}"}
-            binding = {"kind": "Binding", "apiVersion": "v1", "metadata": {"name": meta["name"], "uid": meta["uid"]}, "target": target}
+            binding = {
+                "kind": "Binding",
+                "apiVersion": "v1",
+                "metadata": {"name": meta["name"], "uid": meta["uid"]},
+                "target": target,
+            }
             code, answer = api.call("POST", _path(pod, "/binding"), binding)
             if code not in (201, 404, 409):
                 raise RuntimeError(f"{code} {answer[:300]}")
@@ -242,7 +261,7 @@ def _path(pod, rest=""):
 
 
 def _now():
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _has_ended(pod):
@@ -256,7 +275,11 @@ def _is_ready(pod):
 def _status(pod, number, fails):
     now = _now()
     address = f"10.{(number >> 16) % 64 + 128}.{number >> 8 & 255}.{number & 255}"
-    state = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}} if fails else {"running": {"startedAt": now}}
+    state = (
+        {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}}
+        if fails
+        else {"running": {"startedAt": now}}
+    )
     yes = "False" if fails else "True"
     return {
         "phase": "Failed" if fails else "Running",
@@ -266,7 +289,12 @@ def _status(pod, number, fails):
         "podIPs": [{"ip": address}],
         "conditions": [
             {"type": kind, "status": status, "lastTransitionTime": now}
-            for kind, status in (("PodScheduled", "True"), ("Initialized", "True"), ("ContainersReady", yes), ("Ready", yes))
+            for kind, status in (
+                ("PodScheduled", "True"),
+                ("Initialized", "True"),
+                ("ContainersReady", yes),
+                ("Ready", yes),
+            )
         ],
         "containerStatuses": [
             {

@@ -35,7 +35,9 @@ class Kube:
         """(status, object or list)."""
         group, plural = PLURALS[kind].split()
         path = f"{group}/namespaces/{self.ns}/{plural}" + (f"/{name}" if name else "")
-        status, body = self.api.call("GET", path + (f"?labelSelector={urllib.parse.quote(selector)}" if selector else ""))
+        status, body = self.api.call(
+            "GET", path + (f"?labelSelector={urllib.parse.quote(selector)}" if selector else "")
+        )
         return status, json.loads(body)
 
     def kubectl(self, *args, **kw):
@@ -63,7 +65,10 @@ class Kube:
             status, things = self.read(kind, selector=selector)
             assert status == 200, things
             # as kubectl has it: items of a list do not say what they are
-            return [{"apiVersion": things["apiVersion"], "kind": things["kind"].removesuffix("List"), **i} for i in things["items"]]
+            return [
+                {"apiVersion": things["apiVersion"], "kind": things["kind"].removesuffix("List"), **i}
+                for i in things["items"]
+            ]
         args = ["-l", selector] if selector else []
         return json.loads(self.kubectl("get", kind, "-o", "json", *args))["items"]
 
@@ -87,10 +92,18 @@ class Kube:
         return self.object(EXTENSIONS, version, "SandboxTemplate", name, {"podTemplate": pod, **spec})
 
     def pool(self, name="p", template="t", replicas=1, version="v1beta1", **spec):
-        return self.object(EXTENSIONS, version, "SandboxWarmPool", name, {"replicas": replicas, "sandboxTemplateRef": {"name": template}, **spec})
+        return self.object(
+            EXTENSIONS,
+            version,
+            "SandboxWarmPool",
+            name,
+            {"replicas": replicas, "sandboxTemplateRef": {"name": template}, **spec},
+        )
 
     def claim(self, name="c", pool="p", labels=None, annotations=None, **spec):
-        return self.object(EXTENSIONS, "v1beta1", "SandboxClaim", name, {"warmPoolRef": {"name": pool}, **spec}, labels, annotations)
+        return self.object(
+            EXTENSIONS, "v1beta1", "SandboxClaim", name, {"warmPoolRef": {"name": pool}, **spec}, labels, annotations
+        )
 
     def sandbox(self, name="s", version="v1beta1", pod_spec=None, metadata=None, labels=None, annotations=None, **spec):
         pod = {"spec": pod_spec or POD_SPEC, **({"metadata": metadata} if metadata else {})}
@@ -108,7 +121,11 @@ class Kube:
         self.pool_has(name, replicas)
 
     def pool_has(self, name, ready, timeout=30):
-        until(lambda: (self.get("sandboxwarmpool", name) or {}).get("status", {}).get("readyReplicas", 0) == ready, timeout=timeout, what=f"{name}: {ready} ready")
+        until(
+            lambda: (self.get("sandboxwarmpool", name) or {}).get("status", {}).get("readyReplicas", 0) == ready,
+            timeout=timeout,
+            what=f"{name}: {ready} ready",
+        )
 
     # ---- conditions ----
 

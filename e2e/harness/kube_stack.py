@@ -12,6 +12,7 @@ import tempfile
 import urllib.request
 
 import yaml
+
 from harness.cluster import ROOT
 from harness.until import until
 
@@ -71,7 +72,9 @@ class KubeStack:
         if flags:
             self.flags[name] = list(flags)
         with self.log_path(name).open("ab") as log:
-            self.processes[name] = self.cluster.run_inside([*self.command(name), *self.flags.get(name, [])], stdout=log, stderr=log, start_new_session=True)
+            self.processes[name] = self.cluster.run_inside(
+                [*self.command(name), *self.flags.get(name, [])], stdout=log, stderr=log, start_new_session=True
+            )
         if name == "redis":
             until((self.data / "redis.sock").exists, what="redis")
 
@@ -116,7 +119,11 @@ class KubeStack:
         old = {"apiVersion": "extensions.agents.x-k8s.io/v1alpha1", "kind": "SandboxWarmPool", "metadata": {"name": "probe", "namespace": "default"},
                "spec": {"replicas": 0, "sandboxTemplateRef": {"name": "t"}}}  # fmt: skip
         create = ["create", "--dry-run=server", "-f", "-"]
-        until(lambda: self.cluster.kubectl(*create, input=json.dumps(old), check=False).returncode == 0, timeout=timeout, what="conversion")
+        until(
+            lambda: self.cluster.kubectl(*create, input=json.dumps(old), check=False).returncode == 0,
+            timeout=timeout,
+            what="conversion",
+        )
 
     # ---- the whole ----
 

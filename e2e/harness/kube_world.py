@@ -14,7 +14,10 @@ PATHS = {
     "pods": "/api/v1/namespaces/%s/pods",
     "services": "/api/v1/namespaces/%s/services",
 }
-KINDS = {"claims": ("SandboxClaim", "extensions.agents.x-k8s.io/v1beta1"), "pools": ("SandboxWarmPool", "extensions.agents.x-k8s.io/v1beta1")}
+KINDS = {
+    "claims": ("SandboxClaim", "extensions.agents.x-k8s.io/v1beta1"),
+    "pools": ("SandboxWarmPool", "extensions.agents.x-k8s.io/v1beta1"),
+}
 READY, CLAIMED = "2", "3"
 # every record of the namespace, and how long its sets are
 DUMP = """
@@ -51,13 +54,23 @@ class World:
 
     def claim(self, name, pool):
         kind, version = KINDS["claims"]
-        body = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": {"warmPoolRef": {"name": pool}}}
+        body = {
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": {"name": name},
+            "spec": {"warmPoolRef": {"name": pool}},
+        }
         code, answer = self.call("POST", PATHS["claims"] % self.ns, body)
         # 409: the call was sent again because its first answer was lost
         assert code in (201, 409), answer
 
     def scale(self, pool, replicas):
-        code, answer = self.call("PATCH", PATHS["pools"] % self.ns + "/" + pool, {"spec": {"replicas": replicas}}, "application/merge-patch+json")
+        code, answer = self.call(
+            "PATCH",
+            PATHS["pools"] % self.ns + "/" + pool,
+            {"spec": {"replicas": replicas}},
+            "application/merge-patch+json",
+        )
         assert code == 200, answer
 
     def delete(self, what, name, **options):
@@ -70,8 +83,14 @@ class World:
 
     def wrong(self, warm=False):
         """What is not as it would be had nothing ever gone wrong. warm: every claim has a member of a pool."""
-        claims, pools, sandboxes, pods, services = (self.items(w) for w in ("claims", "pools", "sandboxes", "pods", "services"))
-        found = [f"{_name(o)} is going" for o in claims + pools + sandboxes + pods + services if "deletionTimestamp" in o["metadata"]]
+        claims, pools, sandboxes, pods, services = (
+            self.items(w) for w in ("claims", "pools", "sandboxes", "pods", "services")
+        )
+        found = [
+            f"{_name(o)} is going"
+            for o in claims + pools + sandboxes + pods + services
+            if "deletionTimestamp" in o["metadata"]
+        ]
         by_uid = {o["metadata"]["uid"]: o for o in claims + pools + sandboxes}
         by_owner = {}
         for s in sandboxes:
@@ -86,13 +105,18 @@ class World:
             found += _wrong_claim(claim, mine, warm)
             for s in mine:
                 if s["metadata"]["labels"].get(K + "launch-type") == "warm":
-                    expected[s["metadata"]["annotations"].get(K + "pod-name", _name(s))] = [CLAIMED, claim["metadata"]["uid"]]
+                    expected[s["metadata"]["annotations"].get(K + "pod-name", _name(s))] = [
+                        CLAIMED,
+                        claim["metadata"]["uid"],
+                    ]
         for pool in pools:
             members = by_owner.get(pool["metadata"]["uid"], [])
             ready = [m for m in members if _ready(m)]
             want, status = pool["spec"].get("replicas", 1), pool.get("status", {})
             if not len(members) == len(ready) == want == status.get("replicas", 0) == status.get("readyReplicas", 0):
-                found.append(f"pool {_name(pool)}: {want} wanted, {len(members)} there, {len(ready)} ready, status {status}")
+                found.append(
+                    f"pool {_name(pool)}: {want} wanted, {len(members)} there, {len(ready)} ready, status {status}"
+                )
             expected.update({_name(m): [READY, ""] for m in members})
         found += _wrong_children(sandboxes, pods, services)
         found += self._wrong_redis(expected)

@@ -30,7 +30,9 @@ class Sdk:
         folder = cache / f"sandplane/clients-{key}"
         assert (folder / "complete").exists(), f"no {folder}: tools/test k8s installs it"
         env = {**os.environ, "PYTHONPATH": str(folder), "KUBECONFIG": str(cluster.kubeconfig), "NO_PROXY": "*"}
-        self.process = subprocess.Popen([sys.executable, str(WORKER)], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER)], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def run(self, code, **names):
         """Runs statements with these names; returns what they assign to `result`."""

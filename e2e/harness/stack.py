@@ -44,7 +44,9 @@ class Stack:
         }
 
     def tool(self, *args, timeout=300):
-        run = subprocess.run([str(ROOT / "tools/stack"), *args], env=self.env, timeout=timeout, text=True, capture_output=True)
+        run = subprocess.run(
+            [str(ROOT / "tools/stack"), *args], env=self.env, timeout=timeout, text=True, capture_output=True
+        )
         if run.returncode != 0:
             raise RuntimeError(f"tools/stack {' '.join(args)}: {run.stderr}")
         return run.stdout
@@ -129,7 +131,9 @@ class Stack:
                 processes |= set(pathlib.Path(parent, child, "cgroup.procs").read_text().split())
             except OSError:
                 pass
-        mounts = {line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines() if self.data in line}
+        mounts = {
+            line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines() if self.data in line
+        }
         in_groups = {child for _, child in groups}
         strays = sorted(in_groups ^ names)
         ids = {n.split(".", 1)[1] for n in names if "." in n}

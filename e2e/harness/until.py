@@ -12,7 +12,7 @@ def until(check, timeout=30.0, what="condition", interval=0.05):
             last = check()
             if last:
                 return last
-        except Exception as e:  # noqa: BLE001 - reported below
+        except Exception as e:
             last = e
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {timeout:g} s, last: {last!r}")

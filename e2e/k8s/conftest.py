@@ -13,11 +13,11 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness.cluster import Cluster  # noqa: E402
-from harness.fake_node import Api  # noqa: E402
-from harness.kube import Kube  # noqa: E402
-from harness.kube_stack import KubeStack  # noqa: E402
-from harness.until import until  # noqa: E402
+from harness.cluster import Cluster
+from harness.fake_node import Api
+from harness.kube import Kube
+from harness.kube_stack import KubeStack
+from harness.until import until
 
 
 def pytest_configure(config):

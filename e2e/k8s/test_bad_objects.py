@@ -21,7 +21,12 @@ VALID = {
     "SandboxClaim": {"warmPoolRef": {"name": "nowhere"}},
 }
 VALID_OLD = {**VALID, "SandboxClaim": {"sandboxTemplateRef": {"name": "nowhere"}}}
-KINDS = [(AGENTS, "Sandbox"), (EXTENSIONS, "SandboxTemplate"), (EXTENSIONS, "SandboxWarmPool"), (EXTENSIONS, "SandboxClaim")]
+KINDS = [
+    (AGENTS, "Sandbox"),
+    (EXTENSIONS, "SandboxTemplate"),
+    (EXTENSIONS, "SandboxWarmPool"),
+    (EXTENSIONS, "SandboxClaim"),
+]
 
 
 def fields(schema, path):
@@ -78,7 +83,11 @@ def is_embedded(path):
 @pytest.fixture(scope="module")
 def schemas(stack):
     crds = json.loads((stack.bin / "api/crds/crds.json").read_text())["items"]
-    return {(c["spec"]["names"]["kind"], v["name"]): v["schema"]["openAPIV3Schema"] for c in crds for v in c["spec"]["versions"]}
+    return {
+        (c["spec"]["names"]["kind"], v["name"]): v["schema"]["openAPIV3Schema"]
+        for c in crds
+        for v in c["spec"]["versions"]
+    }
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1alpha1"])
@@ -99,7 +108,14 @@ def test_every_field_of_the_wrong_kind_is_refused(kube, schemas, group, kind, ve
         obj["metadata"]["name"] = f"bad-{i}"
         put(obj, path, value)
         objects.append(obj)
-    run = kube.kubectl("create", "--validate=false", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), check=False)
+    run = kube.kubectl(
+        "create",
+        "--validate=false",
+        "-f",
+        "-",
+        input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+        check=False,
+    )
     assert run.returncode != 0
     accepted = [cases[i] for i in range(len(cases)) if f"/bad-{i} created" in run.stdout]
     assert not accepted, f"accepted: {accepted}"
@@ -122,7 +138,14 @@ def test_missing_required_fields_are_named(kube):
         (EXTENSIONS, "SandboxClaim", {}, "spec.warmPoolRef"),
         (EXTENSIONS, "SandboxClaim", {"warmPoolRef": {"name": "p"}, "env": [{"name": "A"}]}, "spec.env[0].value"),
     ]:
-        run = kube.kubectl("create", "--validate=false", "-f", "-", input=json.dumps(kube.object(group, "v1beta1", kind, "bad", spec)), check=False)
+        run = kube.kubectl(
+            "create",
+            "--validate=false",
+            "-f",
+            "-",
+            input=json.dumps(kube.object(group, "v1beta1", kind, "bad", spec)),
+            check=False,
+        )
         assert run.returncode != 0 and f"{field}: Required value" in run.stderr, (kind, spec, run.stderr)
 
 
@@ -139,5 +162,8 @@ def test_a_pool_of_such_a_template_does_not_run_hot(kube, stack):
     kube.apply(kube.template(pod_spec={"containers": [{"name": "Not_A_Name", "image": "i"}]}), kube.pool(replicas=2))
     members = lambda: kube.list("sandbox")  # noqa: E731
     until(lambda: len(members()) == 2, what="two members")
-    until(lambda: all(kube.condition("sandbox", m["metadata"]["name"])["reason"] == "ReconcilerError" for m in members()), what="both said why")
+    until(
+        lambda: all(kube.condition("sandbox", m["metadata"]["name"])["reason"] == "ReconcilerError" for m in members()),
+        what="both said why",
+    )
     assert len(members()) == 2 and kube.get("sandboxwarmpool", "p")["status"].get("readyReplicas", 0) == 0

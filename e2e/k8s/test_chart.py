@@ -36,7 +36,9 @@ def helm():
 
 
 def template(helm, *args, ns=NAMESPACE, crds=False):
-    text = helm("template", "sandplane", CHART, "--namespace", ns, f"--set=crds.enabled={str(crds).lower()}", *args).stdout
+    text = helm(
+        "template", "sandplane", CHART, "--namespace", ns, f"--set=crds.enabled={str(crds).lower()}", *args
+    ).stdout
     return [d for d in yaml.load_all(text, yaml.CSafeLoader) if d]
 
 
@@ -99,7 +101,9 @@ def test_rights_are_those_of_the_manifests(helm):
     found = of_kind(template(helm), *kinds)
 
     def facts(documents):
-        return {(d["kind"], d["metadata"]["name"]): [d.get(k) for k in ("rules", "roleRef", "subjects")] for d in documents}
+        return {
+            (d["kind"], d["metadata"]["name"]): [d.get(k) for k in ("rules", "roleRef", "subjects")] for d in documents
+        }
 
     assert facts(found) == facts(wanted)
 
@@ -110,7 +114,11 @@ def test_dashboard_shows_metrics_that_exist():
         names |= set(re.findall(r'"((?:sandplane|sandbox|agent|rest)_[a-z_]+)"', source.read_text()))
     text = (CHART / "files/dashboard.json").read_text()
     expressions = [t["expr"] for p in json.loads(text)["panels"] for t in p.get("targets", [])]
-    used = {re.sub(r"_(bucket|count)$", "", m) for e in expressions for m in re.findall(r"\b(?:sandplane|sandbox_router|agent|rest)_\w+", e)}
+    used = {
+        re.sub(r"_(bucket|count)$", "", m)
+        for e in expressions
+        for m in re.findall(r"\b(?:sandplane|sandbox_router|agent|rest)_\w+", e)
+    }
     assert used and used <= names, used - names
     assert len(expressions) > 20
 
@@ -147,7 +155,9 @@ def test_api_server_takes_it_without_a_warning(helm, cluster, strict_ns):
 def test_pods_of_it_are_admitted(helm, cluster, strict_ns):
     """A Deployment is taken even where its Pods would not be: they are asked for by themselves."""
     for values in sorted(SNAPSHOTS.glob("*.values.yaml")):
-        documents = template(helm, "--values", values, "--set", f"router.aliasNamespaces={{{strict_ns}-alias}}", ns=strict_ns)
+        documents = template(
+            helm, "--values", values, "--set", f"router.aliasNamespaces={{{strict_ns}-alias}}", ns=strict_ns
+        )
         pods = pod_templates(documents)
         assert len(pods) >= 6
         for _, name, labels, spec in pods:
@@ -157,7 +167,9 @@ def test_pods_of_it_are_admitted(helm, cluster, strict_ns):
                 spec["volumes"] = [*spec["volumes"], {"name": "data", "emptyDir": {}}]
                 spec["volumes"] = list({v["name"]: v for v in spec["volumes"]}.values())
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
-            run = cluster.kubectl("create", "--dry-run=server", "-n", strict_ns, "-f", "-", input=json.dumps(pod), check=False)
+            run = cluster.kubectl(
+                "create", "--dry-run=server", "-n", strict_ns, "-f", "-", input=json.dumps(pod), check=False
+            )
             assert run.returncode == 0 and run.stderr == "", f"{values.name}, {name}: {run.stderr}"
             assert not spec["automountServiceAccountToken"] or name == "agent-sandbox-controller"
 
@@ -200,7 +212,9 @@ def test_names_that_others_rely_on(rendered):
     # the network policies of templates let this label in, from this namespace, and nobody else
     assert labels["sandplane-router"]["app"] == "sandbox-router"
     assert [n for n, found in labels.items() if found.get("app") == "sandbox-router"] == ["sandplane-router"]
-    ports = {d["metadata"]["name"]: {p["name"]: p["port"] for p in d["spec"]["ports"]} for d in of_kind(rendered, "Service")}
+    ports = {
+        d["metadata"]["name"]: {p["name"]: p["port"] for p in d["spec"]["ports"]} for d in of_kind(rendered, "Service")
+    }
     assert ports["sandbox-router-svc"] == {"http": 8080}
     assert ports["agent-sandbox-webhook-service"] == {"webhook": 443}
     assert ports["agent-sandbox-controller"] == {"metrics": 8080}
@@ -208,7 +222,10 @@ def test_names_that_others_rely_on(rendered):
 
 def test_addresses_are_those_of_services(rendered):
     """What a program is told to call is a Service of this release with that port, and policies let it through."""
-    services = {f"{d['metadata']['name']}.{d['metadata']['namespace']}.svc.cluster.local": d["spec"] for d in of_kind(rendered, "Service")}
+    services = {
+        f"{d['metadata']['name']}.{d['metadata']['namespace']}.svc.cluster.local": d["spec"]
+        for d in of_kind(rendered, "Service")
+    }
     policies = of_kind(rendered, "NetworkPolicy")
     pods = pod_templates(rendered)
     called = 0
@@ -220,15 +237,27 @@ def test_addresses_are_those_of_services(rendered):
                 called += 1
                 if policies and "--router-url" not in text:
                     target = next(p for p in pods if services[host]["selector"].items() <= p[2].items())
-                    number = next(p["containerPort"] for c in target[3]["containers"] for p in c.get("ports", []) if p["name"] == ports[int(port)])
-                    assert let_through(policies, "egress", "to", (ns, labels), (target[0], target[2]), number), f"{name} may not call {text}"
-                    assert let_through(policies, "ingress", "from", (target[0], target[2]), (ns, labels), number), f"{text} does not let {name} in"
+                    number = next(
+                        p["containerPort"]
+                        for c in target[3]["containers"]
+                        for p in c.get("ports", [])
+                        if p["name"] == ports[int(port)]
+                    )
+                    assert let_through(policies, "egress", "to", (ns, labels), (target[0], target[2]), number), (
+                        f"{name} may not call {text}"
+                    )
+                    assert let_through(policies, "ingress", "from", (target[0], target[2]), (ns, labels), number), (
+                        f"{text} does not let {name} in"
+                    )
     assert called > 5
 
 
 def let_through(policies, direction, peers, of, peer, port):
     for policy in policies:
-        if policy["metadata"]["namespace"] != of[0] or not policy["spec"]["podSelector"]["matchLabels"].items() <= of[1].items():
+        if (
+            policy["metadata"]["namespace"] != of[0]
+            or not policy["spec"]["podSelector"]["matchLabels"].items() <= of[1].items()
+        ):
             continue
         for rule in policy["spec"].get(direction, []):
             if "ports" in rule and port not in [p["port"] for p in rule["ports"]]:
@@ -243,20 +272,36 @@ def is_peer(selector, home, pod):
     if namespaces is None:
         right_namespace = pod[0] == home
     else:
-        right_namespace = namespaces.get("matchLabels", {"kubernetes.io/metadata.name": pod[0]}).get("kubernetes.io/metadata.name") == pod[0]
+        right_namespace = (
+            namespaces.get("matchLabels", {"kubernetes.io/metadata.name": pod[0]}).get("kubernetes.io/metadata.name")
+            == pod[0]
+        )
     return right_namespace and selector.get("podSelector", {}).get("matchLabels", {}).items() <= pod[1].items()
 
 
 def test_every_pod_is_closed_by_default(helm):
     documents = template(helm, "--set", "router.aliasNamespaces={default}")
-    deny = [p for p in of_kind(documents, "NetworkPolicy") if "ingress" not in p["spec"] and p["spec"]["policyTypes"] == ["Ingress", "Egress"]]
+    deny = [
+        p
+        for p in of_kind(documents, "NetworkPolicy")
+        if "ingress" not in p["spec"] and p["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    ]
     for ns, name, labels, _ in pod_templates(documents):
-        policies = [p for p in of_kind(documents, "NetworkPolicy") if p["metadata"]["namespace"] == ns and p["spec"]["podSelector"]["matchLabels"].items() <= labels.items()]
+        policies = [
+            p
+            for p in of_kind(documents, "NetworkPolicy")
+            if p["metadata"]["namespace"] == ns and p["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+        ]
         assert any(p in deny for p in policies) or ns != NAMESPACE, name
         assert policies, f"{name} in {ns} is open"
     redis = next(p for p in of_kind(documents, "NetworkPolicy") if p["metadata"]["name"] == "sandplane-redis")
     (rule,) = redis["spec"]["ingress"]
-    assert {f["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for f in rule["from"]} == {"claims", "pools", "reconciler", "router"}
+    assert {f["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for f in rule["from"]} == {
+        "claims",
+        "pools",
+        "reconciler",
+        "router",
+    }
     assert redis["spec"]["egress"] is None or redis["spec"]["egress"] == []
 
 
@@ -268,7 +313,12 @@ def test_flags_are_known_to_the_programs(rendered, programs):
         program = programs / f"services/{service}/sandplane-{service}"
         if not program.exists():
             continue
-        known = set(re.findall(r"--[a-z][a-z-]*", subprocess.run([program, "--help"], text=True, capture_output=True, check=True).stdout))
+        known = set(
+            re.findall(
+                r"--[a-z][a-z-]*",
+                subprocess.run([program, "--help"], text=True, capture_output=True, check=True).stdout,
+            )
+        )
         used = {a.split("=")[0] for a in spec["containers"][0]["args"]}
         assert used <= known, f"{name}: {used - known}"
         checked += 1
@@ -279,7 +329,9 @@ def test_commands_of_helm_test_are_those_of_sandctl(programs, helm):
     (pod,) = of_kind(template(helm), "Pod")
     for container in pod["spec"]["containers"]:
         words = [a for a in container["args"] if not a.startswith("--")]
-        run = subprocess.run([programs / "cli/sandctl", *words, "--server=127.0.0.1:1", "--timeout=1s"], text=True, capture_output=True)
+        run = subprocess.run(
+            [programs / "cli/sandctl", *words, "--server=127.0.0.1:1", "--timeout=1s"], text=True, capture_output=True
+        )
         # 2 would be a wrong command line
         assert run.returncode == 1, f"{words}: {run.stderr}"
 
@@ -311,7 +363,10 @@ def test_commands_of_helm_test_are_those_of_sandctl(programs, helm):
         # what is needed
         ("redis.enabled=false", "redis.external.address"),
         ("router.authz.mode=scoped-token", "router.authz.scopedTokenSecret"),
-        ("router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a,router.authz.bearerTokenSecret=b", "router.authz.bearerTokenSecret"),
+        (
+            "router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a,router.authz.bearerTokenSecret=b",
+            "router.authz.bearerTokenSecret",
+        ),
         ("router.aliasNamespaces={agent-sandbox-system}", "router.aliasNamespaces"),
     ],
 )
@@ -350,7 +405,9 @@ def test_install_upgrade_uninstall(cluster, helm, strict_ns):
         return run.stdout
 
     def password():
-        return json.loads(cluster.kubectl("get", "secret", "box-sandplane-redis", "-n", strict_ns, "-o", "json"))["data"]["password"]
+        return json.loads(cluster.kubectl("get", "secret", "box-sandplane-redis", "-n", strict_ns, "-o", "json"))[
+            "data"
+        ]["password"]
 
     settings = ["--set=crds.enabled=false,rbac.create=false"]
     notes = release("install", "box", CHART, *settings)
@@ -361,10 +418,15 @@ def test_install_upgrade_uninstall(cluster, helm, strict_ns):
     first = password()
     release("upgrade", "box", CHART, *settings, "--set=router.replicas=3")
     assert password() == first
-    assert cluster.kubectl("get", "deployment", "box-sandplane-router", "-n", strict_ns, "-o", "jsonpath={.spec.replicas}") == "3"
+    assert (
+        cluster.kubectl("get", "deployment", "box-sandplane-router", "-n", strict_ns, "-o", "jsonpath={.spec.replicas}")
+        == "3"
+    )
     release("uninstall", "box")
     assert password() == first
-    left = json.loads(cluster.kubectl("get", "deployments,services,configmaps,networkpolicies", "-n", strict_ns, "-o", "json"))["items"]
+    left = json.loads(
+        cluster.kubectl("get", "deployments,services,configmaps,networkpolicies", "-n", strict_ns, "-o", "json")
+    )["items"]
     assert [d["metadata"]["name"] for d in left if d["metadata"]["name"] != "kube-root-ca.crt"] == []
     release("install", "box", CHART, *settings)
     assert password() == first

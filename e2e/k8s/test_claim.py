@@ -29,7 +29,7 @@ def name_hash(text):
 
 
 def at(seconds):
-    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def owner(kind, group, obj):
@@ -57,7 +57,11 @@ def until_event(kube, reason, action, note, name="c"):
         return [e for e in events(kube, reason, name) if e["action"] == action and e.get("note") == note]
 
     e = until(look, what=f"event {reason} {action}: {note}")[0]
-    assert (e["type"], e["reportingController"], e["regarding"]["kind"]) == ("Normal", "sandboxclaim-controller", "SandboxClaim")
+    assert (e["type"], e["reportingController"], e["regarding"]["kind"]) == (
+        "Normal",
+        "sandboxclaim-controller",
+        "SandboxClaim",
+    )
 
 
 def bound(kube, name="c"):
@@ -75,7 +79,10 @@ def with_env(**container):
 
 
 def volume(name, size="1Gi"):
-    return {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+    }
 
 
 # ---- warm ----
@@ -99,18 +106,30 @@ def test_warm_adoption(kube):
     gone = ("warm-pool-sandbox", "sandbox-pod-template-hash", "sandbox-template-hash")
     assert all(K + k in labels(before) and K + k not in labels(sandbox) for k in gone)
     uid = claim["metadata"]["uid"]
-    tracking = {K + "claim-uid": uid, K + "sandbox-template-ref-hash": name_hash("t"), K + "created-by": "python-client"}
+    tracking = {
+        K + "claim-uid": uid,
+        K + "sandbox-template-ref-hash": name_hash("t"),
+        K + "created-by": "python-client",
+    }
     assert labels(sandbox) == {K + "launch-type": "warm", **tracking}
     assert annotations(sandbox)[K + "pod-name"] == name
     assert annotations(sandbox)[K + "sandbox-template-ref"] == "t"
     assert annotations(sandbox)[TRACE] == '{"traceparent":"x"}'
-    assert sandbox["spec"]["podTemplate"]["metadata"] == {"labels": {"team": "a", **tracking}, "annotations": {"note": "b"}}
+    assert sandbox["spec"]["podTemplate"]["metadata"] == {
+        "labels": {"team": "a", **tracking},
+        "annotations": {"note": "b"},
+    }
     assert sandbox["spec"]["podTemplate"]["spec"] == before["spec"]["podTemplate"]["spec"]
 
     # crds 8.2: the Sandbox's Ready, with the claim's generation
     theirs = kube.condition("sandbox", name)
     (ready,) = claim["status"]["conditions"]
-    assert ready == {**READY, "type": "Ready", "observedGeneration": claim["metadata"]["generation"], "lastTransitionTime": theirs["lastTransitionTime"]}
+    assert ready == {
+        **READY,
+        "type": "Ready",
+        "observedGeneration": claim["metadata"]["generation"],
+        "lastTransitionTime": theirs["lastTransitionTime"],
+    }
     assert claim["status"]["sandbox"] == {"name": name, "podIPs": sandbox["status"]["podIPs"]}
 
     def stamped():
@@ -119,18 +138,28 @@ def test_warm_adoption(kube):
 
     stamps = until(stamped, what="stamps")
     assert stamps[K + "sandbox-name"] == name
-    assert NANO.fullmatch(stamps[K + "controller-first-observed-at"]) and NANO.fullmatch(stamps[K + "claim-first-ready-at"])
+    assert NANO.fullmatch(stamps[K + "controller-first-observed-at"]) and NANO.fullmatch(
+        stamps[K + "claim-first-ready-at"]
+    )
     assert stamps[K + "controller-first-observed-at"] < stamps[K + "claim-first-ready-at"]
     until_event(kube, "SandboxAdopted", "Adoption", f'Adopted warm pool Sandbox "{name}"')
 
     # controllers 3.4: the Pod is not started again, only its metadata follows
     def pod_follows():
         pod = kube.get("pod", name)
-        return pod if K + "warm-pool-sandbox" not in labels(pod) and labels(pod).get(K + "created-by") == "python-client" else None
+        return (
+            pod
+            if K + "warm-pool-sandbox" not in labels(pod) and labels(pod).get(K + "created-by") == "python-client"
+            else None
+        )
 
     pod = until(pod_follows, what="the Pod's labels")
     assert pod["metadata"]["uid"] == pod_before["metadata"]["uid"] and pod["spec"] == pod_before["spec"]
-    assert pod["metadata"]["ownerReferences"] == [owner("Sandbox", K[:-1], sandbox)] == pod_before["metadata"]["ownerReferences"]
+    assert (
+        pod["metadata"]["ownerReferences"]
+        == [owner("Sandbox", K[:-1], sandbox)]
+        == pod_before["metadata"]["ownerReferences"]
+    )
     assert labels(pod)[K + "sandbox-template-ref-hash"] == name_hash("t") and labels(pod)["team"] == "a"
     assert EVICT in annotations(pod_before)
     until(lambda: EVICT not in annotations(kube.get("pod", name)), what="safe-to-evict gone from the Pod")
@@ -171,7 +200,9 @@ def test_each_claim_has_its_own(kube):
 def test_cold_start(kube):
     """controllers 5.2 "Cold Sandbox", 4 "Secure defaults", 7: the Sandbox has the claim's name."""
     metadata = {"labels": {"team": "a"}}
-    kube.apply(kube.template(metadata=metadata), kube.pool(replicas=0), kube.claim(labels={K + "created-by": "go-client"}))
+    kube.apply(
+        kube.template(metadata=metadata), kube.pool(replicas=0), kube.claim(labels={K + "created-by": "go-client"})
+    )
     claim, sandbox = bound(kube)
     uid = claim["metadata"]["uid"]
     assert sandbox["metadata"]["name"] == "c"
@@ -222,12 +253,16 @@ def test_a_young_claim_waits_for_a_member(stack, kube):
     name = until(lambda: kube.list("pod"), what="the member's Pod")[0]["metadata"]["name"]
     mark = stack.cluster.audit_mark()
     kube.apply(kube.claim())
-    ready = [{"type": t, "status": "True", "lastTransitionTime": at(0)} for t in ("PodScheduled", "ContainersReady", "Ready")]
+    ready = [
+        {"type": t, "status": "True", "lastTransitionTime": at(0)} for t in ("PodScheduled", "ContainersReady", "Ready")
+    ]
     status = {"phase": "Running", "podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}], "conditions": ready}
     kube.patch("pod", name, {"status": status}, "--subresource=status")
     claim, sandbox = bound(kube)
     assert sandbox["metadata"]["name"] == name and claim["status"]["sandbox"] == {"name": name, "podIPs": ["10.9.9.9"]}
-    statuses = [w for w in stack.cluster.audit_writes(mark, namespace=kube.ns, resource="sandboxclaims", subresource="status")]
+    statuses = [
+        w for w in stack.cluster.audit_writes(mark, namespace=kube.ns, resource="sandboxclaims", subresource="status")
+    ]
     assert len(statuses) == 1, statuses
 
 
@@ -239,9 +274,13 @@ def test_a_member_that_runs_and_is_not_ready(kube):
     kube.patch("pod", name, {"status": status}, "--subresource=status")
     until(lambda: kube.get("sandbox", name)["status"].get("podIPs"), what="the member's address")
     kube.apply(kube.claim())
-    claim = kube.until_condition("sandboxclaim", "c", status="False", reason="DependenciesNotReady", message="Pod is Running but not Ready")
+    claim = kube.until_condition(
+        "sandboxclaim", "c", status="False", reason="DependenciesNotReady", message="Pod is Running but not Ready"
+    )
     assert claim["status"]["sandbox"] == {"name": name, "podIPs": ["10.9.9.8"]}
-    ready = [{"type": t, "status": "True", "lastTransitionTime": at(0)} for t in ("PodScheduled", "ContainersReady", "Ready")]
+    ready = [
+        {"type": t, "status": "True", "lastTransitionTime": at(0)} for t in ("PodScheduled", "ContainersReady", "Ready")
+    ]
     kube.patch("pod", name, {"status": {"conditions": ready}}, "--subresource=status")
     bound(kube)
     assert kube.get("sandbox", "c") is None
@@ -297,12 +336,22 @@ def test_env(kube):
     two = {
         "initContainers": [{"name": "init", "image": "i"}],
         "containers": [
-            {"name": "main", "image": "i", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, {"name": "B", "value": "0"}]},
+            {
+                "name": "main",
+                "image": "i",
+                "env": [
+                    {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                    {"name": "B", "value": "0"},
+                ],
+            },
             {"name": "side", "image": "i"},
         ],
     }
     kube.full_pool()
-    kube.apply(kube.template("t2", pod_spec=two, envVarsInjectionPolicy="Overrides"), kube.template("t3", envVarsInjectionPolicy="Allowed"))
+    kube.apply(
+        kube.template("t2", pod_spec=two, envVarsInjectionPolicy="Overrides"),
+        kube.template("t3", envVarsInjectionPolicy="Allowed"),
+    )
     kube.apply(kube.pool("p2", "t2", 1), kube.pool("p3", "t3", 0))
     kube.pool_has("p2", 1)
     env = [
@@ -313,7 +362,11 @@ def test_env(kube):
     _, sandbox = bound(kube, "c2")
     assert sandbox["metadata"]["name"] == "c2"
     spec = sandbox["spec"]["podTemplate"]["spec"]
-    assert spec["containers"][0]["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "0"}, {"name": "C", "value": "2"}]
+    assert spec["containers"][0]["env"] == [
+        {"name": "A", "value": "1"},
+        {"name": "B", "value": "0"},
+        {"name": "C", "value": "2"},
+    ]
     assert spec["containers"][1]["env"] == [{"name": "D", "value": "3"}]
     assert spec["initContainers"][0]["env"] == [{"name": "E", "value": "4"}]
     _, sandbox = bound(kube, "c3")
@@ -326,7 +379,12 @@ def test_env(kube):
 VOLUMES_REFUSED = [  # policy, names of the template's, of the claim's, message
     (None, [], ["a"], "volume claim templates are disallowed by the template"),
     ("Disallowed", ["a"], ["b"], "volume claim templates are disallowed by the template"),
-    ("Allowed", ["a"], ["b", "a"], 'overriding volume claim templates is forbidden by the template: cannot override template volume "a"'),
+    (
+        "Allowed",
+        ["a"],
+        ["b", "a"],
+        'overriding volume claim templates is forbidden by the template: cannot override template volume "a"',
+    ),
     ("Allowed", [], ["a", ""], "invalid volume claim templates: name at index 1 is empty"),
     ("Overrides", [], ["a", "a"], 'invalid volume claim templates: duplicate name "a"'),
     (None, ["a", "a"], [], 'invalid volume claim templates: duplicate name "a"'),
@@ -340,7 +398,11 @@ def test_volumes_refused(kube):
         spec = {"volumeClaimTemplatesPolicy": policy} if policy else {}
         spec.update({"volumeClaimTemplates": [volume(n) for n in theirs]} if theirs else {})
         wanted = {"volumeClaimTemplates": [volume(n) for n in ours]} if ours else {}
-        objects += [kube.template(f"t{i}", **spec), kube.pool(f"p{i}", f"t{i}", 0), kube.claim(f"c{i}", f"p{i}", **wanted)]
+        objects += [
+            kube.template(f"t{i}", **spec),
+            kube.pool(f"p{i}", f"t{i}", 0),
+            kube.claim(f"c{i}", f"p{i}", **wanted),
+        ]
     kube.apply(*objects)
     for i, (_, _, _, message) in enumerate(VOLUMES_REFUSED):
         rejected(kube, "VolumeClaimTemplatesError", message, f"c{i}")
@@ -359,7 +421,10 @@ def test_volumes(kube):
     kube.apply(kube.claim("c2", "p2", volumeClaimTemplates=[volume("y"), volume("a", "3Gi")]))
 
     def sizes(sandbox):
-        return [(v["metadata"]["name"], v["spec"]["resources"]["requests"]["storage"]) for v in sandbox["spec"]["volumeClaimTemplates"]]
+        return [
+            (v["metadata"]["name"], v["spec"]["resources"]["requests"]["storage"])
+            for v in sandbox["spec"]["volumeClaimTemplates"]
+        ]
 
     _, sandbox = bound(kube, "c")
     assert sandbox["metadata"]["name"] == "c" and sizes(sandbox) == [("a", "1Gi"), ("x", "2Gi")]
@@ -388,7 +453,10 @@ METADATA_REFUSED = [
 
 def test_metadata_refused(kube):
     """controllers 5.3, crds 8.2: InvalidMetadata for what a Pod may not be given; no Sandbox is taken for it."""
-    claims = [kube.claim(f"c{i}", additionalPodMetadata={kind: {key: value}}) for i, (kind, key, value) in enumerate(METADATA_REFUSED)]
+    claims = [
+        kube.claim(f"c{i}", additionalPodMetadata={kind: {key: value}})
+        for i, (kind, key, value) in enumerate(METADATA_REFUSED)
+    ]
     kube.apply(kube.template(), kube.pool(replicas=0), *claims)
     for i, refused in enumerate(METADATA_REFUSED):
         kube.until_condition("sandboxclaim", f"c{i}", status="False", reason="InvalidMetadata")
@@ -399,7 +467,10 @@ def test_metadata_refused(kube):
 def test_metadata(kube):
     """controllers 5.2, 5.3: what is allowed reaches the Pod, later edits too; the spec of the Sandbox stays."""
     kube.full_pool()
-    allowed = {"labels": {"sandbox.users.io/a": "1", "x.sandbox.users.io/b": ""}, "annotations": {"plain": "2", EVICT: "true", "example.com/c": "3"}}
+    allowed = {
+        "labels": {"sandbox.users.io/a": "1", "x.sandbox.users.io/b": ""},
+        "annotations": {"plain": "2", EVICT: "true", "example.com/c": "3"},
+    }
     kube.apply(kube.claim(additionalPodMetadata=allowed))
     _, sandbox = bound(kube)
     name, generation = sandbox["metadata"]["name"], sandbox["metadata"]["generation"]
@@ -409,12 +480,19 @@ def test_metadata(kube):
         def look():
             pod = kube.get("pod", name)
             both = {**labels(pod), **annotations(pod)}
-            return wanted_labels.items() <= labels(pod).items() and wanted_annotations.items() <= annotations(pod).items() and not set(without) & set(both)
+            return (
+                wanted_labels.items() <= labels(pod).items()
+                and wanted_annotations.items() <= annotations(pod).items()
+                and not set(without) & set(both)
+            )
 
         until(look, what=f"the Pod's metadata {wanted_labels} {wanted_annotations} without {without}")
 
     pod_has(allowed["labels"], allowed["annotations"])
-    edit = {"labels": {"sandbox.users.io/a": "9", "x.sandbox.users.io/b": None}, "annotations": {"plain": None, "new": "4"}}
+    edit = {
+        "labels": {"sandbox.users.io/a": "9", "x.sandbox.users.io/b": None},
+        "annotations": {"plain": None, "new": "4"},
+    }
     kube.patch("sandboxclaim", "c", {"spec": {"additionalPodMetadata": edit}})
     pod_has({"sandbox.users.io/a": "9"}, {"new": "4", "example.com/c": "3"}, ["x.sandbox.users.io/b", "plain"])
     assert kube.get("sandbox", name)["metadata"]["generation"] == generation + 1
@@ -506,7 +584,9 @@ def test_ttl_after_finished(kube):
     fail = {"annotations": {NODE: "fail"}}
     kube.apply(kube.template(), kube.pool(replicas=0))
     kube.apply(
-        kube.claim("now", lifecycle={"ttlSecondsAfterFinished": 0, "shutdownPolicy": "Delete"}, additionalPodMetadata=fail),
+        kube.claim(
+            "now", lifecycle={"ttlSecondsAfterFinished": 0, "shutdownPolicy": "Delete"}, additionalPodMetadata=fail
+        ),
         kube.claim("kept", lifecycle={"ttlSecondsAfterFinished": 2}, additionalPodMetadata=fail),
         kube.claim("never", additionalPodMetadata=fail),
     )
@@ -558,10 +638,16 @@ def test_the_sandbox_is_deleted_by_hand(kube):
     kube.pool_has("p", 1)
     kube.delete("sandbox", first, wait=False)
     kube.until_gone("sandbox", first)
-    until(lambda: kube.get("sandboxclaim", "c")["status"].get("sandbox", {}).get("name", first) != first, what="another Sandbox")
+    until(
+        lambda: kube.get("sandboxclaim", "c")["status"].get("sandbox", {}).get("name", first) != first,
+        what="another Sandbox",
+    )
     claim, sandbox = bound(kube)
     assert sandbox["metadata"]["ownerReferences"] == [owner("SandboxClaim", "extensions." + K[:-1], claim)]
-    until(lambda: annotations(kube.get("sandboxclaim", "c"))[K + "sandbox-name"] == sandbox["metadata"]["name"], what="annotation")
+    until(
+        lambda: annotations(kube.get("sandboxclaim", "c"))[K + "sandbox-name"] == sandbox["metadata"]["name"],
+        what="annotation",
+    )
 
 
 def test_legacy_keys(kube):
@@ -586,7 +672,7 @@ def test_legacy_keys(kube):
 def test_metrics(stack, kube):
     """controllers 8: names, types, labels, and that a warm and a cold claim are counted."""
     kube.full_pool()
-    requested = datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+    requested = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
     asked = {K + "client-first-requested-at": requested, K + "webhook-first-observed-at": requested}
     kube.apply(kube.claim("warm", labels={K + "created-by": "python-client"}, annotations=asked))
     bound(kube, "warm")
@@ -606,7 +692,13 @@ def test_metrics(stack, kube):
 
     here = {"namespace": kube.ns}
     until(lambda: len(series("agent_sandbox_claim_creation_total", **here)) == 2, what="claims are counted")
-    warm = {"sandbox_template": "t", "launch_type": "warm", "warmpool_name": "p", "pod_condition": "ready", "created_by": "python-client"}
+    warm = {
+        "sandbox_template": "t",
+        "launch_type": "warm",
+        "warmpool_name": "p",
+        "pod_condition": "ready",
+        "created_by": "python-client",
+    }
     cold = {"sandbox_template": "t", "launch_type": "cold", "warmpool_name": "empty", "created_by": "unknown"}
     assert series("agent_sandbox_claim_creation_total", **here, **warm) == [(1, {**here, **warm})]
     ((n, pairs),) = series("agent_sandbox_claim_creation_total", **here, **cold)
@@ -614,19 +706,31 @@ def test_metrics(stack, kube):
     for name in ("claim_startup", "claim_controller_startup", "client_claim_startup"):
         name = f"agent_sandbox_{name}_latency_ms"
         bounds = [p["le"] for _, p in series(name + "_bucket", launch_type="warm", sandbox_template="t")]
-        assert bounds == "100 250 500 750 1000 1250 1500 2000 2500 5000 10000 30000 60000 120000 240000 +Inf".split(), name
+        assert bounds == "100 250 500 750 1000 1250 1500 2000 2500 5000 10000 30000 60000 120000 240000 +Inf".split(), (
+            name
+        )
         assert series(name + "_count", launch_type="warm", sandbox_template="t")[0][0] >= 1
     name = "agent_sandbox_creation_latency_ms"
     assert {p["launch_type"] for _, p in series(name + "_count", **here)} == {"warm", "cold"}
     bounds = [p["le"] for _, p in series(name + "_bucket", **here, launch_type="cold", sandbox_template="t")]
     assert bounds == "50 100 250 500 1000 2500 5000 10000 30000 60000 120000 240000 300000 600000 +Inf".split()
-    gauge = {(p["owned_by"], p["launch_type"], p["ready_condition"], p["expired"], p["sandbox_template"]): v for v, p in series("agent_sandboxes", **here)}
+    gauge = {
+        (p["owned_by"], p["launch_type"], p["ready_condition"], p["expired"], p["sandbox_template"]): v
+        for v, p in series("agent_sandboxes", **here)
+    }
     assert gauge == {
         ("SandboxClaim", "warm", "true", "false", "t"): 1, ("SandboxClaim", "cold", "true", "false", "t"): 1,
         ("SandboxWarmPool", "warm", "true", "false", "t"): 1,
     }  # fmt: skip
     assert {p["created_by"] for _, p in series("agent_sandboxes", **here)} >= {"python-client", "controller"}
     ((value, pairs),) = series("agent_sandbox_build_info")
-    assert value == 1 and set(pairs) == {"git_version", "git_commit", "build_date", "go_version", "compiler", "platform"}
+    assert value == 1 and set(pairs) == {
+        "git_version",
+        "git_commit",
+        "build_date",
+        "go_version",
+        "compiler",
+        "platform",
+    }
     kube.delete("sandboxclaim", "warm")
     until(lambda: len(series("agent_sandboxes", **here, owned_by="SandboxClaim")) == 1, what="the gauge follows")

@@ -35,7 +35,12 @@ def old(cluster):
 
 def refused(sdk, kube, pool, **arguments):
     with pytest.raises(SdkError) as e:
-        sdk.run(IMPORTS + "client.create_sandbox(pool, namespace=ns, sandbox_ready_timeout=20, **arguments)", ns=kube.ns, pool=pool, arguments=arguments)
+        sdk.run(
+            IMPORTS + "client.create_sandbox(pool, namespace=ns, sandbox_ready_timeout=20, **arguments)",
+            ns=kube.ns,
+            pool=pool,
+            arguments=arguments,
+        )
     return e.value
 
 
@@ -102,13 +107,18 @@ def test_time_to_live_and_metadata(new, kube):
     claim_name, pod_name = new.run(IMPORTS + dedent(code), ns=kube.ns)
     claim = kube.get("sandboxclaim", claim_name)
     assert claim["spec"]["lifecycle"]["shutdownPolicy"] == "Delete"
-    until(lambda: kube.get("pod", pod_name)["metadata"].get("annotations", {}).get("note") == "hello", what="annotation of the Pod")
+    until(
+        lambda: kube.get("pod", pod_name)["metadata"].get("annotations", {}).get("note") == "hello",
+        what="annotation of the Pod",
+    )
     assert kube.get("pod", pod_name)["metadata"]["labels"]["sandbox.users.io/team"] == "a"
 
 
 def test_a_claim_that_expires_is_gone(new, kube):
     kube.full_pool()
-    name = new.run(IMPORTS + "result = client.create_sandbox('p', namespace=ns, shutdown_after_seconds=2).claim_name", ns=kube.ns)
+    name = new.run(
+        IMPORTS + "result = client.create_sandbox('p', namespace=ns, shutdown_after_seconds=2).claim_name", ns=kube.ns
+    )
     kube.until_gone("sandboxclaim", name)
     assert new.run(IMPORTS + "result = client.list_all_sandboxes(namespace=ns)", ns=kube.ns) == []
 
@@ -133,15 +143,26 @@ def test_metadata_that_is_not_allowed(new, kube):
 
 def test_a_pool_that_is_empty_starts_cold(new, kube):
     kube.apply(kube.template(), kube.pool(replicas=0))
-    got = new.run(IMPORTS + "s = client.create_sandbox('p', namespace=ns)\nresult = [s.claim_name, s.sandbox_id, s.status()[0]]", ns=kube.ns)
+    got = new.run(
+        IMPORTS + "s = client.create_sandbox('p', namespace=ns)\nresult = [s.claim_name, s.sandbox_id, s.status()[0]]",
+        ns=kube.ns,
+    )
     assert got[2] == "SandboxReady"
     assert kube.get("sandbox", got[1])["metadata"]["labels"]["agents.x-k8s.io/launch-type"] == "cold"
 
 
 def test_volumes(new, kube):
     """What the template allows is added to its own; what it does not is the SDK's error of a claim that cannot become ready."""
-    volume = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
-    kube.apply(kube.template("t", volumeClaimTemplatesPolicy="Allowed"), kube.pool("p", "t", 0), kube.template("closed"), kube.pool("no", "closed", 0))
+    volume = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    kube.apply(
+        kube.template("t", volumeClaimTemplatesPolicy="Allowed"),
+        kube.pool("p", "t", 0),
+        kube.template("closed"),
+        kube.pool("no", "closed", 0),
+    )
     e = refused(new, kube, "no", volume_claim_templates=[volume])
     assert e.kind == "SandboxClaimFailedError" and "VolumeClaimTemplatesError" in e.message
     code = "s = client.create_sandbox('p', namespace=ns, volume_claim_templates=[volume])\nresult = s.sandbox_id"
@@ -152,14 +173,24 @@ def test_volumes(new, kube):
 @pytest.mark.parametrize("new", ["1.0.8"], indirect=True)
 def test_named_claims_are_found_again(new, kube):
     kube.full_pool()
-    first = new.run(IMPORTS + "s = client.create_sandbox('p', namespace=ns, claim_name='mine')\nresult = [s.claim_name, s.sandbox_id]", ns=kube.ns)
-    again = new.run(IMPORTS + "s = client.create_sandbox('p', namespace=ns, claim_name='mine', adopt_existing=True)\nresult = [s.claim_name, s.sandbox_id]", ns=kube.ns)
+    first = new.run(
+        IMPORTS
+        + "s = client.create_sandbox('p', namespace=ns, claim_name='mine')\nresult = [s.claim_name, s.sandbox_id]",
+        ns=kube.ns,
+    )
+    again = new.run(
+        IMPORTS
+        + "s = client.create_sandbox('p', namespace=ns, claim_name='mine', adopt_existing=True)\nresult = [s.claim_name, s.sandbox_id]",
+        ns=kube.ns,
+    )
     assert first == again and first[0] == "mine"
     with pytest.raises(SdkError) as e:
         new.run(IMPORTS + "client.create_sandbox('p', namespace=ns, claim_name='mine')", ns=kube.ns)
     assert e.value.kind == "ConflictException" and "AlreadyExists" in e.value.message
     with pytest.raises(SdkError):
-        new.run(IMPORTS + "client.create_sandbox('other', namespace=ns, claim_name='mine', adopt_existing=True)", ns=kube.ns)
+        new.run(
+            IMPORTS + "client.create_sandbox('other', namespace=ns, claim_name='mine', adopt_existing=True)", ns=kube.ns
+        )
     assert kube.get("sandboxclaim", "mine")["status"]["sandbox"]["name"] == first[1]
 
 
@@ -169,7 +200,9 @@ def test_environment(new, kube):
     e = refused(new, kube, "p", env={"A": "1"})
     assert e.kind == "SandboxClaimFailedError" and "EnvVarsInjectionRejected" in e.message
     kube.patch("sandboxtemplate", "t", {"spec": {"envVarsInjectionPolicy": "Allowed"}})
-    pod = new.run(IMPORTS + "result = client.create_sandbox('p', namespace=ns, env={'A': '1'}).get_pod_name()", ns=kube.ns)
+    pod = new.run(
+        IMPORTS + "result = client.create_sandbox('p', namespace=ns, env={'A': '1'}).get_pod_name()", ns=kube.ns
+    )
     assert kube.get("pod", pod)["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}]
 
 
@@ -203,7 +236,11 @@ client = SandboxClient(template, namespace=ns, api_url="http://127.0.0.1:8080", 
 def test_old_client_gets_a_warm_pod(old, kube):
     kube.full_pool()
     pod = kube.list("pod")[0]
-    got = old.run(OLD + "client.__enter__()\nresult = [client.claim_name, client.sandbox_name, client.pod_name]\nkept = client", ns=kube.ns, template="t")
+    got = old.run(
+        OLD + "client.__enter__()\nresult = [client.claim_name, client.sandbox_name, client.pod_name]\nkept = client",
+        ns=kube.ns,
+        template="t",
+    )
     assert got == [got[0], got[0], pod["metadata"]["name"]]
     assert kube.get("pod", got[2])["metadata"]["uid"] == pod["metadata"]["uid"]
     assert kube.get("service", got[0])["spec"]["clusterIP"] == "None"
@@ -216,7 +253,11 @@ def test_old_client_gets_a_warm_pod(old, kube):
 
 def test_old_client_without_a_pool_starts_cold(old, kube):
     kube.apply(kube.template(version="v1alpha1"))
-    got = old.run(OLD + "with client: result = [client.claim_name, client.sandbox_name, client.pod_name]", ns=kube.ns, template="t")
+    got = old.run(
+        OLD + "with client: result = [client.claim_name, client.sandbox_name, client.pod_name]",
+        ns=kube.ns,
+        template="t",
+    )
     assert got == [got[0]] * 3
     kube.until_gone("pod", got[0])
 

@@ -20,7 +20,9 @@ def pod(name, annotation=None, **spec):
 @pytest.fixture
 def apply(cluster, ns):
     def go(*objects):
-        cluster.kubectl("-n", ns, "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+        cluster.kubectl(
+            "-n", ns, "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        )
 
     return go
 
@@ -90,7 +92,16 @@ def test_writes_are_counted(cluster, ns):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--what"], ["up", "--what"], ["up", "more"], ["make"], ["stop"], ["status", "--control-plane-only"], ["up", "--name", "A_b"]],
+    [
+        [],
+        ["--what"],
+        ["up", "--what"],
+        ["up", "more"],
+        ["make"],
+        ["stop"],
+        ["status", "--control-plane-only"],
+        ["up", "--name", "A_b"],
+    ],
     ids=" ".join,
 )
 def test_misuse_is_one_line_and_2(arguments):

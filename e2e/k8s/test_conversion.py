@@ -18,7 +18,10 @@ STATE = "api.agents.x-k8s.io/v1alpha1-{}-state"
 POLICY = "api.agents.x-k8s.io/v1beta1-volume-claim-templates-policy"
 # far away, and no controller looks at its objects: what is read is what was converted
 LATER = "2099-01-02T03:04:05Z"
-VOLUME = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+VOLUME = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}
 BOTH = {"sandbox": "s", "sandboxclaim": "c", "sandboxtemplate": "t", "sandboxwarmpool": "p"}
 
 
@@ -114,7 +117,9 @@ def test_objects_of_the_new_version_have_no_origin(kube):
 # ---- Sandbox ----
 
 
-@pytest.mark.parametrize("spec, mode, replicas", [({"replicas": 0}, "Suspended", 0), ({"replicas": 1}, "Running", 1), ({}, "Running", 1)])
+@pytest.mark.parametrize(
+    "spec, mode, replicas", [({"replicas": 0}, "Suspended", 0), ({"replicas": 1}, "Running", 1), ({}, "Running", 1)]
+)
 def test_replicas_become_a_mode(kube, spec, mode, replicas):
     write(kube, kube.sandbox(version="v1alpha1", **spec))
     assert read(kube, "sandbox", "v1beta1")["spec"]["operatingMode"] == mode
@@ -160,7 +165,12 @@ def test_replicas_changed_in_the_old_version_reach_the_controller(kube):
 
 @pytest.mark.parametrize(
     "spec, pool",
-    [({}, "shadow-pool-none"), ({"warmpool": "default"}, "shadow-pool-none"), ({"warmpool": "none"}, "shadow-pool-none"), ({"warmpool": "mine"}, "mine")],
+    [
+        ({}, "shadow-pool-none"),
+        ({"warmpool": "default"}, "shadow-pool-none"),
+        ({"warmpool": "none"}, "shadow-pool-none"),
+        ({"warmpool": "mine"}, "mine"),
+    ],
 )
 def test_a_template_becomes_a_pool(kube, spec, pool):
     copied = {"env": [{"name": "A", "value": "1"}], "additionalPodMetadata": {"annotations": {"k": "v"}}}
@@ -172,7 +182,9 @@ def test_a_template_becomes_a_pool(kube, spec, pool):
     for field in ("env", "additionalPodMetadata"):
         assert new["spec"][field] == old["spec"][field] == doc["spec"][field]
     assert new["spec"]["lifecycle"] == {"shutdownTime": LATER, "shutdownPolicy": "Retain"} == old["spec"]["lifecycle"]
-    assert old["spec"]["sandboxTemplateRef"] == {"name": "none"} and old["spec"]["warmpool"] == spec.get("warmpool", "default")
+    assert old["spec"]["sandboxTemplateRef"] == {"name": "none"} and old["spec"]["warmpool"] == spec.get(
+        "warmpool", "default"
+    )
 
 
 @pytest.mark.parametrize("pool, template, warmpool", [("p", "p", "p"), ("shadow-pool-x", "x", "default")])
@@ -203,33 +215,56 @@ def convert(kube, version, *objects, uid="5f1b"):
     """The answer of the webhook to a review, asked as the API server asks, trusting what the definitions trust."""
     webhook = kube.cluster.get("crd", f"sandboxes.{AGENTS}")["spec"]["conversion"]["webhook"]["clientConfig"]
     trust = ssl.create_default_context(cadata=base64.b64decode(webhook["caBundle"]).decode())
-    review = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": {"uid": uid, "desiredAPIVersion": version, "objects": objects}}
+    review = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "ConversionReview",
+        "request": {"uid": uid, "desiredAPIVersion": version, "objects": objects},
+    }
     request = urllib.request.Request(webhook["url"], json.dumps(review).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10, context=trust) as r:
         answer = json.load(r)
-    assert (answer["apiVersion"], answer["kind"], answer["response"]["uid"]) == ("apiextensions.k8s.io/v1", "ConversionReview", uid)
+    assert (answer["apiVersion"], answer["kind"], answer["response"]["uid"]) == (
+        "apiextensions.k8s.io/v1",
+        "ConversionReview",
+        uid,
+    )
     return answer["response"]
 
 
 def test_a_review_is_answered_in_order(kube):
-    response = convert(kube, f"{AGENTS}/v1beta1", *(kube.sandbox(f"s{i}", version="v1alpha1", replicas=i % 2) for i in range(3)))
+    response = convert(
+        kube, f"{AGENTS}/v1beta1", *(kube.sandbox(f"s{i}", version="v1alpha1", replicas=i % 2) for i in range(3))
+    )
     assert response["result"]["status"] == "Success"
     found = response["convertedObjects"]
     assert [o["metadata"]["name"] for o in found] == ["s0", "s1", "s2"]
     assert [o["spec"]["operatingMode"] for o in found] == ["Suspended", "Running", "Suspended"]
     assert all("replicas" not in o["spec"] for o in found)
     # an absent value is remembered as absent; the server's defaults hide that from its own readers
-    back = convert(kube, f"{AGENTS}/v1alpha1", *convert(kube, f"{AGENTS}/v1beta1", kube.sandbox(version="v1alpha1"))["convertedObjects"])
+    back = convert(
+        kube,
+        f"{AGENTS}/v1alpha1",
+        *convert(kube, f"{AGENTS}/v1beta1", kube.sandbox(version="v1alpha1"))["convertedObjects"],
+    )
     assert "replicas" not in back["convertedObjects"][0]["spec"]
 
 
 def test_an_origin_that_cannot_be_read_is_an_error(kube):
     """Of Sandboxes and claims; of the others it is dropped unread. One stored in a cluster would break its watches."""
-    for kind, doc in (("sandbox", kube.sandbox()), ("sandboxclaim", kube.claim()), ("sandboxtemplate", kube.template()), ("sandboxwarmpool", kube.pool())):
+    for kind, doc in (
+        ("sandbox", kube.sandbox()),
+        ("sandboxclaim", kube.claim()),
+        ("sandboxtemplate", kube.template()),
+        ("sandboxwarmpool", kube.pool()),
+    ):
         doc["metadata"]["annotations"] = {STATE.format(kind): "{no json"}
         response = convert(kube, f"{GROUPS[kind]}/v1alpha1", doc)
         if kind in ("sandbox", "sandboxclaim"):
-            assert response["result"]["status"] == "Failed" and response["result"]["message"] and not response.get("convertedObjects")
+            assert (
+                response["result"]["status"] == "Failed"
+                and response["result"]["message"]
+                and not response.get("convertedObjects")
+            )
         else:
             assert response["result"]["status"] == "Success"
             assert not response["convertedObjects"][0]["metadata"].get("annotations")
@@ -241,7 +276,11 @@ def test_one_object_that_fails_fails_the_review(kube):
     del without["kind"]
     for bad in (strange, without):
         response = convert(kube, f"{AGENTS}/v1beta1", kube.sandbox(version="v1alpha1"), bad)
-        assert response["result"]["status"] == "Failed" and response["result"]["message"] and not response.get("convertedObjects")
+        assert (
+            response["result"]["status"] == "Failed"
+            and response["result"]["message"]
+            and not response.get("convertedObjects")
+        )
 
 
 # ---- SandboxTemplate and SandboxWarmPool ----
@@ -285,7 +324,10 @@ def test_replicas_of_a_pool_are_required_in_the_old_version_only(kube):
 
 def test_claim_of_the_first_release_takes_a_warm_pod(kube):
     """Template, pool and claim with the fields of then: the Sandbox is called like the claim and has the pool's Pod."""
-    kube.apply(kube.template(version="v1alpha1", metadata={"labels": {"sandbox": "example"}}), kube.pool(version="v1alpha1", replicas=1))
+    kube.apply(
+        kube.template(version="v1alpha1", metadata={"labels": {"sandbox": "example"}}),
+        kube.pool(version="v1alpha1", replicas=1),
+    )
     kube.pool_has("p", 1)
     pod = kube.list("pod")[0]
     write(kube, old_claim(kube, "mine"))
@@ -295,10 +337,16 @@ def test_claim_of_the_first_release_takes_a_warm_pod(kube):
     assert old["status"]["conditions"] and old["status"]["podIPs"] == [pod["status"]["podIP"]]
     assert read(kube, "sandboxclaim", "v1alpha1", "mine")["status"]["sandbox"]["name"] == "mine"
     moved = kube.get("pod", pod["metadata"]["name"])
-    assert moved["metadata"]["uid"] == pod["metadata"]["uid"] and moved["metadata"]["ownerReferences"][0]["uid"] == old["metadata"]["uid"]
+    assert (
+        moved["metadata"]["uid"] == pod["metadata"]["uid"]
+        and moved["metadata"]["ownerReferences"][0]["uid"] == old["metadata"]["uid"]
+    )
     assert kube.get("pod", "mine") is None
     service = kube.get("service", "mine")
-    assert service["spec"]["clusterIP"] == "None" and service["spec"]["selector"].items() <= moved["metadata"]["labels"].items()
+    assert (
+        service["spec"]["clusterIP"] == "None"
+        and service["spec"]["selector"].items() <= moved["metadata"]["labels"].items()
+    )
     assert old["status"]["serviceFQDN"] == f"mine.{kube.ns}.svc.cluster.local"
     kube.pool_has("p", 1)  # replaced
     kube.delete("sandboxclaim", "mine")
@@ -308,7 +356,12 @@ def test_claim_of_the_first_release_takes_a_warm_pod(kube):
 
 def test_the_sample_objects(kube):
     """Template and pool as people have them in files of the first release, and a claim of its client."""
-    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "gvisor"}, "handler": "runsc"}
+    runtime = {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "gvisor"},
+        "handler": "runsc",
+    }
     kube.kubectl("apply", "-f", "-", input=json.dumps(runtime))
     for name in ("python-template.yaml", "python-warmpool.yaml"):
         text = (ROOT / "examples" / name).read_text()
@@ -317,12 +370,19 @@ def test_the_sample_objects(kube):
     pool, template = yaml.safe_load(text), read(kube, "sandboxtemplate", "v1alpha1", "python-runtime-template")
     kube.pool_has(pool["metadata"]["name"], pool["spec"]["replicas"])
     spec = template["spec"]["podTemplate"]["spec"]
-    assert spec["containers"][0]["resources"]["requests"] == {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "512Mi"}
+    assert spec["containers"][0]["resources"]["requests"] == {
+        "cpu": "250m",
+        "memory": "512Mi",
+        "ephemeral-storage": "512Mi",
+    }
     write(kube, old_claim(kube, "sandbox-claim-0a1b2c3d", "python-runtime-template"))
     kube.until_ready("sandboxclaim", "sandbox-claim-0a1b2c3d")
     old = read(kube, "sandbox", "v1alpha1", "sandbox-claim-0a1b2c3d")
     pod = kube.get("pod", old["metadata"]["annotations"]["agents.x-k8s.io/pod-name"])
-    assert pod["metadata"]["name"].startswith(pool["metadata"]["name"] + "-") and pod["metadata"]["labels"]["sandbox"] == "python-sandbox-example"
+    assert (
+        pod["metadata"]["name"].startswith(pool["metadata"]["name"] + "-")
+        and pod["metadata"]["labels"]["sandbox"] == "python-sandbox-example"
+    )
     assert pod["spec"]["runtimeClassName"] == "gvisor" and pod["spec"]["restartPolicy"] == "OnFailure"
 
 
@@ -338,16 +398,24 @@ def test_two_claims_of_the_first_release_take_two_pods(kube):
     kube.pool_has("p", 2)
     for name in ("one", "two"):
         write(kube, old_claim(kube, name))
-    pods = [kube.until_ready("sandboxclaim", n) and kube.get("sandbox", n)["metadata"]["annotations"]["agents.x-k8s.io/pod-name"] for n in ("one", "two")]
+    pods = [
+        kube.until_ready("sandboxclaim", n)
+        and kube.get("sandbox", n)["metadata"]["annotations"]["agents.x-k8s.io/pod-name"]
+        for n in ("one", "two")
+    ]
     assert len(set(pods)) == 2 and all(p.startswith("p-") for p in pods)
 
 
 @contextlib.contextmanager
 def watching(kube, kind, name, lines):
     """Collects the events that an old client's watch of one object would get."""
-    where = f"{path(kube, kind, 'v1alpha1').rstrip('/')}?fieldSelector=metadata.name%3D{name}&watch=true&timeoutSeconds=20"
+    where = (
+        f"{path(kube, kind, 'v1alpha1').rstrip('/')}?fieldSelector=metadata.name%3D{name}&watch=true&timeoutSeconds=20"
+    )
     with open(lines, "wb") as f:
-        process = kube.cluster.run_inside([kube.cluster.folder / "bin/kubectl", "get", "--raw", where], stdout=f, stderr=subprocess.DEVNULL)
+        process = kube.cluster.run_inside(
+            [kube.cluster.folder / "bin/kubectl", "get", "--raw", where], stdout=f, stderr=subprocess.DEVNULL
+        )
     try:
         yield lambda: [json.loads(line) for line in lines.read_bytes().split(b"\n")[:-1]]
     finally:
@@ -364,7 +432,9 @@ def test_watch_by_name_in_the_old_version(kube, tmp_path):
         def is_ready(event):
             assert event["type"] != "ERROR", event
             found = event["object"].get("status", {}).get("conditions", [])
-            return event["type"] in ("ADDED", "MODIFIED") and any(c["type"] == "Ready" and c["status"] == "True" for c in found)
+            return event["type"] in ("ADDED", "MODIFIED") and any(
+                c["type"] == "Ready" and c["status"] == "True" for c in found
+            )
 
         until(lambda: any(map(is_ready, events())), what="an event that says Ready")
         kube.delete("sandboxclaim", "mine", wait=False)
@@ -383,7 +453,9 @@ def test_a_list_converts_every_item(kube):
         items = found["items"]
         assert found["apiVersion"] == f"{AGENTS}/{version}" and found["kind"] == "SandboxList"
         assert [i["metadata"]["name"] for i in items] == [f"s{i}" for i in range(5)]
-        assert {i["spec"].get("operatingMode", i["spec"].get("replicas")) for i in items} == {0 if version == "v1alpha1" else "Suspended"}
+        assert {i["spec"].get("operatingMode", i["spec"].get("replicas")) for i in items} == {
+            0 if version == "v1alpha1" else "Suspended"
+        }
 
 
 def test_pod_specs_pass_unchanged(kube):

@@ -27,8 +27,18 @@ class Doctor:
 
     def run(self, *args, kubeconfig=None):
         """(exit code, findings)."""
-        command = [self.stack.bin / "cli/sandctl", "doctor", "--kubeconfig", kubeconfig or self.stack.cluster.kubeconfig, "-o", "json", *args]
-        run = subprocess.run([*self.stack.cluster.netns, *map(str, command)], timeout=120, text=True, capture_output=True)
+        command = [
+            self.stack.bin / "cli/sandctl",
+            "doctor",
+            "--kubeconfig",
+            kubeconfig or self.stack.cluster.kubeconfig,
+            "-o",
+            "json",
+            *args,
+        ]
+        run = subprocess.run(
+            [*self.stack.cluster.netns, *map(str, command)], timeout=120, text=True, capture_output=True
+        )
         assert run.returncode in (0, 1), run.stderr
         return run.returncode, json.loads(run.stdout)
 
@@ -84,7 +94,14 @@ def test_healthy(doctor, kube):
 
 
 def test_lines_for_people(doctor, stack):
-    command = [stack.bin / "cli/sandctl", "doctor", "--kubeconfig", stack.cluster.kubeconfig, "--system-namespace", "elsewhere"]
+    command = [
+        stack.bin / "cli/sandctl",
+        "doctor",
+        "--kubeconfig",
+        stack.cluster.kubeconfig,
+        "--system-namespace",
+        "elsewhere",
+    ]
     run = subprocess.run([*stack.cluster.netns, *map(str, command)], timeout=120, text=True, capture_output=True)
     assert run.returncode == 1
     lines = run.stdout.splitlines()
@@ -125,7 +142,12 @@ def test_the_webhook_is_not_trusted(doctor, stack):
 
     bundle(other)
     try:
-        doctor.finds("certificates", "problem", f"{POOLS_CRD}: caBundle is not the ca.crt of Secret {NAMESPACE}/{SECRET}", "rollout restart")
+        doctor.finds(
+            "certificates",
+            "problem",
+            f"{POOLS_CRD}: caBundle is not the ca.crt of Secret {NAMESPACE}/{SECRET}",
+            "rollout restart",
+        )
         doctor.finds("conversion", "skipped", "certificates")
     finally:
         bundle(right)
@@ -138,7 +160,9 @@ def test_a_useless_secret(doctor, stack, value, words):
     broken = base64.b64encode(b"no certificate").decode() if value else ""
 
     def certificate(text):
-        stack.cluster.kubectl("patch", "secret", SECRET, "-n", NAMESPACE, "--type=merge", "-p", json.dumps({"data": {"tls.crt": text}}))
+        stack.cluster.kubectl(
+            "patch", "secret", SECRET, "-n", NAMESPACE, "--type=merge", "-p", json.dumps({"data": {"tls.crt": text}})
+        )
 
     certificate(broken)
     try:
@@ -152,9 +176,31 @@ def test_an_expired_certificate(doctor, stack, tmp_path):
     get = json.loads(stack.cluster.kubectl("get", "secret", SECRET, "-n", NAMESPACE, "-o", "json"))
     pem, key, request = (tmp_path / n for n in ("c.pem", "k.pem", "c.csr"))
     openssl = functools.partial(subprocess.run, check=True, capture_output=True)
-    openssl(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", request])
+    openssl(
+        [
+            "openssl",
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=x",
+            "-keyout",
+            key,
+            "-out",
+            request,
+        ]
+    )
     openssl(["openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-out", pem])
-    expired = {"data": {"tls.crt": base64.b64encode(pem.read_bytes()).decode(), "tls.key": base64.b64encode(key.read_bytes()).decode()}}
+    expired = {
+        "data": {
+            "tls.crt": base64.b64encode(pem.read_bytes()).decode(),
+            "tls.key": base64.b64encode(key.read_bytes()).decode(),
+        }
+    }
     stack.cluster.kubectl("patch", "secret", SECRET, "-n", NAMESPACE, "--type=merge", "-p", json.dumps(expired))
     try:
         doctor.finds("certificates", "problem", "has expired on 20", "delete secret")
@@ -164,7 +210,9 @@ def test_an_expired_certificate(doctor, stack, tmp_path):
 
 
 def test_a_right_is_missing(doctor, stack):
-    binding = json.loads(stack.cluster.kubectl("get", "clusterrolebinding", "agent-sandbox-controller-extensions", "-o", "json"))
+    binding = json.loads(
+        stack.cluster.kubectl("get", "clusterrolebinding", "agent-sandbox-controller-extensions", "-o", "json")
+    )
     stack.cluster.kubectl("delete", "clusterrolebinding", "agent-sandbox-controller-extensions")
     try:
         doctor.finds("rights", "problem", "system:serviceaccount:agent-sandbox-system:agent-sandbox-controller lacks",
@@ -188,12 +236,24 @@ def test_nobody_leads(doctor, stack):
 
 def test_a_runtime_class_is_missing(doctor, kube):
     kube.apply(kube.template("isolated", pod_spec={**POD_SPEC, "runtimeClassName": "nowhere"}))
-    doctor.finds("runtime-classes", "problem", "RuntimeClass nowhere does not exist", f"SandboxTemplate {kube.ns}/isolated", args=("-n", kube.ns))
+    doctor.finds(
+        "runtime-classes",
+        "problem",
+        "RuntimeClass nowhere does not exist",
+        f"SandboxTemplate {kube.ns}/isolated",
+        args=("-n", kube.ns),
+    )
 
 
 def test_a_pool_without_its_template(doctor, kube):
     kube.apply(kube.pool("lonely", "absent", 1))
-    doctor.finds("pools", "problem", f"{kube.ns}/lonely has 0 of 1 ready", f"SandboxTemplate {kube.ns}/absent does not exist", args=("-n", kube.ns))
+    doctor.finds(
+        "pools",
+        "problem",
+        f"{kube.ns}/lonely has 0 of 1 ready",
+        f"SandboxTemplate {kube.ns}/absent does not exist",
+        args=("-n", kube.ns),
+    )
 
 
 def set_status(kube, pod, status):
@@ -216,9 +276,16 @@ def test_a_pool_that_finds_no_node(doctor, kube):
     kube.apply(kube.template(metadata={"annotations": {"sandplane.test/fake-node": "ignore"}}), kube.pool())
     until(lambda: kube.list("pod"), what="a Pod")
     pod = kube.list("pod")[0]["metadata"]["name"]
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available: 3 Insufficient cpu."}
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/3 nodes are available: 3 Insufficient cpu.",
+    }
     set_status(kube, pod, {"phase": "Pending", "conditions": [condition]})
-    doctor.finds("pools", "problem", "Unschedulable: 0/3 nodes are available", "lower the pool's replicas", args=("-n", kube.ns))
+    doctor.finds(
+        "pools", "problem", "Unschedulable: 0/3 nodes are available", "lower the pool's replicas", args=("-n", kube.ns)
+    )
 
 
 def test_a_pool_whose_sandboxes_fail(doctor, kube):
@@ -232,7 +299,15 @@ def test_claims_that_wait(doctor, kube):
         kube.until_condition("sandboxclaim", name, reason="WarmPoolNotFound")
         ready = next(c for c in kube.get("sandboxclaim", name)["status"]["conditions"] if c["type"] == "Ready")
         ready["lastTransitionTime"] = "2020-01-01T00:00:00Z"
-        kube.kubectl("patch", "sandboxclaim", name, "--type=merge", "--subresource=status", "-p", json.dumps({"status": {"conditions": [ready]}}))
+        kube.kubectl(
+            "patch",
+            "sandboxclaim",
+            name,
+            "--type=merge",
+            "--subresource=status",
+            "-p",
+            json.dumps({"status": {"conditions": [ready]}}),
+        )
     doctor.finds("claims", "warning", "2 SandboxClaims are not Ready for more than a minute: WarmPoolNotFound", f"{kube.ns}/c1", "apply that pool",
                  args=("-n", kube.ns))  # fmt: skip
 
@@ -241,12 +316,25 @@ def test_workloads_that_are_not_ready(doctor, stack):
     """As the chart labels them; nobody runs them here, so they never come up."""
     labels = {"app.kubernetes.io/part-of": "sandplane", "app.kubernetes.io/component": "claims"}
     container = {"name": "claims", "image": "sandplane.test/claims:1"}
-    template = {"metadata": {"labels": labels, "annotations": {"sandplane.test/fake-node": "ignore"}}, "spec": {"containers": [container]}}
+    template = {
+        "metadata": {"labels": labels, "annotations": {"sandplane.test/fake-node": "ignore"}},
+        "spec": {"containers": [container]},
+    }
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "claims", "namespace": NAMESPACE, "labels": labels}, "spec": spec}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "claims", "namespace": NAMESPACE, "labels": labels},
+        "spec": spec,
+    }
     stack.cluster.kubectl("apply", "-f", "-", input=json.dumps(deployment))
     try:
-        doctor.finds("workloads", "problem", f"Deployment {NAMESPACE}/claims: 0 of 2 replicas are ready", "describe deployments claims")
+        doctor.finds(
+            "workloads",
+            "problem",
+            f"Deployment {NAMESPACE}/claims: 0 of 2 replicas are ready",
+            "describe deployments claims",
+        )
     finally:
         stack.cluster.kubectl("delete", "deployment", "claims", "-n", NAMESPACE)
 
@@ -254,7 +342,9 @@ def test_workloads_that_are_not_ready(doctor, stack):
 def test_a_router_outside_the_namespace_of_the_policy(doctor, kube):
     kube.apply(kube.template(), {"apiVersion": "v1", "kind": "Pod", "spec": POD_SPEC,
                                  "metadata": {"name": "router", "namespace": kube.ns, "labels": {"app": "sandbox-router"}}})  # fmt: skip
-    doctor.finds("network", "warning", f"router Pod {kube.ns}/router", f"{kube.ns}/t", "spec.networkPolicy", args=("-n", kube.ns))
+    doctor.finds(
+        "network", "warning", f"router Pod {kube.ns}/router", f"{kube.ns}/t", "spec.networkPolicy", args=("-n", kube.ns)
+    )
 
 
 def test_without_rights_of_its_own(doctor, stack, ns, tmp_path):
@@ -272,7 +362,11 @@ def test_without_rights_of_its_own(doctor, stack, ns, tmp_path):
         "pools": 'cannot list resource "sandboxwarmpools"',
         "leader": 'cannot get resource "leases"',
     }.items():
-        assert by[check]["result"] == "problem" and right in by[check]["found"] and "a right is missing" in by[check]["found"], by[check]
+        assert (
+            by[check]["result"] == "problem"
+            and right in by[check]["found"]
+            and "a right is missing" in by[check]["found"]
+        ), by[check]
 
 
 def test_refused_credentials(doctor, stack, tmp_path):
@@ -318,14 +412,22 @@ class Clock(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("ahead,result,words", [(0, "ok", "agree"), (10, "warning", "before"), (-10, "warning", "behind"), (100, "problem", "before")])
+@pytest.mark.parametrize(
+    "ahead,result,words",
+    [(0, "ok", "agree"), (10, "warning", "before"), (-10, "warning", "behind"), (100, "problem", "before")],
+)
 def test_clocks(doctor, tmp_path, ahead, result, words):
     handler = type("Handler", (Clock,), {"ahead": ahead})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
     context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    config = {"clusters": [cluster], "contexts": [context], "users": [{"name": "u", "user": {"token": "t"}}], "current-context": "c"}
+    config = {
+        "clusters": [cluster],
+        "contexts": [context],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "current-context": "c",
+    }
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(config))
     try:
@@ -339,12 +441,24 @@ def test_clocks(doctor, tmp_path, ahead, result, words):
 def test_a_service_that_runs_and_is_not_ready(doctor, stack):
     """As it is when Redis does not answer it."""
     labels = {"app.kubernetes.io/part-of": "sandplane", "app.kubernetes.io/component": "router"}
-    meta = {"name": "router-x", "namespace": NAMESPACE, "labels": labels, "annotations": {"sandplane.test/fake-node": "ignore"}}
-    stack.cluster.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": POD_SPEC}))
+    meta = {
+        "name": "router-x",
+        "namespace": NAMESPACE,
+        "labels": labels,
+        "annotations": {"sandplane.test/fake-node": "ignore"},
+    }
+    stack.cluster.kubectl(
+        "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": POD_SPEC})
+    )
     try:
         status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}
         patch = ["--type=merge", "--subresource=status", "-p", json.dumps({"status": status})]
         stack.cluster.kubectl("patch", "pod", "router-x", "-n", NAMESPACE, *patch)
-        doctor.finds("workloads", "warning", f"Pod {NAMESPACE}/router-x: the Pod is Running and not ready", "most often Redis does not answer it")
+        doctor.finds(
+            "workloads",
+            "warning",
+            f"Pod {NAMESPACE}/router-x: the Pod is Running and not ready",
+            "most often Redis does not answer it",
+        )
     finally:
         stack.cluster.kubectl("delete", "pod", "router-x", "-n", NAMESPACE, "--grace-period=0", "--force")

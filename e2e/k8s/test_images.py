@@ -22,8 +22,15 @@ ADMIN = {"claims": 7411, "pools": 7412, "reconciler": 8080, "router": 7410}
 
 @pytest.fixture(scope="module")
 def archives():
-    subprocess.run(["bazel", "build", "--noshow_progress", "--ui_event_filters=-info", "//deploy/images:images"], cwd=ROOT, check=True, capture_output=True)
-    folder = subprocess.run(["bazel", "info", "bazel-bin"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run(
+        ["bazel", "build", "--noshow_progress", "--ui_event_filters=-info", "//deploy/images:images"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    folder = subprocess.run(
+        ["bazel", "info", "bazel-bin"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
     return lambda name: f"{folder}/deploy/images/{name}.oci.tar"
 
 
@@ -115,7 +122,9 @@ class Node:
     def ask(self, name, path):
         """(status, body) of the Pod's admin port."""
         script = f"import http.client as h; c = h.HTTPConnection('127.0.0.1', {ADMIN[name]}, timeout=5); c.request('GET', '{path}'); r = c.getresponse(); print(r.status, r.read().decode())"
-        run = subprocess.run(["ip", "netns", "exec", self.netns, "/usr/bin/python3", "-c", script], capture_output=True, text=True)
+        run = subprocess.run(
+            ["ip", "netns", "exec", self.netns, "/usr/bin/python3", "-c", script], capture_output=True, text=True
+        )
         return run.stdout.strip().split(" ", 1) if run.returncode == 0 else ["", ""]
 
     def wait(self, name, condition, timeout=30):
@@ -141,8 +150,17 @@ class Node:
 
 @pytest.fixture(scope="module")
 def node(archives, tmp_path_factory):
-    settings = ["--set=image.registry=localhost,image.tag=dev", f"--set=router.extraArgs={{--http-address=127.0.0.1:{HTTP}}}", "--set=crds.enabled=false"]
-    run = subprocess.run([ROOT / "tools/helm", "template", "sandplane", CHART, "--namespace", NS, *settings], check=True, capture_output=True, text=True)
+    settings = [
+        "--set=image.registry=localhost,image.tag=dev",
+        f"--set=router.extraArgs={{--http-address=127.0.0.1:{HTTP}}}",
+        "--set=crds.enabled=false",
+    ]
+    run = subprocess.run(
+        [ROOT / "tools/helm", "template", "sandplane", CHART, "--namespace", NS, *settings],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     n = Node(archives, tmp_path_factory.mktemp("node"), [d for d in yaml.safe_load_all(run.stdout) if d])
     try:
         yield n
@@ -168,7 +186,12 @@ def redis(node, password):
     data.chmod(0o777)
     config.mkdir()
     (config / "redis.conf").write_text(node.find("ConfigMap", "sandplane-redis")["data"]["redis.conf"])
-    node.start("redis", pod, mounts=[("--bind", data, "/data"), ("--ro-bind", config, "/etc/redis")], env=[("REDISCLI_AUTH", password)])
+    node.start(
+        "redis",
+        pod,
+        mounts=[("--bind", data, "/data"), ("--ro-bind", config, "/etc/redis")],
+        env=[("REDISCLI_AUTH", password)],
+    )
     return pod
 
 
@@ -209,8 +232,14 @@ def test_reconciler_without_an_api_server_lives(node, redis, password):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=ca", "-keyout",
                     account / "key", "-out", account / "ca.crt"], check=True, capture_output=True)  # fmt: skip
     pod = pod_of(node, "agent-sandbox-controller")
-    env = [("SANDPLANE_REDIS_PASSWORD", password), ("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("KUBERNETES_SERVICE_PORT", "6443")]
-    node.start("reconciler", pod, mounts=[("--ro-bind", account, "/var/run/secrets/kubernetes.io/serviceaccount")], env=env)
+    env = [
+        ("SANDPLANE_REDIS_PASSWORD", password),
+        ("KUBERNETES_SERVICE_HOST", "127.0.0.1"),
+        ("KUBERNETES_SERVICE_PORT", "6443"),
+    ]
+    node.start(
+        "reconciler", pod, mounts=[("--ro-bind", account, "/var/run/secrets/kubernetes.io/serviceaccount")], env=env
+    )
     node.wait("reconciler", lambda: node.ask("reconciler", "/healthz")[0] == "200")
     assert node.ask("reconciler", "/readyz")[0] == "503"
 

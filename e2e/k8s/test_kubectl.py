@@ -40,7 +40,12 @@ def claimed(kube):
 
 def test_columns(kube, claimed):
     assert row(kube, "sandbox", claimed) == {"NAME": claimed, "READY": "True", "REASON": "DependenciesReady"}
-    assert row(kube, "sandboxclaim") == {"NAME": "c", "READY": "True", "SANDBOX": claimed, "REASON": "DependenciesReady"}
+    assert row(kube, "sandboxclaim") == {
+        "NAME": "c",
+        "READY": "True",
+        "SANDBOX": claimed,
+        "REASON": "DependenciesReady",
+    }
     kube.pool_has("p", 1)  # what was claimed is replaced
     assert row(kube, "swp") == {"NAME": "p", "READY": "1", "DESIRED": "1"}
     assert row(kube, "sandboxtemplate") == {"NAME": "t"}
@@ -50,7 +55,11 @@ def test_columns_of_the_old_version(kube, claimed):
     assert row(kube, "sandboxes.v1alpha1.agents.x-k8s.io", claimed) == {"NAME": claimed}
     assert row(kube, "sandboxclaims.v1alpha1.extensions.agents.x-k8s.io") == {"NAME": "c"}
     assert row(kube, "sandboxtemplates.v1alpha1.extensions.agents.x-k8s.io") == {"NAME": "t"}
-    assert row(kube, "sandboxwarmpools.v1alpha1.extensions.agents.x-k8s.io") == {"NAME": "p", "READY": "1", "DESIRED": "1"}
+    assert row(kube, "sandboxwarmpools.v1alpha1.extensions.agents.x-k8s.io") == {
+        "NAME": "p",
+        "READY": "1",
+        "DESIRED": "1",
+    }
 
 
 def test_columns_of_what_is_not_ready(kube):
@@ -64,7 +73,9 @@ def test_columns_of_what_is_not_ready(kube):
 def test_describe_shows_conditions_and_events(kube, claimed):
     text = kube.kubectl("describe", "sandboxclaim", "c")
     assert re.search(r"Reason: +DependenciesReady", text) and re.search(rf"Name: +{claimed}", text)
-    until(lambda: "SandboxAdopted" in kube.kubectl("describe", "sandboxclaim", "c"), what="the event in kubectl describe")
+    until(
+        lambda: "SandboxAdopted" in kube.kubectl("describe", "sandboxclaim", "c"), what="the event in kubectl describe"
+    )
     assert f'Adopted warm pool Sandbox "{claimed}"' in kube.kubectl("describe", "sandboxclaim", "c")
 
 
@@ -128,7 +139,9 @@ def test_scale_a_sandbox_of_the_old_version(kube):
     assert kube.get("pod", "s")
     refused = kube.kubectl("scale", "sandbox.v1alpha1.agents.x-k8s.io/s", "--replicas=2", check=False)
     assert refused.returncode != 0 and "spec.replicas" in refused.stderr
-    assert kube.kubectl("scale", "sandbox.v1beta1.agents.x-k8s.io/s", "--replicas=0", check=False).returncode != 0  # no such subresource
+    assert (
+        kube.kubectl("scale", "sandbox.v1beta1.agents.x-k8s.io/s", "--replicas=0", check=False).returncode != 0
+    )  # no such subresource
 
 
 # ---- apply, edit, wait, delete ----
@@ -178,7 +191,14 @@ def test_replace_after_get_as_an_editor_does(kube):
 def test_json_patch_resumes(kube):
     kube.apply(kube.sandbox(operatingMode="Suspended"))
     kube.until_condition("sandbox", "s", reason="SandboxSuspended")
-    kube.kubectl("patch", "sandbox", "s", "--type=json", "-p", '[{"op":"replace","path":"/spec/operatingMode","value":"Running"}]')
+    kube.kubectl(
+        "patch",
+        "sandbox",
+        "s",
+        "--type=json",
+        "-p",
+        '[{"op":"replace","path":"/spec/operatingMode","value":"Running"}]',
+    )
     kube.until_ready("sandbox", "s")
 
 

@@ -123,7 +123,12 @@ def test_new_client_runs_and_moves_files(kube, new):
 def test_new_client_without_the_router(kube, new):
     """Straight to the Pod's address, as from inside the cluster."""
     full_pool(kube)
-    got = new.run(NEW + "client.connection_config = SandboxInClusterConnectionConfig()\ns = client.create_sandbox('p', namespace=ns)\n" + USE, ns=kube.ns)
+    got = new.run(
+        NEW
+        + "client.connection_config = SandboxInClusterConnectionConfig()\ns = client.create_sandbox('p', namespace=ns)\n"
+        + USE,
+        ns=kube.ns,
+    )
     check_use(got)
 
 
@@ -168,7 +173,9 @@ def test_environment_of_a_claim_reaches_its_commands(kube, new):
     full_pool(kube, envVarsInjectionPolicy="Allowed")
     kube.apply(kube.claim(env=[{"name": "GREETING", "value": "hello"}]))
     kube.until_ready("sandboxclaim", "c", timeout=60)
-    out = new.run(NEW + "result = client.get_sandbox('c', namespace=ns).commands.run('printenv GREETING').stdout", ns=kube.ns)
+    out = new.run(
+        NEW + "result = client.get_sandbox('c', namespace=ns).commands.run('printenv GREETING').stdout", ns=kube.ns
+    )
     assert out == "hello\n"
 
 
@@ -182,8 +189,12 @@ def test_tunnel_to_a_pod(kube, stack):
     command = [stack.cluster.folder / "bin/kubectl", "port-forward", "pod/mine", "18888:8888", "-n", kube.ns]
     tunnel = stack.cluster.run_inside(command, stdout=subprocess.DEVNULL)
     try:
-        request = urllib.request.Request("http://127.0.0.1:18888/execute", b'{"command": "echo hello"}', {"Content-Type": "application/json"})
-        answer = until(lambda: json.load(urllib.request.urlopen(request, timeout=10)), what="an answer through the tunnel")
+        request = urllib.request.Request(
+            "http://127.0.0.1:18888/execute", b'{"command": "echo hello"}', {"Content-Type": "application/json"}
+        )
+        answer = until(
+            lambda: json.load(urllib.request.urlopen(request, timeout=10)), what="an answer through the tunnel"
+        )
     finally:
         tunnel.terminate()
         tunnel.wait(10)
@@ -204,7 +215,11 @@ def test_name_of_an_old_claim_in_the_cluster(kube, stack):
 
 def test_requests_after_the_end_are_refused(kube, new):
     full_pool(kube)
-    claim = new.run(NEW + "s = client.create_sandbox('p', namespace=ns)\nresult = [s.claim_name, s.commands.run('true').exit_code]\nkept = s", ns=kube.ns)[0]
+    claim = new.run(
+        NEW
+        + "s = client.create_sandbox('p', namespace=ns)\nresult = [s.claim_name, s.commands.run('true').exit_code]\nkept = s",
+        ns=kube.ns,
+    )[0]
     kube.delete("sandboxclaim", claim)
     with pytest.raises(SdkError) as e:
         new.run(NEW + "client.get_sandbox(claim, namespace=ns, resolve_timeout=1)", ns=kube.ns, claim=claim)
@@ -213,7 +228,9 @@ def test_requests_after_the_end_are_refused(kube, new):
 
 def ask(kube, sandbox):
     """The status of GET / of the runtime, through the router."""
-    request = urllib.request.Request("http://127.0.0.1:8080/", headers={"X-Sandbox-ID": sandbox, "X-Sandbox-Namespace": kube.ns})
+    request = urllib.request.Request(
+        "http://127.0.0.1:8080/", headers={"X-Sandbox-ID": sandbox, "X-Sandbox-Namespace": kube.ns}
+    )
     try:
         with urllib.request.urlopen(request, timeout=10) as r:
             return r.status
@@ -244,9 +261,21 @@ def test_exec_and_files_through_grpc(stack, kube):
         data = bytes(range(256)) * 8192
         c.write(box, "deep/data", data)
         assert c.read(box, "deep/data") == data
-        files = [f for m in c.sandboxes.ListFiles(pb.ListFilesRequest(name=box, path="deep"), timeout=60) for f in m.files]
+        files = [
+            f for m in c.sandboxes.ListFiles(pb.ListFilesRequest(name=box, path="deep"), timeout=60) for f in m.files
+        ]
         assert [(f.path, f.size_bytes) for f in files] == [("deep/data", len(data))]
-        command = [stack.bin / "cli/sandctl", "exec", "-i", f"--server=127.0.0.1:{PORTS['router'][0]}", box, "--", "sh", "-c", "cat; exit 7"]
+        command = [
+            stack.bin / "cli/sandctl",
+            "exec",
+            "-i",
+            f"--server=127.0.0.1:{PORTS['router'][0]}",
+            box,
+            "--",
+            "sh",
+            "-c",
+            "cat; exit 7",
+        ]
         ran = stack.cluster.run_inside(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert (ran.communicate(b"typed", timeout=60)[0], ran.returncode) == (b"typed", 7)
         kube.apply(kube.claim())
@@ -263,7 +292,9 @@ def test_a_call_ends_with_its_pod(kube):
     full_pool(kube)
     with closing(Client(f"127.0.0.1:{PORTS['router'][0]}")) as c:
         box = create(c, kube)
-        start = pb.ExecStreamRequest(start=pb.ExecStreamRequest.Start(name=box, command=pb.Command(args=["sh", "-c", "echo begun; sleep 1000"])))
+        start = pb.ExecStreamRequest(
+            start=pb.ExecStreamRequest.Start(name=box, command=pb.Command(args=["sh", "-c", "echo begun; sleep 1000"]))
+        )
         heard = c.sandboxes.ExecStream(stream(start), timeout=900)
         assert any(m.stdout == b"begun\n" for m in heard)
         kube.kubectl("delete", "pod", box.rsplit("/", 1)[1], "--grace-period=0", "--force")
@@ -287,7 +318,10 @@ def test_calls_into_pods_called_otherwise_or_without_the_runtime(stack, kube):
     name = {"name": "SANDPLANE_SANDBOX_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     specs = {
         "not called so": {**POD_SPEC, "hostname": "box"},
-        "its image must have": {**POD_SPEC, "containers": [{**main, "command": ["python3", "-m", "http.server", "8888"]}]},
+        "its image must have": {
+            **POD_SPEC,
+            "containers": [{**main, "command": ["python3", "-m", "http.server", "8888"]}],
+        },
         "": {**POD_SPEC, "hostname": "box", "containers": [{**main, "env": [name]}]},
     }
     with closing(Client(f"127.0.0.1:{PORTS['router'][0]}")) as c:

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-
 from harness.names import FAKE_NODE, K, annotations, labels, name_hash, owner, uid
 from harness.until import until
 
@@ -19,8 +18,15 @@ VOLUME = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage"
 
 def members(kube, pool="p"):
     """The Sandboxes that a pool controls, by age."""
-    found = [s for s in kube.list("sandbox") if any(o["kind"] == "SandboxWarmPool" and o["name"] == pool for o in s["metadata"].get("ownerReferences", []))]
-    return sorted((s for s in found if "deletionTimestamp" not in s["metadata"]), key=lambda s: (s["metadata"]["creationTimestamp"], s["metadata"]["name"]))
+    found = [
+        s
+        for s in kube.list("sandbox")
+        if any(o["kind"] == "SandboxWarmPool" and o["name"] == pool for o in s["metadata"].get("ownerReferences", []))
+    ]
+    return sorted(
+        (s for s in found if "deletionTimestamp" not in s["metadata"]),
+        key=lambda s: (s["metadata"]["creationTimestamp"], s["metadata"]["name"]),
+    )
 
 
 def uids(kube, pool="p"):
@@ -54,7 +60,9 @@ def test_member(kube):
     """6.5, 2, 4 secure defaults, 3.4 extension labels: every field of a member, its Pod and its volume claim."""
     volumes = [{"metadata": {"name": "data"}, "spec": VOLUME}]
     meta = {"labels": {"app": "x"}, "annotations": {"note": "n"}}
-    kube.apply(kube.template(pod_spec=image("x"), metadata=meta, volumeClaimTemplates=volumes, service=True), kube.pool())
+    kube.apply(
+        kube.template(pod_spec=image("x"), metadata=meta, volumeClaimTemplates=volumes, service=True), kube.pool()
+    )
     (s,) = until_members(kube, 1)
     name = s["metadata"]["name"]
     assert re.fullmatch("p-[a-z0-9]{5}", name)
@@ -64,13 +72,19 @@ def test_member(kube):
         POOL_LABEL: name_hash("p"),
         K + "sandbox-template-ref-hash": name_hash("t"),
         K + "sandbox-pod-template-hash": json_hash(pod_template),
-        K + "sandbox-template-hash": json_hash({"podTemplate": pod_template, "volumeClaimTemplates": hashed, "service": True}),
+        K + "sandbox-template-hash": json_hash(
+            {"podTemplate": pod_template, "volumeClaimTemplates": hashed, "service": True}
+        ),
     }
     assert labels(s) == {**hashes, K + "launch-type": "warm", K + "created-by": "controller"}
     assert annotations(s)[K + "sandbox-template-ref"] == "t"
     assert s["metadata"]["ownerReferences"] == owner(kube.get("sandboxwarmpool", "p"), V1BETA1, "SandboxWarmPool")
     assert "finalizers" not in s["metadata"]
-    safe = {"automountServiceAccountToken": False, "dnsPolicy": "None", "dnsConfig": {"nameservers": ["8.8.8.8", "1.1.1.1"]}}
+    safe = {
+        "automountServiceAccountToken": False,
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["8.8.8.8", "1.1.1.1"]},
+    }
     assert s["spec"] == {
         "operatingMode": "Running",
         "shutdownPolicy": "Retain",
@@ -158,7 +172,9 @@ def test_change_of_mind(kube):
     for n in (8, 0) * 3:
         kube.patch("sandboxwarmpool", "p", {"spec": {"replicas": n}})
     done = {"replicas": 0, "readyReplicas": 0, "selector": SELECTOR, "observedGeneration": 7}
-    until(lambda: kube.get("sandboxwarmpool", "p").get("status") == done and not kube.list("sandbox"), what="no members")
+    until(
+        lambda: kube.get("sandboxwarmpool", "p").get("status") == done and not kube.list("sandbox"), what="no members"
+    )
     until(lambda: not kube.list("pod"), what="no Pods")
     # a member that was forgotten would come to light beside this one
     kube.patch("sandboxwarmpool", "p", {"spec": {"replicas": 1}})
@@ -221,7 +237,10 @@ def test_orphan(kube):
     name = s["metadata"]["name"]
     kube.patch("sandbox", name, {"metadata": {"ownerReferences": None}})
     owners = owner(kube.get("sandboxwarmpool", "p"), V1BETA1, "SandboxWarmPool")
-    until(lambda: (kube.get("sandbox", name) or {"metadata": {}})["metadata"].get("ownerReferences") == owners, what="its owner again")
+    until(
+        lambda: (kube.get("sandbox", name) or {"metadata": {}})["metadata"].get("ownerReferences") == owners,
+        what="its owner again",
+    )
     kube.kubectl("label", "sandbox", name, K + "launch-type-")
     until(lambda: labels(kube.get("sandbox", name)).get(K + "launch-type") == "warm", what="its launch type again")
     assert uids(kube) == {uid(s)}
@@ -284,7 +303,9 @@ def test_recreate(kube):
     # none of these makes a member stale: the pool grows by one, and keeps the others
     rules = {"networkPolicy": {"egress": [{}]}, "envVarsInjectionPolicy": "Allowed"}
     kube.apply(kube.template(pod_spec=image("new"), metadata={"labels": {"a": "b"}}, **rules))
-    until(lambda: kube.get("networkpolicy", "t-network-policy")["spec"]["egress"] == [{}], what="the new template at work")
+    until(
+        lambda: kube.get("networkpolicy", "t-network-policy")["spec"]["egress"] == [{}], what="the new template at work"
+    )
     kube.kubectl("scale", "swp", "p", "--replicas=3")
     third = uids_of(until_members(kube, 3))
     assert second < third
@@ -299,7 +320,10 @@ def test_recreate(kube):
 
 def test_recreate_what_never_came_up(kube):
     """6.1, 6.4 Recreate: members of a template that does not start give way to those of one that does, at once."""
-    kube.apply(kube.template(pod_spec=image("bad"), metadata=IGNORED), kube.pool(replicas=2, updateStrategy={"type": "Recreate"}))
+    kube.apply(
+        kube.template(pod_spec=image("bad"), metadata=IGNORED),
+        kube.pool(replicas=2, updateStrategy={"type": "Recreate"}),
+    )
     stuck = uids_of(until(lambda: len(members(kube)) == 2 and members(kube), what="two that do not start"))
     kube.apply(kube.template(pod_spec=image("good")))
     until_members(kube, 2, without=stuck)
@@ -321,7 +345,11 @@ def images(kube):
 def impatient(stack):
     """A reconciler that does not wait five minutes."""
     stack.stop("reconciler")
-    stack.start("reconciler", "--sandbox-warm-pool-readiness-grace-period=2s", "--sandbox-warm-pool-unschedulable-recheck-interval=1s")
+    stack.start(
+        "reconciler",
+        "--sandbox-warm-pool-readiness-grace-period=2s",
+        "--sandbox-warm-pool-unschedulable-recheck-interval=1s",
+    )
     stack.wait_ready("reconciler")
     yield
     stack.stop("reconciler")
@@ -346,7 +374,12 @@ def test_grace_period(kube, impatient):
     (event,) = until(lambda: pool_events(kube, "WarmPoolNotProgressing"), what="the Event")
     assert event["note"].startswith("1/1 sandboxes are unschedulable past the 2s readiness grace period; ")
     about = {k: event["regarding"][k] for k in ("apiVersion", "kind", "name", "uid")}
-    assert about == {"apiVersion": V1BETA1, "kind": "SandboxWarmPool", "name": "full", "uid": uid(kube.get("sandboxwarmpool", "full"))}
+    assert about == {
+        "apiVersion": V1BETA1,
+        "kind": "SandboxWarmPool",
+        "name": "full",
+        "uid": uid(kube.get("sandboxwarmpool", "full")),
+    }
     said = {k: event[k] for k in ("type", "action", "reportingController")}
     assert said == {"type": "Warning", "action": "Reconciling", "reportingController": "sandboxwarmpool-controller"}
     until(lambda: members(kube) and uid(stuck) not in uids(kube), what="the stuck member replaced")

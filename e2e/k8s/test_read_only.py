@@ -24,7 +24,9 @@ def refused(call, request):
 def test_changes_are_refused(kube, pools):
     kube.full_pool()
     name, template = f"namespaces/{kube.ns}/pools/p", f"namespaces/{kube.ns}/templates/t"
-    refused(pools.pools.ApplyPool, pool_pb2.ApplyPoolRequest(pool=pool_pb2.Pool(name=name, template=template, replicas=3)))
+    refused(
+        pools.pools.ApplyPool, pool_pb2.ApplyPoolRequest(pool=pool_pb2.Pool(name=name, template=template, replicas=3))
+    )
     refused(pools.pools.ScalePool, pool_pb2.ScalePoolRequest(name=name, replicas=3))
     refused(pools.pools.DeletePool, pool_pb2.DeletePoolRequest(name=name))
     refused(pools.templates.ApplyTemplate, pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest="{}")))

@@ -97,7 +97,10 @@ def test_marks_written_by_hand(stack, kube):
     ours = {s["metadata"]["name"]: s for s in kube.list("sandbox")}
     labels = next(iter(ours.values()))["metadata"]["labels"]
     stack.stop("reconciler")
-    foreign = [kube.sandbox(f"p-aaaa{i}", labels=labels, annotations={EPOCH: "0123456789abcdef0123456789abcdef"}) for i in range(6)]
+    foreign = [
+        kube.sandbox(f"p-aaaa{i}", labels=labels, annotations={EPOCH: "0123456789abcdef0123456789abcdef"})
+        for i in range(6)
+    ]
     kube.apply(*foreign)
     stack.start("reconciler")
     stack.wait_ready("reconciler")
@@ -127,7 +130,11 @@ def test_pool_gone_and_state_lost(stack, kube, door):
     kube.apply(kube.claim())
     of_object = kube.until_ready("sandboxclaim", "c")["status"]["sandbox"]["name"]
     kube.delete("sandboxwarmpool", "p")
-    until(lambda: {s["metadata"]["name"] for s in kube.list("sandbox")} == {of_grpc, of_object}, timeout=90, what="only what is held")
+    until(
+        lambda: {s["metadata"]["name"] for s in kube.list("sandbox")} == {of_grpc, of_object},
+        timeout=90,
+        what="only what is held",
+    )
     stack.redis("flushall")
     until(lambda: door.claimed() == {of_grpc, of_object}, timeout=30, what="put back")
     door.delete(of_grpc)

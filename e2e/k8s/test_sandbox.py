@@ -6,7 +6,6 @@ Numbers are sections of the API's description: 3 the Sandbox controller, 7 Event
 import datetime
 
 import pytest
-
 from harness.kube import POD_SPEC
 from harness.names import FAKE_NODE, K, annotations, labels, name_hash, owner, uid
 from harness.until import until
@@ -58,7 +57,7 @@ def until_error(kube, text, name="s"):
 
 
 def in_seconds(n):
-    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=n)
+    at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=n)
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -84,7 +83,9 @@ def test_pod(kube):
     assert "finalizers" not in s["metadata"]
     times = {c["type"]: c.pop("lastTransitionTime") for c in s["status"]["conditions"]}
     assert list(times) and all(times.values())
-    about = lambda type, status, reason, message: dict(type=type, status=status, reason=reason, message=message, observedGeneration=1)  # noqa: E731
+    about = lambda type, status, reason, message: dict(
+        type=type, status=status, reason=reason, message=message, observedGeneration=1
+    )
     assert sorted(s["status"].pop("conditions"), key=lambda c: c["type"]) == [
         about("PodScheduled", "True", "PodScheduled", ""),
         about("Ready", "True", "DependenciesReady", "Pod is Ready"),
@@ -97,7 +98,11 @@ def test_pod(kube):
     }
     assert kube.get("service", "s") is None
     # the name of the Pod stands in the Sandbox before its status can say that it is ready
-    writes = [(w.verb, w.resource, w.subresource) for w in kube.cluster.audit_writes(mark, namespace=kube.ns) if OURS in w.agent]
+    writes = [
+        (w.verb, w.resource, w.subresource)
+        for w in kube.cluster.audit_writes(mark, namespace=kube.ns)
+        if OURS in w.agent
+    ]
     assert writes[:2] == [("create", "pods", ""), ("patch", "sandboxes", "")], writes
     assert set(writes[2:]) == {("patch", "sandboxes", "status")}
 
@@ -113,7 +118,9 @@ def test_readiness_step_by_step(kube):
         return kube.until_condition("sandbox", "s", "PodScheduled", **wanted)
 
     first = says("Pod exists with phase: Pending")
-    scheduled(status="Unknown", reason="PodSchedulingUnknown", message="Pod has not reported a PodScheduled condition yet")
+    scheduled(
+        status="Unknown", reason="PodSchedulingUnknown", message="Pod has not reported a PodScheduled condition yet"
+    )
     assert annotations(first)[K + "pod-name"] == "s"
     no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room"}
     pod_status(kube, {"conditions": [no_room]})
@@ -129,14 +136,19 @@ def test_readiness_step_by_step(kube):
     before = says("Pod is Ready but has no podIPs yet")
     assert "podIPs" not in before["status"]
     # reason and message moved, the status did not: no transition
-    moved = [next(c for c in thing["status"]["conditions"] if c["type"] == "Ready")["lastTransitionTime"] for thing in (first, before)]
+    moved = [
+        next(c for c in thing["status"]["conditions"] if c["type"] == "Ready")["lastTransitionTime"]
+        for thing in (first, before)
+    ]
     assert moved[0] == moved[1]
     pod_status(kube, READY_POD)
     assert says("Pod is Ready", "True", "DependenciesReady")["status"]["podIPs"] == ["10.1.2.3"]
     pod = kube.get("pod", "s")
     pod_status(kube, {"phase": "Succeeded"})
     says("Pod completed successfully", reason="PodSucceeded")
-    kube.until_condition("sandbox", "s", "Finished", status="True", reason="PodSucceeded", message="Pod completed successfully")
+    kube.until_condition(
+        "sandbox", "s", "Finished", status="True", reason="PodSucceeded", message="Pod completed successfully"
+    )
     assert uid(kube.get("pod", "s")) == uid(pod)
     kube.delete("pod", "s")
     says("Pod exists with phase: Pending")
@@ -188,7 +200,13 @@ def test_metadata_sync(kube):
     kube.kubectl("label", "pod", "s", "theirs=1")
     kube.kubectl("annotate", "pod", "s", "theirs=1")
     image = [{"name": "main", "image": "sandplane.test/other:1"}]
-    spec_patch(kube, podTemplate={"metadata": {"labels": {"app": "z", "b": None, "c": "w"}, "annotations": {"note": None}}, "spec": {"containers": image}})
+    spec_patch(
+        kube,
+        podTemplate={
+            "metadata": {"labels": {"app": "z", "b": None, "c": "w"}, "annotations": {"note": None}},
+            "spec": {"containers": image},
+        },
+    )
     kube.kubectl("label", "sandbox", "s", K + "created-by=somebody", "--overwrite")
     own = {K + "sandbox-name-hash": HASH, K + "created-by": "unknown"}
     until(lambda: labels(kube.get("pod", "s")) == {"app": "z", "c": "w", "theirs": "1", **own}, what="labels")
@@ -202,7 +220,10 @@ def test_metadata_sync(kube):
     spec_patch(kube, podTemplate={"metadata": {"labels": None}})
     kube.kubectl("label", "sandbox", "s", K + "created-by-")
     kept = {"c": "w", "theirs": "1", K + "sandbox-name-hash": HASH}
-    until(lambda: labels(kube.get("pod", "s")) in (kept, {k: v for k, v in kept.items() if k != "c"}), what="scrubbed labels")
+    until(
+        lambda: labels(kube.get("pod", "s")) in (kept, {k: v for k, v in kept.items() if k != "c"}),
+        what="scrubbed labels",
+    )
     assert annotations(kube.get("pod", "s"))[K + "propagated-labels"] == ""
 
 
@@ -214,7 +235,10 @@ def test_pod_without_its_label_or_owner(kube):
     kube.kubectl("label", "pod", "s", K + "sandbox-name-hash-")
     until(lambda: labels(kube.get("pod", "s")).get(K + "sandbox-name-hash") == HASH, what="the label again")
     kube.patch("pod", "s", {"metadata": {"ownerReferences": None}})
-    until(lambda: kube.get("pod", "s")["metadata"].get("ownerReferences") == owner(s, V1BETA1, "Sandbox"), what="the owner again")
+    until(
+        lambda: kube.get("pod", "s")["metadata"].get("ownerReferences") == owner(s, V1BETA1, "Sandbox"),
+        what="the owner again",
+    )
     assert uid(kube.get("pod", "s")) == uid(pod)
 
 
@@ -294,13 +318,32 @@ def test_suspend_and_resume(kube):
     kube.patch("pod", "s", {"metadata": {"finalizers": ["sandplane.test/hold"]}})
     spec_patch(kube, operatingMode="Suspended")
     kube.until_condition("sandbox", "s", status="False", reason="SandboxSuspended", message="Sandbox is suspending")
-    going = kube.until_condition("sandbox", "s", "Suspended", status="False", reason="PodTerminating", message="Pod is terminating. Sandbox is suspending")
-    since = [c["lastTransitionTime"] for thing in (running, going) for c in thing["status"]["conditions"] if c["type"] == "Suspended"]
+    going = kube.until_condition(
+        "sandbox",
+        "s",
+        "Suspended",
+        status="False",
+        reason="PodTerminating",
+        message="Pod is terminating. Sandbox is suspending",
+    )
+    since = [
+        c["lastTransitionTime"]
+        for thing in (running, going)
+        for c in thing["status"]["conditions"]
+        if c["type"] == "Suspended"
+    ]
     assert since[0] == since[1]
     assert annotations(going)[K + "pod-name"] == "s"
     assert kube.get("pod", "s")["metadata"]["deletionTimestamp"]
     kube.patch("pod", "s", {"metadata": {"finalizers": None}})
-    kube.until_condition("sandbox", "s", "Suspended", status="True", reason="PodTerminated", message="Pod has been terminated. Sandbox is suspended")
+    kube.until_condition(
+        "sandbox",
+        "s",
+        "Suspended",
+        status="True",
+        reason="PodTerminated",
+        message="Pod has been terminated. Sandbox is suspended",
+    )
     s = kube.until_condition("sandbox", "s", status="False", reason="SandboxSuspended", message="Sandbox is suspended")
     assert K + "pod-name" not in annotations(s)
     assert kube.condition("sandbox", "s", "PodScheduled") is None
@@ -312,7 +355,9 @@ def test_suspend_and_resume(kube):
     kube.until_ready("sandbox", "s")
     assert uid(kube.get("pvc", "data-s")) == uid(volume)
     assert uid(kube.get("pod", "s")) != uid(pod)
-    kube.until_condition("sandbox", "s", "Suspended", status="False", reason="NotSuspended", message="Sandbox is not suspended")
+    kube.until_condition(
+        "sandbox", "s", "Suspended", status="False", reason="NotSuspended", message="Sandbox is not suspended"
+    )
 
 
 def test_suspended_beside_a_foreign_pod(kube, stranger):
@@ -322,7 +367,9 @@ def test_suspended_beside_a_foreign_pod(kube, stranger):
     kube.apply(*(kube.sandbox(n, operatingMode="Suspended", annotations={K + "pod-name": n}) for n in ("s", "free")))
     for name in ("s", "free"):
         kube.until_condition("sandbox", name, "Suspended", status="False", reason="PodNotOwned", message="Refused to delete pod because it is not owned by this sandbox")  # fmt: skip
-        kube.until_condition("sandbox", name, status="False", reason="SandboxSuspended", message="Sandbox is suspending")
+        kube.until_condition(
+            "sandbox", name, status="False", reason="SandboxSuspended", message="Sandbox is suspending"
+        )
         assert "deletionTimestamp" not in kube.get("pod", name)["metadata"]
         assert K + "pod-name" not in annotations(kube.get("sandbox", name))
 
@@ -378,11 +425,28 @@ def test_volume_claims_of_others(kube, stranger):
 PORTS = {
     "initContainers": [
         {"name": "before", "image": "x", "ports": [{"containerPort": 6000}]},
-        {"name": "beside", "image": "x", "restartPolicy": "Always", "ports": [{"containerPort": 7000, "name": "p-53-udp"}]},
+        {
+            "name": "beside",
+            "image": "x",
+            "restartPolicy": "Always",
+            "ports": [{"containerPort": 7000, "name": "p-53-udp"}],
+        },
     ],
     "containers": [
-        {"name": "a", "image": "x", "ports": [{"containerPort": 8080, "name": "http"}, {"containerPort": 53, "protocol": "UDP"}]},
-        {"name": "b", "image": "x", "ports": [{"containerPort": 8080, "name": "web"}, {"containerPort": 9090, "name": "http"}, {"containerPort": 53}]},
+        {
+            "name": "a",
+            "image": "x",
+            "ports": [{"containerPort": 8080, "name": "http"}, {"containerPort": 53, "protocol": "UDP"}],
+        },
+        {
+            "name": "b",
+            "image": "x",
+            "ports": [
+                {"containerPort": 8080, "name": "web"},
+                {"containerPort": 9090, "name": "http"},
+                {"containerPort": 53},
+            ],
+        },
     ],
 }
 
@@ -419,11 +483,19 @@ def test_owned_service(kube):
 
     def spoil(*ports):
         meta = {"labels": {K + "sandbox-name-hash": "wrong"}}
-        kube.patch("service", "s", {"metadata": meta, "spec": {"selector": {"a": "b", K + "sandbox-name-hash": None}, "ports": list(ports)}})
+        kube.patch(
+            "service",
+            "s",
+            {"metadata": meta, "spec": {"selector": {"a": "b", K + "sandbox-name-hash": None}, "ports": list(ports)}},
+        )
 
     def repaired():
         service = kube.get("service", "s")
-        return labels(service) == {K + "sandbox-name-hash": HASH} and service["spec"]["selector"] == {K + "sandbox-name-hash": HASH} and service
+        return (
+            labels(service) == {K + "sandbox-name-hash": HASH}
+            and service["spec"]["selector"] == {K + "sandbox-name-hash": HASH}
+            and service
+        )
 
     spoil(port(1, "one"))
     assert until(repaired, what="repaired")["spec"]["ports"] == [port(8888, "p-8888-tcp")]
@@ -446,7 +518,9 @@ def test_owned_service(kube):
 HEADLESS = {"clusterIP": "None", "selector": {"a": "b"}}
 
 
-@pytest.mark.parametrize("label", [{K + "adoptable": "true"}, {K + "sandbox-name-hash": HASH}], ids=["adoptable", "hash"])
+@pytest.mark.parametrize(
+    "label", [{K + "adoptable": "true"}, {K + "sandbox-name-hash": HASH}], ids=["adoptable", "hash"]
+)
 def test_adopted_service(kube, label):
     """3.5 unowned: taken with either label when it is wanted; ignored when it is not asked for."""
     by_hand(kube, "Service", "s", HEADLESS, label)
@@ -470,8 +544,8 @@ def test_services_that_are_refused(kube, stranger):
     by_hand(kube, "Service", "foreign", HEADLESS, {K + "sandbox-name-hash": name_hash("foreign")}, stranger)
     by_hand(kube, "Service", "unset", HEADLESS, {K + "sandbox-name-hash": name_hash("unset")}, stranger)
     kube.apply(*(kube.sandbox(n, service=True) for n in ("free", "balanced", "foreign")), kube.sandbox("unset"))
-    until_error(kube, "Error seen: service \"free\"", "free")
-    until_error(kube, "Error seen: service \"balanced\"", "balanced")
+    until_error(kube, 'Error seen: service "free"', "free")
+    until_error(kube, 'Error seen: service "balanced"', "balanced")
     until_error(kube, refused_by(stranger, "service", "foreign", "foreign"), "foreign")
     until_error(kube, refused_by(stranger, "service", "unset", "unset"), "unset")
     for name in ("free", "balanced", "foreign", "unset"):
@@ -508,7 +582,9 @@ def test_expiry_leaves_what_is_not_ours(kube, stranger):
     """3.6: never non-owned objects; one that was over before it began has no Pod."""
     by_hand(kube, "Pod", "s", POD_SPEC, owners=stranger)
     by_hand(kube, "Service", "s", HEADLESS, {K + "adoptable": "true"})
-    kube.apply(kube.sandbox(shutdownTime=in_seconds(-60), service=True), kube.sandbox("t", shutdownTime=in_seconds(-60)))
+    kube.apply(
+        kube.sandbox(shutdownTime=in_seconds(-60), service=True), kube.sandbox("t", shutdownTime=in_seconds(-60))
+    )
     for name in ("s", "t"):
         kube.until_condition("sandbox", name, status="False", reason="SandboxExpired")
     assert "deletionTimestamp" not in kube.get("pod", "s")["metadata"]

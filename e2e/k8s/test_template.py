@@ -1,7 +1,6 @@
 """Templates: their label and their NetworkPolicy. Numbers are sections of the API's description (4 the Template controller)."""
 
 import pytest
-
 from harness.names import K, labels, name_hash, owner, uid
 from harness.until import until
 
@@ -19,7 +18,12 @@ DEFAULT = {
     "egress": [
         {
             "to": [
-                {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]}},
+                {
+                    "ipBlock": {
+                        "cidr": "0.0.0.0/0",
+                        "except": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"],
+                    }
+                },
                 {"ipBlock": {"cidr": "::/0", "except": ["fc00::/7", "fe80::/10"]}},
             ]
         }
@@ -42,7 +46,9 @@ def set_spec(kube, **spec):
 
 def by_hand(kube, owners=None):
     meta = {"name": POLICY, "namespace": kube.ns, "ownerReferences": owners or []}
-    return kube.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": {"podSelector": {}}})
+    return kube.apply(
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": {"podSelector": {}}}
+    )
 
 
 def test_label_and_default_policy(kube):
@@ -64,7 +70,9 @@ def test_drift(kube):
     policy = until_spec(kube, DEFAULT)
     kube.patch("networkpolicy", POLICY, {"spec": {"ingress": [{}]}})
     until_spec(kube, DEFAULT)
-    kube.patch("networkpolicy", POLICY, {"spec": {"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"]}})
+    kube.patch(
+        "networkpolicy", POLICY, {"spec": {"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"]}}
+    )
     assert uid(until_spec(kube, DEFAULT)) == uid(policy)
     # labels of others are none of our business
     kube.kubectl("label", "networkpolicy", POLICY, "theirs=1")
@@ -74,7 +82,12 @@ def test_drift(kube):
 
 def test_rules_of_the_template(kube):
     """4: given rules are taken as they are, and a missing direction is denied."""
-    ingress = [{"from": [{"podSelector": {"matchLabels": {"a": "b"}}}], "ports": [{"port": 80}, {"port": "http", "protocol": "UDP"}]}]
+    ingress = [
+        {
+            "from": [{"podSelector": {"matchLabels": {"a": "b"}}}],
+            "ports": [{"port": 80}, {"port": "http", "protocol": "UDP"}],
+        }
+    ]
     kube.apply(kube.template(networkPolicy={"ingress": ingress}))
     ingress[0]["ports"][0]["protocol"] = "TCP"
     given = {**DEFAULT, "ingress": ingress}
@@ -111,7 +124,9 @@ def test_policy_of_others(kube, owned):
     until(lambda: REF_HASH in labels(kube.get("sandboxtemplate", "t")), what="the label")
     set_spec(kube, networkPolicyManagement="Unmanaged")
     kube.apply(kube.template("later"))
-    until_spec(kube, {**DEFAULT, "podSelector": {"matchLabels": {REF_HASH: name_hash("later")}}}, "later-network-policy")
+    until_spec(
+        kube, {**DEFAULT, "podSelector": {"matchLabels": {REF_HASH: name_hash("later")}}}, "later-network-policy"
+    )
     set_spec(kube, networkPolicyManagement="Managed")
     assert kube.get("networkpolicy", POLICY)["spec"] == theirs["spec"]
     kube.delete("networkpolicy", POLICY)
@@ -136,5 +151,9 @@ def test_no_needless_writes(kube):
     kube.kubectl("annotate", "networkpolicy", POLICY, "theirs=1")
     kube.apply(kube.template("later"))
     until(lambda: kube.get("networkpolicy", "later-network-policy"), what="the other policy")
-    writes = [(w.verb, w.resource) for w in kube.cluster.audit_writes(mark, namespace=kube.ns) if OURS in w.agent and not w.name.startswith("later")]
+    writes = [
+        (w.verb, w.resource)
+        for w in kube.cluster.audit_writes(mark, namespace=kube.ns)
+        if OURS in w.agent and not w.name.startswith("later")
+    ]
     assert sorted(writes) == [("create", "networkpolicies"), ("patch", "sandboxtemplates")]

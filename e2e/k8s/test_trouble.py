@@ -11,7 +11,6 @@ import threading
 import time
 
 import pytest
-
 from harness.api_proxy import DROP, HALF, Answer, ApiProxy, RedisRelay
 from harness.client import Client
 from harness.door import Door, mirrored
@@ -194,7 +193,11 @@ def through_points(rig, world, kube, name, source, fires, whens, step, what="kil
             source.before, source.after = gun.before, gun.after
             gun.last_at = time.monotonic()
             ACTS[name](world, i)
-            until(lambda: gun.hit or (quiet_since(gun, 1.0) and not world.wrong()), timeout=40, what=f"{name} {when} {n}: neither hit nor settled: {world.wrong()}")
+            until(
+                lambda: gun.hit or (quiet_since(gun, 1.0) and not world.wrong()),
+                timeout=40,
+                what=f"{name} {when} {n}: neither hit nor settled: {world.wrong()}",
+            )
             source.calm()
             if not gun.hit:
                 break
@@ -249,7 +252,9 @@ def many(world, prefix, n, pool="p", pause=0.0):
 REFUSALS = [Answer(409), Answer(429, 1), Answer(500), Answer(503, 1)]
 
 
-@pytest.mark.parametrize("answers", [REFUSALS] + [[a] for a in REFUSALS if LONG], ids=lambda a: "-".join(str(x.code) for x in a))
+@pytest.mark.parametrize(
+    "answers", [REFUSALS] + [[a] for a in REFUSALS if LONG], ids=lambda a: "-".join(str(x.code) for x in a)
+)
 def test_storm(rig, world, kube, answers):
     """30 claims while 30 % of all writes are refused."""
     kube.full_pool(replicas=5)
@@ -325,7 +330,9 @@ def test_deletions_unseen(rig, world, kube):
     rig.proxy.cut_watches()
     for i in range(2):
         world.delete("claims", f"c-{i}")
-    member = next(s for s in world.items("sandboxes") if s["metadata"]["ownerReferences"][0]["kind"] == "SandboxWarmPool")
+    member = next(
+        s for s in world.items("sandboxes") if s["metadata"]["ownerReferences"][0]["kind"] == "SandboxWarmPool"
+    )
     world.delete("sandboxes", member["metadata"]["name"])
     time.sleep(2)
     rig.calm()
@@ -468,7 +475,9 @@ def test_stopped_leader(rig, world, kube):
     """One is frozen, another takes over; thawed, the first knows that it leads no more before it writes anything."""
     kube.full_pool(replicas=3)
     written = []
-    rig.proxy.before = lambda r: written.append((time.monotonic(), str(r))) if r.is_write and r.resource != "leases" else None
+    rig.proxy.before = lambda r: (
+        written.append((time.monotonic(), str(r))) if r.is_write and r.resource != "leases" else None
+    )
     rig.stack.stop("reconciler")
     rig.restart("--leader-elect=true")
     rig.stack.wait_ready("reconciler")  # it leads
@@ -508,7 +517,9 @@ def test_quiet(rig, world, kube):
     many(world, "c", 3)
     until_right(world, warm=True)
     # namespaces of other tests may be on their way out
-    going = lambda: [n for n in world.call("GET", "/api/v1/namespaces")[1]["items"] if n["status"]["phase"] == "Terminating"]  # noqa: E731
+    going = lambda: [
+        n for n in world.call("GET", "/api/v1/namespaces")[1]["items"] if n["status"]["phase"] == "Terminating"
+    ]
     until(lambda: not going(), timeout=60, what="other namespaces gone")
     time.sleep(2)
     made = rig.requests_in(5)

@@ -21,7 +21,6 @@ import grpc as grpc_lib
 import pytest
 from harness.client import Client, seconds
 from harness.door import Door, mirrored, owner_name
-from harness.kube import Kube
 from harness.stubs import quota_grpc, quota_pb2
 from harness.stubs import sandbox_pb2 as pb
 from harness.until import until
@@ -101,7 +100,11 @@ def test_never_the_same_for_both(kube, door):
           timeout=60, what="all objects ready")  # fmt: skip
     for name in through_grpc:
         mirrored(kube, name, timeout=40)
-    found = {c["metadata"]["name"]: c["status"]["sandbox"]["name"] for c in kube.list("sandboxclaim") if c["metadata"]["name"] in names}
+    found = {
+        c["metadata"]["name"]: c["status"]["sandbox"]["name"]
+        for c in kube.list("sandboxclaim")
+        if c["metadata"]["name"] in names
+    }
     assert len(found) == 20
     in_agreement(kube, door, found, through_grpc)
     kube.pool_has("p", 10, timeout=60)
@@ -214,13 +217,20 @@ def test_a_grpc_claim_that_lives_long(stack, kube, door):
         name = door.claim()
         assert kube.get("pod", name)["metadata"]["annotations"][EVICT] == "true"
         mirrored(kube, name)
-        until(lambda: EVICT not in kube.get("pod", name)["metadata"].get("annotations", {}), what="the Pod's annotation goes")
+        until(
+            lambda: EVICT not in kube.get("pod", name)["metadata"].get("annotations", {}),
+            what="the Pod's annotation goes",
+        )
         assert K + "warm-pool-sandbox" not in kube.get("pod", name)["metadata"]["labels"]
         claim = kube.until_ready("sandboxclaim", name)
         assert claim["status"]["sandbox"]["name"] == name and claim["status"]["sandbox"]["podIPs"]
         writes = quiet(stack.cluster, mark, kube.ns, name)
         assert writes[:2] == [("create", "sandboxclaims"), ("patch", "sandboxes")]
-        assert sorted(writes[2:]) == [("patch", "pods"), ("patch", "sandboxclaims/status"), ("patch", "sandboxes/status")]
+        assert sorted(writes[2:]) == [
+            ("patch", "pods"),
+            ("patch", "sandboxclaims/status"),
+            ("patch", "sandboxes/status"),
+        ]
     finally:
         stack.flags.pop("reconciler")
         stack.stop("reconciler")
@@ -369,7 +379,10 @@ def test_two_replicas(stack, kube, door):
         assert time.monotonic() - began < 22
         sandbox_of(kube, "c1")
         stack.start("reconciler")
-        until(lambda: stack.log("reconciler").rsplit('"started"', 1)[1].count("cluster_listed") >= 8, what="the first has its copies")
+        until(
+            lambda: stack.log("reconciler").rsplit('"started"', 1)[1].count("cluster_listed") >= 8,
+            what="the first has its copies",
+        )
         assert not leads(stack, "reconciler")
         kube.apply(kube.claim("c2"))
         sandbox_of(kube, "c2")

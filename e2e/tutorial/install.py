@@ -28,13 +28,25 @@ class Installation:
         return ", ".join(IMAGES)
 
     def helm(self, *args, timeout=300):
-        run = subprocess.run([self.helm_program, *args], env=self.cluster.env, text=True, capture_output=True, timeout=timeout)
+        run = subprocess.run(
+            [self.helm_program, *args], env=self.cluster.env, text=True, capture_output=True, timeout=timeout
+        )
         if run.returncode != 0:
             raise RuntimeError(f"helm {' '.join(args)}: {run.stderr}{run.stdout}")
         return run.stdout
 
     def install(self, *values, chart=ROOT / "deploy/helm/sandplane"):
-        return self.helm("upgrade", "--install", "sandplane", str(chart), "--namespace", NAMESPACE, "--create-namespace", *VALUES, *values)
+        return self.helm(
+            "upgrade",
+            "--install",
+            "sandplane",
+            str(chart),
+            "--namespace",
+            NAMESPACE,
+            "--create-namespace",
+            *VALUES,
+            *values,
+        )
 
     def apply_manifests(self):
         """The way without Helm; the images' registry is the node itself here, which the manifests cannot know."""
@@ -43,7 +55,9 @@ class Installation:
             text = (ROOT / "deploy/manifests" / name).read_text()
             for image in ("claims", "pools", "router", "reconciler", "redis"):
                 text = self._local(text, f"sandplane-{image}")
-            out.append(self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text, timeout=180))
+            out.append(
+                self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text, timeout=180)
+            )
         return f"{sum(o.count('serverside-applied') for o in out)} objects applied"
 
     @staticmethod
@@ -61,7 +75,12 @@ class Installation:
         def look():
             found = self.cluster.get("deployments,statefulsets", "-n", NAMESPACE)["items"]
             names = {o["metadata"]["name"] for o in found}
-            short = [o for o in found if o["status"].get("readyReplicas", 0) < o["spec"]["replicas"] or o["status"].get("updatedReplicas", 0) < o["spec"]["replicas"]]
+            short = [
+                o
+                for o in found
+                if o["status"].get("readyReplicas", 0) < o["spec"]["replicas"]
+                or o["status"].get("updatedReplicas", 0) < o["spec"]["replicas"]
+            ]
             return set(DEPLOYMENTS) <= names and not short
 
         until(look, timeout=timeout, what="all parts ready")
@@ -78,7 +97,12 @@ class Installation:
 
     def test(self):
         # names of Services that have just got their first Pods may be unknown to a router for a moment yet
-        until(lambda: self.helm("test", "sandplane", "--namespace", NAMESPACE, "--timeout", "120s"), timeout=60, what="helm test", interval=2)
+        until(
+            lambda: self.helm("test", "sandplane", "--namespace", NAMESPACE, "--timeout", "120s"),
+            timeout=60,
+            what="helm test",
+            interval=2,
+        )
 
     def uninstall(self):
         return self.helm("uninstall", "sandplane", "--namespace", NAMESPACE, "--wait")

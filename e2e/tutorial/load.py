@@ -33,7 +33,10 @@ class Load:
         self.stub = sandbox_grpc.SandboxServiceStub(self.channel)
         self.made, self.failed = collections.Counter(), collections.Counter()
         self.errors, self.lock, self.over = [], threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self._loop, args=(fn,)) for fn in (self._claim, self._claim, self._read, self._http, self._http)]
+        self.threads = [
+            threading.Thread(target=self._loop, args=(fn,))
+            for fn in (self._claim, self._claim, self._read, self._http, self._http)
+        ]
 
     def start(self):
         for t in self.threads:
@@ -73,11 +76,19 @@ class Load:
         self._call("delete", lambda: self.stub.DeleteSandbox(pb.DeleteSandboxRequest(name=box.name), timeout=20))
 
     def _read(self):
-        self._call("list", lambda: self.stub.ListSandboxes(pb.ListSandboxesRequest(parent=self.parent, page_size=5), timeout=20))
+        self._call(
+            "list",
+            lambda: self.stub.ListSandboxes(pb.ListSandboxesRequest(parent=self.parent, page_size=5), timeout=20),
+        )
 
     def _http(self):
         ns, name = self.sandbox
-        headers = {"X-Sandbox-ID": name, "X-Sandbox-Namespace": ns, "X-Sandbox-Port": "8888", "Content-Type": "application/json"}
+        headers = {
+            "X-Sandbox-ID": name,
+            "X-Sandbox-Namespace": ns,
+            "X-Sandbox-Port": "8888",
+            "Content-Type": "application/json",
+        }
         body = json.dumps({"command": "echo again"}).encode()
 
         def once():

@@ -9,12 +9,13 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness.cluster import ROOT, Cluster  # noqa: E402
-from harness.kube import Kube  # noqa: E402
-from harness.sdk import Sdk  # noqa: E402
-from harness.until import until  # noqa: E402
-from tutorial.install import NAMESPACE, Installation  # noqa: E402
-from tutorial.steps import Steps  # noqa: E402
+from harness.cluster import ROOT, Cluster
+from harness.kube import Kube
+from harness.sdk import Sdk
+from harness.until import until
+
+from tutorial.install import NAMESPACE, Installation
+from tutorial.steps import Steps
 
 TEMPLATE, POOL = ROOT / "examples/python-template.yaml", ROOT / "examples/python-warmpool.yaml"
 HELLO = "echo 'Hello from the sandboxed environment!'"
@@ -92,14 +93,30 @@ class Tutorial:
 
     def by_grpc(self):
         port = "17400"
-        tunnel = self.cluster.run_inside([self.cluster.folder / "bin/kubectl", "port-forward", "-n", NAMESPACE, "svc/sandplane-router", f"{port}:7400"], stdout=subprocess.DEVNULL)
+        tunnel = self.cluster.run_inside(
+            [
+                self.cluster.folder / "bin/kubectl",
+                "port-forward",
+                "-n",
+                NAMESPACE,
+                "svc/sandplane-router",
+                f"{port}:7400",
+            ],
+            stdout=subprocess.DEVNULL,
+        )
         try:
-            until(lambda: socket.create_connection(("127.0.0.1", int(port)), timeout=5).close() is None, what="the tunnel")
+            until(
+                lambda: socket.create_connection(("127.0.0.1", int(port)), timeout=5).close() is None, what="the tunnel"
+            )
             box = self.sandctl(port, "create", "--pool", "python-sandbox-warmpool", "--output", "name").strip()
             out = self.sandctl(port, "exec", box, "--", "python3", "-c", "print(6 * 7)")
             self.sandctl(port, "cp", "-", f"{box}:notes.txt", input="kept\n")
             text = self.sandctl(port, "exec", box, "--", "cat", "notes.txt")
-            until(lambda: self.kube.get("sandboxclaim", box.rsplit("/", 1)[-1]), timeout=60, what="the object of the claim")
+            until(
+                lambda: self.kube.get("sandboxclaim", box.rsplit("/", 1)[-1]),
+                timeout=60,
+                what="the object of the claim",
+            )
             self.sandctl(port, "delete", box)
         finally:
             tunnel.terminate()
@@ -121,14 +138,25 @@ class Tutorial:
 
     def _only_relay(self, kinds):
         """The relay to the router is the installation's, not the tutorial's."""
-        left = [o for o in self.cluster.get(kinds, "-n", "default")["items"] if o["metadata"].get("labels", {}).get("app.kubernetes.io/component") != "relay"]
+        left = [
+            o
+            for o in self.cluster.get(kinds, "-n", "default")["items"]
+            if o["metadata"].get("labels", {}).get("app.kubernetes.io/component") != "relay"
+        ]
         return not left
 
     def uninstall(self):
         self.installation.uninstall()
-        left = [o["metadata"]["name"] for o in self.cluster.get("deployments,statefulsets,services", "-n", NAMESPACE)["items"]]
+        left = [
+            o["metadata"]["name"]
+            for o in self.cluster.get("deployments,statefulsets,services", "-n", NAMESPACE)["items"]
+        ]
         assert not left, left
-        crds = [c["metadata"]["name"] for c in self.cluster.get("crds")["items"] if c["metadata"]["name"].endswith("agents.x-k8s.io")]
+        crds = [
+            c["metadata"]["name"]
+            for c in self.cluster.get("crds")["items"]
+            if c["metadata"]["name"].endswith("agents.x-k8s.io")
+        ]
         assert len(crds) == 4, "the definitions stay, and with them what users made"
         return "definitions and users' objects stay"
 
@@ -140,7 +168,12 @@ def main():
     t = Tutorial(cluster)
     steps = Steps("tutorial", t.installation.explain)
     steps.run("put the images on the node", t.installation.load_images)
-    steps.run("helm install sandplane, and a name for the router in namespace default", t.installation.install, "--set", "router.aliasNamespaces={default}")
+    steps.run(
+        "helm install sandplane, and a name for the router in namespace default",
+        t.installation.install,
+        "--set",
+        "router.aliasNamespaces={default}",
+    )
     steps.run("wait until every part is ready", t.installation.until_ready)
     steps.run("the controller's Pod is Running 1/1", t.controller_pod)
     steps.run("helm test", t.installation.test)

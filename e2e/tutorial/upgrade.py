@@ -8,12 +8,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness.cluster import ROOT, Cluster  # noqa: E402
-from harness.kube import Kube  # noqa: E402
-from harness.until import until  # noqa: E402
-from tutorial.install import NAMESPACE, Installation  # noqa: E402
-from tutorial.load import Load  # noqa: E402
-from tutorial.steps import Steps  # noqa: E402
+from harness.cluster import ROOT, Cluster
+from harness.kube import Kube
+from harness.until import until
+
+from tutorial.install import NAMESPACE, Installation
+from tutorial.load import Load
+from tutorial.steps import Steps
 
 TEMPLATE = ROOT / "examples/python-template.yaml"
 POOL, REPLICAS = "python-sandbox-warmpool", 3
@@ -69,7 +70,9 @@ class Upgrade:
         return self.judge()
 
     def kill_redis(self):
-        pod = self.cluster.get("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=redis")["items"][0]["metadata"]
+        pod = self.cluster.get("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=redis")["items"][0][
+            "metadata"
+        ]
         self.kubectl("delete", "pod", pod["name"], "--grace-period=0", "--force", "--wait=false")
         until(lambda: self.cluster.get("pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=redis")["items"][0]["metadata"]["uid"] != pod["uid"],
               timeout=60, what="another Redis")  # fmt: skip

@@ -10,7 +10,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
-from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_port, name_of, until  # noqa: E402
+from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_port, name_of, until
 
 
 class BoxTest(StackTest):
@@ -50,7 +50,9 @@ class DataTest(BoxTest):
 
 class Calls(DataTest):
     def test_exec_with_the_claims_env(self):
-        answers, status = self.stack.call("Exec", exec_request(self.box, "sh", "-c", "echo $GREETING; echo err >&2; exit 3"))
+        answers, status = self.stack.call(
+            "Exec", exec_request(self.box, "sh", "-c", "echo $GREETING; echo err >&2; exit 3")
+        )
         self.assertEqual(status[0], "OK", status)
         out = fields(answers[0])
         self.assertEqual((out[1], out[2]), ([b"hello\n"], [b"err\n"]))
@@ -84,8 +86,16 @@ class Calls(DataTest):
         self.assertIn(4, fields(answers[-1]))
 
     def test_names(self):
-        for name in ("", "x", "namespaces/default/pools/p", "namespaces/Default/sandboxes/a-aaaaa", "namespaces/default/sandboxes/"):
-            self.assert_status(self.stack.call("Exec", field(1, name) + field(2, command("true"))), "INVALID_ARGUMENT", "name")
+        for name in (
+            "",
+            "x",
+            "namespaces/default/pools/p",
+            "namespaces/Default/sandboxes/a-aaaaa",
+            "namespaces/default/sandboxes/",
+        ):
+            self.assert_status(
+                self.stack.call("Exec", field(1, name) + field(2, command("true"))), "INVALID_ARGUMENT", "name"
+            )
         self.assert_status(self.stack.call("Exec", field(1, b"\xff")), "INVALID_ARGUMENT", "name")
         self.assert_status(self.stack.call("Exec", b"\x0a\xff"), "INVALID_ARGUMENT")
         self.assert_status(self.stack.call("Exec", b""), "INVALID_ARGUMENT", "name")
@@ -97,7 +107,9 @@ class Calls(DataTest):
         for box in ("nobody-aaaaa", "nosuffix"):
             self.assert_status(self.stack.call("Exec", exec_request(box, "true")), "NOT_FOUND", text=box)
         ready = self.stack.sandbox(self.route, claim=False)
-        self.assert_status(self.stack.call("Exec", exec_request(ready, "true")), "FAILED_PRECONDITION", text="not claimed")
+        self.assert_status(
+            self.stack.call("Exec", exec_request(ready, "true")), "FAILED_PRECONDITION", text="not claimed"
+        )
         released, failed = self.stack.sandbox(self.route), self.stack.sandbox(self.route)
         self.stack.seed("release", "default", released)
         self.assert_status(self.stack.call("Exec", exec_request(released, "true")), "FAILED_PRECONDITION")
@@ -140,7 +152,9 @@ class Pods(BoxTest):
         thread = threading.Thread(target=run)
         thread.start()
         # close() alone does not wake accept()
-        self.addCleanup(lambda: (server.shutdown(socket.SHUT_RDWR), thread.join(20), server.close(), [s.close() for s in held]))
+        self.addCleanup(
+            lambda: (server.shutdown(socket.SHUT_RDWR), thread.join(20), server.close(), [s.close() for s in held])
+        )
 
     def exec(self, *args, **kwargs):
         answers, status = self.stack.call("Exec", exec_request(self.box, *args), timeout_ms=60000, **kwargs)
@@ -284,7 +298,11 @@ class Forwarding(unittest.TestCase):
         cls.claims_port, admin = free_port(), free_port()
         cls.stack = Stack(f"--claims=127.0.0.1:{cls.claims_port}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1")
         cls.addClassCleanup(cls.stack.stop)
-        argv = [f"--grpc-address=127.0.0.1:{cls.claims_port}", f"--admin-address=127.0.0.1:{admin}", f"--redis-address={cls.stack.redis}"]
+        argv = [
+            f"--grpc-address=127.0.0.1:{cls.claims_port}",
+            f"--admin-address=127.0.0.1:{admin}",
+            f"--redis-address={cls.stack.redis}",
+        ]
         cls.claims = cls.stack.start("services/claims/sandplane-claims", *argv)
         cls.parent = field(1, "namespaces/default")
         until(lambda: cls.stack.call("ListSandboxes", cls.parent)[1][0] == "OK", "claims")
@@ -328,7 +346,11 @@ class Forwarding(unittest.TestCase):
         self.assertEqual(got[1][0], "DEADLINE_EXCEEDED", got)
 
     def test_nothing_behind(self):
-        for service, method in (("ImageService", "ListImages"), ("PoolService", "ListPools"), ("TemplateService", "Any")):
+        for service, method in (
+            ("ImageService", "ListImages"),
+            ("PoolService", "ListPools"),
+            ("TemplateService", "Any"),
+        ):
             got = self.stack.call(method, b"", service=f"sandplane.v1.{service}")
             self.assertEqual(got[1][0], "UNAVAILABLE", got)
             self.assertGreater(got[1][2], 0)
@@ -355,17 +377,32 @@ class Tenants(unittest.TestCase):
         os.close(fd)
         cls.claims_port = free_port()
         cls.stack = Stack(
-            f"--claims=127.0.0.1:{cls.claims_port}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1", f"--tenant-tokens-file={path}"
+            f"--claims=127.0.0.1:{cls.claims_port}",
+            "--pools=127.0.0.1:1",
+            "--reconciler=127.0.0.1:1",
+            f"--tenant-tokens-file={path}",
         )
         cls.addClassCleanup(cls.stack.stop)
-        argv = [f"--grpc-address=127.0.0.1:{cls.claims_port}", f"--admin-address=127.0.0.1:{free_port()}", f"--redis-address={cls.stack.redis}"]
+        argv = [
+            f"--grpc-address=127.0.0.1:{cls.claims_port}",
+            f"--admin-address=127.0.0.1:{free_port()}",
+            f"--redis-address={cls.stack.redis}",
+        ]
         cls.stack.start("services/claims/sandplane-claims", *argv)
         cls.parent = field(1, "namespaces/default")
-        until(lambda: cls.stack.call("ListSandboxes", cls.parent, metadata=bearer("token-of-research"))[1][0] == "OK", "claims")
+        until(
+            lambda: cls.stack.call("ListSandboxes", cls.parent, metadata=bearer("token-of-research"))[1][0] == "OK",
+            "claims",
+        )
 
     def test_nobody_calls_without_a_token(self):
         box = name_of("p-aaaaa")
-        calls = [("ListSandboxes", self.parent), ("CreateSandbox", self.parent), ("Exec", exec_request("p-aaaaa", "true")), ("ExecStream", field(1, field(1, box)))]
+        calls = [
+            ("ListSandboxes", self.parent),
+            ("CreateSandbox", self.parent),
+            ("Exec", exec_request("p-aaaaa", "true")),
+            ("ExecStream", field(1, field(1, box))),
+        ]
         for method, message in calls + [("WatchSandboxes", self.parent)]:
             for metadata in ((), bearer("token-of-nobody"), ("sandplane-tenant=research",)):
                 got = self.stack.call(method, message, metadata=metadata)
@@ -378,7 +415,9 @@ class Tenants(unittest.TestCase):
         box = self.stack.sandbox(route, claim=False)
         request = self.parent + field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
         # what a caller says of itself is worth nothing
-        answers, status = self.stack.call("CreateSandbox", request, metadata=("sandplane-tenant=ops", *bearer("token-of-research")))
+        answers, status = self.stack.call(
+            "CreateSandbox", request, metadata=("sandplane-tenant=ops", *bearer("token-of-research"))
+        )
         self.assertEqual(status[0], "OK", status)
         self.assertEqual(fields(answers[0])[TENANT], [b"research"])
         quota = field(1, field(1, "namespaces/default/quotas/research") + field(2, 1))

@@ -11,10 +11,10 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
-import app  # noqa: E402
-from harness import ROUTER, Stack, StackTest, free_port, read_all, read_until, until  # noqa: E402
+import unittest
 
-import unittest  # noqa: E402
+import app
+from harness import ROUTER, Stack, StackTest, free_port, read_all, read_until, until
 
 
 class HttpTest(StackTest):
@@ -139,8 +139,17 @@ class Forwarding(HttpTest):
     def test_keep_alive_and_pipelining(self):
         s = self.connect()
         post = self.head("/sum", "POST", "Content-Length: 5\r\n", close=False) + b"hello"
-        chunked = self.head("/sum", "POST", "Transfer-Encoding: chunked\r\n", close=False) + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
-        s.sendall(post + self.head("/echo?2", close=False) + chunked + self.head("/healthz", close=False) + self.head("/echo?4"))
+        chunked = (
+            self.head("/sum", "POST", "Transfer-Encoding: chunked\r\n", close=False)
+            + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+        )
+        s.sendall(
+            post
+            + self.head("/echo?2", close=False)
+            + chunked
+            + self.head("/healthz", close=False)
+            + self.head("/echo?4")
+        )
         text = read_all(s)
         places = [
             text.index(hashlib.sha256(b"hello").hexdigest().encode()),
@@ -160,7 +169,10 @@ class Forwarding(HttpTest):
         self.assertIn(hashlib.sha256(b"hello").hexdigest().encode(), read_all(s))
 
     def test_healthz(self):
-        for ask in (b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz?x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+        for ask in (
+            b"GET /healthz HTTP/1.0\r\n\r\n",
+            b"GET /healthz?x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        ):
             status, head, body = self.ask(ask)
             self.assertEqual((status, body), (200, b'{"status":"ok"}'))
             self.assertIn("Content-Type: application/json", head)
@@ -420,7 +432,11 @@ class Malformed(HttpTest):
         self.assert_alive()
 
     def test_large_heads(self):
-        for bad in (b"GET /" + b"a" * 70000, b"GET / HTTP/1.1\r\nA: " + b"a" * 70000, b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200):
+        for bad in (
+            b"GET /" + b"a" * 70000,
+            b"GET / HTTP/1.1\r\nA: " + b"a" * 70000,
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200,
+        ):
             status, _, body = self.ask(bad + b" HTTP/1.1\r\n\r\n")
             self.assertEqual((status, json.loads(body)), (431, {"detail": "Request header fields are too large."}))
 

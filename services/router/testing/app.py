@@ -1,15 +1,15 @@
 """The program inside the sandbox: an HTTP/1.1 server on a port, written on sockets so that it can misbehave.
 
-    /echo        the request's line, fields and body
-    /sum         length and SHA-256 of the body
-    /big?N       N MiB, with a length      /chunked?N  the same in chunks, with a trailer
-    /old         HTTP/1.0 without length   /cut        half of what it announces
-    /cutchunk    chunks without an end     /garbage    no HTTP
-    /slow        an answer after 30 s      /early      answers before it reads the body
-    /huge        a head of 100 KiB         /both       both lengths
-    /hints       103, 100 and then 200     /switch     101 that nobody asked for
-    /204 /304    no body                   /ws         101, then echoes bytes
-    /hang        a head, and no body until the peer leaves; /left tells how many did
+/echo        the request's line, fields and body
+/sum         length and SHA-256 of the body
+/big?N       N MiB, with a length      /chunked?N  the same in chunks, with a trailer
+/old         HTTP/1.0 without length   /cut        half of what it announces
+/cutchunk    chunks without an end     /garbage    no HTTP
+/slow        an answer after 30 s      /early      answers before it reads the body
+/huge        a head of 100 KiB         /both       both lengths
+/hints       103, 100 and then 200     /switch     101 that nobody asked for
+/204 /304    no body                   /ws         101, then echoes bytes
+/hang        a head, and no body until the peer leaves; /left tells how many did
 """
 
 import hashlib
@@ -146,7 +146,11 @@ def serve(sock):
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     else:
         body = b"".join(body_of(text, rest, sock))
-        answer(sock, text + b"\n\n" + body, b"X-App: yes\r\nConnection: keep-alive\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n")
+        answer(
+            sock,
+            text + b"\n\n" + body,
+            b"X-App: yes\r\nConnection: keep-alive\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n",
+        )
 
 
 def guard(sock):

@@ -14,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, "lib/wire/testing")
-from protobuf import field, fields, varint  # noqa: E402, F401
+from protobuf import field, fields, varint  # noqa: F401
 
 ROUTER = "services/router/sandplane-router"
 RUNTIME = "runtime/sandplane-runtime"
@@ -50,7 +50,9 @@ class Stack:
         self.dir = tempfile.mkdtemp(dir="/tmp")
         self.processes = []
         self.redis = f"unix:{self.dir}/redis"
-        self.start(os.path.abspath(REDIS), "--port", "0", "--unixsocket", f"{self.dir}/redis", "--save", "", "--dir", self.dir)
+        self.start(
+            os.path.abspath(REDIS), "--port", "0", "--unixsocket", f"{self.dir}/redis", "--save", "", "--dir", self.dir
+        )
         until(lambda: os.path.exists(f"{self.dir}/redis"), "redis")
         self.http, self.grpc, self.admin = free_port(), free_port(), free_port()
         self.flags = list(router_flags)
@@ -112,7 +114,9 @@ class Stack:
         """A runtime as in a Pod: on port 8888 of this machine and called name. Its process and its home."""
         home = f"{self.dir}/{name}"
         os.makedirs(home, exist_ok=True)
-        p = self.start(RUNTIME, f"--sandbox-name={name}", "--http-address=127.0.0.1:8888", f"--base-dir={home}", log=f"{home}.log")
+        p = self.start(
+            RUNTIME, f"--sandbox-name={name}", "--http-address=127.0.0.1:8888", f"--base-dir={home}", log=f"{home}.log"
+        )
         until(lambda: socket.create_connection(("127.0.0.1", 8888), timeout=5).close() is None, "runtime of a Pod")
         return p, home
 
