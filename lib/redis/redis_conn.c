@@ -11,8 +11,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "lib/redis/redis_config.h"
-#include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_greeting.h"
 #include "lib/redis/redis_reply.h"
 #include "lib/redis/redis_socket.h"
 #include "lib/redis/redis_stream.h"
@@ -43,9 +42,9 @@ struct RedisConn {
   redisReader *reader;
   Arena *arena;
   Buf out;
-  int greetings;    /* replies still to come before it is open */
+  RedisGreeting greeting;
+  bool looks_later; /* the timer is for another look at its file */
   unsigned attempt; /* names with several addresses: they take turns */
-  char lineage[REDIS_LINEAGE_LEN + 1];
   char trouble[400], logged[400];
 };
 
@@ -72,6 +71,7 @@ static void drop(RedisConn *c, const Error *why, int64_t delay_ms) {
   c->watch = NULL;
   redis_stream_close(&c->stream);
   c->state = CONN_WAITING;
+  c->looks_later = false;
   note_trouble(c, why);
   buf_deinit(&c->out);
   loop_timer_stop(c->flush_timer);
@@ -127,15 +127,6 @@ static void opened(RedisConn *c) {
   c->handlers.on_open(c->arg);
 }
 
-static void greet(RedisConn *c, int argc, const char **argv) {
-  char *cmd = NULL;
-  int n = redisFormatCommandArgv(&cmd, argc, argv, NULL);
-  if (n < 0 || buf_append(&c->out, cmd, (size_t)n))
-    abort();
-  free(cmd);
-  c->greetings++;
-}
-
 static void connected(RedisConn *c) {
   int e = 0;
   socklen_t len = sizeof e;
@@ -144,39 +135,36 @@ static void connected(RedisConn *c) {
     return lose_errno(c, "connect");
   }
   Error err;
-  CLEANUP(buf_deinit) Buf password = BUF_INIT(0);
-  bool sentinel = c->peer == REDIS_PEER_SENTINEL;
-  if (redis_config_password(c->config, sentinel, &password, &err))
+  if (redis_greeting_begin(&c->greeting, c->config, c->peer, &c->out, &err))
     return lose(c, &err);
   loop_fd_set(c->watch, LOOP_READ);
   c->state = CONN_GREETING;
-  c->greetings = 0;
-  const char *user = sentinel ? c->config->sentinel_username : c->config->username;
-  if (password.len && !str_empty(user))
-    greet(c, 3, (const char *[]){"AUTH", user, buf_str(&password)});
-  else if (password.len)
-    greet(c, 2, (const char *[]){"AUTH", buf_str(&password)});
-  if (c->peer == REDIS_PEER_MASTER)
-    greet(c, 2, (const char *[]){"INFO", "replication"});
-  greet(c, 1, (const char *[]){"PING"});
   flush(c);
 }
 
 /* One more reply before it is open; false: the connection is lost. */
 static bool greeted(RedisConn *c, const RedisReply *r) {
   Error err;
-  if (r->type == REDIS_ERROR) {
-    error_set(&err, ERROR_UNAVAILABLE, "%s", r->str);
+  int next = redis_greeting_take(&c->greeting, r, &c->out, &err);
+  if (next < 0) {
     lose(c, &err);
     return false;
   }
-  if (c->peer == REDIS_PEER_MASTER && c->greetings == 2 && redis_lineage_parse(r, c->lineage, &err)) {
-    lose(c, &err);
-    return false;
-  }
-  if (--c->greetings == 0)
+  if (next == REDIS_GREET_DONE)
     opened(c);
+  c->looks_later = next == REDIS_GREET_LATER;
+  if (c->looks_later)
+    loop_timer_start(c->timer, REDIS_GREET_LOOK_MS);
+  if (next == REDIS_GREET_MORE && c->out.len)
+    flush(c);
   return c->watch != NULL;
+}
+
+static void look_again(RedisConn *c) {
+  c->looks_later = false;
+  loop_timer_start(c->timer, CONNECT_TIMEOUT_MS);
+  redis_greeting_look(&c->greeting, &c->out);
+  flush(c);
 }
 
 /* Whether the connection still stands after it. */
@@ -230,6 +218,8 @@ static void on_io(int events, void *arg) {
 
 static void on_timer(void *arg) {
   RedisConn *c = arg;
+  if (c->looks_later)
+    return look_again(c);
   if (c->state != CONN_WAITING) {
     errno = ETIMEDOUT;
     return lose_errno(c, "connect");
@@ -313,7 +303,7 @@ void redis_conn_free(RedisConn *c) {
 }
 
 const char *redis_conn_lineage(const RedisConn *c) {
-  return c->lineage;
+  return c->greeting.lineage;
 }
 
 const char *redis_conn_address(const RedisConn *c) {

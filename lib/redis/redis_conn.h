@@ -1,6 +1,6 @@
 /* One connection to Redis that comes back by itself: socket, reply reader, output buffer. Bytes out, replies
- * in; which reply belongs to what is redis_client.c's business. It is open once the server has answered a
- * PING: one that still loads its data set is as good as away. */
+ * in; which reply belongs to what is redis_node.c's business. It is open once the server has answered the
+ * greeting (redis_greeting.h): one that still loads its data set, or has to write its file anew, is as good as away. */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_CONN_H_
 #define SANDPLANE_LIB_REDIS_REDIS_CONN_H_
 

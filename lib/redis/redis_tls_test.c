@@ -252,7 +252,7 @@ int main(void) {
   write_file(sentinel_password_file, "other\n");
   write_file(users_file, "user default off\nuser sandplane on >secret ~sp:* &sp:* "
                          "-@all +@read +@write +@scripting +@pubsub +@connection "
-                         "-@dangerous +info +wait +time +cluster|slots\n");
+                         "-@dangerous +info +wait +time +bgrewriteaof +cluster|slots\n");
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(works), TEST(says_what_is_wrong), TEST(names_are_checked), TEST(by_sentinel),
                                      cmocka_unit_test(start_is_refused)};

@@ -34,6 +34,7 @@ void fixture_done(void *arg, const Error *err);
 void fixture_record(void *arg, const SandboxRecord *r, const Error *err);
 void fixture_claimed(void *arg, const ClaimResult *r, const Error *err);
 void fixture_pool(void *arg, const PoolRecord *p, const Error *err);
+void fixture_batch(void *arg, const BatchResult *r, const Error *err);
 void fixture_count(void *arg, int n, const Error *err);
 void fixture_ready(void *arg, bool granted, const Error *err);
 void fixture_expired(void *arg, const StateExpired *e, const Error *err);
@@ -45,6 +46,9 @@ ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, 
 SandboxState fixture_get(Fixture *f, const char *id);
 /* A command on each server; the sum of what they answer, if those are numbers. */
 int64_t fixture_everywhere(Fixture *f, size_t argc, const char *const *argv);
+/* Whether the sets, records, uids, waiters and charges of the pool and its tenants say the same; empty, or the first
+ * thing that does not fit. Asks again while the server is away. */
+void fixture_audit(Fixture *f, char *complaint, size_t max);
 /* DBSIZE. */
 int64_t fixture_keys(Fixture *f);
 

@@ -25,6 +25,9 @@
 /* Claimer i belongs to tenant "t" and i % TENANTS; t0 may hold so many. */
 enum { TENANTS = 4, QUOTA = 10 };
 
+/* Without a single grant: a slow machine is not a stuck one. */
+enum { STUCK_MS = 60000 };
+
 enum { REPLICAS = 4, CLAIMERS = 64, POOL_SIZE = 40, IDS_MAX = 30000, UID_LEN = 16, TROUBLE_EVERY = 300 };
 
 typedef struct World World;
@@ -218,6 +221,7 @@ static void own(Claimer *c, const SandboxRecord *r) {
   strcpy(owner, c->uid);
   strcpy(c->id, r->id);
   c->w->n_granted++;
+  loop_timer_start(c->w->limit, STUCK_MS);
   /* the last claim of each is kept to the end */
   c->held = c->w->n_uids >= c->w->n_total;
   state_get(c->state, "default", c->id, on_checked, c);
@@ -402,7 +406,7 @@ static void run(int n_total, bool kill) {
   w->reconcile = loop_timer_new(w->loop, on_reconcile, w);
   w->trouble = loop_timer_new(w->loop, on_trouble, w);
   w->server = redis_server_start(folder(kill), PORT, NULL);
-  loop_timer_start(w->limit, 120000);
+  loop_timer_start(w->limit, STUCK_MS);
   for (int i = 0; i < REPLICAS; i++) {
     char replica[8];
     snprintf(replica, sizeof replica, "r%d", i);

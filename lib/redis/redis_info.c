@@ -1,0 +1,21 @@
+/* See redis_info.h. */
+#include "lib/redis/redis_info.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *redis_info_value(const RedisReply *info, const char *name) {
+  size_t len = strlen(name);
+  const char *text = info->type == REDIS_STRING ? info->str : "";
+  for (const char *at = text; (at = strstr(at, name)); at += len)
+    if ((at == text || at[-1] == '\n') && at[len] == ':')
+      return at + len + 1;
+  return "";
+}
+
+int64_t redis_info_number(const RedisReply *info, const char *name, int64_t otherwise) {
+  const char *value = redis_info_value(info, name);
+  char *end;
+  long long n = strtoll(value, &end, 10);
+  return end == value ? otherwise : n;
+}
