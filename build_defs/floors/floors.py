@@ -163,5 +163,6 @@ GENERATED = {
     "api/descriptors.h": ["lib/service/"],
     "cli/doctor_rbac.h": ["cli/"],
     "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
+    "lib/state/state_audit.h": ["lib/state/"],
     "lib/state/state_scripts.h": ["lib/state/"],
 }

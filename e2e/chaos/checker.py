@@ -46,8 +46,17 @@ class Checker:
         self.requests()
         self.none_lost()
         QueueChecker(self.entries, self.claims, self.ends, self.violate).check()
+        self.audits()
         self.end()
         return self.violations
+
+    def audits(self):
+        """Each drift once: it stays until the data is wiped."""
+        said = set()
+        for e in self.entries:
+            if e["op"] == "audit" and e["complaint"] and e["complaint"] not in said:
+                said.add(e["complaint"])
+                self.violate("audit", e["complaint"], e)
 
     # ---- claims ----
 

@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from chaos import faults, history
+from chaos.auditor import Auditor
 from chaos.checker import Checker
 from chaos.clients import POOLS, TENANTS, Caller, Owner
 from chaos.world import SERVICES, RedisError, World, wait
@@ -29,6 +30,7 @@ class Run:
         self.stop = threading.Event()
         self.callers = [Caller(i, self.world, self.history, seed, self.stop) for i in range(callers)]
         self.owner = Owner(self.world, self.history, seed, self.stop)
+        self.auditor = Auditor(self.world, self.history, self.stop)
         self.errors, self.start = [], time.monotonic()
 
     def go(self):
@@ -37,15 +39,16 @@ class Run:
         self.start = time.monotonic()
         trouble = faults.Faults(self.world, self.history, self.plan, self.seed, self.owner)
         lanes = trouble.run(self.start)
-        for t in (*self.callers, self.owner):
+        for t in (*self.callers, self.owner, self.auditor):
             t.start()
         time.sleep(max(0.0, self.start + self.seconds - time.monotonic()))
         for t in lanes:
             t.join(60)
         self.stop.set()
-        for t in (*self.callers, self.owner):
+        for t in (*self.callers, self.owner, self.auditor):
             t.join(60)
-        self.errors = trouble.errors + [repr(t.error) for t in (*self.callers, self.owner) if t.error]
+        self.errors = trouble.errors + [repr(t.error) for t in (*self.callers, self.owner, self.auditor) if t.error]
+        self.history.add("disk", time.monotonic(), writes=self.world.disk_writes())
         for what in self.world.died():
             self.history.add("died", time.monotonic(), what=what)
         if not self.world.died():
@@ -152,6 +155,8 @@ def report(header, entries, errors, start):
     for e in errors:
         print(f"ERROR {e}")
     kinds = collections.Counter(v["kind"] for v in violations)
+    audits = collections.Counter(e["kind"] for e in entries if e["op"] == "audit")
+    disk = next((e["writes"] for e in entries if e["op"] == "disk"), [0, 0])
     by_fault = collections.Counter()
     for (kind, _), n in hits.items():
         by_fault[kind] += n
@@ -166,6 +171,9 @@ def report(header, entries, errors, start):
         "creates_unknown": waited,
         "orphans": sum(1 for e in entries if e["op"] == "leftover"),
         "faults": dict(sorted(by_fault.items())),
+        "audits": sum(audits.values()),
+        "aof_writes": disk[0],
+        "aof_writes_over_a_page": disk[1],
         "violations": len(violations),
         "violations_by_kind": dict(kinds),
         "errors": len(errors),
@@ -214,7 +222,10 @@ def long_run(args):
         args.seed += 1
         hits.update(result["faults"])
         total.update(
-            {k: result[k] for k in ("claims", "batches", "calls", "creates_unknown", "orphans", "violations", "errors")}
+            {
+                k: result[k]
+                for k in ("claims", "batches", "calls", "creates_unknown", "orphans", "audits", "violations", "errors")
+            }
         )
     minutes = round((time.monotonic() - began) / 60, 1)
     print(

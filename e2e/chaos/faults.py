@@ -2,13 +2,27 @@
 
 import random
 import signal
+import subprocess
 import threading
 import time
 
 from chaos.world import SERVICES, RedisError, wait
 
 # how often, relative to each other
-WEIGHTS = {"kill": 4, "pause": 4, "cut": 3, "script_flush": 2, "partition": 4, "skew": 4}
+WEIGHTS = {
+    "kill": 4,
+    "torn": 4,
+    "again": 1,
+    "slow": 2,
+    "pause": 4,
+    "cut": 3,
+    "script_flush": 2,
+    "partition": 4,
+    "skew": 4,
+}
+# how a server ends that is torn out of its work, and how often
+ENDS = {"write": 6, "before flush": 1, "after flush": 1}
+SLOW_US = [1000, 5000, 20000]
 LANES = 2
 # the last part of a run is without new faults, so that what they broke can show
 QUIET_S = 2.0
@@ -48,7 +62,7 @@ class Faults:
     def __init__(self, world, history, plan, seed, make_pools):
         self.world, self.history, self.plan, self.seed, self.make_pools = world, history, plan, seed, make_pools
         self.busy, self.clocks, self.ways = ({name: threading.Lock() for name in SERVICES} for _ in range(3))
-        self.errors = []
+        self.slowness, self.errors = threading.Lock(), []
 
     def run(self, start):
         threads = [threading.Thread(target=self._lane, args=(lane, start)) for lane in range(LANES + 1)]
@@ -68,23 +82,68 @@ class Faults:
                 self.errors.append(f"fault {kind} of {target}: {e}")
 
     def _kill(self, target, duration, rng):
+        if target == "redis":
+            return self._end_server("kill", duration, rng, self.world.kill)
         with self.busy[target]:
-            t0, process = time.monotonic(), target
-            if target == "redis" and len(self.world.servers) > 1:
+            t0 = time.monotonic()
+            self.world.kill(target)
+            time.sleep(duration)
+            self.world.start(target)
+            self.history.add("fault", t0, kind="kill", target=target)
+
+    def _torn(self, target, duration, rng):
+        """Redis dies in the midst of a write to its file, with a part of it there, or right before or after it is flushed."""
+        end = rng.choices(list(ENDS), list(ENDS.values()))[0]
+
+        def tear(process):
+            self.world.disk_dies(process, end, rng.randrange(1000))
+            try:
+                self.world.processes[process].wait(2)
+            except subprocess.TimeoutExpired:  # nothing was written
+                self.world.kill(process)
+            self.world.disk_dies(process)
+
+        self._end_server("torn", duration, rng, tear, at=end)
+
+    def _again(self, target, duration, rng):
+        """Redis is killed, and once more while it loads its file or writes it anew."""
+
+        def twice(process):
+            self.world.kill(process)
+            self.world.start(process)
+            time.sleep(rng.uniform(0, 0.2))
+            self.world.kill(process)
+
+        self._end_server("again", duration, rng, twice)
+
+    def _end_server(self, kind, duration, rng, end, **more):
+        with self.busy["redis"]:
+            t0, process = time.monotonic(), "redis"
+            several = len(self.world.servers) > 1
+            if several:
                 # the other one must have all there is before the last one that has it may go
                 wait(lambda: self.world.ready("redis"), "a replica in step", 60)
                 master = self.world.redis.port
                 # the master more often than not, and then long enough for the Sentinels to agree
                 process = self.world.servers[(master != self.world.redis_port) ^ (rng.random() < 0.3)]
                 duration += 4.0 * (rng.random() < 0.7)
-            self.world.kill(process)
+            end(process)
             time.sleep(duration)
-            self.world.start(process)
-            self.history.add("fault", t0, kind="kill", target=process)
-            if process != target:
+            self.world.start_server(process)
+            self.history.add("fault", t0, kind=kind, target=process, **more)
+            if several:
                 wait(lambda: self.world.ready("redis"), "a master and its replica", 60)
                 if self.world.redis.port != master:
                     self.history.add("fault", t0, kind="failover", target="redis")
+
+    def _slow(self, target, duration, rng):
+        """Each flush of Redis's disk takes longer, whatever else happens to it meanwhile."""
+        with self.slowness:
+            t0, flush_us = time.monotonic(), rng.choice(SLOW_US)
+            self.world.disk_slow(flush_us)
+            time.sleep(duration)
+            self.world.disk_slow(0)
+            self.history.add("fault", t0, kind="slow", target="redis", flush_us=flush_us)
 
     def _pause(self, target, duration, rng):
         with self.busy[target]:

@@ -31,6 +31,9 @@ loglevel warning
 repl-diskless-sync-delay 0
 {more}
 """
+# of disk.c: how it ends next, thousandths of that write, microseconds that a flush takes longer, writes, those over a page
+DISK = struct.Struct("=iiiiqq")
+DIE = {"write": 1, "before flush": 2, "after flush": 3}
 SERVICES = ("redis", "claims-1", "claims-2", "pools", "reconciler")
 
 
@@ -162,6 +165,8 @@ class World:
         self.processes, self.skew = {}, skew
         for name in SERVICES:
             self.clock(name, 0)
+        for name in self.servers:
+            (self.folder / f"disk-{name}").write_bytes(bytes(DISK.size))
         self.proxy = subprocess.Popen(
             [
                 sys.executable,
@@ -201,16 +206,44 @@ class World:
         self.proxy.stdin.write(" ".join((name, *command, "\n")).encode())
         self.proxy.stdin.flush()
 
+    def disk_dies(self, name, how="", permille=0):
+        """How the server ends at its next write or flush; not at all."""
+        with open(self.folder / f"disk-{name}", "r+b") as f:
+            f.write(struct.pack("=ii", DIE.get(how, 0), permille))
+
+    def disk_slow(self, flush_us):
+        for name in self.servers:
+            with open(self.folder / f"disk-{name}", "r+b") as f:
+                f.seek(8)
+                f.write(struct.pack("=i", flush_us))
+
+    def disk_writes(self):
+        """How many writes went to append-only files, and how many of them were of more than a page."""
+        writes = [DISK.unpack((self.folder / f"disk-{name}").read_bytes())[4:] for name in self.servers]
+        return [sum(n) for n in zip(*writes)]
+
     def start(self, name):
         env = {
             **os.environ,
             "LD_PRELOAD": self.skew,
             "SKEW_FILE": str(self.folder / f"clock-{'redis' if name in self.servers else name}"),
         }
+        if name in self.servers:
+            env["DISK_FILE"] = str(self.folder / f"disk-{name}")
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
                 self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env
             )
+
+    def start_server(self, name):
+        """Until it stays up: killed in the midst of a rewrite of its file, Redis ends once by itself, and starts then."""
+        for _ in range(3):
+            self.start(name)
+            try:
+                self.processes[name].wait(0.3)
+            except subprocess.TimeoutExpired:
+                return
+        raise RuntimeError(f"{name} does not start; see {self.folder / name}.log")
 
     def kill(self, name):
         self.processes[name].kill()

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/state/state_audit.h"
+
 static void on_limit(void *arg) {
   Fixture *f = arg;
   f->timed_out = true;
@@ -128,48 +130,6 @@ int64_t fixture_keys(Fixture *f) {
   return fixture_everywhere(f, 1, (const char *[]){"DBSIZE"});
 }
 
-static const char AUDIT[] =
-    "local base, space = 'sp:{default}/p:', 'sp:{default}:'\n"
-    "local sets = {['1'] = 'creating', ['2'] = 'ready', ['3'] = 'claimed', ['4'] = 'releasing', ['5'] = 'claimed'}\n"
-    "local want, n = {}, {creating = 0, ready = 0, claimed = 0, releasing = 0}\n"
-    "local ids = redis.call('ZRANGE', base .. 'all', 0, -1)\n"
-    "for _, id in ipairs(ids) do\n"
-    "  local sb = redis.call('HMGET', base .. 'sb:' .. id, 'state', 'uid', 'tenant', 'shape')\n"
-    "  local set = sets[sb[1] or '']\n"
-    "  if not set then return id .. ' has no record' end\n"
-    "  if not redis.call('ZSCORE', base .. set, id) then return id .. ' is not in ' .. set end\n"
-    "  n[set] = n[set] + 1\n"
-    "  if sb[2] and redis.call('HGET', base .. 'uids', sb[2]) ~= id then return sb[2] .. ' does not lead to ' .. id "
-    "end\n"
-    "  if set == 'claimed' then want[sb[3]] = (want[sb[3]] or 0) + 1 end\n"
-    "end\n"
-    "for set, count in pairs(n) do\n"
-    "  if redis.call('ZCARD', base .. set) ~= count then return set .. ' has more than its records' end\n"
-    "end\n"
-    "for _, id in ipairs(redis.call('HVALS', base .. 'uids')) do\n"
-    "  if not redis.call('ZSCORE', base .. 'all', id) then return 'a uid leads to ' .. id .. ', which is gone' end\n"
-    "end\n"
-    "for _, key in ipairs(redis.call('KEYS', base .. 'sb:*')) do\n"
-    "  if not redis.call('ZSCORE', base .. 'all', string.match(key, ':sb:(.*)')) then return key .. ' is left over' "
-    "end\n"
-    "end\n"
-    "for _, v in ipairs(redis.call('HVALS', base .. 'waiters')) do\n"
-    "  local w = cjson.decode(v)\n"
-    "  want[w.tenant] = (want[w.tenant] or 0) + (w.count or 1)\n"
-    "end\n"
-    "for _, key in ipairs(redis.call('KEYS', space .. 'use:*')) do\n"
-    "  local tenant, used = string.match(key, ':use:(.*)'), 0\n"
-    "  for _, v in ipairs(redis.call('HVALS', key)) do used = used + tonumber(v) end\n"
-    "  if used ~= (want[tenant] or 0) then return tenant .. ' is charged ' .. used .. ' and has ' .. (want[tenant] or "
-    "0) end\n"
-    "  want[tenant] = nil\n"
-    "end\n"
-    "if next(want) then return next(want) .. ' is not charged' end\n"
-    "local pool = redis.call('HMGET', base .. 'pool', 'created', 'destroyed')\n"
-    "if tonumber(pool[1] or 0) ~= #ids + tonumber(pool[2] or 0) then return 'made are not those there and those gone' "
-    "end\n"
-    "return ''\n";
-
 static void audited(void *arg, const RedisReply *reply, const Error *err) {
   Fixture *f = arg;
   if (reply)
@@ -179,7 +139,8 @@ static void audited(void *arg, const RedisReply *reply, const Error *err) {
 
 void fixture_audit(Fixture *f, char *complaint, size_t max) {
   do {
-    redis_command(f->redis, audited, f, 3, (const char *[]){"EVAL", AUDIT, "0"}, NULL);
+    const char *argv[] = {"EVAL", (const char *)state_audit, "0", "default", "p"};
+    redis_command(f->redis, audited, f, ARRAY_LEN(argv), argv, NULL);
     fixture_wait(f);
   } while (f->err.kind == ERROR_UNAVAILABLE);
   snprintf(complaint, max, "%s", f->err.kind ? f->err.message : f->text);

@@ -26,7 +26,7 @@
 enum { TENANTS = 4, QUOTA = 10 };
 
 /* Without a single grant: a slow machine is not a stuck one. */
-enum { STUCK_MS = 60000 };
+enum { STUCK_MS = 60000, ASK_AGAIN_TICKS = 1000 };
 
 enum { REPLICAS = 4, CLAIMERS = 64, POOL_SIZE = 40, IDS_MAX = 30000, UID_LEN = 16, TROUBLE_EVERY = 300 };
 
@@ -367,8 +367,13 @@ static void on_trouble(void *arg) {
       w->n_flushes++;
     }
   }
-  if (!w->recounting && w->n_ticks++ % 10 == 0)
+  w->n_ticks++;
+  if (!w->recounting && w->n_ticks % 10 == 0)
     recount(w);
+  /* The word of a grant is lost with the connection, and what says that one is back may be read before the answer that
+   * somebody waits: so services ask again now and then. */
+  if (w->n_ticks % ASK_AGAIN_TICKS == 0)
+    on_grant(w, NULL, NULL);
   loop_timer_start(w->trouble, 1);
 }
 
