@@ -30,6 +30,8 @@ class Auditor(threading.Thread):
         t0 = time.monotonic()
         try:
             complaint = self.redis("EVAL", SCRIPT, 0, "default", *POOLS)
-        except RedisError:
-            return  # down, or loading
+        except RedisError as e:
+            if str(e).startswith("ERR"):
+                raise  # the script's own mistake; anything else: it is down, or loading
+            return
         self.history.add("audit", t0, kind="bad" if complaint else "good", complaint=complaint)

@@ -66,7 +66,8 @@ ssize_t write(int fd, const void *data, size_t len) {
   if (is_ours(fd)) {
     disk->writes++;
     disk->over_a_page += len > 4096;
-    if (disk->die == DIE_IN_WRITE && len > 1) {
+    /* what has no transaction in it cannot be cut into half of one */
+    if (disk->die == DIE_IN_WRITE && memmem(data, len, "MULTI", 5)) {
       size_t part = len * (size_t)disk->permille / 1000;
       syscall(SYS_write, fd, data, part < 1 ? 1 : part >= len ? len - 1 : part);
       die();

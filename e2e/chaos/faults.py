@@ -27,6 +27,8 @@ LANES = 2
 # the last part of a run is without new faults, so that what they broke can show
 QUIET_S = 2.0
 WIPE_EVERY_S = 25.0
+# in a lane of its own: what one leaves behind shows in about half of the cases
+TORN_EVERY_S = (2.0, 4.0)
 # of clocks, in seconds. Redis's also judges how long its lease is that a service that died still has
 SKEWS = {"redis": [-10, -2, -0.3, 0.3, 2, 10], "": [-3600, -30, -2, 2, 30, 3600]}
 
@@ -53,6 +55,10 @@ def schedule(seed, seconds, sentinel=False):
     while at < seconds - QUIET_S - 5:
         out.append((round(at, 3), LANES, "wipe", "redis", 0))
         at += WIPE_EVERY_S
+    at = rng.uniform(*TORN_EVERY_S)
+    while at < seconds - QUIET_S:
+        out.append((round(at, 3), LANES + 1, "torn", "redis", 0.05))
+        at += rng.uniform(*TORN_EVERY_S)
     return sorted(out)
 
 
@@ -65,7 +71,7 @@ class Faults:
         self.slowness, self.errors = threading.Lock(), []
 
     def run(self, start):
-        threads = [threading.Thread(target=self._lane, args=(lane, start)) for lane in range(LANES + 1)]
+        threads = [threading.Thread(target=self._lane, args=(lane, start)) for lane in range(LANES + 2)]
         for t in threads:
             t.start()
         return threads
@@ -92,7 +98,8 @@ class Faults:
             self.history.add("fault", t0, kind="kill", target=target)
 
     def _torn(self, target, duration, rng):
-        """Redis dies in the midst of a write to its file, with a part of it there, or right before or after it is flushed."""
+        """Redis dies in the midst of a write to its file, with a part of it there, or right before or after it is flushed; then it works
+        for a moment, and is killed: what it made of the part shows at the start after the next."""
         end = rng.choices(list(ENDS), list(ENDS.values()))[0]
 
         def tear(process):
@@ -102,6 +109,9 @@ class Faults:
             except subprocess.TimeoutExpired:  # nothing was written
                 self.world.kill(process)
             self.world.disk_dies(process)
+            self.world.start_server(process)
+            time.sleep(rng.uniform(0.5, 1.0))
+            self.world.kill(process)
 
         self._end_server("torn", duration, rng, tear, at=end)
 

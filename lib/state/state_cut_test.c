@@ -199,6 +199,27 @@ static void told_gone(Cut *c) {
   holds(c, "p-bbbbb", "u2");
 }
 
+/* A waiter takes what it was granted: cut off; it has died meanwhile, and another replica lets its grant go. */
+static void cut_confirm(Cut *c) {
+  for (const char *const *uid = (const char *const[]){"u1", "u2", "u3", NULL}; *uid; uid++)
+    claim(c, *uid, 60000);
+  ready(c, "p-ccccc");
+  confirm(c, "u3");
+}
+
+static void other_confirm(Cut *c) {
+  UNTIL_ANSWERED(c->f, state_cancel_wait(c->f->state, "default", "p", "u3", fixture_done, c->f));
+  assert_int_equal(c->f->err.kind, 0);
+  gone(c, "p-ccccc");
+}
+
+static void told_confirm(Cut *c) {
+  holds(c, "p-aaaaa", "u1");
+  holds(c, "p-bbbbb", "u2");
+  fixture_get(c->f, "p-ccccc");
+  assert_int_equal(c->f->err.kind, ERROR_NOT_FOUND);
+}
+
 typedef struct Case {
   void (*cut)(Cut *c), (*other)(Cut *c), (*told)(Cut *c);
 } Case;
@@ -251,6 +272,7 @@ int main(void) {
       {"batch", cut_everywhere, NULL, NULL, &(Case){cut_batch, other_batch, told_batch}},
       {"register", cut_everywhere, NULL, NULL, &(Case){cut_register, other_register, told_register}},
       {"gone", cut_everywhere, NULL, NULL, &(Case){cut_gone, other_gone, told_gone}},
+      {"confirm", cut_everywhere, NULL, NULL, &(Case){cut_confirm, other_confirm, told_confirm}},
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

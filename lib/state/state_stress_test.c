@@ -19,8 +19,8 @@
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state.h"
 
-#define PORT 16391
-#define ADDRESS "127.0.0.1:16391"
+/* Of the first run; each has its own, for one that fails leaves its server. */
+enum { PORT = 16391 };
 
 /* Claimer i belongs to tenant "t" and i % TENANTS; t0 may hold so many. */
 enum { TENANTS = 4, QUOTA = 10 };
@@ -52,8 +52,9 @@ struct World {
   LoopTimer *limit, *reconcile, *trouble;
   RedisClient *redis[REPLICAS];
   State *state[REPLICAS];
+  int port, n_connected;
   pid_t server;
-  bool kill, listing, ending, recounting, lifted;
+  bool kill, started, listing, ending, recounting, lifted;
   int n_total, n_uids, n_granted, n_held, n_waited, n_cancelled, n_ids, n_gone, n_kills, n_flushes, n_repeated,
       n_granted_at_trouble, n_refused, n_recounts, n_ticks;
   Claimer claimers[CLAIMERS];
@@ -360,7 +361,7 @@ static void on_trouble(void *arg) {
     w->n_granted_at_trouble = w->n_granted;
     if (w->kill) {
       redis_server_kill(w->server);
-      w->server = redis_server_start(folder(true), PORT, NULL);
+      w->server = redis_server_start(folder(true), w->port, NULL);
       w->n_kills++;
     } else {
       redis_command(w->redis[0], NULL, NULL, 2, (const char *[]){"SCRIPT", "FLUSH"}, NULL);
@@ -402,6 +403,13 @@ static void on_pool(void *arg, const PoolRecord *p, const Error *err) {
   loop_stop(((World *)arg)->loop);
 }
 
+static void on_connected(void *arg, bool connected) {
+  World *w = arg;
+  w->n_connected += connected ? 1 : -1;
+  if (w->n_connected == REPLICAS && !w->started)
+    loop_stop(w->loop);
+}
+
 static void run(int n_total, bool kill) {
   World *w = calloc(1, sizeof *w);
   w->n_total = n_total;
@@ -410,14 +418,20 @@ static void run(int n_total, bool kill) {
   w->limit = loop_timer_new(w->loop, on_limit, w);
   w->reconcile = loop_timer_new(w->loop, on_reconcile, w);
   w->trouble = loop_timer_new(w->loop, on_trouble, w);
-  w->server = redis_server_start(folder(kill), PORT, NULL);
+  w->port = PORT + kill;
+  w->server = redis_server_start(folder(kill), w->port, NULL);
   loop_timer_start(w->limit, STUCK_MS);
+  char address[32];
+  snprintf(address, sizeof address, "127.0.0.1:%d", w->port);
   for (int i = 0; i < REPLICAS; i++) {
     char replica[8];
     snprintf(replica, sizeof replica, "r%d", i);
-    w->redis[i] = redis_client_new(w->loop, &(RedisConfig){.address = ADDRESS});
+    w->redis[i] = redis_client_new(w->loop, &(RedisConfig){.address = address});
+    redis_client_on_state(w->redis[i], on_connected, w);
     w->state[i] = state_new(w->redis[i], replica);
   }
+  loop_run(w->loop); /* until all are connected: nothing is repeated then for want of a server that still starts */
+  w->started = true;
   state_on_grant(w->state[0], on_grant, w);
   state_pool_apply(w->state[0],
                    &(PoolRecord){.ns = "default", .name = "p", .template_name = "t", .replicas = POOL_SIZE}, on_pool,

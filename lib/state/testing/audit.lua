@@ -26,7 +26,8 @@ local function pool_complaint(base)
   for _, id in ipairs(redis.call('HVALS', key('uids'))) do
     if not redis.call('ZSCORE', key('all'), id) then return 'a uid leads to ' .. id .. ', which is gone' end
   end
-  for _, record in ipairs(redis.call('KEYS', string.gsub(key('sb:*'), '[{}]', '[%0]'))) do
+  local pattern = string.gsub(key('sb:*'), '[{}]', '[%0]')
+  for _, record in ipairs(redis.call('KEYS', pattern)) do
     if not redis.call('ZSCORE', key('all'), string.match(record, ':sb:(.*)')) then return record .. ' is left over' end
   end
   for _, waiter in ipairs(redis.call('HVALS', key('waiters'))) do
