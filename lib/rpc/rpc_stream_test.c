@@ -1,5 +1,4 @@
-/* Streams over loopback: both directions, back-pressure, half-close, cancellation from either side, proxies.
- */
+/* Streams over loopback: both directions, back-pressure, half-close, cancellation from either side, proxies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
