@@ -6,7 +6,8 @@ failed=0
 
 # shellcheck disable=SC1090
 source <("$SANDCTL" completion bash)
-# what a server would list
+# what a server would list; the completion calls it
+# shellcheck disable=SC2317
 sandctl() { echo "namespaces/default/listed/$1-one"; echo "namespaces/default/listed/$1-two"; }
 
 # expect "WHAT IS TYPED": EXPECTED...; the last word is the one to complete

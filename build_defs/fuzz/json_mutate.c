@@ -1,6 +1,5 @@
 /* Mutations of a JSON text as a value: a part of another type, one that is gone, one from another place. Bytes that
- * are flipped in such a text mostly give no JSON, and never reach what reads the objects.
- */
+ * are flipped in such a text mostly give no JSON, and never reach what reads the objects. */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>

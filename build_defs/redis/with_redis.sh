@@ -5,7 +5,7 @@ set -eu
 redis=$(cd ../redis/bin && pwd)
 d=$(mktemp -d "${TEST_TMPDIR:-/tmp}/redis.XXXXXX")
 REDIS_PORT=${REDIS_PORT:-16379}
-export REDIS_ADDRESS=127.0.0.1:$REDIS_PORT REDIS_SERVER=$redis/redis-server REDIS_CLI=$redis/redis-cli REDIS_DIR=$d
+export REDIS_ADDRESS="127.0.0.1:$REDIS_PORT" REDIS_SERVER="$redis/redis-server" REDIS_CLI="$redis/redis-cli" REDIS_DIR="$d"
 "$redis/redis-server" --port "$REDIS_PORT" --bind 127.0.0.1 --save '' --appendonly yes --appendfsync always \
   --dir "$d" --pidfile "$d/pid" --loglevel warning >"$d/log" 2>&1 &
 echo $! >"$d/server.pid"

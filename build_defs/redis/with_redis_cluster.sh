@@ -12,10 +12,10 @@ for port in $ports; do
   mkdir "$d/$port"
   "$redis/redis-server" --port "$port" --bind 127.0.0.1 --save '' --appendonly yes --appendfsync always \
     --cluster-enabled yes --cluster-node-timeout 30000 --dir "$d/$port" --loglevel warning >"$d/$port/log" 2>&1 &
-  pids="$pids $!"
+  pids="$pids${pids:+ }$!"
   REDIS_ADDRESS=$REDIS_ADDRESS${REDIS_ADDRESS:+,}127.0.0.1:$port
 done
-export REDIS_ADDRESS REDIS_SERVER=$redis/redis-server REDIS_CLI=$redis/redis-cli REDIS_DIR=$d REDIS_CLUSTER=1 SANDPLANE_REDIS_CLUSTER=true
+export REDIS_ADDRESS REDIS_SERVER="$redis/redis-server" REDIS_CLI="$redis/redis-cli" REDIS_DIR="$d" REDIS_CLUSTER=1 SANDPLANE_REDIS_CLUSTER=true
 all=$(for port in $ports; do echo "127.0.0.1:$port"; done)
 i=0
 # shellcheck disable=SC2086
@@ -36,6 +36,6 @@ done
 slot=$("$redis/redis-cli" -p "$REDIS_PORT" cluster keyslot '{default}')
 # shellcheck disable=SC2086
 set -- "$((slot * 3 / 16384 + 1))" "$@"
-echo $pids | cut -d' ' -f"$1" >"$d/server.pid"
+echo "$pids" | cut -d' ' -f"$1" >"$d/server.pid"
 shift
 "$@"

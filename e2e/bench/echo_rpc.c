@@ -1,8 +1,7 @@
 /* The same echo as echo_server, through lib/rpc and its loop; with health and reflection, so that it also
  * serves to try other clients against lib/rpc. Beside the unary echo: Stream: answers each message with
  * itself. Fail: INVALID_ARGUMENT for the field "spec.replicas", to be tried again after 1.5 s. Hold: answers
- * when the client cancels or the deadline passes, that is never.
- */
+ * when the client cancels or the deadline passes, that is never. */
 #include <signal.h>
 #include <stdio.h>
 

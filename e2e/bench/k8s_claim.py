@@ -162,7 +162,7 @@ def count_writes(cluster, since, client):
                     (at, f"{entry['verb']} {resource}{'/' + ref['subresource'] if ref.get('subresource') else ''}")
                 )
     totals, to_ready, kinds = [], [], collections.Counter()
-    for claim, obj in client.claims.items():
+    for claim in client.claims:
         created = client.created_wall[claim]
         writes = sorted(w for w in found[claim] if w[0] >= created)
         says = [

@@ -1,7 +1,6 @@
 /* Work on the shared state without the services: fills pools with records of ready sandboxes, as pools and the
  * reconciler would, and measures the claim and release scripts alone, by the pipelined client of lib/redis.
- * Nothing runs behind the records. Prints JSON, a line for each script.
- */
+ * Nothing runs behind the records. Prints JSON, a line for each script. */
 #include <string.h>
 
 #include "e2e/bench/bench.h"

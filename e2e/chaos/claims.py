@@ -58,14 +58,14 @@ class Run:
 
     def settle(self):
         for name in SERVICES:
-            wait(lambda: self.world.ready(name), f"{name} is ready at the end")
+            wait(lambda name=name: self.world.ready(name), f"{name} is ready at the end")
         wait(self.owner, "pools at the end")
         last = self.callers[0]
         last.list()
         for c in self.callers:
             for sandbox in list(c.held):
                 c.get(sandbox)
-                wait(lambda: c.delete(sandbox) or sandbox not in c.held, f"{sandbox} is let go")
+                wait(lambda c=c, sandbox=sandbox: c.delete(sandbox) or sandbox not in c.held, f"{sandbox} is let go")
         # what was on its way is settled, and what has a time to live of up to 4 s is over
         time.sleep(6)
         for pool in POOLS:
@@ -76,7 +76,7 @@ class Run:
                         self.leftover(sandbox, r, "expires later")
                     else:
                         self.leftover(sandbox, r, "leftover")
-                    wait(lambda: last.delete(sandbox) or sandbox in last.gone, f"{sandbox} is let go")
+                    wait(lambda sandbox=sandbox: last.delete(sandbox) or sandbox in last.gone, f"{sandbox} is let go")
         end = time.monotonic() + 20
         while (problems := self.problems()) and time.monotonic() < end:
             time.sleep(0.2)

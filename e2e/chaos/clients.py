@@ -122,7 +122,6 @@ class Caller(threading.Thread):
         return self.history.add(op, t0, who=self.number, **what, **said, result="OK", unknown=False), answer
 
     def create(self):
-        rng = self.rng
         self.get_some(pb.CreateSandboxRequest, "create", {})
 
     def batch(self):
@@ -143,7 +142,7 @@ class Caller(threading.Thread):
         pool = rng.choices(["a", "b"], [3, 1])[0]
         replica = rng.randrange(2)
         tries = 4 if asked else 1
-        for n in range(tries):
+        for _ in range(tries):
             # now and then shorter than the answer takes: the caller is gone, and the claim may or may not be made
             timeout = rng.choice([0.003, 0.02, 0.2]) if rng.random() < 0.1 else 4.0
             both = asked and rng.random() < 0.2

@@ -1,8 +1,7 @@
 /* Preloaded into a process under test: its wall clock is off by what a file says, in nanoseconds, eight bytes of this
  * machine's order. libfaketime does not start together with Redis's allocator, which asks for the time before anything
  * is loaded; this one asks the kernel itself and needs no start. Monotonic clocks stay true: what waits, waits as long
- * as it should.
- */
+ * as it should. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>

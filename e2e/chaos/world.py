@@ -270,7 +270,7 @@ class World:
         for name in ("redis", "claims-1", "claims-2", "reconciler", "pools"):
             for n in [*self.servers, *(self.watchers if len(self.servers) > 1 else [])] if name == "redis" else [name]:
                 self.start(n)
-            wait(lambda: self.ready(name), f"{name} is ready")
+            wait(lambda name=name: self.ready(name), f"{name} is ready")
 
     def died(self):
         """Services that ended by themselves: nobody killed them, so that is a finding."""

@@ -2,8 +2,10 @@
 # The part of a cluster that runs Pods: containerd with runc and gVisor, kubelet, proxy, scheduler and DNS, on node1. Whatever
 # the host shares between clusters (control groups, runtime state) has a place of its own here, so that clusters do not meet.
 
-CTR=(ctr --address "$D/containerd.sock" --namespace k8s.io)
+# NAME and D come from tools/cluster
+# shellcheck disable=SC2153
 CGROUP=sandplane-cluster-$NAME
+CTR=(ctr --address "$D/containerd.sock" --namespace k8s.io)
 PAUSE=sandplane.test/pause:1
 
 build_node() {

@@ -159,7 +159,7 @@ def _wrong_claim(claim, mine, warm):
 def _wrong_children(sandboxes, pods, services):
     """One Pod each, under the name that the Sandbox says, and nothing that is nobody's."""
     uids = {s["metadata"]["uid"] for s in sandboxes}
-    owner = lambda o: next((r["uid"] for r in o["metadata"].get("ownerReferences", []) if r.get("controller")), None)  # noqa: E731
+    owner = lambda o: next((r["uid"] for r in o["metadata"].get("ownerReferences", []) if r.get("controller")), None)
     found = [f"stray {_name(o)}" for o in pods + services if owner(o) not in uids]
     for s in sandboxes:
         wanted = s["metadata"].get("annotations", {}).get(K + "pod-name", _name(s))

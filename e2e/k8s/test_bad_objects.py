@@ -160,7 +160,7 @@ def test_a_pod_that_cannot_be_is_said_in_the_condition(kube):
 def test_a_pool_of_such_a_template_does_not_run_hot(kube, stack):
     """Members whose Pods are refused stay unready; the pool says so by its numbers and orders no crowd of them."""
     kube.apply(kube.template(pod_spec={"containers": [{"name": "Not_A_Name", "image": "i"}]}), kube.pool(replicas=2))
-    members = lambda: kube.list("sandbox")  # noqa: E731
+    members = lambda: kube.list("sandbox")
     until(lambda: len(members()) == 2, what="two members")
     until(
         lambda: all(kube.condition("sandbox", m["metadata"]["name"])["reason"] == "ReconcilerError" for m in members()),

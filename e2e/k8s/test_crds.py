@@ -60,7 +60,8 @@ def cluster(bare_cluster, generated):
         bare_cluster.kubectl("patch", "crd", name, "--type=merge", "-p", no_conversion)
     for version in ("v1beta1", "v1alpha1"):
         for group in (GROUP, EXTENSIONS):
-            until(lambda: bare_cluster.kubectl("get", "--raw", f"/apis/{group}/{version}"), what="discovery")
+            path = f"/apis/{group}/{version}"
+            until(lambda path=path: bare_cluster.kubectl("get", "--raw", path), what="discovery")
     return bare_cluster
 
 
@@ -525,7 +526,7 @@ class TestOldVersion:
             cluster.kubectl("patch", "crd", name, "--type=json", "-p", values)
         probe = json.dumps(obj("SandboxClaim", OLD, **TEMPLATE_REF)), json.dumps(sandbox(OLD))
         flags = ["create", "--dry-run=server", "-o", "json", "-f", "-"]
-        specs = lambda: [json.loads(cluster.kubectl(*flags, input=p))["spec"] for p in probe]  # noqa: E731
+        specs = lambda: [json.loads(cluster.kubectl(*flags, input=p))["spec"] for p in probe]
         until(lambda: ["warmpool" in specs()[0], "replicas" in specs()[1]] == [old, old], what="the stored version")
 
     def test_sandbox(self, cluster, space):

@@ -159,7 +159,7 @@ def test_old_client_without_a_pool(kube, old):
 def test_suspend_and_resume_is_a_new_pod_under_the_same_name(kube, stack):
     kube.apply(kube.sandbox(pod_spec=POD_SPEC))
     kube.until_ready("sandbox", "s", timeout=60)
-    answers = lambda: ask(kube, "s") == 200  # noqa: E731
+    answers = lambda: ask(kube, "s") == 200
     until(answers, what="the sandbox through the router")
     kube.patch("sandbox", "s", {"spec": {"operatingMode": "Suspended"}})
     kube.until_condition("sandbox", "s", "Suspended", status="True", timeout=60)

@@ -194,7 +194,7 @@ def through_points(rig, world, kube, name, source, fires, whens, step, what="kil
             gun.last_at = time.monotonic()
             ACTS[name](world, i)
             until(
-                lambda: gun.hit or (quiet_since(gun, 1.0) and not world.wrong()),
+                lambda gun=gun: gun.hit or (quiet_since(gun, 1.0) and not world.wrong()),
                 timeout=40,
                 what=f"{name} {when} {n}: neither hit nor settled: {world.wrong()}",
             )
@@ -219,7 +219,7 @@ SAMPLE = {"warm": 4, "move": 4, "cold": 5, "refill": 3, "release": 3}
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_killed_at_writes(rig, world, kube, name):
-    is_write = lambda r: r.is_write and r.namespace == world.ns  # noqa: E731
+    is_write = lambda r: r.is_write and r.namespace == world.ns
     whens = ("before", "after") if LONG else ("after",)
     through_points(rig, world, kube, name, rig.proxy, is_write, whens, 1 if LONG else SAMPLE[name])
 
@@ -227,7 +227,7 @@ def test_killed_at_writes(rig, world, kube, name):
 @pytest.mark.parametrize("name", ["warm", "move", "release"] if LONG else ["move"])
 def test_killed_at_redis_calls(rig, world, kube, name):
     ours = f"{{{world.ns}}}/".encode()
-    of_ns = lambda c: c[0] == b"EVALSHA" and any(ours in word for word in c)  # noqa: E731
+    of_ns = lambda c: c[0] == b"EVALSHA" and any(ours in word for word in c)
     whens = ("before", "after") if LONG else ("after",)
     through_points(rig, world, kube, name, rig.relay, of_ns, whens, 1 if LONG else 4)
 
@@ -236,7 +236,7 @@ def test_killed_at_redis_calls(rig, world, kube, name):
 @pytest.mark.parametrize("what", ["lost", "half"] if LONG else ["lost"])
 def test_answers_lost(rig, world, kube, name, what):
     """The write was done, and nobody was told, or not to the end."""
-    is_write = lambda r: r.is_write and r.namespace == world.ns  # noqa: E731
+    is_write = lambda r: r.is_write and r.namespace == world.ns
     through_points(rig, world, kube, name, rig.proxy, is_write, ("after",), 1 if LONG else 5, what=what)
 
 
@@ -385,7 +385,7 @@ def test_namespace_deleted(rig, world, kube):
     time.sleep(0.5)
     assert world.call("DELETE", f"/api/v1/namespaces/{world.ns}")[0] == 200
     until(lambda: world.call("GET", f"/api/v1/namespaces/{world.ns}")[0] == 404, timeout=60, what="the namespace gone")
-    empty = lambda: not any(world.redis().values())  # noqa: E731
+    empty = lambda: not any(world.redis().values())
     until(empty, timeout=20, what=f"nothing in Redis; there is {world.redis()}")
     made = rig.requests_in(5, world.ns)
     rig.stack.cluster.kubectl("create", "namespace", world.ns)  # for the fixture to delete

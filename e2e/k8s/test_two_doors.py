@@ -365,7 +365,7 @@ def test_two_replicas(stack, kube, door):
     kube.full_pool(replicas=2)
     stack.start("reconciler-2")
     # another test may have run one before it, with the same log
-    own_log = lambda: stack.log("reconciler-2").rsplit('"started"', 1)[-1]  # noqa: E731
+    own_log = lambda: stack.log("reconciler-2").rsplit('"started"', 1)[-1]
     until(lambda: own_log().count("cluster_listed") >= 8, what="the second has its copies")
     try:
         kube.apply(kube.claim("c0"))

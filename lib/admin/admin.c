@@ -72,8 +72,7 @@ static void on_other(struct evhttp_request *req, void *arg) {
   answer_text(req, HTTP_NOTFOUND, "not found; there are /metrics, /healthz and /readyz\n");
 }
 
-/* The host of "host:port", "[v6]:port" or ":port" (all of IPv4), to be freed; NULL when it is none of them.
- */
+/* The host of "host:port", "[v6]:port" or ":port" (all of IPv4), to be freed; NULL when it is none of them. */
 static char *parse_address(const char *address, uint16_t *ret_port) {
   const char *colon = strrchr(address, ':');
   int64_t port;

@@ -39,8 +39,7 @@ size_t metrics_append(Metrics *m, const MetricDesc *descs, size_t n_descs);
 void metrics_add(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
 void metrics_set(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
 void metrics_observe(Metrics *m, size_t metric, double value, const char *l0, const char *l1, const char *l2);
-/* The same for metrics with any number of labels: all METRICS_LABELS_MAX values, those beyond the description's NULL.
- */
+/* The same for metrics with any number of labels: METRICS_LABELS_MAX values, those beyond the description's NULL. */
 typedef struct MetricLabels {
   const char *values[METRICS_LABELS_MAX];
 } MetricLabels;

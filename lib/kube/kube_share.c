@@ -48,8 +48,7 @@ static json_t *remember(KubeShare *share, json_t *value, uint64_t hash) {
 /* Shares the parts of a value, then returns its hash; depth 0: the object itself. */
 static uint64_t share_parts(KubeShare *share, json_t *value, int depth);
 
-/* What stands for a part: shared, unless it is one of the object's own (the whole of a spec is often that of others).
- */
+/* What stands for a part: shared, unless it is the object's own (the whole of a spec is often that of others). */
 static json_t *shared(KubeShare *share, json_t *part, const char *key, int depth, uint64_t *ret_hash) {
   *ret_hash = share_parts(share, part, depth);
   bool own = depth < 2 && !json_is_string(part) && strcmp(key, "spec") != 0;

@@ -21,8 +21,7 @@ Loop *loop_new(void);
 /* After loop_run has returned, and after everything made on it was freed. */
 void loop_free(Loop *loop);
 void loop_run(Loop *loop);
-/* From any thread, while loop_run runs: it returns within a turn; callbacks that are due by then still run.
- */
+/* From any thread, while loop_run runs: it returns within a turn; callbacks that are due by then still run. */
 void loop_stop(Loop *loop);
 /* The struct event_base, for lib code that needs libevent itself. */
 struct event_base *loop_base(Loop *loop);

@@ -1,5 +1,4 @@
-/* Names are accepted and refused by the letter; a page token survives only untouched and with its own query.
- */
+/* Names are accepted and refused by the letter; a page token survives only untouched and with its own query. */
 #include "lib/resource/resource.h"
 
 #include <setjmp.h>

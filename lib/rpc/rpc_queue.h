@@ -32,8 +32,7 @@ struct RpcOp {
 
 /* The queue of this loop, made by the first user. */
 RpcQueue *rpc_queue_acquire(Loop *loop);
-/* The last user ends the thread; it waits for the batches under way, all of which must be of cancelled calls.
- */
+/* The last user ends the thread; it waits for the batches under way, all of which must be of cancelled calls. */
 void rpc_queue_release(RpcQueue *queue);
 grpc_completion_queue *rpc_queue_cq(RpcQueue *queue);
 

@@ -1,5 +1,4 @@
-/* Streams over loopback: both directions, back-pressure, half-close, cancellation from either side, proxies.
- */
+/* Streams over loopback: both directions, back-pressure, half-close, cancellation from either side, proxies. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,7 @@ typedef struct Service {
   int ended;
   bool any_ended;
   ErrorKind last_status;
-  char last_path[64];
+  char proxied_path[64];
   /* Of Flood. */
   int left;
   size_t most_pending;
@@ -169,7 +168,9 @@ static void on_done(void *service, const char *path, ErrorKind status, int64_t d
   s->ended++;
   s->any_ended = true;
   s->last_status = status;
-  snprintf(s->last_path, sizeof s->last_path, "%s", path);
+  /* which of the two calls of a proxied one ends last is nobody's promise */
+  if (strncmp(path, "/test.Proxy/", strlen("/test.Proxy/")) == 0)
+    snprintf(s->proxied_path, sizeof s->proxied_path, "%s", path);
 }
 
 static void start(Fixture *f, Service *s) {
@@ -376,18 +377,28 @@ static void test_upload_cut_short(void **state) {
   fixture_stop(&f);
 }
 
-static void test_deadline(void **state) {
+static bool deadline_in_the_midst(int64_t timeout_ms) {
   Service s = {0};
   Fixture f;
   Client c;
   start(&f, &s);
-  client_start(&c, &f, "/test.Proxy/Echo", 100);
+  client_start(&c, &f, "/test.Proxy/Echo", timeout_ms);
   client_send(&c, "x");
   fixture_wait(&f, &c.done);
   assert_int_equal(c.status.kind, ERROR_DEADLINE_EXCEEDED);
-  fixture_wait(&f, &s.was_cancelled);
+  if (c.got)
+    fixture_wait(&f, &s.was_cancelled);
   fixture_stop(&f);
-  assert_int_equal(s.ended, 2);
+  if (c.got)
+    assert_int_equal(s.ended, 2);
+  return c.got;
+}
+
+/* On a busy machine a short one is over before the call was answered from behind the proxy: then a longer one. */
+static void test_deadline(void **state) {
+  int64_t timeout_ms = 100;
+  while (!deadline_in_the_midst(timeout_ms))
+    timeout_ms *= 2;
 }
 
 static void test_cancel_through_proxy(void **state) {
@@ -411,8 +422,8 @@ static void test_details_through_proxy(void **state) {
   fixture_unary(&f, "/test.Proxy/Field", "x", 1, &a);
   assert_int_equal(a.status.kind, ERROR_INVALID_ARGUMENT);
   assert_string_equal(a.status.field, "name");
-  assert_string_equal(s.last_path, "/test.Proxy/Field");
   fixture_stop(&f);
+  assert_string_equal(s.proxied_path, "/test.Proxy/Field");
 }
 
 static void test_drain_cancels_the_rest(void **state) {

@@ -8,10 +8,9 @@
  *     reconnect every waiting claim asks again, and one with a request_id asks every ASK_AGAIN_MS as well,
  *     because its place may belong to a call on another replica.
  *   - A caller who leaves gives up what was claimed for it, unless a request_id lets it come back.
- *   - When the state is lost between claim and answer, nobody knows whether the claim took place. It is
- *     repeated once, with the same uid, which changes nothing if it did. If the state stays away the caller
- * is told UNAVAILABLE; with a request_id it repeats the call itself, without one orphan_store lets go of
- *     whatever was claimed.
+ *   - When the state is lost between claim and answer, nobody knows whether the claim took place. It is repeated once,
+ *     with the same uid, which changes nothing if it did. If the state stays away the caller is told UNAVAILABLE; with
+ *     a request_id it repeats the call itself, without one orphan_store lets go of whatever was claimed.
  */
 #ifndef SANDPLANE_SERVICES_CLAIMS_CLAIM_STORE_H_
 #define SANDPLANE_SERVICES_CLAIMS_CLAIM_STORE_H_

@@ -1,5 +1,4 @@
-/* Every field of every lifecycle request, at and beyond its limits: what is refused is refused by its path.
- */
+/* Every field of every lifecycle request, at and beyond its limits: what is refused is refused by its path. */
 #include "services/claims/claim.h"
 
 #include <setjmp.h>

@@ -3,20 +3,20 @@
  * Wanted are `replicas` warm ones and one for each caller in the queue; an implicit pool keeps none warm.
  * What is being started counts as there, so one look never orders twice.
  *
- *   - At most max_creating are ordered and not ready at a time: a pool of thousands fills in steps,
- * and a template that cannot start costs little.
+ *   - At most max_creating are ordered and not ready at a time: a pool of thousands fills in steps, and a template that
+ *     cannot start costs little.
  *   - While warm ones are being taken in quick succession and half of the pool is left, what was taken is not replaced
- * yet: starting sandboxes would slow down the very callers that it is for. It waits for REFILL_QUIET_MS without another
- * one, at most REFILL_HOLD_MS.
- *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up
- * to 60 s, until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
+ *     yet: starting sandboxes would slow down the very callers that it is for. It waits for REFILL_QUIET_MS without
+ *     another one, at most REFILL_HOLD_MS.
+ *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up to 60 s,
+ *     until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
  *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish,
- * for callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go
- * first.
- *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter
- * of the pool at a time (at least one), each step waiting until its replacements are ready; those being started go at
- * once, for they may never be. While starts fail
- * none is retired: a template that does not work must not empty a pool that does.
+ *     for callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go
+ *     first.
+ *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter of the pool
+ *     at a time (at least one), each step waiting until its replacements are ready; those being started go at once, for
+ *     they may never be. While starts fail none is retired: a template that does not work must not empty a pool that
+ *     does.
  */
 #ifndef SANDPLANE_SERVICES_POOLS_REFILL_H_
 #define SANDPLANE_SERVICES_POOLS_REFILL_H_

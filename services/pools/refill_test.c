@@ -126,8 +126,7 @@ static void rollout_keeps_three_quarters(void **state) {
   assert_int_equal(stale, 0);
 }
 
-/* Any numbers: never negative, never more retired than there are, never creating and retiring a surplus at once.
- */
+/* Any numbers: never negative, never more retired than there are, never creating and retiring a surplus at once. */
 static void decisions_are_sane(void **state) {
   for (unsigned i = 0; i < 200000; i++) {
     uint32_t r = (uint32_t)(i * UINT64_C(2654435761));

@@ -41,14 +41,12 @@ typedef struct BackendEvents {
   void (*on_ended)(void *arg, const char *ns, const char *id, const char *reason, const char *message);
   /* What backend_destroy asked for is done; nothing of it is left. */
   void (*on_destroyed)(void *arg, const char *ns, const char *id);
-  /* It may act on the world from now on and has seen all of it; or no longer. A backend that is alone never calls it.
-   */
+  /* It may act on the world from now on and has seen all of it; or no longer. One that is alone never calls it. */
   void (*on_lead)(void *arg, bool leads);
 } BackendEvents;
 
 typedef struct BackendOps {
-  /* Whether the template can be honoured here. -1: INVALID_ARGUMENT or FAILED_PRECONDITION with the path of the field.
-   */
+  /* Whether the template can be honoured here. -1: INVALID_ARGUMENT or FAILED_PRECONDITION with the field's path. */
   int (*check)(Backend *backend, const char *manifest, Arena *arena, BackendTemplate *ret_template, Error *err);
   /* Begins to make one of the canonical manifest; on_ready or on_ended follows. A name it has already is left alone.
    * -1: the manifest is not one. */

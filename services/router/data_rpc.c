@@ -26,8 +26,7 @@ DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 
 /* In a Pod the runtime takes calls on its HTTP port, where it tells them by their first byte. */
 #define RUNTIME_PORT 8888
-/* For the connection and ACCEPT: far above what a busy machine needs, so that an image which swallows bytes is told of.
- */
+/* For the connection and ACCEPT: far above what a busy machine needs, so that an image that swallows bytes is told. */
 #define ACCEPT_MS 10000
 
 typedef struct DataCall {

@@ -53,8 +53,7 @@ void exchange_pause(Exchange *exchange);
 void exchange_resume(Exchange *exchange);
 /* Bytes went to the client: the exchange is not idle. */
 void exchange_note(Exchange *exchange);
-/* Whether the sandbox was found. Until then its namespace is no label of a metric: callers could make it up.
- */
+/* Whether the sandbox was found. Until then its namespace is no label of a metric: callers could make it up. */
 bool exchange_is_found(const Exchange *exchange);
 
 #endif

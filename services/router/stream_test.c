@@ -1,5 +1,4 @@
-/* A stream over a socket pair: nothing lost, nothing reordered, bounded, and free of its owner's surprises.
- */
+/* A stream over a socket pair: nothing lost, nothing reordered, bounded, and free of its owner's surprises. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

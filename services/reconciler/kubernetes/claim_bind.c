@@ -242,8 +242,7 @@ static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) 
     claim_pass_end(p);
 }
 
-/* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait for one come first.
- */
+/* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait come first. */
 static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Adoption *a = malloc(sizeof *a);
   if (!a)

@@ -1,5 +1,4 @@
-/* The Secret with the webhook's certificates: made, checked, replaced. Pure but for OpenSSL: objects in, objects out.
- */
+/* The Secret with the webhook's certificates: made, checked, replaced. Pure but for OpenSSL, objects to objects. */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_WEBHOOK_CERTIFICATES_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_WEBHOOK_CERTIFICATES_H_
 
