@@ -9,9 +9,12 @@ import re
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
-import time
 import unittest
+
+sys.path.insert(0, "e2e/harness")
+from until import until
 
 RUNTIME = "runtime/sandplane-runtime"
 PORT = 18888  # in the test's own network namespace
@@ -36,19 +39,13 @@ class GarbageTest(unittest.TestCase):
         self.path = self.dir + "/s"
         args = [os.path.abspath(RUNTIME), "--listen-unix", self.path, "--http-address", f"127.0.0.1:{PORT}"]
         self.process = subprocess.Popen(args, cwd=self.dir, stderr=subprocess.PIPE)
-        end = time.monotonic() + 10
-        while True:
-            try:
-                self.http(b"GET / HTTP/1.0\r\n\r\n")
-                break
-            except OSError:
-                if self.process.poll() is not None:
-                    self.fail(
-                        f"the runtime ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace')}"
-                    )
-                self.assertLess(time.monotonic(), end, "the runtime did not come up")
-                time.sleep(0.02)
+        until(self.is_up, 20, "the runtime comes up", may_fail=OSError)
         self.random = random.Random(1)
+
+    def is_up(self):
+        if self.process.poll() is not None:
+            self.fail(f"the runtime ended with {self.process.returncode}: {self.process.stderr.read()!r}")
+        return self.http(b"GET / HTTP/1.0\r\n\r\n")
 
     def tearDown(self):
         self.process.terminate()

@@ -8,11 +8,12 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, "lib/wire/testing")
+sys.path.insert(0, "e2e/harness")
 from protobuf import field, fields
+from until import until
 
 RUNTIME = "runtime/sandplane-runtime"
 MESSAGE, OPEN, HALF_CLOSE, STATUS, ACCEPT = 0, 1, 2, 3, 4
@@ -56,13 +57,7 @@ class RuntimeCase(unittest.TestCase):
             env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
         )
         self.addCleanup(self.end)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                return self.http_socket().close()
-            except ConnectionRefusedError:
-                self.assertLess(time.monotonic(), deadline, "the runtime does not listen")
-                time.sleep(0.02)
+        until(lambda: self.http_socket().close() is None, 20, "the runtime listens", may_fail=ConnectionRefusedError)
 
     def end(self):
         alive = self.p.poll() is None
@@ -189,7 +184,10 @@ class RuntimeTest(RuntimeCase):
                 opening("ExecStream") + frame(MESSAGE, start("head", "-c", str(size), "/dev/zero")) + frame(HALF_CLOSE)
             )
             readers.append(s)
-        time.sleep(2.5)  # longer than the runtime waits for output of a command that has ended
+        # one that ends and leaves its pipe to another: answered when the runtime has waited for more as long as it does
+        patience = self.wire()
+        patience.sendall(opening("ExecStream") + frame(MESSAGE, start("sh", "-c", "sleep 97 &")) + frame(HALF_CLOSE))
+        self.assertEqual(self.answers(patience)[1], 0)
         got = [sum(len(m.get(2, [b""])[0]) for m in self.answers(s)[0]) for s in readers]
         self.assertEqual(got, sizes)
 
@@ -318,8 +316,15 @@ class PodTest(RuntimeCase):
         s = self.http_socket()
         for piece in pieces:
             s.sendall(piece)
-            time.sleep(0.05)
+            until(lambda: self.has_read(s), 20, "the runtime reads a piece")
         return s
+
+    def has_read(self, s):
+        """Whether the runtime has read all that s has sent, as the kernel's table has it."""
+        ends = ["0100007F:%04X" % at[1] for at in (s.getpeername(), s.getsockname())]
+        with open("/proc/net/tcp") as table:
+            rows = [row.split() for row in table]
+        return any(row[1:3] == ends and row[4].endswith(":00000000") for row in rows)
 
     def accepted(self, s):
         self.assertEqual(self.exactly(s, 5), frame(ACCEPT))

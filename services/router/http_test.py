@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
 import unittest
@@ -229,8 +228,8 @@ class Bodies(HttpTest):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         s.sendall(self.head("/big?128"))
         until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 1, "request under way")
-        # nothing is read here: what the router holds must stay bounded however long that lasts
-        time.sleep(1)
+        # nothing is read here: what the router holds must stay bounded, also when another client has got all of it
+        self.assertEqual(len(self.get("/big?128")[2]), 128 << 20)
         self.assertLess(self.rss_kib() - before, 8 << 10)
         self.assertEqual(len(read_all(s).partition(b"\r\n\r\n")[2]), 128 << 20)
 
@@ -315,10 +314,8 @@ class Failures(HttpTest):
         self.assert_alive()
 
     def test_timeout(self):
-        start = time.monotonic()
         got = self.get("/slow", fields="X-Sandbox-Timeout: 0.3\r\n")
         self.assert_detail(got, 504, f"Timed out waiting for the backend sandbox: {self.box}")
-        self.assertLess(time.monotonic() - start, 20)
 
     def test_client_that_leaves(self):
         before = int(self.get("/left")[2])

@@ -10,10 +10,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, "lib/wire/testing")
+sys.path.insert(0, "e2e/harness")
+import until as waits
 from protobuf import field, fields, varint  # noqa: F401
 
 ROUTER = "services/router/sandplane-router"
@@ -24,18 +25,8 @@ REDIS = "../redis/bin/redis-server"
 
 
 def until(check, what, timeout=20.0):
-    end = time.monotonic() + timeout
-    while True:
-        try:
-            value = check()
-        except OSError as e:
-            value = None
-            what = f"{what} ({e})" if "(" not in what else what
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(0.02)
+    """A program that does not listen yet, or a process that has just gone, is asked again; other errors are the test's."""
+    return waits.until(check, timeout, what, interval=0.02, may_fail=OSError)
 
 
 def free_port():
