@@ -38,3 +38,15 @@ def until(check, timeout=30.0, what=None, interval=0.05, may_fail=Exception):
             time.sleep(interval)
     finally:
         waiting.pop()
+
+
+def let_pass(seconds, why):
+    """For the few tests whose subject is time itself: a span that something is counted in, a delay that is the fault.
+
+    Not for waiting until something has happened. build_defs/waits names every use.
+    """
+    waiting.append(f"{seconds:g} s: {why}")
+    try:
+        time.sleep(seconds)
+    finally:
+        waiting.pop()
