@@ -59,6 +59,13 @@ import ctypes
 print("" if ctypes.CDLL(None).ptrace(16, {pid}, 0, 0) else "out")
 E
 """
+# a signal may be allowed and do nothing, as to the first process of a namespace; one that is dead has no command line
+KILL = """kill -9 {pid} 2>/dev/null
+for _ in $(seq 50); do
+  grep -q . /proc/{pid}/cmdline 2>/dev/null || { echo out; break; }
+  sleep 0.02
+done
+"""
 
 # Each is a script that prints "out" where it can do what no sandbox may. It runs in the sandboxes, where it must not, and in
 # the open place (harness/open_place.py), where it must: one that cannot find an open door proves nothing of a closed one.
@@ -81,7 +88,7 @@ PROBES = {
     "becoming root": "python3 -c 'import os; os.setuid(0); print(\"out\")' 2>/dev/null",
     "mounting": "mount -t tmpfs x /mnt 2>/dev/null && echo out",
     "mounting a folder": "mount --bind /usr /mnt 2>/dev/null && echo out",
-    "making a device": "mknod ./d b 8 0 2>/dev/null && echo out",
+    "reading a device": "mknod ./d {device} 2>/dev/null; test $(head -c 1 ./d 2>/dev/null | wc -c) = 1 && echo out",
     "devices": "ls {dev} | grep -qE '^(sda|vda|mem|kmem|kvm)$' && echo out",
     "kernel settings": "(echo 1 >{proc}/sys/kernel/panic) 2>/dev/null && echo out",
     "the magic key": "(echo b >{proc}/sysrq-trigger) 2>/dev/null && echo out",
@@ -92,7 +99,7 @@ PROBES = {
     "the runtime's environment": "grep -q s3cret /proc/{pid}/environ 2>/dev/null && echo out",
     "the runtime's memory": MEMORY,
     "tracing the runtime": TRACE,
-    "killing the runtime": "kill -9 {pid} 2>/dev/null && echo out",
+    "killing the runtime": KILL,
     "the control folder": "touch {run}/x 2>/dev/null && echo out",
     "root of a new namespace": "unshare -Urm sh -c 'ls -A /root' 2>/dev/null | grep -q . && echo out",
     "writing in a new namespace": "unshare -Urm touch /usr/x 2>/dev/null && echo out",
@@ -104,6 +111,7 @@ SANDBOX = {
     "run": "/run/sandplane",
     "pid": "1",
     "own_interface": "lo",
+    "device": "b 8 0",
 }
 
 
