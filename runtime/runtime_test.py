@@ -57,16 +57,16 @@ class RuntimeCase(unittest.TestCase):
             env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
         )
         self.addCleanup(self.end)
-        until(lambda: self.http_socket().close() is None, 20, "the runtime listens", may_fail=ConnectionRefusedError)
+        until(lambda: self.http_socket().close() is None, 60, "the runtime listens", may_fail=ConnectionRefusedError)
 
     def end(self):
         alive = self.p.poll() is None
         self.p.terminate()
-        self.assertEqual(self.p.wait(20), 0)
+        self.assertEqual(self.p.wait(60), 0)
         self.assertTrue(alive, "the runtime ended by itself")
 
     def http_socket(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         self.addCleanup(s.close)
         return s
 
@@ -75,7 +75,7 @@ class RuntimeCase(unittest.TestCase):
     def wire(self):
         s = socket.socket(socket.AF_UNIX)
         self.addCleanup(s.close)
-        s.settimeout(20)
+        s.settimeout(60)
         s.connect(self.path)
         return s
 
@@ -168,7 +168,7 @@ class RuntimeTest(RuntimeCase):
         except TimeoutError:
             pass
         open(f"{self.home}/go", "w").close()
-        s.settimeout(20)
+        s.settimeout(60)
         s.sendall(data[at:])
         messages, code = self.answers(s)
         out = b"".join(m[2][0] for m in messages if 2 in m)
@@ -283,7 +283,7 @@ class SettingsTest(unittest.TestCase):
             if '"started"' in lines[-1]:
                 p.terminate()
         p.stderr.close()
-        return "".join(lines), p.wait(20)
+        return "".join(lines), p.wait(60)
 
     def test_bad_exec_timeout_is_ignored(self):
         for value in ("abc", "", "0", "-1", "inf", "nan", "5 minutes"):
@@ -316,7 +316,7 @@ class PodTest(RuntimeCase):
         s = self.http_socket()
         for piece in pieces:
             s.sendall(piece)
-            until(lambda: self.has_read(s), 20, "the runtime reads a piece")
+            until(lambda: self.has_read(s), 60, "the runtime reads a piece")
         return s
 
     def has_read(self, s):

@@ -132,7 +132,7 @@ class Pods(BoxTest):
 
     def pod(self, name):
         p, home = self.stack.pod(name)
-        self.addCleanup(lambda: (p.terminate(), p.wait(20)))
+        self.addCleanup(lambda: (p.terminate(), p.wait(60)))
         return home
 
     def serve(self, answer):
