@@ -17,6 +17,13 @@ from harness.stubs import image_pb2, pool_pb2
 from harness.until import until
 
 REPLICAS = 3
+
+
+def pytest_configure(config):
+    # what goes wrong on a thread is the test's, and no mere warning
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+
+
 REFERENCES = ["registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0", "python-runtime:dev"]
 
 

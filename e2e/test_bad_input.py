@@ -118,7 +118,7 @@ def test_unknown_method(client):
 
 def test_oversized_message(client):
     e = fails(lambda: client.exec(f"{NS}/sandboxes/python-sandbox-warmpool-abcde", "true", stdin=b"x" * (8 << 20)))
-    assert e.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, INVALID)
+    assert e.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def template(**changes):
@@ -174,7 +174,10 @@ FIELD = "spec.podTemplate.spec."
 def test_manifest(client, manifest, field):
     request = pool_pb2.ApplyTemplateRequest(template=pool_pb2.Template(manifest=manifest))
     e = fails(lambda: client.templates.ApplyTemplate(request, timeout=20))
-    assert e.code() in (INVALID, grpc.StatusCode.FAILED_PRECONDITION), e
+    # it says nothing that makes sense, or something that this backend does not do
+    not_here = ("hostNetwork", '"volumes"', '"privileged"', '"kata"', "no-such-image")
+    code = grpc.StatusCode.FAILED_PRECONDITION if any(word in manifest for word in not_here) else INVALID
+    assert e.code() == code, e
     assert field_of(e).startswith(field) or field in e.details()
     names = [
         t.name for t in client.templates.ListTemplates(pool_pb2.ListTemplatesRequest(parent=NS), timeout=5).templates

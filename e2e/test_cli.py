@@ -12,7 +12,8 @@ import termios
 import time
 
 import pytest
-from harness.client import POOL
+from harness.client import NS, POOL
+from harness.until import until
 
 POOL_NAME = POOL.rsplit("/", 1)[1]
 HELLO = b"Hello from the sandboxed environment!\n"
@@ -71,24 +72,23 @@ def read_until(fd, word, timeout=20):
         assert ready, seen
         try:
             seen += os.read(fd, 4096)
-        except OSError:
-            break
-    return seen
+        except OSError:  # the terminal's other end is closed
+            raise AssertionError(f"ended without {word!r}: {seen!r}") from None
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_terminal(stack, box, shell):
+def test_terminal(stack, client, box, shell):
     pid, fd = pty.fork()
     if pid == 0:
         os.execve(f"{stack.data}/bin/sandctl", ["sandctl", "exec", "-it", box, "--", shell], stack.env)
     os.write(fd, b"test -t 0 && echo is-a-$((1))-terminal\n")
     read_until(fd, b"is-a-1-terminal")
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 101, 0, 0))
-    os.write(fd, b"sleep 0.3; stty size\n")
-    read_until(fd, b"33 101")
+    os.write(fd, b"until stty size | grep -qx '33 101'; do sleep 0.05; done; echo sized-$((3))\n")
+    read_until(fd, b"sized-3")
     os.write(fd, b"sleep 100\n")
-    read_until(fd, b"sleep 100")
-    time.sleep(0.3)  # until the shell has started it, which nothing shows
+    asleep = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f 2>/dev/null | grep -qx 'sleep 100 ' && echo yes; done"
+    until(lambda: b"yes" in client.sh(f"{NS}/sandboxes/{box}", asleep).stdout, what="the shell has started it")
     os.write(fd, b"\x03")  # ends the sleep, not the shell
     os.write(fd, b"echo still-$((2))-here; exit 9\n")
     read_until(fd, b"still-2-here")

@@ -96,12 +96,14 @@ def test_remove(client, box):
     )
 
 
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+
+
 @pytest.mark.parametrize("path", ["../etc/passwd", "a/../../etc/passwd", "out/passwd", "abs", "chain/passwd"])
 def test_escapes_are_refused(client, box, path):
-    client.sh(box, "ln -sfn /etc out; ln -sfn /etc/passwd abs; ln -sfn out chain")
-    denied = grpc.StatusCode.PERMISSION_DENIED
-    assert code_of(lambda: client.read(box, path)) == denied
-    assert code_of(lambda: client.write(box, path, b"x")) in (denied, grpc.StatusCode.NOT_FOUND) or "passwd" not in path
+    client.sh(box, "mkdir -p a; ln -sfn /etc out; ln -sfn /etc/passwd abs; ln -sfn out chain")
+    assert code_of(lambda: client.read(box, path)) == DENIED
+    assert code_of(lambda: client.write(box, path, b"x")) == DENIED
     assert client.sh(box, "head -1 /etc/passwd").stdout.startswith(b"root:")
 
 
@@ -112,10 +114,7 @@ def test_links_inside_are_followed(client, box):
 
 @pytest.mark.parametrize("path", ["", "nul\0byte", "x" * 5000])
 def test_malformed_paths(client, box, path):
-    assert code_of(lambda: client.read(box, path)) in (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.FAILED_PRECONDITION,
-    )
+    assert code_of(lambda: client.read(box, path)) == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_reading_a_directory(client, box):

@@ -3,39 +3,142 @@
 import os
 import pathlib
 import shutil
+import socket
 
 import grpc
 import pytest
+from harness.open_place import OpenPlace, own_address
 from harness.until import until
 
-# Each runs as a script inside; what it prints decides. "out" would mean an escape.
-ESCAPES = {
-    "host files": "ls /home /root /var/lib 2>/dev/null | grep -q sandplane && echo out; test -e {marker} && echo out",
-    "other sandboxes' files": "find / -xdev -name sandbox.json 2>/dev/null | grep -q . && echo out",
-    "other sandboxes' processes": "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -q '[r]edis-server' && echo out",
-    "the state store's socket": "find / -name 'redis*.sock' 2>/dev/null | grep -q . && echo out",
-    "the network": "python3 - <<'E'\n"
-    "import socket\n"
-    "for a in (('127.0.0.1', {redis_port}), ('127.0.0.1', {http_port}), ('10.0.0.1', 80), ('1.1.1.1', 53)):\n"
-    "    s = socket.socket(); s.settimeout(2)\n"
-    "    try: s.connect(a); print('out', a)\n"
-    "    except OSError: pass\n"
-    "E\n",
-    "interfaces": "python3 -c \"import socket; print('out') if [n for _, n in socket.if_nameindex() if n != 'lo'] else 0\"",
-    "writing to the image": "for d in / /usr /usr/bin /etc /bin; do touch $d/x 2>/dev/null && echo out; done; echo >>/etc/passwd && echo out",
-    "setuid": "cp /bin/sh ./s && chmod 4755 ./s; find / -xdev -perm -4000 2>/dev/null | grep -v '^/app' | grep -q . && echo out; "
-    "python3 -c 'import os; os.setuid(0); print(\"out\")' 2>/dev/null",
-    "mounts": "mount -t tmpfs x /mnt 2>/dev/null && echo out; mount --bind / /mnt 2>/dev/null && echo out",
-    "devices": "mknod ./d b 8 0 2>/dev/null; head -c 1 ./d 2>/dev/null | grep -q . && echo out; ls /dev | grep -qE '^(sda|vda|mem|kmem|kvm)$' && echo out",
-    "kernel settings": "echo 1 >/proc/sys/kernel/panic 2>/dev/null && echo out; echo b >/proc/sysrq-trigger 2>/dev/null && echo out; "
-    "head -c 1 /proc/kcore >/dev/null 2>&1 && echo out; head -c1 /proc/kmsg >/dev/null 2>&1 && echo out",
-    "sys secrets": "ls /sys/firmware/* 2>/dev/null | grep -q . && echo out; touch /sys/kernel/x 2>/dev/null && echo out",
-    "the runtime's memory": "grep -q s3cret /proc/1/environ && echo out; cat /proc/1/mem >/dev/null 2>&1 && echo out; "
-    "kill -9 1 2>/dev/null; sleep 0.2; echo still here >/dev/null",
-    "the control socket": 'touch /run/sandplane/x 2>/dev/null && echo out; find / -xdev -type s 2>/dev/null | while read s; do rm -f "$s" 2>/dev/null && echo out; done',
-    "new namespaces with power": "unshare -Urm sh -c 'mount -t tmpfs x /mnt && ls /root' 2>/dev/null | grep -q . && echo out",
-    "ptrace": "python3 -c \"import ctypes; r = ctypes.CDLL(None).ptrace(16, 1, 0, 0); print('out') if r == 0 else 0\"",
+WALK = "find / \\( -path /proc -o -path /sys -o -path /dev \\) -prune -o "
+SOCKETS = """python3 - <<'E'
+import os, socket, stat
+for at, folders, names in os.walk("/"):
+    folders[:] = [f for f in folders if os.path.join(at, f) not in ("/proc", "/sys", "/dev")]
+    for path in (os.path.join(at, n) for n in names):
+        try:
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                continue
+            with socket.socket(socket.AF_UNIX) as s:
+                if not os.access(at, os.W_OK):
+                    s.settimeout(5)
+                    s.connect(path)
+            print("out", path)
+        except OSError:
+            pass
+E
+"""
+CONNECT = """python3 - <<'E'
+import socket
+s = socket.socket(%s)
+s.settimeout(2)
+try:
+    s.connect(%s)
+    print("out")
+except OSError:
+    pass
+E
+"""
+MEMORY = """python3 - <<'E'
+try:
+    at = int(open("/proc/{pid}/maps").readline().split("-")[0], 16)
+    with open("/proc/{pid}/mem", "rb") as f:
+        f.seek(at)
+        print("out" if f.read(1) else "")
+except (OSError, ValueError):
+    pass
+E
+"""
+INTERFACES = """python3 - <<'E'
+import socket
+print("out" if [n for _, n in socket.if_nameindex() if n != "{own_interface}"] else "")
+E
+"""
+TRACE = """python3 - <<'E'
+import ctypes
+print("" if ctypes.CDLL(None).ptrace(16, {pid}, 0, 0) else "out")
+E
+"""
+# a signal may be allowed and do nothing, as to the first process of a namespace; one that is dead has no command line
+KILL = """kill -9 {pid} 2>/dev/null
+for _ in $(seq 50); do
+  grep -q . /proc/{pid}/cmdline 2>/dev/null || { echo out; break; }
+  sleep 0.02
+done
+"""
+
+# Each is a script that prints "out" where it can do what no sandbox may. It runs in the sandboxes, where it must not, and in
+# the open place (harness/open_place.py), where it must: one that cannot find an open door proves nothing of a closed one.
+PROBES = {
+    "a file of the host": "test -e {marker} && echo out",
+    "the stack's folder": "ls {data} 2>/dev/null | grep -q . && echo out",
+    "other sandboxes' records": WALK + "-name sandbox.json -print 2>/dev/null | grep -q . && echo out",
+    "other processes": "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -q '[r]edis-server' && echo out",
+    "the state store": CONNECT % ("socket.AF_UNIX", "'{data}/redis.sock'"),
+    "a socket called redis": WALK + "-name 'redis*.sock' -print 2>/dev/null | grep -q . && echo out",
+    "any socket": SOCKETS,
+    "an abstract socket": CONNECT % ("socket.AF_UNIX", "'\\0{abstract}'"),
+    "the router's HTTP": CONNECT % ("socket.AF_INET", "('127.0.0.1', {http_port})"),
+    "the router's gRPC": CONNECT % ("socket.AF_INET", "('127.0.0.1', {grpc_port})"),
+    "the machine's address": CONNECT % ("socket.AF_INET", "('{host}', {port})"),
+    "interfaces": INTERFACES,
+    **{f"writing to {d}": f"touch {d}/x 2>/dev/null && echo out" for d in ("/", "/usr", "/usr/bin", "/etc", "/bin")},
+    "adding a user": "(echo >>/etc/passwd) 2>/dev/null && echo out",
+    "set-user-id files": "find / -xdev -perm -4000 2>/dev/null | grep -v '^/app' | grep -q . && echo out",
+    "becoming root": "python3 -c 'import os; os.setuid(0); print(\"out\")' 2>/dev/null",
+    "mounting": "mount -t tmpfs x /mnt 2>/dev/null && echo out",
+    "mounting a folder": "mount --bind /usr /mnt 2>/dev/null && echo out",
+    "reading a device": "mknod ./d {device} 2>/dev/null; test $(head -c 1 ./d 2>/dev/null | wc -c) = 1 && echo out",
+    "devices": "ls {dev} | grep -qE '^(sda|vda|mem|kmem|kvm)$' && echo out",
+    "kernel settings": "(echo 1 >{proc}/sys/kernel/panic) 2>/dev/null && echo out",
+    "the magic key": "(echo b >{proc}/sysrq-trigger) 2>/dev/null && echo out",
+    "the kernel's memory": "head -c 1 {proc}/kcore >/dev/null 2>&1 && echo out",
+    "the kernel's log": "head -c 1 {proc}/kmsg >/dev/null 2>&1 && echo out",
+    "firmware": "ls {sys}/firmware/* 2>/dev/null | grep -q . && echo out",
+    "the kernel's objects": "touch {sys}/kernel/x 2>/dev/null && echo out",
+    "the runtime's environment": "grep -q s3cret /proc/{pid}/environ 2>/dev/null && echo out",
+    "the runtime's memory": MEMORY,
+    "tracing the runtime": TRACE,
+    "killing the runtime": KILL,
+    "the control folder": "touch {run}/x 2>/dev/null && echo out",
+    "root of a new namespace": "unshare -Urm sh -c 'ls -A /root' 2>/dev/null | grep -q . && echo out",
+    "writing in a new namespace": "unshare -Urm touch /usr/x 2>/dev/null && echo out",
 }
+SANDBOX = {
+    "proc": "/proc",
+    "sys": "/sys",
+    "dev": "/dev",
+    "run": "/run/sandplane",
+    "pid": "1",
+    "own_interface": "lo",
+    "device": "b 8 0",
+}
+
+
+@pytest.fixture(scope="module")
+def reachable(stack):
+    """What the probes look for, on this machine."""
+    marker = pathlib.Path(stack.data) / "marker"
+    marker.write_text("host")
+    abstract = f"sandplane-e2e-{os.getpid()}"
+    with socket.create_server(("0.0.0.0", 0)) as door, socket.socket(socket.AF_UNIX) as unnamed:
+        unnamed.bind(f"\0{abstract}")
+        unnamed.listen()
+        yield {
+            "marker": marker,
+            "data": stack.data,
+            "http_port": stack.http_port,
+            "grpc_port": stack.grpc_port,
+            "abstract": abstract,
+            "host": own_address(),
+            "port": door.getsockname()[1],
+        }
+
+
+@pytest.fixture(scope="module")
+def open_place(stack):
+    with OpenPlace(stack.data) as place:
+        yield place
 
 
 @pytest.fixture(scope="module", params=["gvisor", "process"])
@@ -46,16 +149,26 @@ def box(request, client, process_pool):
         yield b.name
 
 
-@pytest.mark.parametrize("what", ESCAPES)
-def test_refused(client, box, stack, what):
-    marker = pathlib.Path(stack.data) / "marker"
-    marker.write_text("host")
-    script = ESCAPES[what].replace("{marker}", str(marker))
-    script = script.replace("{redis_port}", "6379").replace("{http_port}", str(stack.http_port))
-    out = client.sh(box, script, command_timeout=60)
+def filled(what, values):
+    script = PROBES[what]
+    for name, value in values.items():
+        script = script.replace("{" + name + "}", str(value))
+    return script
+
+
+@pytest.mark.parametrize("what", PROBES)
+def test_refused(client, box, reachable, what):
+    out = client.sh(box, filled(what, reachable | SANDBOX), command_timeout=60)
     assert b"out" not in out.stdout, out.stdout
     assert not out.status.timed_out
     assert client.sh(box, "echo alive").stdout == b"alive\n"
+
+
+@pytest.mark.parametrize("what", PROBES)
+def test_the_probe_can_find_a_way_out(open_place, reachable, what):
+    with open_place.victim(TOKEN="s3cret") as pid:
+        run = open_place.sh(filled(what, reachable | open_place.stand_ins | {"pid": pid}))
+    assert "out" in run.stdout, run
 
 
 def test_it_is_gvisor(client):

@@ -84,7 +84,7 @@ def test_roll_out_on_replenish_keeps_old_ones(client, own):
     ready(client, own, 1)
     apply_template(client, own, A="2")
     with client.sandbox(pool=f"{NS}/pools/{own}") as box:
-        assert client.exec(box.name, "printenv", "A").stdout in (b"1\n", b"2\n")
+        assert client.exec(box.name, "printenv", "A").stdout == b"1\n"
     ready(client, own, 1)
 
     def fresh():

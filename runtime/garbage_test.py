@@ -9,9 +9,12 @@ import re
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
-import time
 import unittest
+
+sys.path.insert(0, "e2e/harness")
+from until import until
 
 RUNTIME = "runtime/sandplane-runtime"
 PORT = 18888  # in the test's own network namespace
@@ -36,27 +39,21 @@ class GarbageTest(unittest.TestCase):
         self.path = self.dir + "/s"
         args = [os.path.abspath(RUNTIME), "--listen-unix", self.path, "--http-address", f"127.0.0.1:{PORT}"]
         self.process = subprocess.Popen(args, cwd=self.dir, stderr=subprocess.PIPE)
-        end = time.monotonic() + 10
-        while True:
-            try:
-                self.http(b"GET / HTTP/1.0\r\n\r\n")
-                break
-            except OSError:
-                if self.process.poll() is not None:
-                    self.fail(
-                        f"the runtime ended with {self.process.returncode}: {self.process.stderr.read().decode(errors='replace')}"
-                    )
-                self.assertLess(time.monotonic(), end, "the runtime did not come up")
-                time.sleep(0.02)
+        until(self.is_up, 60, "the runtime comes up", may_fail=OSError)
         self.random = random.Random(1)
+
+    def is_up(self):
+        if self.process.poll() is not None:
+            self.fail(f"the runtime ended with {self.process.returncode}: {self.process.stderr.read()!r}")
+        return self.http(b"GET / HTTP/1.0\r\n\r\n")
 
     def tearDown(self):
         self.process.terminate()
-        _, err = self.process.communicate(timeout=20)
+        _, err = self.process.communicate(timeout=60)
         self.assertEqual(self.process.returncode, 0, err.decode(errors="replace"))
 
     def http(self, data, want=None):
-        with socket.create_connection(("127.0.0.1", PORT), timeout=10) as s:
+        with socket.create_connection(("127.0.0.1", PORT), timeout=60) as s:
             s.sendall(data)
             got = b""
             while want is None or len(re.findall(rb"HTTP/1\.1 \d", got)) < want or not got.endswith(b"}"):
@@ -69,7 +66,7 @@ class GarbageTest(unittest.TestCase):
     def call(self, data):
         """All that comes back until the runtime closes."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(60)
             s.connect(self.path)
             s.sendall(data)
             got = b""
@@ -121,7 +118,7 @@ class GarbageTest(unittest.TestCase):
             data = bytearray(self.random.choice(seeds) * self.random.randint(1, 3))
             for _ in range(self.random.randint(1, 5)):
                 data[self.random.randrange(len(data))] = self.random.randrange(256)
-            s = socket.create_connection(("127.0.0.1", PORT), timeout=10)
+            s = socket.create_connection(("127.0.0.1", PORT), timeout=60)
             self.poke(s, bytes(data[: self.random.randint(1, len(data))]))
         self.serves()
 

@@ -8,11 +8,12 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, "lib/wire/testing")
+sys.path.insert(0, "e2e/harness")
 from protobuf import field, fields
+from until import until
 
 RUNTIME = "runtime/sandplane-runtime"
 MESSAGE, OPEN, HALF_CLOSE, STATUS, ACCEPT = 0, 1, 2, 3, 4
@@ -56,22 +57,16 @@ class RuntimeCase(unittest.TestCase):
             env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
         )
         self.addCleanup(self.end)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                return self.http_socket().close()
-            except ConnectionRefusedError:
-                self.assertLess(time.monotonic(), deadline, "the runtime does not listen")
-                time.sleep(0.02)
+        until(lambda: self.http_socket().close() is None, 60, "the runtime listens", may_fail=ConnectionRefusedError)
 
     def end(self):
         alive = self.p.poll() is None
         self.p.terminate()
-        self.assertEqual(self.p.wait(20), 0)
+        self.assertEqual(self.p.wait(60), 0)
         self.assertTrue(alive, "the runtime ended by itself")
 
     def http_socket(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         self.addCleanup(s.close)
         return s
 
@@ -80,7 +75,7 @@ class RuntimeCase(unittest.TestCase):
     def wire(self):
         s = socket.socket(socket.AF_UNIX)
         self.addCleanup(s.close)
-        s.settimeout(20)
+        s.settimeout(60)
         s.connect(self.path)
         return s
 
@@ -173,7 +168,7 @@ class RuntimeTest(RuntimeCase):
         except TimeoutError:
             pass
         open(f"{self.home}/go", "w").close()
-        s.settimeout(20)
+        s.settimeout(60)
         s.sendall(data[at:])
         messages, code = self.answers(s)
         out = b"".join(m[2][0] for m in messages if 2 in m)
@@ -189,7 +184,10 @@ class RuntimeTest(RuntimeCase):
                 opening("ExecStream") + frame(MESSAGE, start("head", "-c", str(size), "/dev/zero")) + frame(HALF_CLOSE)
             )
             readers.append(s)
-        time.sleep(2.5)  # longer than the runtime waits for output of a command that has ended
+        # one that ends and leaves its pipe to another: answered when the runtime has waited for more as long as it does
+        patience = self.wire()
+        patience.sendall(opening("ExecStream") + frame(MESSAGE, start("sh", "-c", "sleep 97 &")) + frame(HALF_CLOSE))
+        self.assertEqual(self.answers(patience)[1], 0)
         got = [sum(len(m.get(2, [b""])[0]) for m in self.answers(s)[0]) for s in readers]
         self.assertEqual(got, sizes)
 
@@ -285,7 +283,7 @@ class SettingsTest(unittest.TestCase):
             if '"started"' in lines[-1]:
                 p.terminate()
         p.stderr.close()
-        return "".join(lines), p.wait(20)
+        return "".join(lines), p.wait(60)
 
     def test_bad_exec_timeout_is_ignored(self):
         for value in ("abc", "", "0", "-1", "inf", "nan", "5 minutes"):
@@ -318,8 +316,15 @@ class PodTest(RuntimeCase):
         s = self.http_socket()
         for piece in pieces:
             s.sendall(piece)
-            time.sleep(0.05)
+            until(lambda: self.has_read(s), 60, "the runtime reads a piece")
         return s
+
+    def has_read(self, s):
+        """Whether the runtime has read all that s has sent, as the kernel's table has it."""
+        ends = ["0100007F:%04X" % at[1] for at in (s.getpeername(), s.getsockname())]
+        with open("/proc/net/tcp") as table:
+            rows = [row.split() for row in table]
+        return any(row[1:3] == ends and row[4].endswith(":00000000") for row in rows)
 
     def accepted(self, s):
         self.assertEqual(self.exactly(s, 5), frame(ACCEPT))

@@ -111,7 +111,7 @@ class World:
                     ]
         for pool in pools:
             members = by_owner.get(pool["metadata"]["uid"], [])
-            ready = [m for m in members if _ready(m)]
+            ready = [m for m in members if is_ready(m)]
             want, status = pool["spec"].get("replicas", 1), pool.get("status", {})
             if not len(members) == len(ready) == want == status.get("replicas", 0) == status.get("readyReplicas", 0):
                 found.append(
@@ -137,7 +137,7 @@ def _name(o):
     return o["metadata"]["name"]
 
 
-def _ready(o):
+def is_ready(o):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in o.get("status", {}).get("conditions", []))
 
 
@@ -145,7 +145,7 @@ def _wrong_claim(claim, mine, warm):
     name, status = _name(claim), claim.get("status", {}).get("sandbox", {})
     if len(mine) != 1:
         return [f"claim {name} has sandboxes {[_name(s) for s in mine]}"]
-    found = [] if _ready(claim) else [f"claim {name} is not ready: {claim.get('status')}"]
+    found = [] if is_ready(claim) else [f"claim {name} is not ready: {claim.get('status')}"]
     if status.get("name") != _name(mine[0]) or status.get("podIPs") != mine[0].get("status", {}).get("podIPs"):
         found.append(f"claim {name} says {status}, not {_name(mine[0])}")
     if not claim["metadata"].get("annotations", {}).get(K + "claim-first-ready-at"):
@@ -166,6 +166,6 @@ def _wrong_children(sandboxes, pods, services):
         mine = [_name(p) for p in pods if owner(p) == s["metadata"]["uid"]]
         if mine != [wanted]:
             found.append(f"sandbox {_name(s)} has Pods {mine}, not {wanted}")
-        if not _ready(s):
+        if not is_ready(s):
             found.append(f"sandbox {_name(s)} is not ready: {s.get('status')}")
     return found

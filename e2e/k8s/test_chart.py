@@ -179,7 +179,7 @@ def test_plain_manifests_are_taken(cluster, name):
     # the namespace, which a dry run does not make
     cluster.kubectl("apply", "-f", str(ROOT / "deploy/manifests/rbac.yaml"))
     documents = list(yaml.load_all((ROOT / "deploy/manifests" / name).read_text(), yaml.CSafeLoader))
-    assert judge(cluster, documents) == []
+    assert documents and judge(cluster, documents) == []
     for d in documents:
         # kubectl apply keeps a copy in an annotation, which has a maximum
         assert len(json.dumps(d)) < 262144, d["metadata"]["name"]
@@ -190,8 +190,9 @@ def test_plain_manifests_are_taken(cluster, name):
 
 def test_services_lead_to_pods(rendered):
     """Each selects Pods of its own namespace, and each of its ports is one of theirs: kubectl port-forward needs both."""
-    pods = pod_templates(rendered)
-    for service in of_kind(rendered, "Service"):
+    pods, services = pod_templates(rendered), of_kind(rendered, "Service")
+    assert services
+    for service in services:
         meta, spec = service["metadata"], service["spec"]
         behind = [p for p in pods if p[0] == meta["namespace"] and spec["selector"].items() <= p[2].items()]
         assert len(behind) == 1, f"{meta['name']} selects {[p[1] for p in behind]}"

@@ -1,10 +1,8 @@
 """What must not follow from objects that people wrote by hand, nor from Pods and pools that went while somebody held a Sandbox."""
 
-import time
-
 import pytest
 from harness.client import Client
-from harness.until import until
+from harness.until import let_pass, until
 
 from test_two_doors import CLAIM_UID, Door, mirrored, owner_name  # isort: skip
 
@@ -48,10 +46,16 @@ def test_the_uid_of_another_claim(stack, kube, door):
     name = kube.until_ready("sandboxclaim", "victim")["status"]["sandbox"]["name"]
     kube.apply(kube.claim("thief", annotations={CLAIM_UID: victim["metadata"]["uid"], K + "sandbox-name": name}))
     kube.until_ready("sandboxclaim", "thief")
+    kube.pool_has("p", 2)
+    kube.apply(kube.claim("later"))
+    later = kube.until_ready("sandboxclaim", "later")["status"]["sandbox"]["name"]
     kube.delete("sandboxclaim", "thief")
-    stack.restart("reconciler")  # compares state and world
+    stack.stop("reconciler")
+    kube.delete("sandboxclaim", "later", wait=False)
+    stack.start("reconciler")  # compares state and world
     stack.wait_ready("reconciler")
-    time.sleep(3)
+    # what was deleted while it was away has ended: it has compared all that there was
+    until(lambda: door.get(later) is None, what="the end of the later claim")
     assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", "victim")
 
 
@@ -156,7 +160,11 @@ def test_a_pod_named_by_hand(kube, door):
     name = door.claim()
     kube.patch("sandbox", "thief", {"metadata": {"annotations": {K + "pod-name": name}}})
     mirrored(kube, name)
-    time.sleep(2)
+    # by the time that a later Sandbox has its Pod and a later claim its Sandbox, the annotation was read
+    kube.apply(kube.sandbox("later"))
+    kube.until_ready("sandbox", "later")
+    kube.apply(kube.claim("later"))
+    kube.until_ready("sandboxclaim", "later")
     assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", name)
     assert owner_name(kube.get("pod", name)) == ("Sandbox", name)
 
@@ -215,7 +223,7 @@ def test_deleted_while_nobody_looked(stack, kube):
         kube.delete(kind, name)
     stack.kill("redis")
     stack.start("reconciler")
-    time.sleep(6)  # longer than what is told is held for
+    let_pass(6, "longer than what is told is held for, which nothing shows while Redis is away")
     stack.start("redis")
     stack.wait_ready("reconciler")
     until(lambda: kube.ns not in stack.redis("zrange", "sp:templates", 0, -1), what="templates gone")

@@ -4,6 +4,8 @@ The reconciler reaches the API server and Redis through harness/api_proxy.py, wh
 SANDPLANE_LONG=1 tries every point; otherwise a part of them.
 """
 
+import concurrent.futures
+import contextlib
 import os
 import random
 import signal
@@ -15,8 +17,8 @@ from harness.api_proxy import DROP, HALF, Answer, ApiProxy, RedisRelay
 from harness.client import Client
 from harness.door import Door, mirrored
 from harness.kube import Kube
-from harness.kube_world import World
-from harness.until import until
+from harness.kube_world import PATHS, World, is_ready
+from harness.until import let_pass, until
 
 LONG = bool(os.environ.get("SANDPLANE_LONG"))
 PROXY_PORT = 6500
@@ -58,7 +60,7 @@ class Rig:
                 made[str(r)] = made.get(str(r), 0) + 1
 
         self.proxy.before = count
-        time.sleep(seconds)
+        let_pass(seconds, "the span that requests are counted in")
         self.proxy.before = None
         return made
 
@@ -243,10 +245,35 @@ def test_answers_lost(rig, world, kube, name, what):
 # ---- refused ----
 
 
-def many(world, prefix, n, pool="p", pause=0.0):
+def many(world, prefix, n, pool="p"):
     for i in range(n):
         world.claim(f"{prefix}-{i}", pool)
-        time.sleep(pause)
+
+
+def one_by_one(world, prefix, n, pool="p"):
+    """Each when the one before is ready, as somebody would who waits for each."""
+    for i in range(n):
+        name = f"{prefix}-{i}"
+        world.claim(name, pool)
+        path = f"{PATHS['claims'] % world.ns}/{name}"
+        until(lambda path=path: is_ready(world.call("GET", path)[1]), timeout=60, what=f"claim {name} ready")
+
+
+@contextlib.contextmanager
+def meanwhile(fn, *args):
+    """Runs fn beside the block, until both have ended; what goes wrong in it is the test's."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(fn, *args)
+        yield running
+        running.result()
+
+
+def ready_count(world, prefix):
+    return len([c for c in world.items("claims") if c["metadata"]["name"].startswith(prefix) and is_ready(c)])
+
+
+def until_claims(world, prefix, n):
+    until(lambda: ready_count(world, prefix) >= n, timeout=60, what=f"{n} claims {prefix}-... ready")
 
 
 REFUSALS = [Answer(409), Answer(429, 1), Answer(500), Answer(503, 1)]
@@ -267,19 +294,20 @@ def test_storm(rig, world, kube, answers):
         return None
 
     rig.proxy.before = refuse
-    many(world, "c", 30, pause=0.02)
-    time.sleep(3)
+    many(world, "c", 30)
+    until(lambda: len(refused) > 10, timeout=60, what="eleven writes refused")
     rig.calm()
     until_right(world, what=f"{len(refused)} refused")
     print(f"storm: {len(refused)} refused")
-    assert len(refused) > 10
 
 
 def test_slow_server(rig, world, kube):
     """Answers take their time, and come in another order than they were asked for."""
     kube.full_pool(replicas=5)
     dice = random.Random(1)
-    rig.proxy.before = lambda r: time.sleep(dice.random() * 0.5) if not r.is_watch else None
+    rig.proxy.before = lambda r: (
+        let_pass(dice.random() * 0.5, "an answer that takes its time") if not r.is_watch else None
+    )
     many(world, "c", 10)
     until_right(world, what="slow")
 
@@ -289,11 +317,9 @@ def test_slow_server(rig, world, kube):
 
 def test_api_server_restarts(rig, world, kube):
     kube.full_pool(replicas=5)
-    claims = threading.Thread(target=many, args=(World(rig.stack, world.ns), "c", 20, "p", 0.2))
-    claims.start()
-    time.sleep(0.5)
-    rig.stack.cluster.restart_api_server()
-    claims.join()
+    with meanwhile(one_by_one, World(rig.stack, world.ns), "c", 20):
+        until_claims(world, "c", 2)
+        rig.stack.cluster.restart_api_server()
     until_right(world, timeout=60)
 
 
@@ -302,20 +328,21 @@ def test_api_server_away(rig, world, kube):
     kube.full_pool(replicas=5)
     many(world, "before", 5)
     rig.proxy.close()
-    many(world, "c", 20, pause=AWAY_S / 20)
+    many(world, "c", 20)
+    let_pass(AWAY_S, "how long it is away: until what waits between attempts waits its longest")
     rig.proxy.open()
     until_right(world, timeout=40)
 
 
 def test_watches_cut(rig, world, kube):
-    """Every 200 ms, every second time as expired."""
+    """Again and again as soon as there are some, every second time as expired."""
     kube.full_pool(replicas=5)
-    claims = threading.Thread(target=many, args=(World(rig.stack, world.ns), "c", 20, "p", 0.2))
-    claims.start()
-    cut = 0
-    while claims.is_alive():
-        cut += rig.proxy.cut_watches(with_410=bool(cut % 2))
-        time.sleep(0.2)
+    cut = rounds = 0
+    with meanwhile(one_by_one, World(rig.stack, world.ns), "c", 20) as claims:
+        while not claims.done():
+            until(lambda: claims.done() or rig.proxy.watches, what="watches again")
+            cut += rig.proxy.cut_watches(with_410=bool(rounds % 2))
+            rounds += 1
     until_right(world)
     print(f"{cut} watches cut")
     assert cut > 20
@@ -326,7 +353,16 @@ def test_deletions_unseen(rig, world, kube):
     kube.full_pool(replicas=3)
     many(world, "c", 3)
     until_right(world, warm=True)
-    rig.proxy.before = lambda r: Answer(410) if r.is_watch else Answer(503) if r.method == "GET" else None
+    asked = []
+
+    def refuse(r):
+        if r.is_watch:
+            return Answer(410)
+        if r.method == "GET" and not r.name:
+            asked.append(r.resource)
+        return Answer(503) if r.method == "GET" else None
+
+    rig.proxy.before = refuse
     rig.proxy.cut_watches()
     for i in range(2):
         world.delete("claims", f"c-{i}")
@@ -334,7 +370,9 @@ def test_deletions_unseen(rig, world, kube):
         s for s in world.items("sandboxes") if s["metadata"]["ownerReferences"][0]["kind"] == "SandboxWarmPool"
     )
     world.delete("sandboxes", member["metadata"]["name"])
-    time.sleep(2)
+    # both copies are known to be old, and asked for anew in vain, while that happened
+    del asked[:]
+    until(lambda: {"sandboxclaims", "sandboxes"} <= set(asked), what="lists of both asked for in vain")
     rig.calm()
     until_right(world)
     assert [c["metadata"]["name"] for c in world.items("claims")] == ["c-2"]
@@ -370,7 +408,8 @@ def test_node_gone(rig, world, kube):
         for p in world.items("pods"):
             world.delete("pods", p["metadata"]["name"], gracePeriodSeconds=0)
         many(world, "late", 2)
-        time.sleep(1)
+        # no Node takes them, and they have their Pods all the same
+        until(lambda: len(world.items("pods")) >= 4, what="Pods for all claims")
     finally:
         rig.stack.start("node")
     until_right(world)
@@ -382,7 +421,7 @@ def test_namespace_deleted(rig, world, kube):
     kube.apply(kube.template("t", metadata=metadata), kube.pool("p", "t", replicas=3))
     until(lambda: len(world.items("pods")) == 3, what="Pods of the pool")
     many(world, "c", 10)
-    time.sleep(0.5)
+    until(lambda: all("status" in c for c in world.items("claims")), what="every claim looked at")
     assert world.call("DELETE", f"/api/v1/namespaces/{world.ns}")[0] == 200
     until(lambda: world.call("GET", f"/api/v1/namespaces/{world.ns}")[0] == 404, timeout=60, what="the namespace gone")
     empty = lambda: not any(world.redis().values())
@@ -398,12 +437,10 @@ def test_namespace_deleted(rig, world, kube):
 
 def test_redis_restarts(rig, world, kube):
     kube.full_pool(replicas=5)
-    claims = threading.Thread(target=many, args=(World(rig.stack, world.ns), "c", 20, "p", 0.1))
-    claims.start()
-    for _ in range(3):
-        time.sleep(0.5)
-        rig.stack.restart("redis")
-    claims.join()
+    with meanwhile(one_by_one, World(rig.stack, world.ns), "c", 20):
+        for i in range(3):
+            until_claims(world, "c", 4 * (i + 1))
+            rig.stack.restart("redis")
     until_right(world, timeout=60)
 
 
@@ -420,7 +457,7 @@ def test_redis_away(rig, world, kube):
         for i in range(5):
             kube.until_ready("sandboxclaim", f"c-{i}", timeout=15)
         took = time.monotonic() - at
-        time.sleep(max(0, AWAY_S - took))
+        let_pass(max(0, AWAY_S - took), "how long it is away: until what waits between attempts waits its longest")
     finally:
         rig.stack.start("redis")
         rig.relay.open()
@@ -457,7 +494,11 @@ def test_ended_once(rig, world, kube):
         door.delete(name)
         kube.until_gone("sandbox", name)
         kube.until_gone("sandboxclaim", name)
-        time.sleep(4)
+        # what came behind it on the same watch, as late, has been seen: so was the end
+        kube.apply(kube.claim("later"))
+        kube.until_ready("sandboxclaim", "later")
+        kube.delete("sandboxclaim", "later")
+        until(lambda: door.claimed() == set(), what="the later claim ended")
     finally:
         client.close()
     assert deleted.count("sandboxclaims") == 1, deleted
@@ -474,10 +515,15 @@ def pools_at(stack, reconciler):
 def test_stopped_leader(rig, world, kube):
     """One is frozen, another takes over; thawed, the first knows that it leads no more before it writes anything."""
     kube.full_pool(replicas=3)
-    written = []
-    rig.proxy.before = lambda r: (
-        written.append((time.monotonic(), str(r))) if r.is_write and r.resource != "leases" else None
-    )
+    written, asked = [], []
+
+    def note(r):
+        if r.resource == "leases":
+            asked.append(str(r))
+        elif r.is_write:
+            written.append((time.monotonic(), str(r)))
+
+    rig.proxy.before = note
     rig.stack.stop("reconciler")
     rig.restart("--leader-elect=true")
     rig.stack.wait_ready("reconciler")  # it leads
@@ -492,12 +538,16 @@ def test_stopped_leader(rig, world, kube):
         rig.stack.wait_ready("reconciler-2")
         pools_at(rig.stack, "reconciler-2")  # a Service does that: one that does not lead is not ready
         until_right(world)
-        time.sleep(max(0, frozen + 20 - time.monotonic()) if LONG else 1)
-        del written[:]
+        if LONG:
+            let_pass(max(0, frozen + 20 - time.monotonic()), "longer than a lease lasts")
+        del written[:], asked[:]
         os.kill(pid, signal.SIGCONT)
         many(world, "after", 3)
         until_right(world)
-        time.sleep(3)
+        # it is awake: it has asked who leads, and been told
+        until(lambda: asked, what="the one that was frozen asks for the lease")
+        many(world, "last", 1)
+        until_right(world)
         assert not written, written
         until_right(world)
     finally:
@@ -521,7 +571,7 @@ def test_quiet(rig, world, kube):
         n for n in world.call("GET", "/api/v1/namespaces")[1]["items"] if n["status"]["phase"] == "Terminating"
     ]
     until(lambda: not going(), timeout=60, what="other namespaces gone")
-    time.sleep(2)
+    until(lambda: not rig.requests_in(1), what="a second in which nothing is asked for")
     made = rig.requests_in(5)
     print("in 5 s:", made)
     assert sum(made.values()) <= 3, made

@@ -1,6 +1,8 @@
 /* JSON lines on standard error: one event a line, {"time","level","service","event", fields...}.
  *
- * Libraries never log; services do. Field values are escaped here; secrets are kept out by the callers.
+ * What a call went through is in its Error, and the caller logs it or not. A library logs only what happens outside of
+ * any call and what an operator must hear of: a connection lost and back (lib/redis). Field values are
+ * escaped here; secrets are kept out by the callers.
  *   log_event(LOG_INFO, "sandbox_claimed", LOG_STR("sandbox", id), LOG_INT("wait_ms", ms));
  */
 #ifndef SANDPLANE_LIB_BASE_LOG_H_

@@ -1,4 +1,5 @@
-/* A server on a thread of its own, and a plain blocking client for it. */
+/* A server on a thread of its own, and a plain blocking client for it. The server's time stands still until the test
+ * lets it pass, so that a deadline is exact and never a matter of the machine's speed. */
 #ifndef SANDPLANE_LIB_HTTPS_HTTPS_FIXTURE_H_
 #define SANDPLANE_LIB_HTTPS_HTTPS_FIXTURE_H_
 
@@ -29,13 +30,17 @@ HttpsFixture *fixture_start(int max_connections);
 void fixture_stop(HttpsFixture *f);
 /* Runs fn(arg) on the loop and waits for its end. */
 void fixture_on_loop(HttpsFixture *f, void (*fn)(void *arg), void *arg);
+/* The server has read what was sent to it before, and written what it had to say to that. */
+void fixture_settle(HttpsFixture *f);
+/* Settles; then lets that much time pass; and settles again. */
+void fixture_pass_time(HttpsFixture *f, int64_t ms);
 
 typedef struct Client {
   int fd;
   struct ssl_st *ssl;
 } Client;
 
-/* A TCP connection; reads give up after five seconds. */
+/* A TCP connection; reads give up after a minute, and the test with them. */
 int client_dial(const HttpsFixture *f);
 /* With TLS, verified against the fixture's authority and name. versions: 0, or the only one to offer. */
 Client client_open(const HttpsFixture *f, int version);
@@ -47,8 +52,12 @@ void client_send(Client *c, const char *data, size_t len);
 int client_read(Client *c, Buf *head, Buf *body);
 /* Sends a request of that method, path and body, and reads the answer. */
 int client_ask(Client *c, const char *method, const char *path, const char *body, Buf *ret_body);
-/* Milliseconds until the server ends the connection; -1: it did not within five seconds. */
-int client_wait_end(Client *c);
+/* Whether the server has ended the connection; what came before the end is dropped. Does not wait. */
+bool client_ended(Client *c);
+/* Whether there are bytes to read. Does not wait. */
+bool client_has_input(const Client *c);
+/* Reads until the server has ended the connection. */
+void client_wait_end(Client *c);
 /* The serial number of the server's certificate, as text to be freed. */
 char *client_serial(const Client *c);
 

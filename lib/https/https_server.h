@@ -6,8 +6,9 @@
  * may reach the port is the network's business, and nothing is told that the asker did not send.
  *
  * The server answers by itself: 404 to a path without a route, 405 to another method, 413 to a body that is too
- * large (or, to a chunked one, just the connection's end), 400 to what is not HTTP. Needs SIGPIPE ignored, as
- * lib/service has it.
+ * large, 400 to what is not HTTP or has too long a head. A client that sends on meanwhile may see a reset instead. One
+ * that asks whether to go on (Expect) must wait for the answer: evhttp can drop a connection whose body comes with
+ * the question. Needs SIGPIPE ignored, as lib/service has it.
  */
 #ifndef SANDPLANE_LIB_HTTPS_HTTPS_SERVER_H_
 #define SANDPLANE_LIB_HTTPS_HTTPS_SERVER_H_

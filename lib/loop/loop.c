@@ -23,6 +23,9 @@ struct Loop {
   Posting *head, **tail;
   atomic_bool stop;
   void *rpc_slot;
+  bool held; /* loop_hold_time: timers wait in this list, and libevent knows nothing of them */
+  int64_t held_now_ms;
+  LoopTimer *timers;
 };
 
 static void *xcalloc(size_t size) {
@@ -141,6 +144,9 @@ struct LoopTimer {
   Watch watch;
   void (*fn)(void *arg);
   void *arg;
+  Loop *loop;
+  LoopTimer *next; /* of those that run in held time, the earliest first */
+  int64_t due_ms;
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *arg) {
@@ -154,28 +160,69 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
 
 LoopTimer *loop_timer_new(Loop *loop, void (*fn)(void *arg), void *arg) {
   LoopTimer *t = xcalloc(sizeof *t);
-  t->fn = fn;
-  t->arg = arg;
+  *t = (LoopTimer){.fn = fn, .arg = arg, .loop = loop};
   t->watch.ev = event_new(loop->base, -1, 0, on_timer, t);
   if (!t->watch.ev)
     abort();
   return t;
 }
 
+static void held_stop(LoopTimer *timer) {
+  for (LoopTimer **at = &timer->loop->timers; *at; at = &(*at)->next) {
+    if (*at == timer) {
+      *at = timer->next;
+      return;
+    }
+  }
+}
+
+static void held_start(LoopTimer *timer, int64_t delay_ms) {
+  Loop *loop = timer->loop;
+  held_stop(timer);
+  timer->due_ms = loop->held_now_ms + delay_ms;
+  LoopTimer **at = &loop->timers;
+  while (*at && (*at)->due_ms <= timer->due_ms)
+    at = &(*at)->next;
+  timer->next = *at;
+  *at = timer;
+}
+
+void loop_hold_time(Loop *loop) {
+  loop->held = true;
+}
+
+void loop_pass_time(Loop *loop, int64_t ms) {
+  int64_t end = loop->held_now_ms + ms;
+  while (loop->timers && loop->timers->due_ms <= end) {
+    LoopTimer *timer = loop->timers;
+    loop->timers = timer->next;
+    loop->held_now_ms = timer->due_ms;
+    on_timer(-1, 0, timer);
+  }
+  loop->held_now_ms = end;
+}
+
 void loop_timer_start(LoopTimer *timer, int64_t delay_ms) {
   if (delay_ms < 0)
     delay_ms = 0;
+  if (timer->loop->held) {
+    held_start(timer, delay_ms);
+    return;
+  }
   struct timeval tv = {.tv_sec = (time_t)(delay_ms / 1000), .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
   event_add(timer->watch.ev, &tv);
 }
 
 void loop_timer_stop(LoopTimer *timer) {
+  held_stop(timer);
   event_del(timer->watch.ev);
 }
 
 void loop_timer_free(LoopTimer *timer) {
-  if (timer)
-    watch_free(&timer->watch, timer);
+  if (!timer)
+    return;
+  held_stop(timer);
+  watch_free(&timer->watch, timer);
 }
 
 struct LoopFd {

@@ -39,6 +39,11 @@ void loop_timer_start(LoopTimer *timer, int64_t delay_ms);
 void loop_timer_stop(LoopTimer *timer);
 void loop_timer_free(LoopTimer *timer); /* NULL-safe; allowed inside its own callback */
 
+/* For tests, before the first timer is made: timers of this loop go by a clock that stands still. */
+void loop_hold_time(Loop *loop);
+/* On the loop's thread: that clock moves on, and the timers that come due by then run, in order of time. */
+void loop_pass_time(Loop *loop, int64_t ms);
+
 /* LOOP_CLOSED: the peer has closed; told even while what it sent before is not read. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_CLOSED = 4 };
 /* Level-triggered. events: any of these, 0 to pause. Never closes the descriptor. */

@@ -223,6 +223,62 @@ static void timer_freed_by_another(void **state) {
   assert_int_equal(p.fired, 1);
 }
 
+/* ---- held time ---- */
+
+typedef struct Noted {
+  LoopTimer *timer;
+  char name;
+  char *said; /* the names of what has run, one buffer for all */
+  bool again;
+} Noted;
+
+static void on_noted(void *arg) {
+  Noted *n = arg;
+  size_t len = strlen(n->said);
+  n->said[len] = n->name;
+  n->said[len + 1] = 0;
+  if (n->again)
+    loop_timer_start(n->timer, 10);
+}
+
+static void held_time_runs_what_is_due(void **state) {
+  char said[16] = "";
+  Noted late = {.name = 'l', .said = said}, early = {.name = 'e', .said = said};
+  Noted again = {.name = 'a', .said = said, .again = true};
+  Noted *const ALL[] = {&late, &early, &again};
+  loop_hold_time(*state);
+  for (int i = 0; i < 3; i++)
+    ALL[i]->timer = loop_timer_new(*state, on_noted, ALL[i]);
+  loop_timer_start(late.timer, 25);
+  loop_timer_start(early.timer, 3600000);
+  loop_timer_start(early.timer, 5);
+  loop_timer_start(again.timer, 10);
+  loop_pass_time(*state, 4);
+  assert_string_equal(said, "");
+  loop_pass_time(*state, 1);
+  assert_string_equal(said, "e");
+  loop_pass_time(*state, 20);
+  assert_string_equal(said, "eaal");
+  loop_timer_stop(again.timer);
+  loop_timer_start(late.timer, 1);
+  loop_timer_free(late.timer);
+  loop_pass_time(*state, 3600000);
+  assert_string_equal(said, "eaal");
+  loop_timer_free(early.timer);
+  loop_timer_free(again.timer);
+}
+
+static void held_time_frees_inside(void **state) {
+  loop_hold_time(*state);
+  Pair p = {.loop = *state};
+  for (int i = 0; i < 2; i++) {
+    p.timers[i] = loop_timer_new(*state, on_free_both, &p);
+    loop_timer_start(p.timers[i], 7);
+  }
+  loop_pass_time(*state, 7);
+  assert_int_equal(p.fired, 1);
+}
+
 /* ---- descriptors ---- */
 
 typedef struct Watched {
@@ -355,6 +411,8 @@ int main(void) {
       TEST(timer_restarted_and_freed_inside),
       TEST(timer_started_again_and_stopped),
       TEST(timer_freed_by_another),
+      TEST(held_time_runs_what_is_due),
+      TEST(held_time_frees_inside),
       TEST(fd_is_level_triggered),
       TEST(fd_pauses_and_changes),
       TEST(fd_tells_a_close_behind_unread_bytes),

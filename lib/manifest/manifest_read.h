@@ -1,4 +1,4 @@
-/* Fields out of a JSON object, with their paths: what manifest_template.c and manifest_pool.c are made of.
+/* Fields out of a JSON object, with their paths: what manifest_template.c is made of.
  *
  * A Reader remembers the first mistake and makes every later read a no-op, so that the readers below need no
  * check after each field; the caller looks once, at the end. */

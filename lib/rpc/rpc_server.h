@@ -1,6 +1,6 @@
 /* A gRPC server on the C core, driven by the service's loop.
  *
- * One completion-queue thread polls and posts each completion to the loop (loop_post); everything declared
+ * One thread polls the completion queue and hands what it finds to the loop (rpc_queue.h); everything declared
  * here is called on, and calls back on, the loop thread. Messages are bytes: protobuf-c stays with the
  * caller (rpc_pb.h). Every call, unary or streaming, has the same shape: the handler is told of a new call,
  * pulls messages one at a time and finishes it once.

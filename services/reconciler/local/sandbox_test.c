@@ -24,6 +24,8 @@
 
 /* A stop for what hangs; nothing waits for it. */
 #define LIMIT_MS 30000
+/* Between two looks whether the kernel has let go. */
+#define END_POLL_MS 10
 #define REAL_ROOT "/sys/fs/cgroup"
 
 typedef struct World {
@@ -73,15 +75,28 @@ static int setup(void **state) {
   return 0;
 }
 
+/* Until the kernel has let go of all that was in the group; the limit ends it otherwise. */
+static void end_all(void *arg) {
+  LoopTimer **again = arg;
+  if (cgroup_remove(w.cgroups, "ns.a")) {
+    loop_stop(w.loop);
+    return;
+  }
+  cgroup_kill(w.cgroups, "ns.a");
+  loop_timer_start(*again, END_POLL_MS);
+}
+
 static int teardown(void **state) {
+  /* after a test that failed, too, nothing may go on */
+  if (w.real) {
+    LoopTimer *again = loop_timer_new(w.loop, end_all, &again);
+    loop_timer_start(w.limit, LIMIT_MS);
+    loop_timer_start(again, 0);
+    loop_run(w.loop);
+    loop_timer_free(again);
+  }
   loop_timer_free(w.limit);
   loop_free(w.loop);
-  /* after a test that failed, too, nothing may go on */
-  for (int i = 0; w.cgroups && i < 100 && !cgroup_remove(w.cgroups, "ns.a"); i++) {
-    cgroup_kill(w.cgroups, "ns.a");
-    if (w.real)
-      usleep(10000);
-  }
   cgroup_tree_free(w.cgroups);
   remove_tree(w.box);
   return 0;

@@ -10,10 +10,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, "lib/wire/testing")
+sys.path.insert(0, "e2e/harness")
+import until as waits
 from protobuf import field, fields, varint  # noqa: F401
 
 ROUTER = "services/router/sandplane-router"
@@ -23,19 +24,9 @@ RPC_CALL = "services/router/testing/rpc_call"
 REDIS = "../redis/bin/redis-server"
 
 
-def until(check, what, timeout=20.0):
-    end = time.monotonic() + timeout
-    while True:
-        try:
-            value = check()
-        except OSError as e:
-            value = None
-            what = f"{what} ({e})" if "(" not in what else what
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(0.02)
+def until(check, what, timeout=60.0):
+    """A program that does not listen yet, or a process that has just gone, is asked again; other errors are the test's."""
+    return waits.until(check, timeout, what, interval=0.02, may_fail=OSError)
 
 
 def free_port():
@@ -84,7 +75,7 @@ class Stack:
         return p
 
     def admin_get(self, path):
-        with socket.create_connection(("127.0.0.1", self.admin), timeout=5) as s:
+        with socket.create_connection(("127.0.0.1", self.admin), timeout=60) as s:
             s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             return read_all(s)
 
@@ -98,7 +89,7 @@ class Stack:
             return f.read()
 
     def seed(self, *args):
-        return subprocess.run([SEED, self.redis, *args], check=True, capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run([SEED, self.redis, *args], check=True, capture_output=True, text=True, timeout=60).stdout
 
     def runtime(self):
         """A runtime on a Unix socket: its process and its route."""
@@ -117,7 +108,7 @@ class Stack:
         p = self.start(
             RUNTIME, f"--sandbox-name={name}", "--http-address=127.0.0.1:8888", f"--base-dir={home}", log=f"{home}.log"
         )
-        until(lambda: socket.create_connection(("127.0.0.1", 8888), timeout=5).close() is None, "runtime of a Pod")
+        until(lambda: socket.create_connection(("127.0.0.1", 8888), timeout=60).close() is None, "runtime of a Pod")
         return p, home
 
     def sandbox(self, route, idle_ms=0, claim=True, **env):
@@ -134,7 +125,7 @@ class Stack:
         if self.router.poll() is None:
             self.router.terminate()
         # under a sanitizer a leak is another status
-        code = self.router.wait(30)
+        code = self.router.wait(60)
         for p in self.processes:
             if p.poll() is None:
                 p.kill()
@@ -146,7 +137,7 @@ class Stack:
 
     # ---- gRPC on bytes ----
 
-    def call(self, method, *messages, timeout_ms=10000, service="sandplane.v1.SandboxService", metadata=()):
+    def call(self, method, *messages, timeout_ms=60000, service="sandplane.v1.SandboxService", metadata=()):
         """A whole call: messages of the answer, and its status (code, field, retry, message)."""
         c = Call(self, method, timeout_ms, service, metadata)
         for m in messages:
@@ -155,7 +146,7 @@ class Stack:
 
 
 class Call:
-    def __init__(self, stack, method, timeout_ms=10000, service="sandplane.v1.SandboxService", metadata=()):
+    def __init__(self, stack, method, timeout_ms=60000, service="sandplane.v1.SandboxService", metadata=()):
         argv = [RPC_CALL, f"127.0.0.1:{stack.grpc}", f"/{service}/{method}", str(timeout_ms), *metadata]
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.answers, self.status = [], None
