@@ -15,8 +15,9 @@ def allowed_skips():
     """{target: names of its tests that may be skipped}"""
     found = {}
     for line in (ROOT / "tools/allowed_skips").read_text().splitlines():
-        if words := line.split("#")[0].split():
-            target, test = words
+        name = line.split("#")[0].strip()
+        if name.startswith("//"):
+            target, test = name.split("::")
             found.setdefault(target, set()).add(test)
     return found
 

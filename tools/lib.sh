@@ -11,6 +11,13 @@ die() {
   exit 1
 }
 
+# usage: the comment that a command begins with.
+usage() { sed -n '2,/^# shellcheck/p' "$0" | sed '$d; s/^# \{0,1\}//'; }
+misuse() {
+  printf 'tools/%s: %s; see tools/%s --help\n' "$(basename "$0")" "$*" "$(basename "$0")" >&2
+  exit 2
+}
+
 # A stack's folder and ports; every one may be set by the caller.
 : "${SANDPLANE_DATA:=/var/lib/sandplane}"
 : "${SANDPLANE_HTTP_PORT:=8080}"
@@ -18,15 +25,30 @@ die() {
 : "${SANDPLANE_REPLICAS:=1}"
 export SANDPLANE_DATA SANDPLANE_HTTP_PORT SANDPLANE_GRPC_PORT SANDPLANE_REPLICAS
 
-# as_root COMMAND...: with sudo when we are somebody else.
+# What is fetched and what is built from it, outside of Bazel's own folders. It may be deleted at any time.
+: "${XDG_CACHE_HOME:=$HOME/.cache}"
+: "${SANDPLANE_CACHE:=$XDG_CACHE_HOME/sandplane}"
+export XDG_CACHE_HOME SANDPLANE_CACHE
+
+# as_root COMMAND...: with sudo when we are somebody else, whose folders stay the ones that are used.
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+  local kept
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  else
+    mapfile -t kept < <(env | grep -E '^(PATH|HOME|XDG_CACHE_HOME|DEB_CACHE|GO[A-Z]+|SANDPLANE_[A-Z0-9_]+)=')
+    sudo env "${kept[@]}" "$@"
+  fi
 }
 
 need_debian() {
-  # shellcheck disable=SC1091
-  [ -r /etc/os-release ] && . /etc/os-release
-  [ "${ID:-}${VERSION_ID:-}" = debian12 ] || die "this needs Debian 12 (found ${PRETTY_NAME:-an unknown system}); run it in a Debian 12 machine or container"
+  local id version name
+  { read -r id && read -r version && read -r name; } < <(
+    # shellcheck disable=SC1091
+    [ ! -r /etc/os-release ] || . /etc/os-release
+    printf '%s\n' "${ID:-none}" "${VERSION_ID:-none}" "${PRETTY_NAME:-an unknown system}"
+  )
+  [ "$id$version" = debian12 ] || die "this needs Debian 12 (found $name); run it in a Debian 12 machine or container"
   [ "$(uname -m)" = x86_64 ] || die "this needs an x86-64 machine (found $(uname -m))"
 }
 
@@ -35,24 +57,41 @@ need_root() {
   [ "$(id -u)" = 0 ] || sudo -v || die "this needs root: sudo refused"
 }
 
-# need_packages NAME...: installs what is missing of them.
-need_packages() {
-  local missing=() p
-  for p; do dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p"); done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
-  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/tmp/sandplane-apt.log 2>&1; then
-    as_root apt-get update -qq >/tmp/sandplane-apt.log 2>&1 || die "apt-get update failed; is there a network? See /tmp/sandplane-apt.log"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/tmp/sandplane-apt.log 2>&1 ||
-      die "apt-get install ${missing[*]} failed: $(tail -n 1 /tmp/sandplane-apt.log) (see /tmp/sandplane-apt.log)"
-  fi
+# need_machine: what sandboxes need of the kernel and no package brings; asked before anything is fetched.
+need_machine() {
+  local group
+  need_debian
+  need_root
+  need_loopback
+  as_root unshare --mount --net --pid --fork true 2>/dev/null ||
+    die "this needs to make namespaces (CAP_SYS_ADMIN), and the kernel refuses; in a container: start it with --privileged"
+  for group in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+    if [ -e "$group/cgroup.procs" ]; then break; fi
+  done
+  [ -e "$group/cgroup.procs" ] || die "this needs control groups, and none are mounted on /sys/fs/cgroup; in a container: start it with --privileged"
+  as_root sh -c "mkdir $group/sandplane-probe-$$ && rmdir $group/sandplane-probe-$$" 2>/dev/null ||
+    die "this needs to make control groups, and $group may not be written; in a container: start it with --privileged"
 }
 
-# The build asks apt's index where packages are; a fresh machine has none.
-need_index() {
-  case $(apt-cache policy libgrpc-dev 2>/dev/null) in *'Candidate: '[0-9]*) return 0 ;; esac
-  say "fetching the package index"
-  as_root apt-get update -qq || die "apt-get update failed; is there a network?"
+# A namespace that has just been made has loopback down, and Bazel's client reaches its server over it.
+need_loopback() {
+  grep -q '127\.0\.0\.1' /proc/net/fib_trie 2>/dev/null && return 0
+  as_root ip link set lo up 2>/dev/null || die "this needs the loopback interface, and it is down: ip link set lo up"
+}
+
+# Sets BAZEL_FLAGS: what Bazel has to do without on this machine.
+choose_sandbox() {
+  [ -z "${BAZEL_FLAGS+chosen}" ] || return 0
+  BAZEL_FLAGS=()
+  if ! unshare --user --map-root-user --mount --pid --ipc --net --fork true 2>/dev/null; then
+    say "user namespaces are not allowed here: Bazel's actions run in its weaker process-wrapper sandbox, where they could read what they do not name"
+    BAZEL_FLAGS+=(--spawn_strategy=processwrapper-sandbox)
+  fi
+  # a container's own may be 64 MB
+  if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -lt 2000000 ] 2>/dev/null || [ ! -w /dev/shm ]; then
+    say "/dev/shm has less than 2 GB: Bazel's actions run on the disk"
+    BAZEL_FLAGS+=(--sandbox_base=)
+  fi
 }
 
 # What the last build of the stack left, and when it began: a start that finds nothing newer needs no Bazel.
@@ -70,10 +109,12 @@ built() {
 # build TARGET...: with Bazel's own progress on a terminal, its last words otherwise.
 build() {
   local log=${TMPDIR:-/tmp}/sandplane-build.$$.log
-  say "building (the first time fetches about 130 MB of pinned packages)"
+  need_loopback
+  choose_sandbox
+  say "building (about ten minutes on two cores from nothing)"
   if [ -t 2 ]; then
-    bazel build "$@" || die "the build failed"
-  elif ! bazel build --noshow_progress --ui_event_filters=-info "$@" >"$log" 2>&1; then
+    bazel build "${BAZEL_FLAGS[@]}" "$@" || die "the build failed"
+  elif ! bazel build "${BAZEL_FLAGS[@]}" --noshow_progress --ui_event_filters=-info "$@" >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     rm -f "$log"
     die "the build failed"
@@ -91,30 +132,29 @@ build_stack() {
   built || die "the sources changed while they were built; run it again"
 }
 
-# The tests' Python packages, pinned with their hashes, in a folder named by them.
-make_venv() {
-  local key
-  key=$(sha256sum e2e/requirements.txt | cut -c1-16)
-  venv=${XDG_CACHE_HOME:-$HOME/.cache}/sandplane/venv-$key
-  [ -e "$venv/complete" ] && return 0
-  say "installing the tests' Python packages"
-  rm -rf "$venv"
-  /usr/bin/python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r e2e/requirements.txt ||
-    die "pip could not install e2e/requirements.txt; is there a network?"
-  touch "$venv/complete"
-}
+# shellcheck disable=SC2034
+# The tests' Python packages, in a folder named by their pins, which tools/fetch python fills.
+venv=$XDG_CACHE_HOME/sandplane/venv-$(sha256sum e2e/requirements.txt | cut -c1-16)
 
-# Published clients of the Agent Sandbox API. Their generations share a package name, so each has a folder of its own.
-make_clients() {
-  local requirements folder
-  for requirements in e2e/clients/*.txt; do
-    folder=${XDG_CACHE_HOME:-$HOME/.cache}/sandplane/clients-$(sha256sum "$requirements" | cut -c1-16)
-    [ -e "$folder/complete" ] && continue
-    say "installing the client pinned in $requirements"
-    rm -rf "$folder"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --target "$folder" \
-      -r "$requirements" || die "pip could not install $requirements; is there a network?"
-    touch "$folder/complete"
+# client_folder FILE: that of a published client; their generations share a package name.
+client_folder() { echo "$XDG_CACHE_HOME/sandplane/clients-$(sha256sum "$1" | cut -c1-16)"; }
+
+# Go's newest pin among e2e/cluster/*/go.mod.
+GO_NEEDED=1.25.5
+GO_FOLDER=$SANDPLANE_CACHE/go-$GO_NEEDED
+
+# Sets GO to one that is new enough, the machine's own or the one that tools/fetch go brought; fails without a word.
+find_go() {
+  local have
+  for GO in go /usr/local/go/bin/go "$GO_FOLDER/bin/go"; do
+    have=$(GOTOOLCHAIN=local "$GO" env GOVERSION 2>/dev/null) || continue
+    have=${have#go}
+    [ "$(printf '%s\n%s\n' "$GO_NEEDED" "${have%% *}" | sort -V | head -n 1)" = "$GO_NEEDED" ] || continue
+    GO=$(command -v "$GO")
+    return 0
   done
+  return 1
 }
+# shellcheck disable=SC2034
+# After tools/fetch nothing of Go's needs a network, and this makes it so.
+GO_ENV=(CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off GOTOOLCHAIN=local GOPROXY=off)

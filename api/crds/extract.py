@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cuts the Kubernetes types that our resources embed out of Kubernetes' own OpenAPI, into kubernetes.json.
 
-    api/crds/extract.py              takes v1.35.0 through the Go module cache
+    api/crds/extract.py              takes v1.35.0 from the Go module cache
     api/crds/extract.py FOLDER       takes FOLDER/api__v1_openapi.json and its neighbours
 
 A PodSpec written by hand would be wrong somewhere and old everywhere. The result is checked in, so that a build
@@ -41,10 +41,14 @@ DROPPED_DEFAULTS = {("AzureDiskVolumeSource", "cachingMode"), ("AzureDiskVolumeS
 
 
 def folder():
-    out = subprocess.run(
-        ["go", "mod", "download", "-json", f"k8s.io/kubernetes@{VERSION}"], check=True, capture_output=True
-    )
-    return pathlib.Path(json.loads(out.stdout)["Dir"], "api/openapi-spec/v3")
+    """That of the module that the test cluster is built from; `tools/fetch kubernetes` brings it."""
+    pins = pathlib.Path(__file__).resolve().parents[2] / "e2e/cluster/kubernetes"
+    command = ["go", "list", "-m", "-json", "k8s.io/kubernetes"]
+    module = json.loads(subprocess.run(command, cwd=pins, check=True, capture_output=True).stdout)
+    assert module["Version"] == VERSION, module
+    if "Dir" not in module:
+        raise SystemExit("Kubernetes' module is not there; tools/fetch kubernetes brings it")
+    return pathlib.Path(module["Dir"], "api/openapi-spec/v3")
 
 
 def load(where):

@@ -3,22 +3,10 @@
 # this machine. A program is kept outside the checkout, in a folder named by what it is built from, so that a second cluster
 # costs no build and a changed pin never meets an old program. It gets its name there only when it is whole.
 
-CACHE=${SANDPLANE_CACHE:-$HOME/.cache/sandplane}/cluster
-GO_NEEDED=1.25.5
+CACHE=$SANDPLANE_CACHE/cluster
 KUBERNETES=1.35.0
 KUBERNETES_FLAGS="-s -w -X k8s.io/component-base/version.gitVersion=v$KUBERNETES -X k8s.io/component-base/version.gitMajor=1"
 KUBERNETES_FLAGS+=" -X k8s.io/component-base/version.gitMinor=35"
-
-# Sets GO.
-find_go() {
-  local have found=none
-  for GO in go /usr/local/go/bin/go; do
-    have=$("$GO" env GOVERSION 2>/dev/null) || continue
-    found=${have#go}
-    [ "$(printf '%s\n%s\n' "$GO_NEEDED" "${found%% *}" | sort -V | head -n 1)" = "$GO_NEEDED" ] && return 0
-  done
-  die "the cluster's programs need Go $GO_NEEDED or newer, in PATH or /usr/local/go/bin (found $found); install it and run this again"
-}
 
 # module_cache MODULE: the folder of its programs
 module_cache() {
@@ -26,8 +14,6 @@ module_cache() {
   key=$(cat "$CLUSTER/build.sh" "$CLUSTER/$1"/* | sha256sum | cut -c1-16)
   echo "$CACHE/$1-$key"
 }
-
-GO_ENV=(CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off GOTOOLCHAIN=local)
 
 # go_build FOLDER FILE ARGUMENTS...: one program, with a sign of life every half minute.
 go_build() {
@@ -52,20 +38,30 @@ go_build() {
   say "  ${file##*/} built in $((SECONDS - began)) s"
 }
 
+# programs_there MODULE PROGRAM...: whether all of them are built
+programs_there() {
+  local dir p
+  dir=$(module_cache "$1")
+  for p in "${@:2}"; do [ -x "$dir/$p" ] || return 1; done
+}
+
 # build_programs MODULE PROGRAM...: builds what is missing of them; one at a time on the whole machine.
 build_programs() {
   local module=$1 dir missing=() p
   shift
+  programs_there "$module" "$@" && return 0
   dir=$(module_cache "$module")
   for p; do [ -x "$dir/$p" ] || missing+=("$p"); done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  [ "$module" = pause ] || find_go
+  [ "$module" = pause ] || find_go || die "no Go $GO_NEEDED or newer; tools/fetch go brings it"
   mkdir -p "$dir"
   exec 9>"$CACHE/lock"
-  flock -n 9 || { say "waiting for another build of the cluster's programs" && flock 9; }
+  if ! flock -n 9; then
+    say "waiting for another build of the cluster's programs"
+    flock -w 1800 9 || die "another build of the cluster's programs holds $CACHE/lock for more than 30 minutes"
+  fi
   # what an interrupted build left
   rm -rf "$dir"/*.new "$dir"/*.log "$dir"/*.source
-  say "building ${missing[*]} (once; the first time Go fetches modules and needs minutes)"
+  say "building ${missing[*]} (once; some minutes the first time)"
   for p in "${missing[@]}"; do [ -x "$dir/$p" ] || "build_$module" "$dir/$p"; done
   exec 9>&-
 }
@@ -90,7 +86,11 @@ build_gvisor() {
   service=$copy/vendor/gvisor.dev/gvisor/pkg/shim/v1/service.go
   rm -rf "$copy"
   cp -r "$CLUSTER/gvisor" "$copy"
-  (cd "$copy" && env "${GO_ENV[@]}" "$GO" mod vendor) 2>/dev/null || die "the Go modules of gVisor could not be fetched; is there a network?"
+  (cd "$copy" && env "${GO_ENV[@]}" "$GO" mod vendor) >"$1.$$.log" 2>&1 || {
+    tail -n 3 "$1.$$.log" >&2
+    die "the Go modules of gVisor are not all there; tools/fetch node brings them"
+  }
+  rm -f "$1.$$.log"
   grep -q 'oomScoreMaxKillable = -999' "$service" || die "gVisor's shim no longer has the constant that $CLUSTER/build.sh replaces"
   sed -i 's/oomScoreMaxKillable = -999/oomScoreMaxKillable = 0/' "$service"
   go_build "$copy" "$1" -mod=vendor -ldflags "-s -w" gvisor.dev/gvisor/shim

@@ -2,15 +2,20 @@
 # The part of a cluster that runs Pods: containerd with runc and gVisor, kubelet, proxy, scheduler and DNS, on node1. Whatever
 # the host shares between clusters (control groups, runtime state) has a place of its own here, so that clusters do not meet.
 
-# NAME and D come from tools/cluster
-# shellcheck disable=SC2153
-CGROUP=sandplane-cluster-$NAME
 CTR=(ctr --address "$D/containerd.sock" --namespace k8s.io)
+# those of tools/offline share the control groups with the machine, and nothing else; NAME and D come from tools/cluster
+# shellcheck disable=SC2153
+CGROUP=sandplane-cluster-$NAME${SANDPLANE_OFFLINE:+-$SANDPLANE_OFFLINE}
 PAUSE=sandplane.test/pause:1
+NODE_PROGRAMS=(kube-scheduler kubelet kube-proxy)
+
+node_there() {
+  programs_there kubernetes "${NODE_PROGRAMS[@]}" && programs_there gvisor runsc containerd-shim-runsc-v1 &&
+    programs_there dns dns && programs_there pause pause && command -v containerd ethtool socat >/dev/null
+}
 
 build_node() {
-  need_packages containerd runc containernetworking-plugins iptables conntrack ethtool socat gcc libc6-dev python3
-  build_programs kubernetes kube-scheduler kubelet kube-proxy
+  build_programs kubernetes "${NODE_PROGRAMS[@]}"
   build_programs gvisor runsc containerd-shim-runsc-v1
   build_programs dns dns
   build_programs pause pause
