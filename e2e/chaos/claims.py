@@ -68,6 +68,11 @@ class Run:
                 wait(lambda c=c, sandbox=sandbox: c.delete(sandbox) or sandbox not in c.held, f"{sandbox} is let go")
         # what was on its way is settled, and what has a time to live of up to 4 s is over
         time.sleep(6)
+        # what was granted when its caller had been answered already is confirmed by nobody, and ends after ten seconds
+        wait(
+            lambda: not any("pending" in r for pool in POOLS for r in self.records(pool).values()),
+            "grants that nobody confirms end",
+        )
         for pool in POOLS:
             for sandbox, r in self.records(pool).items():
                 if r.get("state") in ("3", "5"):
