@@ -9,7 +9,7 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
-from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_port, name_of, until
+from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_ports, name_of, until
 
 
 class BoxTest(StackTest):
@@ -307,7 +307,7 @@ class Forwarding(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.claims_port, admin = free_port(), free_port()
+        cls.claims_port, admin = free_ports(2)
         cls.stack = Stack(f"--claims=127.0.0.1:{cls.claims_port}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1")
         cls.addClassCleanup(cls.stack.stop)
         argv = [
@@ -387,7 +387,7 @@ class Tenants(unittest.TestCase):
         cls.addClassCleanup(os.unlink, path)
         os.write(fd, b"research token-of-research\nops token-of-operations admin\n")
         os.close(fd)
-        cls.claims_port = free_port()
+        cls.claims_port, admin = free_ports(2)
         cls.stack = Stack(
             f"--claims=127.0.0.1:{cls.claims_port}",
             "--pools=127.0.0.1:1",
@@ -397,7 +397,7 @@ class Tenants(unittest.TestCase):
         cls.addClassCleanup(cls.stack.stop)
         argv = [
             f"--grpc-address=127.0.0.1:{cls.claims_port}",
-            f"--admin-address=127.0.0.1:{free_port()}",
+            f"--admin-address=127.0.0.1:{admin}",
             f"--redis-address={cls.stack.redis}",
         ]
         cls.stack.start("services/claims/sandplane-claims", *argv)

@@ -29,10 +29,17 @@ def until(check, what, timeout=60.0):
     return waits.until(check, timeout, what, interval=0.02, may_fail=OSError)
 
 
+def free_ports(n):
+    """All held at a time, or two of them may be the same one."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 class Stack:
@@ -45,7 +52,7 @@ class Stack:
             os.path.abspath(REDIS), "--port", "0", "--unixsocket", f"{self.dir}/redis", "--save", "", "--dir", self.dir
         )
         until(lambda: os.path.exists(f"{self.dir}/redis"), "redis")
-        self.http, self.grpc, self.admin = free_port(), free_port(), free_port()
+        self.http, self.grpc, self.admin = free_ports(3)
         self.flags = list(router_flags)
         self.env = env or {}
         self.log_path = f"{self.dir}/router.log"
@@ -71,7 +78,13 @@ class Stack:
             # so that memory figures hold under the address sanitizer as well
             env={**self.env, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"},
         )
-        until(lambda: self.admin_get("/readyz").startswith(b"HTTP/1.1 200"), "router ready")
+
+        def ready():
+            if p.poll() is not None:
+                raise AssertionError(f"the router ended with {p.returncode}: {self.log()}")
+            return self.admin_get("/readyz").startswith(b"HTTP/1.1 200")
+
+        until(ready, "router ready")
         return p
 
     def admin_get(self, path):
