@@ -1,4 +1,4 @@
-"""Tables of docs/ against the source they speak of: limits, and which service calls what of the state.
+"""Tables of docs/ against the source they speak of: limits, flags, and which service calls what of the state.
 
 A table of limits has a last column `In the source`: for each quantity of its column `Limit` or `Default`, in order, the
 file and the constant (`lib/wire/wire.h` `WIRE_MAX_PAYLOAD`) or the flag (`services/router/config.c` `--max-connections`)
@@ -104,6 +104,27 @@ def check_limits(doc, text, read):
                 compared += 1
                 if value is not None and quantity != value:
                     complaints.append(f"{where}: {word} is {value[1]:g} {value[0]}, not {quantity[1]:g} {quantity[0]}")
+    return complaints, compared
+
+
+def check_flags(doc, text, sources):
+    """Tables `| Flag | ... Default ... |`: each flag is there, and a default in backticks or digits is the flag's. As above."""
+    complaints, compared = [], 0
+    source = "\n".join(sources).replace("\\\n", " ")
+    for at, head, rows in tables(text):
+        if head[0] != "Flag" or "Default" not in head:
+            continue
+        for i, row in enumerate(rows):
+            where, flags = f"{doc}:{at + 2 + i}", re.findall(r"`--([a-z-]+)`", row[0])
+            said = re.fullmatch(r"`([^`]*)`|([\d.]+)", row[head.index("Default")])
+            for name in flags:
+                found = re.search(rf'"{name}",\s*(?:"[^"]*"|\w+),[^"]*"([^"]*)"', source)
+                if not found:
+                    complaints.append(f"{where}: there is no --{name}")
+                elif said and len(flags) == 1:
+                    compared += 1
+                    if found[1] != (said[1] or said[2]):
+                        complaints.append(f"{where}: --{name} is {found[1]!r}, not {said[1] or said[2]!r}")
     return complaints, compared
 
 

@@ -31,6 +31,12 @@ class Real(unittest.TestCase):
                 self.assertEqual(complaints, [])
                 self.assertGreater(compared, 3, "the table cannot be read")
 
+    def test_flags(self):
+        sources = [read("lib/redis/redis_config.h"), read("lib/service/service.h")]
+        complaints, compared = tables.check_flags("docs/operations.md", read("docs/operations.md"), sources)
+        self.assertEqual(complaints, [])
+        self.assertGreater(compared, 5, "the tables cannot be read")
+
     def test_calls(self):
         names = tables.state_calls(read("lib/state/state.h"))
         self.assertLess({"claim", "ready", "pool_get", "quota_set"}, names, "state.h cannot be read")
@@ -89,6 +95,13 @@ class Planted(unittest.TestCase):
                 self.assertIn(old, TRUE)
                 complaints = self.check(TRUE.replace(old, new, 1))[0]
                 self.assertTrue(any(wanted in c for c in complaints), complaints)
+
+    def test_flags(self):
+        source = """    ITEM(type, "wait-ms", "WAIT", CONFIG_INT, wait_ms, "1000", 1, \\\n  9)\n"""
+        row = "| Flag | Default | |\n|---|---|---|\n| `--wait-ms` | `1000` | x |\n"
+        self.assertEqual(tables.check_flags("d.md", row, [source]), ([], 1))
+        self.assertEqual(len(tables.check_flags("d.md", row.replace("1000", "100"), [source])[0]), 1)
+        self.assertEqual(len(tables.check_flags("d.md", row.replace("wait-ms", "wait"), [source])[0]), 1)
 
     def test_calls(self):
         header = "void state_claim(State *s, int n);\nvoid state_get(State *s);\nvoid state_on_grant(State *s);\n"

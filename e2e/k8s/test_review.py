@@ -163,8 +163,8 @@ def test_a_pod_named_by_hand(kube, door):
     # by the time that a later Sandbox has its Pod and a later claim its Sandbox, the annotation was read
     kube.apply(kube.sandbox("later"))
     kube.until_ready("sandbox", "later")
-    kube.apply(kube.claim("later"))
-    kube.until_ready("sandboxclaim", "later")
+    kube.apply(kube.claim("last"))
+    kube.until_ready("sandboxclaim", "last")
     assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", name)
     assert owner_name(kube.get("pod", name)) == ("Sandbox", name)
 

@@ -184,12 +184,18 @@ static void the_replica_that_leads_is_found(void **state) {
   World *w = *state;
   apply_template(w, "turns h1");
   w->mode = MODE_TURNS;
-  w->n_turns = 0;
-  apply_pool(w, "turns", "turns", 2, 0);
-  until_ready(w, "turns", 2);
-  assert_int_equal(w->n_turns, 2);
-  /* sooner than an order is repeated */
-  assert_in_range(w->turn_gap_ms, 0, 900);
+  bool soon = false;
+  /* sooner than an order is repeated, which is after a second: on a busy machine once in a few times is enough, and one
+   * that waits for that never is */
+  for (int i = 0; i < 10 && !soon; i++) {
+    CLEANUP(str_freep) char *pool = str_printf("turns%d", i);
+    w->n_turns = 0;
+    apply_pool(w, pool, "turns", 2, 0);
+    until_ready(w, pool, 2);
+    assert_int_equal(w->n_turns, 2);
+    soon = w->turn_gap_ms < 900;
+  }
+  assert_true(soon);
   w->mode = MODE_MAKE;
 }
 
