@@ -19,7 +19,7 @@ from harness.until import until
 
 KINDS = ("create", "get", "delete", "list", "http")
 PAUSE_S = 0.05
-CLAIM_PAUSE_S = 1  # two claims a second: more would keep two cores busy with starting sandboxes
+CLAIM_PAUSE_S = 3  # more claims would keep two cores busy with starting sandboxes
 PATIENCE_S = 5
 
 

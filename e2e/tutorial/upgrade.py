@@ -38,7 +38,7 @@ ROUTER, CLAIMS, POOLS, CONTROLLER = (
     "sandplane-pools",
     "agent-sandbox-controller",
 )
-CALLS = 6  # of each kind, after each change
+CALLS = 4  # of each kind, after each change
 REDIS_AWAY_S = 60  # how long a caller may have to repeat while Redis is away
 
 
