@@ -43,6 +43,21 @@ stop_part() {
   rm -f "$D/pids/$1"
 }
 
+# Parts that were started but not recorded, when that was interrupted: in the namespace, and with our folder in the arguments.
+end_strays() {
+  local pid args found i
+  for ((i = 0; i < 100; i++)); do
+    found=()
+    [ ! -e "/run/netns/$NETNS" ] || for pid in $(ip netns pids "$NETNS"); do
+      args=$({ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null) || continue
+      [[ $args != *" $D/"* ]] || found+=("$pid")
+    done
+    [ ${#found[@]} -gt 0 ] || return 0
+    kill -KILL "${found[@]}" 2>/dev/null || :
+    sleep 0.05
+  done
+}
+
 # await SECONDS PART WHAT COMMAND...: until the command succeeds; says how long it took.
 await() {
   local seconds=$1 part=$2 what=$3 began now

@@ -1,6 +1,5 @@
 """Sandplane installed in a whole test cluster, as users install it: images on the node, the chart or the plain manifests."""
 
-import json
 import os
 import pathlib
 import subprocess
@@ -12,6 +11,7 @@ NAMESPACE = "agent-sandbox-system"
 RUNTIME_IMAGE = "registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.1.0"  # what the tutorial's template names
 IMAGES = ["claims", "pools", "router", "reconciler", "redis", "sandctl", "python-runtime"]
 DEPLOYMENTS = ["agent-sandbox-controller", "sandplane-claims", "sandplane-pools", "sandplane-router"]
+PARTS = [f"deployment/{d}" for d in DEPLOYMENTS] + ["statefulset/sandplane-redis"]
 VALUES = ["--set", "image.registry=localhost", "--set", "image.tag=dev"]
 
 
@@ -69,28 +69,44 @@ class Installation:
             lines.append(f"{head}image: localhost/{image}:dev" if sep and bare == image else line)
         return "\n".join(lines)
 
-    def until_ready(self, timeout=180):
-        """Every Deployment and the StatefulSet of Redis have all their Pods ready; returns the list of Pods."""
+    def until_ready(self, *names, timeout=180):
+        """These Deployments, else all parts and Redis, have all their Pods, of the present kind and ready; returns the list of Pods."""
 
         def look():
             found = self.cluster.get("deployments,statefulsets", "-n", NAMESPACE)["items"]
-            names = {o["metadata"]["name"] for o in found}
-            short = [
-                o
-                for o in found
-                if o["status"].get("readyReplicas", 0) < o["spec"]["replicas"]
-                or o["status"].get("updatedReplicas", 0) < o["spec"]["replicas"]
-            ]
-            return set(DEPLOYMENTS) <= names and not short
+            found = {o["metadata"]["name"]: o for o in found}
+            missing = [f"{n} is not there" for n in names or DEPLOYMENTS if n not in found]
+            short = missing + [s for n, o in found.items() if not names or n in names for s in _short(o)]
+            if short:
+                raise NotReady("; ".join(short + self._pods_not_ready()))
+            return True
 
-        until(look, timeout=timeout, what="all parts ready")
+        until(look, timeout=timeout, what=f"{', '.join(names) or 'all parts'} ready", interval=0.2)
         return self.cluster.kubectl("get", "pods", "-n", NAMESPACE)
+
+    def _pods_not_ready(self):
+        """Why they are not, as far as the API server knows; one that ends is not waited for."""
+        out = []
+        for pod in self.cluster.get("pods", "-n", NAMESPACE)["items"]:
+            conditions = [c for c in pod["status"].get("conditions", []) if c["status"] != "True"]
+            if pod["metadata"].get("deletionTimestamp") or not conditions:
+                continue
+            states = [s["state"].get("waiting", {}) for s in pod["status"].get("containerStatuses", [])]
+            why = [f"{s['reason']} {s.get('message', '')}" for s in states if s]
+            why += [c.get("message") or c.get("reason") or c["type"] for c in conditions]
+            out.append(f"{pod['metadata']['name']}: {why[0].strip()}")
+        return out
 
     def explain(self):
         """What the cluster looks like and what the parts said last, for a step that failed."""
-        looks = [("get", "sandboxwarmpools,sandboxclaims,sandboxes,pods", "-A", "-o", "wide"), ("describe", "sandboxwarmpools,sandboxes,pods", "-n", "default"),
-                 ("get", "events", "-n", "default", "--sort-by=.lastTimestamp"), ("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")]  # fmt: skip
-        looks += [("logs", "-n", NAMESPACE, f"deployment/{d}", "--all-pods=true", "--tail=25") for d in DEPLOYMENTS]
+        looks = [
+            ("get", "sandboxwarmpools,sandboxclaims,sandboxes,pods", "-A", "-o", "wide"),
+            ("describe", "sandboxwarmpools,sandboxes,pods", "-n", "default"),
+            ("describe", "node"),
+            ("get", "events", "-n", "default", "--sort-by=.lastTimestamp"),
+            ("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp"),
+        ]
+        looks += [("logs", "-n", NAMESPACE, part, "--all-pods=true", "--tail=25") for part in PARTS]
         for look in looks:
             run = self.cluster.kubectl(*look, check=False)
             print(f"--- kubectl {' '.join(look)}\n{run.stdout[-8000:]}{run.stderr[-1000:]}", flush=True)
@@ -107,6 +123,15 @@ class Installation:
     def uninstall(self):
         return self.helm("uninstall", "sandplane", "--namespace", NAMESPACE, "--wait")
 
-    def pod_count(self, label):
-        pods = json.loads(self.cluster.kubectl("get", "pods", "-n", NAMESPACE, "-l", label, "-o", "json"))["items"]
-        return len([p for p in pods if p["status"]["phase"] == "Running"])
+
+class NotReady(Exception):
+    pass
+
+
+def _short(workload):
+    """What a Deployment or StatefulSet still lacks; one that has not been looked at since it was changed lacks all."""
+    name, status, want = workload["metadata"]["name"], workload["status"], workload["spec"]["replicas"]
+    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+        return [f"{name} was changed just now"]
+    has = {kind: status.get(kind, 0) for kind in ("replicas", "updatedReplicas", "readyReplicas")}
+    return [] if set(has.values()) == {want} else [f"{name} should have {want} Pods, has {has}"]

@@ -15,7 +15,7 @@ from harness.sdk import Sdk
 from harness.until import until
 
 from tutorial.install import NAMESPACE, Installation
-from tutorial.steps import Steps
+from tutorial.steps import Steps, end_on_signals
 
 TEMPLATE, POOL = ROOT / "examples/python-template.yaml", ROOT / "examples/python-warmpool.yaml"
 HELLO = "echo 'Hello from the sandboxed environment!'"
@@ -162,6 +162,7 @@ class Tutorial:
 
 
 def main():
+    end_on_signals()
     cluster = Cluster(os.environ["SANDPLANE_E2E_CLUSTER"], control_plane_only=False)
     os.environ["PATH"] = f"{cluster.folder}/bin:{os.environ['PATH']}"  # the clients call kubectl
     cluster.env["PATH"] = os.environ["PATH"]
