@@ -111,7 +111,7 @@ build() {
   local log=${TMPDIR:-/tmp}/sandplane-build.$$.log
   need_loopback
   choose_sandbox
-  say "building (about ten minutes on two cores from nothing)"
+  say "building"
   if [ -t 2 ]; then
     bazel build "${BAZEL_FLAGS[@]}" "$@" || die "the build failed"
   elif ! bazel build "${BAZEL_FLAGS[@]}" --noshow_progress --ui_event_filters=-info "$@" >"$log" 2>&1; then
