@@ -15,9 +15,8 @@ def allowed_skips():
     """{target: names of its tests that may be skipped}"""
     found = {}
     for line in (ROOT / "tools/allowed_skips").read_text().splitlines():
-        name = line.split("#")[0].strip()
-        if name.startswith("//"):
-            target, test = name.split("::")
+        if words := line.split("#")[0].split():
+            target, test = words
             found.setdefault(target, set()).add(test)
     return found
 

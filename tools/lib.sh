@@ -69,7 +69,7 @@ need_machine() {
     if [ -e "$group/cgroup.procs" ]; then break; fi
   done
   [ -e "$group/cgroup.procs" ] || die "this needs control groups, and none are mounted on /sys/fs/cgroup; in a container: start it with --privileged"
-  as_root sh -c "mkdir $group/sandplane-probe-$$ && rmdir $group/sandplane-probe-$$" 2>/dev/null ||
+  as_root sh -c "mkdir $group/probe-sandplane-$$ && rmdir $group/probe-sandplane-$$" 2>/dev/null ||
     die "this needs to make control groups, and $group may not be written; in a container: start it with --privileged"
 }
 
@@ -111,7 +111,7 @@ build() {
   local log=${TMPDIR:-/tmp}/sandplane-build.$$.log
   need_loopback
   choose_sandbox
-  say "building (about ten minutes on two cores from nothing)"
+  say "building"
   if [ -t 2 ]; then
     bazel build "${BAZEL_FLAGS[@]}" "$@" || die "the build failed"
   elif ! bazel build "${BAZEL_FLAGS[@]}" --noshow_progress --ui_event_filters=-info "$@" >"$log" 2>&1; then
