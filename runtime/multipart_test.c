@@ -55,7 +55,7 @@ static void any_cut_gives_the_same(void **state) {
       "data\r\n--b\r\n-\r\n\r\n--b1--\r\nepilogue";
   for (size_t cut = 0; cut < sizeof SOUND; cut++) {
     Got g;
-    bool complete;
+    bool complete = false;
     assert_int_equal(feed(TYPE, SOUND, sizeof SOUND - 1, cut < sizeof SOUND - 1 ? cut : 0, &g, &complete), 0);
     assert_true(complete);
     assert_string_equal(g.filename, "dir/a \"b\".txt");
@@ -67,16 +67,15 @@ static void any_cut_gives_the_same(void **state) {
 
 static void malformed_forms(void **state) {
   Got g;
-  bool complete;
+  bool complete = false;
   assert_int_equal(feed(TYPE, BODY, sizeof BODY - 1, 0, &g, &complete), -1);
   buf_deinit(&g.data);
   assert_int_equal(feed("text/plain", "", 0, 0, &g, &complete), -2);
   assert_int_equal(feed("multipart/form-data", "", 0, 0, &g, &complete), -2);
   assert_int_equal(feed(TYPE, "--b1\r\nname", 10, 0, &g, &complete), 0);
   assert_false(complete);
-  static char huge[40000];
-  memset(huge, 'x', sizeof huge);
-  memcpy(huge, "--b1\r\n", 6);
+  static char huge[40000] = "--b1\r\n";
+  memset(huge + 6, 'x', sizeof huge - 6);
   assert_int_equal(feed(TYPE, huge, sizeof huge, 100, &g, &complete), -1);
 }
 

@@ -5,6 +5,7 @@
  * A failure is a crash or an abort. The input is then on disk (crash-input in TEST_UNDECLARED_OUTPUTS_DIR or /tmp).
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,23 +32,23 @@ static uint64_t random_state = 0x9e3779b97f4a7c15;
 /* What is being tried, for the handler. */
 static const uint8_t *current;
 static size_t current_len;
+static char crash_path[4096];
 
 static uint64_t random_below(uint64_t n) {
   random_state ^= random_state << 13;
   random_state ^= random_state >> 7;
   random_state ^= random_state << 17;
-  return random_state % n;
+  return n ? random_state % n : 0;
 }
 
+/* Only what a handler may call. */
 static void on_crash(int signo) {
-  const char *folder = getenv("TEST_UNDECLARED_OUTPUTS_DIR");
-  char path[4096];
-  snprintf(path, sizeof path, "%s/crash-input", folder ? folder : "/tmp");
-  FILE *f = fopen(path, "w");
-  if (f) {
-    fwrite(current, 1, current_len, f);
-    fclose(f);
-    fprintf(stderr, "the input is in %s\n", path);
+  static const char SAID[] = "the input is in ";
+  int fd = open(crash_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd >= 0 && write(fd, current, current_len) == (ssize_t)current_len && close(fd) == 0 &&
+      write(STDERR_FILENO, SAID, sizeof SAID - 1) > 0 && write(STDERR_FILENO, crash_path, strlen(crash_path)) > 0) {
+    ssize_t ignored = write(STDERR_FILENO, "\n", 1);
+    (void)ignored;
   }
   signal(signo, SIG_DFL);
   raise(signo);
@@ -164,6 +165,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "no corpus\n");
     return 1;
   }
+  const char *folder = getenv("TEST_UNDECLARED_OUTPUTS_DIR");
+  snprintf(crash_path, sizeof crash_path, "%s/crash-input", folder ? folder : "/tmp");
   signal(SIGSEGV, on_crash);
   signal(SIGABRT, on_crash);
   signal(SIGBUS, on_crash);

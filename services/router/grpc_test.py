@@ -245,25 +245,26 @@ class Ends(DataTest):
         until(lambda: self.gauge() == 0, "call over")
 
     def test_client_that_does_not_read(self):
-        for name, mib in (("large", 512), ("other", 128)):
+        for name, mib in (("large", 128), ("other", 64)):
             with open(f"{self.home}/{name}", "wb") as f:
                 f.truncate(mib << 20)
         with open(f"/proc/{self.stack.router.pid}/statm") as f:
             before = int(f.read().split()[1])
-        c = Call(self.stack, "ReadFile", 60000)
+        # without deadlines: how fast a busy machine copies is not the question
+        c = Call(self.stack, "ReadFile", 0)
         c.send(field(1, name_of(self.box)) + field(2, "large"))
         c.half_close()
         # its output stands still in the pipe, so it reads no more: what the router holds must stay bounded
         c.receive()
         # by the time another client has got more than would be too much, so could this one
-        answers, status = self.stack.call("ReadFile", field(1, name_of(self.box)) + field(2, "other"), timeout_ms=60000)
+        answers, status = self.stack.call("ReadFile", field(1, name_of(self.box)) + field(2, "other"), timeout_ms=0)
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 128 << 20)
+        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 64 << 20)
         with open(f"/proc/{self.stack.router.pid}/statm") as f:
             self.assertLess((int(f.read().split()[1]) - before) * 4096, 16 << 20)
         answers, status = c.finish()
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 512 << 20)
+        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 128 << 20)
 
     def test_sandbox_that_dies(self):
         for fail in (True, False):
