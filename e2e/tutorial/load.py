@@ -1,7 +1,8 @@
 """Calls that go on while an installation changes: what an agent's backend does, with the repetitions that are right for it.
 
 Reads and deletions may be repeated, and creations that carry a request id: on UNAVAILABLE, and HTTP on 500, 502, 503 and 504, as the
-SDKs do. A call counts as failed when it still fails when its patience is over, and at once for any other answer.
+SDKs do. So may a call that comes back CANCELLED though the caller did not cancel it: gRPC's C core ends so what reaches a server on an
+open connection at the moment in which it begins to shut down. A call counts as failed when it still fails when its patience is over, and at once for any other answer.
 """
 
 import collections
@@ -84,12 +85,13 @@ class Load:
                 out = once(again)
                 break
             except Exception as e:
+                reason = _code(e)
                 waited = time.monotonic() - began
                 if not _is_away(e) or waited >= self.patience_s or self.abandoned.is_set():
                     error = f"{time.strftime('%H:%M:%S')} {kind}, after {waited:.1f} s: {_text(e)}"
                     break
             with self.lock:
-                self.repeated[kind] += 1
+                self.repeated[f"{kind} {reason}"] += 1
             again = True
             self.abandoned.wait(pause)
             pause = min(2 * pause, 2)
@@ -145,10 +147,16 @@ class Load:
 def _is_away(error):
     """Whether the error says that a server is away for the moment, which may have begun in the middle of the call."""
     if isinstance(error, grpc.RpcError):
-        return error.code() == grpc.StatusCode.UNAVAILABLE
+        return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     if isinstance(error, urllib.error.HTTPError):
         return error.code in (500, 502, 503, 504)
     return isinstance(error, OSError | http.client.HTTPException)
+
+
+def _code(error):
+    if isinstance(error, grpc.RpcError):
+        return error.code().name
+    return error.code if isinstance(error, urllib.error.HTTPError) else type(error).__name__
 
 
 def _text(error):
