@@ -55,13 +55,13 @@ class GarbageTest(unittest.TestCase):
     def http(self, data, want=None):
         with socket.create_connection(("127.0.0.1", PORT), timeout=60) as s:
             s.sendall(data)
-            got = b""
+            got = bytearray()  # of many parts
             while want is None or len(re.findall(rb"HTTP/1\.1 \d", got)) < want or not got.endswith(b"}"):
                 part = s.recv(65536)
                 if not part:
                     break
                 got += part
-            return got
+            return bytes(got)
 
     def call(self, data):
         """All that comes back until the runtime closes."""
@@ -69,10 +69,10 @@ class GarbageTest(unittest.TestCase):
             s.settimeout(60)
             s.connect(self.path)
             s.sendall(data)
-            got = b""
+            got = bytearray()  # of many parts
             while part := s.recv(65536):
                 got += part
-            return got
+            return bytes(got)
 
     def serves(self):
         self.assertIn(b"active.", self.http(b"GET / HTTP/1.0\r\n\r\n"))

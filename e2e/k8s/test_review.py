@@ -55,7 +55,7 @@ def test_the_uid_of_another_claim(stack, kube, door):
     stack.start("reconciler")  # compares state and world
     stack.wait_ready("reconciler")
     # what was deleted while it was away has ended: it has compared all that there was
-    until(lambda: door.get(later) is None, what="the end of the later claim")
+    until(lambda: door.ended(later), timeout=60, what="the end of the later claim")
     assert door.holds(name) and owner_name(kube.get("sandbox", name)) == ("SandboxClaim", "victim")
 
 
