@@ -215,7 +215,7 @@ class Faults:
         """All data gone. What was there before the new epoch may be lost, nothing after it; the pools are made anew."""
         t0 = time.monotonic()
         # where servers fail over there is none for a while, again and again
-        patience = 30 if len(self.world.servers) == 1 else 120
+        patience = 90 if len(self.world.servers) == 1 else 120
         try:
             with self.make_pools.lock:
                 wait(lambda: self._redis("FLUSHALL") == "OK", "FLUSHALL", patience)
