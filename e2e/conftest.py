@@ -17,6 +17,8 @@ from harness.stubs import image_pb2, pool_pb2
 from harness.until import until
 
 REPLICAS = 3
+# its tests are Bazel's
+collect_ignore = ["harness"]
 
 
 def pytest_configure(config):
