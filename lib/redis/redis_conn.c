@@ -153,8 +153,11 @@ static bool greeted(RedisConn *c, const RedisReply *r) {
   if (next == REDIS_GREET_DONE)
     opened(c);
   c->looks_later = next == REDIS_GREET_LATER;
-  if (c->looks_later)
+  if (c->looks_later) {
+    error_set(&err, ERROR_UNAVAILABLE, "state store: its append-only file is being written anew, as after each start");
+    note_trouble(c, &err);
     loop_timer_start(c->timer, REDIS_GREET_LOOK_MS);
+  }
   if (next == REDIS_GREET_MORE && c->out.len)
     flush(c);
   return c->watch != NULL;
