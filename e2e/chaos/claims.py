@@ -8,6 +8,7 @@ import collections
 import json
 import pathlib
 import random
+import signal
 import sys
 import threading
 import time
@@ -275,6 +276,8 @@ def main():
     parser.add_argument("--redis", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--skew", required=True, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    # what runs is ended on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if args.judge:
         header, entries = history.load(args.judge)
         result = report(header, entries, [], header["start"])
