@@ -34,4 +34,4 @@ class Auditor(threading.Thread):
             if str(e).startswith("ERR"):
                 raise  # the script's own mistake; anything else: it is down, or loading
             return
-        self.history.add("audit", t0, kind="bad" if complaint else "good", complaint=complaint)
+        self.history.add("audit", t0, complaint=complaint)

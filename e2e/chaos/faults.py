@@ -27,7 +27,7 @@ LANES = 2
 # the last part of a run is without new faults, so that what they broke can show
 QUIET_S = 2.0
 WIPE_EVERY_S = 25.0
-# in a lane of its own: what one leaves behind shows in about half of the cases
+# beside those that are drawn, in a lane of its own: what one leaves behind shows in about half of the cases
 TORN_EVERY_S = (2.0, 4.0)
 # of clocks, in seconds. Redis's also judges how long its lease is that a service that died still has
 SKEWS = {"redis": [-10, -2, -0.3, 0.3, 2, 10], "": [-3600, -30, -2, 2, 30, 3600]}
