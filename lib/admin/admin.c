@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/address.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 /* Scrapers and probes send a request line and a few headers, and no body. */
@@ -79,9 +80,7 @@ Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error 
     error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
     return NULL;
   }
-  Admin *admin = calloc(1, sizeof *admin);
-  if (!admin)
-    abort();
+  Admin *admin = new0(Admin);
   admin->metrics = metrics;
   admin->http = evhttp_new(loop_base(loop));
   if (!admin->http)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
+
 static bool is_lower_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
@@ -156,9 +158,7 @@ int str_to_duration_ms(const char *s, int64_t *ret_ms) {
 }
 
 char *str_ndup(const char *s, size_t n) {
-  char *p = malloc(n + 1);
-  if (!p)
-    abort();
+  char *p = xmalloc(n + 1);
   memcpy(p, s, n);
   p[n] = 0;
   return p;

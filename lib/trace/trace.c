@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/address.h"
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/trace/trace_span.h"
@@ -35,9 +36,7 @@ int trace_check_ratio(const char *text, double *ret_ratio, Error *err) {
 }
 
 Tracer *tracer_new(Loop *loop, const TraceConfig *config, Metrics *metrics, size_t first) {
-  Tracer *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  Tracer *t = new0(Tracer);
   t->ratio = config->ratio;
   t->export = trace_export_new(loop, config, metrics, first);
   return t;
@@ -76,9 +75,7 @@ static char *cut(const char *value) {
 }
 
 static TraceSpan *span_new(Tracer *t, TraceKind kind, const char *name) {
-  TraceSpan *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  TraceSpan *s = new0(TraceSpan);
   s->tracer = t;
   s->kind = kind;
   random_bytes(s->context.span_id, sizeof s->context.span_id);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -430,9 +431,7 @@ void refill_pool_look(RefillPool *p) {
 }
 
 RefillPool *refill_pool_new(Pools *pools, const bool *leads, const char *ns, const char *name) {
-  RefillPool *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  RefillPool *p = new0(RefillPool);
   snprintf(p->key, sizeof p->key, "%s/%s", ns, name);
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
