@@ -57,6 +57,7 @@ struct ProcessTable {
   Loop *loop;
   uid_t uid;
   gid_t gid;
+  bool filter; /* commands could end us, see spawn_filter.h */
   LoopSignal *sigchld;
   Process *head;
 };
@@ -184,7 +185,7 @@ ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid) {
   ProcessTable *t = calloc(1, sizeof *t);
   if (!t)
     abort();
-  *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid};
+  *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid, .filter = getpid() == 1 && uid == (uid_t)-1};
   t->sigchld = loop_signal_new(loop, SIGCHLD, on_sigchld, t);
   return t;
 }
@@ -279,7 +280,7 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
   if (plumb(&pl, t, spec, err))
     return NULL;
   int64_t start = clock_mono_us();
-  pid_t pid = process_spawn(spec, &pl.child, t->uid, t->gid, err);
+  pid_t pid = process_spawn(spec, &pl.child, t->uid, t->gid, t->filter, err);
   close_all((int[]){pl.child.in}, 1);
   if (!spec->pty)
     close_all((int[]){pl.child.out, pl.child.err}, 2);
