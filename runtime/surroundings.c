@@ -6,11 +6,13 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/compiler.h"
@@ -42,17 +44,27 @@ static void on_signal(int signo, siginfo_t *info, void *context) {
     signal(signo, SIG_DFL);
 }
 
+/* Those that the C library keeps for itself and does not let us set get what another has, as the kernel knows it. */
+static void settle_reserved(int like) {
+  unsigned long action[8] = {0}; /* longer than any kernel's */
+  if (syscall(SYS_rt_sigaction, like, NULL, action, sizeof(uint64_t)))
+    return;
+  for (int signo = SIGSYS + 1; signo < SIGRTMIN; signo++)
+    syscall(SYS_rt_sigaction, signo, action, NULL, sizeof(uint64_t));
+}
+
 static void settle_signals(void) {
   struct sigaction nothing = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
   sigfillset(&nothing.sa_mask);
   for (int signo = 1; signo <= SIGRTMAX; signo++) {
-    /* stopping and going on is for who debugs us; the C library keeps two for itself, which it does not let us set */
+    /* these end nothing by themselves, and the loop has its own way with the first */
     bool default_will_do = signo == SIGCHLD || signo == SIGCONT || signo == SIGURG || signo == SIGWINCH;
     if (default_will_do)
       signal(signo, SIG_DFL);
     else if (signo != SIGKILL && signo != SIGSTOP)
       sigaction(signo, &nothing, NULL);
   }
+  settle_reserved(SIGUSR1);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
