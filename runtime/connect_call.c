@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "runtime/methods.h"
 #include "runtime/relay.h"
 
@@ -78,9 +79,7 @@ static void try_next(Connect *x) {
 }
 
 static void on_open(Call *call) {
-  Connect *x = calloc(1, sizeof *x);
-  if (!x)
-    abort();
+  Connect *x = new0(Connect);
   *x = (Connect){.call = call, .fd = -1};
   call_set_data(call, x);
   Error err;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 /* At a value: takes it into out (NULL: nowhere) and returns what is behind it; NULL: it does not fit. */
@@ -80,9 +81,7 @@ static void unquote(char *s) {
 
 /* charset'language'bytes */
 static bool extended(const char *header, char *out, size_t max) {
-  char *text = malloc(max);
-  if (!text)
-    abort();
+  char *text = xmalloc(max);
   bool ok = disposition_parameter(header, "filename*", text, max);
   char *language = ok ? strchr(text, '\'') : NULL, *bytes = language ? strchr(language + 1, '\'') : NULL;
   if (bytes) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/execute_body.h"
 #include "runtime/http_routes.h"
@@ -46,9 +47,7 @@ typedef struct Execute {
 static const char *const NAMES[] = {"{\"stdout\":\"", "{\"stderr\":\""};
 
 static void execute_start(HttpConn *c, const HttpHead *head, const char *path) {
-  Execute *x = calloc(1, sizeof *x);
-  if (!x)
-    abort();
+  Execute *x = new0(Execute);
   *x = (Execute){.conn = c,
                  .arena = arena_new(),
                  .body = BUF_INIT(BODY_MAX),

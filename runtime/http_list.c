@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/http_routes.h"
 #include "runtime/json_text.h"
@@ -22,9 +23,7 @@ typedef struct List {
 } List;
 
 static void list_start(HttpConn *c, const HttpHead *head, const char *path) {
-  List *x = calloc(1, sizeof *x);
-  if (!x)
-    abort();
+  List *x = new0(List);
   x->path = http_path_behind(path, "/list/");
   http_conn_set_data(c, x);
 }

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/compiler.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -146,9 +147,7 @@ EndSignals *end_signals_new(Loop *loop, void (*fn)(void *arg), void *arg) {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigprocmask(SIG_BLOCK, &set, NULL);
-  EndSignals *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  EndSignals *s = new0(EndSignals);
   *s = (EndSignals){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = fn, .arg = arg};
   if (s->fd < 0)
     abort();
