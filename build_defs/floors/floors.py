@@ -10,8 +10,8 @@ LIBC = """
     arpa/inet.h ctype.h dirent.h errno.h fcntl.h ftw.h grp.h inttypes.h limits.h math.h netdb.h netinet/in.h
     netinet/tcp.h poll.h pthread.h pwd.h sched.h search.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h
     stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
-    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h sys/socket.h
-    sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
+    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h sys/signalfd.h
+    sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
 """.split()
 
 # library -> how its headers begin
@@ -24,6 +24,7 @@ FOREIGN = {
     "jansson": ["jansson.h"],
     "libarchive": ["archive.h", "archive_entry.h"],
     "libevent": ["event2/"],
+    "linux": ["linux/"],
     "openssl": ["openssl/"],
     "protobuf-c": ["protobuf-c/"],
     "seccomp": ["seccomp.h"],
@@ -125,7 +126,7 @@ FOREIGN_OF_FOLDER = {
     "cli": ["jansson", "protobuf-c"],
     "deploy/images": [],
     "e2e/bench": ["grpc"],
-    "runtime": ["jansson", "protobuf-c"],
+    "runtime": ["linux", "protobuf-c"],
     "services/claims": [],
     "services/pools": [],
     "services/reconciler": [],
