@@ -88,13 +88,24 @@ static char *parse_address(const char *address, uint16_t *ret_port) {
   return str_ndup(address + 1, (size_t)(colon - 1 - (address + 1)));
 }
 
-Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
+int admin_port(const char *address) {
   uint16_t port;
   CLEANUP(str_freep) char *host = parse_address(address, &port);
-  if (!host) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
-    return NULL;
-  }
+  return host ? port : -1;
+}
+
+int admin_listen(Admin *admin, const char *address, Error *err) {
+  uint16_t port;
+  CLEANUP(str_freep) char *host = parse_address(address, &port);
+  if (!host)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
+  if (evhttp_bind_socket(admin->http, host, port))
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
+  return 0;
+}
+
+Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
   Admin *admin = calloc(1, sizeof *admin);
   if (!admin)
     abort();
@@ -102,9 +113,7 @@ Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error 
   admin->http = evhttp_new(loop_base(loop));
   if (!admin->http)
     abort();
-  if (evhttp_bind_socket(admin->http, host, port)) {
-    error_set(err, ERROR_UNAVAILABLE, "admin listener: cannot listen on %s (is the port taken? see --admin-address)",
-              address);
+  if (admin_listen(admin, address, err) != 0) {
     admin_free(admin);
     return NULL;
   }

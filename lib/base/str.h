@@ -29,7 +29,7 @@ bool str_is_utf8(const void *data, size_t len);
 
 /* The whole of s as a number; 0, or -1 when it is not one or out of [min, max]. */
 int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) MUST_CHECK;
-/* "250ms", "1.5s", "10m", "2h", or plain seconds; 0 or -1. */
+/* "250ms", "1.5s", "10m", "2h", several of them ("1h30m"), or plain seconds; 0 or -1. */
 int str_to_duration_ms(const char *s, int64_t *ret_ms) MUST_CHECK;
 
 /* malloc'ed; abort when out of memory. */
