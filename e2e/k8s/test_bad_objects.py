@@ -154,7 +154,9 @@ def test_a_pod_that_cannot_be_is_said_in_the_condition(kube):
     for again until the spec changes, whatever else happens to the Sandbox."""
     mark = kube.cluster.audit_mark()
     creates = lambda: [
-        w for w in kube.cluster.audit_writes(mark, namespace=kube.ns, resource="pods") if w.verb == "create"
+        w
+        for w in kube.cluster.audit_writes(mark, namespace=kube.ns, resource="pods", subresource="")
+        if w.verb == "create"
     ]
     kube.apply(kube.sandbox(pod_spec={"containers": [{"name": "Not_A_Name", "image": "i"}]}))
     sandbox = kube.until_condition("sandbox", "s", status="False", reason="InvalidConfiguration")
