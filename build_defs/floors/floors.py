@@ -27,6 +27,7 @@ FOREIGN = {
     "openssl": ["openssl/"],
     "protobuf-c": ["protobuf-c/"],
     "seccomp": ["seccomp.h"],
+    "uthash": ["uthash.h"],
     "yaml": ["yaml.h"],
     "zlib": ["zlib.h"],
 }
@@ -34,7 +35,7 @@ FOREIGN = {
 # ---- lib/: (libraries of this project, foreign ones) ----
 
 LIB = {
-    "base": ([], []),
+    "base": ([], ["uthash"]),
     "admin": (["base", "loop"], ["libevent"]),
     "crypto": (["base"], ["openssl"]),
     "http": (["base"], ["http_parser"]),
@@ -99,8 +100,9 @@ KIND_OF_NAME = [
 
 # Files on a floor that their name does not tell.
 KIND_OF_FILE = {
-    "services/claims/claim_queue": ("store", "claims that wait for a grant, which the store confirms"),
     "services/claims/directory": ("store", "the pools' settings as last read from the state"),
+    "services/claims/refusal": ("store", "the words of both stores for what the state did not give"),
+    "services/claims/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),

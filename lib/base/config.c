@@ -6,20 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
-
-static bool is_address(const char *s) {
-  if (str_starts_with(s, "unix:"))
-    return s[5] == '/';
-  const char *colon = strrchr(s, ':');
-  int64_t port;
-  if (!colon || str_to_int64(colon + 1, 0, 65535, &port))
-    return false;
-  if (*s == '[')
-    return colon > s && colon[-1] == ']';
-  return memchr(s, ':', (size_t)(colon - s)) == NULL;
-}
 
 static int parse_bool(const char *s, bool *ret) {
   /* those of Go's flags are among them */
@@ -60,13 +49,15 @@ static int set_real(const ConfigItem *item, const char *origin, const char *valu
 static int set(const ConfigItem *item, const char *origin, const char *value, void *config, Error *err) {
   void *field = (char *)config + item->offset;
   int64_t number;
+  Address address;
+  Error why = {0};
   switch (item->type) {
   case CONFIG_STRING:
     *(const char **)field = value;
     return 0;
   case CONFIG_ADDRESS:
-    if (*value && !is_address(value))
-      return error_field(err, item->flag, "%s: '%s' is not an address (host:port or unix:/path)", origin, value);
+    if (*value && address_parse(value, &address, &why))
+      return error_field(err, item->flag, "%s: %s", origin, why.message);
     *(const char **)field = value;
     return 0;
   case CONFIG_BOOL:

@@ -120,6 +120,15 @@ int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) {
   return 0;
 }
 
+int64_t str_leading_int64(const char *s, int64_t otherwise) {
+  if (!s || !(*s == '-' || (*s >= '0' && *s <= '9')))
+    return otherwise;
+  char *end;
+  errno = 0;
+  long long v = strtoll(s, &end, 10);
+  return errno || end == s ? otherwise : v;
+}
+
 /* One number with its unit; *s behind it. */
 static int duration_part(const char **s, bool is_first, double *ret_ms) {
   static const struct {

@@ -154,6 +154,12 @@ static void int64(void **state) {
   assert_int_equal(v, 7);
   assert_int_equal(str_to_int64("6", 7, 9, &v), -1);
   assert_int_equal(str_to_int64("10", 7, 9, &v), -1);
+  assert_int_equal(str_leading_int64("12/7", -1), 12);
+  assert_int_equal(str_leading_int64("-3", -1), -3);
+  assert_int_equal(str_leading_int64("9223372036854775808", -1), -1);
+  const char *const NONE[] = {NULL, "", "-", " 1", "+1", "x1"};
+  for (size_t i = 0; i < ARRAY_LEN(NONE); i++)
+    assert_int_equal(str_leading_int64(NONE[i], -7), -7);
 }
 
 static void duration(void **state) {

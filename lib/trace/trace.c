@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/trace/trace_span.h"
@@ -15,11 +16,11 @@ int trace_check_endpoint(const char *endpoint, Error *err) {
     return error_set(err, ERROR_INVALID_ARGUMENT, "'%s': TLS is not spoken here; name a collector beside the service",
                      endpoint);
   const char *address = str_starts_with(endpoint, "http://") ? endpoint + 7 : endpoint;
-  const char *colon = strrchr(address, ':');
-  bool is_path = str_starts_with(address, "unix:/");
-  int64_t port;
-  CLEANUP(str_freep) char *digits = str_ndup(colon ? colon + 1 : "", colon ? strcspn(colon + 1, "/") : 0);
-  if (!is_path && (!colon || colon == address || str_to_int64(digits, 1, 65535, &port) != 0))
+  /* of a URL the path is left out: OTLP over gRPC has none */
+  size_t len = str_starts_with(address, "unix:") ? strlen(address) : strcspn(address, "/");
+  CLEANUP(str_freep) char *text = str_ndup(address, len);
+  Address peer;
+  if (address_parse_peer(text, &peer, NULL) || (peer.kind == ADDRESS_TCP && !*peer.host))
     return error_set(err, ERROR_INVALID_ARGUMENT, "'%s' is not http://host:port or unix:/path", endpoint);
   return 0;
 }
