@@ -74,20 +74,33 @@ static void on_other(struct evhttp_request *req, void *arg) {
   answer_text(req, HTTP_NOTFOUND, "not found; there are /metrics, /healthz and /readyz\n");
 }
 
-Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
+/* false: it is no address of TCP. */
+static bool is_tcp(const char *address, Address *ret_at) {
+  return address_parse(address, ret_at, NULL) == 0 && ret_at->kind == ADDRESS_TCP;
+}
+
+int admin_port(const char *address) {
   Address at;
-  if (address_parse(address, &at, err) || at.kind != ADDRESS_TCP) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
-    return NULL;
-  }
+  return is_tcp(address, &at) ? at.port : -1;
+}
+
+int admin_listen(Admin *admin, const char *address, Error *err) {
+  Address at;
+  if (!is_tcp(address, &at))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
+  if (evhttp_bind_socket(admin->http, *at.host ? at.host : "0.0.0.0", at.port))
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
+  return 0;
+}
+
+Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
   Admin *admin = new0(Admin);
   admin->metrics = metrics;
   admin->http = evhttp_new(loop_base(loop));
   if (!admin->http)
     abort();
-  if (evhttp_bind_socket(admin->http, *at.host ? at.host : "0.0.0.0", at.port)) {
-    error_set(err, ERROR_UNAVAILABLE, "admin listener: cannot listen on %s (is the port taken? see --admin-address)",
-              address);
+  if (admin_listen(admin, address, err) != 0) {
     admin_free(admin);
     return NULL;
   }

@@ -1,6 +1,7 @@
 /* See config.h. */
 #include "lib/base/config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,11 @@
 #include "lib/base/str.h"
 
 static int parse_bool(const char *s, bool *ret) {
-  static const char *const YES[] = {"true", "1", "yes", "on"}, *const NO[] = {"false", "0", "no", "off"};
+  /* those of Go's flags are among them */
+  static const char *const YES[] = {"true", "1", "yes", "on", "t", "T", "True", "TRUE"}, *const NO[] = {
+                                                                                             "false", "0",    "no",
+                                                                                             "off",   "f",    "F",
+                                                                                             "False", "FALSE"};
   for (size_t i = 0; i < ARRAY_LEN(YES); i++) {
     if (strcmp(s, YES[i]) == 0)
       return *ret = true, 0;
@@ -24,6 +29,20 @@ static bool in_range(const ConfigItem *item, int64_t v) {
   if (item->min == 0 && item->max == 0)
     return v >= 0;
   return v >= item->min && v <= item->max;
+}
+
+static int set_real(const ConfigItem *item, const char *origin, const char *value, double *field, Error *err) {
+  char *end;
+  double v = strtod(value, &end);
+  if (end == value || *end || !isfinite(v))
+    return error_field(err, item->flag, "%s: '%s' is not a number", origin, value);
+  if ((item->min || item->max) && !(v >= (double)item->min && v <= (double)item->max))
+    return error_field(err, item->flag, "%s: '%s' is not in the range %lld to %lld", origin, value,
+                       (long long)item->min, (long long)item->max);
+  if (!item->min && !item->max && v < 0)
+    return error_field(err, item->flag, "%s: '%s' is negative", origin, value);
+  *field = v;
+  return 0;
 }
 
 /* origin: how the user knows the setting, "--flag" or the environment's name. */
@@ -45,6 +64,8 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
     if (parse_bool(value, field))
       return error_field(err, item->flag, "%s: '%s' is not true or false", origin, value);
     return 0;
+  case CONFIG_REAL:
+    return set_real(item, origin, value, field, err);
   case CONFIG_INT:
     if (str_to_int64(value, INT64_MIN, INT64_MAX, &number))
       return error_field(err, item->flag, "%s: '%s' is not a whole number", origin, value);
@@ -74,9 +95,9 @@ static const ConfigItem *find(const ConfigTable *table, const char *name, size_t
 
 static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, void *config, Error *err) {
   const char *arg = argv[*i];
-  if (!str_starts_with(arg, "--"))
+  if (*arg != '-')
     return error_field(err, arg, "unexpected argument '%s'; see --help", arg);
-  const char *name = arg + 2;
+  const char *name = arg + (arg[1] == '-' ? 2 : 1);
   const char *eq = strchr(name, '=');
   const ConfigItem *item = find(table, name, eq ? (size_t)(eq - name) : strlen(name));
   if (!item)
@@ -94,9 +115,9 @@ static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, v
 
 int config_parse(const ConfigTable *table, int argc, char **argv, void *config, Error *err) {
   for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "-h") == 0)
       return CONFIG_HELP;
-    if (strcmp(argv[i], "--version") == 0)
+    if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-version") == 0)
       return CONFIG_VERSION;
   }
   for (size_t i = 0; i < table->n_items; i++) {
@@ -115,8 +136,8 @@ int config_parse(const ConfigTable *table, int argc, char **argv, void *config, 
 
 static const char *type_name(ConfigType type) {
   static const char *const NAMES[] = {
-      [CONFIG_STRING] = "STRING",     [CONFIG_INT] = "NUMBER",      [CONFIG_BOOL] = "BOOL",
-      [CONFIG_DURATION] = "DURATION", [CONFIG_ADDRESS] = "ADDRESS",
+      [CONFIG_STRING] = "STRING", [CONFIG_INT] = "NUMBER",        [CONFIG_REAL] = "NUMBER",
+      [CONFIG_BOOL] = "BOOL",     [CONFIG_DURATION] = "DURATION", [CONFIG_ADDRESS] = "ADDRESS",
   };
   return NAMES[type];
 }
@@ -175,6 +196,9 @@ char *config_dump_json(const ConfigTable *table, const void *config) {
       break;
     case CONFIG_INT:
       bad |= buf_printf(&out, "%lld", (long long)*(const int64_t *)field);
+      break;
+    case CONFIG_REAL:
+      bad |= buf_printf(&out, "%.17g", *(const double *)field);
       break;
     case CONFIG_DURATION:
       bad |= buf_printf(&out, "\"%lldms\"", (long long)*(const int64_t *)field);

@@ -42,7 +42,7 @@ struct KubeCall {
   size_t body_len, body_sent;
   Buf in;
   bool is_fresh, is_stream, dispatching, cancelled;
-  int64_t begun_us, timeout_ms;
+  int64_t asked_us, begun_us, timeout_ms;
   KubeDoneFn fn;
   const KubeStreamEvents *events;
   void *arg;
@@ -371,6 +371,8 @@ static void start(KubeClient *k, KubeCall *c) {
   }
   set_tls(k, e);
   c->begun_us = clock_mono_us();
+  if (!c->is_stream && k->options.on_begin)
+    k->options.on_begin(k->options.arg, c->method, c->begun_us - c->asked_us);
   link_running(k, c);
   if (curl_multi_add_handle(k->multi, e) != CURLM_OK)
     abort();

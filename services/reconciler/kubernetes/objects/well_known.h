@@ -43,6 +43,7 @@
 #define ANNOTATION_V1ALPHA1_TEMPLATE "api.agents.x-k8s.io/v1alpha1-sandboxtemplate-state"
 #define ANNOTATION_V1ALPHA1_POOL "api.agents.x-k8s.io/v1alpha1-sandboxwarmpool-state"
 #define ANNOTATION_VCT_POLICY "api.agents.x-k8s.io/v1beta1-volume-claim-templates-policy"
+#define ANNOTATION_POOL_GRACE "api.agents.x-k8s.io/v1beta1-readiness-grace-period-seconds"
 
 /* Pool name of a v1alpha1 claim that names no pool: the prefix and its template's name. */
 #define SHADOW_POOL_PREFIX "shadow-pool-"
