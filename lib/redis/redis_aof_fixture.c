@@ -33,6 +33,8 @@ static long header(FILE *f, char kind) {
 /* One command ("*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"); its first word. false: the end. */
 static bool command(FILE *f, char *word, size_t max) {
   long n = header(f, '*');
+  if (n < 0)
+    return false;
   *word = 0;
   for (long i = 0; i < n; i++) {
     long len = header(f, '$');
@@ -44,7 +46,7 @@ static bool command(FILE *f, char *word, size_t max) {
     if (i == 0)
       word[kept] = 0;
   }
-  return n >= 0;
+  return true;
 }
 
 int redis_aof_cut(const char *folder, int n) {
