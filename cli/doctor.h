@@ -92,6 +92,7 @@ void doctor_local_router(Doctor *d);
 void doctor_local_claims(Doctor *d);
 void doctor_local_pool_service(Doctor *d);
 void doctor_local_reconciler(Doctor *d);
+void doctor_local_isolation(Doctor *d);
 void doctor_local_templates(Doctor *d);
 void doctor_local_pools(Doctor *d);
 

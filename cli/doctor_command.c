@@ -31,6 +31,7 @@ static const DoctorCheck MACHINE[] = {
     {"claims", "router", doctor_local_claims},
     {"pools", "router", doctor_local_pool_service},
     {"reconciler", "router", doctor_local_reconciler},
+    {"isolation", "reconciler", doctor_local_isolation},
     {"templates", "pools", doctor_local_templates},
     {"warm-sandboxes", "pools", doctor_local_pools},
     {NULL, NULL, NULL},

@@ -82,7 +82,7 @@ static const ConfigItem ITEMS[] = {
      "images and sandboxes of this machine"},
     {"runsc", "SANDPLANE_RUNSC", CONFIG_STRING, AT(runsc), "", 0, 0, false, "gVisor's runsc; empty: the one in PATH"},
     {"runsc-platform", "SANDPLANE_RUNSC_PLATFORM", CONFIG_STRING, AT(runsc_platform), "", 0, 0, false,
-     "gVisor platform; empty: systrap if it works, else ptrace"},
+     "gVisor platform; empty: the first that works of systrap, kvm, ptrace"},
     {"bwrap", "SANDPLANE_BWRAP", CONFIG_STRING, AT(bwrap), "", 0, 0, false, "bubblewrap; empty: the one in PATH"},
     {"runtime-binary", "SANDPLANE_RUNTIME_BINARY", CONFIG_STRING, AT(runtime_binary), "", 0, 0, false,
      "sandplane-runtime; empty: beside this program"},

@@ -41,9 +41,10 @@ static void on_scrape(void *arg) {
 }
 
 static void log_class(void *arg, const char *class_name, size_t n) {
-  const char *missing = local_backend_missing(arg, class_name);
-  log_event(missing ? LOG_WARN : LOG_INFO, "runtime_class", LOG_STR("class", class_name), LOG_BOOL("works", !missing),
-            LOG_STR("reason", missing ? missing : ""), LOG_INT("taken_over", (int64_t)n));
+  const char *about = local_backend_about(arg, class_name), *lacks = local_backend_lacks(arg, class_name);
+  log_event(lacks ? LOG_WARN : LOG_INFO, "runtime_class", LOG_STR("class", class_name),
+            LOG_BOOL("works", about != NULL), LOG_STR("about", about ? about : ""),
+            LOG_STR("reason", lacks ? lacks : ""), LOG_INT("taken_over", (int64_t)n));
 }
 
 static bool is_local(const ReconcilerConfig *config) {
