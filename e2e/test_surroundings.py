@@ -137,6 +137,13 @@ def test_keys(client, box, whole_terminals):
     s.send(stdin=b"\x1c")
     s.finish()
     assert b"quit" in s.stdout and s.exit.exit_code == 3
+    s = Stream(
+        client, box, "sh", "-c", "trap 'stty size' WINCH; echo go; while :; do sleep 0.05; done", terminal=(80, 24)
+    )
+    s.until_stdout(b"go")
+    s.send(resize=pb.TerminalSize(columns=91, rows=25))
+    s.until_stdout(b"25 91")
+    s.call.cancel()
     if whole_terminals:
         s = Stream(client, box, "sh", "-c", "cat; echo ended", terminal=(80, 24))
         s.send(stdin=b"abc\n")
