@@ -437,7 +437,10 @@ void process_resize(Process *p, uint16_t columns, uint16_t rows) {
 }
 
 void process_abandon(Process *p) {
-  end_session(p);
+  if (p->terminal && !p->reaped)
+    session_hang_up(p->pid, tcgetpgrp(p->out[0].fd));
+  else
+    end_session(p);
   p->handlers = (ProcessHandlers){0};
   close_stdin(p);
   process_pause_output(p, false);
