@@ -80,6 +80,21 @@ class CommandsTest(RuntimeCase):
         s.close()
         until(lambda: not alive(pid), what="the job is gone")
 
+    def test_who_leaves_a_terminal_hangs_up(self):
+        # jobs of an interactive shell: one in the foreground, one behind it, and one that was told to stay
+        self.put("stay.sh", "trap '' HUP; echo >ready; exec sleep 1002")
+        self.put(
+            "front.sh", "trap '' HUP; until [ -e ready ]; do sleep 0.05; done; echo $$ >front; echo up; sleep 1003"
+        )
+        script = "set -m; sleep 1001 & echo $! >plain; sh stay.sh & echo $! >stays; sh front.sh"
+        s = self.stream("bash", "-c", script, more=TERMINAL)
+        self.until_output(s, b"up")
+        plain, stays, front = (self.get(name) for name in ("plain", "stays", "front"))
+        s.close()
+        until(lambda: not alive(plain) and not alive(front), what="they are gone")
+        self.assertTrue(alive(stays))
+        os.kill(int(stays), signal.SIGKILL)
+
     def test_who_leaves_while_its_input_waits(self):
         s = self.stream("sh", "-c", "echo $$ done; exec sleep 1000")
         pid = self.until_output(s, b" done").split()[0]

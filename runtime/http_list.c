@@ -50,31 +50,44 @@ static void add_entry(Buf *to, List *x, const char *name, const struct stat *st)
   x->some = true;
 }
 
-/* Entries of about a piece's length; false at the end. */
-static bool send_piece(HttpConn *c, List *x) {
-  Buf piece = BUF_INIT(0);
+/* Entries of about a piece's length; behind the last one the end of the list, and false. */
+static bool add_piece(Buf *to, HttpConn *c, List *x) {
   struct dirent *e = NULL;
   struct stat st;
-  while (piece.len < PIECE && (e = readdir(x->dir)))
+  runtime_become_user(http_conn_runtime(c));
+  while (to->len < PIECE && (e = readdir(x->dir)))
     if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && stat_entry(x, e->d_name, &st))
-      add_entry(&piece, x, e->d_name, &st);
-  http_conn_data_out(c, piece.data, piece.len);
-  buf_deinit(&piece);
+      add_entry(to, x, e->d_name, &st);
+  runtime_become_self(http_conn_runtime(c));
+  if (!e && buf_append_str(to, x->some ? "]" : "[]"))
+    abort(); /* a piece is short */
   return e != NULL;
 }
 
 static void list_pump(HttpConn *c) {
   List *x = http_conn_data(c);
-  Runtime *rt = http_conn_runtime(c);
   bool more = true;
-  runtime_become_user(rt);
-  while (more && http_conn_pending(c) <= HTTP_PENDING_HIGH)
-    more = send_piece(c, x);
-  runtime_become_self(rt);
-  if (more)
-    return;
-  http_conn_data_out(c, x->some ? "]" : "[]", x->some ? 1 : 2);
-  http_conn_finish(c);
+  while (more && http_conn_pending(c) <= HTTP_PENDING_HIGH) {
+    Buf piece = BUF_INIT(0);
+    more = add_piece(&piece, c, x);
+    http_conn_data_out(c, piece.data, piece.len);
+    buf_deinit(&piece);
+  }
+  if (!more)
+    http_conn_finish(c);
+}
+
+/* What fits into one piece goes with its length. */
+static void send_list(HttpConn *c, List *x) {
+  Buf piece = BUF_INIT(0);
+  if (add_piece(&piece, c, x)) {
+    http_conn_begin_chunked(c, 200, "application/json");
+    http_conn_data_out(c, piece.data, piece.len);
+    list_pump(c);
+  } else {
+    http_conn_respond(c, 200, "application/json", "", piece.data, piece.len);
+  }
+  buf_deinit(&piece);
 }
 
 /* Whether what is in it can be asked for. */
@@ -100,8 +113,7 @@ static void list_complete(HttpConn *c) {
   }
   if (fd < 0)
     return http_respond_path_error(c, &err, 404, "Path is not a directory");
-  http_conn_begin_chunked(c, 200, "application/json");
-  list_pump(c);
+  send_list(c, x);
 }
 
 const HttpHandler HTTP_LIST = {

@@ -429,12 +429,18 @@ void process_signal(Process *p, int signo) {
 
 void process_resize(Process *p, uint16_t columns, uint16_t rows) {
   struct winsize size = {.ws_col = columns, .ws_row = rows};
-  if (p->terminal && p->out[0].fd >= 0)
-    ioctl(p->out[0].fd, TIOCSWINSZ, &size);
+  if (!p->terminal || p->out[0].fd < 0 || ioctl(p->out[0].fd, TIOCSWINSZ, &size))
+    return;
+  /* a kernel that leaves the keys to us leaves this too */
+  if (p->keys && !p->reaped)
+    terminal_keys_send(p->out[0].fd, p->pid, SIGWINCH);
 }
 
 void process_abandon(Process *p) {
-  end_session(p);
+  if (p->terminal && !p->reaped)
+    session_hang_up(p->pid, tcgetpgrp(p->out[0].fd));
+  else
+    end_session(p);
   p->handlers = (ProcessHandlers){0};
   close_stdin(p);
   process_pause_output(p, false);

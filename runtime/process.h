@@ -65,7 +65,7 @@ void process_pause_output(Process *p, bool pause);
 /* To its process group. */
 void process_signal(Process *p, int signo);
 void process_resize(Process *p, uint16_t columns, uint16_t rows);
-/* SIGKILL to all of its session; no callback follows, the rest is reaped silently. */
+/* SIGKILL to all of its session, or its terminal hangs up; no callback follows, the rest is reaped silently. */
 void process_abandon(Process *p);
 
 #endif

@@ -36,13 +36,19 @@ static bool read_entry(const char *name, pid_t session, Entry *ret) {
   return true;
 }
 
-static int kill_once(pid_t session) {
+/* foreground -1: all are killed. Returns how many were. */
+static int kill_once(pid_t session, pid_t foreground) {
   int found = 0;
   Entry e;
   DIR *dir = opendir("/proc");
   for (struct dirent *d; dir && (d = readdir(dir));) {
     if (!read_entry(d->d_name, session, &e) || e.zombie)
       continue;
+    if (foreground >= 0 && e.group != session && e.group != foreground) {
+      kill(e.pid, SIGHUP);
+      kill(e.pid, SIGCONT);
+      continue;
+    }
     kill(e.pid, SIGKILL);
     found++;
   }
@@ -53,8 +59,15 @@ static int kill_once(pid_t session) {
 
 void session_kill(pid_t leader) {
   kill(-leader, SIGKILL);
-  for (int i = 0; i < PASSES_MAX && kill_once(leader) > 0; i++)
+  for (int i = 0; i < PASSES_MAX && kill_once(leader, -1) > 0; i++)
     continue;
+}
+
+void session_hang_up(pid_t leader, pid_t foreground) {
+  kill(-leader, SIGKILL);
+  if (foreground > 0)
+    kill(-foreground, SIGKILL);
+  kill_once(leader, foreground > 0 ? foreground : 0);
 }
 
 pid_t session_last_group(pid_t leader) {

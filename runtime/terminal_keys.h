@@ -1,4 +1,4 @@
-/* Keys that a terminal turns into signals, where the kernel does not do it.
+/* Keys that a terminal turns into signals, and changes of its size, where the kernel does not do it.
  *
  * gVisor keeps the setting (ISIG) and never acts on it: Ctrl-C would arrive as a byte that nobody reads. Whether
  * that is so is found out by trying, not by name.
