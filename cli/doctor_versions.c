@@ -104,9 +104,10 @@ void doctor_versions(Doctor *d) {
   if (users.n && d->only_v1beta1)
     doctor_report(d, DOCTOR_WARNING,
                   "let its writers use v1beta1, or serve v1alpha1 again: helm upgrade --set crds.v1alpha1=true",
-                  "v1alpha1 is not served, and %d objects were written in it, such as %s", users.n, one);
+                  "v1alpha1 is not served; objects that were written in it: %d, such as %s", users.n, one);
   else if (users.n)
-    doctor_report(d, DOCTOR_OK, NULL, "v1alpha1 is needed: %d objects were written in it, such as %s", users.n, one);
+    doctor_report(d, DOCTOR_OK, NULL, "v1alpha1 is needed; objects that were written in it: %d, such as %s", users.n,
+                  one);
   else if (d->only_v1beta1)
     doctor_report(d, DOCTOR_OK, NULL, "v1beta1 alone is served, and nobody has written v1alpha1");
   else if (!stored)

@@ -181,7 +181,7 @@ def test_doctor_says_which_form_is_needed(cluster, stack, kube, definitions, web
     state = {"api.agents.x-k8s.io/v1alpha1-sandboxtemplate-state": "{}"}
     kube.apply({**kube.template("old"), "metadata": {"name": "old", "namespace": kube.ns, "annotations": state}})
     (versions,) = finding("versions")
-    assert versions["result"] == "warning" and "v1alpha1 is not served, and" in versions["found"]
+    assert versions["result"] == "warning" and "v1alpha1 is not served; objects" in versions["found"]
     assert "crds.v1alpha1=true" in versions["next"]
 
     # one that may still have objects stored in the old version
