@@ -9,11 +9,31 @@
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 #include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_call_impl.h"
+#include "lib/rpc/rpc_status.h"
+
+static void link_to(RpcCall **head, RpcCall *call) {
+  call->next = *head;
+  call->link = head;
+  if (call->next)
+    call->next->link = &call->next;
+  *head = call;
+}
+
+static void unlink_call(RpcCall *call) {
+  if (!call->link)
+    return;
+  *call->link = call->next;
+  if (call->next)
+    call->next->link = call->link;
+  call->link = NULL;
+}
 
 static void call_free(RpcCall *call) {
+  unlink_call(call);
   rpc_call_drop_writes(call);
   if (call->call)
     grpc_call_unref(call->call);
@@ -100,6 +120,26 @@ static void tell_cancelled(RpcCall *call) {
   }
 }
 
+void rpc_call_end_all(const RpcCallOwner *owner, const Error *why) {
+  RpcCall *ending = NULL, *call;
+  /* what one handler does may end other calls: each is looked for anew */
+  while ((call = *owner->live)) {
+    unlink_call(call);
+    link_to(&ending, call);
+    /* who is not told may be about to succeed */
+    if (call->finished || !call->cancel_fn)
+      continue;
+    call->ended = true;
+    call->status = why->kind;
+    call->status_message = str_dup(why->message);
+    call->details_bytes = rpc_status_encode(why, &call->details_len);
+    call->cancel_seen = true;
+    tell_cancelled(call);
+  }
+  while ((call = ending))
+    unlink_call(call);
+}
+
 static void on_close(RpcOp *op, bool ok) {
   RpcCall *call = RPC_OP_OWNER(op, RpcCall, close_op);
   if (call->cancelled) {
@@ -117,6 +157,7 @@ grpc_op rpc_call_close_watch(RpcCall *call) {
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
   call->start_us = clock_mono_us();
   call->holds = 1;
+  link_to(call->owner->live, call);
   call->close_op.fn = on_close;
   const uint8_t *data = NULL;
   if (method->kind == RPC_UNARY) {
