@@ -91,6 +91,28 @@ void doctor_local_reconciler(Doctor *d) {
     service_failed(d, "reconciler", &err);
 }
 
+/* What isolates here, and how: a template of a class that does not work is refused, so that alone is no problem. */
+void doctor_local_isolation(Doctor *d) {
+  Error err = {0};
+  Sandplane__V1__ListImagesResponse *list = images(d, &err);
+  if (!list && err.kind != ERROR_UNIMPLEMENTED) {
+    service_failed(d, "reconciler", &err);
+    return;
+  }
+  for (size_t i = 0; list && i < list->n_runtime_classes; i++) {
+    const Sandplane__V1__RuntimeClass *c = list->runtime_classes[i];
+    if (!*c->about)
+      doctor_report(d, DOCTOR_WARNING, "sandboxes of that class need it; the others do not", "%s does not work: %s",
+                    c->name, c->lacks);
+    else if (*c->lacks)
+      doctor_report(d, DOCTOR_WARNING,
+                    "tools/fetch gvisor and tools/stack start bring the newest, see docs/local-backend.md",
+                    "%s: %s; %s", c->name, c->about, c->lacks);
+    else
+      doctor_report(d, DOCTOR_OK, NULL, "%s: %s", c->name, c->about);
+  }
+}
+
 /* ---- templates ---- */
 
 static bool has_image(const Sandplane__V1__ListImagesResponse *list, const char *reference) {

@@ -58,6 +58,15 @@ def full(client, pool=POOL, timeout=60):
     until(lambda: (p := client.pool(pool)).ready_count == p.replicas, timeout=timeout, what=f"{pool} full")
 
 
+def fill(client, replicas):
+    """The sample image, its template, and a full pool of it."""
+    import_image(client, REFERENCES)
+    apply(client, (ROOT / "examples/python-template.yaml").read_text())
+    apply(client, (ROOT / "examples/python-warmpool.yaml").read_text())
+    client.scale(replicas)
+    full(client)
+
+
 @pytest.fixture(scope="session")
 def collector():
     """Of all traces of the stack, from its start."""
@@ -76,11 +85,7 @@ def stack(collector):
     s.start()
     try:
         c = Client(s.targets("router")[0])
-        import_image(c, REFERENCES)
-        apply(c, (ROOT / "examples/python-template.yaml").read_text())
-        apply(c, (ROOT / "examples/python-warmpool.yaml").read_text())
-        c.scale(REPLICAS)
-        full(c)
+        fill(c, REPLICAS)
         c.close()
         yield s
     finally:
@@ -100,9 +105,7 @@ def client(clients):
     return clients[0]
 
 
-@pytest.fixture(scope="session")
-def process_pool(client):
-    """A pool whose template names no runtime class: namespaces by bubblewrap."""
+def make_process_pool(client):
     doc = yaml.safe_load((ROOT / "examples/python-template.yaml").read_text())
     doc["metadata"]["name"] = "process-template"
     doc["spec"]["podTemplate"]["spec"].pop("runtimeClassName")
@@ -113,6 +116,12 @@ def process_pool(client):
     client.pools.ApplyPool(pool_pb2.ApplyPoolRequest(pool=pool), timeout=10)
     full(client, name)
     return name
+
+
+@pytest.fixture(scope="session")
+def process_pool(client):
+    """A pool whose template names no runtime class: namespaces by bubblewrap."""
+    return make_process_pool(client)
 
 
 @pytest.fixture

@@ -34,17 +34,19 @@ def make_pool(client, runtime_class):
     full(client, POOL, timeout=120)
 
 
-def one(client):
+def one(client, processes):
     box = client.create(pool=POOL)
     try:
-        out = client.exec(box.name, "echo", box.uid)
-        assert out.stdout.decode().strip() == box.uid
+        # all of them alive at once, and the last one says so
+        others = f"seq {processes - 1} | xargs -P {processes} -n 1 sh -c 'sleep 0.2; python3 -c 1' && "
+        out = client.sh(box.name, f"{others if processes > 1 else ''}echo {box.uid}")
+        assert out.stdout.decode().strip() == box.uid, out
     finally:
         client.delete(box.name)
     return box.uid
 
 
-def claim_all(clients, n, report):
+def claim_all(clients, n, processes, report):
     todo, seen, errors = queue.Queue(), set(), []
     for i in range(n):
         todo.put(i)
@@ -57,7 +59,7 @@ def claim_all(clients, n, report):
             except queue.Empty:
                 return
             try:
-                uid = one(client)
+                uid = one(client, processes)
             except (grpc.RpcError, AssertionError) as e:
                 errors.append(e)
                 return
@@ -102,6 +104,7 @@ def main():
     )
     parser.add_argument("--claims", type=int, default=10000)
     parser.add_argument("--class", dest="runtime_class", choices=["gvisor", "process"], default="gvisor")
+    parser.add_argument("--processes", type=int, default=1, help="at a time, in each sandbox")
     args = parser.parse_args()
     # beside a run of the tests
     os.environ.setdefault("SANDPLANE_E2E_GRPC_PORT", "19400")
@@ -112,16 +115,18 @@ def main():
         clients = [Client(t) for t in stack.targets("router")]
         import_image(clients[0], REFERENCES)
         make_pool(clients[0], args.runtime_class)
-        claim_all(clients, 40, lambda n: None)  # caches and buffers get their size
+        claim_all(clients, 40, args.processes, lambda n: None)  # caches and buffers get their size
         before, memory, began = picture(stack, clients[0]), stack.rss_kib(), time.monotonic()
 
         def report(n):
             rss = "  ".join(f"{k} {v // 1024} MiB" for k, v in stack.rss_kib().items())
             print(f"{n:6d} claims  {n / (time.monotonic() - began):6.1f}/s  {rss}", flush=True)
 
-        made = claim_all(clients, args.claims, report)
+        made = claim_all(clients, args.claims, args.processes, report)
         after = picture(stack, clients[0])
-        print(f"{made} claims of class {args.runtime_class}; what is there, before and after:")
+        print(
+            f"{made} claims of class {args.runtime_class}, {args.processes} processes; what is there, before and after:"
+        )
         for k in before:
             print(f"  {k:10s} {before[k]:6d} {after[k]:6d}")
         for k, v in stack.rss_kib().items():

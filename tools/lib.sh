@@ -2,6 +2,8 @@
 # Shared by the commands in this folder; sourced. Nothing here prints on success but progress.
 
 set -euo pipefail
+# services, sandboxes and other users read what is made here, whatever the umask of whoever calls
+umask 022
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 
@@ -139,8 +141,8 @@ venv=$XDG_CACHE_HOME/sandplane/venv-$(sha256sum e2e/requirements.txt | cut -c1-1
 # client_folder FILE: that of a published client; their generations share a package name.
 client_folder() { echo "$XDG_CACHE_HOME/sandplane/clients-$(sha256sum "$1" | cut -c1-16)"; }
 
-# Go's newest pin among e2e/cluster/*/go.mod.
-GO_NEEDED=1.25.5
+# Go's newest pin among e2e/*/*/go.mod and third_party/gvisor/go.mod.
+GO_NEEDED=1.26.3
 GO_FOLDER=$SANDPLANE_CACHE/go-$GO_NEEDED
 
 # Sets GO to one that is new enough, the machine's own or the one that tools/fetch go brought; fails without a word.

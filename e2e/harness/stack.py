@@ -26,9 +26,11 @@ class World:
 
 
 class Stack:
-    def __init__(self, replicas=2):
-        grpc_port = int(os.environ.get("SANDPLANE_E2E_GRPC_PORT", "17400"))
-        http_port = int(os.environ.get("SANDPLANE_E2E_HTTP_PORT", "18080"))
+    def __init__(self, replicas=2, offset=0, started_by=(), **env):
+        """offset: of its ports, for one beside another. started_by: a command that runs the one behind it."""
+        grpc_port = int(os.environ.get("SANDPLANE_E2E_GRPC_PORT", "17400")) + offset
+        http_port = int(os.environ.get("SANDPLANE_E2E_HTTP_PORT", "18080")) + offset
+        self.started_by = list(started_by)
         # below /var/tmp: a socket's path must stay short, and /tmp may be in memory
         self.data = tempfile.mkdtemp(prefix="spe2e-", dir="/var/tmp")
         os.chmod(self.data, 0o755)
@@ -41,11 +43,16 @@ class Stack:
             "SANDPLANE_HTTP_PORT": str(http_port),
             "SANDPLANE_GRPC_PORT": str(grpc_port),
             "SANDPLANE_SERVER": f"127.0.0.1:{grpc_port}",
+            **env,
         }
 
     def tool(self, *args, timeout=300):
         run = subprocess.run(
-            [str(ROOT / "tools/stack"), *args], env=self.env, timeout=timeout, text=True, capture_output=True
+            [*self.started_by, str(ROOT / "tools/stack"), *args],
+            env=self.env,
+            timeout=timeout,
+            text=True,
+            capture_output=True,
         )
         if run.returncode != 0:
             raise RuntimeError(f"tools/stack {' '.join(args)}: {run.stderr}")

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/alloc.h"
 #include "lib/http/http_line.h"
 #include "lib/http/http_repair.h"
 
@@ -148,9 +149,7 @@ static void start(HttpReader *r) {
 }
 
 HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, void *arg) {
-  HttpReader *r = calloc(1, sizeof *r);
-  if (!r)
-    abort();
+  HttpReader *r = new0(HttpReader);
   r->side = side;
   r->handlers = *handlers;
   r->arg = arg;

@@ -8,32 +8,15 @@
 #include <grpc/support/time.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_call_impl.h"
 #include "lib/rpc/rpc_status.h"
 
-static void link_to(RpcCall **head, RpcCall *call) {
-  call->next = *head;
-  call->link = head;
-  if (call->next)
-    call->next->link = &call->next;
-  *head = call;
-}
-
-static void unlink_call(RpcCall *call) {
-  if (!call->link)
-    return;
-  *call->link = call->next;
-  if (call->next)
-    call->next->link = call->link;
-  call->link = NULL;
-}
-
 static void call_free(RpcCall *call) {
-  unlink_call(call);
+  list_remove(&call->live);
   rpc_call_drop_writes(call);
   if (call->call)
     grpc_call_unref(call->call);
@@ -70,7 +53,7 @@ static void on_accept(RpcOp *op, bool ok) {
 }
 
 void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *handle, struct Route *route) {
-  RpcCall *call = rpc_alloc(sizeof *call);
+  RpcCall *call = new0(RpcCall);
   call->owner = owner;
   call->route = route;
   call->registered = handle != NULL;
@@ -121,11 +104,13 @@ static void tell_cancelled(RpcCall *call) {
 }
 
 void rpc_call_end_all(const RpcCallOwner *owner, const Error *why) {
-  RpcCall *ending = NULL, *call;
+  List ending = LIST_INIT(ending);
+  ListLink *first;
   /* what one handler does may end other calls: each is looked for anew */
-  while ((call = *owner->live)) {
-    unlink_call(call);
-    link_to(&ending, call);
+  while ((first = list_first(owner->live))) {
+    RpcCall *call = CONTAINER_OF(first, RpcCall, live);
+    list_remove(first);
+    list_append(&ending, first);
     /* who is not told may be about to succeed */
     if (call->finished || !call->cancel_fn)
       continue;
@@ -136,8 +121,8 @@ void rpc_call_end_all(const RpcCallOwner *owner, const Error *why) {
     call->cancel_seen = true;
     tell_cancelled(call);
   }
-  while ((call = ending))
-    unlink_call(call);
+  while ((first = list_first(&ending)))
+    list_remove(first);
 }
 
 static void on_close(RpcOp *op, bool ok) {
@@ -157,7 +142,7 @@ grpc_op rpc_call_close_watch(RpcCall *call) {
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
   call->start_us = clock_mono_us();
   call->holds = 1;
-  link_to(call->owner->live, call);
+  list_append(call->owner->live, &call->live);
   call->close_op.fn = on_close;
   const uint8_t *data = NULL;
   if (method->kind == RPC_UNARY) {

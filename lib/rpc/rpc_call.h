@@ -4,6 +4,7 @@
 
 #include <grpc/grpc.h>
 
+#include "lib/base/list.h"
 #include "lib/rpc/rpc_queue.h"
 #include "lib/rpc/rpc_server.h"
 
@@ -14,7 +15,7 @@ struct Route;
 typedef struct RpcCallOwner {
   RpcQueue *queue;
   size_t max_message_bytes;
-  RpcCall **live; /* head of the list of calls that a handler has, for the server */
+  List *live; /* calls that a handler has */
   void *arg;
   /* The C core has filled in an empty call; ok: false when the server shut down instead. */
   void (*on_accept)(void *arg, RpcCall *call, struct Route *route, bool ok);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_call_impl.h"
 #include "lib/rpc/rpc_status.h"
@@ -117,7 +117,7 @@ static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, voi
     grpc_slice_unref(message);
     return;
   }
-  Write *write = rpc_alloc(sizeof *write);
+  Write *write = new0(Write);
   *write = (Write){.message = rpc_bytes_wrap(message), .len = len, .fn = fn, .arg = arg};
   *call->last = write;
   call->last = &write->next;
@@ -152,7 +152,7 @@ static void set_status(RpcCall *call, const Error *err, const uint8_t *details, 
   call->status = err->kind;
   if (details_len > 0) {
     call->status_message = str_dup(err->message);
-    call->details_bytes = rpc_alloc(details_len);
+    call->details_bytes = xcalloc(1, details_len);
     memcpy(call->details_bytes, details, details_len);
     call->details_len = details_len;
     return;

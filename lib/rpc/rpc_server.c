@@ -15,9 +15,9 @@
 
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/rpc/rpc_address.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_builtin.h"
 #include "lib/rpc/rpc_call.h"
 #include "lib/rpc/rpc_queue.h"
@@ -69,7 +69,7 @@ struct RpcServer {
   int port;
   size_t slots;
   size_t active;
-  RpcCall *live;
+  List live;
   bool draining;
   bool leaving; /* the C core was told */
   bool ending;  /* the grace is over */
@@ -171,9 +171,7 @@ static void listen_on(RpcServer *server) {
 static void hold(RpcServer *server, RpcCall *call, Route *route) {
   if (server->n_held == server->held_cap) {
     server->held_cap = server->held_cap ? 2 * server->held_cap : 64;
-    server->held = realloc(server->held, server->held_cap * sizeof *server->held);
-    if (!server->held)
-      abort();
+    server->held = xreallocarray(server->held, server->held_cap, sizeof *server->held);
   }
   server->held[server->n_held++] = (Held){call, route};
   listen_on(server);
@@ -267,7 +265,7 @@ static void routes_init(RpcServer *server) {
   const RpcServerConfig *config = &server->config;
   size_t n_builtin;
   const RpcMethod *builtin = rpc_builtin_methods(&n_builtin);
-  server->routes = rpc_alloc((config->n_methods + n_builtin) * sizeof *server->routes);
+  server->routes = xcalloc(1, (config->n_methods + n_builtin) * sizeof *server->routes);
   for (size_t i = 0; i < config->n_methods; i++)
     add_route(server, &config->methods[i], config->service, false);
   for (size_t i = 0; i < n_builtin; i++)
@@ -313,8 +311,9 @@ static void end_rest(void *arg) {
 }
 
 RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err) {
-  RpcServer *server = rpc_alloc(sizeof *server);
+  RpcServer *server = new0(RpcServer);
   server->loop = loop;
+  list_init(&server->live);
   server->queue = rpc_queue_acquire(loop);
   server->config = *config;
   if (server->config.max_message_bytes == 0)

@@ -8,6 +8,7 @@
 #include "api/sandplane/v1/image_service.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "services/reconciler/local/local_backend.h"
 #include "services/reconciler/reconciler.h"
 
 #define REFERENCES_MAX 16
@@ -140,6 +141,28 @@ static void append(void *arg, const ImageInfo *info) {
   l->images[l->n++] = message_of(l->arena, info);
 }
 
+typedef struct Classes {
+  Arena *arena;
+  const Backend *backend;
+  Sandplane__V1__RuntimeClass **classes;
+  size_t n;
+} Classes;
+
+enum { CLASSES_MAX = 8 };
+
+static void append_class(void *arg, const char *class_name, size_t n) {
+  Classes *l = arg;
+  if (l->n == CLASSES_MAX)
+    return;
+  const char *about = local_backend_about(l->backend, class_name), *lacks = local_backend_lacks(l->backend, class_name);
+  Sandplane__V1__RuntimeClass *c = arena_alloc(l->arena, sizeof *c);
+  sandplane__v1__runtime_class__init(c);
+  c->name = arena_strdup(l->arena, class_name);
+  c->about = arena_strdup(l->arena, about ? about : "");
+  c->lacks = arena_strdup(l->arena, lacks ? lacks : "");
+  l->classes[l->n++] = c;
+}
+
 void image_rpc_list(RpcCall *call, void *service, const uint8_t *data, size_t len) {
   RpcRequest *request = rpc_request_new(call, service, sizeof *request);
   Reconciler *r = service;
@@ -150,5 +173,10 @@ void image_rpc_list(RpcCall *call, void *service, const uint8_t *data, size_t le
   Sandplane__V1__ListImagesResponse out = SANDPLANE__V1__LIST_IMAGES_RESPONSE__INIT;
   out.images = l.images;
   out.n_images = l.n;
+  Classes classes = {.arena = request->arena, .backend = r->backend};
+  classes.classes = arena_alloc(request->arena, CLASSES_MAX * sizeof *classes.classes);
+  local_backend_classes(r->backend, append_class, &classes);
+  out.runtime_classes = classes.classes;
+  out.n_runtime_classes = classes.n;
   rpc_request_reply(request, &out.base);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -236,6 +237,13 @@ int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {
   return p ? atoll(p + strlen("oom_kill ")) : 0;
 }
 
+int64_t cgroup_pids_refused(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN], text[256];
+  group_path(t, t->v2 ? 0 : 1, name, dir);
+  const char *p = read_file(dir, "pids.events", text, sizeof text) ? strstr(text, "max ") : NULL;
+  return p ? atoll(p + strlen("max ")) : 0;
+}
+
 int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) {
   char dir[PATH_MAX_LEN], path[PATH_MAX_LEN], line[64];
   *ret_fd = -1;
@@ -255,6 +263,41 @@ int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) {
   if (rc == 0)
     *ret_fd = event;
   return rc;
+}
+
+int cgroup_memory_set_soft(CgroupTree *t, const char *name, int64_t soft_bytes) {
+  char value[32];
+  Error none;
+  snprintf(value, sizeof value, "%lld", (long long)soft_bytes);
+  return set(t, 0, name, "memory.limit_in_bytes", "memory.high", value, &none);
+}
+
+int64_t cgroup_memory_used(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN], text[64];
+  group_path(t, 0, name, dir);
+  return read_file(dir, t->v2 ? "memory.current" : "memory.usage_in_bytes", text, sizeof text) ? atoll(text) : 0;
+}
+
+/* The kernel tells of a change of memory.events as of a file's. */
+static int watch_events(CgroupTree *t, const char *name, int *ret_fd, Error *err) {
+  char path[PATH_MAX_LEN];
+  snprintf(path, sizeof path, "%s/%s/memory.events", t->dirs[0], name);
+  *ret_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  if (*ret_fd >= 0 && inotify_add_watch(*ret_fd, path, IN_MODIFY) >= 0)
+    return 0;
+  error_set(err, ERROR_UNAVAILABLE, "cannot watch %s: %s", path, strerror(errno));
+  if (*ret_fd >= 0)
+    close(*ret_fd);
+  *ret_fd = -1;
+  return -1;
+}
+
+int cgroup_memory_watch(CgroupTree *t, const char *name, int64_t soft_bytes, int *ret_fd, Error *err) {
+  /* where more is in use already, that is told at once */
+  cgroup_memory_set_soft(t, name, soft_bytes);
+  if ((!t->v2 && set(t, 0, name, "memory.oom_control", "", "1", err)) || cgroup_oom_watch(t, name, ret_fd, err))
+    return -1;
+  return t->v2 ? watch_events(t, name, ret_fd, err) : 0;
 }
 
 void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *arg) {

@@ -201,6 +201,49 @@ static void test_v1_tells_of_want_of_memory(void **state) {
   cgroup_tree_free(t);
 }
 
+static void test_refused_processes_are_counted(void **state) {
+  CgroupTree *t = tree_v1();
+  CLEANUP(str_freep) char *group = str_printf("%s/pids/sandplane/ns.a", box);
+  assert_int_equal(cgroup_pids_refused(t, "ns.a"), 0);
+  fixture_write(group, "pids.events", "max 12\n");
+  assert_int_equal(cgroup_pids_refused(t, "ns.a"), 12);
+  cgroup_tree_free(t);
+}
+
+static void test_v1_holds_up_who_wants_more(void **state) {
+  Error err;
+  int fd;
+  CgroupTree *t = tree_v1();
+  assert_int_equal(cgroup_memory_watch(t, "ns.a", 4096, &fd, &err), 0);
+  assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "4096");
+  assert_file("memory/sandplane/ns.a/memory.oom_control", "1");
+  close(fd);
+  CLEANUP(str_freep) char *group = str_printf("%s/memory/sandplane/ns.a", box);
+  fixture_write(group, "memory.usage_in_bytes", "123\n");
+  assert_int_equal(cgroup_memory_used(t, "ns.a"), 123);
+  assert_int_equal(cgroup_memory_set_soft(t, "ns.a", 8192), 0);
+  assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "8192");
+  cgroup_tree_free(t);
+}
+
+static void test_v2_slows_down_who_wants_more(void **state) {
+  Error err;
+  int fd;
+  char told[4096];
+  CgroupTree *t = tree_v2("memory pids", &err);
+  CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
+  fixture_write(group, "memory.high", "max");
+  assert_int_equal(cgroup_memory_watch(t, "ns.a", 4096, &fd, &err), 0);
+  CLEANUP(str_freep) char *high = fixture_read(group, "memory.high");
+  assert_true(str_starts_with(high, "4096"));
+  assert_file("sandplane/ns.a/memory.oom.group", "1");
+  assert_int_equal(read(fd, told, sizeof told), -1);
+  fixture_write(group, "memory.events", "high 1\n");
+  assert_true(read(fd, told, sizeof told) > 0);
+  close(fd);
+  cgroup_tree_free(t);
+}
+
 static void count(void *arg, const char *name) {
   assert_string_equal(name, "ns.a");
   ++*(int *)arg;
@@ -227,6 +270,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_opens_all_or_nothing, setup, teardown),
       cmocka_unit_test_setup_teardown(test_v2_ends_a_group_as_a_whole, setup, teardown),
       cmocka_unit_test_setup_teardown(test_v1_tells_of_want_of_memory, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_refused_processes_are_counted, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v1_holds_up_who_wants_more, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_v2_slows_down_who_wants_more, setup, teardown),
       cmocka_unit_test_setup_teardown(test_each_sees_groups, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

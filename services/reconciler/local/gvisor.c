@@ -1,5 +1,5 @@
-/* Class "gvisor": a kernel of its own in user space (runsc). The platform is chosen by trying: systrap, then
- * ptrace; kvm only when it is configured, because where it does not work it hangs. */
+/* Class "gvisor": a kernel of its own in user space (runsc). The platform is chosen by trying: systrap, then kvm, then
+ * ptrace, which works everywhere. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,16 +16,45 @@
 
 /* A try of a platform: 0.15 s where it works. */
 #define TRY_TIMEOUT_MS 10000
+/* On machines whose processor lends its virtualization in name only, kvm does not fail: it hangs. */
+#define TRY_KVM_TIMEOUT_MS 3000
+/* The releases before do not know systrap, and are not maintained. As runsc tells it, a day. */
+#define OLD_BEFORE 20230601
+
+/* Tasks of the machine for each process inside, on two cores: measured 2.1 with systrap, and 9 to 18 with ptrace, which
+ * needs one in each address space for each of gVisor's own threads that ever worked in it, and gives none back. Twice
+ * and more of that, because the runtime's own children are counted apart (gvisor_spec.c). */
+#define TASKS_PER_PROCESS 8
+#define TASKS_PER_PROCESS_PTRACE 40
+
+#define NETWORK_FLAG "--network=none"
+#define NETWORK_FLAG_2026 "gofer-network-namespace"
+/* All of runsc's flags, with their explanations. */
+#define FLAGS_MAX 65536
 
 typedef struct Gvisor {
   Isolation base;
-  char *runsc, *platform, *runtime;
+  char *runsc, *platform, *runtime, *relief; /* relief: may be NULL */
+  /* Since 2026: without it the empty network of its file server stays mounted on the machine when all has ended. For
+   * older ones, which do not know it, a flag that is there anyway. */
+  const char *network_flag;
 } Gvisor;
+
+/* What the program is mounted on. */
+static int make_relief_place(const SandboxPlan *p, Error *err) {
+  CLEANUP(str_freep) char *path = str_printf("%s%s", p->dir, GVISOR_RELIEF_PLACE);
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+  if (fd < 0)
+    return error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno));
+  close(fd);
+  return 0;
+}
 
 static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
                     Error *err) {
   const Gvisor *g = (const Gvisor *)self;
-  if (gvisor_spec_write(p, g->runtime, err))
+  const char *relief = g->base.relieve ? g->relief : NULL;
+  if (gvisor_spec_write(p, g->runtime, relief, err) || (relief && make_relief_place(p, err)))
     return -1;
   /* all that runsc keeps of a sandbox lies in the sandbox's folder and goes with it */
   CLEANUP(str_freep) char *root = str_printf("--root=%s/runsc", p->dir);
@@ -33,8 +62,19 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
   CLEANUP(str_freep) char *pid_file = str_printf("--pid-file=%s/pid", p->dir);
   CLEANUP(str_freep) char *bundle = str_printf("--bundle=%s", p->dir);
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
-  char *const argv[] = {g->runsc, root,       platform, "--network=none", "--ignore-cgroups", "--host-uds=create",
-                        "run",    "--detach", pid_file, bundle,           (char *)p->id,      NULL};
+  char *const argv[] = {g->runsc,
+                        root,
+                        platform,
+                        NETWORK_FLAG,
+                        (char *)g->network_flag,
+                        "--ignore-cgroups",
+                        "--host-uds=create",
+                        "run",
+                        "--detach",
+                        pid_file,
+                        bundle,
+                        (char *)p->id,
+                        NULL};
   int fds[CGROUP_FDS_MAX];
   size_t n;
   if (cgroup_open(cgroups, p->cgroup, fds, &n, err))
@@ -47,11 +87,25 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
   return pid;
 }
 
+/* Not in the sandbox's control group, where it would wait for the memory that it is to free. */
+static pid_t relieve(const Isolation *self, const char *id, const char *dir, Error *err) {
+  const Gvisor *g = (const Gvisor *)self;
+  CLEANUP(str_freep) char *root = str_printf("--root=%s/runsc", dir);
+  CLEANUP(str_freep) char *platform = str_printf("--platform=%s", g->platform);
+  CLEANUP(str_freep) char *log = str_printf("%s/log", dir);
+  char *const argv[] = {g->runsc,   root,       platform,      NETWORK_FLAG, "--ignore-cgroups", "exec", "-cap",
+                        "CAP_KILL", (char *)id, GVISOR_RELIEF, NULL};
+  return subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log}, err);
+}
+
 static void gvisor_free(Isolation *self) {
   Gvisor *g = (Gvisor *)self;
+  free(g->base.about);
+  free(g->base.lacks);
   free(g->runsc);
   free(g->platform);
   free(g->runtime);
+  free(g->relief);
   free(g);
 }
 
@@ -69,7 +123,7 @@ static bool platform_works(const Gvisor *g, const char *platform, const Isolatio
   mkdir(rootfs, 0755);
   FILE *f = fopen(config, "we");
   char *const cp[] = {"/bin/cp", g->runtime, copy, NULL};
-  bool ok = f && isolation_try(site->cgroups, cp, 0, TRY_TIMEOUT_MS);
+  bool ok = f && isolation_try(site->cgroups, cp, 0, TRY_TIMEOUT_MS, NULL);
   if (f) {
     fputs("{\"ociVersion\":\"1.0.2\",\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"/"
           "runtime\",\"--version\"],\"cwd\":\"/\"},"
@@ -79,11 +133,96 @@ static bool platform_works(const Gvisor *g, const char *platform, const Isolatio
           f);
     fclose(f);
   }
-  char *const argv[] = {g->runsc,        root, flag, "--network=none", "--ignore-cgroups", "run", bundle,
-                        "sandplane-try", NULL};
-  ok = ok && isolation_try(site->cgroups, argv, 0, TRY_TIMEOUT_MS);
+  char *const argv[] = {g->runsc,           root,  flag,   NETWORK_FLAG,    (char *)g->network_flag,
+                        "--ignore-cgroups", "run", bundle, "sandplane-try", NULL};
+  ok = ok &&
+       isolation_try(site->cgroups, argv, 0, strcmp(platform, "kvm") == 0 ? TRY_KVM_TIMEOUT_MS : TRY_TIMEOUT_MS, NULL);
   remove_tree(dir);
   return ok;
+}
+
+/* What `runsc ARGUMENT` prints, at most max - 1 bytes; "" when it fails. */
+static void ask(const Gvisor *g, const char *argument, const IsolationSite *site, char *out, size_t max) {
+  CLEANUP(str_freep) char *path = str_printf("%s/try-%s", site->scratch, argument);
+  char *const argv[] = {g->runsc, (char *)argument, NULL};
+  unlink(path);
+  FILE *f = isolation_try(site->cgroups, argv, 0, TRY_TIMEOUT_MS, path) ? fopen(path, "re") : NULL;
+  out[f ? fread(out, 1, max - 1, f) : 0] = 0;
+  if (f)
+    fclose(f);
+  unlink(path);
+}
+
+/* What follows "version" in the first line of runsc --version; the caller frees. */
+static char *version_of(const Gvisor *g, const IsolationSite *site) {
+  char text[256];
+  ask(g, "--version", site, text, sizeof text);
+  text[strcspn(text, "\n")] = 0;
+  const char *at = strstr(text, "version ");
+  return str_dup(at ? at + strlen("version ") : "unknown");
+}
+
+/* The first eight digits in a row, which every release has: a day. 0: there are none. */
+static long day_of(const char *version) {
+  for (const char *p = version; *p; p++) {
+    size_t n = strspn(p, "0123456789");
+    if (n >= 8) {
+      CLEANUP(str_freep) char *day = str_ndup(p, 8);
+      return strtol(day, NULL, 10);
+    }
+  }
+  return 0;
+}
+
+static void describe(Gvisor *g, const IsolationSite *site) {
+  CLEANUP(str_freep) char *version = version_of(g, site);
+  long day = day_of(version);
+  bool ptrace = strcmp(g->platform, "ptrace") == 0;
+  g->base.about = str_printf("%s, gVisor %s, platform %s", g->runsc, version, g->platform);
+  /* the older does not survive that it has to wait for memory */
+  if (g->relief && !(day && day < OLD_BEFORE))
+    g->base.relieve = relieve;
+  if (day && day < OLD_BEFORE)
+    g->base.lacks =
+        str_printf("this gVisor is no longer maintained; a system call takes about ten times and the start of "
+                   "a process twice as long as with the newest, and what it cannot do is listed in "
+                   "docs/local-backend.md");
+  else if (ptrace)
+    g->base.lacks =
+        str_dup("the platform systrap does not work here, and with ptrace a system call takes about ten times as "
+                "long");
+  /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files; 0.5 MiB for a
+   * process, most of it the kernel's share */
+  g->base.extra_memory_bytes = (int64_t)192 << 20;
+  g->base.memory_per_process = (int64_t)512 << 10;
+  g->base.extra_pids = 512;
+  g->base.pids_per_process = (ptrace ? TASKS_PER_PROCESS_PTRACE : TASKS_PER_PROCESS) - 1;
+}
+
+static void choose_network_flag(Gvisor *g, const IsolationSite *site) {
+  char *flags = malloc(FLAGS_MAX);
+  if (!flags)
+    abort();
+  ask(g, "flags", site, flags, FLAGS_MAX);
+  g->network_flag = strstr(flags, NETWORK_FLAG_2026) ? "--" NETWORK_FLAG_2026 "=new" : NETWORK_FLAG;
+  free(flags);
+}
+
+/* Sets platform to one that works; false: none of them does. */
+static bool choose_platform(Gvisor *g, const char *configured, const IsolationSite *site) {
+  const char *const all[] = {"systrap", "kvm", "ptrace"};
+  for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+    if (*configured && i > 0)
+      return false;
+    const char *platform = *configured ? configured : all[i];
+    if (!*configured && strcmp(platform, "kvm") == 0 && access("/dev/kvm", R_OK | W_OK) != 0)
+      continue;
+    if (!platform_works(g, platform, site))
+      continue;
+    g->platform = str_dup(platform);
+    return true;
+  }
+  return false;
 }
 
 Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
@@ -91,32 +230,24 @@ Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runt
   Gvisor *g = calloc(1, sizeof *g);
   if (!g)
     abort();
-  /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files. The ptrace
-   * platform needs a host process for each process inside, and the sentry's own threads. */
-  g->base = (Isolation){.class_name = "gvisor",
-                        .extra_memory_bytes = (int64_t)192 << 20,
-                        .extra_pids = 512,
-                        .detaches = true,
-                        .launch = launch,
-                        .free = gvisor_free};
+  g->base = (Isolation){
+      .class_name = "gvisor", .detaches = true, .ends_as_a_whole = true, .launch = launch, .free = gvisor_free};
   g->runtime = str_dup(runtime);
+  g->relief = site->relief ? str_dup(site->relief) : NULL;
   g->runsc = isolation_find_program(config->runsc, "runsc");
   if (!g->runsc) {
-    error_set(err, ERROR_FAILED_PRECONDITION, "gVisor's runsc is not installed (Debian: apt-get install runsc)");
+    error_set(err, ERROR_FAILED_PRECONDITION,
+              "gVisor's runsc is not installed (tools/quickstart builds it; Debian: apt-get install runsc)");
     gvisor_free(&g->base);
     return NULL;
   }
-  const char *platforms[] = {"systrap", "ptrace"};
-  bool chosen = *config->runsc_platform != 0;
-  for (size_t i = 0; i < (chosen ? 1 : ARRAY_LEN(platforms)); i++) {
-    const char *platform = chosen ? config->runsc_platform : platforms[i];
-    if (!platform_works(g, platform, site))
-      continue;
-    g->platform = str_dup(platform);
+  choose_network_flag(g, site);
+  if (choose_platform(g, config->runsc_platform, site)) {
+    describe(g, site);
     return &g->base;
   }
   error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here with %s", g->runsc,
-            chosen ? config->runsc_platform : "the platforms systrap and ptrace");
+            *config->runsc_platform ? config->runsc_platform : "the platforms systrap, kvm and ptrace");
   gvisor_free(&g->base);
   return NULL;
 }

@@ -73,7 +73,8 @@ static void load_references(ImageStore *s) {
 }
 
 ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err) {
-  if (mkdir(folder, 0755) && errno != EEXIST) {
+  /* an earlier start may have made it under another umask */
+  if ((mkdir(folder, 0755) && errno != EEXIST) || chmod(folder, 0755)) {
     error_set(err, ERROR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
     return NULL;
   }

@@ -39,10 +39,11 @@ static void empty_group(CgroupTree *cgroups) {
     cgroup_kill(cgroups, GROUP);
 }
 
-static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, int64_t timeout_ms) {
+static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, int64_t timeout_ms, const char *log) {
   Error err;
   pid_t pid = subprocess_start(
-      &(SubprocessSpec){.argv = argv, .log_path = "/dev/null", .cgroup_fds = cgroup_fds, .n_cgroup_fds = n, .uid = uid},
+      &(SubprocessSpec){
+          .argv = argv, .log_path = log ? log : "/dev/null", .cgroup_fds = cgroup_fds, .n_cgroup_fds = n, .uid = uid},
       &err);
   if (pid < 0)
     return false;
@@ -59,13 +60,13 @@ static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, i
   return ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-bool isolation_try(CgroupTree *cgroups, char *const *argv, uid_t uid, int64_t timeout_ms) {
+bool isolation_try(CgroupTree *cgroups, char *const *argv, uid_t uid, int64_t timeout_ms, const char *log) {
   Error err;
   int fds[CGROUP_FDS_MAX];
   size_t n;
   if (cgroup_create(cgroups, GROUP, &(CgroupLimits){0}, &err))
     return false;
-  bool ok = cgroup_open(cgroups, GROUP, fds, &n, &err) == 0 && run(argv, uid, fds, n, timeout_ms);
+  bool ok = cgroup_open(cgroups, GROUP, fds, &n, &err) == 0 && run(argv, uid, fds, n, timeout_ms, log);
   while (n > 0)
     close(fds[--n]);
   empty_group(cgroups);

@@ -39,7 +39,7 @@ static int teardown(void **state) {
 static bool try(const char *script, int64_t timeout_ms) {
   CLEANUP(str_freep) char *all = str_printf("BOX=%s; %s", box, script);
   char *const argv[] = {"/bin/sh", "-c", all, NULL};
-  return isolation_try(cgroups, argv, 0, timeout_ms);
+  return isolation_try(cgroups, argv, 0, timeout_ms, NULL);
 }
 
 /* The process that the script wrote the number of; it has left the session, and its parent is dead. */
@@ -60,7 +60,7 @@ static void test_outcome(void **state) {
   assert_false(try("exit 3", 10000));
   assert_false(try("kill -9 $$", 10000));
   char *const missing[] = {"/nonexistent", NULL};
-  assert_false(isolation_try(cgroups, missing, 0, 10000));
+  assert_false(isolation_try(cgroups, missing, 0, 10000, NULL));
 }
 
 static void test_hanging_try(void **state) {

@@ -17,7 +17,14 @@
 /* What a template gets that sets no limit of its own. */
 #define DEFAULT_MEMORY_BYTES ((int64_t)1 << 30)
 #define DEFAULT_PIDS 512
+/* Kept in memory; at most this share of the memory's limit, so that files alone never reach it: who writes too much is
+ * told so (ENOSPC), and an eighth is left for processes. */
 #define DEFAULT_WORKSPACE_BYTES ((int64_t)512 << 20)
+#define WORKSPACE_SHARE 2
+#define TMP_BYTES ((int64_t)256 << 20)
+#define TMP_SHARE 4
+#define SHM_BYTES ((int64_t)64 << 20)
+#define SHM_SHARE 8
 #define DEFAULT_UID 1000
 /* At exit with destroy-on-exit. */
 #define KILL_ALL_MS 20000
@@ -90,6 +97,20 @@ static bool parse_user(const char *user, int64_t *uid, int64_t *gid) {
   return !colon || str_to_int64(colon + 1, 0, 65533, gid) == 0;
 }
 
+static int64_t at_most(int64_t bytes, int64_t limit) {
+  return bytes < limit ? bytes : limit;
+}
+
+/* A size that the template states is on top of its memory, as it is where it is a disk's; else it is a part of it. */
+static void plan_memory(const ManifestTemplate *t, SandboxPlan *p) {
+  p->memory_bytes = t->memory_bytes ? t->memory_bytes : DEFAULT_MEMORY_BYTES;
+  p->workspace_bytes =
+      t->ephemeral_bytes ? t->ephemeral_bytes : at_most(DEFAULT_WORKSPACE_BYTES, p->memory_bytes / WORKSPACE_SHARE);
+  p->extra_file_bytes = t->ephemeral_bytes;
+  p->tmp_bytes = at_most(TMP_BYTES, p->memory_bytes / TMP_SHARE);
+  p->shm_bytes = at_most(SHM_BYTES, p->memory_bytes / SHM_SHARE);
+}
+
 static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, const Isolation **isolation, Error *err) {
   if (find_isolation(l, t->runtime_class, isolation, err))
     return -1;
@@ -114,10 +135,9 @@ static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, co
   p->working_dir = *t->working_dir ? t->working_dir : p->image.working_dir;
   if (strcmp(p->working_dir, p->image.working_dir) != 0 && !str_starts_with(p->working_dir, "/tmp/"))
     return fail_field(err, CONTAINER "workingDir", "must be the image's own, ", p->image.working_dir);
-  p->memory_bytes = t->memory_bytes ? t->memory_bytes : DEFAULT_MEMORY_BYTES;
+  plan_memory(t, p);
   p->pids = t->pids ? t->pids : DEFAULT_PIDS;
   p->cpu_milli = t->cpu_milli;
-  p->workspace_bytes = t->ephemeral_bytes ? t->ephemeral_bytes : DEFAULT_WORKSPACE_BYTES;
   p->env = t->env;
   p->n_env = t->n_env;
   return 0;
@@ -149,6 +169,14 @@ static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate
                              .runtime_class = isolation->class_name};
   manifest_deinit(&m);
   return result;
+}
+
+static const Isolation *isolation_of(void *arg, const char *class_name) {
+  const Local *l = arg;
+  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
+    if (strcmp(CLASSES[i], class_name) == 0)
+      return l->isolations[i];
+  return NULL;
 }
 
 /* ---- the list ---- */
@@ -451,6 +479,8 @@ static int open_all(Local *l, Error *err) {
     return error_set(err, ERROR_UNAVAILABLE, "sandplane-runtime is not found; see --runtime-binary");
   if (!unpack)
     return error_set(err, ERROR_UNAVAILABLE, "sandplane-unpack is not found; see --unpack-binary");
+  /* sandboxes' users and programs of other users read what is made here; what nobody may read is made with its mode */
+  umask(022);
   if (lock(l, err))
     return -1;
   CLEANUP(str_freep) char *data = realpath(c->data_dir, NULL);
@@ -467,7 +497,8 @@ static int open_all(Local *l, Error *err) {
     return -1;
   if (!(l->images = image_store_new(l->loop, images, unpack, err)))
     return -1;
-  IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
+  CLEANUP(str_freep) char *relief = beside("", "sandplane-relief");
+  IsolationSite site = {.cgroups = l->cgroups, .scratch = data, .relief = relief};
   l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);
   l->isolations[1] = isolation_process_new(c, runtime, &site, &l->missing[1]);
   return 0;
@@ -491,6 +522,7 @@ Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const Bac
                           .folder = l->folder,
                           .start_timeout_ms = config->start_timeout_ms,
                           .handlers = {on_ready, on_ended, on_gone},
+                          .isolation_of = isolation_of,
                           .arg = l};
   take_over(l);
   /* only now it is known what is in use */
@@ -513,10 +545,18 @@ void local_backend_classes(Backend *b, void (*fn)(void *arg, const char *class_n
   }
 }
 
-const char *local_backend_missing(const Backend *b, const char *class_name) {
+const char *local_backend_about(const Backend *b, const char *class_name) {
   const Local *l = (const Local *)b;
   for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(CLASSES[i], class_name) == 0 && !l->isolations[i])
-      return l->missing[i].message;
+    if (strcmp(CLASSES[i], class_name) == 0 && l->isolations[i])
+      return l->isolations[i]->about;
+  return NULL;
+}
+
+const char *local_backend_lacks(const Backend *b, const char *class_name) {
+  const Local *l = (const Local *)b;
+  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
+    if (strcmp(CLASSES[i], class_name) == 0)
+      return l->isolations[i] ? l->isolations[i]->lacks : l->missing[i].message;
   return NULL;
 }

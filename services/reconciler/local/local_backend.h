@@ -14,9 +14,11 @@ int local_backend_check_config(const void *config, Error *err) MUST_CHECK;
 Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg,
                            Error *err);
 ImageStore *local_backend_images(Backend *backend);
-/* How many of each class exist; calls fn for each class that works here. */
+/* How many of each class exist; calls fn for each class, also for one that does not work here. */
 void local_backend_classes(Backend *backend, void (*fn)(void *arg, const char *class_name, size_t n), void *arg);
-/* What each missing class lacks, for the start-up log; NULL when it works. */
-const char *local_backend_missing(const Backend *backend, const char *class_name);
+/* What isolates a class, with version and platform; NULL when it does not work here. */
+const char *local_backend_about(const Backend *backend, const char *class_name);
+/* Why a class does not work, or what it lacks beside the newest; NULL: nothing. */
+const char *local_backend_lacks(const Backend *backend, const char *class_name);
 
 #endif

@@ -134,8 +134,8 @@ static int observed(void) {
 static void test_classes(void **state) {
   if (geteuid() != 0)
     skip();
-  assert_null(local_backend_missing(backend, "process"));
-  assert_non_null(strstr(local_backend_missing(backend, "gvisor"), "not installed"));
+  assert_null(local_backend_lacks(backend, "process"));
+  assert_non_null(strstr(local_backend_lacks(backend, "gvisor"), "not installed"));
 }
 
 static void test_folder_is_closed_to_others(void **state) {

@@ -20,7 +20,6 @@
 #include "services/reconciler/local/subprocess.h"
 
 #define TRY_TIMEOUT_MS 10000
-#define TMP_BYTES ((int64_t)256 << 20)
 #define BACKLOG 128
 
 typedef struct ProcessIsolation {
@@ -88,25 +87,17 @@ static int env_open(const SandboxPlan *p, Error *err) {
 
 static void add_files(Args *a, const ProcessIsolation *iso, const SandboxPlan *p) {
   CLEANUP(str_freep) char *size = str_printf("%lld", (long long)p->workspace_bytes);
-  CLEANUP(str_freep) char *tmp = str_printf("%lld", (long long)TMP_BYTES);
+  CLEANUP(str_freep) char *tmp = str_printf("%lld", (long long)p->tmp_bytes);
+  CLEANUP(str_freep) char *shm = str_printf("%lld", (long long)p->shm_bytes);
   CLEANUP(str_freep) char *uid = str_printf("%lld", (long long)p->uid);
   CLEANUP(str_freep) char *gid = str_printf("%lld", (long long)p->gid);
-  add_all(a, (const char *const[]){"--uid",      uid,
-                                   "--gid",      gid,
-                                   "--hostname", p->id,
-                                   "--ro-bind",  p->image.rootfs,
-                                   "/",          "--ro-bind",
-                                   iso->runtime, "/.sandplane/runtime",
-                                   "--proc",     "/proc",
-                                   "--dev",      "/dev",
-                                   "--perms",    "1777",
-                                   "--size",     tmp,
-                                   "--tmpfs",    "/tmp",
-                                   "--perms",    "0755",
-                                   "--size",     size,
-                                   "--tmpfs",    p->working_dir,
-                                   "--chdir",    p->working_dir,
-                                   NULL});
+  add_all(a,
+          (const char *const[]){"--uid", uid, "--gid", gid, "--hostname", p->id, "--ro-bind", p->image.rootfs, "/",
+                                "--ro-bind", iso->runtime, "/.sandplane/runtime", "--proc", "/proc", "--dev", "/dev",
+                                "--perms", "1777", "--size", shm, "--tmpfs", "/dev/shm",
+                                /* it would be one more place for files, of no limited size */
+                                "--remount-ro", "/dev", "--perms", "1777", "--size", tmp, "--tmpfs", "/tmp", "--perms",
+                                "0755", "--size", size, "--tmpfs", p->working_dir, "--chdir", p->working_dir, NULL});
 }
 
 static int listen_at(const char *path, Error *err) {
@@ -136,7 +127,10 @@ static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree
                          .n_cgroup_fds = n,
                          .pass_fds = pass,
                          .n_pass_fds = 3,
-                         .uid = iso->uid};
+                         .uid = iso->uid,
+                         /* the runtime is process 1 of its namespace and of the commands' user: the kernel keeps from
+                          * it all signals from inside but those that it handles, which are these two */
+                         .deaf = true};
   pid_t pid = subprocess_start(&spec, err);
   while (n > 0)
     close(fds[--n]);
@@ -169,6 +163,7 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
 
 static void process_free(Isolation *self) {
   ProcessIsolation *iso = (ProcessIsolation *)self;
+  free(iso->base.about);
   free(iso->bwrap);
   free(iso->runtime);
   free(iso);
@@ -181,7 +176,7 @@ static bool works(const ProcessIsolation *iso, CgroupTree *cgroups) {
   add_isolation(&a);
   add_all(&a, (const char *const[]){"--size", "1048576", "--tmpfs", "/", "--ro-bind", iso->runtime, "/runtime",
                                     "--proc", "/proc", "--dev", "/dev", "--", "/runtime", "--version", NULL});
-  bool ok = isolation_try(cgroups, a.v, iso->uid, TRY_TIMEOUT_MS);
+  bool ok = isolation_try(cgroups, a.v, iso->uid, TRY_TIMEOUT_MS, NULL);
   free_args(&a);
   return ok;
 }
@@ -199,8 +194,10 @@ Isolation *isolation_process_new(const ReconcilerConfig *config, const char *run
   iso->runtime = str_dup(runtime);
   iso->uid = (uid_t)config->sandbox_uid;
   iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
-  if (iso->bwrap && works(iso, site->cgroups))
+  if (iso->bwrap && works(iso, site->cgroups)) {
+    iso->base.about = str_printf("%s, as user %lld", iso->bwrap, (long long)iso->uid);
     return &iso->base;
+  }
   if (!iso->bwrap)
     error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
   else

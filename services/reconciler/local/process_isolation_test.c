@@ -61,6 +61,7 @@ static void launch(const json_t *image_env, const ManifestEnv *env, size_t n_env
                    .working_dir = "/workspace",
                    .uid = 1000,
                    .gid = 1000,
+                   .shm_bytes = 8192,
                    .env = env,
                    .n_env = n_env};
   p.image.env = image_env;
@@ -88,7 +89,11 @@ static void test_environment_stays_out_of_the_command_line(void **state) {
 static void test_isolation_is_complete(void **state) {
   launch(NULL, NULL, 0);
   CLEANUP(str_freep) char *argv = fixture_read(box, "argv");
-  const char *const wanted[] = {"--unshare-all\n", "--disable-userns\n", "--cap-drop\nALL\n", "--clearenv\n",
+  const char *const wanted[] = {"--unshare-all\n",
+                                "--disable-userns\n",
+                                "--cap-drop\nALL\n",
+                                "--clearenv\n",
+                                "--perms\n1777\n--size\n8192\n--tmpfs\n/dev/shm\n--remount-ro\n/dev\n",
                                 "--seccomp\n4\n--\n/.sandplane/runtime\n"};
   for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
     assert_non_null(strstr(argv, wanted[i]));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "services/reconciler/local/pressure.h"
 #include "services/reconciler/local/probe.h"
 #include "services/reconciler/local/remove_tree.h"
 #include "services/reconciler/local/subprocess.h"
@@ -40,10 +42,16 @@ struct Sandbox {
   Probe *probe;
   LoopTimer *timer;
   int64_t deadline_ms, delay_ms;
+  const Isolation *isolation; /* NULL: not started yet, or it does not work any more */
+  Pressure *pressure;
   int oom_fd; /* of cgroup_oom_watch, or -1 */
   LoopFd *oom_watch;
   bool out_of_memory;
   int64_t oom_kills; /* of before, when nobody was watching: no reason for an end of now */
+  /* see Isolation; 0: not known, or none of a command's errors can end it */
+  bool ends_as_a_whole;
+  int64_t memory_bytes;       /* that may be used inside */
+  int64_t group_bytes, tasks; /* that all of it may have on the machine */
 };
 
 Sandbox **sandbox_next(Sandbox *s) {
@@ -90,6 +98,8 @@ Sandbox *sandbox_new(const SandboxSite *site, const BackendSandbox *what) {
 }
 
 static void unwatch_memory(Sandbox *s) {
+  pressure_free(s->pressure);
+  s->pressure = NULL;
   loop_fd_free(s->oom_watch);
   s->oom_watch = NULL;
   if (s->oom_fd >= 0)
@@ -114,9 +124,11 @@ void sandbox_forget(Sandbox *s) {
 static int save(const Sandbox *s, Error *err) {
   CLEANUP(str_freep) char *path = str_printf("%s/sandbox.json", s->dir);
   CLEANUP(str_freep) char *temp = str_printf("%s/.sandbox.json", s->dir);
-  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I}", "namespace", s->ns, "pool", s->pool, "id", s->id,
-                        "epoch", s->epoch, "class", s->class_name, "image", s->image ? s->image : "", "route",
-                        s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start);
+  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I}", "namespace", s->ns, "pool", s->pool, "id",
+                        s->id, "epoch", s->epoch, "class", s->class_name, "image", s->image ? s->image : "", "route",
+                        s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start,
+                        "memory_bytes", (json_int_t)s->memory_bytes, "group_bytes", (json_int_t)s->group_bytes, "tasks",
+                        (json_int_t)s->tasks);
   int rc = o && json_dump_file(o, temp, JSON_INDENT(2)) == 0 && rename(temp, path) == 0 ? 0 : -1;
   json_decref(o);
   return rc ? error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno)) : 0;
@@ -173,9 +185,18 @@ static void read_last_line(const Sandbox *s, char *out, size_t max) {
 static void fail(Sandbox *s, const char *reason, const char *message) {
   if (s->phase == ENDING)
     return;
+  char limit[160];
   if (s->out_of_memory || cgroup_oom_kills(s->site.cgroups, s->name) > s->oom_kills) {
     reason = "OutOfMemory";
-    message = "the sandbox used more memory than its limit";
+    snprintf(limit, sizeof limit, "the sandbox used more memory than its limit of %lld MiB",
+             (long long)(s->memory_bytes >> 20));
+    message = limit;
+  } else if (s->ends_as_a_whole && cgroup_pids_refused(s->site.cgroups, s->name) > 0) {
+    reason = "OutOfProcesses";
+    snprintf(limit, sizeof limit,
+             "the sandbox's isolation reached the limit of %lld tasks on the machine that one sandbox may have",
+             (long long)s->tasks);
+    message = limit;
   }
   s->site.handlers.on_ended(s->site.arg, s, reason, message);
   sandbox_end(s);
@@ -187,8 +208,34 @@ static void on_out_of_memory(int events, void *arg) {
   fail(s, "OutOfMemory", "");
 }
 
-/* What is over its limit ends as a whole: half of a sandbox would be no use to its holder. */
+static pid_t relieve(void *arg, Error *err) {
+  const Sandbox *s = arg;
+  log_event(LOG_INFO, "sandbox_short_of_memory", LOG_STR("sandbox", s->id));
+  return s->isolation->relieve(s->isolation, s->id, s->dir, err);
+}
+
+static void on_hopeless(void *arg) {
+  Sandbox *s = arg;
+  s->out_of_memory = true;
+  fail(s, "OutOfMemory", "");
+}
+
+/* Half of an isolation isolates nothing: it ends as a whole. Where the kernel kills a command, that is the command's.
+ */
 static int watch_memory(Sandbox *s, Error *err) {
+  if (!s->ends_as_a_whole)
+    return 0;
+  if (s->isolation && s->isolation->relieve && s->group_bytes > 0) {
+    s->pressure = pressure_new(&(PressureSpec){.loop = s->site.loop,
+                                               .cgroups = s->site.cgroups,
+                                               .group = s->name,
+                                               .limit_bytes = s->group_bytes,
+                                               .relieve = relieve,
+                                               .on_hopeless = on_hopeless,
+                                               .arg = s},
+                               err);
+    return s->pressure ? 0 : -1;
+  }
   if (cgroup_oom_watch(s->site.cgroups, s->name, &s->oom_fd, err))
     return -1;
   if (s->oom_fd >= 0)
@@ -198,10 +245,18 @@ static int watch_memory(Sandbox *s, Error *err) {
 
 /* ---- starting ---- */
 
+static bool was_killed(int status) {
+  /* -1: no child of ours; 128 and the signal: what bubblewrap makes of it */
+  return status == -1 || WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL);
+}
+
 static void on_life_ended(void *arg, int status) {
   Sandbox *s = arg;
   char line[320], message[400];
   s->life = NULL;
+  /* a command that was killed for want of memory some time ago is no reason for the end of now */
+  if (!s->ends_as_a_whole && !was_killed(status))
+    s->oom_kills = INT64_MAX;
   read_last_line(s, line, sizeof line);
   if (s->phase == READY)
     snprintf(message, sizeof message, "the sandbox's process ended by itself");
@@ -274,14 +329,22 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
   CLEANUP(str_freep) char *run = str_printf("%s/run", s->dir);
   plan->dir = s->dir;
   plan->cgroup = s->name;
+  CgroupLimits limits = {.memory_bytes = plan->memory_bytes + plan->extra_file_bytes + isolation->extra_memory_bytes +
+                                         plan->pids * isolation->memory_per_process,
+                         .pids = plan->pids * (1 + isolation->pids_per_process) + isolation->extra_pids,
+                         .cpu_milli = plan->cpu_milli};
+  s->isolation = isolation;
+  s->ends_as_a_whole = isolation->ends_as_a_whole;
+  s->memory_bytes = plan->memory_bytes + plan->extra_file_bytes;
+  s->group_bytes = limits.memory_bytes;
+  s->tasks = limits.pids;
+  if (isolation->relieve)
+    limits.memory_bytes += PRESSURE_RESERVE_BYTES;
   /* a folder that is there already is not ours to start in: a sandbox's name is used once */
   if (mkdir(s->dir, 0700) || mkdir(run, 0755))
     return error_set(err, ERROR_INTERNAL, "%s: %s", s->dir, strerror(errno));
   if (save(s, err))
     return -1;
-  CgroupLimits limits = {.memory_bytes = plan->memory_bytes + isolation->extra_memory_bytes,
-                         .pids = plan->pids + isolation->extra_pids,
-                         .cpu_milli = plan->cpu_milli};
   if (cgroup_create(s->site.cgroups, s->name, &limits, err) || watch_memory(s, err))
     return -1;
   s->pid = isolation->launch(isolation, plan, s->site.cgroups, s->route, sizeof s->route, err);
@@ -343,8 +406,14 @@ Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
       s->image = str_dup(text(o, "image"));
     s->pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
     s->pid_start = (unsigned long long)json_integer_value(json_object_get(o, "pid_start"));
+    s->memory_bytes = json_integer_value(json_object_get(o, "memory_bytes"));
+    s->group_bytes = json_integer_value(json_object_get(o, "group_bytes"));
+    s->tasks = json_integer_value(json_object_get(o, "tasks"));
     /* the number may be another process's by now; with the time it began it is not */
     bool alive = s->pid > 0 && *s->route && pid_start_time(s->pid) == s->pid_start;
+    if (site->isolation_of)
+      s->isolation = site->isolation_of(site->arg, s->class_name);
+    s->ends_as_a_whole = s->isolation && s->isolation->ends_as_a_whole;
     if (alive)
       watch_life(s);
     if (s->life)

@@ -28,6 +28,8 @@ typedef struct SandboxSite {
   const char *folder; /* of all sandboxes */
   int64_t start_timeout_ms;
   SandboxHandlers handlers;
+  /* Of a class; NULL: it does not work any more. For sandboxes that are found. */
+  const Isolation *(*isolation_of)(void *arg, const char *class_name);
   void *arg;
 } SandboxSite;
 

@@ -149,8 +149,8 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
   return pid;
 }
 
-static const Isolation PLAIN = {.class_name = "test", .launch = launch};
-static const Isolation DETACHING = {.class_name = "test", .launch = launch, .detaches = true};
+static const Isolation PLAIN = {.class_name = "test", .launch = launch, .ends_as_a_whole = true};
+static const Isolation DETACHING = {.class_name = "test", .launch = launch, .detaches = true, .ends_as_a_whole = true};
 
 static Sandbox *start(const Isolation *isolation, const char *script, int64_t memory_bytes) {
   Sandbox *s = sandbox_new(
@@ -235,6 +235,49 @@ static void live_out_of_memory(void **state) {
   loop_run(w.loop);
   assert_string_equal(w.reason, "OutOfMemory");
   assert_int_equal(w.ended, 1);
+  assert_gone();
+}
+
+static const Isolation GOES_ON = {.class_name = "test", .launch = launch};
+
+/* The kernel ends one process for want of memory, and the others go on. */
+static void live_out_of_memory_in_a_command(void **state) {
+  use_real_groups();
+  start(&GOES_ON, "$RUNTIME & tail /dev/zero; exit 3", 48 << 20);
+  loop_run(w.loop);
+  assert_string_equal(w.reason, w.ready ? "Terminated" : "StartFailed");
+  assert_gone();
+}
+
+static pid_t kill_victim(const Isolation *self, const char *id, const char *dir, Error *err) {
+  CLEANUP(str_freep) char *script = str_printf("kill -9 $(cat %s/victim)", dir);
+  char *const argv[] = {"/bin/sh", "-c", script, NULL};
+  return subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = "/dev/null"}, err);
+}
+
+static pid_t kill_nobody(const Isolation *self, const char *id, const char *dir, Error *err) {
+  return error_set(err, ERROR_UNAVAILABLE, "nobody to be found");
+}
+
+/* Nobody is killed by the kernel: the group waits until the isolation has ended a process. */
+static void live_pressure(void **state) {
+  static const Isolation RELIEVED = {
+      .class_name = "test", .launch = launch, .ends_as_a_whole = true, .relieve = kill_victim};
+  use_real_groups();
+  start(&RELIEVED, "$RUNTIME & tail /dev/zero & echo $! >$DIR/victim; wait $!; exit 3", 48 << 20);
+  loop_run(w.loop);
+  assert_string_equal(w.reason, w.ready ? "Terminated" : "StartFailed");
+  assert_gone();
+}
+
+static void live_pressure_without_relief(void **state) {
+  static const Isolation HOPELESS = {
+      .class_name = "test", .launch = launch, .ends_as_a_whole = true, .relieve = kill_nobody};
+  use_real_groups();
+  start(&HOPELESS, "$RUNTIME & tail /dev/zero & wait $!; exit 3", 48 << 20);
+  loop_run(w.loop);
+  assert_string_equal(w.reason, "OutOfMemory");
+  assert_non_null(strstr(w.message, "48 MiB"));
   assert_gone();
 }
 
@@ -373,6 +416,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(live_never_ready, setup, teardown),
       cmocka_unit_test_setup_teardown(live_ends_by_itself, setup, teardown),
       cmocka_unit_test_setup_teardown(live_out_of_memory, setup, teardown),
+      cmocka_unit_test_setup_teardown(live_out_of_memory_in_a_command, setup, teardown),
+      cmocka_unit_test_setup_teardown(live_pressure, setup, teardown),
+      cmocka_unit_test_setup_teardown(live_pressure_without_relief, setup, teardown),
       cmocka_unit_test_setup_teardown(test_uses_its_image, setup, teardown),
       cmocka_unit_test_setup_teardown(test_launch_fails, setup, teardown),
       cmocka_unit_test_setup_teardown(test_folder_is_for_root, setup, teardown),

@@ -93,6 +93,10 @@ static int fill(scmp_filter_ctx ctx) {
   if (rc == 0)
     rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                           SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI));
+  /* a limit of processor time or descriptors on process 1, the runtime, which has the commands' own user */
+  if (rc == 0)
+    rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+                          SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, 1));
   return rc;
 }
 

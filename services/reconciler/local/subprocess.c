@@ -3,18 +3,61 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ioprio.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "services/reconciler/local/process_limits.h"
+
 #define PASS_MAX 8
+/* Where the kernel has no close_range (before 5.9): nobody hands over more. */
+#define CLOSE_MAX 65536
+#define FIRST_PASSED 3
 
 /* Ours holds the passwords of services, and what is started here may run as a user that sandboxes share. */
 static char *const environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
+/* Descriptors that whoever started us forgot to close are no business of a sandbox. */
+static void close_from(int first) {
+  if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+    return;
+  for (int fd = first; fd < CLOSE_MAX; fd++)
+    close(fd);
+}
+
+/* Whoever started us may have ignored signals, a umask, a priority, limits; what we start has the usual ones. What may
+ * not be changed stays. */
+static void forget_the_starter(bool deaf) {
+  for (int signo = 1; signo < NSIG; signo++)
+    signal(signo, SIG_DFL);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  if (deaf) {
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGINT);
+  }
+  sigprocmask(SIG_SETMASK, &blocked, NULL);
+  umask(022);
+  struct sched_param usual = {0};
+  if (sched_getscheduler(0) != SCHED_OTHER)
+    sched_setscheduler(0, SCHED_OTHER, &usual);
+  setpriority(PRIO_PROCESS, 0, 0);
+  syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0);
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd >= 0 && write(fd, "0", 1) < 0)
+    errno = 0;
+  if (fd >= 0)
+    close(fd);
+  process_limits_apply();
+}
 
 /* Between vfork and exec: system calls only, our memory is shared. */
 static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
@@ -31,12 +74,10 @@ static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
     if ((high[i] = fcntl(spec->pass_fds[i], F_DUPFD_CLOEXEC, 64)) < 0)
       return errno;
   for (size_t i = 0; i < spec->n_pass_fds; i++)
-    if (dup2(high[i], 3 + (int)i) < 0)
+    if (dup2(high[i], FIRST_PASSED + (int)i) < 0)
       return errno;
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  signal(SIGPIPE, SIG_DFL);
+  close_from(FIRST_PASSED + (int)spec->n_pass_fds);
+  forget_the_starter(spec->deaf);
   if (spec->uid && (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, spec->uid, spec->uid, spec->uid) ||
                     syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid)))
     return errno;

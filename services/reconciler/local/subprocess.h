@@ -18,9 +18,13 @@ typedef struct SubprocessSpec {
   const int *pass_fds;
   size_t n_pass_fds;
   uid_t uid; /* user and group it becomes; 0: ours */
+  /* SIGTERM and SIGINT stay blocked in it, whatever handlers it sets: it ends by SIGKILL of somebody who may. */
+  bool deaf;
 } SubprocessSpec;
 
-/* Starts it in a session of its own, with no environment but a PATH. The pid, or -1 and err. */
+/* Starts it in a session of its own, with no environment but a PATH and nothing of what whoever started us has set: no
+ * descriptors but those named, no ignored signals, usual priority, umask and limits (process_limits.h). The pid, or -1
+ * and err. */
 pid_t subprocess_start(const SubprocessSpec *spec, Error *err);
 
 /* Watches a process, own child or not, until it ends. */

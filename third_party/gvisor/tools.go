@@ -1,0 +1,7 @@
+//go:build tools
+
+package gvisor
+
+import (
+	_ "gvisor.dev/gvisor/runsc"
+)
