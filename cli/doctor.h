@@ -32,6 +32,7 @@ struct Doctor {
   const char *ns;        /* whose templates, pools and claims; NULL: all */
   KubeConfig *config;    /* NULL: a single machine */
   KubeClient *client;
+  bool only_v1beta1;        /* the definitions have no v1alpha1, and need no webhook; set by doctor_definitions */
   json_t *lists;            /* path -> items, see doctor_list */
   const DoctorCheck *check; /* under way */
   DoctorResult worst;       /* of it */
@@ -75,6 +76,7 @@ void doctor_server(Doctor *d);
 void doctor_clock(Doctor *d);
 void doctor_leader(Doctor *d);
 void doctor_definitions(Doctor *d);
+void doctor_versions(Doctor *d);
 void doctor_certificates(Doctor *d);
 void doctor_conversion(Doctor *d);
 void doctor_rights(Doctor *d);

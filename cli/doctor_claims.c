@@ -16,6 +16,7 @@ typedef struct Next {
 static const Next NEXT[] = {
     {"TemplateNotFound", DOCTOR_WARNING, "apply that template, in the claim's own namespace"},
     {"WarmPoolNotFound", DOCTOR_WARNING, "apply that pool, in the claim's own namespace"},
+    {"InvalidConfiguration", DOCTOR_WARNING, "correct the field that the message names, in the template or the claim"},
     {"InvalidMetadata", DOCTOR_WARNING, "change the claim's additionalPodMetadata as the message says"},
     {"EnvVarsInjectionRejected", DOCTOR_WARNING, "the template's envVarsInjectionPolicy decides what a claim may set"},
     {"VolumeClaimTemplatesError", DOCTOR_WARNING, "the template's policy decides which volumes a claim may ask for"},

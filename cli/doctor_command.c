@@ -12,6 +12,7 @@ static const DoctorCheck CLUSTER[] = {
     {"api-server", NULL, doctor_server},
     {"clock", "api-server", doctor_clock},
     {"definitions", "api-server", doctor_definitions},
+    {"versions", "definitions", doctor_versions},
     {"rights", "api-server", doctor_rights},
     {"workloads", "api-server", doctor_workloads},
     {"leader", "api-server", doctor_leader},

@@ -91,8 +91,16 @@ static bool check_bundle(Doctor *d, const char *name, const json_t *definition, 
   return false;
 }
 
+static bool is_needless(Doctor *d) {
+  if (d->only_v1beta1)
+    doctor_report(d, DOCTOR_OK, NULL, "not needed: the definitions have v1beta1 alone");
+  return d->only_v1beta1;
+}
+
 void doctor_certificates(Doctor *d) {
   Error err = {0};
+  if (is_needless(d))
+    return;
   KUBE_OWNED json_t *secret =
       doctor_get(d, doctor_text(d, "/api/v1/namespaces/%s/secrets/" SECRET, d->system_ns), &err);
   if (!secret && err.kind == ERROR_NOT_FOUND) {
@@ -136,6 +144,8 @@ static const char *conversion_next(Doctor *d, const char *message) {
 
 void doctor_conversion(Doctor *d) {
   Error err = {0};
+  if (is_needless(d))
+    return;
   const char *ns = d->ns ? d->ns : "default";
   const char *path = doctor_text(d, "/apis/" OLD "/namespaces/%s/sandboxwarmpools?dryRun=All", ns);
   KUBE_OWNED json_t *spec = json_pack("{s:i,s:{s:s}}", "replicas", 0, "sandboxTemplateRef", "name", "none");

@@ -227,6 +227,7 @@ static int exec(Cli *cli, const Args *args) {
   start.name = cli_name(cli, "sandboxes", args->names[0]);
   start.command = &command;
   Exec e = {.cli = cli, .code = -1, .forward_stdin = args_has(args, "stdin"), .terminal = args_has(args, "tty")};
+  start.no_stdin = !e.forward_stdin && !e.terminal;
   if (e.terminal) {
     terminal_size(&size.columns, &size.rows);
     start.terminal = &size;

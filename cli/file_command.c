@@ -43,6 +43,15 @@ static void send_data(RpcClientCall *call, const uint8_t *data, size_t len) {
   call_write(call, &request);
 }
 
+/* The mode goes along for a file that is new; one that is there keeps its own, as with cp. */
+static bool is_there(Cli *cli, const char *name, const char *path) {
+  Sandplane__V1__StatRequest request = SANDPLANE__V1__STAT_REQUEST__INIT;
+  request.name = (char *)name;
+  request.path = (char *)path;
+  Error err;
+  return call_unary(cli, SANDBOX_SERVICE "Stat", &request, &sandplane__v1__file_info__descriptor, &err) != NULL;
+}
+
 static int put_file(Cli *cli, const char *from, const char *to, Error *err) {
   bool is_stdin = !strcmp(from, "-");
   struct stat st;
@@ -60,7 +69,7 @@ static int put_file(Cli *cli, const char *from, const char *to, Error *err) {
     error_set(err, ERROR_INVALID_ARGUMENT,
               "%s is a directory; tar c -C %s . | sandctl exec -i NAME -- tar x copies one", from, from);
   } else {
-    if (S_ISREG(st.st_mode))
+    if (S_ISREG(st.st_mode) && !is_there(cli, start.name, start.path))
       start.mode = st.st_mode & 0777;
     request.request_case = SANDPLANE__V1__WRITE_FILE_REQUEST__REQUEST_START;
     request.start = &start;

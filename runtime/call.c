@@ -12,6 +12,7 @@
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_pb_check.h"
 #include "runtime/methods.h"
+#include "runtime/peer.h"
 
 #define READ_CHUNK (64 << 10)
 /* A whole frame and the beginning of the next. */
@@ -22,6 +23,9 @@
  * break its writes and might cost it the status. */
 #define LINGER_MS 2000
 
+/* How often who is not read is looked for: its end cannot be read then, and not every kernel tells it otherwise. */
+#define LOOK_MS 1000
+
 /* Version 00 of the W3C's header: hexadecimal digits and hyphens. */
 #define TRACEPARENT_LEN 55
 
@@ -29,7 +33,7 @@ struct Call {
   Runtime *rt;
   int fd;
   LoopFd *watch;
-  LoopTimer *timer; /* until OPEN; then for what a pause held back; after the status, the linger */
+  LoopTimer *timer; /* until OPEN; then the look in a pause and what it held back; after the status, the linger */
   Buf in, out;
   const CallMethod *method; /* NULL until OPEN */
   void *data;
@@ -134,8 +138,7 @@ void call_pause(Call *c, bool pause) {
   c->paused = pause;
   arm(c);
   /* frames that were read before the pause make no event of their own */
-  if (!pause && c->in.len)
-    loop_timer_start(c->timer, 0);
+  loop_timer_start(c->timer, pause ? LOOK_MS : 0);
 }
 
 void call_finish(Call *c, const Error *err) {
@@ -306,8 +309,10 @@ static void on_io(int events, void *arg) {
 
 static void on_timeout(void *arg) {
   Call *c = arg;
-  /* between OPEN and the status, it is the end of a pause: see call_pause */
-  if (c->method && !c->lingering)
+  /* between OPEN and the status, it is about a pause: see call_pause */
+  if (c->method && !c->lingering && c->paused && !peer_is_gone(c->fd))
+    loop_timer_start(c->timer, LOOK_MS);
+  else if (c->method && !c->lingering && !c->paused)
     step(c);
   else
     call_free(c);

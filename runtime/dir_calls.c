@@ -10,6 +10,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "runtime/file_info.h"
+#include "runtime/json_text.h"
 #include "runtime/methods.h"
 
 /* Entries a message, as ListFilesResponse states. */
@@ -41,12 +42,12 @@ static bool send_batch(Call *call, List *x) {
     struct stat st;
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
       continue;
-    /* gone since, or a name that no string field can carry */
-    if (fstatat(dirfd(x->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !str_is_utf8(e->d_name, strlen(e->d_name)))
-      continue;
+    if (fstatat(dirfd(x->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+      continue; /* gone since */
     const char *base = x->path + strspn(x->path, "/");
     bool slash = *base && base[strlen(base) - 1] != '/';
-    file_info_init(&infos[n], arena_printf(arena, "%s%s%s", base, slash ? "/" : "", e->d_name), &st);
+    CLEANUP(str_freep) char *name = json_text_repair(e->d_name);
+    file_info_init(&infos[n], arena_printf(arena, "%s%s%s", base, slash ? "/" : "", name), &st);
     files[n] = &infos[n].message;
     n++;
   }

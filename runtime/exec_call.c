@@ -73,6 +73,7 @@ static int start(Exec *x, const Sandplane__V1__ExecRequest *q, Error *err) {
   Command cmd;
   if (check(q, err) || command_init(&cmd, rt, q->command, call_traceparent(x->call), err))
     return -1;
+  cmd.spec.no_stdin = q->stdin.len == 0;
   x->process = process_start(rt->processes, &cmd.spec, &HANDLERS, x, err);
   command_deinit(&cmd);
   if (!x->process)

@@ -15,7 +15,11 @@ bool exec_timeout_parse(const char *text, int64_t *ret_ms) {
   double seconds = strtod(text, &end);
   if (end == text || end != stop || stop[strspn(stop, BLANK)] || !isfinite(seconds) || seconds <= 0)
     return false;
-  double ms = seconds * 1000;
-  *ret_ms = ms < 1 ? 1 : ms > EXEC_TIMEOUT_MAX_MS ? EXEC_TIMEOUT_MAX_MS : (int64_t)ms;
+  *ret_ms = exec_timeout_ms(seconds);
   return true;
+}
+
+int64_t exec_timeout_ms(double seconds) {
+  double ms = seconds * 1000;
+  return ms < 1 ? 1 : ms > EXEC_TIMEOUT_MAX_MS ? EXEC_TIMEOUT_MAX_MS : (int64_t)ms;
 }

@@ -11,5 +11,7 @@
 
 /* false: no number, not finite, or not above 0. */
 bool exec_timeout_parse(const char *text, int64_t *ret_ms);
+/* Of a number above 0. */
+int64_t exec_timeout_ms(double seconds);
 
 #endif

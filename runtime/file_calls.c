@@ -152,7 +152,7 @@ static int write_step(Call *call, const Sandplane__V1__WriteFileRequest *q, Erro
   w = calloc(1, sizeof *w);
   if (!w)
     abort();
-  if (file_write_begin(w, call_runtime(call), q->start->path, q->start->mode ? q->start->mode : 0644, err)) {
+  if (file_write_begin(w, call_runtime(call), q->start->path, q->start->mode, err)) {
     free(w);
     return -1;
   }

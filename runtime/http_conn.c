@@ -11,11 +11,17 @@
 
 #include "lib/base/str.h"
 #include "runtime/call.h"
+#include "runtime/peer.h"
 
 #define READ_CHUNK (64 << 10)
-/* A peer that sends nothing for this long between requests, or dribbles a head, is cut off. */
+/* A peer that sends nothing for this long between requests, or dribbles a head, is cut off. Never one that is owed an
+ * answer or has not taken all of the last. */
 #define IDLE_MS 120000
 #define HEAD_MS 10000
+/* What comes behind a request that is being answered is read up to here, because its end says that the client has gone.
+ * Behind so much of it, who has gone is looked for from time to time. */
+#define AHEAD_MAX (64 << 10)
+#define LOOK_MS 1000
 
 struct HttpConn {
   Runtime *rt;
@@ -28,8 +34,12 @@ struct HttpConn {
   void *data;
   Buf in, out;
   bool keep_alive, head_only, read_done, answered, closing, in_feed, dead, high;
-  bool in_head; /* a head has begun to come */
-  bool begun;   /* something has come at all */
+  bool http_1_0; /* knows no chunks */
+  bool chunked;  /* the response that is being sent */
+  bool begun;    /* something has come at all */
+  /* Where the peer is: nothing of a request has come, a part of its head, all of its head. */
+  enum { AT_REST, IN_HEAD, IN_REQUEST } at;
+  int timing_ms; /* what the timer runs for; 0: it does not */
 };
 
 static void exchange_over(HttpConn *c) {
@@ -61,8 +71,24 @@ static void conn_drop(HttpConn *c) {
 
 static void arm(HttpConn *c) {
   /* who does not read its responses is not read either */
-  bool reading = !c->read_done && !c->closing && !c->high;
+  bool reading = !c->closing && !c->high && (!c->read_done || c->in.len < AHEAD_MAX);
   loop_fd_set(c->watch, (reading ? LOOP_READ : LOOP_CLOSED) | (c->out.len ? LOOP_WRITE : 0));
+}
+
+/* Only a head must come quickly: a body may take its time, and so may an answer and its reader. */
+static void watch_time(HttpConn *c) {
+  int wanted = c->at == IN_HEAD ? HEAD_MS : c->at == AT_REST && !c->out.len ? IDLE_MS : 0;
+  if (c->read_done && c->in.len >= AHEAD_MAX)
+    wanted = LOOK_MS;
+  if (c->closing)
+    wanted = 0;
+  if (wanted == c->timing_ms)
+    return;
+  c->timing_ms = wanted;
+  if (wanted)
+    loop_timer_start(c->timer, wanted);
+  else
+    loop_timer_stop(c->timer);
 }
 
 Runtime *http_conn_runtime(const HttpConn *c) {
@@ -101,9 +127,27 @@ void http_conn_begin(HttpConn *c, int status, const char *type, const char *head
   buf_deinit(&head);
 }
 
+void http_conn_begin_chunked(HttpConn *c, int status, const char *type) {
+  Buf head = BUF_INIT(0);
+  c->chunked = !c->http_1_0;
+  /* to such a client the end of the connection is the end of the response */
+  c->keep_alive = c->keep_alive && c->chunked;
+  if (buf_printf(&head, "HTTP/1.1 %d %s\r\ncontent-type: %s\r\n%s%s\r\n", status, http_status_text(status), type,
+                 c->chunked ? "transfer-encoding: chunked\r\n" : "", c->keep_alive ? "" : "connection: close\r\n"))
+    abort();
+  put(c, head.data, head.len);
+  buf_deinit(&head);
+}
+
 void http_conn_data_out(HttpConn *c, const void *data, size_t len) {
-  if (!c->head_only)
-    put(c, data, len);
+  char size[24];
+  if (c->head_only || !len)
+    return;
+  if (c->chunked)
+    put(c, size, (size_t)snprintf(size, sizeof size, "%zx\r\n", len));
+  put(c, data, len);
+  if (c->chunked)
+    put(c, "\r\n", 2);
   arm(c);
 }
 
@@ -112,13 +156,16 @@ static void next_request(HttpConn *c);
 static void finish_exchange(HttpConn *c) {
   exchange_over(c);
   c->answered = c->read_done = c->head_only = false;
+  c->at = AT_REST;
   if (!c->keep_alive)
     c->closing = true;
-  loop_timer_start(c->timer, IDLE_MS);
 }
 
 void http_conn_finish(HttpConn *c) {
   c->answered = true;
+  if (c->chunked)
+    put(c, "0\r\n\r\n", 5);
+  c->chunked = false;
   if (c->read_done) {
     finish_exchange(c);
     if (!c->in_feed)
@@ -161,8 +208,10 @@ bool http_unquote(const char *s, char *out) {
 static bool on_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   loop_timer_stop(c->timer);
-  c->in_head = false;
+  c->timing_ms = 0;
+  c->at = IN_REQUEST;
   c->keep_alive = head->keep_alive;
+  c->http_1_0 = head->minor_version == 0;
   c->head_only = strcmp(head->method, "HEAD") == 0;
   const char *expect = http_head_get(head, "Expect");
   if (expect && strcasecmp(expect, "100-continue") == 0)
@@ -203,6 +252,7 @@ static void feed(HttpConn *c) {
   size_t used;
   c->in_feed = true;
   while (c->in.len && !c->read_done && !c->closing && !c->dead && !c->high) {
+    c->at = c->at == AT_REST ? IN_HEAD : c->at; /* if it is more than that, the reader says so */
     if (http_reader_feed(c->reader, c->in.data, c->in.len, &used, &err)) {
       c->keep_alive = false;
       if (!c->answered)
@@ -269,14 +319,11 @@ static void on_io(int events, void *arg) {
     ssize_t n = recv(c->fd, to, READ_CHUNK, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
       return;
-    if (n <= 0)
+    /* who only sends no more may have the rest of what it is owed; an answer that is not made yet nobody waits for */
+    if (n < 0 || (n == 0 && (c->at == IN_REQUEST || !c->out.len)))
       return conn_free(c);
+    c->closing = c->closing || n == 0;
     c->in.len += (size_t)n;
-    /* only a head must come quickly; a body may take its time */
-    if (!c->in_head && !c->handler && !c->answered) {
-      c->in_head = true;
-      loop_timer_start(c->timer, HEAD_MS);
-    }
     feed(c);
     if (c->dead)
       return conn_free(c);
@@ -293,11 +340,15 @@ static void on_io(int events, void *arg) {
   }
   if (c->dead)
     return conn_free(c);
+  watch_time(c);
   arm(c);
 }
 
 static void on_timer(void *arg) {
-  conn_free(arg);
+  HttpConn *c = arg;
+  if (c->timing_ms != LOOK_MS || peer_is_gone(c->fd))
+    return conn_free(c);
+  loop_timer_start(c->timer, LOOK_MS);
 }
 
 void http_conn_accept(Runtime *rt, int fd, HttpRouteFn route) {
@@ -308,5 +359,5 @@ void http_conn_accept(Runtime *rt, int fd, HttpRouteFn route) {
   c->reader = http_reader_new(HTTP_REQUESTS, &READER, c);
   c->timer = loop_timer_new(rt->loop, on_timer, c);
   c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
-  loop_timer_start(c->timer, HEAD_MS);
+  watch_time(c);
 }

@@ -35,8 +35,9 @@ void *http_conn_data(const HttpConn *c);
 /* The whole response. headers: further lines, each ending in CRLF, or "". */
 void http_conn_respond(HttpConn *c, int status, const char *type, const char *headers, const void *body, size_t len);
 void http_conn_respond_json(HttpConn *c, int status, const char *json);
-/* A response of known length in pieces: begin, then data until all has been sent, then finish. */
+/* A response in pieces, of known length or, chunked, of any: begin, then data until all has been sent, then finish. */
 void http_conn_begin(HttpConn *c, int status, const char *type, const char *headers, int64_t len);
+void http_conn_begin_chunked(HttpConn *c, int status, const char *type);
 void http_conn_data_out(HttpConn *c, const void *data, size_t len);
 size_t http_conn_pending(const HttpConn *c);
 void http_conn_finish(HttpConn *c);

@@ -1,10 +1,8 @@
 /* The routes of the Python runtime, with the answers that its clients look at (compact JSON, FastAPI's words). */
 #include "runtime/http_server.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,22 +11,19 @@
 #include "lib/base/str.h"
 #include "runtime/http_conn.h"
 #include "runtime/http_routes.h"
-
-static void respond_object(HttpConn *c, int status, json_t *o) {
-  CLEANUP(str_freep) char *text = json_dumps(o, JSON_COMPACT);
-  json_decref(o);
-  http_conn_respond_json(c, status, text ? text : "{}");
-}
+#include "runtime/json_text.h"
 
 void http_respond_message(HttpConn *c, int status, const char *message) {
-  json_t *text = json_string(message);
-  respond_object(c, status, json_pack("{s:o}", "message", text ? text : json_string("?")));
+  CLEANUP(str_freep) char *quoted = json_text_quote(message);
+  CLEANUP(str_freep) char *text = str_printf("{\"message\":%s}", quoted);
+  http_conn_respond_json(c, status, text);
 }
 
-/* Any file error: outside is 403, the rest is the route's own word. */
-static void respond_path_error(HttpConn *c, const Error *err, int status, const char *message) {
-  if (err->kind == ERROR_PERMISSION_DENIED)
+void http_respond_path_error(HttpConn *c, const Error *err, int status, const char *message) {
+  if (path_is_outside(err))
     http_respond_message(c, 403, "Access denied");
+  else if (err->kind == ERROR_PERMISSION_DENIED)
+    http_respond_message(c, 403, err->message);
   else
     http_respond_message(c, status, message);
 }
@@ -38,8 +33,7 @@ static void root_complete(HttpConn *c) {
 }
 static const HttpHandler ROOT = {.on_complete = root_complete};
 
-/* The part of a path behind its route, unquoted once more, as the contract has it. The caller frees. */
-static char *path_behind(const char *path, const char *route) {
+char *http_path_behind(const char *path, const char *route) {
   const char *rest = path + strlen(route);
   char *out = str_dup(rest);
   if (!http_unquote(rest, out))
@@ -47,10 +41,10 @@ static char *path_behind(const char *path, const char *route) {
   return out;
 }
 
-/* ---- GET /exists/ and GET /list/ ---- */
+/* ---- GET /exists/ ---- */
 
 static void path_start(HttpConn *c, const HttpHead *head, const char *path) {
-  http_conn_set_data(c, path_behind(path, str_starts_with(path, "/list/") ? "/list/" : "/exists/"));
+  http_conn_set_data(c, http_path_behind(path, "/exists/"));
 }
 
 static void path_end(HttpConn *c) {
@@ -66,62 +60,15 @@ static void exists_complete(HttpConn *c) {
   int rc = path_resolve(&rt->workspace, path, PATH_FOLLOW, &hit, &err);
   runtime_become_self(rt);
   if (rc && err.kind == ERROR_PERMISSION_DENIED)
-    return respond_path_error(c, &err, 403, err.message);
+    return http_respond_path_error(c, &err, 403, err.message);
   if (rc == 0)
     close(hit.dir_fd);
-  json_t *text = json_string(path);
-  respond_object(c, 200,
-                 json_pack("{s:o,s:b}", "path", text ? text : json_string(""), "exists", rc == 0 && hit.exists));
+  CLEANUP(str_freep) char *quoted = json_text_quote(path);
+  CLEANUP(str_freep)
+  char *text = str_printf("{\"path\":%s,\"exists\":%s}", quoted, rc == 0 && hit.exists ? "true" : "false");
+  http_conn_respond_json(c, 200, text);
 }
 static const HttpHandler EXISTS = {.on_start = path_start, .on_complete = exists_complete, .on_end = path_end};
-
-static json_t *list_entry(int dir_fd, const char *name, int *ret_errno) {
-  struct stat st;
-  if (fstatat(dir_fd, name, &st, 0)) {
-    *ret_errno = errno;
-    return NULL;
-  }
-  json_t *text = json_string(name);
-  if (!text)
-    return NULL; /* not UTF-8 */
-  return json_pack("{s:o,s:I,s:s,s:f}", "name", text, "size", (json_int_t)st.st_size, "type",
-                   S_ISDIR(st.st_mode) ? "directory" : "file", "mod_time",
-                   (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9);
-}
-
-/* A list is one JSON text, built at once; whoever has more entries uses ListFiles, which streams. */
-#define LIST_MAX 20000
-
-static void list_complete(HttpConn *c) {
-  Runtime *rt = http_conn_runtime(c);
-  Error err;
-  runtime_become_user(rt);
-  int fd = path_open_dir(&rt->workspace, http_conn_data(c), &err);
-  DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-  json_t *list = json_array();
-  int failed = dir || fd < 0 ? 0 : errno;
-  for (struct dirent *e; dir && !failed && (e = readdir(dir));) {
-    if (json_array_size(list) == LIST_MAX)
-      failed = EOVERFLOW;
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-      continue;
-    json_t *entry = list_entry(fd, e->d_name, &failed);
-    if (entry)
-      json_array_append_new(list, entry);
-  }
-  if (dir)
-    closedir(dir);
-  runtime_become_self(rt);
-  if (fd >= 0 && !failed)
-    return respond_object(c, 200, list);
-  json_decref(list);
-  if (failed) {
-    CLEANUP(str_freep) char *text = str_printf("List files failed: [Errno %d] %s", failed, strerror(failed));
-    return http_respond_message(c, 500, text);
-  }
-  respond_path_error(c, &err, 404, "Path is not a directory");
-}
-static const HttpHandler LIST = {.on_start = path_start, .on_complete = list_complete, .on_end = path_end};
 
 /* ---- GET /download/ ---- */
 
@@ -135,7 +82,7 @@ static void download_start(HttpConn *c, const HttpHead *head, const char *path) 
   Download *d = calloc(1, sizeof *d);
   if (!d)
     abort();
-  *d = (Download){.path = path_behind(path, "/download/"), .fd = -1};
+  *d = (Download){.path = http_path_behind(path, "/download/"), .fd = -1};
   http_conn_set_data(c, d);
 }
 
@@ -170,7 +117,7 @@ static int open_download(Runtime *rt, const char *path, struct stat *st, Error *
   if (path_resolve(&rt->workspace, path, PATH_FOLLOW, &hit, err) == 0) {
     fd = openat(hit.dir_fd, hit.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-      path_errno(err, errno == EACCES ? ENOENT : errno, path);
+      path_errno(err, errno, path);
     close(hit.dir_fd);
   }
   runtime_become_self(rt);
@@ -202,7 +149,7 @@ static void download_complete(HttpConn *c) {
   struct stat st;
   d->fd = open_download(http_conn_runtime(c), d->path, &st, &err);
   if (d->fd < 0)
-    return respond_path_error(c, &err, 404, "File not found");
+    return http_respond_path_error(c, &err, 404, "File not found");
   d->left = st.st_size;
   Buf headers = BUF_INIT(0);
   char modified[64];
@@ -232,7 +179,7 @@ static const struct {
     {"/execute", false, "POST", &HTTP_EXECUTE},
     {"/upload", false, "POST", &HTTP_UPLOAD},
     {"/download/", true, "GET", &DOWNLOAD},
-    {"/list/", true, "GET", &LIST},
+    {"/list/", true, "GET", &HTTP_LIST},
     {"/exists/", true, "GET", &EXISTS},
 };
 

@@ -19,8 +19,10 @@ typedef struct Upload {
 
 static int on_file(void *arg, const char *filename, Error *err) {
   Upload *u = arg;
+  file_write_end(&u->file);
+  free(u->filename);
   u->filename = str_dup(filename);
-  return file_write_begin(&u->file, http_conn_runtime(u->conn), filename, 0644, err);
+  return file_write_begin(&u->file, http_conn_runtime(u->conn), filename, 0, err);
 }
 
 static int on_data(void *arg, const uint8_t *data, size_t len, Error *err) {
@@ -46,6 +48,11 @@ static void upload_body(HttpConn *c, const uint8_t *data, size_t len) {
     u->failed = true;
 }
 
+#define DETAIL(type, msg) \
+  "{\"detail\":[{\"type\":\"" type "\",\"loc\":[\"body\",\"file\"],\"msg\":\"" msg "\",\"input\":null}]}"
+static const char MISSING[] = DETAIL("missing", "Field required");
+static const char NAMELESS[] = DETAIL("value_error", "Value error, the part file has no filename");
+
 static void upload_complete(HttpConn *c) {
   Upload *u = http_conn_data(c);
   if (u->form_ok && !u->failed && u->form.found) {
@@ -54,16 +61,14 @@ static void upload_complete(HttpConn *c) {
     else if (file_write_commit(&u->file, NULL, &u->err))
       u->failed = true;
   }
-  if (u->failed && u->err.kind == ERROR_PERMISSION_DENIED)
+  if (u->failed && path_is_outside(&u->err))
     return http_respond_message(c, 403, "Access denied");
   if (u->failed) {
     CLEANUP(str_freep) char *text = str_printf("File upload failed: %s", u->err.message);
-    return http_respond_message(c, 500, text);
+    return http_respond_message(c, u->err.kind == ERROR_PERMISSION_DENIED ? 403 : 500, text);
   }
   if (!u->form.found)
-    return http_conn_respond_json(
-        c, 422,
-        "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\",\"file\"],\"msg\":\"Field required\",\"input\":null}]}");
+    return http_conn_respond_json(c, 422, u->form.nameless ? NAMELESS : MISSING);
   CLEANUP(str_freep) char *text = str_printf("File '%s' uploaded successfully.", u->filename);
   http_respond_message(c, 200, text);
 }

@@ -1,12 +1,10 @@
 /* sandplane-runtime: the server inside each sandbox, usually its process 1. Runs commands, moves files, opens
  * ports; for one claim in its life. This file reads the configuration and wires the parts. */
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/config.h"
@@ -16,6 +14,7 @@
 #include "runtime/exec_timeout.h"
 #include "runtime/http_server.h"
 #include "runtime/listener.h"
+#include "runtime/surroundings.h"
 
 #define VERSION "0.1.0"
 #define ITEM(flag, env, type, field, fallback, help) \
@@ -110,21 +109,18 @@ static int run(const RuntimeConfig *config) {
   }
   /* what a command may do to another process of its user must not reach us: no ptrace, no /proc/1/mem */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  signal(SIGPIPE, SIG_IGN);
-  umask(022);
+  surroundings_complete_environment(rt.uid);
   know_oneself(&rt);
   rt.loop = loop_new();
   rt.processes = process_table_new(rt.loop, rt.uid, rt.gid);
-  LoopSignal *term = loop_signal_new(rt.loop, SIGTERM, on_term, rt.loop);
-  LoopSignal *interrupt = loop_signal_new(rt.loop, SIGINT, on_term, rt.loop);
+  EndSignals *end = end_signals_new(rt.loop, on_term, rt.loop);
   int rc = workspace_init(&rt.workspace, *config->base_dir ? config->base_dir : ".", &err);
   if (rc == 0)
     rc = serve(&rt, &err);
   if (rc)
     log_event(LOG_ERROR, "start_failed", LOG_ERR(&err));
   process_table_free(rt.processes);
-  loop_signal_free(term);
-  loop_signal_free(interrupt);
+  end_signals_free(end);
   workspace_deinit(&rt.workspace);
   runtime_environ_free(rt.claim_env);
   /* connections that are still open end with the process, and so does what they hold */
@@ -171,6 +167,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "sandplane-runtime: %s\n", err.message);
     return 2;
   }
+  surroundings_settle((int)config.listen_fd);
   log_setup("runtime", level);
   if (ignored)
     log_event(LOG_WARN, "setting_ignored", LOG_STR("name", EXEC_TIMEOUT_NAME), LOG_STR("value", ignored),

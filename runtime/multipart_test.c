@@ -42,25 +42,20 @@ static int feed(const char *type, const char *body, size_t len, size_t cut, Got 
 }
 
 static const char TYPE[] = "multipart/form-data; boundary=b1";
-static const char BODY[] =
-    "--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1\r\n"
-    "content-disposition: form-data; name=\"file\"; filename=\"dir/a \\\"b\\\".txt\"\r\nContent-Type: x/y\r\n\r\n"
-    "data\r\n--b\r\n--b1x? no\r\n\r\n--b1--\r\nepilogue";
-
 static void any_cut_gives_the_same(void **state) {
-  /* "--b1x" is no boundary but breaks the form; the body without it is sound */
   static const char SOUND[] =
-      "--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1\r\n"
+      "preamble\r\n--b1\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nignored\r\n--b1 \r\n"
       "content-disposition: form-data; name=\"file\"; filename=\"dir/a \\\"b\\\".txt\"\r\nContent-Type: x/y\r\n\r\n"
-      "data\r\n--b\r\n-\r\n\r\n--b1--\r\nepilogue";
+      "data\r\n--b\r\n--b1x\r\n--b1-\r\n--b1\r-\r\n\r\n--b1--\r\nepilogue";
+  static const char DATA[] = "data\r\n--b\r\n--b1x\r\n--b1-\r\n--b1\r-\r\n";
   for (size_t cut = 0; cut < sizeof SOUND; cut++) {
     Got g;
     bool complete = false;
     assert_int_equal(feed(TYPE, SOUND, sizeof SOUND - 1, cut < sizeof SOUND - 1 ? cut : 0, &g, &complete), 0);
     assert_true(complete);
     assert_string_equal(g.filename, "dir/a \"b\".txt");
-    assert_int_equal(g.data.len, strlen("data\r\n--b\r\n-\r\n"));
-    assert_memory_equal(g.data.data, "data\r\n--b\r\n-\r\n", g.data.len);
+    assert_int_equal(g.data.len, strlen(DATA));
+    assert_memory_equal(g.data.data, DATA, g.data.len);
     buf_deinit(&g.data);
   }
 }
@@ -68,8 +63,6 @@ static void any_cut_gives_the_same(void **state) {
 static void malformed_forms(void **state) {
   Got g;
   bool complete = false;
-  assert_int_equal(feed(TYPE, BODY, sizeof BODY - 1, 0, &g, &complete), -1);
-  buf_deinit(&g.data);
   assert_int_equal(feed("text/plain", "", 0, 0, &g, &complete), -2);
   assert_int_equal(feed("multipart/form-data", "", 0, 0, &g, &complete), -2);
   assert_int_equal(feed(TYPE, "--b1\r\nname", 10, 0, &g, &complete), 0);

@@ -58,8 +58,16 @@ int path_errno(Error *err, int errnum, const char *path) {
   }
 }
 
+#define OUTSIDE "leads out of the workspace"
+
 static int outside(const Walk *w, Error *err) {
-  return error_set(err, ERROR_PERMISSION_DENIED, "\"%s\" leads out of the workspace", w->path);
+  /* the end is what it is known by */
+  return error_set(err, ERROR_PERMISSION_DENIED, "\"%.400s\" " OUTSIDE, w->path);
+}
+
+bool path_is_outside(const Error *err) {
+  size_t len = strlen(err->message), tail = strlen(OUTSIDE);
+  return err->kind == ERROR_PERMISSION_DENIED && len >= tail && strcmp(err->message + len - tail, OUTSIDE) == 0;
 }
 
 static void pop_to(Walk *w, int depth) {

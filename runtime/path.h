@@ -36,6 +36,8 @@ enum { PATH_FOLLOW = 1, PATH_MAKE_PARENTS = 2 };
  * made (0755). 0 with exists false when only the last component is missing; -1: INVALID_ARGUMENT (malformed),
  * PERMISSION_DENIED (leads outside), NOT_FOUND (a folder on the way is missing), FAILED_PRECONDITION. */
 int path_resolve(const Workspace *ws, const char *path, int flags, PathHit *ret_hit, Error *err) MUST_CHECK;
+/* Whether that is why path_resolve failed: any other refusal is the file system's. */
+bool path_is_outside(const Error *err);
 /* Kind and message for a failed system call on a path. Returns -1. */
 int path_errno(Error *err, int errnum, const char *path);
 /* Opens a folder, for a command to start in. */

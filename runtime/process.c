@@ -14,12 +14,14 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "runtime/identity.h"
 #include "runtime/process_spawn.h"
+#include "runtime/session.h"
 #include "runtime/terminal_keys.h"
 
 /* How long the output of a command that has ended is waited for, when something it left behind holds the
- * pipes: long enough for `cmd | tee` to finish, short enough for `server &`. */
-#define LINGER_MS 1000
+ * pipes: long enough for the `tee` of `cmd > >(tee log)` to finish, short enough for `server &`. */
+#define LINGER_MS 200
 /* How long the end waits for a killed command. */
 #define END_WAIT_MS 1000
 #define READ_CHUNK (64 << 10)
@@ -35,11 +37,12 @@ typedef struct Output {
 struct Process {
   Process *next, **link;
   ProcessTable *table;
-  ProcessHandlers handlers; /* on_exit NULL: abandoned */
+  ProcessHandlers handlers; /* none: nobody listens any more, and output is read and dropped */
   void *arg;
   pid_t pid;
   bool reaped, terminal, stdin_closing, paused;
-  bool keys; /* ours to turn into signals, see terminal_keys.h */
+  bool keys;    /* ours to turn into signals, see terminal_keys.h */
+  bool at_line; /* what was typed so far ends with a whole line */
   int status;
   Output out[2];
   int stdin_fd;
@@ -54,6 +57,7 @@ struct ProcessTable {
   Loop *loop;
   uid_t uid;
   gid_t gid;
+  bool filter; /* commands could end us, see spawn_filter.h */
   LoopSignal *sigchld;
   Process *head;
 };
@@ -97,9 +101,14 @@ static void finish(Process *p) {
     e.exit_code = WEXITSTATUS(p->status);
   else
     e.signal = WTERMSIG(p->status);
-  if (p->handlers.on_exit)
-    p->handlers.on_exit(p->arg, &e);
-  process_free(p);
+  ProcessHandlers h = p->handlers;
+  p->handlers = (ProcessHandlers){0};
+  loop_timer_stop(p->timer);
+  if (h.on_exit)
+    h.on_exit(p->arg, &e);
+  /* What it left running writes on: closed pipes would end that, and full ones hold it up. */
+  if (drained(p))
+    process_free(p);
 }
 
 static void finish_if_done(Process *p) {
@@ -107,26 +116,23 @@ static void finish_if_done(Process *p) {
     finish(p);
 }
 
-static void kill_group(const Process *p, int signo) {
-  /* -pid: the group it leads; gone (ESRCH) is what is wanted */
-  if (!p->reaped)
-    kill(p->pid, signo);
-  kill(-p->pid, signo);
+/* Ends all that it started and that has not left its session. The session's number is nobody else's while one of it
+ * lives; when all output is at end, none may. */
+static void end_session(const Process *p) {
+  if (!p->reaped || !drained(p))
+    session_kill(p->pid);
 }
 
 static void on_timer(void *arg) {
   Process *p = arg;
   if (!p->reaped) {
     p->timed_out = true;
-    kill_group(p, SIGKILL);
+    end_session(p);
     return;
   }
   /* a listener that is slow has not had what the command wrote: the wait begins when it goes on */
-  if (p->paused)
-    return;
-  close_output(&p->out[0]);
-  close_output(&p->out[1]);
-  finish(p);
+  if (!p->paused)
+    finish(p);
 }
 
 static void on_readable(int events, void *arg) {
@@ -161,7 +167,7 @@ static void on_reaped(Process *p, int status) {
   if (drained(p))
     return finish(p);
   /* the pipes may hold output that was written before the end: the loop reads it first */
-  loop_timer_start(p->timer, p->timed_out ? 0 : LINGER_MS);
+  loop_timer_start(p->timer, LINGER_MS);
 }
 
 static void on_sigchld(void *arg) {
@@ -179,7 +185,7 @@ ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid) {
   ProcessTable *t = calloc(1, sizeof *t);
   if (!t)
     abort();
-  *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid};
+  *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid, .filter = getpid() == 1 && uid == (uid_t)-1};
   t->sigchld = loop_signal_new(loop, SIGCHLD, on_sigchld, t);
   return t;
 }
@@ -195,7 +201,7 @@ void process_table_free(ProcessTable *t) {
   if (!t)
     return;
   while (t->head) {
-    kill_group(t->head, SIGKILL);
+    end_session(t->head);
     if (!t->head->reaped)
       await_end(t->head->pid);
     process_free(t->head);
@@ -217,9 +223,12 @@ static void close_all(const int *fds, size_t n) {
       close(fds[i]);
 }
 
-static int plumb_pipes(Plumbing *pl, Error *err) {
+static int plumb_pipes(Plumbing *pl, const ProcessSpec *spec, Error *err) {
   int fds[6] = {-1, -1, -1, -1, -1, -1};
-  if (pipe2(fds, O_CLOEXEC) || pipe2(fds + 2, O_CLOEXEC) || pipe2(fds + 4, O_CLOEXEC)) {
+  if (spec->no_stdin)
+    fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  /* without a /dev/null, a pipe at its end is next to it */
+  if ((fds[0] < 0 && pipe2(fds, O_CLOEXEC)) || pipe2(fds + 2, O_CLOEXEC) || pipe2(fds + 4, O_CLOEXEC)) {
     close_all(fds, 6);
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "pipe: %s", strerror(errno));
   }
@@ -227,7 +236,7 @@ static int plumb_pipes(Plumbing *pl, Error *err) {
   return 0;
 }
 
-static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Error *err) {
+static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, Error *err) {
   int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   char name[64];
   if (master < 0 || unlockpt(master) || ptsname_r(master, name, sizeof name)) {
@@ -242,14 +251,19 @@ static int plumb_terminal(Plumbing *pl, const ProcessSpec *spec, uid_t uid, Erro
     close(master);
     return -1;
   }
-  /* the command's user owns its terminal, as login would have it; without the right to, devpts' mode decides */
-  if (uid != (uid_t)-1 && fchown(slave, uid, (gid_t)-1))
-    errno = 0;
   struct winsize size = {.ws_col = spec->columns, .ws_row = spec->rows};
   ioctl(slave, TIOCSWINSZ, &size);
   *pl = (Plumbing){
       .child = {.in = slave, .out = slave, .err = slave, .terminal = true}, .in = master, .out = master, .err = -1};
   return 0;
+}
+
+/* As the command's user, who is then the owner of its streams and may open them again by name (/dev/stdout). */
+static int plumb(Plumbing *pl, const ProcessTable *t, const ProcessSpec *spec, Error *err) {
+  identity_assume(t->uid, t->gid);
+  int rc = spec->pty ? plumb_terminal(pl, spec, err) : plumb_pipes(pl, spec, err);
+  identity_restore(t->uid);
+  return rc;
 }
 
 static void watch_output(Process *p, int i, int stream, int fd) {
@@ -263,10 +277,10 @@ static void watch_output(Process *p, int i, int stream, int fd) {
 Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHandlers *handlers, void *arg,
                        Error *err) {
   Plumbing pl;
-  if (spec->pty ? plumb_terminal(&pl, spec, t->uid, err) : plumb_pipes(&pl, err))
+  if (plumb(&pl, t, spec, err))
     return NULL;
   int64_t start = clock_mono_us();
-  pid_t pid = process_spawn(spec, &pl.child, t->uid, t->gid, err);
+  pid_t pid = process_spawn(spec, &pl.child, t->uid, t->gid, t->filter, err);
   close_all((int[]){pl.child.in}, 1);
   if (!spec->pty)
     close_all((int[]){pl.child.out, pl.child.err}, 2);
@@ -284,6 +298,7 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
                  .arg = arg,
                  .pid = pid,
                  .terminal = spec->pty,
+                 .at_line = true,
                  .keys = spec->pty && terminal_keys_needed(),
                  .stdin_fd = pl.in,
                  .start_us = start,
@@ -295,7 +310,7 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
   t->head = p;
   watch_output(p, 0, PROCESS_STDOUT, pl.out);
   watch_output(p, 1, PROCESS_STDERR, pl.err);
-  if (!spec->pty)
+  if (!spec->pty && pl.in >= 0)
     fcntl(pl.in, F_SETFL, fcntl(pl.in, F_GETFL) | O_NONBLOCK);
   p->timer = loop_timer_new(t->loop, on_timer, p);
   if (spec->timeout_ms > 0)
@@ -312,10 +327,21 @@ size_t process_stdin_pending(const Process *p) {
   return p->stdin_buf.len;
 }
 
-/* EOT, which a terminal in its usual mode takes for the end of input. */
-static void end_stdin(Process *p) {
-  if (p->terminal && p->stdin_fd >= 0 && write(p->stdin_fd, "\004", 1) < 0)
+/* The key that ends a terminal's input in its settings of now. In the midst of a line it only hands that on, so then it
+ * is pressed twice. */
+static void type_end(int terminal, bool at_line) {
+  struct termios settings;
+  uint8_t keys[2] = {4, 4};
+  bool lines = tcgetattr(terminal, &settings) == 0 && settings.c_lflag & ICANON;
+  if (lines && settings.c_cc[VEOF])
+    keys[0] = keys[1] = settings.c_cc[VEOF];
+  if (write(terminal, keys, lines && !at_line ? 2 : 1) < 0)
     errno = 0;
+}
+
+static void end_stdin(Process *p) {
+  if (p->terminal && p->stdin_fd >= 0)
+    type_end(p->stdin_fd, p->at_line);
   close_stdin(p);
 }
 
@@ -351,19 +377,17 @@ static void on_stdin_writable(int events, void *arg) {
 
 /* Sends what comes before the first key that is a signal, and the signal. Returns how much that was. */
 static size_t write_key(Process *p, const uint8_t *data, size_t len) {
-  for (size_t i = 0; i < len; i++) {
-    int signo = terminal_key_signal(p->stdin_fd, data[i]);
-    if (!signo)
-      continue;
-    if (buf_append(&p->stdin_buf, data, i))
-      abort();
-    if (!p->stdin_watch)
-      flush_stdin(p);
-    if (p->stdin_fd >= 0)
-      terminal_keys_send(p->stdin_fd, p->pid, signo);
-    return i + 1;
-  }
-  return 0;
+  int signo = 0;
+  size_t at = terminal_keys_find(p->stdin_fd, data, len, &signo);
+  if (at == len)
+    return 0;
+  if (buf_append(&p->stdin_buf, data, at))
+    abort();
+  if (!p->stdin_watch)
+    flush_stdin(p);
+  if (p->stdin_fd >= 0)
+    terminal_keys_send(p->stdin_fd, p->pid, signo);
+  return at + 1;
 }
 
 void process_write_stdin(Process *p, const uint8_t *data, size_t len) {
@@ -371,6 +395,7 @@ void process_write_stdin(Process *p, const uint8_t *data, size_t len) {
     data += n;
   if (p->stdin_fd < 0 || p->stdin_closing || len == 0)
     return;
+  p->at_line = data[len - 1] == '\n' || data[len - 1] == '\r';
   if (buf_append(&p->stdin_buf, data, len))
     abort(); /* callers stop at a few MiB, see process_stdin_pending */
   if (!p->stdin_watch)
@@ -397,22 +422,29 @@ void process_pause_output(Process *p, bool pause) {
 }
 
 void process_signal(Process *p, int signo) {
+  /* the group it leads, itself among them: once, or a handler runs twice */
   if (!p->reaped)
-    kill_group(p, signo);
+    kill(-p->pid, signo);
 }
 
 void process_resize(Process *p, uint16_t columns, uint16_t rows) {
   struct winsize size = {.ws_col = columns, .ws_row = rows};
-  if (p->terminal && p->out[0].fd >= 0)
-    ioctl(p->out[0].fd, TIOCSWINSZ, &size);
+  if (!p->terminal || p->out[0].fd < 0 || ioctl(p->out[0].fd, TIOCSWINSZ, &size))
+    return;
+  /* a kernel that leaves the keys to us leaves this too */
+  if (p->keys && !p->reaped)
+    terminal_keys_send(p->out[0].fd, p->pid, SIGWINCH);
 }
 
 void process_abandon(Process *p) {
-  kill_group(p, SIGKILL);
+  if (p->terminal && !p->reaped)
+    session_hang_up(p->pid, tcgetpgrp(p->out[0].fd));
+  else
+    end_session(p);
   p->handlers = (ProcessHandlers){0};
-  if (p->reaped)
-    return process_free(p);
   close_stdin(p);
-  close_output(&p->out[0]);
-  close_output(&p->out[1]);
+  process_pause_output(p, false);
+  loop_timer_stop(p->timer);
+  if (p->reaped && drained(p))
+    process_free(p);
 }

@@ -2,7 +2,8 @@
  *
  * It runs as the sandbox's user, without capabilities, in a session and process group of its own. Its output is
  * read as fast as the listener takes it. Its end is reported once: when it has been reaped and its output is at
- * end, or a moment after it was reaped, when a grandchild still holds the pipes.
+ * end, or a moment after it was reaped, when a grandchild still holds the pipes. What such a grandchild writes from
+ * then on is read and dropped for as long as it lives.
  */
 #ifndef SANDPLANE_RUNTIME_PROCESS_H_
 #define SANDPLANE_RUNTIME_PROCESS_H_
@@ -21,6 +22,7 @@ typedef struct ProcessSpec {
   char *const *argv;
   char *const *envp;
   int cwd_fd;
+  bool no_stdin; /* standard input is /dev/null; not of a pty */
   bool pty;
   uint16_t columns, rows;
   int64_t timeout_ms; /* 0: none */
@@ -57,12 +59,13 @@ pid_t process_pid(const Process *p);
 /* Copied and queued; what cannot be written any more is dropped (the command closed its input). */
 void process_write_stdin(Process *p, const uint8_t *data, size_t len);
 size_t process_stdin_pending(const Process *p);
-/* After what is queued. A terminal gets its end-of-file character. */
+/* After what is queued. A terminal gets the key that ends its input. */
 void process_close_stdin(Process *p);
 void process_pause_output(Process *p, bool pause);
+/* To its process group. */
 void process_signal(Process *p, int signo);
 void process_resize(Process *p, uint16_t columns, uint16_t rows);
-/* SIGKILL to the group; no callback follows, the rest is reaped silently. */
+/* SIGKILL to all of its session, or its terminal hangs up; no callback follows, the rest is reaped silently. */
 void process_abandon(Process *p);
 
 #endif

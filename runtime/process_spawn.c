@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/base/str.h"
+#include "runtime/spawn_filter.h"
+
+#include "lib/base/compiler.h"
 
 /* Where a program is looked for when its environment names no PATH. */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -56,7 +59,7 @@ static int exec_search(const ProcessSpec *spec) {
   return found;
 }
 
-static int become(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid) {
+static int become(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid, bool filter) {
   if (setsid() < 0)
     return errno;
   if (fds->terminal && ioctl(fds->in, TIOCSCTTY, 0))
@@ -73,18 +76,18 @@ static int become(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     return errno;
-  struct sigaction dfl = {.sa_handler = SIG_DFL};
-  /* those that main.c and the loop set; each costs a trip into gVisor's kernel */
-  static const int SET[] = {SIGPIPE, SIGCHLD, SIGTERM, SIGINT};
-  for (size_t i = 0; i < ARRAY_LEN(SET); i++)
-    sigaction(SET[i], &dfl, NULL);
+  /* a kernel without such filters is no reason to run nothing */
+  if (filter && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, spawn_filter(), 0, 0))
+    errno = 0;
+  /* the loop's handler writes to a socket of ours; all others do nothing (surroundings.c) and end with exec */
+  sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   return exec_search(spec);
 }
 
-pid_t process_spawn(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid, Error *err) {
+pid_t process_spawn(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid, bool filter, Error *err) {
   /* no handler of ours may run in the child, which has our memory */
   sigset_t all, old;
   sigfillset(&all);
@@ -92,7 +95,7 @@ pid_t process_spawn(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid
   volatile int failure = 0;
   pid_t pid = vfork();
   if (pid == 0) {
-    failure = become(spec, fds, uid, gid);
+    failure = become(spec, fds, uid, gid, filter);
     _exit(127);
   }
   int vfork_errno = errno;

@@ -9,7 +9,7 @@ typedef struct SpawnFds {
   bool terminal;    /* in is a terminal, which becomes the controlling one */
 } SpawnFds;
 
-/* The new pid, or -1 and err as of process_start. */
-pid_t process_spawn(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid, Error *err);
+/* The new pid, or -1 and err as of process_start. filter: spawn_filter.h. */
+pid_t process_spawn(const ProcessSpec *spec, const SpawnFds *fds, uid_t uid, gid_t gid, bool filter, Error *err);
 
 #endif

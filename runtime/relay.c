@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "runtime/peer.h"
 
 #define PENDING_MAX ((size_t)64 << 10)
 
@@ -18,9 +19,8 @@ typedef struct Side {
   bool eof, shut;
 } Side;
 
-/* One side has ended and the other says nothing: a caller that is wholly gone looks the same as one that only
- * sends no more. */
-#define HALF_OPEN_MS 60000
+/* How often it is looked whether a caller that only sends no more has gone meanwhile: no event says that. */
+#define LOOK_MS 1000
 
 typedef struct Relay {
   Side side[2];
@@ -82,16 +82,22 @@ static void on_io(int events, void *arg) {
   Relay *r = s->relay;
   bool fine = !(events & LOOP_READ) || fill(s);
   fine = fine && flush(s) && flush(other(s));
-  if (!fine || (r->side[0].shut && r->side[1].shut))
+  /* the caller, and what it sent has been handed on: nobody is there for an answer */
+  bool gone = r->side[0].eof && r->side[1].out.len == 0 && peer_is_gone(r->side[0].fd);
+  if (!fine || gone || (r->side[0].shut && r->side[1].shut))
     return relay_free(r);
   if (r->side[0].eof || r->side[1].eof)
-    loop_timer_start(r->half_open, HALF_OPEN_MS);
+    loop_timer_start(r->half_open, LOOK_MS);
   arm(&r->side[0]);
   arm(&r->side[1]);
 }
 
 static void on_half_open(void *arg) {
-  relay_free(arg);
+  Relay *r = arg;
+  if (peer_is_gone(r->side[0].fd))
+    relay_free(r);
+  else
+    loop_timer_start(r->half_open, LOOK_MS);
 }
 
 void relay_start(Loop *loop, int a, int b, const void *to_a, size_t to_a_len, const void *to_b, size_t to_b_len) {

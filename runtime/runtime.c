@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "runtime/identity.h"
 
 extern char **environ;
 
@@ -48,30 +48,31 @@ char **runtime_environ(const Runtime *rt, const char *const *names, const char *
   return env;
 }
 
+char **runtime_environ_default(char **env, const char *name, const char *value) {
+  size_t n = count(env), len = strlen(name);
+  for (size_t i = 0; i < n; i++)
+    if (name_len(env[i]) == len && memcmp(env[i], name, len) == 0)
+      return env;
+  env = realloc(env, (n + 2) * sizeof *env);
+  if (!env)
+    abort();
+  env[n] = str_printf("%s=%s", name, value);
+  env[n + 1] = NULL;
+  return env;
+}
+
 void runtime_environ_free(char **env) {
   for (char **e = env; e && *e; e++)
     free(*e);
   free(env);
 }
 
-/* Raw calls: this process has one thread, and the C library's wrappers do more than is wanted. */
-static void set_effective(uid_t uid, gid_t gid, bool gid_first) {
-  if (gid_first)
-    syscall(SYS_setresgid, -1, gid, -1);
-  if (syscall(SYS_setresuid, -1, uid, -1))
-    abort(); /* going on with the wrong identity would be worse */
-  if (!gid_first)
-    syscall(SYS_setresgid, -1, gid, -1);
-}
-
 void runtime_become_user(const Runtime *rt) {
-  if (rt->uid != (uid_t)-1)
-    set_effective(rt->uid, rt->gid, true);
+  identity_assume(rt->uid, rt->gid);
 }
 
 void runtime_become_self(const Runtime *rt) {
-  if (rt->uid != (uid_t)-1)
-    set_effective(getuid(), getgid(), false);
+  identity_restore(rt->uid);
 }
 
 int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names,

@@ -39,6 +39,8 @@ typedef struct Runtime {
 /* Our own environment, overridden by the claim's, overridden by extra (n pairs of name and value). A vector
  * that runtime_environ_free frees. */
 char **runtime_environ(const Runtime *rt, const char *const *names, const char *const *values, size_t n);
+/* Adds a name that is not there. Returns the vector, which may have moved. */
+char **runtime_environ_default(char **env, const char *name, const char *value);
 void runtime_environ_free(char **env);
 
 /* File work happens as the sandbox's user, so that the runtime lends nobody its own rights: */

@@ -1,11 +1,14 @@
-/* What a runtime decodes itself of foreign text: multipart bodies of uploads, and command lines of /execute. The first
- * byte chooses: even a command line, odd a body with the boundary "b", whose pieces' size is the byte's.
+/* What a runtime decodes itself of foreign text: multipart bodies of uploads; bodies and command lines of /execute, and
+ * what commands print. The first byte chooses: even a command line, odd a body with the boundary "b", whose pieces'
+ * size is the byte's.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "runtime/exec_timeout.h"
+#include "runtime/execute_body.h"
+#include "runtime/json_text.h"
 #include "runtime/multipart.h"
 #include "runtime/shlex.h"
 
@@ -41,9 +44,37 @@ static Buf feed(const uint8_t *data, size_t size, size_t piece) {
   return told;
 }
 
+static void check_execute_body(const uint8_t *data, size_t size) {
+  Arena *arena = arena_new();
+  ExecuteBody body = {0};
+  ExecuteFault fault = {0};
+  int rc = execute_body_read(arena, data, size, &body, &fault);
+  if (rc ? fault.status != 400 && fault.status != 422 : !body.command || body.timeout_ms == 0)
+    abort();
+  arena_free(arena);
+}
+
+/* The same however it is cut, and always UTF-8. */
+static void check_json_text(const uint8_t *data, size_t size, size_t piece) {
+  Buf whole = BUF_INIT(0), pieces = BUF_INIT(0);
+  JsonText a = {0}, b = {0};
+  int rc = json_text_feed(&a, data, size, &whole) || json_text_end(&a, &whole);
+  for (size_t at = 0, n; at < size && rc == 0; at += n) {
+    n = size - at < piece ? size - at : piece;
+    rc = json_text_feed(&b, data + at, n, &pieces);
+  }
+  if (rc || json_text_end(&b, &pieces) || strcmp(a.error, b.error) != 0 || whole.len != pieces.len ||
+      (whole.len && memcmp(whole.data, pieces.data, whole.len) != 0) || !str_is_utf8(buf_str(&whole), whole.len))
+    abort();
+  buf_deinit(&whole);
+  buf_deinit(&pieces);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 1)
     return 0;
+  check_execute_body(data + 1, size - 1);
+  check_json_text(data + 1, size - 1, (size_t)data[0] / 2 + 1);
   if (data[0] % 2) {
     Buf whole = feed(data + 1, size - 1, size), pieces = feed(data + 1, size - 1, (size_t)data[0] / 2 + 1);
     if (whole.len != pieces.len || memcmp(whole.data, pieces.data, whole.len) != 0)

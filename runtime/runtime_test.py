@@ -1,106 +1,27 @@
-"""The runtime from outside: its wire protocol on a Unix socket and its HTTP, with the real program."""
+"""The runtime's calls from outside, its settings, and what is different in a Pod."""
 
-import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 
-sys.path.insert(0, "lib/wire/testing")
-sys.path.insert(0, "e2e/harness")
-from protobuf import field, fields
-from until import until
-
-RUNTIME = "runtime/sandplane-runtime"
-MESSAGE, OPEN, HALF_CLOSE, STATUS, ACCEPT = 0, 1, 2, 3, 4
-
-
-def frame(kind, payload=b""):
-    return struct.pack(">BI", kind, len(payload)) + payload
-
-
-def opening(method, uid="claim", bind=True, sandbox="", trace=""):
-    more = (
-        (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b"") + (field(7, trace) if trace else b"")
-    )
-    return frame(OPEN, field(1, method) + field(2, uid) + more)
-
-
-def command(*args):
-    return field(2, b"".join(field(1, a) for a in args))
-
-
-def start(*args):
-    """The first message of ExecStream."""
-    return field(1, field(1, "sandbox") + command(*args))
-
-
-class RuntimeCase(unittest.TestCase):
-    def flags(self):
-        return [f"--listen-unix={self.path}"]
-
-    def setUp(self):
-        dir_ = tempfile.TemporaryDirectory(prefix="rt")
-        self.addCleanup(dir_.cleanup)
-        self.home = f"{dir_.name}/home"
-        self.path = f"{dir_.name}/s"
-        os.mkdir(self.home)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.p = subprocess.Popen(
-            [RUNTIME, *self.flags(), f"--http-address=127.0.0.1:{self.port}", f"--base-dir={self.home}"],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "SANDBOX_EXEC_TIMEOUT_SECONDS": "2"},
-        )
-        self.addCleanup(self.end)
-        until(lambda: self.http_socket().close() is None, 60, "the runtime listens", may_fail=ConnectionRefusedError)
-
-    def end(self):
-        alive = self.p.poll() is None
-        self.p.terminate()
-        self.assertEqual(self.p.wait(60), 0)
-        self.assertTrue(alive, "the runtime ended by itself")
-
-    def http_socket(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
-        self.addCleanup(s.close)
-        return s
-
-    # ---- wire ----
-
-    def wire(self):
-        s = socket.socket(socket.AF_UNIX)
-        self.addCleanup(s.close)
-        s.settimeout(60)
-        s.connect(self.path)
-        return s
-
-    def exactly(self, s, n):
-        data = b""
-        while len(data) < n:
-            more = s.recv(n - len(data))
-            self.assertTrue(more, "the connection ended")
-            data += more
-        return data
-
-    def answers(self, s):
-        """The messages up to the status, and its code."""
-        messages = []
-        while True:
-            kind, size = struct.unpack(">BI", self.exactly(s, 5))
-            payload = self.exactly(s, size)
-            if kind == STATUS:
-                return messages, fields(payload).get(1, [0])[0]
-            messages.append(fields(payload))
-
-    def exec(self, *args):
-        s = self.wire()
-        s.sendall(opening("Exec") + frame(MESSAGE, field(1, "sandbox") + command(*args)) + frame(HALF_CLOSE))
-        return self.answers(s)
+sys.path.insert(0, "runtime")
+from runtime_case import (
+    ACCEPT,
+    HALF_CLOSE,
+    MESSAGE,
+    OPEN,
+    RUNTIME,
+    RuntimeCase,
+    command,
+    field,
+    frame,
+    opening,
+    start,
+    until,
+)
 
 
 class RuntimeTest(RuntimeCase):
@@ -190,85 +111,6 @@ class RuntimeTest(RuntimeCase):
         self.assertEqual(self.answers(patience)[1], 0)
         got = [sum(len(m.get(2, [b""])[0]) for m in self.answers(s)[0]) for s in readers]
         self.assertEqual(got, sizes)
-
-    # ---- HTTP ----
-
-    def reply(self, f):
-        status = int(f.readline().split()[1])
-        length = 0
-        while (line := f.readline()) not in (b"\r\n", b""):
-            name, value = line.split(b":", 1)
-            if name.lower() == b"content-length":
-                length = int(value)
-        return status, f.read(length)
-
-    def ask(self, method, path, body=b"", kind="application/json"):
-        s = self.http_socket()
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        s.sendall(head.encode() + body)
-        return self.reply(s.makefile("rb"))
-
-    def execute(self, line):
-        status, body = self.ask("POST", "/execute", json.dumps({"command": line}).encode())
-        self.assertEqual(status, 200)
-        return json.loads(body)
-
-    def upload(self, name, data):
-        head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
-        return self.ask("POST", "/upload", head + data + b"\r\n--b--\r\n", "multipart/form-data; boundary=b")
-
-    def test_execute(self):
-        ok = {"stdout": "a b\n", "stderr": "", "exit_code": 0}
-        self.assertEqual(self.execute("echo 'a b'"), ok)
-        self.assertEqual(self.execute("sh -c 'kill -9 $$'")["exit_code"], -9)
-        for line, why in (
-            ("echo 'a", "No closing quotation"),
-            ("no-such", "[Errno 2] No such file or directory: 'no-such'"),
-            ("/etc/passwd", "[Errno 13] Permission denied: '/etc/passwd'"),
-            ("sleep 30", "Command '['sleep', '30']' timed out after 2 seconds"),
-        ):
-            with self.subTest(line):
-                self.assertEqual(
-                    self.execute(line), {"stdout": "", "stderr": f"Failed to execute command: {why}", "exit_code": 1}
-                )
-
-    def test_execute_names_a_program_too_long_to_be_told_whole(self):
-        for lead in ("/", "/a", "/ab"):
-            self.assertEqual(self.execute(lead + "\u20ac" * 3000)["exit_code"], 1)
-
-    def test_files(self):
-        self.assertEqual(self.upload("d/f", b"data")[0], 200)
-        self.assertEqual(self.ask("GET", "/download/d%252Ff"), (200, b"data"))
-        self.assertEqual(self.ask("GET", "/download/none"), (404, b'{"message":"File not found"}'))
-        self.assertEqual(self.upload("../f", b"")[0], 403)
-        self.assertEqual(self.ask("GET", "/exists/%2e%2e/x"), (403, b'{"message":"Access denied"}'))
-        self.assertEqual(self.ask("GET", "/exists/d/f/below"), (200, b'{"path":"d/f/below","exists":false}'))
-        self.assertEqual(json.loads(self.ask("GET", "/list/")[1])[0]["name"], "d")
-        self.assertEqual(self.ask("GET", "/list/d/f"), (404, b'{"message":"Path is not a directory"}'))
-        os.symlink("nowhere", f"{self.home}/broken")
-        status, body = self.ask("GET", "/list/")
-        self.assertEqual((status, json.loads(body)["message"][:18]), (500, "List files failed:"))
-
-    def test_pipelined_requests_are_answered_in_order(self):
-        body = json.dumps({"command": "sh -c 'sleep 0.1; echo one'"}).encode()
-        s = self.http_socket()
-        s.sendall(
-            b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
-            + body
-            + b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        )
-        f = s.makefile("rb")
-        self.assertIn(b'"stdout":"one\\n"', self.reply(f)[1])
-        self.assertEqual([self.reply(f)[0], self.reply(f)[0], f.read()], [404, 200, b""])
-
-    def test_who_does_not_read_is_not_read(self):
-        s = self.http_socket()
-        s.settimeout(1)
-        request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000
-        sent = 0
-        with self.assertRaises(TimeoutError):
-            while sent < 256 << 20:
-                sent += s.send(request)
 
 
 class SettingsTest(unittest.TestCase):

@@ -64,10 +64,13 @@ static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Er
   if ((s->terminal && check_size(s->terminal, "start.terminal", err)) ||
       command_init(&cmd, rt, s->command, call_traceparent(x->call), err))
     return -1;
+  cmd.spec.no_stdin = s->no_stdin && !s->terminal;
   if (s->terminal) {
     cmd.spec.pty = true;
     cmd.spec.columns = (uint16_t)s->terminal->columns;
     cmd.spec.rows = (uint16_t)s->terminal->rows;
+    /* what programs take for a terminal that can do the usual, as container engines say it */
+    cmd.spec.envp = cmd.envp = runtime_environ_default(cmd.envp, "TERM", "xterm");
   }
   x->process = process_start(rt->processes, &cmd.spec, &HANDLERS, x, err);
   command_deinit(&cmd);

@@ -1,15 +1,16 @@
 /* See terminal_keys.h. */
 #include "runtime/terminal_keys.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "lib/base/compiler.h"
+#include "runtime/session.h"
 
 enum { CTRL_C = 3 };
 
@@ -41,49 +42,29 @@ bool terminal_keys_needed(void) {
   return needed;
 }
 
-int terminal_key_signal(int master, uint8_t key) {
+size_t terminal_keys_find(int master, const uint8_t *data, size_t len, int *ret_signo) {
   struct termios settings;
-  if (!key || tcgetattr(master, &settings) || !(settings.c_lflag & ISIG))
-    return 0;
-  if (key == settings.c_cc[VINTR])
-    return SIGINT;
-  if (key == settings.c_cc[VQUIT])
-    return SIGQUIT;
-  return key == settings.c_cc[VSUSP] ? SIGTSTP : 0;
+  if (tcgetattr(master, &settings) || !(settings.c_lflag & ISIG))
+    return len;
+  const struct {
+    uint8_t key;
+    int signo;
+  } keys[] = {{settings.c_cc[VINTR], SIGINT}, {settings.c_cc[VQUIT], SIGQUIT}, {settings.c_cc[VSUSP], SIGTSTP}};
+  size_t first = len;
+  for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+    const uint8_t *at = keys[i].key ? memchr(data, keys[i].key, first) : NULL;
+    if (!at)
+      continue;
+    first = (size_t)(at - data);
+    *ret_signo = keys[i].signo;
+  }
+  return first;
 }
 
-/* The group of one process if it is in the session, else 0. */
-static pid_t group_in(pid_t session, const char *pid) {
-  char path[64], text[512];
-  int group = 0, its_session = 0;
-  snprintf(path, sizeof path, "/proc/%.16s/stat", pid);
-  FILE *f = fopen(path, "re");
-  size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-  if (f)
-    fclose(f);
-  text[n] = 0;
-  const char *behind_name = strrchr(text, ')'); /* the name may hold anything */
-  if (!behind_name || sscanf(behind_name + 1, " %*c %*d %d %d", &group, &its_session) != 2)
-    return 0;
-  return its_session == session ? group : 0;
-}
-
-/* The kernel may not tell us, who are not of the session: then it is the job that was started last, which has
- * the highest number, or the session's leader when there is no job. */
+/* The kernel may not tell us, who are not of the session. */
 static pid_t foreground(int master, pid_t session) {
   pid_t group = tcgetpgrp(master);
-  if (group > 0)
-    return group;
-  group = session;
-  DIR *dir = opendir("/proc");
-  for (struct dirent *entry; dir && (entry = readdir(dir));) {
-    pid_t other = atoi(entry->d_name) > 0 ? group_in(session, entry->d_name) : 0;
-    if (other > group)
-      group = other;
-  }
-  if (dir)
-    closedir(dir);
-  return group;
+  return group > 0 ? group : session_last_group(session);
 }
 
 void terminal_keys_send(int master, pid_t session, int signo) {

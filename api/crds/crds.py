@@ -44,7 +44,8 @@ def root(about, parts, upstream):
         "metadata": {"type": "object"},
     }
     fields.update((k, whole(parts[k], upstream)) for k in ("spec", "status") if k in parts)
-    return {"type": "object", "description": about, "required": ["spec"], "properties": fields}
+    out = {"type": "object", "description": about, "required": ["spec"], "properties": fields}
+    return {**out, "x-kubernetes-validations": parts["rules"]} if "rules" in parts else out
 
 
 # ---- definitions ----

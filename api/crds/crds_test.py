@@ -63,7 +63,11 @@ FIELDS = {
     ),
     ("sandboxtemplates", "v1beta1"): (TEMPLATE | {"volumeClaimTemplatesPolicy"}, ["podTemplate"], None),
     ("sandboxtemplates", "v1alpha1"): (TEMPLATE, ["podTemplate"], None),
-    ("sandboxwarmpools", "v1beta1"): (POOL, ["sandboxTemplateRef"], COUNTS | {"observedGeneration"}),
+    ("sandboxwarmpools", "v1beta1"): (
+        POOL | {"readinessGracePeriodSeconds"},
+        ["sandboxTemplateRef"],
+        COUNTS | {"observedGeneration"},
+    ),
     ("sandboxwarmpools", "v1alpha1"): (POOL, ["replicas", "sandboxTemplateRef"], COUNTS),
 }
 
@@ -155,6 +159,7 @@ EXACT = [
         *("sandboxwarmpools", BOTH, "spec.updateStrategy"),
         {"type": "object", "properties": {"type": choice("Recreate", "OnReplenish", default="OnReplenish")}},
     ),
+    ("sandboxwarmpools", ["v1beta1"], "spec.readinessGracePeriodSeconds", {**INT32, "minimum": 30}),
     ("sandboxwarmpools", BOTH, "status.replicas", INT32),
     ("sandboxwarmpools", BOTH, "status.readyReplicas", INT32),
     ("sandboxwarmpools", BOTH, "status.selector", STRING),
@@ -360,15 +365,18 @@ class Definitions(unittest.TestCase):
                 count += 1
         self.assertEqual(count, 4)
 
-    def test_only_one_rule(self):
+    def test_the_two_rules(self):
         rules = {
             (key, path): schema["x-kubernetes-validations"]
             for key, _, _, root in each()
             for path, schema in walk(root)
             if "x-kubernetes-validations" in schema
         }
-        self.assertEqual(list(rules), [(("sandboxes", "v1beta1"), "spec")])
-        ((rule,),) = rules.values()
+        self.assertEqual(list(rules), [(("sandboxes", "v1beta1"), ""), (("sandboxes", "v1beta1"), "spec")])
+        (name,), (rule,) = rules.values()
+        self.assertEqual(
+            name["rule"], "!has(self.spec.service) || !self.spec.service || size(self.metadata.name) <= 63"
+        )
         self.assertEqual(rule["message"], "volumeClaimTemplates is immutable")
         self.assertEqual(
             rule["rule"],

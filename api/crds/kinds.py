@@ -145,6 +145,12 @@ KEEPS_CLAIM_TEMPLATES = {
     "(!has(self.volumeClaimTemplates) || self.volumeClaimTemplates == oldSelf.volumeClaimTemplates)",
 }
 
+# The name of the Service is the Sandbox's, and a DNS label. On the object itself, where names can be seen.
+NAMES_A_SERVICE = {
+    "message": "metadata.name must be no longer than 63 characters when spec.service is true",
+    "rule": "!has(self.spec.service) || !self.spec.service || size(self.metadata.name) <= 63",
+}
+
 SANDBOX_STATUS = dict(
     serviceFQDN=text("Full DNS name of the headless Service."),
     service=text("Name of the headless Service."),
@@ -167,6 +173,7 @@ SANDBOX_V1BETA1 = dict(
     | {"x-kubernetes-validations": [KEEPS_CLAIM_TEMPLATES]},
     status=obj("The sandbox as last seen.", **SANDBOX_STATUS, nodeName=text("Node that the Pod runs on.")),
     columns=[READY, REASON, AGE],
+    rules=[NAMES_A_SERVICE],
 )
 
 SANDBOX_V1ALPHA1 = dict(
@@ -300,6 +307,13 @@ UPDATE_STRATEGY = obj(
         default="OnReplenish",
     ),
 )
+READINESS_GRACE = dict(
+    readinessGracePeriodSeconds=int32(
+        "How long a sandbox of this pool may take to become ready before it is replaced. Left out, the controller's "
+        "own setting counts.",
+        minimum=30,
+    )
+)
 POOL_STATUS = dict(
     replicas=int32("How many sandboxes the pool has."),
     readyReplicas=int32("How many of them are ready."),
@@ -314,6 +328,7 @@ POOL_V1BETA1 = dict(
         replicas=int32(REPLICAS, minimum=0, default=1),
         sandboxTemplateRef=TEMPLATE_REF,
         updateStrategy=UPDATE_STRATEGY,
+        **READINESS_GRACE,
     ),
     status=obj(
         "The pool as last seen.",

@@ -10,8 +10,8 @@ LIBC = """
     arpa/inet.h ctype.h dirent.h errno.h fcntl.h ftw.h grp.h inttypes.h limits.h math.h netdb.h netinet/in.h
     netinet/tcp.h poll.h pthread.h pwd.h sched.h search.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h
     stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
-    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h sys/socket.h
-    sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
+    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h sys/signalfd.h
+    sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
 """.split()
 
 # library -> how its headers begin
@@ -24,9 +24,11 @@ FOREIGN = {
     "jansson": ["jansson.h"],
     "libarchive": ["archive.h", "archive_entry.h"],
     "libevent": ["event2/"],
+    "linux": ["linux/"],
     "openssl": ["openssl/"],
     "protobuf-c": ["protobuf-c/"],
     "seccomp": ["seccomp.h"],
+    "uthash": ["uthash.h"],
     "yaml": ["yaml.h"],
     "zlib": ["zlib.h"],
 }
@@ -34,7 +36,7 @@ FOREIGN = {
 # ---- lib/: (libraries of this project, foreign ones) ----
 
 LIB = {
-    "base": ([], []),
+    "base": ([], ["uthash"]),
     "admin": (["base", "loop"], ["libevent"]),
     "crypto": (["base"], ["openssl"]),
     "http": (["base"], ["http_parser"]),
@@ -99,8 +101,9 @@ KIND_OF_NAME = [
 
 # Files on a floor that their name does not tell.
 KIND_OF_FILE = {
-    "services/claims/claim_queue": ("store", "claims that wait for a grant, which the store confirms"),
     "services/claims/directory": ("store", "the pools' settings as last read from the state"),
+    "services/claims/refusal": ("store", "the words of both stores for what the state did not give"),
+    "services/claims/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),
@@ -123,7 +126,7 @@ FOREIGN_OF_FOLDER = {
     "cli": ["jansson", "protobuf-c"],
     "deploy/images": [],
     "e2e/bench": ["grpc"],
-    "runtime": ["jansson", "protobuf-c"],
+    "runtime": ["linux", "protobuf-c"],
     "services/claims": [],
     "services/pools": [],
     "services/reconciler": [],

@@ -1,13 +1,15 @@
 """sbom: what a program of an image is linked from, as SPDX and as the licences themselves.
 
-An aspect walks the program's dependencies to the archives of @libs, so that the list is the linker's and nobody keeps it.
+An aspect walks the program's dependencies to the archives of @libs, so that the list is the linker's (and the
+compiler's, for a library of headers alone) and nobody keeps it.
 """
 
 LinkedInfo = provider(fields = ["packages"])
 
 def _linked_impl(target, ctx):
     own = []
-    for src in getattr(ctx.rule.attr, "srcs", None) or []:
+    # a library of headers alone is compiled in
+    for src in (getattr(ctx.rule.attr, "srcs", None) or []) + (getattr(ctx.rule.attr, "hdrs", None) or []):
         own += [f.path.split("/")[2] for f in src.files.to_list() if f.path.startswith("external/libs/")]
     if target.label.workspace_name == "libs" and target.label.name == "cxx":
         own += ["libstdc++-12-dev", "libgcc-12-dev"]

@@ -13,6 +13,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/sandplane"
 SNAPSHOTS = ROOT / "deploy/helm/snapshots"
+MANIFESTS = ROOT / "deploy/manifests"
 NAMESPACE = "agent-sandbox-system"
 BEGIN, END = "<!-- values: made by deploy/helm/generate.py -->\n", "<!-- end of values -->\n"
 # what the reference project has in its first manifest; the rest is in the second
@@ -33,7 +34,7 @@ def described():
             extra = json.loads(text[10:])
         elif text.startswith("#"):
             comment.append(text[1:].strip())
-        elif found := re.match(r"( *)([A-Za-z_]+):", line):
+        elif found := re.match(r"( *)([A-Za-z_][A-Za-z0-9_]*):", line):
             depth = len(found[1]) // 2
             path = [*path[:depth], found[2]]
             value = values
@@ -122,8 +123,8 @@ def snapshots(helm):
         )
 
 
-def manifests(helm):
-    text = rendered(helm, "--set=redis.auth.enabled=false", "--skip-tests", "--kube-version=1.30.0")
+def manifests(helm, folder, *settings):
+    text = rendered(helm, "--set=redis.auth.enabled=false", "--skip-tests", "--kube-version=1.30.0", *settings)
     core, extensions = [], []
     for part in re.split(r"^---\n", text, flags=re.M):
         document = yaml.safe_load(part)
@@ -148,7 +149,10 @@ def manifests(helm):
             extensions,
         ),
     ):
-        yield name, HEAD.format(what=what) + "---\n".join(part for _, part in sorted(parts, key=lambda p: p[0]))
+        yield (
+            folder / name,
+            HEAD.format(what=what) + "---\n".join(part for _, part in sorted(parts, key=lambda p: p[0])),
+        )
 
 
 def belongs_to_core(document):
@@ -178,8 +182,8 @@ def outputs(crds_json, helm):
     head, rest = install.read_text().split(BEGIN)
     yield install, head + table() + rest.split(END)[1]
     # these are made with the files above, which must be there by now
-    for name, text in manifests(helm):
-        yield ROOT / "deploy/manifests" / name, text
+    yield from manifests(helm, MANIFESTS)
+    yield from manifests(helm, MANIFESTS / "v1beta1", "--set=crds.v1alpha1=false")
     yield from snapshots(helm)
 
 

@@ -113,7 +113,7 @@ def check(path):
     assert labels["org.opencontainers.image.version"] and labels["org.opencontainers.image.title"], labels
     bill = check_bill(texts)
     if "/python-runtime:" in reference:
-        assert {"bash", "libc6", "python3.11-minimal", "libjansson-dev"} <= bill, bill
+        assert {"bash", "libc6", "python3.11-minimal", "libhttp-parser-dev", "uthash-dev"} <= bill, bill
     if "/python-runtime:" not in reference:
         shells = [p for p in paths if p.rsplit("/", 1)[-1] in SHELLS]
         assert not shells, f"a shell: {shells}"

@@ -174,7 +174,9 @@ def test_pods_of_it_are_admitted(helm, cluster, strict_ns):
             assert not spec["automountServiceAccountToken"] or name == "agent-sandbox-controller"
 
 
-@pytest.mark.parametrize("name", ["manifest.yaml", "extensions.yaml"])
+@pytest.mark.parametrize(
+    "name", ["manifest.yaml", "extensions.yaml", "v1beta1/manifest.yaml", "v1beta1/extensions.yaml"]
+)
 def test_plain_manifests_are_taken(cluster, name):
     # the namespace, which a dry run does not make
     cluster.kubectl("apply", "-f", str(ROOT / "deploy/manifests/rbac.yaml"))
@@ -201,13 +203,49 @@ def test_services_lead_to_pods(rendered):
             assert port["targetPort"] in names, f"{meta['name']}: {port}"
 
 
+def controller(documents):
+    """The Pod spec of the reconciler."""
+    (spec,) = [spec for _, name, _, spec in pod_templates(documents) if name == "agent-sandbox-controller"]
+    return spec
+
+
+def has_webhook(documents):
+    return "--enable-webhook=false" not in controller(documents)["containers"][0]["args"]
+
+
+def test_the_config_map_is_mounted(rendered):
+    """Whoever makes agent-sandbox-config has its settings taken, and nobody has to make it."""
+    spec = controller(rendered)
+    (volume,) = [v for v in spec["volumes"] if v["name"] == "sandbox-config"]
+    assert volume["configMap"] == {"name": "agent-sandbox-config", "optional": True}
+    (mount,) = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "sandbox-config"]
+    # the folder and no file of it: a subPath would never change
+    assert mount == {"name": "sandbox-config", "mountPath": "/etc/sandbox-config", "readOnly": True}
+    # what it may set is not said on the command line, which goes before it, unless somebody wanted so
+    said = [a.split("=")[0] for a in spec["containers"][0]["args"]]
+    assert ("--kube-api-qps" in said) == ("--kube-api-burst" in said) == (not has_webhook(rendered))
+
+
+def test_without_v1alpha1_nothing_is_left_of_the_webhook(helm):
+    documents = template(helm, "--set=crds.v1alpha1=false", crds=True)
+    assert not has_webhook(documents) and has_webhook(template(helm))
+    for crd in of_kind(documents, "CustomResourceDefinition"):
+        assert [v["name"] for v in crd["spec"]["versions"]] == ["v1beta1"]
+        assert crd["spec"]["conversion"] == {"strategy": "None"}
+    text = yaml.safe_dump_all(documents).replace("--enable-webhook=false", "")
+    for word in ("webhook", "v1alpha1", "9443", "customresourcedefinitions"):
+        assert word not in text, word
+    assert controller(documents)["containers"][0]["readinessProbe"]["tcpSocket"] == {"port": "grpc"}
+
+
 def test_names_that_others_rely_on(rendered):
     have = {(d["kind"], d["metadata"].get("namespace"), d["metadata"]["name"]) for d in rendered}
     for kind, name in (
         ("Deployment", "agent-sandbox-controller"), ("ServiceAccount", "agent-sandbox-controller"), ("Service", "agent-sandbox-controller"),
-        ("Service", "agent-sandbox-webhook-service"), ("Service", "sandbox-router-svc"),
+        ("Service", "sandbox-router-svc"),
     ):  # fmt: skip
         assert (kind, NAMESPACE, name) in have
+    assert (("Service", NAMESPACE, "agent-sandbox-webhook-service") in have) == has_webhook(rendered)
     labels = {name: labels for _, name, labels, _ in pod_templates(rendered)}
     assert labels["agent-sandbox-controller"]["app"] == "agent-sandbox-controller"
     # the network policies of templates let this label in, from this namespace, and nobody else
@@ -217,7 +255,7 @@ def test_names_that_others_rely_on(rendered):
         d["metadata"]["name"]: {p["name"]: p["port"] for p in d["spec"]["ports"]} for d in of_kind(rendered, "Service")
     }
     assert ports["sandbox-router-svc"] == {"http": 8080}
-    assert ports["agent-sandbox-webhook-service"] == {"webhook": 443}
+    assert ports.get("agent-sandbox-webhook-service", {"webhook": 443}) == {"webhook": 443}
     assert ports["agent-sandbox-controller"] == {"metrics": 8080}
 
 

@@ -85,7 +85,41 @@ def volume(name, size="1Gi"):
     }
 
 
+def first_ready(kube, version, *objects):
+    """The claim `c` as it is when a watcher first reads that it is Ready."""
+    path = f"/apis/extensions.{K}{version}/namespaces/{kube.ns}/sandboxclaims"
+    listed = json.loads(kube.api.call("GET", path)[1])["metadata"]["resourceVersion"]
+    kube.apply(*objects)
+    watch = f"{path}?watch=1&fieldSelector=metadata.name%3Dc&timeoutSeconds=60&resourceVersion={listed}"
+    for line in kube.api.watch(watch):
+        claim = json.loads(line)["object"]
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in claim.get("status", {}).get("conditions", [])):
+            return claim
+    raise AssertionError("the watch ended before the claim was Ready")
+
+
 # ---- warm ----
+
+
+def test_a_ready_claim_names_its_sandbox(kube):
+    """controllers 5.4a: clients read the annotation right after Ready."""
+    kube.full_pool(replicas=1)
+    claim = first_ready(kube, "v1beta1", kube.claim())
+    assert annotations(claim)[K + "sandbox-name"] == claim["status"]["sandbox"]["name"]
+    assert NANO.fullmatch(annotations(claim)[K + "controller-first-observed-at"])
+
+
+def test_a_ready_claim_names_its_cold_sandbox(kube):
+    kube.apply(kube.template(), kube.pool(replicas=0))
+    claim = first_ready(kube, "v1beta1", kube.claim())
+    assert annotations(claim)[K + "sandbox-name"] == "c"
+
+
+def test_a_ready_claim_of_the_first_release_names_its_sandbox(kube):
+    kube.full_pool()
+    old = kube.object("extensions." + K[:-1], "v1alpha1", "SandboxClaim", "c", {"sandboxTemplateRef": {"name": "t"}})
+    claim = first_ready(kube, "v1alpha1", old)
+    assert annotations(claim)[K + "sandbox-name"] == claim["status"]["sandbox"]["name"] == "c"
 
 
 def test_warm_adoption(kube):
@@ -464,6 +498,37 @@ def test_metadata_refused(kube):
     assert kube.list("sandbox") == []
 
 
+def test_domains_that_the_installation_allows(stack, kube):
+    """controllers 5.3: the key allowed-label-domains of the ConfigMap counts while the controller runs; a claim that was
+    refused cost the pool nothing, and gets its sandbox as it stands."""
+    kube.full_pool()
+    (member,) = [s["metadata"]["name"] for s in kube.list("sandbox")]
+    kube.apply(kube.claim(additionalPodMetadata={"labels": {"studio.example.com/role": "claimed"}}))
+    kube.until_condition("sandboxclaim", "c", status="False", reason="InvalidMetadata")
+    said = kube.condition("sandboxclaim", "c")["message"]
+    assert (
+        'label domain "studio.example.com" is not in the allowlist (configure the allowed-label-domains key of the '
+        in said
+    )
+    assert "agent-sandbox-config ConfigMap in the controller namespace; default: sandbox.users.io)" in said
+    assert [s["metadata"]["name"] for s in kube.list("sandbox")] == [member]
+    stack.settings.mkdir()
+    domains = stack.settings / "allowed-label-domains"
+    try:
+        domains.write_text("sandbox.users.io,Studio.Example.com\n")
+        claim, sandbox = bound(kube)
+        assert sandbox["metadata"]["name"] == member
+        until(
+            lambda: labels(kube.get("pod", member)).get("studio.example.com/role") == "claimed", what="label of the Pod"
+        )
+    finally:
+        domains.unlink()
+        stack.settings.rmdir()
+    # one that is bound already is told, and keeps what it has
+    claim = kube.until_condition("sandboxclaim", "c", status="False", reason="InvalidMetadata")
+    assert claim["status"]["sandbox"]["name"] == member
+
+
 def test_metadata(kube):
     """controllers 5.2, 5.3: what is allowed reaches the Pod, later edits too; the spec of the Sandbox stays."""
     kube.full_pool()
@@ -577,6 +642,38 @@ def test_expiry_of_a_foreign_sandbox(kube):
 
     until(said, what="the message")
     assert kube.get("sandbox", "c") is not None and claim["status"].get("sandbox", {}) == {}
+
+
+def test_a_client_that_moves_the_shutdown_time(kube):
+    """An old client keeps its sandbox by moving shutdownTime, stops it by the present, and wakes it by moving it again."""
+    kube.full_pool()
+
+    def moved(seconds, **more):
+        return {"lifecycle": {"shutdownTime": at(seconds).replace("Z", ".123Z"), "shutdownPolicy": "Retain"}, **more}
+
+    def move(seconds):
+        patch = json.dumps({"spec": moved(seconds)})
+        kube.kubectl("patch", "sandboxclaims.v1alpha1.extensions.agents.x-k8s.io", "c", "--type=merge", "-p", patch)
+
+    spec = moved(3600, sandboxTemplateRef={"name": "t"})
+    kube.apply(kube.object("extensions." + K[:-1], "v1alpha1", "SandboxClaim", "c", spec))
+    _, first = bound(kube)
+    move(7200)
+    assert bound(kube)[1]["metadata"]["uid"] == first["metadata"]["uid"]
+    move(0)
+    rejected(kube, "ClaimExpired", "Claim expired. Sandbox cleanup initiated.")
+    kube.until_gone("sandbox", "c")
+    move(3600)
+    _, second = bound(kube)
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    for seconds in (-3600, 3600, -3600, 3600):
+        move(seconds)
+    kube.until_condition(
+        "sandboxclaim", "c", status="True", observedGeneration=kube.get("sandboxclaim", "c")["metadata"]["generation"]
+    )
+    assert len(kube.list("sandbox", f"{K}claim-uid")) == 1
+    kube.patch("sandboxclaim", "c", {"spec": {"lifecycle": None}})
+    bound(kube)
 
 
 def test_ttl_after_finished(kube):
@@ -714,6 +811,10 @@ def test_metrics(stack, kube):
     assert {p["launch_type"] for _, p in series(name + "_count", **here)} == {"warm", "cold"}
     bounds = [p["le"] for _, p in series(name + "_bucket", **here, launch_type="cold", sandbox_template="t")]
     assert bounds == "50 100 250 500 1000 2500 5000 10000 30000 60000 120000 240000 300000 600000 +Inf".split()
+    assert {p["operating_mode"] for _, p in series("agent_sandboxes", **here)} == {"Running"}
+    for name in ("rest_client_request_duration_seconds", "rest_client_rate_limiter_duration_seconds"):
+        found = series(name + "_count", verb="PATCH")
+        assert [p["host"] for _, p in found] == ["127.0.0.1:6443"] and found[0][0] > 0, name
     gauge = {
         (p["owned_by"], p["launch_type"], p["ready_condition"], p["expired"], p["sandbox_template"]): v
         for v, p in series("agent_sandboxes", **here)

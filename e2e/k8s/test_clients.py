@@ -6,7 +6,7 @@ A stand-in runs the Pods here, so nothing is executed in them; `node` tests do t
 from textwrap import dedent
 
 import pytest
-from harness.sdk import Sdk, SdkError
+from harness.sdk import GoSdk, Sdk, SdkError
 from harness.until import until
 
 NEW = ["0.5.6", "1.0.8"]
@@ -223,6 +223,38 @@ def test_asynchronous_client(new, kube):
     name, sandbox, status, names = new.run(dedent(code), ns=kube.ns)
     assert status[0] == "SandboxReady" and names == [name] and sandbox.startswith("p-")
     kube.until_gone("sandboxclaim", name)
+
+
+# ---- the SDK in Go ----
+
+
+@pytest.fixture(scope="module")
+def go(cluster):
+    sdk = GoSdk(cluster)
+    yield sdk
+    sdk.close()
+
+
+def test_go_client_creates_finds_and_deletes(go, kube):
+    kube.full_pool()
+    pod = kube.list("pod")[0]
+    made = go.do("create", pool="p", namespace=kube.ns)
+    claim = kube.get("sandboxclaim", made["claim"])
+    assert made["sandbox"] == made["pod"] == pod["metadata"]["name"] == claim["status"]["sandbox"]["name"]
+    assert made["ready"] and made["ip"] == pod["status"]["podIP"]
+    assert claim["metadata"]["labels"]["agents.x-k8s.io/created-by"] == "go-client"
+    assert kube.get("pod", made["pod"])["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert go.do("get", claim=made["claim"], namespace=kube.ns)["sandbox"] == made["sandbox"]
+    assert go.do("list", namespace=kube.ns)["names"] == [made["claim"]]
+    go.do("delete", claim=made["claim"], namespace=kube.ns)
+    kube.until_gone("sandboxclaim", made["claim"])
+    kube.until_gone("pod", made["pod"])
+
+
+def test_go_client_starts_cold(go, kube):
+    kube.apply(kube.template(), kube.pool(replicas=0))
+    made = go.do("create", pool="p", namespace=kube.ns)
+    assert made["ready"] and made["sandbox"] == made["pod"] == made["claim"]
 
 
 # ---- v1alpha1 ----

@@ -399,7 +399,7 @@ def test_server_side_apply(cluster, space):
     assert container["image"] == "pause"
 
 
-# ---- the one rule ----
+# ---- the rules ----
 
 IMMUTABLE = "volumeClaimTemplates is immutable"
 
@@ -441,6 +441,31 @@ def test_the_old_version_does_not_know_the_rule(cluster, space):
     made = send(cluster, space, sandbox("v1alpha1"))
     made["spec"]["volumeClaimTemplates"] = [claim_template()]
     cluster.kubectl("replace", "-n", space, "-f", "-", input=json.dumps(made))
+
+
+@pytest.mark.parametrize(
+    "length, service, allowed", [(63, True, True), (64, True, False), (64, False, True), (64, None, True)]
+)
+def test_a_name_that_no_service_can_have(cluster, space, length, service, allowed):
+    thing = sandbox(name="s" * length, **({} if service is None else {"service": service}))
+    run = cluster.kubectl("create", "-n", space, "-f", "-", input=json.dumps(thing), check=False)
+    assert (run.returncode == 0) == allowed, run.stderr
+    assert allowed or "metadata.name must be no longer than 63 characters when spec.service is true" in run.stderr
+
+
+def test_a_service_is_refused_for_a_name_that_is_too_long(cluster, space):
+    send(cluster, space, sandbox(name="s" * 64))
+    patch = ["patch", "sandbox", "s" * 64, "-n", space, "--type=merge", "-p"]
+    assert cluster.kubectl(*patch, '{"spec":{"service":false}}')
+    run = cluster.kubectl(*patch, '{"spec":{"service":true}}', check=False)
+    assert run.returncode != 0 and "63 characters" in run.stderr
+
+
+@pytest.mark.parametrize("seconds, allowed", [(30, True), (86400, True), (29, False), (0, False), ("60", False)])
+def test_grace_period_of_a_pool(cluster, space, seconds, allowed):
+    thing = obj("SandboxWarmPool", "v1beta1", "p", **TEMPLATE_REF, readinessGracePeriodSeconds=seconds)
+    run = cluster.kubectl("create", "-n", space, "-f", "-", "--validate=false", input=json.dumps(thing), check=False)
+    assert (run.returncode == 0) == allowed and (allowed or "readinessGracePeriodSeconds" in run.stderr), run.stderr
 
 
 # ---- subresources ----

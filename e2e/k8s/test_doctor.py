@@ -15,7 +15,7 @@ from harness.kube import POD_SPEC
 from harness.kube_stack import NAMESPACE
 from harness.until import until
 
-CHECKS = ["api-server", "clock", "definitions", "rights", "workloads", "leader", "certificates", "conversion", "network", "runtime-classes", "pools",
+CHECKS = ["api-server", "clock", "definitions", "versions", "rights", "workloads", "leader", "certificates", "conversion", "network", "runtime-classes", "pools",
           "claims", "leftovers"]  # fmt: skip
 POOLS_CRD = "sandboxwarmpools.extensions.agents.x-k8s.io"
 SECRET = "agent-sandbox-webhook-certs"

@@ -362,6 +362,21 @@ def pool_events(kube, reason):
     return [e for e in kube.list("event") if e["reason"] == reason]
 
 
+def test_grace_period_of_the_pool(kube, impatient):
+    """v1.0.12: readinessGracePeriodSeconds goes before the flag, and a change of it makes no member stale."""
+    long = kube.pool("long", readinessGracePeriodSeconds=3600, updateStrategy={"type": "Recreate"})
+    kube.apply(kube.template(metadata=IGNORED), kube.pool(), long)
+    (kept,) = until(lambda: members(kube, "long"), what="a member")
+    (stuck,) = until(lambda: members(kube), what="a member")
+    until(lambda: members(kube) and uid(stuck) not in uids(kube), what="the stuck member replaced")
+    kube.patch("sandboxwarmpool", "long", {"spec": {"readinessGracePeriodSeconds": 1800}})
+    until(lambda: kube.get("sandboxwarmpool", "long")["status"]["observedGeneration"] == 2, what="a look at the pool")
+    assert uids(kube, "long") == {uid(kept)}
+    # as long as the flag says, once it says nothing itself
+    kube.patch("sandboxwarmpool", "long", {"spec": {"readinessGracePeriodSeconds": None}})
+    until(lambda: uid(kept) not in uids(kube, "long"), what="the kept member replaced")
+
+
 def test_grace_period(kube, impatient):
     """6.2, 7: stuck members are replaced; those that find no node are held, and Events tell of it."""
     kube.apply(kube.template(metadata=IGNORED), kube.pool(), kube.pool("full"))

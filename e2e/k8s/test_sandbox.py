@@ -104,7 +104,65 @@ def test_pod(kube):
         if OURS in w.agent
     ]
     assert writes[:2] == [("create", "pods", ""), ("patch", "sandboxes", "")], writes
-    assert set(writes[2:]) == {("patch", "sandboxes", "status")}
+    assert set(writes[2:]) == {("patch", "sandboxes", "status"), ("create", "events", "")}
+
+
+def told(kube, name="s"):
+    """[(type, reason, note)] of the Events about a Sandbox, in their order."""
+    events = [e for e in kube.list("event") if e["regarding"]["name"] == name and e["regarding"]["kind"] == "Sandbox"]
+    for e in events:
+        assert (e["reportingController"], e["action"]) == ("sandbox-controller", "Reconciling")
+    return [(e["type"], e["reason"], e["note"]) for e in sorted(events, key=lambda e: e["eventTime"])]
+
+
+def until_told(kube, *wanted, name="s"):
+    until(lambda: told(kube, name) == [*wanted], what=f"{wanted}; is {told(kube, name)}")
+
+
+def test_events(kube):
+    """v1.0.4: what became of a Sandbox, once for each turn it takes."""
+    kube.apply(kube.sandbox())
+    kube.until_ready("sandbox", "s")
+    made, ready = ("Normal", "SandboxPodCreated", 'Created Pod "s"'), ("Normal", "SandboxReady", "Sandbox is ready")
+    until_told(kube, made, ready)
+    spec_patch(kube, operatingMode="Suspended")
+    suspended = ("Normal", "SandboxSuspended", "Sandbox is suspended")
+    until_told(kube, made, ready, suspended)
+    spec_patch(kube, operatingMode="Running")
+    until_told(kube, made, ready, suspended, made, ready)
+    spec_patch(kube, shutdownTime=in_seconds(-5))
+    until_told(kube, made, ready, suspended, made, ready, ("Normal", "SandboxExpired", "Sandbox has expired"))
+
+
+def test_events_of_a_pod_that_ends(kube):
+    kube.apply(kube.sandbox(metadata={"annotations": {FAKE_NODE: "fail"}}))
+    until_told(kube, ("Normal", "SandboxPodCreated", 'Created Pod "s"'), ("Warning", "PodFailed", "Pod failed"))
+    kube.apply(kube.sandbox("done", metadata=IGNORED))
+    until(lambda: kube.get("pod", "done"), what="its Pod")
+    pod_status(kube, {**READY_POD, "phase": "Succeeded"}, "done")
+    until_told(
+        kube,
+        ("Normal", "SandboxPodCreated", 'Created Pod "done"'),
+        ("Normal", "PodSucceeded", "Pod completed successfully"),
+        name="done",
+    )
+
+
+def test_a_pod_that_terminates_is_not_ready(kube):
+    """v1.0.11: whoever was told that it is ready learns at once that its Pod goes, not when it has gone."""
+    kube.apply(kube.template(), kube.pool(replicas=0), kube.claim())
+    kube.until_ready("sandboxclaim", "c")
+    pod = kube.get("pod", "c")
+    # somebody keeps it from going, as a long grace period would
+    kube.patch("pod", "c", {"metadata": {"finalizers": ["sandplane.test/stay"]}})
+    kube.delete("pod", "c", wait=False)
+    going = {"status": "False", "reason": "DependenciesNotReady", "message": "Pod is terminating"}
+    kube.until_condition("sandbox", "c", **going)
+    kube.until_condition("sandboxclaim", "c", **going)
+    assert uid(kube.get("pod", "c")) == uid(pod)
+    kube.patch("pod", "c", {"metadata": {"finalizers": None}})
+    kube.until_ready("sandboxclaim", "c")
+    assert uid(kube.get("pod", "c")) != uid(pod)
 
 
 def test_readiness_step_by_step(kube):
@@ -185,7 +243,8 @@ def test_failed_pod_is_kept(kube):
 def test_refused_pod(kube):
     """8.1 Ready row 2 and PodScheduled when the Pod step failed; 3: the other steps run nonetheless."""
     kube.apply(kube.sandbox(pod_spec={"containers": [{"name": "main"}]}, service=True))
-    until_error(kube, "image")
+    kube.until_condition("sandbox", "s", status="False", reason="InvalidConfiguration")
+    assert "image" in kube.condition("sandbox", "s")["message"]
     kube.until_condition("sandbox", "s", "PodScheduled", status="Unknown", reason="PodSchedulingUnknown", message="Pod state is unknown. Pod scheduling cannot be determined")  # fmt: skip
     assert kube.get("service", "s")
     assert kube.get("sandbox", "s")["status"]["service"] == "s"
@@ -292,7 +351,8 @@ def test_several_pods(kube):
     spec_patch(kube, service=True)
     until(lambda: kube.condition("sandbox", "s")["observedGeneration"] == 2, what="another pass")
     assert kube.get("service", "s") is None
-    (event,) = until(lambda: kube.list("event"), what="the Event")
+    about_several = lambda: [e for e in kube.list("event") if e["reason"] == "MultiplePods"]
+    (event,) = until(about_several, what="the Event")
     assert {k: event[k] for k in ("type", "reason", "action", "note", "reportingController")} == {
         "type": "Warning",
         "reason": "MultiplePods",
@@ -304,7 +364,7 @@ def test_several_pods(kube):
     assert about == {"apiVersion": V1BETA1, "kind": "Sandbox", "namespace": kube.ns, "name": "s", "uid": uid(s)}
     kube.delete("pod", "second", wait=False)
     kube.until_condition("sandbox", "s", status="True", message="Pod is Ready; Service Exists")
-    assert len(kube.list("event")) == 1
+    assert len(about_several()) == 1
 
 
 # ---- suspended (3.3) ----

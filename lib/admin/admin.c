@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 /* Scrapers and probes send a request line and a few headers, and no body. */
@@ -72,39 +74,33 @@ static void on_other(struct evhttp_request *req, void *arg) {
   answer_text(req, HTTP_NOTFOUND, "not found; there are /metrics, /healthz and /readyz\n");
 }
 
-/* The host of "host:port", "[v6]:port" or ":port" (all of IPv4), to be freed; NULL when it is none of them. */
-static char *parse_address(const char *address, uint16_t *ret_port) {
-  const char *colon = strrchr(address, ':');
-  int64_t port;
-  if (!colon || str_starts_with(address, "unix:") || str_to_int64(colon + 1, 0, 65535, &port))
-    return NULL;
-  *ret_port = (uint16_t)port;
-  if (colon == address)
-    return str_dup("0.0.0.0");
-  if (*address != '[')
-    return str_ndup(address, (size_t)(colon - address));
-  if (colon - address < 3 || colon[-1] != ']')
-    return NULL;
-  return str_ndup(address + 1, (size_t)(colon - 1 - (address + 1)));
+/* false: it is no address of TCP. */
+static bool is_tcp(const char *address, Address *ret_at) {
+  return address_parse(address, ret_at, NULL) == 0 && ret_at->kind == ADDRESS_TCP;
+}
+
+int admin_port(const char *address) {
+  Address at;
+  return is_tcp(address, &at) ? at.port : -1;
+}
+
+int admin_listen(Admin *admin, const char *address, Error *err) {
+  Address at;
+  if (!is_tcp(address, &at))
+    return error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
+  if (evhttp_bind_socket(admin->http, *at.host ? at.host : "0.0.0.0", at.port))
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "admin listener: cannot listen on %s (is the port taken? see --admin-address)", address);
+  return 0;
 }
 
 Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
-  uint16_t port;
-  CLEANUP(str_freep) char *host = parse_address(address, &port);
-  if (!host) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "admin listener: '%s' is not host:port", address);
-    return NULL;
-  }
-  Admin *admin = calloc(1, sizeof *admin);
-  if (!admin)
-    abort();
+  Admin *admin = new0(Admin);
   admin->metrics = metrics;
   admin->http = evhttp_new(loop_base(loop));
   if (!admin->http)
     abort();
-  if (evhttp_bind_socket(admin->http, host, port)) {
-    error_set(err, ERROR_UNAVAILABLE, "admin listener: cannot listen on %s (is the port taken? see --admin-address)",
-              address);
+  if (admin_listen(admin, address, err) != 0) {
     admin_free(admin);
     return NULL;
   }

@@ -14,6 +14,10 @@ typedef struct Admin Admin;
 /* address: "host:port". NULL and err when it cannot be bound. metrics may be written to meanwhile. */
 Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err);
 void admin_free(Admin *admin);
+/* A further address, which serves the same. */
+int admin_listen(Admin *admin, const char *address, Error *err) MUST_CHECK;
+/* The port of an address as admin_new takes it; -1: it is none. */
+int admin_port(const char *address);
 /* NULL: ready. Otherwise a short reason; kept by reference until the next call. */
 void admin_set_unready(Admin *admin, const char *reason);
 /* Called before each scrape, to set gauges that are computed then. */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
+
 /* A request of usual size fits into the first block. */
 #define ARENA_FIRST_BLOCK ((size_t)2048)
 #define ARENA_MAX_BLOCK ((size_t)64 << 10)
@@ -24,17 +26,13 @@ struct Arena {
 };
 
 static Block *block_new(size_t size, Block *next) {
-  Block *b = malloc(sizeof *b + size);
-  if (!b)
-    abort();
+  Block *b = xmalloc(sizeof *b + size);
   *b = (Block){.next = next, .size = size};
   return b;
 }
 
 Arena *arena_new(void) {
-  Arena *a = malloc(sizeof *a);
-  if (!a)
-    abort();
+  Arena *a = xmalloc(sizeof *a);
   a->blocks = block_new(ARENA_FIRST_BLOCK, NULL);
   return a;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
+
 /* Smallest block: most request buffers never grow past it. */
 #define BUF_MIN_CAP 256
 
@@ -23,9 +25,7 @@ uint8_t *buf_reserve(Buf *buf, size_t n) {
     size_t cap = buf->cap ? buf->cap : BUF_MIN_CAP;
     while (cap < need)
       cap *= 2;
-    buf->data = realloc(buf->data, cap);
-    if (!buf->data)
-      abort();
+    buf->data = xrealloc(buf->data, cap);
     buf->cap = cap;
   }
   buf->data[buf->len] = 0;

@@ -1,27 +1,21 @@
 /* See config.h. */
 #include "lib/base/config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-static bool is_address(const char *s) {
-  if (str_starts_with(s, "unix:"))
-    return s[5] == '/';
-  const char *colon = strrchr(s, ':');
-  int64_t port;
-  if (!colon || str_to_int64(colon + 1, 0, 65535, &port))
-    return false;
-  if (*s == '[')
-    return colon > s && colon[-1] == ']';
-  return memchr(s, ':', (size_t)(colon - s)) == NULL;
-}
-
 static int parse_bool(const char *s, bool *ret) {
-  static const char *const YES[] = {"true", "1", "yes", "on"}, *const NO[] = {"false", "0", "no", "off"};
+  /* those of Go's flags are among them */
+  static const char *const YES[] = {"true", "1", "yes", "on", "t", "T", "True", "TRUE"}, *const NO[] = {
+                                                                                             "false", "0",    "no",
+                                                                                             "off",   "f",    "F",
+                                                                                             "False", "FALSE"};
   for (size_t i = 0; i < ARRAY_LEN(YES); i++) {
     if (strcmp(s, YES[i]) == 0)
       return *ret = true, 0;
@@ -37,23 +31,41 @@ static bool in_range(const ConfigItem *item, int64_t v) {
   return v >= item->min && v <= item->max;
 }
 
+static int set_real(const ConfigItem *item, const char *origin, const char *value, double *field, Error *err) {
+  char *end;
+  double v = strtod(value, &end);
+  if (end == value || *end || !isfinite(v))
+    return error_field(err, item->flag, "%s: '%s' is not a number", origin, value);
+  if ((item->min || item->max) && !(v >= (double)item->min && v <= (double)item->max))
+    return error_field(err, item->flag, "%s: '%s' is not in the range %lld to %lld", origin, value,
+                       (long long)item->min, (long long)item->max);
+  if (!item->min && !item->max && v < 0)
+    return error_field(err, item->flag, "%s: '%s' is negative", origin, value);
+  *field = v;
+  return 0;
+}
+
 /* origin: how the user knows the setting, "--flag" or the environment's name. */
 static int set(const ConfigItem *item, const char *origin, const char *value, void *config, Error *err) {
   void *field = (char *)config + item->offset;
   int64_t number;
+  Address address;
+  Error why = {0};
   switch (item->type) {
   case CONFIG_STRING:
     *(const char **)field = value;
     return 0;
   case CONFIG_ADDRESS:
-    if (*value && !is_address(value))
-      return error_field(err, item->flag, "%s: '%s' is not an address (host:port or unix:/path)", origin, value);
+    if (*value && address_parse(value, &address, &why))
+      return error_field(err, item->flag, "%s: %s", origin, why.message);
     *(const char **)field = value;
     return 0;
   case CONFIG_BOOL:
     if (parse_bool(value, field))
       return error_field(err, item->flag, "%s: '%s' is not true or false", origin, value);
     return 0;
+  case CONFIG_REAL:
+    return set_real(item, origin, value, field, err);
   case CONFIG_INT:
     if (str_to_int64(value, INT64_MIN, INT64_MAX, &number))
       return error_field(err, item->flag, "%s: '%s' is not a whole number", origin, value);
@@ -83,9 +95,9 @@ static const ConfigItem *find(const ConfigTable *table, const char *name, size_t
 
 static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, void *config, Error *err) {
   const char *arg = argv[*i];
-  if (!str_starts_with(arg, "--"))
+  if (*arg != '-')
     return error_field(err, arg, "unexpected argument '%s'; see --help", arg);
-  const char *name = arg + 2;
+  const char *name = arg + (arg[1] == '-' ? 2 : 1);
   const char *eq = strchr(name, '=');
   const ConfigItem *item = find(table, name, eq ? (size_t)(eq - name) : strlen(name));
   if (!item)
@@ -103,9 +115,9 @@ static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, v
 
 int config_parse(const ConfigTable *table, int argc, char **argv, void *config, Error *err) {
   for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "-h") == 0)
       return CONFIG_HELP;
-    if (strcmp(argv[i], "--version") == 0)
+    if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-version") == 0)
       return CONFIG_VERSION;
   }
   for (size_t i = 0; i < table->n_items; i++) {
@@ -124,8 +136,8 @@ int config_parse(const ConfigTable *table, int argc, char **argv, void *config, 
 
 static const char *type_name(ConfigType type) {
   static const char *const NAMES[] = {
-      [CONFIG_STRING] = "STRING",     [CONFIG_INT] = "NUMBER",      [CONFIG_BOOL] = "BOOL",
-      [CONFIG_DURATION] = "DURATION", [CONFIG_ADDRESS] = "ADDRESS",
+      [CONFIG_STRING] = "STRING", [CONFIG_INT] = "NUMBER",        [CONFIG_REAL] = "NUMBER",
+      [CONFIG_BOOL] = "BOOL",     [CONFIG_DURATION] = "DURATION", [CONFIG_ADDRESS] = "ADDRESS",
   };
   return NAMES[type];
 }
@@ -184,6 +196,9 @@ char *config_dump_json(const ConfigTable *table, const void *config) {
       break;
     case CONFIG_INT:
       bad |= buf_printf(&out, "%lld", (long long)*(const int64_t *)field);
+      break;
+    case CONFIG_REAL:
+      bad |= buf_printf(&out, "%.17g", *(const double *)field);
       break;
     case CONFIG_DURATION:
       bad |= buf_printf(&out, "\"%lldms\"", (long long)*(const int64_t *)field);

@@ -2,7 +2,8 @@
  *
  * The table makes --help, validation, the start-up dump and the check of the documentation.
  * Precedence: flag, then environment, then default. A flag is --name=value or --name value, a boolean also
- * --name alone. Anything unknown or malformed is one clear line and exit 2.
+ * --name alone; one dash will do, as programs in Go take it. Anything unknown or malformed is one clear line and
+ * exit 2.
  */
 #ifndef SANDPLANE_LIB_BASE_CONFIG_H_
 #define SANDPLANE_LIB_BASE_CONFIG_H_
@@ -17,6 +18,7 @@
 typedef enum ConfigType {
   CONFIG_STRING,   /* const char *, never NULL */
   CONFIG_INT,      /* int64_t */
+  CONFIG_REAL,     /* double, finite */
   CONFIG_BOOL,     /* bool */
   CONFIG_DURATION, /* int64_t, milliseconds */
   CONFIG_ADDRESS,  /* const char *, "host:port", ":port", "[v6]:port" or "unix:/path" */
@@ -28,7 +30,7 @@ typedef struct ConfigItem {
   ConfigType type;
   size_t offset; /* of the field in the caller's struct */
   const char *fallback;
-  int64_t min, max; /* CONFIG_INT and CONFIG_DURATION; 0, 0: any that is not negative */
+  int64_t min, max; /* numbers and CONFIG_DURATION; 0, 0: any that is not negative */
   bool secret;      /* not dumped */
   const char *help;
 } ConfigItem;

@@ -15,6 +15,7 @@
 typedef struct Settings {
   const char *name, *address, *token;
   int64_t count, any, wait_ms;
+  double rate, share;
   bool fast;
 } Settings;
 
@@ -25,6 +26,8 @@ static const ConfigItem ITEMS[] = {
     {"count", "TEST_COUNT", CONFIG_INT, offsetof(Settings, count), "5", -3, 10, false, "how many"},
     {"any", NULL, CONFIG_INT, offsetof(Settings, any), "0", 0, 0, false, "any number"},
     {"wait", "TEST_WAIT", CONFIG_DURATION, offsetof(Settings, wait_ms), "1.5s", 100, 60000, false, "how long"},
+    {"rate", NULL, CONFIG_REAL, offsetof(Settings, rate), "-1", -1, 100, false, "how fast"},
+    {"share", NULL, CONFIG_REAL, offsetof(Settings, share), "0.5", 0, 0, false, "how much of it"},
     {"fast", "TEST_FAST", CONFIG_BOOL, offsetof(Settings, fast), "false", 0, 0, false, "no waiting"},
 };
 static const ConfigTable TABLE = {"test", "A program.", ITEMS, ARRAY_LEN(ITEMS)};
@@ -78,6 +81,20 @@ static void precedence(void **state) {
   assert_int_equal(s.count, 1);
 }
 
+/* As programs in Go are started. */
+static void one_dash(void **state) {
+  Settings s;
+  Error err;
+  assert_int_equal(parse(&s, &err, ARGS("-name=go", "-count", "7", "-fast=T", "-rate=-1.000000", "--share", "2.5")), 0);
+  assert_string_equal(s.name, "go");
+  assert_int_equal(s.count, 7);
+  assert_true(s.fast);
+  assert_true(s.rate == -1 && s.share == 2.5);
+  assert_int_equal(parse(&s, &err, ARGS("-fast", "-name", "-count")), 0);
+  assert_true(s.fast);
+  assert_string_equal(s.name, "-count");
+}
+
 static void bad_flags(void **state) {
   static const struct {
     const char *args[3], *field, *message;
@@ -85,7 +102,14 @@ static void bad_flags(void **state) {
       {{"--nmae=x"}, "nmae=x", "unknown flag '--nmae=x'; see --help"},
       {{"--"}, "", "unknown flag '--'; see --help"},
       {{"--name"}, "name", "--name needs a value"},
-      {{"-name=x"}, "-name=x", "unexpected argument '-name=x'; see --help"},
+      {{"-nmae=x"}, "nmae=x", "unknown flag '-nmae=x'; see --help"},
+      {{"-"}, "", "unknown flag '-'; see --help"},
+      {{"--rate=fast"}, "rate", "--rate: 'fast' is not a number"},
+      {{"--rate=nan"}, "rate", "--rate: 'nan' is not a number"},
+      {{"--rate=inf"}, "rate", "--rate: 'inf' is not a number"},
+      {{"--rate="}, "rate", "--rate: '' is not a number"},
+      {{"--rate=100.5"}, "rate", "--rate: '100.5' is not in the range -1 to 100"},
+      {{"--share=-0.5"}, "share", "--share: '-0.5' is negative"},
       {{"x"}, "x", "unexpected argument 'x'; see --help"},
       {{"--fast", "true"}, "true", "unexpected argument 'true'; see --help"},
       {{"--fast=maybe"}, "fast", "--fast: 'maybe' is not true or false"},
@@ -159,13 +183,14 @@ static void dump(void **state) {
   assert_int_equal(parse(&s, &err, ARGS("--token=hunter2", "--name", "a\"b\\c\n")), 0);
   CLEANUP(str_freep) char *json = config_dump_json(&TABLE, &s);
   assert_string_equal(json, "{\"name\":\"a\\\"b\\\\c\\u000a\",\"address\":\":80\",\"count\":5,\"any\":0,"
-                            "\"wait\":\"1500ms\",\"fast\":false}");
+                            "\"wait\":\"1500ms\",\"rate\":-1,\"share\":0.5,\"fast\":false}");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(defaults, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(precedence, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(one_dash, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(bad_flags, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(bad_environment, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(addresses, clear_env, clear_env),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 /* A label that takes values from outside (a namespace, say) must not fill the memory. */
@@ -36,13 +37,6 @@ struct Metrics {
   size_t n;
   Family *families;
 };
-
-static void *xcalloc(size_t n, size_t size) {
-  void *p = calloc(n ? n : 1, size);
-  if (!p)
-    abort();
-  return p;
-}
 
 static bool same(const MetricDesc *d, const Series *s, const char *const l[]) {
   for (size_t i = 0; i < METRICS_LABELS_MAX && d->labels[i]; i++)
@@ -79,9 +73,7 @@ static Series *lookup(Metrics *m, size_t metric, const MetricLabels *labels) {
   }
   if (*slot)
     return &f->series[*slot - 1];
-  f->series = realloc(f->series, (f->n_series + 1) * sizeof *f->series);
-  if (!f->series)
-    abort();
+  f->series = xrealloc(f->series, (f->n_series + 1) * sizeof *f->series);
   Series *s = &f->series[f->n_series++];
   *slot = (uint16_t)f->n_series;
   *s = (Series){.buckets = d->type == METRIC_HISTOGRAM ? xcalloc(d->n_buckets, sizeof(uint64_t)) : NULL};
@@ -92,9 +84,7 @@ static Series *lookup(Metrics *m, size_t metric, const MetricLabels *labels) {
 
 size_t metrics_append(Metrics *m, const MetricDesc *descs, size_t n_descs) {
   size_t first = m->n;
-  m->families = realloc(m->families, (m->n + n_descs + 1) * sizeof *m->families);
-  if (!m->families)
-    abort();
+  m->families = xrealloc(m->families, (m->n + n_descs + 1) * sizeof *m->families);
   for (size_t i = 0; i < n_descs; i++) {
     m->families[m->n++] = (Family){.desc = &descs[i]};
     /* a metric without labels is there from the start: its absence would read as "never scraped" */

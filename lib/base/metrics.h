@@ -13,7 +13,7 @@
 
 typedef enum MetricType { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM } MetricType;
 
-#define METRICS_LABELS_MAX 7
+#define METRICS_LABELS_MAX 8
 
 typedef struct MetricDesc {
   const char *name; /* "sandplane_claims_total" */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
+
 static bool is_lower_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
@@ -120,36 +122,59 @@ int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) {
   return 0;
 }
 
-int str_to_duration_ms(const char *s, int64_t *ret_ms) {
-  if (str_empty(s) || *s < '0' || *s > '9')
-    return -1;
+int64_t str_leading_int64(const char *s, int64_t otherwise) {
+  if (!s || !(*s == '-' || (*s >= '0' && *s <= '9')))
+    return otherwise;
   char *end;
   errno = 0;
-  double v = strtod(s, &end);
-  /* no exponent and no hexadecimal, which strtod takes as well */
-  if (end != s + strspn(s, "0123456789."))
-    return -1;
+  long long v = strtoll(s, &end, 10);
+  return errno || end == s ? otherwise : v;
+}
+
+/* One number with its unit; *s behind it. */
+static int duration_part(const char **s, bool is_first, double *ret_ms) {
   static const struct {
     const char *unit;
     double ms;
-  } UNITS[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+  } UNITS[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+  char *end;
+  if (**s < '0' || **s > '9')
+    return -1;
+  double v = strtod(*s, &end);
+  /* no exponent and no hexadecimal, which strtod takes as well */
+  if (end != *s + strspn(*s, "0123456789."))
+    return -1;
+  if (is_first && !*end) {
+    *s = end;
+    return *ret_ms = v * 1000, 0;
+  }
   for (size_t i = 0; i < ARRAY_LEN(UNITS); i++) {
-    if (strcmp(end, UNITS[i].unit) != 0)
+    if (!str_starts_with(end, UNITS[i].unit))
       continue;
-    double ms = v * UNITS[i].ms;
-    /* 2^53: all whole milliseconds below it are exact */
-    if (errno || !(ms >= 0 && ms < 9007199254740992.0))
-      return -1;
-    *ret_ms = (int64_t)(ms + 0.5);
-    return 0;
+    *s = end + strlen(UNITS[i].unit);
+    return *ret_ms = v * UNITS[i].ms, 0;
   }
   return -1;
 }
 
+int str_to_duration_ms(const char *s, int64_t *ret_ms) {
+  double ms = 0, part;
+  if (str_empty(s))
+    return -1;
+  for (bool is_first = true; *s; is_first = false) {
+    if (duration_part(&s, is_first, &part) != 0)
+      return -1;
+    ms += part;
+  }
+  /* 2^53: all whole milliseconds below it are exact */
+  if (!(ms >= 0 && ms < 9007199254740992.0))
+    return -1;
+  *ret_ms = (int64_t)(ms + 0.5);
+  return 0;
+}
+
 char *str_ndup(const char *s, size_t n) {
-  char *p = malloc(n + 1);
-  if (!p)
-    abort();
+  char *p = xmalloc(n + 1);
   memcpy(p, s, n);
   p[n] = 0;
   return p;

@@ -29,7 +29,10 @@ bool str_is_utf8(const void *data, size_t len);
 
 /* The whole of s as a number; 0, or -1 when it is not one or out of [min, max]. */
 int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) MUST_CHECK;
-/* "250ms", "1.5s", "10m", "2h", or plain seconds; 0 or -1. */
+/* The decimal number that s begins with, whatever follows it; `otherwise` when s is NULL, begins with none or the
+ * number has no room in 64 bits. For text of a known shape ("epoch/12", a line of /proc); input is for str_to_int64. */
+int64_t str_leading_int64(const char *s, int64_t otherwise);
+/* "250ms", "1.5s", "10m", "2h", several of them ("1h30m"), or plain seconds; 0 or -1. */
 int str_to_duration_ms(const char *s, int64_t *ret_ms) MUST_CHECK;
 
 /* malloc'ed; abort when out of memory. */

@@ -154,18 +154,25 @@ static void int64(void **state) {
   assert_int_equal(v, 7);
   assert_int_equal(str_to_int64("6", 7, 9, &v), -1);
   assert_int_equal(str_to_int64("10", 7, 9, &v), -1);
+  assert_int_equal(str_leading_int64("12/7", -1), 12);
+  assert_int_equal(str_leading_int64("-3", -1), -3);
+  assert_int_equal(str_leading_int64("9223372036854775808", -1), -1);
+  const char *const NONE[] = {NULL, "", "-", " 1", "+1", "x1"};
+  for (size_t i = 0; i < ARRAY_LEN(NONE); i++)
+    assert_int_equal(str_leading_int64(NONE[i], -7), -7);
 }
 
 static void duration(void **state) {
   static const struct {
     const char *s;
     int64_t ms;
-  } GOOD[] = {{"0", 0},        {"10", 10000},   {"250ms", 250}, {"1.5s", 1500},
-              {"10m", 600000}, {"2h", 7200000}, {"0.0004s", 0}, {"0.5ms", 1}};
+  } GOOD[] = {{"0", 0},       {"10", 10000}, {"250ms", 250},   {"1.5s", 1500},     {"10m", 600000},   {"2h", 7200000},
+              {"0.0004s", 0}, {"0.5ms", 1},  {"5m0s", 300000}, {"1h30m", 5400000}, {"1m0.5s", 60500}, {"1s2ms", 1002}};
   static const char *const BAD[] = {"",      "s",   "-1s", "+1s",    "1 s",
                                     "1d",    "1sm", "ms",  "1.5.5s", "0x10",
                                     "1e3",   "inf", "nan", "0x1p4s", "99999999999999h",
-                                    "1e400", "1S",  ".5s"};
+                                    "1e400", "1S",  ".5s", "1m30",   "1m-1s",
+                                    "1h 2m"};
   int64_t ms = 77;
   for (size_t i = 0; i < ARRAY_LEN(GOOD); i++) {
     assert_int_equal(str_to_duration_ms(GOOD[i].s, &ms), 0);

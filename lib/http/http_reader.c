@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/alloc.h"
 #include "lib/http/http_line.h"
 
 /* A chunk line is a number; extensions are read and dropped. */
@@ -129,9 +130,7 @@ static void start(HttpReader *r) {
 }
 
 HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, void *arg) {
-  HttpReader *r = calloc(1, sizeof *r);
-  if (!r)
-    abort();
+  HttpReader *r = new0(HttpReader);
   r->side = side;
   r->handlers = *handlers;
   r->arg = arg;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "lib/base/alloc.h"
+
 struct HttpsConns {
   Loop *loop;
   struct evconnlistener *listener; /* NULL: the server is gone */
@@ -29,13 +31,6 @@ typedef struct Conn {
 /* OpenSSL numbers what its objects carry once a process; a constant once it is known. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int conn_index;
-
-static void *xcalloc(size_t size) {
-  void *p = calloc(1, size);
-  if (!p)
-    abort();
-  return p;
-}
 
 static void unref(HttpsConns *conns) {
   if (--conns->refs == 0)
@@ -80,7 +75,7 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 
 HttpsConns *https_conns_new(Loop *loop, int max, int64_t request_timeout_ms, int64_t idle_timeout_ms) {
   pthread_once(&once, make_index);
-  HttpsConns *conns = xcalloc(sizeof *conns);
+  HttpsConns *conns = new0(HttpsConns);
   *conns = (HttpsConns){.loop = loop,
                         .max = max,
                         .refs = 1,
@@ -99,7 +94,7 @@ void https_conns_set_listener(HttpsConns *conns, struct evconnlistener *listener
 }
 
 struct bufferevent *https_conns_accept(HttpsConns *conns, SSL_CTX *ctx) {
-  Conn *conn = xcalloc(sizeof *conn);
+  Conn *conn = new0(Conn);
   SSL *ssl = SSL_new(ctx);
   if (!ssl || !SSL_set_ex_data(ssl, conn_index, conn))
     abort();

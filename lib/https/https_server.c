@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/base/address.h"
 #include "lib/base/str.h"
 #include "lib/https/https_conn.h"
 #include "lib/https/https_tls.h"
@@ -126,37 +127,21 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg) {
   return https_conns_accept(server->conns, server->ctx);
 }
 
-/* The host of "host:port", "[v6]:port" or ":port", to be freed; NULL when it is none of them. */
-static char *parse_address(const char *address, uint16_t *ret_port) {
-  const char *colon = strrchr(address, ':');
-  int64_t port;
-  if (!colon || str_to_int64(colon + 1, 0, 65535, &port))
-    return NULL;
-  *ret_port = (uint16_t)port;
-  if (colon == address)
-    return str_dup("0.0.0.0");
-  if (*address != '[')
-    return str_ndup(address, (size_t)(colon - address));
-  if (colon - address < 3 || colon[-1] != ']')
-    return NULL;
-  return str_ndup(address + 1, (size_t)(colon - 1 - (address + 1)));
-}
-
 static int listen_on(HttpsServer *server, const char *address, Error *err) {
-  uint16_t port;
-  CLEANUP(str_freep) char *host = parse_address(address, &port);
-  if (!host)
+  Address at;
+  if (address_parse(address, &at, err) || at.kind != ADDRESS_TCP)
     return error_set(err, ERROR_INVALID_ARGUMENT, "'%s' is not host:port", address);
-  struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(server->http, host, port);
+  struct evhttp_bound_socket *bound =
+      evhttp_bind_socket_with_handle(server->http, *at.host ? at.host : "0.0.0.0", at.port);
   if (!bound)
     return error_set(err, ERROR_UNAVAILABLE, "cannot listen on %s (is the port taken?)", address);
   https_conns_set_listener(server->conns, evhttp_bound_socket_get_listener(bound));
-  struct sockaddr_in6 at = {0};
-  socklen_t len = sizeof at;
-  if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&at, &len))
+  struct sockaddr_in6 own = {0};
+  socklen_t len = sizeof own;
+  if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&own, &len))
     return error_set(err, ERROR_INTERNAL, "the listener on %s has no address", address);
   /* at the same place in both families */
-  server->port = ntohs(at.sin6_port);
+  server->port = ntohs(own.sin6_port);
   return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/kube/kube_json.h"
@@ -41,7 +42,7 @@ struct KubeCall {
   size_t body_len, body_sent;
   Buf in;
   bool is_fresh, is_stream, dispatching, cancelled;
-  int64_t begun_us, timeout_ms;
+  int64_t asked_us, begun_us, timeout_ms;
   KubeDoneFn fn;
   const KubeStreamEvents *events;
   void *arg;
@@ -156,9 +157,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
     loop_fd_set(s->fd, events);
     return 0;
   }
-  s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  s = xcalloc(1, sizeof *s);
   *s = (Socket){.k = k, .number = fd};
   s->fd = loop_fd_new(k->loop, fd, events, on_fd, s);
   curl_multi_assign(k->multi, fd, s);
@@ -372,6 +371,8 @@ static void start(KubeClient *k, KubeCall *c) {
   }
   set_tls(k, e);
   c->begun_us = clock_mono_us();
+  if (!c->is_stream && k->options.on_begin)
+    k->options.on_begin(k->options.arg, c->method, c->begun_us - c->asked_us);
   link_running(k, c);
   if (curl_multi_add_handle(k->multi, e) != CURLM_OK)
     abort();
@@ -401,9 +402,7 @@ static void on_refused(void *arg, KubeTurn *turn) {
 static const KubeLaneEvents LANE_EVENTS = {.start = on_turn, .refuse = on_refused};
 
 static KubeCall *call_new(KubeClient *k, const char *method, const char *path, void *arg) {
-  KubeCall *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  KubeCall *c = new0(KubeCall);
   *c = (KubeCall){.client = k, .path = str_dup(path), .arg = arg};
   for (size_t i = 0; i < ARRAY_LEN(METHODS); i++)
     if (strcmp(method, METHODS[i]) == 0)
@@ -507,9 +506,7 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
     error_set(err, ERROR_INTERNAL, "libcurl does not start");
     return NULL;
   }
-  KubeClient *k = calloc(1, sizeof *k);
-  if (!k)
-    abort();
+  KubeClient *k = new0(KubeClient);
   *k = (KubeClient){.loop = loop, .config = config, .options = *options, .multi = curl_multi_init()};
   if (!k->multi)
     abort();

@@ -24,6 +24,8 @@ typedef struct KubeOptions {
   int64_t timeout_ms; /* of a request; 0: KUBE_TIMEOUT_MS */
   /* Seen by whoever counts: method, status (0: none came), time it took. May be NULL. */
   void (*on_done)(void *arg, const char *method, const char *path, long status, int64_t took_us);
+  /* How long one that is no watch has waited for its turn, when it begins. May be NULL. */
+  void (*on_begin)(void *arg, const char *method, int64_t waited_us);
   /* Asked at the last moment before a fenced request goes out, however long it has waited: false ends it with
    * UNAVAILABLE, unsent. A process that was stopped for a while must not go on writing as if it had not. NULL: yes. */
   bool (*may_write)(void *arg);

@@ -313,7 +313,8 @@ static void test_further_requests_wait_in_order(void **s) {
     STUB_UNTIL(f.server, stub_waiting(f.server) >= (i == 5 ? 1 : 2));
     assert_int_equal(stub_waiting(f.server), i == 5 ? 1 : 2);
     StubRequest *r = stub_next(f.server);
-    int n = atoi(r->path + 1);
+    int n = (int)str_leading_int64(r->path + 1, -1);
+    assert_in_range(n, 0, 5);
     assert_true(n <= i + 1); /* of the two that run */
     assert_false(seen[n]);
     seen[n] = true;

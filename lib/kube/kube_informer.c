@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/kube/kube_share.h"
@@ -308,9 +309,7 @@ static void list(void *arg) {
   char *path = str_printf("%s?limit=%d%s%s%s%s", in->spec.path, PAGE, in->next_page ? "&continue=" : "",
                           in->next_page ? in->next_page : "", in->spec.selector ? "&labelSelector=" : "",
                           in->spec.selector ? in->spec.selector : "");
-  ListCall *call = calloc(1, sizeof *call);
-  if (!call)
-    abort();
+  ListCall *call = new0(ListCall);
   call->informer = in;
   in->gone = &call->gone;
   kube_request(in->client, &(KubeRequest){.method = "GET", .path = path}, on_page, call);
@@ -356,9 +355,7 @@ void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(v
 /* ---- life ---- */
 
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
-  KubeInformer *in = calloc(1, sizeof *in);
-  if (!in)
-    abort();
+  KubeInformer *in = new0(KubeInformer);
   *in = (KubeInformer){.client = client,
                        .share = kube_share_new(),
                        .spec = *spec,

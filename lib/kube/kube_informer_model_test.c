@@ -44,10 +44,14 @@ static int below(Model *m, int n) {
   return (int)(rand_r(&m->random) % (unsigned)n);
 }
 
+static int number(const char *text) {
+  return (int)str_leading_int64(text, -1);
+}
+
 static Object object_in(const json_t *o) {
   if (!o)
     return (Object){0};
-  return (Object){atoi(kube_text(o, "metadata.resourceVersion")), atoi(kube_uid(o))};
+  return (Object){number(kube_text(o, "metadata.resourceVersion")), number(kube_uid(o))};
 }
 
 static char *text_of(int name, Object o, int version) {
@@ -57,7 +61,7 @@ static char *text_of(int name, Object o, int version) {
 
 static void on_change(void *arg, const json_t *before, const json_t *after) {
   Model *m = arg;
-  Object *told = &m->told[atoi(kube_name(after ? after : before))];
+  Object *told = &m->told[number(kube_name(after ? after : before))];
   Object was = object_in(before);
   assert_int_equal(was.version, told->version); /* each tale goes on where the last one ended */
   assert_int_equal(was.uid, told->uid);
@@ -66,7 +70,7 @@ static void on_change(void *arg, const json_t *before, const json_t *after) {
   if (after)
     assert_true(told->version > was.version);
   else
-    assert_int_not_equal(m->objects[atoi(kube_name(before))].uid, was.uid);
+    assert_int_not_equal(m->objects[number(kube_name(before))].uid, was.uid);
   stub_wake(m->server);
 }
 
@@ -111,7 +115,7 @@ static void open_watch(Model *m) {
   m->watch = stub_expect(m->server, "GET", "/x?watch=true");
   const char *from = strstr(m->watch->path, "resourceVersion=");
   assert_non_null(from);
-  int version = atoi(from + strlen("resourceVersion="));
+  int version = number(from + strlen("resourceVersion="));
   for (m->n_sent = 0; m->n_sent < m->n_log && m->log[m->n_sent].version <= version;)
     m->n_sent++;
   stub_begin(m->watch, 200);
@@ -207,7 +211,7 @@ static void run(unsigned seed) {
 static void test_in_the_end_it_is_what_the_server_has(void **s) {
   const char *given = getenv("KUBE_MODEL_SEED");
   for (unsigned i = 0; i < 6; i++) {
-    unsigned seed = given ? (unsigned)atoi(given) : 1000 + i;
+    unsigned seed = given ? (unsigned)number(given) : 1000 + i;
     print_message("seed %u\n", seed);
     run(seed);
   }

@@ -106,12 +106,19 @@ static void told(Fixture *f, const char *want) {
 
 /* Objects by a short form: "a:1" is a pod a at version 1 with the uid "a", "a:1:u" with another uid. */
 static char *object_of(const char *form) {
-  char name[32] = "", rv[32] = "", uid[32] = "";
-  assert_true(sscanf(form, "%31[^:]:%31[^:]:%31s", name, rv, uid) >= 2);
+  CLEANUP(str_freep) char *name = str_dup(form);
+  char *rv = strchr(name, ':');
+  assert_non_null(rv);
+  *rv++ = 0;
+  char *uid = strchr(rv, ':');
+  if (uid)
+    *uid++ = 0;
+  else
+    uid = name;
   return str_printf("{\"metadata\":{\"namespace\":\"ns\",\"name\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\","
                     "\"managedFields\":[{}],"
                     "\"ownerReferences\":[{\"uid\":\"owner-of-%s\",\"controller\":true}]},\"secret\":1}",
-                    name, *uid ? uid : name, rv, *uid ? uid : name);
+                    name, uid, rv, uid);
 }
 
 /* forms: separated by blanks. */

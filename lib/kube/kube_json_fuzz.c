@@ -4,15 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/kube/kube_json.h"
 #include "lib/kube/kube_status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  char *text = malloc(size ? size : 1);
-  if (!text)
-    abort();
+  char *text = xmalloc(size ? size : 1);
   if (size)
     memcpy(text, data, size);
   KUBE_OWNED json_t *plain = json_loadb((const char *)data, size, 0, NULL);

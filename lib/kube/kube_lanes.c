@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 
 typedef struct Lane {
@@ -142,9 +143,7 @@ static void on_start_timer(void *arg) {
 /* ---- life ---- */
 
 KubeLanes *kube_lanes_new(Loop *loop, const KubeOptions *options, const KubeLaneEvents *events, void *arg) {
-  KubeLanes *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  KubeLanes *l = new0(KubeLanes);
   *l = (KubeLanes){
       .options = options, .events = events, .arg = arg, .tokens = options->burst, .tokens_us = clock_mono_us()};
   for (size_t i = 0; i < N_LANES; i++)

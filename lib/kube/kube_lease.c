@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -193,9 +194,7 @@ void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
 
 KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity,
                           void (*fn)(void *arg, bool leads), void *arg) {
-  KubeLease *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  KubeLease *l = new0(KubeLease);
   *l = (KubeLease){.loop = loop,
                    .client = client,
                    .ns = str_dup(ns),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -99,9 +100,7 @@ static KubeTask *task_of(KubeQueue *q, const char *ns, const char *name) {
   KubeTask **found = tfind(&key, &q->root, compare);
   if (found)
     return *found;
-  KubeTask *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  KubeTask *t = new0(KubeTask);
   *t = (KubeTask){.queue = q, .key = str_dup(text)};
   t->name = strchr(t->key, '/') + 1;
   t->timer = loop_timer_new(q->loop, on_due, t);
@@ -173,9 +172,7 @@ size_t kube_queue_running(const KubeQueue *q) {
 
 KubeQueue *kube_queue_new(Loop *loop, int concurrency,
                           void (*work)(void *arg, KubeTask *task, const char *ns, const char *name), void *arg) {
-  KubeQueue *q = calloc(1, sizeof *q);
-  if (!q)
-    abort();
+  KubeQueue *q = new0(KubeQueue);
   *q = (KubeQueue){.loop = loop, .work = work, .arg = arg, .concurrency = concurrency};
   q->end = &q->first;
   q->turn = loop_timer_new(loop, on_turn, q);

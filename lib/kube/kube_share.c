@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
+
 /* Two places for a value, so that one that is seen once does not drive out one that is seen all the time. */
 enum { N_SETS = 2048, N_WAYS = 2 };
 
@@ -103,9 +105,7 @@ void kube_share(KubeShare *share, json_t *object) {
 }
 
 KubeShare *kube_share_new(void) {
-  KubeShare *share = calloc(1, sizeof *share);
-  if (!share)
-    abort();
+  KubeShare *share = new0(KubeShare);
   return share;
 }
 

@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
+
 typedef struct Posting {
   struct Posting *next;
   void (*fn)(void *arg);
@@ -27,13 +29,6 @@ struct Loop {
   int64_t held_now_ms;
   LoopTimer *timers;
 };
-
-static void *xcalloc(size_t size) {
-  void *p = calloc(1, size);
-  if (!p)
-    abort();
-  return p;
-}
 
 static void on_wake(evutil_socket_t fd, short what, void *arg) {
   Loop *loop = arg;
@@ -57,7 +52,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg) {
 }
 
 Loop *loop_new(void) {
-  Loop *loop = xcalloc(sizeof *loop);
+  Loop *loop = new0(Loop);
   struct event_config *cfg = event_config_new();
   /* timers of a service are in milliseconds, so epoll's own resolution does */
   if (!cfg || !(loop->base = event_base_new_with_config(cfg)))
@@ -112,7 +107,7 @@ void **loop_rpc_slot(Loop *loop) {
 }
 
 void loop_post(Loop *loop, void (*fn)(void *arg), void *arg) {
-  Posting *p = xcalloc(sizeof *p);
+  Posting *p = new0(Posting);
   p->fn = fn;
   p->arg = arg;
   pthread_mutex_lock(&loop->lock);
@@ -159,7 +154,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
 }
 
 LoopTimer *loop_timer_new(Loop *loop, void (*fn)(void *arg), void *arg) {
-  LoopTimer *t = xcalloc(sizeof *t);
+  LoopTimer *t = new0(LoopTimer);
   *t = (LoopTimer){.fn = fn, .arg = arg, .loop = loop};
   t->watch.ev = event_new(loop->base, -1, 0, on_timer, t);
   if (!t->watch.ev)
@@ -255,7 +250,7 @@ static void arm(LoopFd *f) {
 }
 
 LoopFd *loop_fd_new(Loop *loop, int fd, int events, void (*fn)(int events, void *arg), void *arg) {
-  LoopFd *f = xcalloc(sizeof *f);
+  LoopFd *f = new0(LoopFd);
   *f = (LoopFd){.loop = loop, .fd = fd, .events = events, .fn = fn, .arg = arg};
   f->watch.ev = event_new(loop->base, fd, EV_READ | EV_PERSIST, on_fd, f);
   if (!f->watch.ev)
@@ -293,7 +288,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg) {
 }
 
 LoopSignal *loop_signal_new(Loop *loop, int signo, void (*fn)(void *arg), void *arg) {
-  LoopSignal *s = xcalloc(sizeof *s);
+  LoopSignal *s = new0(LoopSignal);
   s->fn = fn;
   s->arg = arg;
   s->watch.ev = evsignal_new(loop->base, signo, on_signal, s);

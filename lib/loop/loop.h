@@ -44,7 +44,8 @@ void loop_hold_time(Loop *loop);
 /* On the loop's thread: that clock moves on, and the timers that come due by then run, in order of time. */
 void loop_pass_time(Loop *loop, int64_t ms);
 
-/* LOOP_CLOSED: the peer has closed; told even while what it sent before is not read. */
+/* LOOP_CLOSED: the peer has closed; told even while what it sent before is not read. By kernels that report EPOLLRDHUP,
+ * which gVisor does not of every socket: who relies on it looks for himself as well. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_CLOSED = 4 };
 /* Level-triggered. events: any of these, 0 to pause. Never closes the descriptor. */
 LoopFd *loop_fd_new(Loop *loop, int fd, int events, void (*fn)(int events, void *arg), void *arg);

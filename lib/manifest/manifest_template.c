@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/manifest/manifest_template.h"
 
@@ -131,9 +132,7 @@ static char **read_strings(const Node *n) {
   if (!node_present(n) || n->reader->failed)
     return NULL;
   size_t len = node_len(n);
-  char **list = calloc(len + 1, sizeof *list);
-  if (!list)
-    abort();
+  char **list = xcalloc(len + 1, sizeof *list);
   for (size_t i = 0; i < len; i++) {
     Node item = node_at(n, i);
     list[i] = node_string(&item, "");
@@ -145,9 +144,7 @@ static void read_env(const Node *container, ManifestTemplate *t) {
   Node env = node_get(container, "env");
   node_want_list(&env);
   size_t n = node_len(&env);
-  t->env = calloc(n + 1, sizeof *t->env);
-  if (!t->env)
-    abort();
+  t->env = xcalloc(n + 1, sizeof *t->env);
   for (size_t i = 0; i < n; i++) {
     Node item = node_at(&env, i), name = node_get(&item, "name"), value = node_get(&item, "value"),
          from = node_get(&item, "valueFrom");

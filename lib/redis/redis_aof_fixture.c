@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/str.h"
+
 enum { COMMANDS_MAX = 4096, BYTES_OF_THE_NEXT = 7 };
 
 /* The file that is appended to: the last one of the manifest ("file NAME seq N type i"). */
@@ -22,14 +24,21 @@ static void newest(const char *folder, char *path, size_t max) {
   snprintf(path, max, "%s/%s/appendonlydir/%s", getenv("REDIS_DIR"), folder, name);
 }
 
+/* The number of a line "*3" or "$4", of the kind asked for; -1: the end, or another kind. */
+static long header(FILE *f, char kind) {
+  char line[32];
+  return fgets(line, sizeof line, f) && *line == kind ? (long)str_leading_int64(line + 1, -1) : -1;
+}
+
 /* One command ("*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"); its first word. false: the end. */
 static bool command(FILE *f, char *word, size_t max) {
-  int n, len;
-  if (fscanf(f, "*%d\r\n", &n) != 1)
+  long n = header(f, '*');
+  if (n < 0)
     return false;
   *word = 0;
-  for (int i = 0; i < n; i++) {
-    if (fscanf(f, "$%d", &len) != 1 || fseek(f, 2, SEEK_CUR))
+  for (long i = 0; i < n; i++) {
+    long len = header(f, '$');
+    if (len < 0)
       abort();
     size_t kept = i == 0 && (size_t)len < max ? (size_t)len : 0;
     if (fread(word, 1, kept, f) != kept || fseek(f, len - (long)kept + 2, SEEK_CUR))

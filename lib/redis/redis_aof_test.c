@@ -10,6 +10,7 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/base/str.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_aof.h"
 #include "lib/redis/redis_server_fixture.h"
@@ -78,7 +79,7 @@ static int rewrites(void) {
   assert_true(redis_cli(PORT, answer, sizeof answer, "info persistence"));
   const char *at = strstr(answer, "aof_rewrites:");
   assert_non_null(at);
-  return atoi(at + strlen("aof_rewrites:"));
+  return (int)str_leading_int64(at + strlen("aof_rewrites:"), -1);
 }
 
 static void tells(void **state) {
@@ -141,7 +142,7 @@ static void refused(void **state) {
   assert_non_null(strstr(f->err.message, "unknown command"));
   char answer[32];
   assert_true(redis_cli(PORT, answer, sizeof answer, "exists n"));
-  assert_int_equal(atoi(answer), 0);
+  assert_int_equal(str_leading_int64(answer, -1), 0);
 }
 
 static void keeps_no_file(void **state) {

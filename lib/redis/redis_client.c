@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis.h"
@@ -87,9 +88,7 @@ void redis_fail_later(RedisClient *c, RedisFn fn, void *arg, const Error *err) {
 }
 
 RedisClient *redis_client_new(Loop *loop, const RedisConfig *config) {
-  RedisClient *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  RedisClient *c = new0(RedisClient);
   c->loop = loop;
   c->config = redis_config_copy(config);
   c->later = redis_later_new(loop);

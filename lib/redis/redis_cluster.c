@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_conn.h"
 #include "lib/redis/redis_node.h"
@@ -84,9 +85,7 @@ static Member *member_at(RedisCluster *c, const char *address) {
   for (Member *m = c->members; m; m = m->next)
     if (strcmp(m->address, address) == 0)
       return m;
-  Member *m = calloc(1, sizeof *m);
-  if (!m)
-    abort();
+  Member *m = new0(Member);
   *m = (Member){.next = c->members, .cluster = c};
   snprintf(m->address, sizeof m->address, "%s", address);
   m->node = redis_node_new(c->loop, c->config, m->address, c->later, &NODE_HANDLERS, m);
@@ -233,9 +232,7 @@ static const RedisConnHandlers GUIDE_HANDLERS = {on_open, on_close, on_reply, NU
 
 RedisCluster *redis_cluster_new(Loop *loop, const RedisConfig *config, RedisLater *later,
                                 void (*on_state)(void *arg, bool connected), void *arg) {
-  RedisCluster *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  RedisCluster *c = new0(RedisCluster);
   *c = (RedisCluster){.loop = loop, .config = config, .later = later, .on_state = on_state, .arg = arg};
   c->waiting_tail = &c->waiting;
   c->timer = loop_timer_new(loop, on_timer, c);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_socket.h"
 #include "lib/redis/redis_tls.h"
@@ -57,19 +58,13 @@ static int check_password(const RedisConfig *c, bool sentinel, Error *err) {
 
 static int check_addresses(const char *flag, const char *list, bool tls, Error *err) {
   for (size_t i = 0; i == 0 || i < redis_addresses_count(list); i++) {
-    char address[REDIS_ADDRESS_MAX];
-    redis_addresses_get(list, i, address);
-    if (str_starts_with(address, "unix:/")) {
-      if (tls)
-        return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-tls: there is no TLS on a Unix socket");
-      continue;
-    }
-    const char *colon = strrchr(address, ':');
-    int64_t port;
-    bool bare_v6 = *address != '[' && colon && strchr(address, ':') != colon;
-    if (!colon || bare_v6 || str_to_int64(colon + 1, 1, 65535, &port))
-      return error_set(err, ERROR_INVALID_ARGUMENT, "--%s: '%s' is not an address (host:port or unix:/path)", flag,
-                       address);
+    char text[REDIS_ADDRESS_MAX];
+    Address address;
+    redis_addresses_get(list, i, text);
+    if (address_parse_peer(text, &address, err))
+      return error_prefix(err, "--%s", flag);
+    if (tls && address.kind == ADDRESS_UNIX)
+      return error_set(err, ERROR_INVALID_ARGUMENT, "--redis-tls: there is no TLS on a Unix socket");
   }
   return 0;
 }

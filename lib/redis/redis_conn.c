@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -249,9 +250,7 @@ static void on_timer(void *arg) {
 
 RedisConn *redis_conn_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses,
                           const RedisConnHandlers *handlers, void *arg) {
-  RedisConn *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  RedisConn *c = new0(RedisConn);
   *c = (RedisConn){.loop = loop,
                    .config = config,
                    .peer = peer,

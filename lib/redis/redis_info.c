@@ -1,8 +1,9 @@
 /* See redis_info.h. */
 #include "lib/redis/redis_info.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/str.h"
 
 const char *redis_info_value(const RedisReply *info, const char *name) {
   size_t len = strlen(name);
@@ -14,8 +15,5 @@ const char *redis_info_value(const RedisReply *info, const char *name) {
 }
 
 int64_t redis_info_number(const RedisReply *info, const char *name, int64_t otherwise) {
-  const char *value = redis_info_value(info, name);
-  char *end;
-  long long n = strtoll(value, &end, 10);
-  return end == value ? otherwise : n;
+  return str_leading_int64(redis_info_value(info, name), otherwise);
 }

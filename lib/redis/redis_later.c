@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
+
 typedef struct Owed {
   struct Owed *next;
   RedisFn fn;
@@ -31,9 +33,7 @@ static void on_timer(void *arg) {
 void redis_later_add(RedisLater *l, RedisFn fn, void *arg, const Error *err) {
   if (!fn)
     return;
-  Owed *o = calloc(1, sizeof *o);
-  if (!o)
-    abort();
+  Owed *o = new0(Owed);
   *o = (Owed){.fn = fn, .arg = arg, .err = *err};
   *l->end = o;
   l->end = &o->next;
@@ -46,9 +46,7 @@ void redis_later_drain(RedisLater *l) {
 }
 
 RedisLater *redis_later_new(Loop *loop) {
-  RedisLater *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  RedisLater *l = new0(RedisLater);
   l->end = &l->first;
   l->timer = loop_timer_new(loop, on_timer, l);
   return l;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_conn.h"
 #include "lib/redis/redis_lineage.h"
@@ -298,9 +299,7 @@ void redis_node_submit(RedisNode *n, RedisRequest *r) {
 
 RedisNode *redis_node_new(Loop *loop, const RedisConfig *config, const char *address, RedisLater *later,
                           const RedisNodeHandlers *handlers, void *arg) {
-  RedisNode *n = calloc(1, sizeof *n);
-  if (!n)
-    abort();
+  RedisNode *n = new0(RedisNode);
   *n = (RedisNode){.loop = loop, .config = config, .later = later, .handlers = *handlers, .arg = arg};
   n->tail = &n->head;
   n->kept_tail = &n->kept;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 RedisRequest *redis_request_command(RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens) {
@@ -13,9 +14,7 @@ RedisRequest *redis_request_command(RedisFn fn, void *arg, size_t argc, const ch
   int n = redisFormatCommandArgv(&bytes, (int)argc, (const char **)argv, lens);
   if (n < 0)
     abort();
-  RedisRequest *r = calloc(1, sizeof *r + (size_t)n);
-  if (!r)
-    abort();
+  RedisRequest *r = xcalloc(1, sizeof *r + (size_t)n);
   r->fn = fn;
   r->arg = arg;
   r->argc = argc;

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 #define SHA1_LEN 20
@@ -21,9 +22,7 @@ RedisKnownScript *redis_scripts_find(RedisKnownScript **list, const RedisScript 
   for (RedisKnownScript *k = *list; k; k = k->next)
     if (k->source == script->source)
       return k;
-  RedisKnownScript *k = calloc(1, sizeof *k);
-  if (!k)
-    abort();
+  RedisKnownScript *k = new0(RedisKnownScript);
   *k = (RedisKnownScript){.next = *list, .source = script->source, .source_len = script->source_len};
   redis_scripts_digest(script, k->digest);
   *list = k;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_conn.h"
 #include "lib/redis/redis_socket.h"
@@ -70,9 +71,7 @@ static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
 
 RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config,
                                   void (*on_master)(void *arg, const char *address), void *arg) {
-  RedisSentinel *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  RedisSentinel *s = new0(RedisSentinel);
   *s = (RedisSentinel){.config = config, .on_master = on_master, .arg = arg};
   s->timer = loop_timer_new(loop, on_timer, s);
   s->conn = redis_conn_new(loop, config, REDIS_PEER_SENTINEL, config->sentinels, &HANDLERS, s);

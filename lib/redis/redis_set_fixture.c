@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/str.h"
+
 enum { FIRST_PORT = 16400, SENTINEL_PORT = 16410 };
 
 static void start_server(RedisSet *set, int i) {
@@ -43,8 +45,9 @@ static int master_but(int old) {
     char answer[128];
     const char *question = "sentinel get-master-addr-by-name " REDIS_SET_NAME;
     char *line = redis_cli(SENTINEL_PORT, answer, sizeof answer, question) ? strchr(answer, '\n') : NULL;
-    if (line && atoi(line + 1) - FIRST_PORT != old)
-      return atoi(line + 1) - FIRST_PORT;
+    int master = line ? (int)str_leading_int64(line + 1, 0) - FIRST_PORT : old;
+    if (master != old)
+      return master;
     usleep(50000);
   }
   fprintf(stderr, "server %d is still the master\n", old);

@@ -38,7 +38,7 @@ int redis_slot_of_command(size_t argc, const char *const *argv, const size_t *le
       return REDIS_SLOT_ANY;
   bool script = strncasecmp(argv[0], "EVAL", 4) == 0;
   size_t at = script ? 3 : 1;
-  if (argc <= at || (script && atoi(argv[2]) == 0))
+  if (argc <= at || (script && str_leading_int64(argv[2], 0) == 0))
     return REDIS_SLOT_ANY;
   return redis_slot_of_key(argv[at], lens ? lens[at] : strlen(argv[at]));
 }
@@ -86,10 +86,10 @@ void redis_slots_each(const RedisReply *map, const char *teller,
 int redis_slot_elsewhere(const char *text, const char *teller, char address[REDIS_ADDRESS_MAX]) {
   const char *number = strchr(text, ' '), *where = number ? strchr(number + 1, ' ') : NULL;
   const char *colon = where ? strrchr(where, ':') : NULL;
-  int slot = number ? atoi(number + 1) : -1;
+  int64_t slot = number ? str_leading_int64(number + 1, -1) : -1;
   if (!colon || slot < 0 || slot >= REDIS_SLOTS)
     return -1;
   CLEANUP(str_freep) char *host = str_ndup(where + 1, (size_t)(colon - where - 1));
   address_of(address, host, colon + 1, teller);
-  return slot;
+  return (int)slot;
 }

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/address.h"
 #include "lib/base/str.h"
 
 size_t redis_addresses_count(const char *list) {
@@ -28,27 +28,10 @@ void redis_addresses_get(const char *list, size_t index, char out[REDIS_ADDRESS_
   snprintf(out, REDIS_ADDRESS_MAX, "%.*s", (int)strcspn(list, ", "), list);
 }
 
-void redis_address_host(const char *address, char out[REDIS_ADDRESS_MAX]) {
-  *out = 0;
-  const char *colon = strrchr(address, ':');
-  if (!colon || str_starts_with(address, "unix:"))
-    return;
-  bool bracket = *address == '[' && colon[-1] == ']';
-  snprintf(out, REDIS_ADDRESS_MAX, "%.*s", (int)(colon - address) - 2 * bracket, address + bracket);
-}
-
-static int open_unix(const char *path, Error *err) {
-  struct sockaddr_un a = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof a.sun_path)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "socket path is too long: %s", path);
-  strcpy(a.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) && errno != EINPROGRESS) {
-    error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", path, strerror(errno));
-    close(fd);
-    return -1;
-  }
-  return fd >= 0 ? fd : error_set(err, ERROR_UNAVAILABLE, "socket: %s", strerror(errno));
+void redis_address_host(const char *text, char out[REDIS_ADDRESS_MAX]) {
+  Address address;
+  bool tcp = address_parse(text, &address, NULL) == 0;
+  snprintf(out, REDIS_ADDRESS_MAX, "%s", tcp ? address.host : "");
 }
 
 /* A machine that is cut off sends no reset: the kernel gives up on it, sent bytes or not. */
@@ -62,37 +45,44 @@ static void find_dead_peers(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
 }
 
+static int connect_to(const struct sockaddr *at, socklen_t len, const char *text, Error *err) {
+  int fd = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return error_set(err, ERROR_UNAVAILABLE, "socket: %s", strerror(errno));
+  if (at->sa_family != AF_UNIX)
+    find_dead_peers(fd);
+  if (connect(fd, at, len) == 0 || errno == EINPROGRESS)
+    return fd;
+  error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", text, strerror(errno));
+  close(fd);
+  return -1;
+}
+
 /* The look-up blocks, which is bearable for the names Redis has: numbers or an entry of /etc/hosts or cluster
  * DNS, once a reconnect. */
-static int open_tcp(const char *address, unsigned attempt, Error *err) {
-  char host[REDIS_ADDRESS_MAX];
-  const char *colon = strrchr(address, ':');
-  if (!colon)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "not an address: %s", address);
-  redis_address_host(address, host);
+static int open_by_name(const Address *address, const char *text, unsigned attempt, Error *err) {
+  char port[8];
+  snprintf(port, sizeof port, "%u", (unsigned)address->port);
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-  int rc = getaddrinfo(*host ? host : "127.0.0.1", colon + 1, &hints, &list);
+  int rc = getaddrinfo(*address->host ? address->host : "127.0.0.1", port, &hints, &list);
   if (rc)
-    return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", host, gai_strerror(rc));
+    return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", address->host, gai_strerror(rc));
   unsigned n = 0;
   for (const struct addrinfo *a = list; a; a = a->ai_next)
     n++;
   const struct addrinfo *a = list;
   for (unsigned i = attempt % n; i > 0; i--)
     a = a->ai_next;
-  int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0)
-    find_dead_peers(fd);
-  if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) && errno != EINPROGRESS) {
-    close(fd);
-    fd = -1;
-  }
-  if (fd < 0)
-    error_set(err, ERROR_UNAVAILABLE, "connect to %s: %s", address, strerror(errno));
+  int fd = connect_to(a->ai_addr, a->ai_addrlen, text, err);
   freeaddrinfo(list);
   return fd;
 }
 
-int redis_socket_open(const char *address, unsigned attempt, Error *err) {
-  return str_starts_with(address, "unix:") ? open_unix(address + 5, err) : open_tcp(address, attempt, err);
+int redis_socket_open(const char *text, unsigned attempt, Error *err) {
+  Address address;
+  struct sockaddr_storage at;
+  if (address_parse_peer(text, &address, err))
+    return -1;
+  socklen_t len = address_sockaddr(&address, &at);
+  return len ? connect_to((struct sockaddr *)&at, len, text, err) : open_by_name(&address, text, attempt, err);
 }

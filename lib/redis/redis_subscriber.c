@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_conn.h"
 
@@ -48,9 +49,7 @@ static void on_reply(void *arg, const RedisReply *r) {
 static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
 
 RedisSubscriber *redis_subscriber_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses) {
-  RedisSubscriber *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  RedisSubscriber *s = new0(RedisSubscriber);
   s->conn = redis_conn_new(loop, config, peer, addresses, &HANDLERS, s);
   return s;
 }
@@ -73,9 +72,7 @@ void redis_subscriber_redirect(RedisSubscriber *s, const char *addresses) {
 }
 
 void redis_subscriber_add(RedisSubscriber *s, const char *channel, RedisMessageFn fn, void *arg) {
-  Channel *ch = calloc(1, sizeof *ch);
-  if (!ch)
-    abort();
+  Channel *ch = new0(Channel);
   *ch = (Channel){.next = s->channels, .name = str_dup(channel), .fn = fn, .arg = arg};
   s->channels = ch;
   if (redis_conn_open(s->conn))

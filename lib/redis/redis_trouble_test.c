@@ -12,6 +12,7 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/base/str.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_server_fixture.h"
 
@@ -108,7 +109,7 @@ static void hangs(void **state) {
   assert_int_equal(f->n_down, 0);
   char answer[32];
   assert_true(redis_cli(PORT, answer, sizeof answer, "get n"));
-  assert_int_equal(atoi(answer), 1501 - f->n_failed);
+  assert_int_equal(str_leading_int64(answer, -1), 1501 - f->n_failed);
 }
 
 static void cannot_save(void **state) {
@@ -149,7 +150,7 @@ static void forgets_scripts(void **state) {
   assert_int_equal(f->n_failed, 0);
   char answer[32];
   assert_true(redis_cli(PORT, answer, sizeof answer, "get n"));
-  assert_int_equal(atoi(answer), 300);
+  assert_int_equal(str_leading_int64(answer, -1), 300);
 }
 
 int main(void) {

@@ -13,17 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/address.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
 #define UNIX_PREFIX "unix:"
 
 enum {
-  PORT_LEN = 6,   /* five digits */
-  HOST_LEN = 256, /* 253 characters (RFC 1035) */
+  PORT_LEN = 6, /* five digits */
   NUMERIC_LEN = INET6_ADDRSTRLEN + PORT_LEN + 3,
   /* Of a list of targets; far above any number of replicas. */
   TARGETS_MAX = 64 << 10,
@@ -31,25 +30,10 @@ enum {
 
 DEFINE_CLEANUP(struct addrinfo *, addrinfo_freep, freeaddrinfo)
 
-static int split(const char *address, char host[HOST_LEN], char port[PORT_LEN], int *ret_port, Error *err) {
-  const char *start = address;
-  const char *end = strrchr(address, ':');
-  int64_t number;
-  if (!end || str_to_int64(end + 1, 0, 65535, &number) < 0) {
-    return error_set(err, ERROR_INVALID_ARGUMENT, "\"%s\" is not an address: expected host:port or unix:/path",
-                     address);
-  }
-  *ret_port = (uint16_t)number;
-  snprintf(port, PORT_LEN, "%u", (unsigned)(uint16_t)number);
-  if (*start == '[' && end > start && end[-1] == ']') {
-    start++;
-    end--;
-  }
-  if (end - start >= HOST_LEN) {
-    return error_set(err, ERROR_INVALID_ARGUMENT, "the host of \"%.40s...\" is too long", address);
-  }
-  memcpy(host, start, (size_t)(end - start));
-  host[end - start] = '\0';
+static int parse(const char *text, Address *ret, char port[PORT_LEN], Error *err) {
+  if (address_parse(text, ret, err))
+    return -1;
+  snprintf(port, PORT_LEN, "%u", (unsigned)ret->port);
   return 0;
 }
 
@@ -80,23 +64,17 @@ static int listen_failed(const char *address, int error, Error *err) {
                    "cannot listen on %s: %s", address, error ? strerror(error) : "refused by gRPC");
 }
 
-static int listen_unix(grpc_server *server, const char *address, Error *err) {
-  struct sockaddr_un sa = {.sun_family = AF_UNIX};
-  const char *path = address + strlen(UNIX_PREFIX);
-  if (!*path || strlen(path) >= sizeof sa.sun_path) {
-    return error_set(err, ERROR_INVALID_ARGUMENT, "the path of \"%s\" must have 1 to %zu characters", address,
-                     sizeof sa.sun_path - 1);
-  }
-  memcpy(sa.sun_path, path, strlen(path) + 1);
+static int listen_unix(grpc_server *server, const char *address, const struct sockaddr_storage *sa, socklen_t len,
+                       Error *err) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bool alive = fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0;
+  bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)sa, len) == 0;
   if (fd >= 0)
     close(fd);
   if (alive)
     return listen_failed(address, EADDRINUSE, err);
   if (add_port(server, address))
     return 0;
-  return listen_failed(address, try_bind(AF_UNIX, (struct sockaddr *)&sa, sizeof sa), err);
+  return listen_failed(address, try_bind(AF_UNIX, (const struct sockaddr *)sa, len), err);
 }
 
 static int listen_one(grpc_server *server, const struct addrinfo *a, int port) {
@@ -113,17 +91,21 @@ static bool is_missing_family(int error) {
 }
 
 int rpc_address_listen(grpc_server *server, const char *address, Error *err) {
-  char host[HOST_LEN] = "", port_text[PORT_LEN] = "";
-  int port = 0;
-  if (str_starts_with(address, UNIX_PREFIX))
-    return listen_unix(server, address, err);
-  if (split(address, host, port_text, &port, err) < 0)
+  char port_text[PORT_LEN];
+  Address at;
+  if (parse(address, &at, port_text, err) < 0)
     return -1;
+  int port = at.port;
+  if (at.kind == ADDRESS_UNIX) {
+    struct sockaddr_storage sa;
+    socklen_t len = address_sockaddr(&at, &sa);
+    return listen_unix(server, address, &sa, len, err);
+  }
 
   CLEANUP(addrinfo_freep) struct addrinfo *found = NULL;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
   /* One wildcard socket takes both families where IPv6 exists. */
-  const char *name = *host ? host
+  const char *name = *at.host ? at.host
                      : try_bind(AF_INET6, (struct sockaddr *)&(struct sockaddr_in6){.sin6_family = AF_INET6},
                                 sizeof(struct sockaddr_in6)) == 0
                          ? "::"
@@ -205,21 +187,19 @@ char *rpc_address_target(const char *targets) {
   if (str_starts_with(targets, UNIX_PREFIX))
     return str_dup(targets);
   for (char *part; (part = strsep(&rest, ","));) {
-    char host[HOST_LEN] = "", port[PORT_LEN] = "";
-    int number = 0;
-    unsigned char binary[sizeof(struct in6_addr)];
-    if (split(part, host, port, &number, NULL) < 0)
+    char port[PORT_LEN];
+    Address at;
+    if (parse(part, &at, port, NULL) < 0 || at.kind == ADDRESS_UNIX)
       continue;
-    if (!*host || !strcmp(host, "localhost"))
-      strcpy(host, "127.0.0.1");
-    bool v4 = inet_pton(AF_INET, host, binary) == 1;
-    bool v6 = !v4 && inet_pton(AF_INET6, host, binary) == 1;
-    if (v4 || v6) {
-      add_target(&t, host, port, v6);
+    if (!*at.host || !strcmp(at.host, "localhost"))
+      strcpy(at.host, "127.0.0.1");
+    struct sockaddr_storage number;
+    if (address_sockaddr(&at, &number)) {
+      add_target(&t, at.host, port, number.ss_family == AF_INET6);
     } else if (!strchr(targets, ',')) {
-      return str_printf("dns:///%s:%s", host, port);
+      return str_printf("dns:///%s:%s", at.host, port);
     } else {
-      add_name(&t, host, port);
+      add_name(&t, at.host, port);
     }
   }
   if (t.any_v6)

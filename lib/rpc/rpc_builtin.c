@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/compiler.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_health.h"
 #include "lib/rpc/rpc_reflection.h"
 
@@ -49,15 +49,15 @@ static void add_services(RpcServices *services, const RpcMethod *methods, size_t
     }
     if (known)
       continue;
-    char *copy = rpc_alloc(len + 1);
+    char *copy = xcalloc(1, len + 1);
     memcpy(copy, name, len);
     services->names[services->n++] = copy;
   }
 }
 
 RpcBuiltin *rpc_builtin_new(const RpcServerConfig *config, Error *err) {
-  RpcBuiltin *builtin = rpc_alloc(sizeof *builtin);
-  builtin->services.names = rpc_alloc((config->n_methods + ARRAY_LEN(METHODS)) * sizeof(char *));
+  RpcBuiltin *builtin = new0(RpcBuiltin);
+  builtin->services.names = xcalloc(1, (config->n_methods + ARRAY_LEN(METHODS)) * sizeof(char *));
   add_services(&builtin->services, config->methods, config->n_methods);
   add_services(&builtin->services, METHODS, ARRAY_LEN(METHODS));
   builtin->health = rpc_health_new(&builtin->services);

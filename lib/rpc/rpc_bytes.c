@@ -1,11 +1,10 @@
 /* The only place that looks into byte buffers. */
 #include "lib/rpc/rpc_bytes.h"
+#include "lib/base/alloc.h"
 
 #include <grpc/byte_buffer_reader.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "lib/rpc/rpc_alloc.h"
 
 grpc_slice rpc_bytes_take(grpc_byte_buffer *buffer) {
   grpc_slice slice = grpc_empty_slice();
@@ -36,7 +35,7 @@ grpc_byte_buffer *rpc_bytes_wrap(grpc_slice slice) {
 
 char *rpc_bytes_string(grpc_slice slice) {
   size_t len = GRPC_SLICE_LENGTH(slice);
-  char *out = rpc_alloc(len + 1);
+  char *out = xcalloc(1, len + 1);
   if (len > 0)
     memcpy(out, GRPC_SLICE_START_PTR(slice), len);
   return out;

@@ -8,8 +8,8 @@
 #include <grpc/support/time.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_call_impl.h"
 
@@ -50,7 +50,7 @@ static void on_accept(RpcOp *op, bool ok) {
 }
 
 void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *handle, struct Route *route) {
-  RpcCall *call = rpc_alloc(sizeof *call);
+  RpcCall *call = new0(RpcCall);
   call->owner = owner;
   call->route = route;
   call->registered = handle != NULL;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_call_impl.h"
 #include "lib/rpc/rpc_status.h"
@@ -116,7 +116,7 @@ static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, voi
     grpc_slice_unref(message);
     return;
   }
-  Write *write = rpc_alloc(sizeof *write);
+  Write *write = new0(Write);
   *write = (Write){.message = rpc_bytes_wrap(message), .len = len, .fn = fn, .arg = arg};
   *call->last = write;
   call->last = &write->next;
@@ -153,7 +153,7 @@ static void finish(RpcCall *call, const Error *err, const uint8_t *details, size
     call->status = err->kind;
     call->status_message = str_dup(err->message);
     if (details_len > 0) {
-      call->details_bytes = rpc_alloc(details_len);
+      call->details_bytes = xcalloc(1, details_len);
       memcpy(call->details_bytes, details, details_len);
       call->details_len = details_len;
     } else {

@@ -9,8 +9,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/rpc/rpc_address.h"
-#include "lib/rpc/rpc_alloc.h"
 
 enum {
   BACKOFF_FIRST_MS = 50,
@@ -30,7 +30,7 @@ static grpc_arg int_arg(const char *key, int value) {
 }
 
 RpcChannel *rpc_channel_new(Loop *loop, const char *targets) {
-  RpcChannel *channel = rpc_alloc(sizeof *channel);
+  RpcChannel *channel = new0(RpcChannel);
   channel->queue = rpc_queue_acquire(loop);
   grpc_arg args[] = {
       {.type = GRPC_ARG_STRING, .key = (char *)GRPC_ARG_LB_POLICY_NAME, .value.string = (char *)"round_robin"},

@@ -14,7 +14,7 @@
 #include <grpc/support/time.h>
 #include <string.h>
 
-#include "lib/rpc/rpc_alloc.h"
+#include "lib/base/alloc.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_channel.h"
 #include "lib/rpc/rpc_status.h"
@@ -233,7 +233,7 @@ void rpc_client_write_slice(RpcClientCall *call, grpc_slice message) {
     grpc_slice_unref(message);
     return;
   }
-  Write *write = rpc_alloc(sizeof *write);
+  Write *write = new0(Write);
   write->len = GRPC_SLICE_LENGTH(message);
   write->message = rpc_bytes_wrap(message);
   *call->last = write;
@@ -298,7 +298,7 @@ static gpr_timespec deadline_in(int64_t timeout_ms) {
 }
 
 static RpcClientCall *call_new(RpcChannel *channel, const char *path, int64_t timeout_ms) {
-  RpcClientCall *call = rpc_alloc(sizeof *call);
+  RpcClientCall *call = new0(RpcClientCall);
   call->queue = channel->queue;
   call->channel = channel;
   call->next = channel->calls;
@@ -330,7 +330,7 @@ static size_t status_ops(RpcClientCall *call, grpc_op ops[2]) {
 }
 
 static void metadata_set(RpcClientCall *call, const RpcMetadata *metadata, size_t n) {
-  call->metadata = rpc_alloc((n + 1) * sizeof *call->metadata);
+  call->metadata = xcalloc(1, (n + 1) * sizeof *call->metadata);
   for (size_t i = 0; i < n; i++) {
     grpc_metadata *md = &call->metadata[call->n_metadata++];
     md->key = grpc_slice_from_copied_string(metadata[i].key);

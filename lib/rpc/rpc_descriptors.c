@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "google/protobuf/descriptor.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
-#include "lib/rpc/rpc_alloc.h"
 
 typedef Google__Protobuf__DescriptorProto Message;
 typedef Google__Protobuf__EnumDescriptorProto Enum;
@@ -32,9 +32,7 @@ struct RpcDescriptors {
 static const char *add(RpcDescriptors *d, int file, const char *scope, const char *name, bool is_message) {
   if (d->n_symbols == d->cap_symbols) {
     d->cap_symbols = d->cap_symbols ? d->cap_symbols * 2 : 256;
-    d->symbols = realloc(d->symbols, d->cap_symbols * sizeof *d->symbols);
-    if (!d->symbols)
-      abort();
+    d->symbols = xrealloc(d->symbols, d->cap_symbols * sizeof *d->symbols);
   }
   const char *full = arena_printf(d->arena, *scope ? "%s.%s" : "%s%s", scope, name);
   d->symbols[d->n_symbols++] = (Symbol){.name = full, .file = file, .is_message = is_message};
@@ -116,7 +114,7 @@ static int load(RpcDescriptors *d, const Set *set, Error *err) {
 }
 
 RpcDescriptors *rpc_descriptors_new(const uint8_t *data, size_t len, Error *err) {
-  RpcDescriptors *d = rpc_alloc(sizeof *d);
+  RpcDescriptors *d = new0(RpcDescriptors);
   d->arena = arena_new();
   Set *set = google__protobuf__file_descriptor_set__unpack(NULL, len, data);
   if (!set) {

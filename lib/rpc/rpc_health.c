@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "grpc/health/v1/health.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_pb.h"
 
 typedef Grpc__Health__V1__HealthCheckResponse Response;
@@ -32,7 +32,7 @@ struct RpcHealth {
 };
 
 RpcHealth *rpc_health_new(const RpcServices *services) {
-  RpcHealth *health = rpc_alloc(sizeof *health);
+  RpcHealth *health = new0(RpcHealth);
   health->services = services;
   health->status = STATUS(NOT_SERVING);
   return health;
@@ -126,7 +126,7 @@ static void on_watch_request(RpcCall *call, void *arg, const uint8_t *data, size
     return;
   if (health->ended)
     return end_watch(call);
-  Watcher *watcher = rpc_alloc(sizeof *watcher);
+  Watcher *watcher = new0(Watcher);
   *watcher = (Watcher){.health = health, .next = health->watchers, .link = &health->watchers, .call = call};
   watcher->known = is_known(health, request);
   watcher->sent = STATUS(UNKNOWN);

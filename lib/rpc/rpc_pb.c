@@ -1,7 +1,7 @@
 /* protobuf-c between bytes and calls. Messages are packed straight into what gRPC sends. */
 #include "lib/rpc/rpc_pb.h"
 
-#include "lib/rpc/rpc_alloc.h"
+#include "lib/base/alloc.h"
 #include "lib/rpc/rpc_call.h"
 #include "lib/rpc/rpc_pb_check.h"
 
@@ -52,7 +52,7 @@ void rpc_pb_write(RpcCall *call, const ProtobufCMessage *message, void (*fn)(Rpc
 
 uint8_t *rpc_pb_pack(const ProtobufCMessage *message, size_t *ret_len) {
   *ret_len = protobuf_c_message_get_packed_size(message);
-  uint8_t *out = rpc_alloc(*ret_len);
+  uint8_t *out = xcalloc(1, *ret_len);
   protobuf_c_message_pack(message, out);
   return out;
 }

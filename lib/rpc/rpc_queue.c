@@ -8,6 +8,7 @@
  * spares two wake-ups; a stream that answers one message took 0.27 ms without it and 0.11 ms with it.
  */
 #include "lib/rpc/rpc_queue.h"
+#include "lib/base/alloc.h"
 
 #include <errno.h>
 #include <grpc/support/log.h>
@@ -20,8 +21,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "lib/rpc/rpc_alloc.h"
 
 /* Rounds of one turn, before other descriptors of the loop get their chance. */
 enum { MAX_ROUNDS = 16 };
@@ -141,7 +140,7 @@ static void drain(int events, void *arg) {
 static void drop_log(gpr_log_func_args *args) {}
 
 static RpcQueue *queue_new(Loop *loop) {
-  RpcQueue *queue = rpc_alloc(sizeof *queue);
+  RpcQueue *queue = new0(RpcQueue);
   /* Signals belong to the loop thread; threads that start here inherit the mask. */
   sigset_t all, old;
   sigfillset(&all);

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "grpc/reflection/v1/reflection.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_descriptors.h"
 #include "lib/rpc/rpc_pb.h"
 
@@ -26,7 +26,7 @@ struct RpcReflection {
 };
 
 RpcReflection *rpc_reflection_new(const RpcServices *services, const uint8_t *descriptors, size_t len, Error *err) {
-  RpcReflection *reflection = rpc_alloc(sizeof *reflection);
+  RpcReflection *reflection = new0(RpcReflection);
   reflection->services = services;
   reflection->descriptors = rpc_descriptors_new(descriptors, len, err);
   if (reflection->descriptors)

@@ -10,8 +10,8 @@
 
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/rpc/rpc_address.h"
-#include "lib/rpc/rpc_alloc.h"
 #include "lib/rpc/rpc_builtin.h"
 #include "lib/rpc/rpc_call.h"
 #include "lib/rpc/rpc_queue.h"
@@ -215,7 +215,7 @@ static void routes_init(RpcServer *server) {
   const RpcServerConfig *config = &server->config;
   size_t n_builtin;
   const RpcMethod *builtin = rpc_builtin_methods(&n_builtin);
-  server->routes = rpc_alloc((config->n_methods + n_builtin) * sizeof *server->routes);
+  server->routes = xcalloc(1, (config->n_methods + n_builtin) * sizeof *server->routes);
   for (size_t i = 0; i < config->n_methods; i++)
     add_route(server, &config->methods[i], config->service, false);
   for (size_t i = 0; i < n_builtin; i++)
@@ -236,7 +236,7 @@ static void cancel_rest(void *arg) {
 }
 
 RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err) {
-  RpcServer *server = rpc_alloc(sizeof *server);
+  RpcServer *server = new0(RpcServer);
   server->loop = loop;
   server->queue = rpc_queue_acquire(loop);
   server->config = *config;

@@ -9,7 +9,7 @@
 
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
-#include "lib/rpc/rpc_alloc.h"
+#include "lib/base/alloc.h"
 
 #define TYPE_PREFIX "type.googleapis.com/"
 #define BAD_REQUEST_TYPE TYPE_PREFIX "google.rpc.BadRequest"
@@ -23,7 +23,7 @@ static void pack_any(Google__Protobuf__Any *any, const char *type, const Protobu
   google__protobuf__any__init(any);
   any->type_url = (char *)type;
   any->value.len = protobuf_c_message_get_packed_size(message);
-  any->value.data = rpc_alloc(any->value.len);
+  any->value.data = xcalloc(1, any->value.len);
   protobuf_c_message_pack(message, any->value.data);
 }
 
@@ -67,7 +67,7 @@ uint8_t *rpc_status_encode(const Error *err, size_t *ret_len) {
     return NULL;
 
   *ret_len = google__rpc__status__get_packed_size(&status);
-  uint8_t *out = rpc_alloc(*ret_len);
+  uint8_t *out = xcalloc(1, *ret_len);
   google__rpc__status__pack(&status, out);
   for (size_t i = 0; i < status.n_details; i++)
     free(anys[i].value.data);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/descriptors.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/service/service_trace.h"
 
@@ -213,9 +214,7 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
 }
 
 int service_main(const ServiceSpec *spec, int argc, char **argv) {
-  void *config = calloc(1, spec->config_size);
-  if (!config)
-    abort();
+  void *config = xcalloc(1, spec->config_size);
   int rc = configure(spec, argc, argv, config);
   if (rc == 0) {
     /* a peer that goes away is an error of the write, not the end of the service */

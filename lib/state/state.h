@@ -249,9 +249,10 @@ typedef struct PoolRecord {
   /* Records ever made and removed; at any time made = removed + creating + ready + claimed + releasing. -1: not counted
    * yet, in a pool from before. */
   int64_t n_created, n_destroyed;
-  /* Starts that failed since the last one that succeeded, and when the last of them was (0: never). Counted
-   * by state_failed of a CREATING sandbox, which leaves its reason on the pool; state_ready clears all. */
-  int64_t n_failures, failure_ms;
+  /* Starts that failed since the last one that succeeded, those that ended within a minute after they were ready, and
+   * when the last of either was (0: never). Counted by state_failed and state_unfit of a CREATING or READY sandbox,
+   * which leave their reason on the pool; state_ready clears the first, state_pool_heal both. */
+  int64_t n_failures, n_early, failure_ms;
   /* What a sandbox of its template asks for, as manifest_shape writes it; NULL or empty: not known. Of state_pool_apply
    * only, for an implicit pool; others get it with their hash. */
   const char *shape;
@@ -267,6 +268,10 @@ void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, 
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
 void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason, const char *message,
                            StateDoneFn fn, void *arg);
+/* Forgets failed starts, what ended early, and the reason. */
+void state_pool_heal(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
+/* All there is of a pool whose name is none (longer than STATE_POOL_NAME_MAX, or no label). */
+void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
 /* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). shape: see
  * PoolRecord. */
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
@@ -309,13 +314,24 @@ typedef enum StateRetire {
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
                   void (*fn)(void *arg, int n_retired, const Error *err), void *arg);
 /* reconciler: it runs and answers. CREATING -> READY, or straight to the first waiter's CLAIMED. *granted
- * tells. FAILED_PRECONDITION: not CREATING (any more): destroy it. */
+ * tells. CLAIMED: its route is brought up to date. FAILED_PRECONDITION: in another state (READY at another route: not
+ * any more): destroy it. */
 void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class,
                  void (*fn)(void *arg, bool granted, const Error *err), void *arg);
 /* reconciler: it ended by itself or never came up. CLAIMED -> FAILED; CREATING and READY: gone at once.
  * reason: CamelCase. Unknown: success. */
 void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
                   void *arg);
+/* reconciler: somebody deleted it in the world, or it was lost. As state_failed, and counts as no failed start. */
+void state_deleted(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
+                   void *arg);
+/* reconciler: it is there and can be given to nobody. As state_failed, but one that somebody holds stays as it is:
+ * held tells, and then it must not be destroyed. Of a pending grant the waiter is sent away, as nobody has it yet.
+ * has_failed: it counts as state_failed counts. */
+void state_unfit(State *s, const char *ns, const char *id, bool has_failed, const char *reason, const char *message,
+                 void (*fn)(void *arg, bool held, const Error *err), void *arg);
+/* reconciler: it is there and not ready just now. READY -> CREATING; any other state, unknown: success. */
+void state_unready(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
 /* reconciler: nothing of it is left. Removes the record. Unknown: success. */
 void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg);
 /* Tells of each record that state_gone removed how long it was RELEASING. */

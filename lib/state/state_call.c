@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -95,9 +96,7 @@ void state_done(StateCall *call, const RedisReply *reply, const Error *err) {
 /* ---- State itself ---- */
 
 State *state_new(RedisClient *redis, const char *replica) {
-  State *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  State *s = new0(State);
   s->redis = redis;
   s->replica = str_dup(replica);
   return s;

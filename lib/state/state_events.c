@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/state/state_call.h"
 #include "lib/state/state_scripts.h"
 
@@ -54,9 +55,7 @@ static void on_hint(void *arg, const char *message, size_t len) {
 
 static void subscribe(State *s, const char *channel, void (*fn)(void *arg, const char *ns, const char *pool),
                       void *arg) {
-  Hint *h = calloc(1, sizeof *h);
-  if (!h)
-    abort();
+  Hint *h = new0(Hint);
   *h = (Hint){.next = s->hints, .fn = fn, .arg = arg};
   s->hints = h;
   redis_subscribe(s->redis, channel, on_hint, h);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/state/state_audit.h"
 
 static void on_limit(void *arg) {
@@ -147,9 +148,7 @@ void fixture_audit(Fixture *f, char *complaint, size_t max) {
 }
 
 Fixture *fixture_new_at(const char *replica, const RedisConfig *config) {
-  Fixture *f = calloc(1, sizeof *f);
-  if (!f)
-    abort();
+  Fixture *f = new0(Fixture);
   f->loop = loop_new();
   f->limit = loop_timer_new(f->loop, on_limit, f);
   f->redis = redis_client_new(f->loop, config);

@@ -8,7 +8,7 @@
  *   sp:pools  sp:templates        zset     score 0, members "namespace/name": lexical index for lists
  *   sp:template:NS/NAME           hash     manifest hash generation runtime_class image create_ms
  *   sp:{NS}/POOL:pool             hash     template replicas strategy generation create_ms implicit
- *                                          reason message template_hash failures failure_ms history_ms
+ *                                          reason message template_hash failures early failure_ms history_ms
  *                                          deleted shape created destroyed gang_seq fence; while
  *                                          somebody waits: vtime seq
  *   sp:{NS}/POOL:sb:ID            hash     one sandbox, fields in state.h

@@ -78,6 +78,7 @@ static void pool_done(StateCall *call, const RedisReply *reply, const Error *err
       .reason = reason ? reason : "",
       .message = message ? message : "",
       .n_failures = state_field_int(f, "failures"),
+      .n_early = state_field_int(f, "early"),
       .failure_ms = state_field_int(f, "failure_ms"),
       .n_creating = reply->items[1]->integer,
       .n_ready = reply->items[2]->integer,
@@ -158,6 +159,16 @@ void state_pool_set_reason(State *s, const char *ns, const char *name, const cha
   state_call_str(call, reason);
   state_call_str(call, message);
   state_call_script(call, STATE_SCRIPT(pool_set_reason));
+}
+
+void state_pool_heal(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
+  state_call_script(call, STATE_SCRIPT(pool_heal));
+}
+
+void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, name, pool_deleted, fn, arg);
+  state_call_script(call, STATE_SCRIPT(pool_purge));
 }
 
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,

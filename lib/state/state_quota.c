@@ -75,12 +75,14 @@ static void add(int64_t *sum, long long n, long long each) {
 
 static void count(const RedisReply *shapes, QuotaRecord *q) {
   for (size_t i = 0; i + 1 < shapes->n_items; i += 2) {
-    long long n = 0, cpu = 0, memory = 0;
-    if (!shapes->items[i]->str || !shapes->items[i + 1]->str || sscanf(shapes->items[i + 1]->str, "%lld", &n) != 1 ||
-        n < 0)
+    const char *shape = shapes->items[i]->str;
+    int64_t n = str_leading_int64(shapes->items[i + 1]->str, -1);
+    if (!shape || n < 0)
       continue;
     add(&q->live, n, 1);
-    if (sscanf(shapes->items[i]->str, "%lld/%lld", &cpu, &memory) != 2 || cpu < 0 || memory < 0)
+    const char *slash = strchr(shape, '/');
+    int64_t cpu = str_leading_int64(shape, -1), memory = slash ? str_leading_int64(slash + 1, -1) : -1;
+    if (cpu < 0 || memory < 0)
       continue;
     add(&q->cpu_milli, n, cpu);
     add(&q->memory_bytes, n, memory);

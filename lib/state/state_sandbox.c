@@ -6,6 +6,14 @@
 #include "lib/state/state_call.h"
 #include "lib/state/state_scripts.h"
 
+/* How one failed, as fail.lua has it. */
+typedef enum StateFailure {
+  STATE_FAILED = 0,
+  STATE_FAILED_UNHELD = 1,
+  STATE_DELETED = 2,
+  STATE_UNWANTED_UNHELD = 3,
+} StateFailure;
+
 /* A call about one sandbox. NULL: the id names no pool; done will run with NOT_FOUND. */
 static StateCall *sandbox_call(State *s, const char *ns, const char *id, StateCallDone done, void (*fn)(void),
                                void *arg) {
@@ -118,16 +126,53 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
   state_call_script(call, STATE_SCRIPT(ready, .fenced = true));
 }
 
+static void failed(StateCall *call, const char *reason, const char *message, StateFailure how) {
+  state_call_now(call);
+  state_call_str(call, call->id);
+  state_call_str(call, reason);
+  state_call_str(call, message);
+  state_call_int(call, how);
+  state_call_script(call, STATE_SCRIPT(fail));
+}
+
 void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
                   void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ended_done, fn, arg);
+  if (call)
+    failed(call, reason, message, STATE_FAILED);
+}
+
+void state_deleted(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
+                   void *arg) {
+  StateCall *call = SANDBOX_CALL(s, ns, id, ended_done, fn, arg);
+  if (call)
+    failed(call, reason, message, STATE_DELETED);
+}
+
+typedef void (*UnfitFn)(void *arg, bool held, const Error *err);
+
+static void unfit_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  if (err && err->kind == ERROR_NOT_FOUND)
+    err = NULL; /* as good as gone */
+  if (!err && reply && reply->integer == 1)
+    state_pool_vanished(call->s, call->ns, call->pool);
+  ((UnfitFn)call->fn)(call->arg, !err && reply && reply->integer == -1, err);
+}
+
+void state_unfit(State *s, const char *ns, const char *id, bool has_failed, const char *reason, const char *message,
+                 UnfitFn fn, void *arg) {
+  StateCall *call = SANDBOX_CALL(s, ns, id, unfit_done, fn, arg);
+  if (call)
+    failed(call, reason, message, has_failed ? STATE_FAILED_UNHELD : STATE_UNWANTED_UNHELD);
+}
+
+void state_unready(State *s, const char *ns, const char *id, StateDoneFn fn, void *arg) {
+  StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
   if (!call)
     return;
   state_call_now(call);
   state_call_str(call, id);
-  state_call_str(call, reason);
-  state_call_str(call, message);
-  state_call_script(call, STATE_SCRIPT(fail));
+  state_call_script(call, STATE_SCRIPT(unready));
 }
 
 static void gone_done(StateCall *call, const RedisReply *reply, const Error *err) {

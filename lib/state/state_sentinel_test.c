@@ -15,6 +15,7 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/base/str.h"
 #include "lib/redis/redis_set_fixture.h"
 #include "lib/state/state.h"
 
@@ -87,7 +88,7 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   if (again(w, err) || r->outcome == CLAIM_EMPTY)
     return ask(c);
   assert_int_equal(r->outcome, CLAIM_GRANTED);
-  char *owner = w->owner[atoi(r->record->id + 2)];
+  char *owner = w->owner[str_leading_int64(r->record->id + 2, 0)];
   if (*owner)
     fail_msg("%s went to %s and to %s", r->record->id, owner, c->uid);
   strcpy(owner, c->uid);

@@ -16,6 +16,7 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/base/str.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state.h"
 
@@ -64,7 +65,7 @@ struct World {
 };
 
 static int number_of(const char *id) {
-  return atoi(id + 2);
+  return (int)str_leading_int64(id + 2, 0);
 }
 
 /* Whether to try again; any other failure is a defect. */
@@ -272,7 +273,7 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   }
   assert_int_equal(r->outcome, CLAIM_QUEUED);
   assert_string_equal(r->token, c->uid);
-  if (atoi(c->uid + 1) % 7 == 0)
+  if (str_leading_int64(c->uid + 1, 0) % 7 == 0)
     return state_cancel_wait(c->state, "default", "p", c->uid, on_left, c);
   /* the grant came on another connection, and may have been faster */
   if (c->granted_early)

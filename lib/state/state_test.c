@@ -358,6 +358,107 @@ static void failing(void **state) {
   assert_int_equal(f->number, 1);
 }
 
+static void note_held(void *arg, bool held, const Error *err) {
+  Fixture *f = arg;
+  f->flag = held;
+  fixture_done(f, err);
+}
+
+static void unfit(Fixture *f, const char *id) {
+  state_unfit(f->state, "default", id, true, "NotReady", "its probe fails", note_held, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+}
+
+/* Whoever holds one keeps it, whatever its condition; of one that nobody holds nothing is left. */
+static void unfit_ones_go_unless_they_are_held(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  fixture_claim(f, "u1", "", 0, 0);
+  unfit(f, "p-aaaaa");
+  assert_true(f->flag);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  state_failed(f->state, "default", "p-aaaaa", "Died", "it did", fixture_done, f);
+  fixture_wait(f);
+  unfit(f, "p-aaaaa");
+  assert_true(f->flag);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_FAILED);
+  unfit(f, "p-bbbbb");
+  assert_false(f->flag);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_UNKNOWN);
+  unfit(f, "p-zzzzz");
+  assert_false(f->flag);
+}
+
+static void unready(Fixture *f, const char *id) {
+  state_unready(f->state, "default", id, fixture_done, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+}
+
+/* One that fails its probe is not offered, and is no start that failed; what it was made anew as is not what it was. */
+static void unready_ones_are_not_offered(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  fixture_make_ready(f, "p-aaaaa");
+  unready(f, "p-aaaaa");
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CREATING);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_EMPTY);
+  state_ready(f->state, "default", "p-aaaaa", "pod:10.0.0.2", "", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_READY);
+  state_ready(f->state, "default", "p-aaaaa", "pod:10.0.0.3", "", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
+  fixture_make_ready(f, "p-bbbbb");
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 0), CLAIM_GRANTED);
+  unready(f, "p-bbbbb");
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_CLAIMED);
+  state_ready(f->state, "default", "p-bbbbb", "pod:10.0.0.4", "", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_NONE);
+  assert_true(f->flag);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_CLAIMED);
+}
+
+/* Another that comes up does not make up for one that ended soon after it had. */
+static void early_ends_are_counted(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  fixture_make_ready(f, "p-ccccc");
+  fixture_make_ready(f, "p-ddddd");
+  state_set_now(f->state, T0 + 2000);
+  unfit(f, "p-aaaaa");
+  unready(f, "p-bbbbb");
+  unfit(f, "p-bbbbb");
+  state_deleted(f->state, "default", "p-ccccc", "Deleted", "by hand", fixture_done, f);
+  fixture_wait(f);
+  fixture_make_ready(f, "p-eeeee");
+  get_pool(f);
+  assert_int_equal(f->pool.n_early, 2);
+  assert_int_equal(f->pool.n_failures, 0);
+  assert_string_equal(f->reason, "NotReady");
+  assert_int_equal(fixture_get(f, "p-ccccc"), SANDBOX_UNKNOWN);
+  state_unfit(f->state, "default", "p-eeeee", false, "Stale", "", note_held, f);
+  fixture_wait(f);
+  get_pool(f);
+  assert_int_equal(f->pool.n_early, 2);
+  state_set_now(f->state, T0 + 120000);
+  unfit(f, "p-ddddd");
+  get_pool(f);
+  assert_int_equal(f->pool.n_early, 2);
+  state_pool_heal(f->state, "default", "p", fixture_done, f);
+  fixture_wait(f);
+  get_pool(f);
+  assert_int_equal(f->pool.n_early, 0);
+  assert_string_equal(f->reason, "");
+}
+
 static void illegal_moves_are_refused(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 1);
@@ -763,6 +864,9 @@ int main(void) {
       TEST(ends_by_time),
       TEST(ends_now),
       TEST(failing),
+      TEST(unfit_ones_go_unless_they_are_held),
+      TEST(unready_ones_are_not_offered),
+      TEST(early_ends_are_counted),
       TEST(illegal_moves_are_refused),
       TEST(nothing_stays_behind),
       TEST(deleting_a_pool),

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/address.h"
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/trace/trace_span.h"
@@ -15,11 +17,11 @@ int trace_check_endpoint(const char *endpoint, Error *err) {
     return error_set(err, ERROR_INVALID_ARGUMENT, "'%s': TLS is not spoken here; name a collector beside the service",
                      endpoint);
   const char *address = str_starts_with(endpoint, "http://") ? endpoint + 7 : endpoint;
-  const char *colon = strrchr(address, ':');
-  bool is_path = str_starts_with(address, "unix:/");
-  int64_t port;
-  CLEANUP(str_freep) char *digits = str_ndup(colon ? colon + 1 : "", colon ? strcspn(colon + 1, "/") : 0);
-  if (!is_path && (!colon || colon == address || str_to_int64(digits, 1, 65535, &port) != 0))
+  /* of a URL the path is left out: OTLP over gRPC has none */
+  size_t len = str_starts_with(address, "unix:") ? strlen(address) : strcspn(address, "/");
+  CLEANUP(str_freep) char *text = str_ndup(address, len);
+  Address peer;
+  if (address_parse_peer(text, &peer, NULL) || (peer.kind == ADDRESS_TCP && !*peer.host))
     return error_set(err, ERROR_INVALID_ARGUMENT, "'%s' is not http://host:port or unix:/path", endpoint);
   return 0;
 }
@@ -34,9 +36,7 @@ int trace_check_ratio(const char *text, double *ret_ratio, Error *err) {
 }
 
 Tracer *tracer_new(Loop *loop, const TraceConfig *config, Metrics *metrics, size_t first) {
-  Tracer *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  Tracer *t = new0(Tracer);
   t->ratio = config->ratio;
   t->export = trace_export_new(loop, config, metrics, first);
   return t;
@@ -75,9 +75,7 @@ static char *cut(const char *value) {
 }
 
 static TraceSpan *span_new(Tracer *t, TraceKind kind, const char *name) {
-  TraceSpan *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  TraceSpan *s = new0(TraceSpan);
   s->tracer = t;
   s->kind = kind;
   random_bytes(s->context.span_id, sizeof s->context.span_id);

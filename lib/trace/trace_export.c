@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/rpc/rpc_pb.h"
@@ -275,9 +276,7 @@ static void add_resource(TraceExport *e, const char *key, const char *value) {
 }
 
 TraceExport *trace_export_new(Loop *loop, const TraceConfig *config, Metrics *metrics, size_t first) {
-  TraceExport *e = calloc(1, sizeof *e);
-  if (!e)
-    abort();
+  TraceExport *e = new0(TraceExport);
   const char *address = config->endpoint + (str_starts_with(config->endpoint, "http://") ? 7 : 0);
   size_t len = str_starts_with(address, "unix:") ? strlen(address) : strcspn(address, "/");
   CLEANUP(str_freep) char *target = str_ndup(address, len);

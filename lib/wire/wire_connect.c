@@ -1,7 +1,6 @@
 /* See wire_connect.h. */
 #include "lib/wire/wire_connect.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/address.h"
 #include "lib/base/str.h"
 
 static void close_fd(int *fd) {
@@ -49,27 +49,13 @@ static int connect_unix(const char *path, const char *route, Error *err) {
 }
 
 static int connect_tcp(const char *host_port, const char *route, Error *err) {
-  struct sockaddr_in v4 = {.sin_family = AF_INET};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-  char host[INET6_ADDRSTRLEN];
-  const char *colon = strrchr(host_port, ':');
-  int64_t port;
-  size_t n = colon ? (size_t)(colon - host_port) : 0;
-  if (n == 0 || str_to_int64(colon + 1, 1, 65535, &port) != 0)
+  Address address;
+  struct sockaddr_storage at;
+  socklen_t len;
+  if (address_parse_peer(host_port, &address, NULL) || address.kind != ADDRESS_TCP ||
+      !(len = address_sockaddr(&address, &at)))
     return error_set(err, ERROR_INTERNAL, "malformed route \"%s\"", route);
-  if (host_port[0] == '[' && host_port[n - 1] == ']')
-    host_port++, n -= 2;
-  if (n >= sizeof host)
-    return error_set(err, ERROR_INTERNAL, "malformed route \"%s\"", route);
-  snprintf(host, sizeof host, "%.*s", (int)n, host_port);
-  v4.sin_port = v6.sin6_port = htons((uint16_t)port);
-  int fd;
-  if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-    fd = connect_to(AF_INET, &v4, sizeof v4, route, err);
-  else if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
-    fd = connect_to(AF_INET6, &v6, sizeof v6, route, err);
-  else
-    return error_set(err, ERROR_INTERNAL, "malformed route \"%s\"", route);
+  int fd = connect_to(at.ss_family, &at, len, route, err);
   int one = 1;
   if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) {
     unreachable(err, route);

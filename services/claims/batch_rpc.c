@@ -19,16 +19,19 @@ typedef struct Create {
   BatchSpec spec;
   BatchOp op;
   int64_t start_us;
+  bool over; /* nothing is left to cancel */
 } Create;
 
 static void refuse(Create *create, const Error *err) {
   Metrics *metrics = claims_of(create->request.service)->service->metrics;
   metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, create_rpc_outcome(err), NULL, NULL);
-  rpc_request_fail(&create->request, err);
+  const ClaimSpec *each = &create->spec.each;
+  create_rpc_fail(&create->request, claims_of(create->request.service)->state, each->ns, each->pool, err);
 }
 
 static void on_done(void *arg, const BatchResult *result, bool queued, const Error *err) {
   Create *create = arg;
+  create->over = true;
   if (!result) {
     refuse(create, err);
     return;
@@ -62,7 +65,8 @@ static void on_done(void *arg, const BatchResult *result, bool queued, const Err
 
 static void on_cancel(RpcCall *call, void *arg) {
   Create *create = arg;
-  batch_store_cancel(&create->op);
+  if (!create->over)
+    batch_store_cancel(&create->op);
 }
 
 void batch_rpc_create(RpcCall *call, void *claims, const uint8_t *data, size_t len) {

@@ -1,7 +1,7 @@
 /* Gets several sandboxes of a pool for one caller, or none of them.
  *
  *   - One script claims all or nothing. A batch that finds too few waits in the state without holding any: it is
- *     told when there are enough, asks again then and every ASK_AGAIN_MS, and is not promised anything. Two batches
+ *     told when there are enough, asks again then and every second, and is not promised anything. Two batches
  *     that compete for a pool which has room for one can so never each hold what the other one lacks.
  *   - A caller who leaves gives back all by one script, unless a request_id lets it come back.
  *   - When the state is lost between the script and its answer it is asked once more, with the same token, which
@@ -12,6 +12,7 @@
 
 #include "services/claims/batch.h"
 #include "services/claims/claims.h"
+#include "services/claims/wait.h"
 
 typedef struct BatchStore BatchStore;
 
@@ -25,14 +26,7 @@ typedef struct BatchOp {
   BatchStoreFn fn;
   void *arg;
   char token[33];
-  int64_t give_up_ms; /* monotonic */
-  bool call_ends_first;
-  bool busy, cancelled, expired, repeated;
-  bool waiting; /* the state knows of it, or did */
-  bool told;    /* while busy */
-  struct BatchOp *next;
-  LoopTimer *timer;     /* end of the wait */
-  LoopTimer *ask_again; /* while it waits */
+  Wait wait;
 } BatchOp;
 
 BatchStore *batch_store_new(Claims *claims);

@@ -246,7 +246,11 @@ ClaimCondition claim_ready_condition(const SandboxRecord *record) {
   switch (record->state) {
   case SANDBOX_READY:
   case SANDBOX_CLAIMED:
-    return (ClaimCondition){"True", "DependenciesReady", "the runtime answers", record->ready_ms};
+    /* of a Pod only its own readiness is known: it need not have our runtime */
+    return (ClaimCondition){"True", "DependenciesReady",
+                            record->route && str_starts_with(record->route, "pod:") ? "the Pod is ready"
+                                                                                    : "the runtime answers",
+                            record->ready_ms};
   case SANDBOX_CREATING:
     return (ClaimCondition){"False", "Creating", "the sandbox is being started", record->create_ms};
   case SANDBOX_RELEASING:

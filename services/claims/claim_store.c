@@ -2,42 +2,29 @@
 #include "services/claims/claim_store.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/clock.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/manifest/manifest.h"
 #include "services/claims/batch_store.h"
-#include "services/claims/claim_queue.h"
-#include "services/claims/claims_metrics.h"
 #include "services/claims/directory.h"
 #include "services/claims/orphan_store.h"
+#include "services/claims/refusal.h"
 
 enum {
-  ASK_AGAIN_MS = 1000,
-  /* The state drops a waiter by itself this long after its caller should have, in case this replica dies. */
-  WAITER_MARGIN_MS = 1000,
   /* An implicit pool vanishes when it is empty, so it may go between making it and claiming from it. */
   MAX_MAKES = 3,
-  RETRY_EMPTY_MS = 1000,
 };
 
 struct ClaimStore {
   Claims *claims;
-  ClaimQueue *queue;
-  size_t n_waiting;
+  WaitQueue *waits;
 };
 
 static void claim(ClaimOp *op);
 static void confirm(ClaimOp *op);
 static void choose_pool(ClaimOp *op);
-
-static void leave_queue(ClaimOp *op) {
-  claim_queue_remove(op->store->queue, op);
-  op->store->n_waiting -= op->waiting;
-  op->waiting = false;
-}
 
 static const char SCRIPT[] = "claim script", WAIT[] = "queue wait", CONFIRM[] = "confirm";
 
@@ -53,54 +40,36 @@ static void enter_phase(ClaimOp *op, const char *name) {
 /* The op belongs to the caller again. */
 static void finish(ClaimOp *op, const SandboxRecord *record, const Error *err) {
   enter_phase(op, NULL);
-  leave_queue(op);
-  loop_timer_free(op->timer);
-  loop_timer_free(op->ask_again);
+  wait_done(&op->wait);
   op->fn(op->arg, record, op->queued, err);
 }
 
-static void fail(ClaimOp *op, ErrorKind kind, const char *message) {
+static void fail_ended(ClaimOp *op) {
   Error err = {0};
-  error_set(&err, kind, "%s", message);
-  if (kind == ERROR_RESOURCE_EXHAUSTED)
-    err.retry_after_ms = RETRY_EMPTY_MS;
+  refusal_ended(&op->wait, "had nothing ready", &err);
   finish(op, NULL, &err);
 }
 
 static void on_unpinned(void *arg, const Error *err) {
-  fail(arg, ERROR_RESOURCE_EXHAUSTED, "nothing is ready");
+  Error empty = {0};
+  refusal_empty(&empty, "nothing is ready");
+  finish(arg, NULL, &empty);
+}
+
+static void fail_refused(ClaimOp *op, ClaimOutcome outcome, const QuotaRefusal *refusal) {
+  Error err = {0};
+  refusal_of(op->store->claims, op->spec, outcome, refusal, &err);
+  finish(op, NULL, &err);
 }
 
 /* Nothing at once, and no wait: the next try may choose another pool. */
 static void fail_empty(ClaimOp *op) {
   const ClaimSpec *spec = op->spec;
-  op->busy = true;
   if (str_empty(spec->template_name) || str_empty(spec->request_id))
     on_unpinned(op, NULL);
   else
     state_unpin(op->store->claims->state, spec->ns, spec->template_name, spec->tenant, spec->request_id, on_unpinned,
                 op);
-}
-
-static void fail_refused(ClaimOp *op, const QuotaRefusal *refusal) {
-  Error err = {0};
-  claim_refusal(op->spec, refusal, &err);
-  metrics_add(op->store->claims->service->metrics, CLAIMS_METRIC_REFUSED, 1, op->spec->ns, op->spec->tenant,
-              refusal->limit);
-  finish(op, NULL, &err);
-}
-
-static void fail_ended(ClaimOp *op) {
-  if (op->cancelled)
-    fail(op, ERROR_CANCELLED, "the caller has gone");
-  else if (op->call_ends_first)
-    fail(op, ERROR_DEADLINE_EXCEEDED, "the pool had nothing ready before the deadline of the call");
-  else
-    fail(op, ERROR_RESOURCE_EXHAUSTED, "the pool had nothing ready within max_wait");
-}
-
-static bool ended(const ClaimOp *op) {
-  return op->cancelled || op->expired;
 }
 
 static void on_left(void *arg, const Error *err) {
@@ -110,15 +79,12 @@ static void on_left(void *arg, const Error *err) {
   fail_ended(op);
 }
 
-/* Leaves the queue, unless another call here waits in the same place. */
-static void leave(ClaimOp *op) {
-  bool shared = claim_queue_shares(op->store->queue, op);
-  leave_queue(op);
-  op->busy = true;
+static void leave(void *arg, bool shared) {
+  ClaimOp *op = arg;
   if (shared)
     on_left(op, NULL);
   else
-    state_cancel_wait(op->store->claims->state, op->spec->ns, op->pool, op->token, on_left, op);
+    state_cancel_wait(op->store->claims->state, op->spec->ns, op->pool, op->wait.token, on_left, op);
 }
 
 static void on_given_back(void *arg, const Error *err) {
@@ -136,121 +102,70 @@ static void on_too_late(ClaimOp *op) {
     error_field(&err, "request_id", "its sandbox has ended; a new one takes a new request_id");
     err.kind = ERROR_FAILED_PRECONDITION;
     finish(op, NULL, &err);
-  } else if (ended(op)) {
-    leave_queue(op);
+  } else if (op->wait.end) {
     fail_ended(op);
   } else {
-    leave_queue(op);
+    wait_unlist(&op->wait);
     random_uid(op->uid);
     claim(op);
   }
 }
 
 static void granted(ClaimOp *op, const SandboxRecord *record) {
+  bool gone = op->wait.end == WAIT_CANCELLED;
   op->queued = op->queued || record->wait_ms > 0;
   if (record->state == SANDBOX_RELEASING) {
     on_too_late(op);
-    return;
-  }
-  if (record->pending && !op->cancelled) {
-    claim_queue_put(op->store->queue, op, record->uid);
+  } else if (record->pending && !gone) {
+    wait_list(&op->wait, record->uid);
     confirm(op);
-    return;
-  }
-  if (op->cancelled && str_empty(op->spec->request_id)) {
-    leave_queue(op);
-    op->busy = true;
+  } else if (gone && str_empty(op->spec->request_id)) {
+    wait_gives_back(&op->wait);
     state_release(op->store->claims->state, record->ns, record->id, record->uid, "CallerGone", on_given_back, op);
-    return;
+  } else {
+    finish(op, record, NULL);
   }
-  finish(op, record, NULL);
 }
 
 /* ---- waiting ---- */
 
-static void on_wait_over(void *arg) {
-  ClaimOp *op = arg;
-  op->expired = true;
-  if (!op->busy)
-    leave(op);
-}
-
-static void on_ask_again(void *arg) {
-  ClaimOp *op = arg;
-  if (!op->busy)
-    claim(op);
-}
-
-static void ask_again_soon(ClaimOp *op) {
-  if (!op->ask_again)
-    op->ask_again = loop_timer_new(op->store->claims->service->loop, on_ask_again, op);
-  loop_timer_start(op->ask_again, ASK_AGAIN_MS);
-}
-
 static void enter_queue(ClaimOp *op, const char *token) {
   enter_phase(op, WAIT);
-  claim_queue_put(op->store->queue, op, token);
   op->queued = true;
-  op->store->n_waiting += !op->waiting;
-  op->waiting = true;
-  if (ended(op)) {
-    leave(op);
-    return;
-  }
-  if (!op->timer) {
-    op->timer = loop_timer_new(op->store->claims->service->loop, on_wait_over, op);
-    int64_t left = op->give_up_ms - clock_mono_ms();
-    loop_timer_start(op->timer, left > 0 ? left : 0);
-  }
-  if (!str_empty(op->spec->request_id))
-    ask_again_soon(op);
-  /* It may overtake the answer that says QUEUED. */
-  if (op->grant_seen)
-    confirm(op);
+  wait_placed(&op->wait, token, !str_empty(op->spec->request_id));
 }
 
 static void on_confirmed(void *arg, const SandboxRecord *record, const Error *err) {
   ClaimOp *op = arg;
-  op->busy = false;
   if (record)
     granted(op, record);
-  else if (ended(op))
-    leave(op);
+  else if (op->wait.end)
+    wait_leave(&op->wait);
   else if (err->kind == ERROR_NOT_FOUND)
     claim(op); /* still waiting, or confirmed too late: the claim script knows */
   else if (err->kind == ERROR_UNAVAILABLE)
-    ask_again_soon(op);
+    wait_again(&op->wait);
   else
     finish(op, NULL, err);
 }
 
 static void confirm(ClaimOp *op) {
   enter_phase(op, CONFIRM);
-  op->busy = true;
-  op->grant_seen = false;
-  state_confirm(op->store->claims->state, op->spec->ns, op->pool, op->token, on_confirmed, op);
-}
-
-static void granted_op(ClaimOp *op) {
-  if (op->busy)
-    op->grant_seen = true;
-  else
-    confirm(op);
+  wait_sends(&op->wait, WAIT_CONFIRMING);
+  state_confirm(op->store->claims->state, op->spec->ns, op->pool, op->wait.token, on_confirmed, op);
 }
 
 static void on_grant(void *arg, const char *token, const char *id) {
   ClaimStore *store = arg;
-  claim_queue_each(store->queue, token, granted_op);
+  wait_queue_tell(store->waits, token);
   batch_store_told(store->claims->batches, token);
 }
 
 /* ---- claiming ---- */
 
 static void on_no_pool(ClaimOp *op) {
-  Error err = {0};
   if (str_empty(op->spec->template_name)) {
-    error_set(&err, ERROR_NOT_FOUND, "pool %s in namespace %s does not exist", op->pool, op->spec->ns);
-    finish(op, NULL, &err);
+    fail_refused(op, CLAIM_NO_POOL, NULL);
     return;
   }
   op->implicit = true;
@@ -259,18 +174,9 @@ static void on_no_pool(ClaimOp *op) {
 
 static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
   ClaimOp *op = arg;
-  op->busy = false;
   if (err) {
-    /* One that waits already goes on waiting. */
-    if (err->kind == ERROR_UNAVAILABLE && op->waiting && !ended(op)) {
-      ask_again_soon(op);
+    if (err->kind == ERROR_UNAVAILABLE && wait_unanswered(&op->wait))
       return;
-    }
-    if (err->kind == ERROR_UNAVAILABLE && !op->repeated && !op->cancelled) {
-      op->repeated = true;
-      claim(op);
-      return;
-    }
     if (str_empty(op->spec->request_id))
       orphan_store_add(op->store->claims->orphans, op->spec->ns, op->pool, op->uid);
     finish(op, NULL, err);
@@ -284,13 +190,10 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
     enter_queue(op, result->token);
     break;
   case CLAIM_EMPTY:
-    if (!ended(op) && str_empty(op->spec->request_id) && !str_empty(op->spec->template_name) && !op->implicit)
+    if (!op->wait.end && str_empty(op->spec->request_id) && !str_empty(op->spec->template_name) && !op->implicit)
       choose_pool(op);
     else
       fail_empty(op);
-    break;
-  case CLAIM_FULL:
-    fail(op, ERROR_RESOURCE_EXHAUSTED, "the queue of the pool is full");
     break;
   case CLAIM_NO_POOL:
     on_no_pool(op);
@@ -298,35 +201,43 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
   case CLAIM_ENDED:
     on_too_late(op);
     break;
+  case CLAIM_FULL:
   case CLAIM_REFUSED:
-    fail_refused(op, result->refusal);
+    fail_refused(op, result->outcome, result->refusal);
     break;
   }
 }
 
 static void claim(ClaimOp *op) {
-  enter_phase(op, op->waiting ? WAIT : SCRIPT);
+  enter_phase(op, op->wait.placed ? WAIT : SCRIPT);
   const ClaimSpec *spec = op->spec;
-  int64_t wait_ms = op->give_up_ms - clock_mono_ms();
   /* Other pools of a template are only tried: the queue to wait in is the implicit or the pinned one's. */
-  bool queue = wait_ms > 0 && (str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id));
-  ClaimRequest request = claim_request(spec, op->pool, op->uid, queue ? wait_ms + WAITER_MARGIN_MS : 0);
-  if (!op->listed)
-    claim_queue_put(op->store->queue, op, op->uid);
-  op->busy = true;
-  op->grant_seen = false;
+  bool queue = str_empty(spec->template_name) || op->implicit || !str_empty(spec->request_id);
+  ClaimRequest request = claim_request(spec, op->pool, op->uid, queue ? wait_place_ms(&op->wait) : 0);
+  if (!op->wait.listed)
+    wait_list(&op->wait, op->uid);
+  wait_sends(&op->wait, WAIT_ASKING);
   state_claim(op->store->claims->state, &request, on_claim, op);
 }
+
+static void ask(void *op) {
+  claim(op);
+}
+
+static void told(void *op) {
+  confirm(op);
+}
+
+static const WaitKind KIND = {.ask = ask, .told = told, .leave = leave};
 
 /* ---- from a template ---- */
 
 static void on_implicit_made(void *arg, const PoolRecord *pool, const Error *err) {
   ClaimOp *op = arg;
-  op->busy = false;
   /* NOT_FOUND: it has gone again already, which the claim is told as well, and then it is made once more */
   if (err && err->kind != ERROR_NOT_FOUND)
     finish(op, NULL, err);
-  else if (ended(op))
+  else if (op->wait.end)
     fail_ended(op);
   else
     claim(op);
@@ -334,7 +245,6 @@ static void on_implicit_made(void *arg, const PoolRecord *pool, const Error *err
 
 static void on_template(void *arg, const TemplateRecord *record, const Error *err) {
   ClaimOp *op = arg;
-  op->busy = false;
   Error out;
   if (err && err->kind == ERROR_NOT_FOUND) {
     error_set(&out, ERROR_NOT_FOUND, "template %s in namespace %s does not exist", op->spec->template_name,
@@ -342,12 +252,11 @@ static void on_template(void *arg, const TemplateRecord *record, const Error *er
     finish(op, NULL, &out);
   } else if (err) {
     finish(op, NULL, err);
-  } else if (ended(op)) {
+  } else if (op->wait.end) {
     fail_ended(op);
   } else if (op->spec->max_wait_ms == 0 || op->makes++ == MAX_MAKES) {
     fail_empty(op);
   } else {
-    op->busy = true;
     char shape[MANIFEST_SHAPE_MAX];
     manifest_shape(record->manifest, shape);
     PoolRecord pool = {.ns = op->spec->ns,
@@ -366,16 +275,14 @@ static void use_implicit(ClaimOp *op) {
     return;
   }
   op->implicit = true;
-  op->busy = true;
   state_template_get(op->store->claims->state, op->spec->ns, op->spec->template_name, on_template, op);
 }
 
 static void on_pinned(void *arg, const char *pool, const Error *err) {
   ClaimOp *op = arg;
-  op->busy = false;
   if (err) {
     finish(op, NULL, err);
-  } else if (ended(op)) {
+  } else if (op->wait.end) {
     fail_ended(op);
   } else if (str_starts_with(pool, STATE_IMPLICIT_POOL_PREFIX)) {
     use_implicit(op);
@@ -398,7 +305,6 @@ static void choose_pool(ClaimOp *op) {
       finish(op, NULL, &err);
       return;
     }
-    op->busy = true;
     op->n_tried = 1; /* the pinned one */
     state_pin(op->store->claims->state, spec->ns, spec->template_name, spec->tenant, spec->request_id,
               pool ? pool->name : implicit, on_pinned, op);
@@ -415,9 +321,8 @@ static void choose_pool(ClaimOp *op) {
 
 void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, int64_t call_ms, const TraceSpan *span,
                          ClaimStoreFn fn, void *arg) {
-  *op = (ClaimOp){
-      .store = store, .spec = spec, .fn = fn, .arg = arg, .span = span, .call_ends_first = call_ms < spec->max_wait_ms};
-  op->give_up_ms = clock_mono_ms() + (op->call_ends_first ? call_ms : spec->max_wait_ms);
+  *op = (ClaimOp){.store = store, .spec = spec, .fn = fn, .arg = arg, .span = span};
+  wait_begin(&op->wait, store->waits, store->claims->service->loop, &KIND, op, spec->max_wait_ms, call_ms);
   random_uid(op->uid);
   if (str_empty(spec->pool)) {
     choose_pool(op);
@@ -428,21 +333,17 @@ void claim_store_acquire(ClaimStore *store, ClaimOp *op, const ClaimSpec *spec, 
 }
 
 void claim_store_cancel(ClaimOp *op) {
-  op->cancelled = true;
-  if (!op->busy)
-    leave(op);
+  wait_cancel(&op->wait);
 }
 
 size_t claim_store_waiting(const ClaimStore *store) {
-  return store->n_waiting;
+  return wait_queue_placed(store->waits);
 }
 
 ClaimStore *claim_store_new(Claims *claims) {
-  ClaimStore *store = calloc(1, sizeof *store);
-  if (!store)
-    abort();
+  ClaimStore *store = new0(ClaimStore);
   store->claims = claims;
-  store->queue = claim_queue_new();
+  store->waits = wait_queue_new();
   state_on_grant(claims->state, on_grant, store);
   return store;
 }
@@ -450,6 +351,6 @@ ClaimStore *claim_store_new(Claims *claims) {
 void claim_store_free(ClaimStore *store) {
   if (!store)
     return;
-  claim_queue_free(store->queue);
+  wait_queue_free(store->waits);
   free(store);
 }

@@ -5,7 +5,7 @@
  *     With a request_id the choice of pool is pinned in the state, because idempotency is per pool and a
  *     retry must come to the same one.
  *   - A queued claim waits until its grant, its wait is over, or its caller leaves. Grants are hints: after a
- *     reconnect every waiting claim asks again, and one with a request_id asks every ASK_AGAIN_MS as well,
+ *     reconnect every waiting claim asks again, and one with a request_id asks every second as well,
  *     because its place may belong to a call on another replica.
  *   - A caller who leaves gives up what was claimed for it, unless a request_id lets it come back.
  *   - When the state is lost between claim and answer, nobody knows whether the claim took place. It is repeated once,
@@ -17,6 +17,7 @@
 
 #include "services/claims/claim.h"
 #include "services/claims/claims.h"
+#include "services/claims/wait.h"
 
 typedef struct ClaimStore ClaimStore;
 
@@ -37,20 +38,12 @@ typedef struct ClaimOp {
   const char *phase_name;
   char uid[33];
   char pool[STATE_NAME_MAX + 1];
-  char token[80];
   char tried[CLAIM_STORE_MAX_TRIES][STATE_NAME_MAX + 1];
   size_t n_tried;
-  int64_t give_up_ms; /* monotonic */
-  bool call_ends_first;
   bool implicit;
-  int makes; /* of the implicit pool */
-  bool busy, cancelled, expired, queued, repeated;
-  bool listed;     /* in the claim_queue, under token */
-  bool waiting;    /* the state has it in its queue */
-  bool grant_seen; /* while busy */
-  struct ClaimOp *next;
-  LoopTimer *timer;     /* end of the wait */
-  LoopTimer *ask_again; /* with a request_id */
+  int makes;   /* of the implicit pool */
+  bool queued; /* at some time */
+  Wait wait;
 } ClaimOp;
 
 ClaimStore *claim_store_new(Claims *claims);

@@ -257,6 +257,10 @@ static void conditions_tell_why(void **state) {
   ClaimCondition c = claim_ready_condition(&r);
   assert_string_equal(c.status, "True");
   assert_int_equal(c.transition_ms, 5);
+  assert_string_equal(c.message, "the runtime answers");
+  /* a Pod need not have one, and nobody asked */
+  r.route = "pod:10.0.0.1";
+  assert_string_equal(claim_ready_condition(&r).message, "the Pod is ready");
   r = (SandboxRecord){.state = SANDBOX_FAILED, .reason = "OutOfMemory", .message = "m"};
   c = claim_ready_condition(&r);
   assert_string_equal(c.status, "False");

@@ -2,6 +2,9 @@
  * answer, a metric and a log line. Values of env and labels are never logged. */
 #include "services/claims/create_rpc.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "api/sandplane/v1/sandbox.pb-c.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -16,6 +19,7 @@ typedef struct Create {
   ClaimSpec spec;
   ClaimOp op;
   int64_t start_us;
+  bool over; /* nothing is left to cancel */
 } Create;
 
 const char *create_rpc_outcome(const Error *err) {
@@ -37,17 +41,46 @@ const char *create_rpc_outcome(const Error *err) {
   }
 }
 
+typedef struct Why {
+  RpcRequest *request;
+  Error err;
+} Why;
+
+static void on_pool(void *arg, const PoolRecord *pool, const Error *err) {
+  Why *w = arg;
+  size_t n = strlen(w->err.message), size = sizeof w->err.message;
+  if (pool && !str_empty(pool->reason)) {
+    snprintf(w->err.message + n, size - n, "; the pool is not full: %s: %s", pool->reason, pool->message);
+    if (!str_is_utf8(w->err.message, strlen(w->err.message)))
+      w->err.message[n] = 0; /* cut inside a character */
+  }
+  rpc_request_fail(w->request, &w->err);
+}
+
+void create_rpc_fail(RpcRequest *request, State *state, const char *ns, const char *pool, const Error *err) {
+  const char *outcome = create_rpc_outcome(err);
+  bool is_lack = (str_equal(outcome, "exhausted") && str_empty(err->field)) || str_equal(outcome, "deadline");
+  if (!is_lack || str_empty(pool)) {
+    rpc_request_fail(request, err);
+    return;
+  }
+  Why *w = arena_alloc(request->arena, sizeof *w);
+  *w = (Why){request, *err};
+  state_pool_get(state, ns, pool, on_pool, w);
+}
+
 static void refuse(Create *create, const Error *err) {
   Metrics *metrics = claims_of(create->request.service)->service->metrics;
   const char *outcome = create_rpc_outcome(err);
   metrics_add(metrics, CLAIMS_METRIC_CLAIMS, 1, outcome, NULL, NULL);
   if ((str_equal(outcome, "exhausted") || str_equal(outcome, "deadline")) && *create->op.pool)
     claims_metrics_met(metrics, create->spec.ns, create->op.pool, false, 1);
-  rpc_request_fail(&create->request, err);
+  create_rpc_fail(&create->request, claims_of(create->request.service)->state, create->spec.ns, create->op.pool, err);
 }
 
 static void on_done(void *arg, const SandboxRecord *record, bool queued, const Error *err) {
   Create *create = arg;
+  create->over = true;
   if (!record) {
     refuse(create, err);
     return;
@@ -77,7 +110,8 @@ static void on_done(void *arg, const SandboxRecord *record, bool queued, const E
 
 static void on_cancel(RpcCall *call, void *arg) {
   Create *create = arg;
-  claim_store_cancel(&create->op);
+  if (!create->over)
+    claim_store_cancel(&create->op);
 }
 
 void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {

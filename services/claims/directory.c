@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 typedef struct Entry {
@@ -96,9 +97,7 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
 }
 
 static void read_pool(Directory *d, const char *ns, const char *name) {
-  Read *read = calloc(1, sizeof *read);
-  if (!read)
-    abort();
+  Read *read = new0(Read);
   read->directory = d;
   snprintf(read->ns, sizeof read->ns, "%s", ns);
   snprintf(read->name, sizeof read->name, "%s", name);
@@ -169,9 +168,7 @@ static void on_hint(void *arg, const char *ns, const char *pool) {
 
 Directory *directory_new(Loop *loop, State *state,
                          void (*fn)(void *arg, const char *ns, const char *pool, bool present), void *arg) {
-  Directory *d = calloc(1, sizeof *d);
-  if (!d)
-    abort();
+  Directory *d = new0(Directory);
   d->state = state;
   d->fn = fn;
   d->arg = arg;

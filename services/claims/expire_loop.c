@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "services/claims/claims_metrics.h"
 
@@ -90,9 +91,7 @@ void expire_loop_touch(ExpireLoop *loop, const char *ns, const char *pool) {
       schedule(w, EXPIRE_SOON_MS);
     return;
   }
-  Watched *w = calloc(1, sizeof *w);
-  if (!w)
-    abort();
+  Watched *w = new0(Watched);
   memcpy(w->key, key, sizeof key);
   w->loop = loop;
   w->timer = loop_timer_new(loop->claims->service->loop, on_due, w);
@@ -133,9 +132,7 @@ void expire_loop_drop(ExpireLoop *loop, const char *ns, const char *pool) {
 }
 
 ExpireLoop *expire_loop_new(Claims *claims) {
-  ExpireLoop *loop = calloc(1, sizeof *loop);
-  if (!loop)
-    abort();
+  ExpireLoop *loop = new0(ExpireLoop);
   loop->claims = claims;
   return loop;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/claims/batch_rpc.h"
 #include "services/claims/batch_store.h"
@@ -66,9 +67,7 @@ static int check(const void *config, Error *err) {
 }
 
 static int start(Service *service, Error *err) {
-  Claims *claims = calloc(1, sizeof *claims);
-  if (!claims)
-    abort();
+  Claims *claims = new0(Claims);
   service->state = claims;
   claims->service = service;
   claims->config = service->config;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 
 /* What was still on its way to Redis when the connection broke has taken place by then. */
@@ -81,9 +82,7 @@ static void add(OrphanStore *s, const char *ns, const char *pool, const char *ui
     log_event(LOG_ERROR, "orphan_dropped", LOG_STR("pool", pool), LOG_STR("uid", uid));
     return;
   }
-  Orphan *orphan = calloc(1, sizeof *orphan);
-  if (!orphan)
-    abort();
+  Orphan *orphan = new0(Orphan);
   snprintf(orphan->ns, sizeof orphan->ns, "%s", ns);
   snprintf(orphan->pool, sizeof orphan->pool, "%s", pool);
   snprintf(orphan->uid, sizeof orphan->uid, "%s", uid);
@@ -103,9 +102,7 @@ void orphan_store_add_batch(OrphanStore *s, const char *ns, const char *pool, co
 }
 
 OrphanStore *orphan_store_new(Loop *loop, State *state) {
-  OrphanStore *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  OrphanStore *s = new0(OrphanStore);
   s->state = state;
   s->last = &s->first;
   s->timer = loop_timer_new(loop, on_timer, s);

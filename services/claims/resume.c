@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 void resume_deinit(Resume *resume) {
@@ -44,9 +45,7 @@ int resume_set(Resume *resume, const char *pool, const char *stream_id) {
     if (resume->n_entries == RESUME_MAX_POOLS)
       return -1;
     size_t n = resume->n_entries + 1;
-    resume->entries = reallocarray(resume->entries, n, sizeof *resume->entries);
-    if (!resume->entries)
-      abort();
+    resume->entries = xreallocarray(resume->entries, n, sizeof *resume->entries);
     ResumeEntry *entry = resume->entries + at;
     memmove(entry + 1, entry, (resume->n_entries - at) * sizeof *entry);
     resume->n_entries = n;

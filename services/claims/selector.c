@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 typedef enum Op { OP_EXISTS, OP_ABSENT, OP_EQUAL, OP_DIFFERS } Op;
@@ -65,9 +66,7 @@ static int parse_all(Selector *selector, Error *err) {
 }
 
 Selector *selector_parse(const char *text, Error *err) {
-  Selector *selector = calloc(1, sizeof *selector);
-  if (!selector)
-    abort();
+  Selector *selector = new0(Selector);
   selector->text = str_dup(text ? text : "");
   if (parse_all(selector, err) == 0)
     return selector;

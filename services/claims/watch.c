@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 bool watch_sees(const WatchFilter *filter, const SandboxRecord *record) {
@@ -61,9 +62,7 @@ void watch_set_put(WatchSet *set, const char *id, const char *uid) {
   if (old && str_equal(old->uid, uid))
     return;
   watch_set_remove(set, id);
-  Seen *seen = calloc(1, sizeof *seen + strlen(uid) + 1);
-  if (!seen)
-    abort();
+  Seen *seen = xcalloc(1, sizeof *seen + strlen(uid) + 1);
   snprintf(seen->id, sizeof seen->id, "%s", id);
   memcpy(seen->uid, uid, strlen(uid) + 1);
   if (!tsearch(seen, &set->root, compare))

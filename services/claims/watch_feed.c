@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 enum {
@@ -191,9 +192,7 @@ static void note_change(WatchFeed *f, const StateEvent *event) {
     if (!str_equal(f->changes[i].id, event->id))
       f->changes[kept++] = f->changes[i];
   f->n_changes = kept;
-  f->changes = reallocarray(f->changes, f->n_changes + 1, sizeof *f->changes);
-  if (!f->changes)
-    abort();
+  f->changes = xreallocarray(f->changes, f->n_changes + 1, sizeof *f->changes);
   Change *change = &f->changes[f->n_changes++];
   snprintf(change->id, sizeof change->id, "%s", event->id);
   snprintf(change->uid, sizeof change->uid, "%s", event->uid ? event->uid : "");
@@ -427,9 +426,7 @@ const Resume *watch_feed_position(const WatchFeed *f) {
 
 WatchFeed *watch_feed_new(State *state, const WatchScope *scope, const WatchFilter *filter, bool resumed, Resume *from,
                           const WatchFeedHandlers *handlers, void *arg) {
-  WatchFeed *f = calloc(1, sizeof *f);
-  if (!f)
-    abort();
+  WatchFeed *f = new0(WatchFeed);
   f->state = state;
   f->pools.scope = *scope;
   f->filter = filter;

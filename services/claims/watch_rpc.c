@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/sandplane/v1/sandbox.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_pb.h"
@@ -153,9 +154,7 @@ static int start(Watch *watch, const uint8_t *data, size_t len, Error *err) {
 
 void watch_rpc(RpcCall *call, void *arg, const uint8_t *data, size_t len) {
   Claims *claims = arg;
-  Watch *watch = calloc(1, sizeof *watch);
-  if (!watch)
-    abort();
+  Watch *watch = new0(Watch);
   watch->hub = claims->watches;
   watch->call = call;
   watch->request = arena_new();
@@ -220,9 +219,7 @@ size_t watch_hub_size(const WatchHub *hub) {
 }
 
 WatchHub *watch_hub_new(Claims *claims) {
-  WatchHub *hub = calloc(1, sizeof *hub);
-  if (!hub)
-    abort();
+  WatchHub *hub = new0(WatchHub);
   hub->claims = claims;
   hub->timer = loop_timer_new(claims->service->loop, on_timer, hub);
   loop_timer_start(hub->timer, WATCH_LOOK_MS);

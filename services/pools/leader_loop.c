@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 
 #define LEASE "pools"
@@ -63,9 +64,7 @@ void leader_loop_resign(LeaderLoop *l) {
 }
 
 LeaderLoop *leader_loop_new(Loop *loop, State *state, void (*fn)(void *arg, bool leads), void *arg) {
-  LeaderLoop *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  LeaderLoop *l = new0(LeaderLoop);
   l->state = state;
   l->fn = fn;
   l->arg = arg;

@@ -1,6 +1,7 @@
 /* sandplane-pools: templates, pools, and keeping each pool at its size. This file only wires the parts. */
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/pools/leader_loop.h"
 #include "services/pools/pool_rpc.h"
@@ -45,9 +46,7 @@ static void on_scrape(void *arg) {
 }
 
 static int start(Service *service, Error *err) {
-  Pools *pools = calloc(1, sizeof *pools);
-  if (!pools)
-    abort();
+  Pools *pools = new0(Pools);
   service->state = pools;
   pools->service = service;
   pools->config = service->config;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/sandplane/internal/v1/reconciler.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/rpc/rpc_pb.h"
 
@@ -49,9 +50,7 @@ static void on_checked(void *arg, const Error *status, const uint8_t *data, size
 
 void reconciler_check_template(RpcChannel *reconciler, const char *manifest,
                                void (*fn)(void *arg, const TemplateRecord *record, const Error *err), void *arg) {
-  Check *check = malloc(sizeof *check);
-  if (!check)
-    abort();
+  Check *check = xmalloc(sizeof *check);
   *check = (Check){fn, arg};
   Sandplane__Internal__V1__CheckTemplateRequest request = SANDPLANE__INTERNAL__V1__CHECK_TEMPLATE_REQUEST__INIT;
   request.manifest = (char *)manifest;
@@ -74,9 +73,7 @@ static void on_created(void *arg, const Error *status, const uint8_t *data, size
 
 void reconciler_create_sandboxes(RpcChannel *reconciler, const ReconcilerOrder *order,
                                  void (*fn)(void *arg, const Error *err), void *arg) {
-  Create *create = malloc(sizeof *create);
-  if (!create)
-    abort();
+  Create *create = xmalloc(sizeof *create);
   *create = (Create){fn, arg};
   Sandplane__Internal__V1__CreateSandboxesRequest request = SANDPLANE__INTERNAL__V1__CREATE_SANDBOXES_REQUEST__INIT;
   request.namespace_ = (char *)order->ns;

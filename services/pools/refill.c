@@ -30,6 +30,10 @@ static int64_t held_until(const RefillInput *in) {
   return min64(in->taken_ms + REFILL_QUIET_MS, in->taken_since_ms + REFILL_HOLD_MS);
 }
 
+static bool has_trouble(const RefillInput *in) {
+  return in->n_failures > 0 || in->n_early > 0;
+}
+
 static int to_create(const RefillInput *in, int64_t missing, int64_t *ret_again_ms) {
   if (missing <= 0 || in->template_missing)
     return 0;
@@ -38,14 +42,15 @@ static int to_create(const RefillInput *in, int64_t missing, int64_t *ret_again_
     *ret_again_ms = held_ms;
     return 0;
   }
-  if (in->n_failures > 0) {
-    int64_t next_ms = in->failure_ms + refill_backoff_ms(in->n_failures);
-    if (in->now_ms < next_ms) {
-      *ret_again_ms = next_ms;
-      return 0;
-    }
-    limit = 1;
+  int64_t next_ms = in->failure_ms + refill_backoff_ms(max64(in->n_failures, in->n_early));
+  if (has_trouble(in) && in->now_ms < next_ms) {
+    *ret_again_ms = next_ms;
+    return 0;
   }
+  if (in->n_failures > 0)
+    limit = 1;
+  else if (in->n_early > 0)
+    limit = max64(1, limit >> min64(in->n_early, 30));
   return (int)max64(0, min64(missing, limit - in->n_creating));
 }
 
@@ -60,10 +65,11 @@ RefillDecision refill_decide(const RefillInput *in) {
   else if (in->n_ready > want)
     d.retire = (int)(in->n_ready - want);
   d.stale_starting = in->recreate && in->hash_new && in->n_creating > 0 && !in->template_missing && d.retire == 0;
-  if (in->recreate && !in->deleted && !in->template_missing && in->n_failures == 0 && d.retire == 0) {
+  if (in->recreate && !in->deleted && !in->template_missing && !has_trouble(in) && d.retire == 0) {
     int64_t step = max64(1, want / 4);
     int64_t absent = max64(0, want - in->n_ready);
     d.retire_stale = (int)max64(0, min64(step - absent, in->n_ready));
   }
+  d.heal = in->n_early > 0 && in->now_ms - in->failure_ms >= REFILL_FORGET_MS;
   return d;
 }

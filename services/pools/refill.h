@@ -10,6 +10,9 @@
  *     another one, at most REFILL_HOLD_MS.
  *   - When starts fail, the pool backs off: one attempt at a time, 1 s after the first failure, doubling up to 60 s,
  *     until one succeeds. The failures are counted in the state, so a new leader goes on with the pause.
+ *   - Those that end within a minute after they were ready count as well, and a later one that comes up does not make
+ * up for them: each doubles the pause and halves how many are on their way, until none has ended so for
+ * REFILL_FORGET_MS.
  *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish,
  *     for callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go
  *     first.
@@ -32,6 +35,8 @@ enum {
   REFILL_HOLD_MS = 5000,
   REFILL_BACKOFF_MIN_MS = 1000,
   REFILL_BACKOFF_MAX_MS = 60000,
+  /* The longest pause, a start, and the minute in which an end counts as early. */
+  REFILL_FORGET_MS = 180000,
 };
 
 typedef struct RefillInput {
@@ -47,6 +52,7 @@ typedef struct RefillInput {
   int64_t n_creating, n_ready, n_waiting;
   /* Failed starts since the last one that succeeded, and when the last of them was. */
   int64_t n_failures, failure_ms;
+  int64_t n_early; /* ended soon after they were ready; failure_ms is of both */
   /* When a warm one was last taken, and the first of those that followed each other closely; 0: none. */
   int64_t taken_ms, taken_since_ms;
 } RefillInput;
@@ -57,6 +63,7 @@ typedef struct RefillDecision {
   int retire_stale; /* to be replaced */
   bool starting;    /* of the surplus those being started go first */
   bool stale_starting;
+  bool heal;        /* forget n_early and why */
   int64_t again_ms; /* when to look again though nothing changed; INT64_MAX: not needed */
 } RefillDecision;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "services/pools/pools_metrics.h"
 #include "services/pools/refill_pool.h"
 
@@ -32,9 +33,7 @@ static Listed *ensure(RefillLoop *loop, const char *ns, const char *name) {
   Listed **node = tfind(key, &loop->root, compare);
   if (node)
     return *node;
-  Listed *entry = calloc(1, sizeof *entry);
-  if (!entry)
-    abort();
+  Listed *entry = new0(Listed);
   memcpy(entry->key, key, sizeof key);
   entry->pool = refill_pool_new(loop->pools, &loop->leads, ns, name);
   if (!tsearch(entry, &loop->root, compare))
@@ -55,9 +54,7 @@ static void collect_unlisted(const void *node, VISIT which, void *closure) {
       e->listed = false;
     return;
   }
-  unlisted->entries = reallocarray(unlisted->entries, unlisted->n + 1, sizeof(Listed *));
-  if (!unlisted->entries)
-    abort();
+  unlisted->entries = xreallocarray(unlisted->entries, unlisted->n + 1, sizeof(Listed *));
   unlisted->entries[unlisted->n++] = e;
 }
 
@@ -137,9 +134,7 @@ static void listed_free(void *arg) {
 }
 
 RefillLoop *refill_loop_new(Pools *pools) {
-  RefillLoop *loop = calloc(1, sizeof *loop);
-  if (!loop)
-    abort();
+  RefillLoop *loop = new0(RefillLoop);
   loop->pools = pools;
   loop->timer = loop_timer_new(pools->service->loop, on_timer, loop);
   state_on_pools(pools->state, on_hint, loop);

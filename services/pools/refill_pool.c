@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -322,6 +323,8 @@ static void decide(RefillPool *p, bool hash_is_new) {
   p->input.now_ms = clock_mono_ms();
   p->input.hash_new = hash_is_new;
   p->decision = refill_decide(&p->input);
+  if (p->decision.heal)
+    state_pool_heal(state_of(p), p->ns, p->name, on_reason_set, NULL);
   if (!p->decision.starting)
     p->lowered = false;
   if (p->decision.again_ms != INT64_MAX)
@@ -407,6 +410,7 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
       .n_ready = record->n_ready,
       .n_waiting = record->n_waiting,
       .n_failures = record->n_failures,
+      .n_early = record->n_early,
   };
   note_taken(p, clock_mono_ms());
   note_failure(p, record->failure_ms);
@@ -430,9 +434,7 @@ void refill_pool_look(RefillPool *p) {
 }
 
 RefillPool *refill_pool_new(Pools *pools, const bool *leads, const char *ns, const char *name) {
-  RefillPool *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  RefillPool *p = new0(RefillPool);
   snprintf(p->key, sizeof p->key, "%s/%s", ns, name);
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);

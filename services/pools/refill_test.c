@@ -66,6 +66,22 @@ static void table(void **state) {
       {"only one",
        {.now_ms = 2000, .replicas = 3, .n_failures = 1, .failure_ms = 1000, .n_creating = 1},
        {.again_ms = NEVER}},
+      {"pausing for one that ended early",
+       {.now_ms = 1999, .replicas = 3, .n_early = 1, .failure_ms = 1000},
+       {.again_ms = 2000}},
+      {"pausing for three", {.now_ms = 4999, .replicas = 3, .n_early = 3, .failure_ms = 1000}, {.again_ms = 5000}},
+      {"one that ended early costs half the speed",
+       {.now_ms = 2000, .replicas = 100, .n_early = 1, .failure_ms = 1000},
+       {.create = 32, .again_ms = NEVER}},
+      {"many cost all of it",
+       {.now_ms = 61000, .replicas = 100, .n_early = 100, .failure_ms = 1000},
+       {.create = 1, .again_ms = NEVER}},
+      {"long ago",
+       {.now_ms = 181000, .replicas = 3, .n_ready = 3, .n_early = 5, .failure_ms = 1000},
+       {.heal = true, .again_ms = NEVER}},
+      {"stale ones stay while fresh ones end",
+       {.now_ms = 9000, .recreate = true, .replicas = 8, .n_ready = 8, .n_early = 1, .failure_ms = 8900},
+       {.again_ms = NEVER}},
       {"stale ones stay by default", {.replicas = 8, .n_ready = 8}, {.again_ms = NEVER}},
       {"recreate a quarter", {.recreate = true, .replicas = 8, .n_ready = 8}, {.retire_stale = 2, .again_ms = NEVER}},
       {"recreate what is being started",
@@ -91,7 +107,7 @@ static void table(void **state) {
     RefillDecision d = refill_decide(&in);
     const RefillDecision *want = &rows[i].out;
     if (d.create != want->create || d.retire != want->retire || d.starting != want->starting ||
-        d.stale_starting != want->stale_starting || d.retire_stale != want->retire_stale ||
+        d.stale_starting != want->stale_starting || d.retire_stale != want->retire_stale || d.heal != want->heal ||
         d.again_ms != want->again_ms)
       fail_msg("%s: create %d retire %d stale %d again %lld", rows[i].name, d.create, d.retire, d.retire_stale,
                (long long)d.again_ms);

@@ -4,6 +4,12 @@
 #include <stddef.h>
 
 #define AT(field) offsetof(ReconcilerConfig, field)
+/* Of the reference controller: taken, so that its arguments may stay when the image is another, and logged. */
+#define UNUSED_HELP "taken and without effect"
+#define UNUSED_TEXT(i, flag) \
+  { flag, NULL, CONFIG_STRING, AT(unused_texts) + (i) * sizeof(const char *), "", 0, 0, false, UNUSED_HELP }
+#define UNUSED_BOOL(i, flag, usual) \
+  { flag, NULL, CONFIG_BOOL, AT(unused_bools) + (i) * sizeof(bool), usual, 0, 0, false, UNUSED_HELP }
 
 static const ConfigItem ITEMS[] = {
     SERVICE_CONFIG_ITEMS(ReconcilerConfig, "127.0.0.1:7403", "127.0.0.1:7413"),
@@ -16,8 +22,15 @@ static const ConfigItem ITEMS[] = {
      "kubernetes: context of the kubeconfig; empty: its current one"},
     {"cluster-domain", "SANDPLANE_CLUSTER_DOMAIN", CONFIG_STRING, AT(cluster_domain), "cluster.local", 0, 0, false,
      "kubernetes: DNS domain of Services"},
-    {"kube-api-qps", "SANDPLANE_KUBE_API_QPS", CONFIG_INT, AT(kube_api_qps), "0", 0, 100000, false,
-     "kubernetes: requests a second; 0: no limit"},
+    {"config-dir", "SANDPLANE_CONFIG_DIR", CONFIG_STRING, AT(config_dir), "/etc/sandbox-config", 0, 0, false,
+     "kubernetes: where the ConfigMap agent-sandbox-config is mounted; its keys are flags that tune, and "
+     "allowed-label-domains"},
+    {"metrics-bind-address", "SANDPLANE_METRICS_BIND_ADDRESS", CONFIG_STRING, AT(metrics_address), "", 0, 0, false,
+     "kubernetes: a further address of the admin listener, host:port; empty or 0: none"},
+    {"health-probe-bind-address", "SANDPLANE_HEALTH_PROBE_BIND_ADDRESS", CONFIG_STRING, AT(health_address), "", 0, 0,
+     false, "kubernetes: a further address of the admin listener, host:port; empty or 0: none"},
+    {"kube-api-qps", "SANDPLANE_KUBE_API_QPS", CONFIG_REAL, AT(kube_api_qps), "0", -1000000, 1000000, false,
+     "kubernetes: requests a second; 0 or less: no limit"},
     {"kube-api-burst", "SANDPLANE_KUBE_API_BURST", CONFIG_INT, AT(kube_api_burst), "10", 1, 100000, false,
      "kubernetes: burst of kube-api-qps"},
     {"leader-elect", "SANDPLANE_LEADER_ELECT", CONFIG_BOOL, AT(leader_elect), "true", 0, 0, false,
@@ -28,6 +41,12 @@ static const ConfigItem ITEMS[] = {
      "kubernetes: Sandboxes worked on at once"},
     {"sandbox-claim-concurrent-workers", "SANDPLANE_CLAIM_WORKERS", CONFIG_INT, AT(claim_workers), "50", 1, 10000,
      false, "kubernetes: SandboxClaims worked on at once"},
+    {"sandbox-warm-pool-concurrent-workers", "SANDPLANE_POOL_WORKERS", CONFIG_INT, AT(pool_workers), "4", 1, 10000,
+     false, "kubernetes: SandboxWarmPools worked on at once"},
+    {"sandbox-template-concurrent-workers", "SANDPLANE_TEMPLATE_WORKERS", CONFIG_INT, AT(template_workers), "4", 1,
+     10000, false, "kubernetes: SandboxTemplates worked on at once"},
+    {"sandbox-claim-warm-candidate-grace-period", "SANDPLANE_CANDIDATE_GRACE", CONFIG_DURATION, AT(candidate_grace_ms),
+     "2s", 0, 3600000, false, "kubernetes: how long a SandboxClaim waits for a member that is nearly there"},
     {"sandbox-warm-pool-readiness-grace-period", "SANDPLANE_READINESS_GRACE", CONFIG_DURATION, AT(readiness_grace_ms),
      "5m", 1000, 86400000, false, "kubernetes: a warm sandbox that is not ready for longer is replaced"},
     {"sandbox-warm-pool-unschedulable-recheck-interval", "SANDPLANE_UNSCHEDULABLE_RECHECK", CONFIG_DURATION,
@@ -40,6 +59,14 @@ static const ConfigItem ITEMS[] = {
      "touched for its sake"},
     {"disable-claim-events", "SANDPLANE_DISABLE_CLAIM_EVENTS", CONFIG_BOOL, AT(disable_claim_events), "false", 0, 0,
      false, "kubernetes: record no Events about SandboxClaims"},
+    {"disable-sandbox-events", "SANDPLANE_DISABLE_SANDBOX_EVENTS", CONFIG_BOOL, AT(disable_sandbox_events), "false", 0,
+     0, false, "kubernetes: record no Events about Sandboxes"},
+    {"enable-rest-client-metrics", "SANDPLANE_REST_CLIENT_METRICS", CONFIG_BOOL, AT(rest_client_metrics), "true", 0, 0,
+     false, "kubernetes: measure how long requests to the API server take, and wait for their turn"},
+    {"enable-webhook", "SANDPLANE_WEBHOOK", CONFIG_BOOL, AT(webhook_enabled), "true", 0, 0, false,
+     "kubernetes: convert between v1alpha1 and v1beta1; false where definitions have v1beta1 alone"},
+    {"webhook-port", "SANDPLANE_WEBHOOK_PORT", CONFIG_INT, AT(webhook_port), "0", 0, 65535, false,
+     "kubernetes: port of the webhook on all addresses, instead of webhook-address; 0: that one"},
     {"disable-claim-observability-annotations", "SANDPLANE_DISABLE_CLAIM_OBSERVABILITY", CONFIG_BOOL,
      AT(disable_claim_observability), "false", 0, 0, false, "kubernetes: write no times into SandboxClaims"},
     {"webhook-address", "SANDPLANE_WEBHOOK_ADDRESS", CONFIG_STRING, AT(webhook_address), "0.0.0.0:9443", 0, 0, false,
@@ -73,7 +100,59 @@ static const ConfigItem ITEMS[] = {
      "host user that sandboxes of class process run as"},
     {"destroy-on-exit", "SANDPLANE_DESTROY_ON_EXIT", CONFIG_BOOL, AT(destroy_on_exit), "false", 0, 0, false,
      "destroy all sandboxes at a clean exit, instead of leaving them to the next start"},
+    UNUSED_TEXT(0, "api-connections"),
+    UNUSED_TEXT(1, "pprof-block-profile-rate"),
+    UNUSED_TEXT(2, "pprof-mutex-profile-fraction"),
+    UNUSED_TEXT(3, "sandbox-warm-pool-max-batch-size"),
+    UNUSED_TEXT(4, "sandbox-warm-pool-max-refill-rate"),
+    UNUSED_TEXT(5, "sandbox-warm-pool-replenish-delay"),
+    UNUSED_TEXT(6, "sandbox-write-behind-window"),
+    UNUSED_TEXT(7, "webhook-cert-dir"),
+    UNUSED_TEXT(8, "webhook-cert-name"),
+    UNUSED_TEXT(9, "webhook-key-name"),
+    UNUSED_TEXT(10, "zap-encoder"),
+    UNUSED_TEXT(11, "zap-log-level"),
+    UNUSED_TEXT(12, "zap-stacktrace-level"),
+    UNUSED_TEXT(13, "zap-time-encoding"),
+    UNUSED_BOOL(0, "cache-label-selectors", "true"),
+    UNUSED_BOOL(1, "enable-pprof", "false"),
+    UNUSED_BOOL(2, "enable-pprof-debug", "false"),
+    UNUSED_BOOL(3, "enable-tracing", "false"),
+    UNUSED_BOOL(4, "extensions", "true"),
+    UNUSED_BOOL(5, "manage-webhook-certs", "true"),
+    UNUSED_BOOL(6, "separate-watch-connection", "false"),
+    UNUSED_BOOL(7, "zap-devel", "false"),
 };
+
+const UnusedFlag RECONCILER_UNUSED[] = {
+    {"api-connections", "there is one HTTP/2 connection, and another when it is full", 0, false, false},
+    {"pprof-block-profile-rate", "there is no Go runtime to profile", 1, false, false},
+    {"pprof-mutex-profile-fraction", "there is no Go runtime to profile", 2, false, false},
+    {"sandbox-warm-pool-max-batch-size", "the pools service orders members: its --max-creating", 3, false, false},
+    {"sandbox-warm-pool-max-refill-rate", "the pools service orders members: its --max-creating", 4, false, false},
+    {"sandbox-warm-pool-replenish-delay", "the pools service orders members, without a delay", 5, false, false},
+    {"sandbox-write-behind-window",
+     "labels of Pods are brought in line at once; --grpc-claim-quiet is for claims through gRPC", 6, false, false},
+    {"webhook-cert-dir", "the webhook's certificate is in a Secret", 7, false, false},
+    {"webhook-cert-name", "the webhook's certificate is in a Secret", 8, false, false},
+    {"webhook-key-name", "the webhook's certificate is in a Secret", 9, false, false},
+    {"zap-encoder", "logs are lines of JSON", 10, false, false},
+    {"zap-log-level", "--log-level says what is logged", 11, false, false},
+    {"zap-stacktrace-level", "logs have no stack traces", 12, false, false},
+    {"zap-time-encoding", "times are RFC 3339", 13, false, false},
+    {"cache-label-selectors", "Pods, Services and volume claims are always watched by their label", 0, true, true},
+    {"enable-pprof", "there is no Go runtime to profile", 1, true, false},
+    {"enable-pprof-debug", "there is no Go runtime to profile", 2, true, false},
+    {"enable-tracing", "--otlp-endpoint says where traces go", 3, true, false},
+    {"extensions", "SandboxClaims, templates and pools are always served", 4, true, true},
+    {"manage-webhook-certs", "the webhook's certificate is always made and renewed here", 5, true, true},
+    {"separate-watch-connection", "watches are streams of the one connection", 6, true, false},
+    {"zap-devel", "logs are lines of JSON", 7, true, false},
+};
+
+bool reconciler_unused_is_given(const ReconcilerConfig *config, const UnusedFlag *flag) {
+  return flag->is_bool ? config->unused_bools[flag->index] != flag->usual : *config->unused_texts[flag->index] != 0;
+}
 
 const ConfigTable RECONCILER_CONFIG = {
     .program = "sandplane-reconciler",

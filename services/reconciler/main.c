@@ -1,8 +1,10 @@
 /* sandplane-reconciler: the outside world. This file only wires the parts. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/config_folder.h"
 #include "services/reconciler/image_rpc.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/local/local_backend.h"
@@ -55,6 +57,12 @@ static void set_build_info(Metrics *metrics) {
   metrics_set_labels(metrics, RECONCILER_METRIC_BUILD, 1, &labels);
 }
 
+static int check_address(const char *flag, const char *address, Error *err) {
+  if (!*address || strcmp(address, "0") == 0 || admin_port(address) >= 0)
+    return 0;
+  return error_field(err, flag, "--%s: '%s' is not host:port, :port or 0", flag, address);
+}
+
 static int check(const void *config, Error *err) {
   const ReconcilerConfig *c = config;
   if (redis_config_check(&c->redis, err))
@@ -62,8 +70,54 @@ static int check(const void *config, Error *err) {
   if (is_local(c))
     return local_backend_check_config(config, err);
   if (strcmp(c->backend, "kubernetes") == 0)
-    return 0;
+    return check_address("metrics-bind-address", c->metrics_address, err) ||
+                   check_address("health-probe-bind-address", c->health_address, err)
+               ? -1
+               : 0;
   return error_set(err, ERROR_INVALID_ARGUMENT, "--backend: must be local or kubernetes, not \"%s\"", c->backend);
+}
+
+/* ---- the reference controller's settings ---- */
+
+/* Its listeners, for manifests that have their ports; one port is bound once. */
+static int listen_further(Reconciler *r, Error *err) {
+  const char *addresses[] = {r->config->service.admin_address, r->config->metrics_address, r->config->health_address};
+  for (size_t i = 1; i < ARRAY_LEN(addresses); i++) {
+    int port = admin_port(addresses[i]);
+    bool is_bound = port < 0;
+    for (size_t k = 0; k < i; k++)
+      is_bound |= admin_port(addresses[k]) == port;
+    if (!is_bound && admin_listen(r->service->admin, addresses[i], err) != 0)
+      return -1;
+  }
+  return 0;
+}
+
+static void log_settings(const ReconcilerConfig *c) {
+  for (size_t i = 0; i < ARRAY_LEN(RECONCILER_UNUSED); i++) {
+    const UnusedFlag *f = &RECONCILER_UNUSED[i];
+    if (reconciler_unused_is_given(c, f))
+      log_event(LOG_WARN, "flag_without_effect", LOG_STR("flag", f->flag), LOG_STR("reason", f->why));
+  }
+  char *const nothing[] = {"", NULL};
+  ConfigFolder folder;
+  config_folder_read(&folder, c->config_dir, 1, (char **)nothing);
+  if (*folder.unknown)
+    log_event(LOG_WARN, "unknown_settings", LOG_STR("folder", c->config_dir), LOG_STR("keys", folder.unknown));
+  config_folder_deinit(&folder);
+}
+
+static int start_kubernetes(Reconciler *r, Error *err) {
+  log_settings(r->config);
+  if (listen_further(r, err) != 0)
+    return -1;
+  r->backend = kubernetes_backend_new(r->service->loop, r->config, r->state, r->service->metrics, &RECONCILE_EVENTS,
+                                      r->loop, err);
+  if (!r->backend)
+    return -1;
+  admin_on_scrape(r->service->admin, kubernetes_backend_scrape, r->backend);
+  set_build_info(r->service->metrics);
+  return 0;
 }
 
 static int start_local(Reconciler *r, Error *err) {
@@ -90,17 +144,8 @@ static int start(Service *service, Error *err) {
   state_count(r->state, service->metrics);
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
-  if (is_local(r->config)) {
-    if (start_local(r, err) != 0)
-      return -1;
-  } else {
-    r->backend =
-        kubernetes_backend_new(service->loop, r->config, r->state, service->metrics, &RECONCILE_EVENTS, r->loop, err);
-    if (!r->backend)
-      return -1;
-    admin_on_scrape(service->admin, kubernetes_backend_scrape, r->backend);
-    set_build_info(service->metrics);
-  }
+  if ((is_local(r->config) ? start_local : start_kubernetes)(r, err) != 0)
+    return -1;
   service_set_ready(service, "the state store does not answer");
   redis_client_on_state(r->redis, on_redis, r);
   return 0;
@@ -130,7 +175,24 @@ static void stop(Service *service) {
   free(r);
 }
 
+/* The command line with what the mounted ConfigMap says before it. False: a key has a bad value, which is told. What is
+ * wrong with the command line itself is service_main's to tell. */
+static bool read_folder(int argc, char **argv, ConfigFolder *folder) {
+  ReconcilerConfig config;
+  Error err;
+  if (config_parse(&RECONCILER_CONFIG, argc, argv, &config, &err) != 0 || is_local(&config))
+    return config_folder_read(folder, "", argc, argv), true;
+  const char *path = config.config_dir;
+  config_folder_read(folder, path, argc, argv);
+  if (config_parse(&RECONCILER_CONFIG, folder->argc, folder->argv, &config, &err) == 0)
+    return true;
+  fprintf(stderr, "%s: %s/%s (ConfigMap agent-sandbox-config): %s\n", RECONCILER_CONFIG.program, path, err.field,
+          err.message);
+  return false;
+}
+
 int main(int argc, char **argv) {
+  ConfigFolder folder;
   const ServiceSpec spec = {
       .config = RECONCILER_CONFIG,
       .config_size = sizeof(ReconcilerConfig),
@@ -144,5 +206,7 @@ int main(int argc, char **argv) {
       .drain = drain,
       .stop = stop,
   };
-  return service_main(&spec, argc, argv);
+  int code = read_folder(argc, argv, &folder) ? service_main(&spec, folder.argc, folder.argv) : 2;
+  config_folder_deinit(&folder);
+  return code;
 }

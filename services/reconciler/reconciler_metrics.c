@@ -8,6 +8,11 @@ static const double BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 
 /* A gVisor sandbox takes some ten milliseconds, a Pod its grace period. */
 static const double REAP[] = {.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300};
 
+/* As Kubernetes measures requests to an API server. */
+static const double REST_CLIENT[] = {.005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60};
+#define REST_CLIENT_METRIC(name, help) \
+  { name, METRIC_HISTOGRAM, help, {"verb", "host"}, REST_CLIENT, sizeof REST_CLIENT / sizeof REST_CLIENT[0] }
+
 /* The reference controller's, in milliseconds. */
 static const double STARTUP[] = {100,  250,  500,   750,   1000,  1250,   1500,  2000,
                                  2500, 5000, 10000, 30000, 60000, 120000, 240000};
@@ -42,6 +47,10 @@ const MetricDesc RECONCILER_METRICS[RECONCILER_N_METRICS] = {
                                 sizeof REAP / sizeof REAP[0]},
     [RECONCILER_METRIC_KUBE_REQUESTS] =
         {"rest_client_requests_total", METRIC_COUNTER, "requests to the API server", {"method", "code"}, 0, 0},
+    [RECONCILER_METRIC_KUBE_DURATION] = REST_CLIENT_METRIC(
+        "rest_client_request_duration_seconds", "from the sending of a request to the API server to its answer"),
+    [RECONCILER_METRIC_KUBE_WAIT] = REST_CLIENT_METRIC("rest_client_rate_limiter_duration_seconds",
+                                                       "how long a request to the API server waited for its turn"),
     [RECONCILER_METRIC_CLAIM_STARTUP] = STARTUP_METRIC("agent_sandbox_claim_startup_latency_ms",
                                                        "from the admission of a SandboxClaim to its first Ready"),
     [RECONCILER_METRIC_CLAIM_CONTROLLER_STARTUP] =
@@ -67,7 +76,7 @@ const MetricDesc RECONCILER_METRICS[RECONCILER_N_METRICS] = {
                                           METRIC_GAUGE,
                                           "Sandbox objects",
                                           {"namespace", "ready_condition", "expired", "launch_type", "sandbox_template",
-                                           "owned_by", "created_by"},
+                                           "owned_by", "created_by", "operating_mode"},
                                           0,
                                           0},
     [RECONCILER_METRIC_BUILD] = {"agent_sandbox_build_info",

@@ -105,8 +105,10 @@ int main(int argc, char **argv) {
   Error err = {0};
   if (argc < 4)
     return 2;
-  Sample s = {
-      .loop = loop_new(), .n = atoi(argv[3]), .seconds = argc > 4 ? atoi(argv[4]) : 0, .begun_ms = clock_mono_ms()};
+  Sample s = {.loop = loop_new(),
+              .n = (int)str_leading_int64(argv[3], 0),
+              .seconds = argc > 4 ? (int)str_leading_int64(argv[4], 0) : 0,
+              .begun_ms = clock_mono_ms()};
   s.path = str_printf("/api/v1/namespaces/%s/configmaps", argv[2]);
   s.hold = loop_timer_new(s.loop, on_held, &s);
   if (kube_config_load(argv[1], NULL, &config, &err) == 0)

@@ -5,7 +5,8 @@
 -- milliseconds; a time argument of 0 means this server's clock, the only one that all services share.
 --
 -- States: 1 CREATING, 2 READY, 3 CLAIMED, 4 RELEASING, 5 FAILED. The only ways between them:
---   1 -> 2 -> 3 -> 4 -> gone,  1 -> 3 (a waiter was there),  3 -> 5 -> 4,  1 -> 4,  2 -> 4,  1 or 2 -> gone
+--   1 -> 2 -> 3 -> 4 -> gone,  1 -> 3 (a waiter was there),  3 -> 5 -> 4,  1 -> 4,  2 -> 4,  1 or 2 -> gone,
+--   2 -> 1 (nobody has had it, and it is not ready just now)
 local base = string.sub(KEYS[1], 1, -5)
 local space, pool_name = string.match(base, '({.-})/(.*):')
 local name = string.sub(space, 2, -2) .. '/' .. pool_name

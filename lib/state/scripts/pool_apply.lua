@@ -18,7 +18,7 @@ if not there then
 end
 if deleted or old[1] ~= ARGV[2] or old[2] ~= ARGV[3] or old[3] ~= ARGV[4] or old[4] ~= implicit then
   redis.call('HSET', KEYS[1], 'template', ARGV[2], 'replicas', ARGV[3], 'strategy', ARGV[4])
-  redis.call('HDEL', KEYS[1], 'deleted', 'implicit', 'reason', 'message', 'failures', 'failure_ms')
+  redis.call('HDEL', KEYS[1], 'deleted', 'implicit', 'reason', 'message', 'failures', 'early', 'failure_ms')
   if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'shape', ARGV[6]) end
   if implicit then redis.call('HSET', KEYS[1], 'implicit', '1') end
   redis.call('HINCRBY', KEYS[1], 'generation', 1)

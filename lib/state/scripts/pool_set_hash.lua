@@ -6,6 +6,8 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'shape', ARGV[2]) end
 if redis.call('HGET', KEYS[1], 'template_hash') == ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'template_hash', ARGV[1])
+-- what went wrong did so with the template before
+redis.call('HDEL', KEYS[1], 'failures', 'early', 'failure_ms', 'reason', 'message')
 local ready = redis.call('ZRANGE', key('ready'), 0, -1, 'WITHSCORES')
 local moved = 0
 for i = 1, #ready, 2 do

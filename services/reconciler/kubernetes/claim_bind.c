@@ -20,8 +20,8 @@
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
-/* How long a young claim waits for a member that is nearly there, before it gets a cold Sandbox. */
-#define YOUNG_MS 2000
+/* A deletion that takes longer waits for somebody. */
+#define LINGERS_MS 2000
 #define ASK_AGAIN_MS 100
 
 /* ---- what it has ---- */
@@ -84,6 +84,8 @@ static void on_cold(void *arg, json_t *object, const Error *err) {
   ClaimPass *p = arg;
   if (err && err->kind == ERROR_ALREADY_EXISTS)
     claim_pass_reject(p, CLAIM_CREATE_PENDING, NULL);
+  else if (err && err->kind == ERROR_INVALID_ARGUMENT)
+    claim_pass_reject(p, CLAIM_INVALID_CONFIGURATION, err);
   else if (err)
     claim_pass_reject(p, CLAIM_FAILED, err);
   if (!err)
@@ -127,12 +129,20 @@ static void on_read_again(void *arg, json_t *object, const Error *err) {
 typedef struct Adoption {
   ClaimPass *p;
   char *sandbox;
+  /* of the two writes that go out together */
+  int n_left;
+  json_t *object; /* the Sandbox as answered */
+  Error err;      /* of the Sandbox's; ERROR_NONE: done */
 } Adoption;
 
-static void on_adopted(void *arg, json_t *object, const Error *err) {
-  Adoption a = *(Adoption *)arg;
-  free(arg);
+static void adopted(Adoption *adoption) {
+  if (--adoption->n_left > 0)
+    return;
+  Adoption a = *adoption;
+  free(adoption);
   ClaimPass *p = a.p;
+  KUBE_OWNED json_t *object = a.object;
+  const Error *err = a.err.kind == ERROR_NONE ? NULL : &a.err;
   if (err && err->kind == ERROR_ABORTED) {
     /* it was changed meanwhile, its status as a rule; it is still ours by the state */
     cluster_read(p->cc->c, CLUSTER_SANDBOX, p->ns, a.sandbox, on_read_again, p);
@@ -146,6 +156,19 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
   free(a.sandbox);
 }
 
+static void on_adopted(void *arg, json_t *object, const Error *err) {
+  Adoption *a = arg;
+  a->object = json_incref(object);
+  if (err)
+    a->err = *err;
+  adopted(a);
+}
+
+/* Should it have failed, the status does not say Ready before it is written (claim_report.c). */
+static void on_assigned(void *arg, json_t *object, const Error *err) {
+  adopted(arg);
+}
+
 static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Cluster *c = p->cc->c;
   if (is_v1alpha1(c, claim))
@@ -154,8 +177,9 @@ static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Adoption *a = malloc(sizeof *a);
   if (!a)
     abort();
-  *a = (Adoption){p, str_dup(kube_name(sandbox))};
+  *a = (Adoption){.p = p, .sandbox = str_dup(kube_name(sandbox)), .n_left = 2};
   claim_pass_hold(p, a->sandbox);
+  claim_report_assign(p, a->sandbox, on_assigned, a);
   cluster_patch(c, CLUSTER_SANDBOX, p->ns, a->sandbox, NULL, patch, on_adopted, a);
 }
 
@@ -186,7 +210,7 @@ static void see_unready(void *arg, const json_t *sandbox) {
 
 static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting) {
   int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(claim, "metadata.creationTimestamp"));
-  if (worth_waiting && age_ms < YOUNG_MS) {
+  if (worth_waiting && age_ms < p->cc->c->config->candidate_grace_ms) {
     p->silent = true;
     p->again_ms = ASK_AGAIN_MS;
     return claim_pass_end(p);
@@ -197,7 +221,7 @@ static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting
 /* Its deletion waits for somebody's finalizer. */
 static bool lingers(const json_t *sandbox) {
   int64_t since_ms = kube_parse_time(kube_text(sandbox, "metadata.deletionTimestamp"));
-  return since_ms > 0 && clock_wall_ms() - since_ms > YOUNG_MS;
+  return since_ms > 0 && clock_wall_ms() - since_ms > LINGERS_MS;
 }
 
 /* It went while it was given. */

@@ -8,14 +8,16 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "services/reconciler/config_folder.h"
 #include "services/reconciler/kubernetes/claim_pass.h"
 #include "services/reconciler/kubernetes/claim_state.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 
 #define LOOKS_MAX 30
-/* Where an installation lists the domains that labels of claims may have. */
-#define DOMAINS_FILE "/etc/sandbox-config/allowed-label-domains"
+/* How often it is read again which domains labels of claims may have: a kubelet brings a ConfigMap up to date within a
+ * minute or so, and nobody should have to restart anything for it. */
+#define DOMAINS_MS 5000
 
 /* ---- ends ---- */
 
@@ -256,14 +258,37 @@ void claim_controller_lead(ClaimController *cc, bool leads) {
     claim_controller_tell_again(cc);
 }
 
+/* ---- the domains of labels ---- */
+
+/* What the installation lists, where its ConfigMap is mounted. Claims that were refused may be right now, and the other
+ * way round. */
+static void read_domains(void *arg) {
+  ClaimController *cc = arg;
+  CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
+  CLEANUP(str_freep) char *file = str_printf("%s/" CONFIG_FOLDER_DOMAINS, cc->c->config->config_dir);
+  Error err = {0};
+  const char *text = kube_config_read_file(file, &b, &err) == 0 ? buf_str(&b) : "";
+  loop_timer_start(cc->domains_timer, DOMAINS_MS);
+  /* one that is there and cannot be read says nothing new */
+  if ((cc->domains_text && str_equal(cc->domains_text, text)) ||
+      (cc->domains_text && err.kind != ERROR_NONE && err.kind != ERROR_NOT_FOUND))
+    return;
+  free(cc->domains_text);
+  cc->domains_text = str_dup(text);
+  claim_domains_deinit(&cc->domains);
+  claim_domains_parse(&cc->domains, text);
+  log_event(LOG_INFO, "label_domains", LOG_STR("allowed", *text ? text : "sandbox.users.io"));
+  if (cc->c->synced)
+    kube_informer_each(cc->c->informers[CLUSTER_CLAIM], add, cc);
+}
+
 ClaimController *claim_controller_new(Cluster *c) {
   ClaimController *cc = calloc(1, sizeof *cc);
   if (!cc)
     abort();
   *cc = (ClaimController){.c = c, .by_uid = json_object(), .restored = json_object(), .seen = json_object()};
-  CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
-  bool given = kube_config_read_file(DOMAINS_FILE, &b, NULL) == 0;
-  claim_domains_parse(&cc->domains, given ? buf_str(&b) : NULL);
+  cc->domains_timer = loop_timer_new(c->loop, read_domains, cc);
+  read_domains(cc);
   cc->queue = kube_queue_new(c->loop, (int)c->config->claim_workers, work, cc);
   kube_queue_pause(cc->queue, true);
   return cc;
@@ -273,7 +298,9 @@ void claim_controller_free(ClaimController *cc) {
   if (!cc)
     return;
   kube_queue_free(cc->queue);
+  loop_timer_free(cc->domains_timer);
   claim_domains_deinit(&cc->domains);
+  free(cc->domains_text);
   json_decref(cc->by_uid);
   json_decref(cc->restored);
   json_decref(cc->seen);

@@ -16,6 +16,8 @@ struct ClaimController {
   Cluster *c;
   KubeQueue *queue;
   ClaimDomains domains;
+  char *domains_text; /* that they were parsed from */
+  LoopTimer *domains_timer;
   json_t *by_uid;   /* claim_state_key -> name */
   json_t *restored; /* uid -> the address that the shared state has been told of */
   json_t *seen;     /* claim uid -> when it was first observed, RFC 3339 with nanoseconds */
@@ -58,6 +60,9 @@ bool claim_bind_sync(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 /* Name of the template behind the claim, malloc'ed; NULL: not to be known. */
 char *claim_bind_template_name(Cluster *c, const json_t *claim);
 
+/* Writes on the claim which Sandbox is its, as clients read right after Ready: beside another write, for nobody should
+ * wait for it. fn may come before this returns, when there is nothing to write. */
+void claim_report_assign(ClaimPass *p, const char *sandbox_name, KubeDoneFn fn, void *arg);
 /* Writes status, then annotations; ends the pass. */
 void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, const char *action, const char *note);

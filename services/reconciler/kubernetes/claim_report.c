@@ -112,14 +112,33 @@ static const char *first_seen(ClaimPass *p, const json_t *claim) {
   return json_string_value(json_object_get(p->cc->seen, uid));
 }
 
+/* Which Sandbox it has and since when it is known; the legacy label says the same as the annotation. */
+static json_t *assignment_patch(ClaimPass *p, const json_t *claim, const char *sandbox_name) {
+  json_t *patch = json_object();
+  if (!str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), sandbox_name))
+    kube_set_annotation(patch, ANNOTATION_SANDBOX_NAME, sandbox_name);
+  if (kube_label(claim, ANNOTATION_SANDBOX_NAME))
+    kube_set(patch, "metadata.labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
+  bool observes = !p->cc->c->config->disable_claim_observability;
+  if (json_object_size(patch) > 0 && observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
+    kube_set_annotation(patch, ANNOTATION_CONTROLLER_OBSERVED, first_seen(p, claim));
+  return patch;
+}
+
+void claim_report_assign(ClaimPass *p, const char *sandbox_name, KubeDoneFn fn, void *arg) {
+  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
+  KUBE_OWNED json_t *patch = claim ? assignment_patch(p, claim, sandbox_name) : json_object();
+  if (json_object_size(patch) == 0)
+    return fn(arg, NULL, NULL);
+  cluster_patch(p->cc->c, CLUSTER_CLAIM, p->ns, p->name, NULL, patch, fn, arg);
+}
+
 static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool is_first) {
   KUBE_OWNED json_t *patch = json_object();
   const char *seen = first_seen(p, claim);
   bool observes = !p->cc->c->config->disable_claim_observability;
   if (is_first)
     count_first_ready(p, claim, sandbox, seen);
-  if (!str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), kube_name(sandbox)))
-    kube_set_annotation(patch, ANNOTATION_SANDBOX_NAME, kube_name(sandbox));
   if (observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
     kube_set_annotation(patch, ANNOTATION_CONTROLLER_OBSERVED, seen);
   if (observes && str_empty(kube_annotation(claim, ANNOTATION_FIRST_READY))) {
@@ -128,9 +147,6 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
     /* Ready before we came to know of it: the moment is lost */
     kube_set_annotation(patch, ANNOTATION_FIRST_READY, is_first ? now : "unknown");
   }
-  /* the legacy label says the same as the annotation */
-  if (kube_label(claim, ANNOTATION_SANDBOX_NAME))
-    json_object_set_new(json_object_get(patch, "metadata"), "labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
   if (json_object_size(patch) == 0)
     return claim_pass_end(p);
   p->cc->c->patient = true;
@@ -144,12 +160,17 @@ static void after_status(ClaimPass *p, bool was_ready) {
   const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
   const json_t *sandbox = claim ? claim_bind_sandbox(p, claim) : NULL;
   bool is_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
-  if (!is_ready || !sandbox || p->expired || kube_is_deleting(claim))
+  if (!sandbox || p->expired || kube_is_deleting(claim))
     return claim_pass_end(p);
   /* made through gRPC: it has the Sandbox's name from the beginning, and its times are not the objects' */
   if (claim_state_is_shown(claim))
     return claim_pass_end(p);
-  stamp(p, claim, sandbox, !was_ready);
+  if (is_ready)
+    return stamp(p, claim, sandbox, !was_ready);
+  /* while its Pod starts nobody waits for this, and Ready need not wait for it later */
+  if (p->reject == CLAIM_ACCEPTED)
+    return claim_report_assign(p, kube_name(sandbox), on_stamped, p);
+  claim_pass_end(p);
 }
 
 typedef struct Writing {
@@ -170,6 +191,22 @@ static void on_status(void *arg, json_t *object, const Error *err) {
   after_status(w.p, w.was_ready);
 }
 
+static void on_assigned(void *arg, json_t *object, const Error *err) {
+  ClaimPass *p = arg;
+  if (!err || err->kind == ERROR_NOT_FOUND)
+    return claim_pass_look(p);
+  /* what the status says stays: nothing is wrong with the Sandbox */
+  claim_pass_reject(p, CLAIM_FAILED, err);
+  claim_pass_end(p);
+}
+
+/* Whether the status would say Ready and the claim does not name its Sandbox yet: that comes first. */
+static bool lacks_assignment(const json_t *claim, const json_t *sandbox, const json_t *status) {
+  return sandbox && !claim_state_is_shown(claim) &&
+         kube_condition_is(json_object_get(status, "conditions"), "Ready", "True") &&
+         !str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), kube_name(sandbox));
+}
+
 void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Cluster *c = p->cc->c;
   first_seen(p, claim);
@@ -186,6 +223,8 @@ void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
                        .expired = p->expired,
                        .now_ms = clock_wall_ms()};
   KUBE_OWNED json_t *status = claim_status_build(&v);
+  if (lacks_assignment(claim, sandbox, status))
+    return claim_report_assign(p, kube_name(sandbox), on_assigned, p);
   KUBE_OWNED json_t *patch = claim_status_patch(claim, status);
   bool was_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
   if (!patch)

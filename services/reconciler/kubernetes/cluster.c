@@ -90,6 +90,22 @@ static void on_request_done(void *arg, const char *method, const char *path, lon
   Cluster *c = arg;
   CLEANUP(str_freep) char *code = status ? str_printf("%ld", status) : str_dup("<error>");
   metrics_add(c->metrics, RECONCILER_METRIC_KUBE_REQUESTS, 1, method, code, NULL);
+  /* a watch lasts as long as it lasts */
+  if (c->config->rest_client_metrics && strcmp(method, "WATCH") != 0)
+    metrics_observe(c->metrics, RECONCILER_METRIC_KUBE_DURATION, (double)took_us / 1e6, method, c->host, NULL);
+}
+
+static void on_request_begin(void *arg, const char *method, int64_t waited_us) {
+  Cluster *c = arg;
+  if (c->config->rest_client_metrics)
+    metrics_observe(c->metrics, RECONCILER_METRIC_KUBE_WAIT, (double)waited_us / 1e6, method, c->host, NULL);
+}
+
+/* "host:port" of a server's URL. */
+static char *host_of(const char *server) {
+  const char *host = strstr(server, "://");
+  host = host ? host + 3 : server;
+  return str_ndup(host, strcspn(host, "/"));
 }
 
 /* A replica that was stopped and goes on has lost the Lease before any timer of its has run. */
@@ -103,12 +119,14 @@ int cluster_connect(Cluster *c, Error *err) {
     return -1;
   const KubeOptions options = {
       .user_agent = "sandplane-reconciler",
-      .qps = c->config->kube_api_qps > 0 ? (double)c->config->kube_api_qps : 0,
+      .qps = c->config->kube_api_qps > 0 ? c->config->kube_api_qps : 0,
       .burst = (int)c->config->kube_api_burst,
       .on_done = on_request_done,
+      .on_begin = on_request_begin,
       .may_write = may_write,
       .arg = c,
   };
+  c->host = host_of(c->kube_config->server);
   c->client = kube_client_new(c->loop, c->kube_config, &options, err);
   c->ending = json_object();
   return c->client ? 0 : -1;
@@ -175,6 +193,7 @@ void cluster_deinit(Cluster *c) {
   }
   loop_timer_free(c->resync);
   kube_config_free(c->kube_config);
+  free(c->host);
   json_decref(c->ending);
 }
 

@@ -45,6 +45,7 @@ struct Cluster {
   State *state;
   Metrics *metrics;
   KubeConfig *kube_config;
+  char *host; /* of the API server, with its port */
   KubeClient *client;
   KubeInformer *informers[CLUSTER_N_RESOURCES];
   KubeLease *lease;

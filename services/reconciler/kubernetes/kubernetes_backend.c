@@ -267,6 +267,7 @@ static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
 
 static void on_template(Cluster *c, const json_t *before, const json_t *after) {
   template_controller_on_template(c->templates, before, after);
+  pool_controller_on_template(c->pools, before, after);
   claim_controller_on_template(c->claims, before, after);
 }
 
@@ -336,7 +337,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
   c->claims = claim_controller_new(c);
   b->mirror = claim_mirror_new(c);
   b->addresses = address_book_new(c);
-  if (*config->webhook_address && !(b->webhook = webhook_new(c, err))) {
+  if (config->webhook_enabled && *config->webhook_address && !(b->webhook = webhook_new(c, err))) {
     deinit(&b->base, false);
     return NULL;
   }

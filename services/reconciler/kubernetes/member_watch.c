@@ -9,6 +9,7 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/kubernetes_backend_state.h"
 #include "services/reconciler/kubernetes/objects/member.h"
+#include "services/reconciler/kubernetes/objects/sandbox_status.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 const char *kubernetes_backend_id(const json_t *sandbox) {
@@ -41,8 +42,9 @@ static bool is_unwell(const json_t *sandbox) {
   const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
   if (str_equal(kube_text(ready, "status"), "True"))
     return false;
-  return !str_equal(kube_text(ready, "reason"), "ReconcilerError") ||
-         json_array_size(kube_get(sandbox, "status.podIPs")) == 0;
+  const char *reason = kube_text(ready, "reason");
+  bool is_ours = str_equal(reason, "ReconcilerError") || str_equal(reason, SANDBOX_INVALID);
+  return !is_ours || json_array_size(kube_get(sandbox, "status.podIPs")) == 0;
 }
 
 bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]) {

@@ -11,6 +11,7 @@
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/objects/blueprint.h"
 #include "services/reconciler/kubernetes/objects/member.h"
+#include "services/reconciler/kubernetes/objects/sandbox_status.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/pool_tally.h"
 
@@ -34,7 +35,7 @@ typedef struct Pass {
   char ns[256], name[256];
   char *text; /* being told */
   int n_active, n_ready, n_held;
-  int64_t again_ms;
+  int64_t again_ms, grace_ms;
 } Pass;
 
 static void finish(Pass *p, const Error *err) {
@@ -61,13 +62,26 @@ static bool is_unschedulable(Cluster *c, const json_t *sandbox) {
          str_equal(kube_text(scheduled, "reason"), "Unschedulable");
 }
 
+/* The API server has refused its Pod, and its template has been put right since: it never comes up, and the next one
+ * does. Of others that are stale the pool's strategy decides. */
+static bool is_put_right(Cluster *c, const json_t *pool, const json_t *sandbox) {
+  const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
+  if (!str_equal(kube_text(ready, "reason"), SANDBOX_INVALID) ||
+      json_array_size(kube_get(sandbox, "status.podIPs")) > 0)
+    return false;
+  const json_t *template =
+      cluster_get(c, CLUSTER_TEMPLATE, kube_namespace(pool), kube_text(pool, "spec.sandboxTemplateRef.name"));
+  return template && blueprint_differs(sandbox, template);
+}
+
 /* Never ready for longer than the grace period: no use waiting, but for a place to run, which a new one would not get
  * either. */
-static void judge_unready(Pass *p, const json_t *sandbox) {
+static void judge_unready(Pass *p, const json_t *pool, const json_t *sandbox) {
   Cluster *c = p->pc->c;
-  int64_t grace_ms = c->config->readiness_grace_ms,
-          age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
-  int64_t left_ms = grace_ms - age_ms;
+  if (is_put_right(c, pool, sandbox))
+    return kubernetes_backend_spoil(c->backend, sandbox, "Stale", "its Pod was refused, and its template has changed");
+  int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(sandbox, "metadata.creationTimestamp"));
+  int64_t left_ms = p->grace_ms - age_ms;
   if (left_ms > 0) {
     uint16_t jitter;
     random_bytes(&jitter, sizeof jitter);
@@ -84,6 +98,7 @@ static void judge_unready(Pass *p, const json_t *sandbox) {
 static void look_at_members(Pass *p, const json_t *pool) {
   Cluster *c = p->pc->c;
   const PoolTally *t = &p->pc->tally;
+  p->grace_ms = member_grace_ms(pool, c->config->readiness_grace_ms);
   p->n_active = pool_tally_active(t, kube_uid(pool));
   p->n_ready = pool_tally_ready(t, kube_uid(pool));
   KUBE_OWNED json_t *unready = json_copy(pool_tally_unready(t, kube_uid(pool)));
@@ -92,7 +107,7 @@ static void look_at_members(Pass *p, const json_t *pool) {
   json_object_foreach(unready, name, nothing) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, name);
     if (sandbox && !kube_is_deleting(sandbox))
-      judge_unready(p, sandbox);
+      judge_unready(p, pool, sandbox);
   }
   CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
   bool was_held = json_object_get(p->pc->held_up, key) != NULL;
@@ -105,8 +120,8 @@ static void look_at_members(Pass *p, const json_t *pool) {
   else
     json_object_del(p->pc->held_up, key);
   CLEANUP(str_freep)
-  char *note = p->n_held > 0 ? member_held_note(p->n_held, p->n_active, c->config->readiness_grace_ms)
-                             : str_dup("Warm pool is progressing again");
+  char *note =
+      p->n_held > 0 ? member_held_note(p->n_held, p->n_active, p->grace_ms) : str_dup("Warm pool is progressing again");
   event_record(c, &(EventNote){.about = pool,
                                .api_version = EXTENSIONS_V1BETA1,
                                .kind = KIND_POOL,
@@ -234,6 +249,25 @@ void pool_controller_on_pool(PoolController *pc, const json_t *before, const jso
     add(pc, after ? after : before);
 }
 
+typedef struct Waking {
+  PoolController *pc;
+  const json_t *template;
+} Waking;
+
+static void wake(void *arg, const json_t *pool) {
+  Waking *w = arg;
+  if (str_equal(kube_namespace(pool), kube_namespace(w->template)) &&
+      str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), kube_name(w->template)))
+    add(w->pc, pool);
+}
+
+void pool_controller_on_template(PoolController *pc, const json_t *before, const json_t *after) {
+  Waking w = {pc, after};
+  if (pc->c->synced && before && after &&
+      kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0))
+    kube_informer_each(pc->c->informers[CLUSTER_POOL], wake, &w);
+}
+
 void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const json_t *after) {
   const json_t *sides[] = {before, after};
   pool_tally_change(&pc->tally, before, after);
@@ -282,7 +316,7 @@ PoolController *pool_controller_new(Cluster *c) {
     abort();
   *pc = (PoolController){.c = c, .told = json_object(), .held_up = json_object()};
   pool_tally_init(&pc->tally);
-  pc->queue = kube_queue_new(c->loop, 4, work, pc);
+  pc->queue = kube_queue_new(c->loop, (int)c->config->pool_workers, work, pc);
   kube_queue_pause(pc->queue, true);
   return pc;
 }

@@ -14,7 +14,6 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/claim_move.h"
-#include "services/reconciler/kubernetes/event_recorder.h"
 #include "services/reconciler/kubernetes/objects/sandbox_status.h"
 #include "services/reconciler/kubernetes/objects/service.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
@@ -40,9 +39,16 @@ static void finish(SandboxPass *p, int64_t again_ms) {
     failed = true;
     if (e->retry_after_ms > wait_ms)
       wait_ms = e->retry_after_ms;
-    if (e->kind != ERROR_CANCELLED)
+    if (e->kind != ERROR_CANCELLED && !(p->recalled & 1u << i))
       log_event(LOG_WARN, "sandbox_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("sandbox", p->name),
                 LOG_STR("step", STEP_NAMES[i]), LOG_ERR(e));
+  }
+  const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
+  int64_t refused_ms = sandbox ? sandbox_refusals_keep(p, sandbox) : 0;
+  if (failed && refused_ms > 0 && sandbox_refusals_only(p)) {
+    failed = false;
+    if (again_ms == 0 || refused_ms < again_ms)
+      again_ms = refused_ms;
   }
   KubeTask *task = p->task;
   json_decref(p->pod_read);
@@ -84,6 +90,8 @@ static void on_status_written(void *arg, json_t *object, const Error *err) {
     p->failed[STEP_REST] = *err;
   int64_t again_ms = 0;
   const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
+  if (sandbox && !err)
+    sandbox_events_tell(p, sandbox);
   if (sandbox)
     sandbox_expiry(sandbox, clock_wall_ms(), &again_ms);
   if (p->later_ms > 0 && (again_ms == 0 || p->later_ms < again_ms))
@@ -129,6 +137,7 @@ static void write_status(SandboxPass *p, const json_t *sandbox, const json_t *st
   }
   if (!patch)
     return on_status_written(p, NULL, NULL);
+  p->events = sandbox_events_of(sandbox, status);
   cluster_patch(p->s->c, CLUSTER_SANDBOX, p->ns, p->name, "status", patch, on_status_written, p);
 }
 
@@ -146,20 +155,14 @@ static void say(SandboxPass *p, const json_t *sandbox) {
       .service = p->service_shown ? sandbox_steps_service_of(p) : NULL,
       .service_unknown = p->multiple || p->failed[STEP_SERVICE].kind != ERROR_NONE,
       .error_text = errors,
+      .error_is_final = sandbox_refusals_only(p),
       .cluster_domain = p->s->c->config->cluster_domain,
       .now = now,
   };
   KUBE_OWNED json_t *status = sandbox_status_build(&v);
   if (p->multiple && !was_multiple(sandbox))
-    event_record(p->s->c, &(EventNote){.about = sandbox,
-                                       .api_version = AGENTS_V1BETA1,
-                                       .kind = KIND_SANDBOX,
-                                       .warning = true,
-                                       .reason = "MultiplePods",
-                                       .action = "Reconciling",
-                                       .note = kube_text(kube_condition(json_object_get(status, "conditions"), "Ready"),
-                                                         "message"),
-                                       .controller = SANDBOX_MANAGER});
+    sandbox_events_record(p, sandbox, true, "MultiplePods",
+                          kube_text(kube_condition(json_object_get(status, "conditions"), "Ready"), "message"));
   int64_t again_ms;
   if (sandbox_expiry(sandbox, clock_wall_ms(), &again_ms) == SANDBOX_EXPIRES) {
     /* its time came while the pass ran */
@@ -247,6 +250,8 @@ void sandbox_pass_look(SandboxPass *p) {
   case SANDBOX_LIVES:
     break;
   }
+  if (p->looks == 1)
+    sandbox_refusals_recall(p, sandbox);
   Cluster *c = p->s->c;
   c->patient = is_patient(sandbox);
   act(p, sandbox);
@@ -280,6 +285,8 @@ static void add(void *arg, const json_t *sandbox) {
 void sandbox_controller_on_sandbox(SandboxController *s, const json_t *before, const json_t *after) {
   if (after && s->c->synced)
     add(s, after);
+  if (!after)
+    json_object_del(s->refused, kube_uid(before));
 }
 
 void sandbox_controller_on_child(SandboxController *s, const json_t *before, const json_t *after) {
@@ -309,7 +316,7 @@ SandboxController *sandbox_controller_new(Cluster *c) {
   SandboxController *s = calloc(1, sizeof *s);
   if (!s)
     abort();
-  *s = (SandboxController){.c = c, .held = json_object()};
+  *s = (SandboxController){.c = c, .held = json_object(), .refused = json_object()};
   s->queue = kube_queue_new(c->loop, (int)c->config->sandbox_workers, work, s);
   kube_queue_pause(s->queue, true);
   return s;
@@ -320,5 +327,6 @@ void sandbox_controller_free(SandboxController *s) {
     return;
   kube_queue_free(s->queue);
   json_decref(s->held);
+  json_decref(s->refused);
   free(s);
 }

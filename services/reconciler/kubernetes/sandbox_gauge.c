@@ -2,6 +2,7 @@
 #include "services/reconciler/kubernetes/sandbox_gauge.h"
 
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/pod.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/reconciler_metrics.h"
 
@@ -27,6 +28,7 @@ static void count(void *arg, const json_t *sandbox) {
       or_unknown(kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF)),
       owner_of(sandbox),
       or_unknown(kube_label(sandbox, LABEL_CREATED_BY)),
+      pod_is_suspended(sandbox) ? "Suspended" : "Running",
   }};
   metrics_add_labels(c->metrics, RECONCILER_METRIC_KUBE_SANDBOXES, 1, &labels);
 }

@@ -12,7 +12,8 @@
 struct SandboxController {
   Cluster *c;
   KubeQueue *queue;
-  json_t *held; /* "namespace/name": true */
+  json_t *held;    /* "namespace/name": true */
+  json_t *refused; /* uid -> what the API server has refused of its spec; sandbox_refusals */
 };
 
 typedef enum SandboxStep { STEP_VOLUMES, STEP_POD, STEP_SERVICE, STEP_REST, N_STEPS } SandboxStep;
@@ -31,7 +32,9 @@ typedef struct SandboxPass {
   PodChoice choice;
   bool multiple, service_shown;
   bool marked;
-  int64_t later_ms; /* when to do what may wait; 0: nothing was put off */
+  int64_t later_ms;  /* when to do what may wait; 0: nothing was put off */
+  unsigned recalled; /* bits of steps that failed before this pass; sandbox_refusals */
+  unsigned events;   /* of the status under way; sandbox_events */
 } SandboxPass;
 
 /* Looks again: the next thing that is missing, or the status. */
@@ -45,6 +48,21 @@ bool sandbox_steps_service(SandboxPass *p, const json_t *sandbox);
 const json_t *sandbox_steps_service_of(SandboxPass *p);
 /* For how long yet what nobody waits for may not cost the API server a write; 0: not at all. */
 int64_t sandbox_steps_quiet_ms(const SandboxPass *p, const json_t *sandbox);
+/* Refusals that would be repeated (sandbox_refusals.c): what a pass need not try, because it was refused for this very
+ * spec a while ago. */
+void sandbox_refusals_recall(SandboxPass *p, const json_t *sandbox);
+/* Every failure of the pass is such a one. */
+bool sandbox_refusals_only(const SandboxPass *p);
+/* At the end: what to recall. When to try again after all, 0: nothing was refused. */
+int64_t sandbox_refusals_keep(SandboxPass *p, const json_t *sandbox);
+
+/* Events (sandbox_events.c). err NULL: the Pod was created. */
+void sandbox_events_pod(SandboxPass *p, const char *pod_name, const Error *err);
+/* Which Events a new status makes, and telling them when it is written. */
+unsigned sandbox_events_of(const json_t *sandbox, const json_t *status);
+void sandbox_events_tell(SandboxPass *p, const json_t *sandbox);
+void sandbox_events_record(SandboxPass *p, const json_t *sandbox, bool warning, const char *reason, const char *note);
+
 /* A KubeDoneFn: notes the failure of the step under way, and looks again. */
 void sandbox_steps_done(void *arg, json_t *object, const Error *err);
 

@@ -56,6 +56,7 @@ static void on_created(SandboxPass *p, ClusterResource r, const char *name, Kube
 
 static void on_pod_created(void *arg, json_t *object, const Error *err) {
   SandboxPass *p = arg;
+  sandbox_events_pod(p, p->name, err);
   on_created(p, CLUSTER_POD, p->name, on_pod_read, err);
 }
 static void on_service_created(void *arg, json_t *object, const Error *err) {

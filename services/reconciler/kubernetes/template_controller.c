@@ -217,7 +217,7 @@ TemplateController *template_controller_new(Cluster *c) {
   if (!t)
     abort();
   *t = (TemplateController){.c = c, .told = json_object()};
-  t->queue = kube_queue_new(c->loop, 4, work, t);
+  t->queue = kube_queue_new(c->loop, (int)c->config->template_workers, work, t);
   kube_queue_pause(t->queue, true);
   return t;
 }

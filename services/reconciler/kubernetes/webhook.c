@@ -65,10 +65,13 @@ static const HttpsRoute ROUTES[] = {{"POST", PATH, convert}};
 
 static int serve(Webhook *w, Error *err) {
   const char *cert = buf_str(&w->wanted.cert), *key = buf_str(&w->wanted.key);
+  const ReconcilerConfig *config = w->c->config;
+  CLEANUP(str_freep) char *on_all = str_printf("0.0.0.0:%lld", (long long)config->webhook_port);
+  const char *address = config->webhook_port ? on_all : config->webhook_address;
   if (w->server)
     return https_server_set_certificate(w->server, cert, key, err);
   w->server = https_server_new(w->c->loop,
-                               &(HttpsConfig){.address = w->c->config->webhook_address,
+                               &(HttpsConfig){.address = address,
                                               .cert_pem = cert,
                                               .key_pem = key,
                                               .routes = ROUTES,
@@ -80,7 +83,7 @@ static int serve(Webhook *w, Error *err) {
                                               .idle_timeout_ms = IDLE_MS},
                                err);
   if (w->server)
-    log_event(LOG_INFO, "webhook_serves", LOG_STR("address", w->c->config->webhook_address));
+    log_event(LOG_INFO, "webhook_serves", LOG_STR("address", address));
   return w->server ? 0 : -1;
 }
 

@@ -430,6 +430,26 @@ static void test_pool(void **s) {
            "'spec':{'replicas':2},'status':{'replicas':2,'readyReplicas':1}");
 }
 
+/* A field of its own that v1alpha1 lacks: a writer of the old version does not lose it. */
+static void test_pool_grace(void **s) {
+  KUBE_OWNED json_t *pool = parse("{'apiVersion':'" XB "','kind':'SandboxWarmPool','metadata':{'name':'n'},"
+                                  "'spec':{'replicas':2,'readinessGracePeriodSeconds':600}}");
+  KUBE_OWNED json_t *old = convert(pool, XA);
+  assert_null(kube_get(old, "spec.readinessGracePeriodSeconds"));
+  assert_string_equal(kube_annotation(old, ANNOTATION_POOL_GRACE), "600");
+  KUBE_OWNED json_t *back = convert(old, XB);
+  assert_int_equal(kube_int(back, "spec.readinessGracePeriodSeconds", 0), 600);
+  assert_null(kube_annotation(back, ANNOTATION_POOL_GRACE));
+  static const char *const BAD[] = {"", "29", "x", "600s", "2147483648"};
+  for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+    CLEANUP(str_freep)
+    char *text =
+        str_printf("{'apiVersion':'" XA "','kind':'SandboxWarmPool','metadata':{'annotations':{'%s':'%s'}},'spec':{}}",
+                   ANNOTATION_POOL_GRACE, BAD[i]);
+    check_refused(text, XB, ANNOTATION_POOL_GRACE);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_saves_the_whole_original),
@@ -451,6 +471,7 @@ int main(void) {
       cmocka_unit_test(test_template_policy_up),
       cmocka_unit_test(test_template_policy_refused),
       cmocka_unit_test(test_pool),
+      cmocka_unit_test(test_pool_grace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,21 @@ json_t *claim_adoption_patch(const json_t *claim, const json_t *sandbox, const j
   return patch;
 }
 
+json_t *claim_detach_patch(const json_t *sandbox, json_t *anchor) {
+  KUBE_OWNED json_t *next = json_deep_copy(sandbox);
+  kube_set(next, "metadata.ownerReferences", anchor ? json_pack("[o]", anchor) : json_array());
+  kube_set_label(next, LABEL_POOL, NULL);
+  kube_set_label(next, LABEL_POD_TEMPLATE_HASH, NULL);
+  kube_set_label(next, LABEL_TEMPLATE_HASH, NULL);
+  json_t *pod = kube_get(next, "spec.podTemplate");
+  if (str_equal(kube_annotation(pod, ANNOTATION_SAFE_TO_EVICT), "true"))
+    kube_set_annotation(pod, ANNOTATION_SAFE_TO_EVICT, NULL);
+  json_t *patch = kube_merge_patch(sandbox, next);
+  if (patch)
+    kube_set(patch, "metadata.resourceVersion", json_string(kube_text(sandbox, "metadata.resourceVersion")));
+  return patch;
+}
+
 json_t *claim_sync_patch(const json_t *claim, const json_t *sandbox, const json_t *template) {
   KUBE_OWNED json_t *next = json_deep_copy(sandbox);
   /* A Sandbox with the claim's own name was made for it. */

@@ -91,6 +91,26 @@ static void test_adoption(void **s) {
   assert_null(claim_sync_patch(claim, sandbox, template));
 }
 
+/* Nobody's by the objects: no pool counts it, and nothing but the anchor owns it. */
+static void test_detaching(void **s) {
+  KUBE_OWNED json_t *template = template_with("{}");
+  KUBE_OWNED json_t *sandbox = member_of(template);
+  KUBE_OWNED json_t *patch = claim_detach_patch(sandbox, quoted("{'kind':'ClusterRole','name':'a','uid':'u1'}"));
+  assert_json(patch,
+              "{'metadata':{'resourceVersion':'77','ownerReferences':[{'kind':'ClusterRole','name':'a','uid':'u1'}],"
+              "'labels':{'agents.x-k8s.io/warm-pool-sandbox':null,"
+              "'agents.x-k8s.io/sandbox-pod-template-hash':null,'agents.x-k8s.io/sandbox-template-hash':null}},"
+              "'spec':{'podTemplate':{'metadata':{'annotations':{'" EVICT "':null}}}}}");
+  apply(sandbox, patch);
+  assert_null(kube_controller(sandbox));
+  assert_false(member_is_adoptable(sandbox));
+  KUBE_OWNED json_t *again = claim_detach_patch(sandbox, quoted("{'kind':'ClusterRole','name':'a','uid':'u1'}"));
+  assert_null(again);
+  KUBE_OWNED json_t *bare = member_of(template);
+  KUBE_OWNED json_t *alone = claim_detach_patch(bare, NULL);
+  assert_json(kube_get(alone, "metadata.ownerReferences"), "[]");
+}
+
 static void test_adoption_without_creator_or_additions(void **s) {
   KUBE_OWNED json_t *claim = claim_with("", "");
   KUBE_OWNED json_t *template = template_with("{}");
@@ -150,6 +170,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pod_metadata),
       cmocka_unit_test(test_adoption),
+      cmocka_unit_test(test_detaching),
       cmocka_unit_test(test_adoption_without_creator_or_additions),
       cmocka_unit_test(test_adoption_without_template),
       cmocka_unit_test(test_sync),

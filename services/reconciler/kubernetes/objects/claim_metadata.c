@@ -57,15 +57,25 @@ static int refuse(Error *err, const char *what, const char *key, const char *why
   return error_set(err, ERROR_INVALID_ARGUMENT, "invalid additionalPodMetadata: %s \"%s\" %s", what, key, why);
 }
 
+/* Where domains are allowed, in the words of the reference controller, which users look for. */
+static int refuse_domain(Error *err, const char *key) {
+  CLEANUP(str_freep)
+  char *why = strchr(key, '/')
+                  ? str_printf("label domain \"%.*s\" is not in the allowlist", (int)strcspn(key, "/"), key)
+                  : str_dup("it needs a label domain that is in the allowlist");
+  return error_set(err, ERROR_INVALID_ARGUMENT,
+                   "invalid additionalPodMetadata: label \"%s\": %s (configure the allowed-label-domains key of the "
+                   "agent-sandbox-config ConfigMap in the controller namespace; default: " DEFAULT_DOMAIN ")",
+                   key, why);
+}
+
 static int check_label(const char *key, const char *value, const ClaimDomains *domains, Error *err) {
   if (!str_is_label_key(key))
     return refuse(err, "label", key, "is not a qualified name");
   if (str_equal(key, "app") && value && strcasecmp(value, "sandbox-router") == 0)
     return refuse(err, "label", key, "must not be the sandbox router's");
-  if (!strchr(key, '/'))
-    return refuse(err, "label", key, "needs a domain");
   if (!has_domain(key, domains->names, domains->n))
-    return refuse(err, "label", key, "has a domain that is not allowed");
+    return refuse_domain(err, key);
   if (!value || !str_is_label_value(value))
     return refuse(err, "label", key, "has a value that no label may have");
   return 0;

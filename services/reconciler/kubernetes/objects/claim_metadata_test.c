@@ -63,6 +63,29 @@ static void test_rules(void **s) {
   }
 }
 
+/* Whoever is refused is told where domains are allowed, by the names that installations have for it. */
+static void test_refusal_says_where_domains_are_allowed(void **s) {
+  static const char HINT[] = "(configure the allowed-label-domains key of the agent-sandbox-config ConfigMap in the "
+                             "controller namespace; default: sandbox.users.io)";
+  static const struct {
+    const char *key, *words;
+  } CASES[] = {
+      {"studio.example.com/role", "label domain \"studio.example.com\" is not in the allowlist"},
+      {"role", "label \"role\": it needs a label domain that is in the allowlist"},
+  };
+  CLEANUP(claim_domains_deinit) ClaimDomains domains;
+  claim_domains_parse(&domains, NULL);
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    KUBE_OWNED json_t *claim = quoted("{'spec':{'additionalPodMetadata':{'labels':{'%s':'x'}}}}", CASES[i].key);
+    ClaimReject reject;
+    Error err = {0};
+    assert_int_equal(claim_check_metadata(claim, NULL, &domains, &reject, &err), -1);
+    assert_non_null(strstr(err.message, CASES[i].words));
+    assert_non_null(strstr(err.message, HINT));
+    assert_non_null(strstr(err.message, CASES[i].key));
+  }
+}
+
 static void test_nothing_to_check(void **s) {
   KUBE_OWNED json_t *claim = quoted("{'spec':{}}");
   KUBE_OWNED json_t *asking = quoted("{'spec':{'additionalPodMetadata':{'annotations':{'a':'b'}}}}");
@@ -110,6 +133,7 @@ int main(void) {
       cmocka_unit_test(test_rules),
       cmocka_unit_test(test_nothing_to_check),
       cmocka_unit_test(test_domains),
+      cmocka_unit_test(test_refusal_says_where_domains_are_allowed),
       cmocka_unit_test(test_allowed_domains_replace_the_default),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,8 @@ static const struct {
     [CLAIM_ENV_REJECTED] = {"EnvVarsInjectionRejected", true, 0},
     [CLAIM_NOT_OWNED] = {"ClaimExpired", true, 0},
     [CLAIM_VOLUMES_REJECTED] = {"VolumeClaimTemplatesError", true, 0},
+    /* until claim, template or a policy of the cluster changes; of the last one nothing tells */
+    [CLAIM_INVALID_CONFIGURATION] = {"InvalidConfiguration", false, 300000},
     /* nothing tells when there is room again */
     [CLAIM_QUOTA_EXCEEDED] = {"QuotaExceeded", false, 2000},
     [CLAIM_FAILED] = {"ReconcilerError", false, 0},

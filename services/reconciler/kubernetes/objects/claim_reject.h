@@ -18,8 +18,9 @@ typedef enum ClaimReject {
   CLAIM_ENV_REJECTED,
   CLAIM_NOT_OWNED, /* expired, but its Sandbox is of another owner and stays */
   CLAIM_VOLUMES_REJECTED,
-  CLAIM_QUOTA_EXCEEDED, /* of STATE_KUBERNETES_TENANT in the namespace */
-  CLAIM_FAILED,         /* anything else: ReconcilerError */
+  CLAIM_INVALID_CONFIGURATION, /* the API server refuses the Sandbox that it asks for */
+  CLAIM_QUOTA_EXCEEDED,        /* of STATE_KUBERNETES_TENANT in the namespace */
+  CLAIM_FAILED,                /* anything else: ReconcilerError */
 } ClaimReject;
 
 /* The reason of the condition ("TemplateNotFound"); NULL for CLAIM_ACCEPTED. */

@@ -93,6 +93,11 @@ json_t *member_mend_patch(const json_t *sandbox, const json_t *pool) {
   return NULL;
 }
 
+int64_t member_grace_ms(const json_t *pool, int64_t usual_ms) {
+  int64_t own_s = kube_int(pool, "spec.readinessGracePeriodSeconds", 0);
+  return own_s > 0 ? own_s * 1000 : usual_ms;
+}
+
 /* As Go prints a time.Duration: "5m0s". */
 static char *duration_text(int64_t ms) {
   int64_t hours = ms / 3600000, minutes = ms / 60000 % 60;

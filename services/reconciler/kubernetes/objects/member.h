@@ -19,6 +19,8 @@ bool member_is_ready(const json_t *sandbox);
 
 /* New reference: merge patch that makes it the pool's again: the controlling owner, the launch type. NULL: it is. */
 json_t *member_mend_patch(const json_t *sandbox, const json_t *pool);
+/* How long a member may take to become ready: what its pool says, else what is usual. */
+int64_t member_grace_ms(const json_t *pool, int64_t usual_ms);
 /* malloc'ed: what the Event says of members that find no node. */
 char *member_held_note(int n_held, int n_active, int64_t grace_ms);
 

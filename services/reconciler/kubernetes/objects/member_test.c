@@ -172,6 +172,15 @@ static void test_mend(void **s) {
   assert_true(json_equal(json_array_get(now, 1), json_array_get(owners, 0)));
 }
 
+static void test_grace(void **s) {
+  KUBE_OWNED json_t *plain = quoted("{'spec':{'replicas':1}}");
+  KUBE_OWNED json_t *longer = quoted("{'spec':{'readinessGracePeriodSeconds':900}}");
+  KUBE_OWNED json_t *shorter = quoted("{'spec':{'readinessGracePeriodSeconds':30}}");
+  assert_int_equal(member_grace_ms(plain, 300000), 300000);
+  assert_int_equal(member_grace_ms(longer, 300000), 900000);
+  assert_int_equal(member_grace_ms(shorter, 300000), 30000);
+}
+
 static void test_held_note(void **s) {
   static const struct {
     int64_t ms;
@@ -197,6 +206,7 @@ int main(void) {
       cmocka_unit_test(test_adoptable_from_any_pool),
       cmocka_unit_test(test_ready),
       cmocka_unit_test(test_mend),
+      cmocka_unit_test(test_grace),
       cmocka_unit_test(test_held_note),
       cmocka_unit_test(test_pool_status),
   };

@@ -1,6 +1,8 @@
 /* See network_policy.h. */
 #include "services/reconciler/kubernetes/objects/network_policy.h"
 
+#include <string.h>
+
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
@@ -16,9 +18,19 @@ bool network_policy_is_default(const json_t *template) {
   return is_managed(template) && !json_is_object(kube_get(template, "spec.networkPolicy"));
 }
 
+#define NAME_MAX_LEN 253
+#define NAME_END "-network-policy"
+
 char *network_policy_name(const json_t *template) {
-  const char *name = kube_name(template);
-  return str_printf("%s-network-policy", name ? name : "");
+  const char *name = kube_name(template) ? kube_name(template) : "";
+  if (strlen(name) + strlen(NAME_END) <= NAME_MAX_LEN)
+    return str_printf("%s" NAME_END, name);
+  char hash[9];
+  kube_name_hash(name, hash);
+  size_t cut = NAME_MAX_LEN - strlen(NAME_END) - sizeof hash;
+  while (name[cut - 1] == '.' || name[cut - 1] == '-')
+    cut--; /* where a label cannot end */
+  return str_printf("%.*s-%s" NAME_END, (int)cut, name, hash);
 }
 
 /* One peer, both of whose selectors have to match. */

@@ -9,7 +9,7 @@
 
 /* Managed, and the template has no rules of its own. */
 bool network_policy_is_default(const json_t *template);
-/* "<template>-network-policy", malloc'ed. */
+/* "<template>-network-policy", malloc'ed; of a template whose name is too long for that it is cut, with a hash. */
 char *network_policy_name(const json_t *template);
 /* New reference, controlled by the template; NULL when the template is Unmanaged. */
 json_t *network_policy_build(const json_t *template);

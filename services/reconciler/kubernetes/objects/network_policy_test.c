@@ -26,6 +26,20 @@ static void test_default(void **s) {
               "'169.254.0.0/16']}},{'ipBlock':{'cidr':'::/0','except':['fc00::/7','fe80::/10']}}]}]}}");
 }
 
+/* What is cut is told apart by its hash, and is a name still. */
+static void test_names(void **s) {
+  static const struct { size_t len, want_len; } CASES[] = {{1, 16}, {238, 253}, {239, 253}, {253, 253}};
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    char name[254];
+    memset(name, 'a', CASES[i].len);
+    name[CASES[i].len] = 0;
+    KUBE_OWNED json_t *template = quoted("{'metadata':{'name':'%s'}}", name);
+    CLEANUP(str_freep) char *policy = network_policy_name(template);
+    assert_int_equal(strlen(policy), CASES[i].want_len);
+    assert_string_equal(policy + CASES[i].want_len - 15, "-network-policy");
+  }
+}
+
 static void test_rules_of_the_template(void **s) {
   KUBE_OWNED json_t *policy = build("{'networkPolicyManagement':'Managed',"
                                     "'networkPolicy':{'egress':[{'to':[{'podSelector':{}}]}]}}");
@@ -62,10 +76,8 @@ static void test_drift(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_default),
-      cmocka_unit_test(test_rules_of_the_template),
-      cmocka_unit_test(test_unmanaged),
-      cmocka_unit_test(test_drift),
+      cmocka_unit_test(test_names),     cmocka_unit_test(test_default), cmocka_unit_test(test_rules_of_the_template),
+      cmocka_unit_test(test_unmanaged), cmocka_unit_test(test_drift),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,10 +113,13 @@ const char *pod_metadata_created_by(const char *value) {
 }
 
 /* A pool's label ends with the pool's ownership, or NetworkPolicies and pools would still count the Pod; the
- * template's stays with every owner, for the template's NetworkPolicy selects by it. */
+ * template's stays with every owner, for the template's NetworkPolicy selects by it. So it does with a member that has
+ * none: its pool was deleted, or never was an object, and whoever holds it shall not get round the policy by that. */
 static void set_own_labels(const json_t *sandbox, json_t *pod) {
-  const char *version = kube_text(kube_controller(sandbox), "apiVersion");
-  bool extension = version && str_starts_with(version, EXTENSIONS_GROUP "/");
+  const json_t *controller = kube_controller(sandbox);
+  const char *version = kube_text(controller, "apiVersion");
+  bool extension = controller ? version && str_starts_with(version, EXTENSIONS_GROUP "/")
+                              : kube_annotation(sandbox, ANNOTATION_EPOCH) != NULL;
   bool pooled = kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL);
   char hash[9];
   kube_name_hash(kube_name(sandbox), hash);

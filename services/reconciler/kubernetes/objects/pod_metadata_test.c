@@ -88,6 +88,10 @@ static void test_labels_of_the_extensions(void **s) {
   check(CLAIM_OWNER "," EXTENSION_LABELS, "",
         "'labels':{'" K "warm-pool-sandbox':'aa','" K "sandbox-template-ref-hash':'old'}",
         "{'labels':{" HASH ",'" K "sandbox-template-ref-hash':'bb'}}");
+  /* a member without a pool */
+  check("'annotations':{'sandplane.dev/epoch':'e'}," EXTENSION_LABELS, "",
+        "'labels':{'" K "warm-pool-sandbox':'aa','" K "sandbox-template-ref-hash':'bb'}",
+        "{'labels':{" HASH ",'" K "sandbox-template-ref-hash':'bb'}}");
   /* of the group, but without the labels */
   check(POOL_OWNER, "", "'labels':{'" K "warm-pool-sandbox':'aa','" K "sandbox-template-ref-hash':'bb'}",
         "{'labels':{" HASH "}}");

@@ -25,6 +25,26 @@ static json_t *conditions_read(const json_t *conditions) {
   return out;
 }
 
+/* Of containers that do not run, why. */
+static void put_containers(json_t *status, const json_t *whole, const char *list) {
+  static const char *const READ[] = {"name"}, *const WHY[] = {"reason", "message", "exitCode"};
+  json_t *out = json_array(), *c;
+  size_t i;
+  json_array_foreach(json_object_get(whole, list), i, c) {
+    json_t *waiting = kube_get(c, "state.waiting"), *ended = kube_get(c, "state.terminated");
+    if (!waiting && !ended)
+      continue;
+    json_t *kept = only(c, READ, 1);
+    json_object_set_new(
+        kept, "state",
+        json_pack("{s:o}", waiting ? "waiting" : "terminated", only(waiting ? waiting : ended, WHY, ARRAY_LEN(WHY))));
+    json_array_append_new(out, kept);
+  }
+  if (json_array_size(out) > 0)
+    json_object_set(status, list, out);
+  json_decref(out);
+}
+
 void pod_outside(json_t *pod) {
   static const char *const METADATA[] = {
       "name", "namespace", "uid", "resourceVersion", "labels", "annotations", "ownerReferences", "deletionTimestamp"};
@@ -35,6 +55,8 @@ void pod_outside(json_t *pod) {
   json_t *conditions = kube_get(pod, "status.conditions");
   if (conditions)
     json_object_set_new(status, "conditions", conditions_read(conditions));
+  put_containers(status, json_object_get(pod, "status"), "initContainerStatuses");
+  put_containers(status, json_object_get(pod, "status"), "containerStatuses");
   json_object_set_new(pod, "status", status);
   json_object_set_new(pod, "spec", only(json_object_get(pod, "spec"), SPEC, ARRAY_LEN(SPEC)));
   json_object_set_new(pod, "metadata", only(json_object_get(pod, "metadata"), METADATA, ARRAY_LEN(METADATA)));

@@ -12,7 +12,9 @@ static const char POD[] =
     "'status':{'phase':'Running','podIP':'10.0.0.1','podIPs':[{'ip':'10.0.0.1'}],'hostIP':'10.0.0.9',"
     "'conditions':[{'type':'Initialized','status':'True'},{'type':'Ready','status':'True','lastProbeTime':null},"
     "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m','lastTransitionTime':'t'}],"
-    "'containerStatuses':[{'name':'main'}]}}";
+    "'containerStatuses':[{'name':'main'},{'name':'side','ready':false,'image':'i','restartCount':3,"
+    "'lastState':{'terminated':{'exitCode':3}},'state':{'waiting':{'reason':'CrashLoopBackOff','message':'back-off'}}}]"
+    "}}";
 
 static const char OUTSIDE[] = "{'metadata':{'name':'p','namespace':'n','uid':'u','resourceVersion':'7',"
                               "'deletionTimestamp':'2026-01-02T00:00:00Z','labels':{'a':'b'},'annotations':{'c':'d'},"
@@ -20,7 +22,9 @@ static const char OUTSIDE[] = "{'metadata':{'name':'p','namespace':'n','uid':'u'
                               "'spec':{'nodeName':'node'},"
                               "'status':{'phase':'Running','podIPs':[{'ip':'10.0.0.1'}],"
                               "'conditions':[{'type':'Ready','status':'True'},"
-                              "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m'}]}}";
+                              "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m'}],"
+                              "'containerStatuses':[{'name':'side','state':{'waiting':{'reason':'CrashLoopBackOff',"
+                              "'message':'back-off'}}}]}}";
 
 static void keeps_what_is_read(void **state) {
   KUBE_OWNED json_t *pod = quoted("%s", POD), *outside = quoted("%s", OUTSIDE);

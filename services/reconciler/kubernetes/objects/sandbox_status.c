@@ -130,8 +130,8 @@ static void set_pod_scheduled(const SandboxView *v, json_t *conditions) {
 }
 
 /* A message has to be UTF-8, and an error may quote bytes of anyone, or be cut inside a character. */
-static char *error_message(const char *text) {
-  char *message = str_printf("Error seen: %s", text);
+static char *error_message(const char *before, const char *text) {
+  char *message = str_printf("%s%s", before, text);
   if (str_is_utf8(message, strlen(message)))
     return message;
   for (char *c = message; *c; c++) {
@@ -148,6 +148,8 @@ static void set_dependencies(const SandboxView *v, json_t *conditions) {
   const char *base = "Pod is Ready";
   if (!pod) {
     base = "Pod does not exist";
+  } else if (kube_is_deleting(pod)) {
+    base = "Pod is terminating";
   } else if (!str_equal(phase_of(pod), "Running")) {
     base = phase;
   } else if (!is_pod_in_service(pod)) {
@@ -159,7 +161,9 @@ static void set_dependencies(const SandboxView *v, json_t *conditions) {
   if (is_service_required(v))
     service = v->service ? "; Service Exists" : "; Service does not exist";
   CLEANUP(str_freep) char *message = str_printf("%s%s", base, service);
-  bool ready = is_pod_in_service(pod) && ips && (v->service || !is_service_required(v));
+  /* whoever is told that it is ready would lose it in a moment */
+  bool serves = is_pod_in_service(pod) && !kube_is_deleting(pod);
+  bool ready = serves && ips && (v->service || !is_service_required(v));
   set(v, conditions, "Ready", ready ? "True" : "False", ready ? "DependenciesReady" : "DependenciesNotReady", message);
 }
 
@@ -171,8 +175,8 @@ static void set_ready(const SandboxView *v, json_t *conditions) {
                                v->n_owned_pods);
     set(v, conditions, "Ready", "False", "MultiplePods", message);
   } else if (!str_empty(v->error_text)) {
-    CLEANUP(str_freep) char *message = error_message(v->error_text);
-    set(v, conditions, "Ready", "False", "ReconcilerError", message);
+    CLEANUP(str_freep) char *message = error_message(v->error_is_final ? "" : "Error seen: ", v->error_text);
+    set(v, conditions, "Ready", "False", v->error_is_final ? SANDBOX_INVALID : "ReconcilerError", message);
   } else if (pod_is_suspended(v->sandbox)) {
     bool seen = v->pod || v->unowned_pod;
     set(v, conditions, "Ready", "False", "SandboxSuspended", seen ? "Sandbox is suspending" : "Sandbox is suspended");

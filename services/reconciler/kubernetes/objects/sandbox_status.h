@@ -9,6 +9,9 @@
 
 #include "lib/kube/kube_object.h"
 
+/* Reason of Ready: only a change of the spec helps. Clients give up at once. */
+#define SANDBOX_INVALID "InvalidConfiguration"
+
 typedef struct SandboxView {
   const json_t *sandbox;
   /* Our Pod as last read or written (a created one too), or NULL. */
@@ -25,6 +28,8 @@ typedef struct SandboxView {
   bool service_unknown;
   /* Errors of all steps joined, NULL or empty: none. */
   const char *error_text;
+  /* The API server has refused what the spec asks for, and would again: SANDBOX_INVALID. */
+  bool error_is_final;
   const char *cluster_domain;
   /* RFC 3339, for transitions. */
   const char *now;

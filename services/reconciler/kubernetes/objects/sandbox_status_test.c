@@ -19,6 +19,8 @@ static json_t *my_sandbox(const char *spec, const char *status) {
 #define IS_READY "{'type':'Ready','status':'True'}"
 #define IS_UNREADY "{'type':'Ready','status':'False'}"
 #define READY_POD POD("Running", IS_READY, IPS)
+#define TERMINATING_POD \
+  "{'metadata':{'deletionTimestamp':'" NOW "'},'status':{'phase':'Running','conditions':[" IS_READY "]" IPS "}}"
 #define SERVICE "{'metadata':{'name':'my-sandbox'}}"
 
 typedef struct Case {
@@ -27,6 +29,7 @@ typedef struct Case {
   size_t n_owned_pods;
   bool pod_failed;
   const char *error_text;
+  bool error_is_final;
   /* "status/reason/message"; NULL: the condition is not there */
   const char *want;
 } Case;
@@ -42,6 +45,7 @@ static json_t *build(const Case *c, const json_t *sandbox) {
                       .n_owned_pods = c->n_owned_pods ? c->n_owned_pods : pod != NULL,
                       .service = service,
                       .error_text = c->error_text,
+                      .error_is_final = c->error_is_final,
                       .cluster_domain = "cluster.local",
                       .now = NOW};
   return sandbox_status_build(&view);
@@ -139,6 +143,11 @@ static void test_ready_first_match_wins(void **s) {
       {.spec = SUSPENDED, .error_text = "no PVC", .want = "False/ReconcilerError/Error seen: no PVC"},
       {.spec = RUNNING, .error_text = "cut \xc3", .want = "False/ReconcilerError/Error seen: cut ?"},
       {.spec = RUNNING, .error_text = "whole \xc3\xa4", .want = "False/ReconcilerError/Error seen: whole \xc3\xa4"},
+      {.spec = RUNNING,
+       .error_text = "Pod \"x\" is invalid",
+       .error_is_final = true,
+       .want = "False/InvalidConfiguration/Pod \"x\" is invalid"},
+      {.spec = RUNNING, .error_is_final = true, .pod = READY_POD, .want = "True/DependenciesReady/Pod is Ready"},
       /* 3 */
       {.spec = SUSPENDED, .want = "False/SandboxSuspended/Sandbox is suspended"},
       {.spec = SUSPENDED, .pod = READY_POD, .want = "False/SandboxSuspended/Sandbox is suspending"},
@@ -147,6 +156,12 @@ static void test_ready_first_match_wins(void **s) {
       /* 4 */
       {.spec = RUNNING, .pod = POD("Succeeded", "", ""), .want = "False/PodSucceeded/Pod completed successfully"},
       {.spec = RUNNING, .pod = POD("Failed", IS_READY, IPS), .want = "False/PodFailed/Pod failed"},
+      /* one that is being deleted serves nobody any more */
+      {.spec = RUNNING, .pod = TERMINATING_POD, .want = "False/DependenciesNotReady/Pod is terminating"},
+      {.spec = RUNNING ",'service':true",
+       .pod = TERMINATING_POD,
+       .service = SERVICE,
+       .want = "False/DependenciesNotReady/Pod is terminating; Service Exists"},
       /* 5, without a Service */
       {.spec = RUNNING, .error_text = "", .want = "False/DependenciesNotReady/Pod does not exist"},
       {.spec = RUNNING, .pod = "{}", .want = "False/DependenciesNotReady/Pod exists with phase: "},

@@ -14,8 +14,9 @@ size_t volume_claim_count(const json_t *sandbox) {
 }
 
 char *volume_claim_name(const json_t *sandbox, size_t template_index) {
-  const char *name = kube_name(template_at(sandbox, template_index));
-  return str_printf("%s-%s", name ? name : "", kube_name(sandbox));
+  const char *name = kube_name(template_at(sandbox, template_index)),
+             *of = kube_annotation(sandbox, ANNOTATION_VOLUMES_OF);
+  return str_printf("%s-%s", name ? name : "", str_empty(of) ? kube_name(sandbox) : of);
 }
 
 json_t *volume_claim_build(const json_t *sandbox, size_t template_index) {
@@ -31,6 +32,25 @@ json_t *volume_claim_build(const json_t *sandbox, size_t template_index) {
   kube_name_hash(kube_name(sandbox), hash);
   kube_set_label(claim, LABEL_NAME_HASH, hash);
   return claim;
+}
+
+json_t *volume_claim_move_patch(const json_t *sandbox, const char *from, const json_t *claim) {
+  const json_t *owner = kube_controller(claim);
+  if (!kube_controller_is(claim, AGENTS_GROUP, KIND_SANDBOX) || !str_equal(kube_text(owner, "name"), from))
+    return NULL;
+  KUBE_OWNED json_t *rest = json_pack("{s:{s:[]}}", "metadata", "ownerReferences");
+  size_t i;
+  json_t *ref;
+  json_array_foreach(kube_get(claim, "metadata.ownerReferences"), i, ref) {
+    if (ref != owner)
+      json_array_append(kube_get(rest, "metadata.ownerReferences"), ref);
+  }
+  json_t *patch = ownership_patch(sandbox, rest);
+  char hash[9];
+  kube_name_hash(kube_name(sandbox), hash);
+  kube_set_label(patch, LABEL_NAME_HASH, hash);
+  kube_set(patch, "metadata.uid", json_string(kube_uid(claim)));
+  return patch;
 }
 
 VolumeClaimAction volume_claim_decide(const json_t *sandbox, const json_t *existing, json_t **ret_patch, Error *err) {

@@ -9,8 +9,11 @@
 #include "lib/kube/kube_object.h"
 
 size_t volume_claim_count(const json_t *sandbox);
-/* malloc'ed: "<template>-<sandbox>". */
+/* malloc'ed: "<template>-<sandbox>", or of the Sandbox whose volumes it took over. */
 char *volume_claim_name(const json_t *sandbox, size_t template_index);
+/* New reference: the patch that gives the claim to `sandbox`, which it was made for as a part of Sandbox `from`. NULL:
+ * it is not from's (any more). */
+json_t *volume_claim_move_patch(const json_t *sandbox, const char *from, const json_t *claim);
 /* New reference: the claim to create. */
 json_t *volume_claim_build(const json_t *sandbox, size_t template_index);
 

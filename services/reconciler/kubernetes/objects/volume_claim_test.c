@@ -1,6 +1,7 @@
 #include "services/reconciler/kubernetes/objects/volume_claim.h"
 
 #include "services/reconciler/kubernetes/objects/objects_fixture.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
 
 static json_t *my_sandbox(void) {
   return quoted("{'metadata':{'name':'my-sandbox','namespace':'ns','uid':'u1'},'spec':{'volumeClaimTemplates':["
@@ -24,6 +25,25 @@ static void test_build(void **s) {
   /* the Sandbox itself is as it was */
   KUBE_OWNED json_t *untouched = my_sandbox();
   assert_true(json_equal(sandbox, untouched));
+}
+
+static void test_taken_over(void **s) {
+  KUBE_OWNED json_t *sandbox = my_sandbox();
+  kube_set_annotation(sandbox, ANNOTATION_VOLUMES_OF, "p-abcde");
+  CLEANUP(str_freep) char *name = volume_claim_name(sandbox, 0);
+  assert_string_equal(name, "workspace-p-abcde");
+  KUBE_OWNED json_t *theirs = quoted("{'metadata':{'name':'workspace-p-abcde','uid':'v1','ownerReferences':[{'"
+                                     "apiVersion':'v1','kind':'ConfigMap','name':"
+                                     "'x','uid':'u8'},{'apiVersion':'agents.x-k8s.io/"
+                                     "v1beta1','kind':'Sandbox','name':'p-abcde','uid':'u9','controller':"
+                                     "true}]}}");
+  KUBE_OWNED json_t *patch = volume_claim_move_patch(sandbox, "p-abcde", theirs);
+  assert_json(patch,
+              "{'metadata':{'uid':'v1','labels':{'agents.x-k8s.io/sandbox-name-hash':'374de8f5'},"
+              "'ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'x','uid':'u8'}," FIXTURE_OWNER "]}}");
+  assert_null(volume_claim_move_patch(sandbox, "p-zzzzz", theirs));
+  KUBE_OWNED json_t *mine = volume_claim_build(sandbox, 0);
+  assert_null(volume_claim_move_patch(sandbox, "p-abcde", mine));
 }
 
 static void test_without_templates_there_are_none(void **s) {
@@ -69,6 +89,7 @@ static void test_error_of_a_foreign_claim(void **s) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_build),
+      cmocka_unit_test(test_taken_over),
       cmocka_unit_test(test_without_templates_there_are_none),
       cmocka_unit_test(test_decide),
       cmocka_unit_test(test_error_of_a_foreign_claim),

@@ -37,12 +37,18 @@
 #define ANNOTATION_TRACE_CONTEXT "opentelemetry.io/trace-context"
 #define ANNOTATION_SAFE_TO_EVICT "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
+/* Marks a member with the data set of the shared state that it was made under. */
+#define ANNOTATION_EPOCH "sandplane.dev/epoch"
+/* On a Sandbox: the other one whose volume claims, by their names, are its own (claim_move.c). */
+#define ANNOTATION_VOLUMES_OF "sandplane.dev/volumes-of"
+
 /* The whole v1alpha1 object that a v1beta1 one was converted from. */
 #define ANNOTATION_V1ALPHA1_SANDBOX "api.agents.x-k8s.io/v1alpha1-sandbox-state"
 #define ANNOTATION_V1ALPHA1_CLAIM "api.agents.x-k8s.io/v1alpha1-sandboxclaim-state"
 #define ANNOTATION_V1ALPHA1_TEMPLATE "api.agents.x-k8s.io/v1alpha1-sandboxtemplate-state"
 #define ANNOTATION_V1ALPHA1_POOL "api.agents.x-k8s.io/v1alpha1-sandboxwarmpool-state"
 #define ANNOTATION_VCT_POLICY "api.agents.x-k8s.io/v1beta1-volume-claim-templates-policy"
+#define ANNOTATION_POOL_GRACE "api.agents.x-k8s.io/v1beta1-readiness-grace-period-seconds"
 
 /* Pool name of a v1alpha1 claim that names no pool: the prefix and its template's name. */
 #define SHADOW_POOL_PREFIX "shadow-pool-"
