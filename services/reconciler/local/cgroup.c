@@ -237,6 +237,12 @@ int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {
   return p ? atoll(p + strlen("oom_kill ")) : 0;
 }
 
+int64_t cgroup_pids_current(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN], text[64];
+  group_path(t, t->v2 ? 0 : 1, name, dir);
+  return read_file(dir, "pids.current", text, sizeof text) ? atoll(text) : 0;
+}
+
 int64_t cgroup_pids_refused(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[256];
   group_path(t, t->v2 ? 0 : 1, name, dir);

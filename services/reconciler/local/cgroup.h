@@ -35,6 +35,8 @@ void cgroup_kill(CgroupTree *t, const char *name);
 bool cgroup_remove(CgroupTree *t, const char *name);
 /* How many the kernel has killed in it for want of memory, ever. */
 int64_t cgroup_oom_kills(CgroupTree *t, const char *name);
+/* Tasks in it now. */
+int64_t cgroup_pids_current(CgroupTree *t, const char *name);
 /* How often the kernel has refused a new task in it because of its limit, ever. */
 int64_t cgroup_pids_refused(CgroupTree *t, const char *name);
 /* Want of memory ends all in it: by the kernel (version 2, *ret_fd is -1), else by the caller, who waits for *ret_fd

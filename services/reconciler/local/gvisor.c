@@ -88,13 +88,13 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
 }
 
 /* Not in the sandbox's control group, where it would wait for the memory that it is to free. */
-static pid_t relieve(const Isolation *self, const char *id, const char *dir, Error *err) {
+static pid_t relieve(const Isolation *self, const char *id, const char *dir, bool again, Error *err) {
   const Gvisor *g = (const Gvisor *)self;
   CLEANUP(str_freep) char *root = str_printf("--root=%s/runsc", dir);
   CLEANUP(str_freep) char *platform = str_printf("--platform=%s", g->platform);
   CLEANUP(str_freep) char *log = str_printf("%s/log", dir);
-  char *const argv[] = {g->runsc,   root,       platform,      NETWORK_FLAG, "--ignore-cgroups", "exec", "-cap",
-                        "CAP_KILL", (char *)id, GVISOR_RELIEF, NULL};
+  char *const argv[] = {g->runsc, root,       platform,   NETWORK_FLAG,  "--ignore-cgroups",       "exec",
+                        "-cap",   "CAP_KILL", (char *)id, GVISOR_RELIEF, again ? "session" : NULL, NULL};
   return subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log}, err);
 }
 
@@ -194,7 +194,7 @@ static void describe(Gvisor *g, const IsolationSite *site) {
   /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files; 0.5 MiB for a
    * process, most of it the kernel's share */
   g->base.extra_memory_bytes = (int64_t)192 << 20;
-  g->base.memory_per_process = (int64_t)512 << 10;
+  g->base.memory_per_process = (int64_t)1 << 20;
   g->base.extra_pids = 512;
   g->base.pids_per_process = (ptrace ? TASKS_PER_PROCESS_PTRACE : TASKS_PER_PROCESS) - 1;
 }

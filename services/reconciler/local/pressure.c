@@ -15,8 +15,9 @@
 /* What was ended gives its memory back within that many ticks, or the next is ended. */
 #define PATIENCE_TICKS 20
 #define TICKS_MAX 200
-/* Between two beginnings, for what the last one ended. */
-#define RELIEF_TICKS 4
+/* Between two steps, and between two beginnings: what was ended needs a moment to go, and what holds too much takes
+ * each step at once. */
+#define PAUSE_TICKS 4
 
 struct Pressure {
   PressureSpec spec;
@@ -25,8 +26,9 @@ struct Pressure {
   LoopTimer *timer;
   PidWatch *relief;
   pid_t relief_pid;
-  int64_t raised_bytes;
-  int ticks, next_relief; /* of this time; 0: all is well */
+  int64_t soft_bytes, raised_bytes;
+  int ticks, next_relief, next_step; /* of this time; 0: all is well */
+  bool again;
 };
 
 static void on_relieved(void *arg, int status) {
@@ -37,31 +39,38 @@ static void relieve(Pressure *p) {
   Error err;
   if (p->relief || p->ticks < p->next_relief)
     return;
-  p->next_relief = p->ticks + RELIEF_TICKS;
-  p->relief_pid = p->spec.relieve(p->spec.arg, &err);
+  p->next_relief = p->ticks + PAUSE_TICKS;
+  p->relief_pid = p->spec.relieve(p->spec.arg, p->again, &err);
+  p->again = true;
   if (p->relief_pid > 0)
     p->relief = pid_watch_new(p->spec.loop, p->relief_pid, on_relieved, p);
 }
 
-static void set_limit(Pressure *p, int64_t raised_bytes) {
-  if (cgroup_memory_set_soft(p->spec.cgroups, p->spec.group, p->spec.limit_bytes + raised_bytes) == 0)
-    p->raised_bytes = raised_bytes;
+static void set_soft(Pressure *p, int64_t bytes) {
+  if (bytes != p->soft_bytes && cgroup_memory_set_soft(p->spec.cgroups, p->spec.group, bytes) == 0)
+    p->soft_bytes = bytes;
 }
 
 static void on_tick(void *arg) {
   Pressure *p = arg;
+  int64_t limit = p->spec.limit_bytes + p->spec.allowance(p->spec.arg);
   int64_t used = cgroup_memory_used(p->spec.cgroups, p->spec.group);
-  bool is_short = used >= p->spec.limit_bytes + p->raised_bytes - STEP_BYTES / 2;
-  if (used < p->spec.limit_bytes)
-    set_limit(p, 0);
-  if (used < p->spec.limit_bytes - STEP_BYTES / 2 && p->raised_bytes == 0 && !p->relief) {
-    p->ticks = p->next_relief = 0;
+  bool is_short = used >= limit + p->raised_bytes - STEP_BYTES / 2;
+  if (used < limit)
+    p->raised_bytes = 0;
+  set_soft(p, limit + p->raised_bytes);
+  if (used < limit - STEP_BYTES / 2 && !p->relief) {
+    p->ticks = p->next_relief = p->next_step = 0;
+    p->again = false;
     return;
   }
   if (++p->ticks > TICKS_MAX)
     return p->spec.on_hopeless(p->spec.arg);
-  if (is_short && p->raised_bytes < PRESSURE_RESERVE_BYTES)
-    set_limit(p, p->raised_bytes + STEP_BYTES);
+  if (is_short && p->ticks >= p->next_step && p->raised_bytes < PRESSURE_RESERVE_BYTES) {
+    p->raised_bytes += STEP_BYTES;
+    p->next_step = p->ticks + PAUSE_TICKS;
+    set_soft(p, limit + p->raised_bytes);
+  }
   if (is_short || p->ticks % PATIENCE_TICKS == 0)
     relieve(p);
   loop_timer_start(p->timer, TICK_MS);
@@ -83,7 +92,7 @@ Pressure *pressure_new(const PressureSpec *spec, Error *err) {
   Pressure *p = calloc(1, sizeof *p);
   if (!p)
     abort();
-  *p = (Pressure){.spec = *spec, .fd = fd};
+  *p = (Pressure){.spec = *spec, .fd = fd, .soft_bytes = spec->limit_bytes};
   p->watch = loop_fd_new(spec->loop, fd, LOOP_READ, on_pressure, p);
   p->timer = loop_timer_new(spec->loop, on_tick, p);
   return p;

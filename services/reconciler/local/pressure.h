@@ -15,8 +15,11 @@ typedef struct PressureSpec {
   CgroupTree *cgroups;
   const char *group; /* must outlive it */
   int64_t limit_bytes;
-  /* Starts what ends the process: its pid, a child of ours. -1 and err: it cannot be started. */
-  pid_t (*relieve)(void *arg, Error *err);
+  /* What may be used beyond that at the moment, for what the isolation holds for itself. */
+  int64_t (*allowance)(void *arg);
+  /* Starts what ends the process, or, when again is set because that did not help, all that belongs to the one that
+   * holds most: its pid, a child of ours. -1 and err: it cannot be started. */
+  pid_t (*relieve)(void *arg, bool again, Error *err);
   /* It did not help. Runs once; frees nothing. */
   void (*on_hopeless)(void *arg);
   void *arg;
