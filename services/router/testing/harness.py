@@ -3,6 +3,7 @@
 Every wait has a deadline; everything that was started ends with Stack.stop.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -195,11 +196,14 @@ class Call:
         self.answers, self.status = [], None
 
     def send(self, message):
-        self.p.stdin.write(struct.pack(">I", len(message)) + message)
-        self.p.stdin.flush()
+        """A call that is over already takes nothing: its status says why."""
+        with contextlib.suppress(BrokenPipeError):
+            self.p.stdin.write(struct.pack(">I", len(message)) + message)
+            self.p.stdin.flush()
 
     def half_close(self):
-        self.p.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.p.stdin.close()
 
     def receive(self):
         """The next message, or None and status is set."""
@@ -213,8 +217,7 @@ class Call:
 
     def finish(self):
         try:
-            if not self.p.stdin.closed:
-                self.p.stdin.close()
+            self.half_close()
             while self.receive() is not None:
                 pass
             return self.answers, self.status
@@ -224,11 +227,7 @@ class Call:
     def kill(self):
         self.p.kill()
         self.p.stdout.close()
-        if not self.p.stdin.closed:
-            try:
-                self.p.stdin.close()
-            except BrokenPipeError:
-                pass
+        self.half_close()
         self.p.wait()
 
 
