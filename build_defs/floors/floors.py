@@ -10,8 +10,8 @@ LIBC = """
     arpa/inet.h ctype.h dirent.h errno.h fcntl.h ftw.h grp.h inttypes.h limits.h math.h netdb.h netinet/in.h
     netinet/tcp.h poll.h pthread.h pwd.h sched.h search.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h
     stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
-    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h sys/signalfd.h
-    sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
+    sys/eventfd.h sys/file.h sys/inotify.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h
+    sys/signalfd.h sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
 """.split()
 
 # library -> how its headers begin
@@ -130,7 +130,7 @@ FOREIGN_OF_FOLDER = {
     "services/claims": [],
     "services/pools": [],
     "services/reconciler": [],
-    "services/reconciler/local": ["jansson", "libarchive", "openssl", "seccomp"],
+    "services/reconciler/local": ["jansson", "libarchive", "linux", "openssl", "seccomp"],
     "services/reconciler/kubernetes": ["jansson"],
     "services/reconciler/kubernetes/conversion": ["jansson"],
     "services/reconciler/kubernetes/objects": ["jansson"],
