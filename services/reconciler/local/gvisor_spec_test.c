@@ -41,7 +41,7 @@ static json_t *write_spec(const json_t *image_env, const ManifestEnv *env, size_
   p.env = env;
   p.n_env = n_env;
   strcpy(p.image.rootfs, "/images/a/rootfs");
-  assert_int_equal(gvisor_spec_write(&p, "/opt/runtime", "/opt/relief", &err), 0);
+  assert_int_equal(gvisor_spec_write(&p, "/opt/runtime", &err), 0);
   CLEANUP(str_freep) char *path = str_printf("%s/config.json", box);
   json_t *spec = json_load_file(path, 0, NULL);
   assert_non_null(spec);
@@ -115,7 +115,6 @@ static void test_mounts(void **state) {
   const json_t *work = json_object_get(mount_at(spec, "/workspace"), "options");
   assert_true(has(work, "size=4096") && has(work, "uid=1000") && has(work, "gid=1001") && has(work, "nosuid"));
   assert_true(has(json_object_get(mount_at(spec, "/.sandplane/runtime"), "options"), "ro"));
-  assert_true(has(json_object_get(mount_at(spec, GVISOR_RELIEF), "options"), "ro"));
   const json_t *shm = json_object_get(mount_at(spec, "/dev/shm"), "options");
   assert_true(has(shm, "size=8192") && has(shm, "mode=1777"));
   CLEANUP(str_freep) char *run = str_printf("%s/run", box);

@@ -210,10 +210,10 @@ static void on_out_of_memory(int events, void *arg) {
   fail(s, "OutOfMemory", "");
 }
 
-static pid_t relieve(void *arg, bool again, Error *err) {
+static pid_t relieve(void *arg, Error *err) {
   const Sandbox *s = arg;
-  log_event(LOG_INFO, "sandbox_short_of_memory", LOG_STR("sandbox", s->id), LOG_BOOL("again", again));
-  return s->isolation->relieve(s->isolation, s->id, s->dir, again, err);
+  log_event(LOG_INFO, "sandbox_short_of_memory", LOG_STR("sandbox", s->id));
+  return s->isolation->relieve(s->isolation, s->id, s->dir, err);
 }
 
 /* Some tasks of the machine are one process inside; to guess too many costs nothing but exactness. */

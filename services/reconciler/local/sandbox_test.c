@@ -249,13 +249,13 @@ static void live_out_of_memory_in_a_command(void **state) {
   assert_gone();
 }
 
-static pid_t kill_victim(const Isolation *self, const char *id, const char *dir, bool again, Error *err) {
+static pid_t kill_victim(const Isolation *self, const char *id, const char *dir, Error *err) {
   CLEANUP(str_freep) char *script = str_printf("kill -9 $(cat %s/victim)", dir);
   char *const argv[] = {"/bin/sh", "-c", script, NULL};
   return subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = "/dev/null"}, err);
 }
 
-static pid_t kill_nobody(const Isolation *self, const char *id, const char *dir, bool again, Error *err) {
+static pid_t kill_nobody(const Isolation *self, const char *id, const char *dir, Error *err) {
   return error_set(err, ERROR_UNAVAILABLE, "nobody to be found");
 }
 
