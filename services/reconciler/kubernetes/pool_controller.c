@@ -85,8 +85,8 @@ static int64_t unready_since_ms(const json_t *sandbox) {
   return lost_ms > made_ms ? lost_ms : made_ms;
 }
 
-/* It cannot start, and its template was put right since: the next one does. Of others that are stale the pool's strategy
- * decides. */
+/* It cannot start, and its template was put right since: the next one does. Of others that are stale the pool's
+ * strategy decides. */
 static bool is_outdated(Pass *p, const json_t *pool, const json_t *sandbox, const MemberTrouble *t) {
   const json_t *template =
       cluster_get(p->pc->c, CLUSTER_TEMPLATE, p->ns, kube_text(pool, "spec.sandboxTemplateRef.name"));
@@ -348,25 +348,6 @@ void pool_controller_on_pool(PoolController *pc, const json_t *before, const jso
       (!after || !before || kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0) ||
        kube_is_deleting(after)))
     add(pc, after ? after : before);
-}
-
-typedef struct Waking {
-  PoolController *pc;
-  const json_t *template;
-} Waking;
-
-static void wake(void *arg, const json_t *pool) {
-  Waking *w = arg;
-  if (str_equal(kube_namespace(pool), kube_namespace(w->template)) &&
-      str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), kube_name(w->template)))
-    add(w->pc, pool);
-}
-
-void pool_controller_on_template(PoolController *pc, const json_t *before, const json_t *after) {
-  Waking w = {pc, after};
-  if (pc->c->synced && before && after &&
-      kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0))
-    kube_informer_each(pc->c->informers[CLUSTER_POOL], wake, &w);
 }
 
 void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const json_t *after) {
