@@ -350,25 +350,6 @@ void pool_controller_on_pool(PoolController *pc, const json_t *before, const jso
     add(pc, after ? after : before);
 }
 
-typedef struct Waking {
-  PoolController *pc;
-  const json_t *template;
-} Waking;
-
-static void wake(void *arg, const json_t *pool) {
-  Waking *w = arg;
-  if (str_equal(kube_namespace(pool), kube_namespace(w->template)) &&
-      str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), kube_name(w->template)))
-    add(w->pc, pool);
-}
-
-void pool_controller_on_template(PoolController *pc, const json_t *before, const json_t *after) {
-  Waking w = {pc, after};
-  if (pc->c->synced && before && after &&
-      kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0))
-    kube_informer_each(pc->c->informers[CLUSTER_POOL], wake, &w);
-}
-
 void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const json_t *after) {
   const json_t *sides[] = {before, after};
   pool_tally_change(&pc->tally, before, after);
