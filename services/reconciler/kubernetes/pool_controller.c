@@ -85,8 +85,8 @@ static int64_t unready_since_ms(const json_t *sandbox) {
   return lost_ms > made_ms ? lost_ms : made_ms;
 }
 
-/* It cannot start, and its template was put right since: the next one does. Of others that are stale the pool's strategy
- * decides. */
+/* It cannot start, and its template was put right since: the next one does. Of others that are stale the pool's
+ * strategy decides. */
 static bool is_outdated(Pass *p, const json_t *pool, const json_t *sandbox, const MemberTrouble *t) {
   const json_t *template =
       cluster_get(p->pc->c, CLUSTER_TEMPLATE, p->ns, kube_text(pool, "spec.sandboxTemplateRef.name"));
