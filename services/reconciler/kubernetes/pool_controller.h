@@ -14,6 +14,7 @@ void pool_controller_lead(PoolController *p, bool leads);
 void pool_controller_on_pool(PoolController *p, const json_t *before, const json_t *after);
 void pool_controller_on_sandbox(PoolController *p, const json_t *before, const json_t *after);
 void pool_controller_on_pod(PoolController *p, const json_t *before, const json_t *after);
+/* A pool may have none, and members that could not be made of it may be replaced. */
 void pool_controller_on_template(PoolController *p, const json_t *before, const json_t *after);
 /* The shared state may have lost what it was told, or hold pools whose object went while nobody looked. */
 void pool_controller_tell_again(PoolController *p);
