@@ -6,6 +6,7 @@
 #include <linux/ioprio.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,10 @@ static void close_from(int first) {
 static void forget_the_starter(bool deaf) {
   for (int signo = 1; signo < NSIG; signo++)
     signal(signo, SIG_DFL);
+  /* and those that the C library keeps for itself and does not let us set, as the kernel knows them */
+  const unsigned long usual_action[8] = {0}; /* longer than any kernel's */
+  for (int signo = SIGSYS + 1; signo < SIGRTMIN; signo++)
+    syscall(SYS_rt_sigaction, signo, usual_action, NULL, sizeof(uint64_t));
   sigset_t blocked;
   sigemptyset(&blocked);
   if (deaf) {
