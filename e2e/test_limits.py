@@ -7,6 +7,7 @@ somebody started with odd limits, ignored signals and open files.
 
 import os
 import shutil
+import signal
 
 import grpc
 import pytest
@@ -174,7 +175,7 @@ def test_the_odd_starter_is_odd(odd_stack):
     (pid,) = odd_stack.pids("reconciler")
     with open(f"/proc/{pid}/status") as f:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-    assert int(status["SigIgn"], 16) & 1 and os.readlink(f"/proc/{pid}/fd/7") == "/etc/shadow"
+    assert int(status["SigIgn"], 16) & (1 << signal.SIGUSR1 - 1) and os.readlink(f"/proc/{pid}/fd/7") == "/etc/shadow"
     assert os.getpriority(os.PRIO_PROCESS, pid) >= 7
 
 

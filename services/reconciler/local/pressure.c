@@ -13,7 +13,7 @@
 
 #define STEP_BYTES ((int64_t)16 << 20)
 /* In version 1 between the limit and where it stops. */
-#define HEADROOM_BYTES ((int64_t)128 << 20)
+#define HEADROOM_BYTES ((int64_t)512 << 20)
 #define TICK_MS 50
 /* What was ended gives its memory back within that many ticks, or the next is ended. */
 #define PATIENCE_TICKS 20

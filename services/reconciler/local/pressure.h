@@ -8,7 +8,7 @@
 #include "services/reconciler/local/cgroup.h"
 
 /* What may be used on top until a process has ended. The group's own limit is to be that much above. */
-#define PRESSURE_RESERVE_BYTES ((int64_t)256 << 20)
+#define PRESSURE_RESERVE_BYTES ((int64_t)768 << 20)
 
 typedef struct PressureSpec {
   Loop *loop;
