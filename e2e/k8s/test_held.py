@@ -98,9 +98,9 @@ def test_a_failed_probe(kube, door, guarded, stack):
     (free, *_) = others(kube, name)
     fail(kube, free)
     kube.until_gone("sandbox", free)
+    until(lambda: len(others(kube, name)) == 2, what="another one in its place")
     kube.pool_has("p", 2)
     assert uid(kube.get("sandbox", name)) == uid(mine) and door.holds(name)
-    assert len(others(kube, name)) == 2
     door.delete(name)
     kube.until_gone("sandbox", name)
 
