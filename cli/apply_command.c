@@ -1,6 +1,7 @@
-/* apply: SandboxTemplate and SandboxWarmPool manifests, several to a file.
+/* apply: SandboxTemplate and SandboxWarmPool manifests, several to a file, as kubectl writes them too.
  *
- * All documents are read and checked before the first is sent, so a typo in the last one changes nothing. */
+ * All files are read and checked before the first object is sent, so a typo in the last one changes nothing. Templates
+ * go first: a pool whose template comes behind it would be refused. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,11 +16,13 @@
 /* A file of manifests; each document in it has the API's limit. */
 enum { FILE_MAX_BYTES = 8 << 20 };
 
+typedef enum Pass { PASS_CHECK, PASS_TEMPLATES, PASS_POOLS } Pass;
+
 typedef struct Apply {
   Cli *cli;
+  Pass pass;
   const char *file;
-  bool send;
-  size_t n; /* documents */
+  size_t n; /* objects that are ours, or should be */
 } Apply;
 
 static int read_all(int fd, Buf *text) {
@@ -83,53 +86,87 @@ static int check_namespace(const Cli *cli, const Manifest *m, Error *err) {
                      cli->ns);
 }
 
-static int on_document(void *arg, const char *doc, size_t len, int line, Error *err) {
-  Apply *a = arg;
-  Manifest manifest = {0};
-  int rc = manifest_parse(doc, len, &manifest, err);
-  a->n++;
-  if (rc == 0)
-    rc = check_namespace(a->cli, &manifest, err);
-  if (rc == 0 && a->send)
-    rc = manifest.kind == MANIFEST_TEMPLATE ? apply_template(a->cli, doc, len, err)
-                                            : apply_pool(a->cli, &manifest.pool, err);
-  manifest_deinit(&manifest);
-  return rc < 0 ? error_prefix(err, "%s, document at line %d", a->file, line) : 0;
+static void skip(const Apply *a, const ManifestDocument *doc) {
+  if (a->pass != PASS_CHECK)
+    return;
+  fprintf(stderr, "sandctl: %s: skipped %s \"%s\" (%s)\n", a->file, doc->kind, doc->name, doc->api_version);
 }
 
-static int apply_file(Cli *cli, const char *file, Error *err) {
+static int send_one(const Apply *a, const ManifestDocument *doc, const Manifest *m, Error *err) {
+  if (a->pass == PASS_TEMPLATES && m->kind == MANIFEST_TEMPLATE)
+    return apply_template(a->cli, doc->text, doc->len, err);
+  if (a->pass == PASS_POOLS && m->kind == MANIFEST_POOL)
+    return apply_pool(a->cli, &m->pool, err);
+  return 0;
+}
+
+static int on_document(void *arg, const ManifestDocument *doc, Error *err) {
+  Apply *a = arg;
+  Manifest manifest = {0};
+  int rc = manifest_belongs(doc, err);
+  if (rc == MANIFEST_OTHER) {
+    skip(a, doc);
+    return 0;
+  }
+  a->n++;
+  if (rc == 0)
+    rc = manifest_parse(doc->text, doc->len, &manifest, err);
+  if (rc == 0)
+    rc = check_namespace(a->cli, &manifest, err);
+  if (rc == 0)
+    rc = send_one(a, doc, &manifest, err);
+  manifest_deinit(&manifest);
+  if (rc < 0 && doc->item >= 0)
+    return error_prefix(err, "document at line %d, items[%d]", doc->line, doc->item);
+  return rc < 0 ? error_prefix(err, "document at line %d", doc->line) : 0;
+}
+
+static int load(const char *file, Buf *text, Error *err) {
   bool is_stdin = !strcmp(file, "-");
-  Buf text = BUF_INIT(FILE_MAX_BYTES);
   int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
-  int rc = read_all(fd, &text);
+  int rc = read_all(fd, text);
   if (rc < 0)
     error_set(err, ERROR_UNKNOWN, "%s: %s", file, strerror(errno));
   if (!is_stdin)
     close(fd);
-  Apply a = {.cli = cli, .file = is_stdin ? "standard input" : file};
-  if (rc == 0)
-    rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
-  if (rc == 0 && a.n == 0)
-    rc = error_set(err, ERROR_INVALID_ARGUMENT, "%s: there is no manifest in it", a.file);
-  a.send = true;
-  if (rc == 0)
-    rc = manifest_split(buf_str(&text), text.len, on_document, &a, err);
-  buf_deinit(&text);
+  return rc;
+}
+
+static int go_through(Cli *cli, Pass pass, const char *file, const Buf *text, Error *err) {
+  Apply a = {.cli = cli, .pass = pass, .file = !strcmp(file, "-") ? "standard input" : file};
+  if (manifest_each(buf_str(text), text->len, on_document, &a, err) < 0)
+    return error_prefix(err, "%s", a.file);
+  if (a.n == 0)
+    return error_set(err, ERROR_INVALID_ARGUMENT,
+                     "%s: there is no " MANIFEST_TEMPLATE_KIND " and no " MANIFEST_POOL_KIND " in it", a.file);
+  return 0;
+}
+
+static int apply_all(Cli *cli, const Args *args, size_t n, Error *err) {
+  Buf *texts = arena_alloc(cli->arena, n * sizeof *texts);
+  int rc = 0;
+  for (size_t i = 0; i < n; i++)
+    texts[i] = BUF_INIT(FILE_MAX_BYTES);
+  for (size_t i = 0; i < n && rc == 0; i++)
+    rc = load(args_nth(args, "filename", i), &texts[i], err);
+  for (Pass pass = PASS_CHECK; pass <= PASS_POOLS; pass++)
+    for (size_t i = 0; i < n && rc == 0; i++)
+      rc = go_through(cli, pass, args_nth(args, "filename", i), &texts[i], err);
+  for (size_t i = 0; i < n; i++)
+    buf_deinit(&texts[i]);
   return rc;
 }
 
 static int apply(Cli *cli, const Args *args) {
   if (args->n_names || !args_has(args, "filename"))
     return cli_usage("apply needs -f FILE (- is standard input)");
-  const char *file;
-  for (size_t i = 0; (file = args_nth(args, "filename", i)); i++) {
-    Error err = {0};
-    if (apply_file(cli, file, &err) < 0)
-      return cli_fail(cli, &err);
-  }
-  return 0;
+  size_t n = 0;
+  while (args_nth(args, "filename", n))
+    n++;
+  Error err = {0};
+  return apply_all(cli, args, n, &err) < 0 ? cli_fail(cli, &err) : 0;
 }
 
 static const Option APPLY[] = {{"filename", 'f', "FILE", "YAML or JSON; - is standard input; may be repeated"},

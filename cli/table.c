@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 struct Table {
@@ -43,9 +44,7 @@ void table_printable(char *text) {
 }
 
 void table_row(Table *t, const char *const *cells) {
-  t->cells = realloc(t->cells, (t->n_rows + 1) * t->n_columns * sizeof *t->cells);
-  if (!t->cells)
-    abort();
+  t->cells = xreallocarray(t->cells, (t->n_rows + 1) * t->n_columns, sizeof *t->cells);
   for (size_t i = 0; i < t->n_columns; i++) {
     const char *cell = str_empty(cells[i]) ? "-" : cells[i];
     char *copy = str_dup(cell);
@@ -83,9 +82,9 @@ void table_age(int64_t ms, char out[16]) {
     snprintf(out, 16, "-");
   else if (s < 120)
     snprintf(out, 16, "%llds", (long long)s);
-  else if (s < 120 * 60)
+  else if (s < INT64_C(120) * 60)
     snprintf(out, 16, "%lldm", (long long)s / 60);
-  else if (s < 48 * 3600)
+  else if (s < INT64_C(48) * 3600)
     snprintf(out, 16, "%lldh", (long long)s / 3600);
   else
     snprintf(out, 16, "%lldd", (long long)s / 86400);

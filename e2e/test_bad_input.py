@@ -19,6 +19,8 @@ def fails(call):
     with pytest.raises(grpc.RpcError) as e:
         call()
     assert e.value.details(), "a message"
+    if e.value.code() == INVALID:
+        assert e.value.details().startswith(field_of(e.value)), "by itself, for who prints it alone"
     return e.value
 
 

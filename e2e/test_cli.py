@@ -137,6 +137,93 @@ def test_apply_is_all_or_nothing(stack):
     assert stack.sandctl("pools", "delete", "from-cli").returncode == 0
 
 
+PRINTED = """
+apiVersion: v1
+kind: List
+metadata: {resourceVersion: ""}
+items:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: theirs, uid: "1"}
+- apiVersion: extensions.agents.x-k8s.io/v1beta1
+  kind: SandboxWarmPool
+  metadata:
+    annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}"}
+    creationTimestamp: "2026-11-30T00:00:00Z"
+    generation: 3
+    managedFields: [{manager: kubectl, operation: Update, fieldsV1: {"f:spec": {}}}]
+    name: printed
+    namespace: default
+    resourceVersion: "42"
+    uid: 0b9ff1d2-1111-2222-3333-444444444444
+  spec: {replicas: 1, sandboxTemplateRef: {name: printed}, updateStrategy: {type: OnReplenish}}
+  status: {replicas: 1, readyReplicas: 1}
+- apiVersion: extensions.agents.x-k8s.io/v1beta1
+  kind: SandboxTemplate
+  metadata: {name: printed, namespace: default, uid: "2", creationTimestamp: "2026-11-30T00:00:00Z"}
+  spec:
+    podTemplate:
+      metadata: {creationTimestamp: null}
+      spec:
+        containers:
+        - name: main
+          image: python-runtime:dev
+          resources: {}
+          env:
+          - {name: PEM, value: "-----BEGIN X-----\\nabc==\\n-----END X-----\\n"}
+          - {name: REF, value: "$(PEM) and $$(PEM) and $(NOPE)"}
+  status: {}
+"""
+
+
+def test_apply_takes_what_kubectl_prints(stack):
+    out = stack.sandctl("apply", "-f", "-", input=PRINTED.encode())
+    assert (out.returncode, out.stdout) == (0, b"template/printed configured\npool/printed configured\n"), out
+    assert b'skipped ConfigMap "theirs" (v1)' in out.stderr
+    try:
+        made = stack.sandctl("create", "--pool", "printed", "--output", "name").stdout.decode().strip()
+        says = "import os; print(repr(os.environ['REF']))"
+        pem = "-----BEGIN X-----\\n" + "abc==\\n-----END X-----\\n"
+        shown = stack.sandctl("exec", made, "--", "python3", "-c", says).stdout.decode().strip()
+        assert shown == f"'{pem} and $(PEM) and $(NOPE)'"
+        assert stack.sandctl("delete", made).returncode == 0
+    finally:
+        assert stack.sandctl("pools", "delete", "printed").returncode == 0
+        assert stack.sandctl("templates", "delete", "printed").returncode == 0
+
+
+OURS = "extensions.agents.x-k8s.io/v1beta1"
+REF = "sandboxTemplateRef: {name: python-runtime-template}"
+
+
+@pytest.mark.parametrize(
+    "api,kind,spec,says",
+    [
+        ("agents.x-k8s.io/v1alpha1", "SandboxWarmPool", f"{{{REF}}}", ("apiVersion", OURS)),
+        ("extensions.agents.x-k8s.io/v1", "SandboxWarmPool", f"{{{REF}}}", ("apiVersion", OURS)),
+        (OURS, "SandboxWarmpool", f"{{{REF}}}", ("kind", "SandboxWarmpool")),
+        (OURS, "SandboxClaim", f"{{{REF}}}", ("kind", "SandboxClaim", "create")),
+        (OURS, "SandboxWarmPool", "{templateRef: {name: x}}", ("spec.templateRef", "sandboxTemplateRef")),
+        (OURS, "SandboxWarmPool", f"{{{REF}, minSize: 2}}", ("spec.minSize",)),
+        (OURS, "SandboxWarmPool", f'{{{REF}, replicas: "3"}}', ("spec.replicas",)),
+        (OURS, "SandboxWarmPool", f"{{{REF}, replicas: 2147483647}}", ("spec.replicas",)),
+        (OURS, "SandboxTemplate", "{template: {spec: {}}}", ("spec.template", "podTemplate")),
+        (OURS, "SandboxTemplate", "{runtimeClassName: gvisor}", ("spec.runtimeClassName",)),
+        ("apps/v1", "Deployment", "{}", ("no SandboxTemplate",)),
+    ],
+)
+def test_manifests_from_bad_advice(stack, api, kind, spec, says):
+    """Refused by the field or the group, and with a good one beside them nothing is applied."""
+    bad = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: bad-advice}}\nspec: {spec}\n"
+    out = stack.sandctl("apply", "-f", "-", input=bad.encode())
+    assert out.returncode == 1 and all(word in out.stderr.decode() for word in says), out
+    good = f"apiVersion: {OURS}\nkind: SandboxWarmPool\nmetadata: {{name: beside}}\nspec: {{replicas: 0, {REF}}}\n"
+    if kind != "Deployment":
+        assert stack.sandctl("apply", "-f", "-", input=f"{good}---\n{bad}".encode()).returncode == 1
+        assert stack.sandctl("pools", "get", "beside").returncode == 1
+    assert stack.sandctl("pools", "get", "bad-advice").returncode == 1
+
+
 @pytest.mark.parametrize(
     "args,code,says",
     [

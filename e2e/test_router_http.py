@@ -128,7 +128,6 @@ def test_websocket_passes_byte_for_byte(router, box):
         ({"X-Sandbox-ID": "a", "X-Sandbox-Namespace": "../x"}, 400, "Invalid namespace format."),
         ({"X-Sandbox-ID": "a", "X-Sandbox-Port": "http"}, 400, "Invalid port format."),
         ({"X-Sandbox-ID": "a", "X-Sandbox-Port": "70000"}, 400, "Invalid port format."),
-        ({"X-Sandbox-ID": "nobody-aaaaa"}, 502, "Could not connect to the backend sandbox: nobody-aaaaa"),
     ],
 )
 def test_refusals(router, headers, status, detail):
@@ -138,7 +137,40 @@ def test_refusals(router, headers, status, detail):
 
 def test_port_nobody_listens_on(router, box):
     status, _, body = ask(router, "GET", "/", {"X-Sandbox-ID": box, "X-Sandbox-Port": "3999"})
-    assert (status, json.loads(body)) == (502, {"detail": f"Could not connect to the backend sandbox: {box}"})
+    why = f"Could not connect to the backend sandbox: {box}: nothing listens on port 3999"
+    assert (status, json.loads(body)) == (502, {"detail": why, "reason": "port_closed"})
+
+
+def test_sandbox_that_is_none(router):
+    status, _, body = ask(router, "GET", "/", {"X-Sandbox-ID": "nobody-aaaaa", "X-Sandbox-Port": "3000"})
+    assert (status, json.loads(body)["reason"]) == (502, "no_sandbox")
+
+
+SMALL = """
+import socket
+s = socket.create_server(('127.0.0.1', 3001))
+while True:
+    c = s.accept()[0]
+    path = c.recv(4096).split()[1]
+    if path == b'/lf': c.sendall(b'HTTP/1.0 200 OK\\nX-App: lf\\n\\nabc')
+    elif path == b'/both': c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n3\\r\\nabc\\r\\n0\\r\\n\\r\\n')
+    elif path == b'/ssh': c.sendall(b'SSH-2.0-x\\r\\n')
+    c.close()
+"""
+
+
+def test_answers_of_small_programs(router, client, box):
+    """What browsers take comes through; of what they do not, the answer says why."""
+    name = f"namespaces/default/sandboxes/{box}"
+    client.write(name, "small.py", SMALL.encode())
+    client.sh(name, "setsid python3 small.py >/dev/null 2>&1 &")
+    h = {"X-Sandbox-ID": box, "X-Sandbox-Port": "3001"}
+    until(lambda: ask(router, "GET", "/lf", h)[0] == 200, what="server inside")
+    assert ask(router, "GET", "/lf", h)[2] == b"abc"
+    assert ask(router, "GET", "/both", h)[2] == b"abc"
+    for path, reason in (("/ssh", "not_http"), ("/nothing", "no_answer")):
+        status, _, body = ask(router, "GET", path, h)
+        assert (status, json.loads(body)["reason"]) == (502, reason)
 
 
 def test_healthz_needs_no_headers(router):

@@ -14,6 +14,7 @@
 #include "runtime/exec_timeout.h"
 #include "runtime/http_server.h"
 #include "runtime/listener.h"
+#include "runtime/memory_relief.h"
 #include "runtime/surroundings.h"
 
 #define VERSION "0.1.0"
@@ -114,6 +115,7 @@ static int run(const RuntimeConfig *config) {
   rt.loop = loop_new();
   rt.processes = process_table_new(rt.loop, rt.uid, rt.gid);
   EndSignals *end = end_signals_new(rt.loop, on_term, rt.loop);
+  MemoryRelief *relief = memory_relief_new(rt.loop);
   int rc = workspace_init(&rt.workspace, *config->base_dir ? config->base_dir : ".", &err);
   if (rc == 0)
     rc = serve(&rt, &err);
@@ -121,6 +123,7 @@ static int run(const RuntimeConfig *config) {
     log_event(LOG_ERROR, "start_failed", LOG_ERR(&err));
   process_table_free(rt.processes);
   end_signals_free(end);
+  memory_relief_free(relief);
   workspace_deinit(&rt.workspace);
   runtime_environ_free(rt.claim_env);
   /* connections that are still open end with the process, and so does what they hold */

@@ -66,7 +66,7 @@ FIELDS = {
     ("sandboxwarmpools", "v1beta1"): (
         POOL | {"readinessGracePeriodSeconds"},
         ["sandboxTemplateRef"],
-        COUNTS | {"observedGeneration"},
+        COUNTS | {"observedGeneration", "conditions"},
     ),
     ("sandboxwarmpools", "v1alpha1"): (POOL, ["replicas", "sandboxTemplateRef"], COUNTS),
 }
@@ -363,7 +363,7 @@ class Definitions(unittest.TestCase):
             if "conditions" in (FIELDS[key][2] or ()):
                 self.assertEqual(bare(at(root, "status.conditions")), {"type": "array", "items": CONDITION}, key)
                 count += 1
-        self.assertEqual(count, 4)
+        self.assertEqual(count, 5)
 
     def test_the_two_rules(self):
         rules = {

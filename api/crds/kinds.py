@@ -334,6 +334,7 @@ POOL_V1BETA1 = dict(
         "The pool as last seen.",
         **POOL_STATUS,
         observedGeneration=int64("The generation of the pool that these numbers are about.", minimum=0),
+        conditions=CONDITIONS,
     ),
     columns=POOL_COLUMNS,
     scale=True,

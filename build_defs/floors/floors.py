@@ -108,6 +108,8 @@ KIND_OF_FILE = {
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),
     "services/router/exchange": ("loop", "one HTTP exchange: two sockets on the loop"),
+    "services/router/exchange_open": ("loop", "part of the HTTP exchange"),
+    "services/router/exchange_state": ("loop", "part of the HTTP exchange"),
     "services/router/http_answer": ("loop", "part of the HTTP connection"),
     "services/router/http_conn": ("loop", "part of the HTTP connection"),
     "services/router/http_conn_state": ("loop", "part of the HTTP connection"),

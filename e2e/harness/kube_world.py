@@ -13,6 +13,7 @@ PATHS = {
     "sandboxes": f"{AGENTS}/namespaces/%s/sandboxes",
     "pods": "/api/v1/namespaces/%s/pods",
     "services": "/api/v1/namespaces/%s/services",
+    "volumes": "/api/v1/namespaces/%s/persistentvolumeclaims",
 }
 KINDS = {
     "claims": ("SandboxClaim", "extensions.agents.x-k8s.io/v1beta1"),
@@ -83,18 +84,18 @@ class World:
 
     def wrong(self, warm=False):
         """What is not as it would be had nothing ever gone wrong. warm: every claim has a member of a pool."""
-        claims, pools, sandboxes, pods, services = (
-            self.items(w) for w in ("claims", "pools", "sandboxes", "pods", "services")
+        claims, pools, sandboxes, pods, services, volumes = (
+            self.items(w) for w in ("claims", "pools", "sandboxes", "pods", "services", "volumes")
         )
         found = [
             f"{_name(o)} is going"
-            for o in claims + pools + sandboxes + pods + services
+            for o in claims + pools + sandboxes + pods + services + volumes
             if "deletionTimestamp" in o["metadata"]
         ]
         by_uid = {o["metadata"]["uid"]: o for o in claims + pools + sandboxes}
         by_owner = {}
         for s in sandboxes:
-            owners = s["metadata"].get("ownerReferences", [])
+            owners = [o for o in s["metadata"].get("ownerReferences", []) if o.get("controller")]
             if len(owners) != 1 or owners[0]["uid"] not in by_uid:
                 found.append(f"sandbox {_name(s)} belongs to {[o['name'] for o in owners]}")
             else:
@@ -118,7 +119,8 @@ class World:
                     f"pool {_name(pool)}: {want} wanted, {len(members)} there, {len(ready)} ready, status {status}"
                 )
             expected.update({_name(m): [READY, ""] for m in members})
-        found += _wrong_children(sandboxes, pods, services)
+        found += _wrong_children(sandboxes, pods, services + volumes)
+        found += _wrong_volumes(sandboxes, pods, volumes)
         found += self._wrong_redis(expected)
         return found
 
@@ -168,4 +170,19 @@ def _wrong_children(sandboxes, pods, services):
             found.append(f"sandbox {_name(s)} has Pods {mine}, not {wanted}")
         if not is_ready(s):
             found.append(f"sandbox {_name(s)} is not ready: {s.get('status')}")
+    return found
+
+
+def _wrong_volumes(sandboxes, pods, volumes):
+    """What a Pod has mounted is its Sandbox's own, and all that the Sandbox has."""
+    owner = lambda o: next((r["uid"] for r in o["metadata"].get("ownerReferences", []) if r.get("controller")), None)
+    found = []
+    for s in sandboxes:
+        mine = sorted(_name(v) for v in volumes if owner(v) == s["metadata"]["uid"])
+        for p in (p for p in pods if owner(p) == s["metadata"]["uid"]):
+            claims = [v["persistentVolumeClaim"]["claimName"] for v in p["spec"].get("volumes", []) if "persistentVolumeClaim" in v]  # fmt: skip
+            if sorted(claims) != mine:
+                found.append(f"sandbox {_name(s)} has volumes {mine}, and its Pod has {claims}")
+        if len(mine) != len(s["spec"].get("volumeClaimTemplates", [])):
+            found.append(f"sandbox {_name(s)} has volumes {mine}")
     return found

@@ -179,7 +179,7 @@ def test_short_names_and_columns(cluster, space):
         ("sandboxclaims.spec", EXTENSIONS, "v1beta1", "warmPoolRef", "sandboxTemplateRef"),
         ("sandboxclaims.spec", EXTENSIONS, "v1alpha1", "sandboxTemplateRef", "warmPoolRef"),
         ("sandboxtemplates.spec", EXTENSIONS, "v1beta1", "volumeClaimTemplatesPolicy", "status"),
-        ("sandboxwarmpools.status", EXTENSIONS, "v1beta1", "observedGeneration", "conditions"),
+        ("sandboxwarmpools.status", EXTENSIONS, "v1beta1", "conditions", "conditionsObserved"),
     ],
 )
 def test_explain(cluster, path, group, version, present, absent):

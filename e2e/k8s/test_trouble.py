@@ -145,6 +145,10 @@ def quiet_since(gun, seconds):
 
 
 ACTS = {}
+VOLUME = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}
 
 
 def act(fn):
@@ -181,7 +185,8 @@ def release(world, i):
 
 def through_points(rig, world, kube, name, source, fires, whens, step, what="kill", limit=60):
     """Acts once for each point; returns how many points there were."""
-    kube.apply(kube.template("t"), kube.pool("p", "t", replicas=2), kube.pool("none", "t", replicas=0))
+    volumes = {"volumeClaimTemplates": [VOLUME]} if name == "move" else {}
+    kube.apply(kube.template("t", **volumes), kube.pool("p", "t", replicas=2), kube.pool("none", "t", replicas=0))
     until_right(world)
     hits = []
     for when in whens:

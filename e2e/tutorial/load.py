@@ -1,8 +1,7 @@
 """Calls that go on while an installation changes: what an agent's backend does, with the repetitions that are right for it.
 
-Reads and deletions may be repeated, and creations that carry a request id: on UNAVAILABLE, and HTTP on 500, 502, 503 and 504, as the
-SDKs do. So may a call that comes back CANCELLED though the caller did not cancel it: gRPC's C core ends so what reaches a server on an
-open connection at the moment in which it begins to shut down. A call counts as failed when it still fails when its patience is over, and at once for any other answer.
+Reads and deletions may be repeated, and creations that carry a request id: on UNAVAILABLE, and HTTP on 502, 503 and 504, as the
+SDKs do. A call counts as failed when it still fails when its patience is over, and at once for any other answer.
 """
 
 import collections
@@ -147,9 +146,9 @@ class Load:
 def _is_away(error):
     """Whether the error says that a server is away for the moment, which may have begun in the middle of the call."""
     if isinstance(error, grpc.RpcError):
-        return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        return error.code() == grpc.StatusCode.UNAVAILABLE
     if isinstance(error, urllib.error.HTTPError):
-        return error.code in (500, 502, 503, 504)
+        return error.code in (502, 503, 504)
     return isinstance(error, OSError | http.client.HTTPException)
 
 

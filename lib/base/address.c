@@ -22,7 +22,7 @@ static int parse_path(const char *text, Address *ret, Error *err) {
   if (strlen(path) >= sizeof ret->path)
     return refuse(text, "the path has more than 107 bytes", err);
   ret->kind = ADDRESS_UNIX;
-  strcpy(ret->path, path);
+  snprintf(ret->path, sizeof ret->path, "%s", path);
   return 0;
 }
 

@@ -39,7 +39,7 @@ void *map_put(Map *map, const char *key, void *value) {
     return before;
   }
   size_t len = strlen(key);
-  e = xmalloc(sizeof *e + len + 1);
+  e = xcalloc(1, sizeof *e + len + 1);
   e->value = value;
   memcpy(e->key, key, len + 1);
   HASH_ADD_KEYPTR(hh, map->entries, e->key, len, e);

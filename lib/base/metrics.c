@@ -12,7 +12,7 @@
 
 /* A label that takes values from outside (a namespace, say) must not fill the memory. */
 #define SERIES_MAX 1024
-#define SLOTS (4 * SERIES_MAX)
+#define SLOTS ((size_t)4 * SERIES_MAX)
 #define OTHER "other"
 
 const double METRICS_LATENCY_BUCKETS[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,

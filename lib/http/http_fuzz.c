@@ -40,8 +40,10 @@ static bool on_head(void *arg, const HttpHead *head) {
       abort();
     http_list_has_token(head->headers[i].value, "close");
   }
-  /* what would let a request in through a proxy that reads it in another way */
-  if (head->chunked && http_head_count(head, "Content-Length") > 0)
+  /* what would let a request in through a proxy that reads it in another way; of an answer the coding counts */
+  if (head->method && head->chunked && http_head_count(head, "Content-Length") > 0)
+    abort();
+  if (head->chunked && !head->no_body && head->content_length >= 0)
     abort();
   if (http_head_count(head, "Content-Length") > 1)
     abort();

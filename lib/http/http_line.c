@@ -19,6 +19,13 @@ static bool is_token(char c) {
   return is_digit(c) || is_alpha(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
+bool http_line_is_name(const char *name, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    if (!is_token(name[i]))
+      return false;
+  return len > 0;
+}
+
 static int bad(Error *err, const char *what) {
   return error_set(err, ERROR_INVALID_ARGUMENT, "%s", what);
 }
@@ -101,6 +108,8 @@ int http_line_check(HttpLine kind, const char *line, size_t len, Error *err) {
     return check_status(line, len, err);
   case HTTP_LINE_FIELD:
     return check_field(line, len, err);
+  case HTTP_LINE_FOLD:
+    return 0;
   case HTTP_LINE_CHUNK:
     return check_chunk(line, len, err);
   }

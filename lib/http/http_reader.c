@@ -2,7 +2,7 @@
  *
  * The reader cuts its input into lines (start line, fields, chunk sizes) and runs of data. A line reaches
  * http-parser whole and checked, so http-parser never decides where a line ends; and a message ends where a
- * piece ends, so nothing of the next message is ever consumed with it.
+ * piece ends, so nothing of the next message is ever consumed with it. Lines of responses are repaired before.
  */
 #include "lib/http/http_reader.h"
 
@@ -13,6 +13,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/http/http_line.h"
+#include "lib/http/http_repair.h"
 
 /* A chunk line is a number; extensions are read and dropped. */
 #define MAX_CHUNK_LINE 4096
@@ -35,7 +36,9 @@ struct HttpReader {
   void *arg;
   http_parser parser;
   Part part;
-  Buf line;        /* a line that has not ended yet */
+  Buf line; /* a line that has not ended yet */
+  HttpRepair repair;
+  Buf mended;      /* a line of a response */
   size_t head_len; /* bytes of head, or of trailers, so far */
   uint64_t left;   /* of the body or the chunk */
   bool no_body;    /* see http_reader_expect_no_body */
@@ -46,6 +49,7 @@ struct HttpReader {
     size_t name, value;
   } at[HTTP_MAX_HEADERS]; /* offsets into text or tail, which move while they grow */
   size_t n_fields;
+  bool named; /* the field under way has its name, and no value yet */
   HttpHeader fields[HTTP_MAX_HEADERS];
   HttpHead head;
 };
@@ -69,14 +73,26 @@ static int on_field(http_parser *p, const char *data, size_t len) {
   if (r->n_fields == HTTP_MAX_HEADERS)
     return -1;
   r->at[r->n_fields].name = keep(r, data, len);
+  r->named = true;
   return 0;
+}
+
+/* The last value goes on in a folded line, with the blank that it begins with. */
+static void extend(HttpReader *r, const char *data, size_t len) {
+  Buf *text = r->part == PART_TRAILERS ? &r->tail : &r->text;
+  text->len--;
+  keep(r, data, len);
 }
 
 static int on_value(http_parser *p, const char *data, size_t len) {
   HttpReader *r = p->data;
   while (len && (data[len - 1] == ' ' || data[len - 1] == '\t'))
     len--;
-  r->at[r->n_fields++].value = keep(r, data, len);
+  if (r->named)
+    r->at[r->n_fields++].value = keep(r, data, len);
+  else
+    extend(r, data, len);
+  r->named = false;
   return 0;
 }
 
@@ -124,6 +140,9 @@ static const http_parser_settings SETTINGS = {
 static void start(HttpReader *r) {
   http_parser_init(&r->parser, r->side == HTTP_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE);
   r->parser.data = r;
+  /* of both, the coding counts (RFC 9112, 6.3) */
+  r->parser.allow_chunked_length = r->side == HTTP_RESPONSES;
+  r->repair = (HttpRepair){0};
   r->part = PART_START;
   r->head_len = r->n_fields = r->text.len = r->tail.len = r->line.len = 0;
   r->ended = false;
@@ -135,6 +154,7 @@ HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, v
   r->handlers = *handlers;
   r->arg = arg;
   r->line = BUF_INIT(HTTP_MAX_HEAD_BYTES);
+  r->mended = BUF_INIT(HTTP_MAX_HEAD_BYTES + 2);
   r->text = r->tail = BUF_INIT(HTTP_MAX_HEAD_BYTES + 2 * HTTP_MAX_HEADERS + 1);
   start(r);
   return r;
@@ -144,6 +164,7 @@ void http_reader_free(HttpReader *r) {
   if (!r)
     return;
   buf_deinit(&r->line);
+  buf_deinit(&r->mended);
   buf_deinit(&r->text);
   buf_deinit(&r->tail);
   free(r);
@@ -158,6 +179,8 @@ static int execute(HttpReader *r, const char *data, size_t len, Error *err) {
   enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
   if (e == HPE_CB_header_field)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "more than %d header fields", HTTP_MAX_HEADERS);
+  if (e == HPE_HEADER_OVERFLOW)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED, "head is larger than %d bytes", HTTP_MAX_HEAD_BYTES);
   if (e != HPE_OK)
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s", http_errno_description(e));
   if (n != len && !r->ended)
@@ -195,7 +218,7 @@ static int build_head(HttpReader *r, Error *err) {
   if (coding) {
     if (http_head_count(h, "Transfer-Encoding") != 1 || strcasecmp(coding, "chunked") != 0 || h->minor_version == 0)
       return error_set(err, ERROR_INVALID_ARGUMENT, "unsupported transfer coding");
-    if (length)
+    if (length && request)
       return error_set(err, ERROR_INVALID_ARGUMENT, "both Content-Length and Transfer-Encoding");
   }
   if (length) {
@@ -205,6 +228,8 @@ static int build_head(HttpReader *r, Error *err) {
       return error_set(err, ERROR_INVALID_ARGUMENT, "malformed Content-Length");
     if (h->content_length == INT64_MAX)
       return error_set(err, ERROR_INVALID_ARGUMENT, "Content-Length is too large");
+    if (coding && !h->no_body)
+      h->content_length = -1;
   }
   return 0;
 }
@@ -232,17 +257,36 @@ static void end_trailers(HttpReader *r) {
     r->handlers.on_trailer(r->arg, &r->fields[i]);
 }
 
+static HttpLine kind_of_line(const HttpReader *r) {
+  if (r->part == PART_START)
+    return r->side == HTTP_REQUESTS ? HTTP_LINE_REQUEST : HTTP_LINE_STATUS;
+  /* what ends a chunk is an empty line, for which the kind says nothing */
+  return r->part == PART_SIZE || r->part == PART_CHUNK_END ? HTTP_LINE_CHUNK : HTTP_LINE_FIELD;
+}
+
+static int take_line(HttpReader *r, const char *line, size_t len, bool folded, Error *err);
+
 /* A whole line, with its LF. */
-static int take_line(HttpReader *r, const char *line, size_t len, Error *err) {
+static int take_raw_line(HttpReader *r, const char *line, size_t len, Error *err) {
+  if (r->side == HTTP_REQUESTS)
+    return take_line(r, line, len, false, err);
+  HttpRepaired done = http_repair(&r->repair, kind_of_line(r), line, len, &r->mended);
+  if (done == HTTP_LINE_DROPPED)
+    return 0;
+  if (done == HTTP_LINE_AS_IT_IS)
+    return take_line(r, line, len, false, err);
+  return take_line(r, buf_str(&r->mended), r->mended.len, done == HTTP_LINE_FOLDED, err);
+}
+
+static int take_line(HttpReader *r, const char *line, size_t len, bool folded, Error *err) {
   bool empty = len == 2 && line[0] == '\r';
-  HttpLine start_line = r->side == HTTP_REQUESTS ? HTTP_LINE_REQUEST : HTTP_LINE_STATUS;
-  HttpLine kind = r->part == PART_START ? start_line : r->part == PART_SIZE ? HTTP_LINE_CHUNK : HTTP_LINE_FIELD;
+  HttpLine kind = kind_of_line(r);
   /* clients of old send an empty line behind a body (RFC 9112, 2.2); it counts as head */
   if (r->part == PART_START && r->side == HTTP_REQUESTS && empty)
     return 0;
   if (r->part == PART_CHUNK_END && !empty)
     return error_set(err, ERROR_INVALID_ARGUMENT, "chunk is longer than its size");
-  if (http_line_check(kind, line, len, err) != 0)
+  if (r->part != PART_CHUNK_END && http_line_check(folded ? HTTP_LINE_FOLD : kind, line, len, err) != 0)
     return -1;
   if (execute(r, line, len, err) != 0)
     return -1;
@@ -277,12 +321,12 @@ static int feed_line(HttpReader *r, const char *data, size_t len, size_t *ret_us
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "head is larger than %d bytes", HTTP_MAX_HEAD_BYTES);
   }
   if (lf && r->line.len == 0)
-    return take_line(r, data, n, err);
+    return take_raw_line(r, data, n, err);
   if (buf_append(&r->line, data, n) != 0)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "head is larger than %d bytes", HTTP_MAX_HEAD_BYTES);
   if (!lf)
     return 0;
-  int rc = take_line(r, buf_str(&r->line), r->line.len, err);
+  int rc = take_raw_line(r, buf_str(&r->line), r->line.len, err);
   r->line.len = 0;
   return rc;
 }

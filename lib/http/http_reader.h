@@ -1,10 +1,15 @@
 /* HTTP/1.x messages out of bytes: a thin, pull-free wrapper of http-parser (RFC 9112), no I/O.
  *
  * One reader a connection and direction. It gives the head of a message whole, then its body piece by piece,
- * then the end. Refused: both Content-Length and Transfer-Encoding, a second Content-Length, a transfer
+ * then the end. Refused in requests: both Content-Length and Transfer-Encoding, a second Content-Length, a transfer
  * coding other than chunked, bare CR and bare LF, obsolete line folding, whitespace before a colon, control
  * characters in names and values, versions other than 1.0 and 1.1, more than HTTP_MAX_HEAD_BYTES of head or
  * HTTP_MAX_HEADERS fields. It holds one head at most; body bytes pass through.
+ *
+ * Responses are read as browsers read them, for they come from small programs. A bare LF ends a line; folded lines are
+ * joined; lines that are no field are left out, and so are blanks before a colon, an equal second Content-Length, a
+ * coding of HTTP/1.0 or called identity, and empty lines before the first; of both lengths the coding counts. So one
+ * reader must not read responses to different callers.
  */
 #ifndef SANDPLANE_LIB_HTTP_HTTP_READER_H_
 #define SANDPLANE_LIB_HTTP_HTTP_READER_H_

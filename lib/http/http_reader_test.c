@@ -157,6 +157,34 @@ static void test_upgrade(void **state) {
   buf_deinit(&s.text);
 }
 
+/* As browsers read it: see http_repair.h. */
+static void test_answers_of_small_programs(void **state) {
+  const char *const plain = "200 1.1 A=b Content-Length=3 +keep +3|abc#\n";
+  expect(HTTP_RESPONSES, "HTTP/1.1 200 OK\nA: b\nContent-Length: 3\n\nabc", plain);
+  expect(HTTP_RESPONSES, "HTTP/1.1 200 OK\r\r\nA: b\r\r\nContent-Length: 3\r\r\n\r\r\nabc", plain);
+  expect(HTTP_RESPONSES, "\r\n\nHTTP/1.1 200 OK\r\nA: b\nContent-Length: 3\r\n\r\nabc", plain);
+  expect(HTTP_RESPONSES, "http/1.1 200 OK\r\nA : b\r\nContent-Length\t: 3\r\n\r\nabc", plain);
+  expect(
+      HTTP_RESPONSES,
+      "HTTP/1.1 200 OK\r\n lost\r\nA: b\r\nno colon\r\n lost\r\nPHP Warning: x\r\n: y\r\nContent-Length: 3\r\n\r\nabc",
+      plain);
+  expect(HTTP_RESPONSES, "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 3\r\ncontent-length:  3 \r\n 4\r\n\r\nabc", plain);
+  expect(HTTP_RESPONSES, "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: Identity\r\nContent-Length: 3\r\n\r\nabc",
+         plain);
+  expect(HTTP_RESPONSES, "HTTP/1.1 200 OK\r\nA: b\r\n  c\n\td\r\nE:\r\n f\r\nG: h\r\n \r\nContent-Length: 0\r\n\r\n",
+         "200 1.1 A=b c d E=f G=h Content-Length=0 +keep +nobody +0|#\n");
+  expect(HTTP_RESPONSES, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\nabc\n1;x\r\nd\r\n0\nX-Sum: 1\n\n",
+         "200 1.1 Transfer-Encoding=chunked +keep +chunked|abcd~X-Sum=1#\n");
+  expect(HTTP_RESPONSES,
+         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+         "200 1.1 Content-Length=9 Transfer-Encoding=chunked +keep +chunked|a#\n");
+  expect(HTTP_RESPONSES, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nabc", "200 1.0|abc#\n");
+  const char *both = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (size_t step = 1; step <= strlen(both); step++)
+    expect_step(HTTP_RESPONSES, true, both, step,
+                "200 1.1 Content-Length=9 Transfer-Encoding=chunked +keep +chunked +nobody +9|#\n", true);
+}
+
 static void test_eof_inside_a_message(void **state) {
   static const char *const CUT[] = {"HTTP/1.1 200", "HTTP/1.1 200 OK\r\nA: b\r\n",
                                     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
@@ -198,6 +226,7 @@ int main(void) {
       cmocka_unit_test(test_responses_without_body),
       cmocka_unit_test(test_body_until_eof),
       cmocka_unit_test(test_upgrade),
+      cmocka_unit_test(test_answers_of_small_programs),
       cmocka_unit_test(test_eof_inside_a_message),
       cmocka_unit_test(test_questions),
   };

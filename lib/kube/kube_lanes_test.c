@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -22,8 +23,8 @@ typedef struct Fixture {
 } Fixture;
 
 static void tell(Fixture *f, const char *mark, const KubeTurn *turn) {
-  strcat(f->told, mark);
-  strncat(f->told, &"01234567"[turn - f->turns], 1);
+  size_t len = strlen(f->told);
+  snprintf(f->told + len, sizeof f->told - len, "%s%d", mark, (int)(turn - f->turns));
 }
 
 static void on_start(void *arg, KubeTurn *turn) {
@@ -128,7 +129,7 @@ static void test_few_patient_ones_beside_another(void **s) {
   assert_int_equal(strlen(f.told), 1 + KUBE_PATIENT_BESIDE);
   ends(&f, 0);
   assert_int_equal(strlen(f.told), 1 + KUBE_PATIENT_BESIDE); /* the moment after it */
-  loop_timer_start(f.timer, 10 * KUBE_PATIENT_MS);
+  loop_timer_start(f.timer, INT64_C(10) * KUBE_PATIENT_MS);
   loop_run(f.loop);
   assert_string_equal(f.told, "012345");
   end(&f);

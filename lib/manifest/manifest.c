@@ -11,11 +11,42 @@
 #include "lib/manifest/manifest_template.h"
 #include "lib/yaml/yaml_json.h"
 
-#define GROUP "extensions.agents.x-k8s.io/"
+#define GROUP MANIFEST_GROUP "/"
+
+/* What a server adds to the metadata of an object, and says nothing about what is wanted. */
+static const char *const OF_A_SERVER[] = {"uid",
+                                          "resourceVersion",
+                                          "generation",
+                                          "creationTimestamp",
+                                          "deletionTimestamp",
+                                          "deletionGracePeriodSeconds",
+                                          "managedFields",
+                                          "selfLink",
+                                          "ownerReferences",
+                                          "finalizers",
+                                          NULL};
+static const char *const METADATA[] = {"name",
+                                       "namespace",
+                                       "labels",
+                                       "annotations",
+                                       "uid",
+                                       "resourceVersion",
+                                       "generation",
+                                       "creationTimestamp",
+                                       "deletionTimestamp",
+                                       "deletionGracePeriodSeconds",
+                                       "managedFields",
+                                       "selfLink",
+                                       "ownerReferences",
+                                       "finalizers",
+                                       NULL};
+/* The manifest as it was applied, whole, once more. */
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 
 static void read_metadata(const Node *root, char **ret_ns, char **ret_name) {
   Node meta = node_get(root, "metadata"), ns = node_get(&meta, "namespace"), name = node_get(&meta, "name");
   node_want_object(&meta);
+  node_only(&meta, METADATA);
   *ret_ns = node_string(&ns, "default");
   *ret_name = node_string(&name, "");
   if (!str_is_dns_label(*ret_ns))
@@ -37,10 +68,22 @@ static void hash_blueprint(const json_t *object, char out[9]) {
   snprintf(out, 9, "%08x", str_fnv1a32(text, strlen(text)));
 }
 
+static void drop_what_servers_add(json_t *object) {
+  json_t *meta = json_object_get(object, "metadata"), *annotations = json_object_get(meta, "annotations");
+  json_t *pod = json_object_get(json_object_get(object, "spec"), "podTemplate");
+  for (size_t i = 0; OF_A_SERVER[i]; i++)
+    json_object_del(meta, OF_A_SERVER[i]);
+  json_object_del(annotations, LAST_APPLIED);
+  if (annotations && json_object_size(annotations) == 0)
+    json_object_del(meta, "annotations");
+  json_object_del(json_object_get(pod, "metadata"), "creationTimestamp");
+  json_object_del(object, "status");
+}
+
 static char *canonical(json_t *object, const char *ns) {
   json_object_set_new(object, "apiVersion", json_string(GROUP "v1beta1"));
   json_object_set_new(json_object_get(object, "metadata"), "namespace", json_string(ns));
-  json_object_del(object, "status");
+  drop_what_servers_add(object);
   char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
   if (!text)
     abort();
@@ -52,9 +95,9 @@ static void read_kind(const Node *root, json_t *object, Manifest *m) {
   CLEANUP(str_freep) char *api_text = node_string(&api, "");
   CLEANUP(str_freep) char *kind_text = node_string(&kind, "");
   if (strcmp(api_text, GROUP "v1alpha1") != 0 && strcmp(api_text, GROUP "v1beta1") != 0)
-    return node_fail(&api, "must be " GROUP "v1beta1 or " GROUP "v1alpha1");
+    return node_fail(&api, "must be " GROUP "v1beta1 or " GROUP "v1alpha1, not \"%.64s\"", api_text);
   node_only(root, (const char *const[]){"apiVersion", "kind", "metadata", "spec", "status", NULL});
-  if (strcmp(kind_text, "SandboxTemplate") == 0) {
+  if (strcmp(kind_text, MANIFEST_TEMPLATE_KIND) == 0) {
     m->kind = MANIFEST_TEMPLATE;
     read_metadata(root, &m->template_.ns, &m->template_.name);
     manifest_read_template(root, &m->template_);
@@ -62,7 +105,7 @@ static void read_kind(const Node *root, json_t *object, Manifest *m) {
       return;
     m->template_.canonical = canonical(object, m->template_.ns);
     hash_blueprint(object, m->template_.hash);
-  } else if (strcmp(kind_text, "SandboxWarmPool") == 0) {
+  } else if (strcmp(kind_text, MANIFEST_POOL_KIND) == 0) {
     m->kind = MANIFEST_POOL;
     read_metadata(root, &m->pool.ns, &m->pool.name);
     manifest_read_pool(root, &m->pool);
@@ -113,44 +156,6 @@ void manifest_deinit(Manifest *m) {
   for (size_t i = 0; i < ARRAY_LEN(texts); i++)
     free(texts[i]);
   *m = (Manifest){0};
-}
-
-static bool is_blank(const char *text, size_t len) {
-  for (const char *line = text, *end = text + len; line < end;) {
-    const char *eol = memchr(line, '\n', (size_t)(end - line));
-    if (!eol)
-      eol = end;
-    const char *p = line;
-    while (p < eol && (*p == ' ' || *p == '\t' || *p == '\r'))
-      p++;
-    if (p < eol && *p != '#')
-      return false;
-    line = eol + 1;
-  }
-  return true;
-}
-
-int manifest_split(const char *text, size_t len,
-                   int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err), void *arg, Error *err) {
-  const char *end = text + len, *doc = text;
-  int line = 1, doc_line = 1;
-  for (const char *p = text; p <= end; line++) {
-    const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-    if (!eol)
-      eol = end;
-    bool marker = eol - p >= 3 && memcmp(p, "---", 3) == 0 && (eol - p == 3 || p[3] == ' ' || p[3] == '\r');
-    if (marker || eol == end) {
-      size_t n = (size_t)((marker ? p : end) - doc);
-      if (!is_blank(doc, n) && fn(arg, doc, n, doc_line, err))
-        return -1;
-      doc = eol < end ? eol + 1 : end;
-      doc_line = line + 1;
-    }
-    if (eol == end)
-      break;
-    p = eol + 1;
-  }
-  return 0;
 }
 
 int manifest_quantity(const char *s, int64_t *ret_milli) {

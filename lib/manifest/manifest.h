@@ -4,7 +4,8 @@
  * Only what the local backend can honour is read into the structs. Every error names the field's path, for
  * example "spec.podTemplate.spec.containers[0].resources.limits.memory". Fields that exist in the API but are
  * not read here are refused when they would change how a sandbox is isolated or behaves, kept in the canonical
- * JSON when they do not; fields that do not exist in the API are refused.
+ * JSON when they do not; fields that do not exist in the API are refused. What an API server adds to an object (status,
+ * uid, managedFields and their like) is left out: kubectl prints it. $(VAR) in env is Kubernetes'.
  */
 #ifndef SANDPLANE_LIB_MANIFEST_MANIFEST_H_
 #define SANDPLANE_LIB_MANIFEST_MANIFEST_H_
@@ -16,6 +17,10 @@
 #include "lib/base/error.h"
 
 enum { MANIFEST_MAX_BYTES = 256 << 10 };
+
+#define MANIFEST_GROUP "extensions.agents.x-k8s.io"
+#define MANIFEST_TEMPLATE_KIND "SandboxTemplate"
+#define MANIFEST_POOL_KIND "SandboxWarmPool"
 
 typedef struct ManifestEnv {
   char *name;
@@ -33,7 +38,7 @@ typedef struct ManifestTemplate {
   char **command;      /* NULL-terminated; NULL: the image's */
   char **args;
   char *working_dir; /* empty: the image's */
-  ManifestEnv *env;
+  ManifestEnv *env;  /* with their $(VAR)s in place */
   size_t n_env;
   /* limits, 0 when absent */
   int64_t memory_bytes;
@@ -70,11 +75,26 @@ typedef struct Manifest {
 int manifest_parse(const char *text, size_t len, Manifest *ret_manifest, Error *err) MUST_CHECK;
 void manifest_deinit(Manifest *manifest);
 
-/* Splits a YAML stream at its document markers: calls fn for each non-empty document with its text and first
- * line number (from 1) until fn fails. For the command line, which applies several at once. */
-int manifest_split(const char *text, size_t len,
-                   int (*fn)(void *arg, const char *doc, size_t doc_len, int line, Error *err), void *arg,
-                   Error *err) MUST_CHECK;
+/* An object in a file: a document of its own, or an item of a List. All strings are valid during the call that it is
+ * for. */
+typedef struct ManifestDocument {
+  const char *text; /* for manifest_parse */
+  size_t len;
+  int line; /* of the document, from 1 */
+  int item; /* in the document's List, from 0; -1: it is no List */
+  /* Empty where it does not say. */
+  const char *api_version, *kind, *name;
+} ManifestDocument;
+
+/* What a file of YAML documents holds, as kubectl writes and takes them: calls fn for each object until it fails. For
+ * the command line, which applies several at once. */
+int manifest_each(const char *text, size_t len, int (*fn)(void *arg, const ManifestDocument *doc, Error *err),
+                  void *arg, Error *err) MUST_CHECK;
+
+/* MANIFEST_OTHER: of another API, to be left alone. 0: to be parsed, which may refuse it: ours, or so near to ours that
+ * it is a mistake. -1: of ours, and made otherwise than by a manifest. */
+enum { MANIFEST_OTHER = 1 };
+int manifest_belongs(const ManifestDocument *doc, Error *err) MUST_CHECK;
 
 /* What a sandbox of a template asks for, "thousandths of a CPU/bytes of memory": of all containers the requests, or
  * the limits where there is no request; "0/0" for none. json: canonical, or what the Kubernetes backend stores of a

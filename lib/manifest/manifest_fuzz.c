@@ -8,10 +8,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int on_document(void *arg, const char *doc, size_t len, int line, Error *err) {
-  if (len == 0 || line < 1)
+static int on_document(void *arg, const ManifestDocument *doc, Error *err) {
+  if (doc->len == 0 || doc->line < 1)
     abort();
-  (void)arg, (void)doc, (void)err;
+  if (manifest_belongs(doc, err) < 0 && !*err->message)
+    abort();
+  (void)arg;
   return 0;
 }
 
@@ -19,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const char *text = (const char *)data;
   Manifest m, again;
   Error err;
-  if (manifest_split(text, size, on_document, NULL, &err) < 0 && !*err.message)
+  if (manifest_each(text, size, on_document, NULL, &err) < 0 && !*err.message)
     abort();
   if (manifest_parse(text, size, &m, &err) == 0) {
     if (m.kind == MANIFEST_TEMPLATE) {

@@ -128,6 +128,19 @@ void node_want_list(const Node *n) {
     node_fail(n, "must be a list, not %s", type_of(n->value));
 }
 
+/* "a, b, c"; empty when they are more than help. */
+static void list_names(const char *const *names, char *out, size_t size) {
+  size_t len = 0;
+  *out = 0;
+  for (size_t i = 0; names[i]; i++) {
+    len += (size_t)snprintf(out + len, size - len, "%s%s", i ? ", " : "", names[i]);
+    if (len >= size) {
+      *out = 0;
+      return;
+    }
+  }
+}
+
 void node_only(const Node *n, const char *const *names) {
   if (!node_present(n) || n->reader->failed)
     return;
@@ -139,9 +152,12 @@ void node_only(const Node *n, const char *const *names) {
     size_t i = 0;
     while (names[i] && strcmp(names[i], key) != 0)
       i++;
-    if (names[i])
+    /* null says nothing: Go writes it for what is not set */
+    if (names[i] || json_is_null(value))
       continue;
     Node child = node_get(n, key);
-    return node_fail(&child, "unknown field");
+    char known[200];
+    list_names(names, known, sizeof known);
+    return node_fail(&child, "unknown field%s%s", *known ? "; there are " : "", known);
   }
 }

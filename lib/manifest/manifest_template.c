@@ -9,6 +9,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/manifest/manifest_env.h"
 #include "lib/manifest/manifest_template.h"
 
 #define PIDS_ANNOTATION "sandplane.dev/pids-limit"
@@ -151,7 +152,11 @@ static void read_env(const Node *container, ManifestTemplate *t) {
     node_only(&item, (const char *const[]){"name", "value", "valueFrom", NULL});
     if (node_present(&from))
       node_unsupported(&from, "is not supported by the local backend");
-    t->env[i] = (ManifestEnv){node_string(&name, ""), node_string(&value, "")};
+    CLEANUP(str_freep) char *text = node_string(&value, "");
+    char *whole = manifest_env_expand(text, t->env, i);
+    if (!whole)
+      node_fail(&value, "with its variables it is longer than %d bytes", MANIFEST_ENV_MAX);
+    t->env[i] = (ManifestEnv){node_string(&name, ""), whole ? whole : str_dup("")};
     t->n_env = i + 1;
     if (!str_is_env_name(t->env[i].name))
       node_fail(&name, "\"%.64s\" is not a name of an environment variable", t->env[i].name);
@@ -330,7 +335,13 @@ void manifest_read_pool(const Node *root, ManifestPool *p) {
        ref = node_get(&spec, "sandboxTemplateRef");
   Node name = node_get(&ref, "name"), strategy = node_get(&spec, "updateStrategy"), type = node_get(&strategy, "type");
   node_want_object(&spec);
-  node_only(&spec, (const char *const[]){"replicas", "sandboxTemplateRef", "updateStrategy", NULL});
+  /* how long a member may be not ready is said on clusters; here the probe says it */
+  Node grace = node_get(&spec, "readinessGracePeriodSeconds");
+  node_only(&spec, (const char *const[]){"replicas", "sandboxTemplateRef", "updateStrategy",
+                                         "readinessGracePeriodSeconds", NULL});
+  node_only(&ref, (const char *const[]){"name", NULL});
+  node_only(&strategy, (const char *const[]){"type", NULL});
+  node_int(&grace, 30, INT32_MAX, 0);
   p->replicas = (int)node_int(&replicas, 0, 10000, 1);
   node_want_object(&ref);
   p->template_name = node_string(&name, "");

@@ -199,7 +199,7 @@ static void found_and_followed(void **state) {
   do
     sum = count_up(f);
   while (f->n_failed > 0);
-  assert_true(sum >= 3 * KEYS);
+  assert_true(sum >= INT64_C(3) * KEYS);
   redis_cli_until(PORT + 3, "info replication", "role:master");
   while (!f->up)
     run(f);

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 static pid_t run(const char *const *argv) {
-  pid_t pid = fork();
+  const char *program = getenv("REDIS_SERVER");
+  pid_t pid = program ? fork() : -1;
   if (pid < 0)
     abort();
   if (pid > 0)
@@ -20,7 +21,7 @@ static pid_t run(const char *const *argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int null = open("/dev/null", O_WRONLY);
   dup2(null, 1);
-  execv(getenv("REDIS_SERVER"), (char *const *)argv);
+  execv(program, (char *const *)argv);
   _exit(127);
 }
 
@@ -43,7 +44,7 @@ pid_t redis_sentinel_start(const char *folder, int port, const char *name, int m
   char path[512];
   snprintf(path, sizeof path, "%s/%s", getenv("REDIS_DIR"), folder);
   mkdir(path, 0700);
-  strcat(path, "/sentinel.conf");
+  snprintf(path, sizeof path, "%s/%s/sentinel.conf", getenv("REDIS_DIR"), folder);
   FILE *f = fopen(path, "we");
   if (!f ||
       fprintf(f,

@@ -117,7 +117,7 @@ static void cannot_save(void **state) {
   char path[512];
   snprintf(path, sizeof path, "%s/saves", getenv("REDIS_DIR"));
   mkdir(path, 0700);
-  strcat(path, "/dump.rdb");
+  snprintf(path, sizeof path, "%s/saves/dump.rdb", getenv("REDIS_DIR"));
   mkdir(path, 0700); /* in the way */
   start(f, "saves", (const char *[]){"--save", "3600", "1000000", NULL}, 0);
   incr(f, 1);

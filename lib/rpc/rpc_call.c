@@ -10,10 +10,13 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_call_impl.h"
+#include "lib/rpc/rpc_status.h"
 
 static void call_free(RpcCall *call) {
+  list_remove(&call->live);
   rpc_call_drop_writes(call);
   if (call->call)
     grpc_call_unref(call->call);
@@ -100,6 +103,28 @@ static void tell_cancelled(RpcCall *call) {
   }
 }
 
+void rpc_call_end_all(const RpcCallOwner *owner, const Error *why) {
+  List ending = LIST_INIT(ending);
+  ListLink *first;
+  /* what one handler does may end other calls: each is looked for anew */
+  while ((first = list_first(owner->live))) {
+    RpcCall *call = CONTAINER_OF(first, RpcCall, live);
+    list_remove(first);
+    list_append(&ending, first);
+    /* who is not told may be about to succeed */
+    if (call->finished || !call->cancel_fn)
+      continue;
+    call->ended = true;
+    call->status = why->kind;
+    call->status_message = str_dup(why->message);
+    call->details_bytes = rpc_status_encode(why, &call->details_len);
+    call->cancel_seen = true;
+    tell_cancelled(call);
+  }
+  while ((first = list_first(&ending)))
+    list_remove(first);
+}
+
 static void on_close(RpcOp *op, bool ok) {
   RpcCall *call = RPC_OP_OWNER(op, RpcCall, close_op);
   if (call->cancelled) {
@@ -117,6 +142,7 @@ grpc_op rpc_call_close_watch(RpcCall *call) {
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service) {
   call->start_us = clock_mono_us();
   call->holds = 1;
+  list_append(call->owner->live, &call->live);
   call->close_op.fn = on_close;
   const uint8_t *data = NULL;
   if (method->kind == RPC_UNARY) {

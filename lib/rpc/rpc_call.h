@@ -4,6 +4,7 @@
 
 #include <grpc/grpc.h>
 
+#include "lib/base/list.h"
 #include "lib/rpc/rpc_queue.h"
 #include "lib/rpc/rpc_server.h"
 
@@ -14,6 +15,7 @@ struct Route;
 typedef struct RpcCallOwner {
   RpcQueue *queue;
   size_t max_message_bytes;
+  List *live; /* calls that a handler has */
   void *arg;
   /* The C core has filled in an empty call; ok: false when the server shut down instead. */
   void (*on_accept)(void *arg, RpcCall *call, struct Route *route, bool ok);
@@ -28,6 +30,9 @@ bool rpc_call_has_request(const RpcCall *call);
 /* on_accept does one of the two; a unary method needs a request. */
 void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service);
 void rpc_call_discard(RpcCall *call);
+/* All live calls whose handlers want to know when their client goes: each is told as if it had, and whatever it
+ * finishes the call with, the client is told why. */
+void rpc_call_end_all(const RpcCallOwner *owner, const Error *why);
 void rpc_call_set_observer(RpcCall *call, void *observer);
 /* Of a registered method; others have their path from the client, and their route from the server. */
 void rpc_call_set_path(RpcCall *call, const char *path);

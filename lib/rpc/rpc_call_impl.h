@@ -6,6 +6,7 @@
 #include <grpc/grpc.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/list.h"
 #include "lib/rpc/rpc_call.h"
 
 typedef struct Write {
@@ -59,6 +60,9 @@ struct RpcCall {
   uint8_t *details_bytes;
   size_t details_len;
   bool too_large; /* a message over the limit was queued */
+
+  ListLink live; /* in owner->live, or among those that are being ended */
+  bool ended;    /* by rpc_call_end_all: the status is set, whatever the handler says */
 
   bool close_watched;
   int cancelled; /* of the C core: set when close_op has run */

@@ -4,6 +4,7 @@
  * message, the status with the last. A unary call that is answered inside start therefore costs two batches
  * in all (accept with the request; reply with the watch for its end), any other call one more.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +139,32 @@ size_t rpc_call_pending_bytes(const RpcCall *call) {
 
 /* ---- Ending ---- */
 
+/* Whether the message says by itself which field it is about. */
+static bool names_field(const Error *err) {
+  size_t len = strlen(err->field);
+  if (strncmp(err->message, err->field, len) != 0)
+    return false;
+  char next = err->message[len];
+  return !isalnum((unsigned char)next) && !strchr("_.[", next ? next : ' ');
+}
+
+static void set_status(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len) {
+  call->status = err->kind;
+  if (details_len > 0) {
+    call->status_message = str_dup(err->message);
+    call->details_bytes = xcalloc(1, details_len);
+    memcpy(call->details_bytes, details, details_len);
+    call->details_len = details_len;
+    return;
+  }
+  Error told = *err;
+  /* many clients print the message alone; of what is exhausted the field is no part of the request */
+  if (err->kind != ERROR_RESOURCE_EXHAUSTED && err->field[0] && !names_field(err))
+    error_prefix(&told, "%s", err->field);
+  call->status_message = str_dup(told.message);
+  call->details_bytes = rpc_status_encode(&told, &call->details_len);
+}
+
 static void finish(RpcCall *call, const Error *err, const uint8_t *details, size_t details_len) {
   if (call->finished)
     abort();
@@ -149,17 +176,8 @@ static void finish(RpcCall *call, const Error *err, const uint8_t *details, size
     details_len = 0;
   }
   call->finished = true;
-  if (err && err->kind != ERROR_NONE) {
-    call->status = err->kind;
-    call->status_message = str_dup(err->message);
-    if (details_len > 0) {
-      call->details_bytes = xcalloc(1, details_len);
-      memcpy(call->details_bytes, details, details_len);
-      call->details_len = details_len;
-    } else {
-      call->details_bytes = rpc_status_encode(err, &call->details_len);
-    }
-  }
+  if (!call->ended && err && err->kind != ERROR_NONE)
+    set_status(call, err, details, details_len);
   call->holds++;
   flush(call);
   rpc_call_release(call);

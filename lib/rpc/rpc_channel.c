@@ -20,7 +20,7 @@ enum {
   RESOLVE_MIN_MS = 2000,
   /* How long one attempt may take; the C core's default of 20 s suits the internet, not a cluster. */
   CONNECT_TIMEOUT_MS = 2000,
-  /* Three times the 10 s that our server allows. */
+  /* Far above what our server takes for a flood. */
   KEEPALIVE_MS = 30 * 1000,
   KEEPALIVE_TIMEOUT_MS = 10 * 1000,
 };

@@ -52,6 +52,7 @@ struct RpcClientCall {
   bool reading;
   grpc_byte_buffer *read_buffer;
 
+  bool cancelled; /* by this side */
   grpc_metadata_array initial, trailing;
   grpc_status_code status;
   grpc_slice status_message;
@@ -140,6 +141,10 @@ static void done_with_status(RpcClientCall *call) {
   }
   if (status.kind != ERROR_NONE)
     rpc_status_decode(details, details_len, &status);
+  /* The C core ends so what reaches a server in the moment in which it begins to shut down; the caller did not. */
+  if (status.kind == ERROR_CANCELLED && !call->cancelled)
+    error_set(&status, ERROR_UNAVAILABLE, "the server gave the call up: %.*s",
+              (int)GRPC_SLICE_LENGTH(call->status_message), (const char *)GRPC_SLICE_START_PTR(call->status_message));
   done(call, &status, details, details_len);
 }
 
@@ -284,6 +289,7 @@ void rpc_client_read(RpcClientCall *call) {
 }
 
 void rpc_client_cancel(RpcClientCall *call) {
+  call->cancelled = true;
   grpc_call_cancel(call->call, NULL);
 }
 

@@ -30,7 +30,7 @@ typedef struct RpcClientHandlers {
   void (*on_written)(RpcClientCall *call, void *arg);
   /* Last callback: status->kind ERROR_NONE for OK. Field and retry delay are filled from the details, and
    * details (the bytes of grpc-status-details-bin, may be empty) lets a proxy hand them on unchanged. The
-   * call is gone after it. */
+   * call is gone after it. CANCELLED means that this side cancelled; a server's own is UNAVAILABLE. */
   void (*on_done)(RpcClientCall *call, void *arg, const Error *status, const uint8_t *details, size_t details_len);
 } RpcClientHandlers;
 

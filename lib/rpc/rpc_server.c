@@ -5,12 +5,18 @@
  * burst is accepted in one go. A call counts from its acceptance until it is freed; above max_calls it is
  * accepted and refused at once, which costs the client one round trip and the server no state. The
  * health check is exempt, so that a busy server does not look like a dead one.
+ *
+ * From the moment in which the C core is told to shut down it ends with CANCELLED whatever call arrives, though its
+ * client had not heard of it yet. So before that, calls are held for a moment: a client that waits for an answer sends
+ * nothing, and once nothing comes any more nothing can be lost. Clients that send without waiting for answers may still
+ * lose what is on its way.
  */
 #include "lib/rpc/rpc_server.h"
 
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/rpc/rpc_address.h"
 #include "lib/rpc/rpc_builtin.h"
 #include "lib/rpc/rpc_call.h"
@@ -24,13 +30,24 @@ enum {
   SLOTS = 32, /* empty calls waiting per registered method and for all others together */
   DEFAULT_MAX_MESSAGE = 4 << 20,
   DEFAULT_MAX_CALLS = 10000,
-  /* Pings of clients more often than this cost them the connection; gRPC's advice for servers that want
-   * to notice lost clients soon is in the range of 10 s. */
-  MIN_CLIENT_PING_MS = 10 * 1000,
+  /* Pings of clients more often than this cost them the connection. They send them every 10 s by gRPC's advice, some
+   * every 5 s, and never exactly so: far below that, and far above a flood. */
+  MIN_CLIENT_PING_MS = 1000,
   KEEPALIVE_MS = 60 * 1000,
   KEEPALIVE_TIMEOUT_MS = 20 * 1000,
   BUSY_RETRY_MS = 1000,
+  /* The end: how long nothing must come, far above a way there and back; how long calls are held at most; how long
+   * handlers have to end what the grace did not suffice for. */
+  QUIET_MS = 100,
+  HOLD_MAX_MS = 1000,
+  END_MS = 500,
 };
+
+/* A call that waits for the moment of silence. */
+typedef struct Held {
+  RpcCall *call;
+  struct Route *route;
+} Held;
 
 typedef struct Route Route;
 struct Route {
@@ -52,10 +69,17 @@ struct RpcServer {
   int port;
   size_t slots;
   size_t active;
+  List live;
   bool draining;
+  bool leaving; /* the C core was told */
+  bool ending;  /* the grace is over */
   bool shut_down;
   RpcOp shutdown_op;
   LoopTimer *grace;
+  LoopTimer *silence;
+  int64_t silence_due_ms, hold_until_ms;
+  Held *held;
+  size_t n_held, held_cap;
   void (*done)(void *arg);
   void *done_arg;
 };
@@ -117,26 +141,11 @@ static void end_if_empty(RpcServer *server) {
   void (*done)(void *) = server->done;
   server->done = NULL;
   loop_timer_stop(server->grace);
+  loop_timer_stop(server->silence);
   done(server->done_arg);
 }
 
-static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
-  RpcServer *server = arg;
-  server->slots--;
-  if (!ok) {
-    rpc_call_discard(call);
-    end_if_empty(server);
-    return;
-  }
-  if (!server->draining)
-    add_slot(server, route);
-  server->active++;
-  if (route) {
-    rpc_call_set_path(call, route->method->path);
-  } else {
-    route = route_find(server, rpc_call_path(call));
-    rpc_call_set_route(call, route);
-  }
+static void serve(RpcServer *server, RpcCall *call, Route *route) {
   bool exempt = route && route->builtin && route->method->kind == RPC_UNARY;
   if (server->active > server->config.max_calls && !exempt) {
     rpc_call_run(call, &BUSY, server);
@@ -149,6 +158,47 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
       rpc_call_set_observer(call, server->config.on_begin(server->config.service, call));
     rpc_call_run(call, route->method, route->service);
   }
+}
+
+/* The silence begins anew, if there is time for it. */
+static void listen_on(RpcServer *server) {
+  int64_t now = clock_mono_ms(), left = server->hold_until_ms - now;
+  left = left < 0 ? 0 : left < QUIET_MS ? left : QUIET_MS;
+  server->silence_due_ms = now + left;
+  loop_timer_start(server->silence, left);
+}
+
+static void hold(RpcServer *server, RpcCall *call, Route *route) {
+  if (server->n_held == server->held_cap) {
+    server->held_cap = server->held_cap ? 2 * server->held_cap : 64;
+    server->held = xreallocarray(server->held, server->held_cap, sizeof *server->held);
+  }
+  server->held[server->n_held++] = (Held){call, route};
+  listen_on(server);
+}
+
+static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
+  RpcServer *server = arg;
+  server->slots--;
+  if (!ok) {
+    rpc_call_discard(call);
+    end_if_empty(server);
+    return;
+  }
+  if (!server->leaving)
+    add_slot(server, route);
+  server->active++;
+  if (route) {
+    rpc_call_set_path(call, route->method->path);
+  } else {
+    route = route_find(server, rpc_call_path(call));
+    rpc_call_set_route(call, route);
+  }
+  bool waits = server->draining && !server->leaving && !(route && route->builtin);
+  if (waits)
+    hold(server, call, route);
+  else
+    serve(server, call, route);
 }
 
 static void on_end(void *arg, RpcCall *call, Route *route, ErrorKind status, int64_t duration_us) {
@@ -224,20 +274,46 @@ static void routes_init(RpcServer *server) {
 
 static void server_free(RpcServer *server) {
   loop_timer_free(server->grace);
+  loop_timer_free(server->silence);
+  free(server->held);
   rpc_builtin_free(server->builtin);
   free(server->routes);
   rpc_queue_release(server->queue);
   free(server);
 }
 
-static void cancel_rest(void *arg) {
+static void leave(RpcServer *server);
+
+/* Nothing has come for a while. But where the timer comes late nothing else has come in time either: the machine is
+ * busy, and the silence says nothing. */
+static void on_silence(void *arg) {
   RpcServer *server = arg;
-  grpc_server_cancel_all_calls(server->server);
+  int64_t now = clock_mono_ms();
+  if (now - server->silence_due_ms > QUIET_MS / 4 && now < server->hold_until_ms)
+    listen_on(server);
+  else
+    leave(server);
+}
+
+/* The grace is over. What does not end when it is told to is cut off. */
+static void end_rest(void *arg) {
+  RpcServer *server = arg;
+  leave(server);
+  if (server->ending) {
+    grpc_server_cancel_all_calls(server->server);
+    return;
+  }
+  Error why;
+  error_set(&why, ERROR_UNAVAILABLE, "the server is shutting down");
+  server->ending = true;
+  loop_timer_start(server->grace, END_MS);
+  rpc_call_end_all(&server->owner, &why);
 }
 
 RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err) {
   RpcServer *server = new0(RpcServer);
   server->loop = loop;
+  list_init(&server->live);
   server->queue = rpc_queue_acquire(loop);
   server->config = *config;
   if (server->config.max_message_bytes == 0)
@@ -246,10 +322,12 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
     server->config.max_calls = DEFAULT_MAX_CALLS;
   server->owner = (RpcCallOwner){.queue = server->queue,
                                  .max_message_bytes = server->config.max_message_bytes,
+                                 .live = &server->live,
                                  .arg = server,
                                  .on_accept = on_accept,
                                  .on_end = on_end};
-  server->grace = loop_timer_new(loop, cancel_rest, server);
+  server->grace = loop_timer_new(loop, end_rest, server);
+  server->silence = loop_timer_new(loop, on_silence, server);
   server->builtin = rpc_builtin_new(&server->config, err);
   if (!server->builtin) {
     server_free(server);
@@ -290,17 +368,31 @@ static void on_shutdown(RpcOp *op, bool ok) {
   end_if_empty(server);
 }
 
+/* Once; what was held is served. */
+static void leave(RpcServer *server) {
+  if (server->leaving)
+    return;
+  server->leaving = true;
+  loop_timer_stop(server->silence);
+  server->shutdown_op.fn = on_shutdown;
+  rpc_queue_expect(server->queue);
+  grpc_server_shutdown_and_notify(server->server, rpc_queue_cq(server->queue), &server->shutdown_op);
+  for (size_t i = 0; i < server->n_held; i++)
+    serve(server, server->held[i].call, server->held[i].route);
+  server->n_held = 0;
+}
+
 void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg) {
-  loop_timer_start(server->grace, grace_ms);
+  if (!server->ending)
+    loop_timer_start(server->grace, grace_ms);
   if (server->draining)
     return;
   server->draining = true;
   server->done = done;
   server->done_arg = arg;
   rpc_builtin_end(server->builtin);
-  server->shutdown_op.fn = on_shutdown;
-  rpc_queue_expect(server->queue);
-  grpc_server_shutdown_and_notify(server->server, rpc_queue_cq(server->queue), &server->shutdown_op);
+  server->hold_until_ms = clock_mono_ms() + HOLD_MAX_MS;
+  listen_on(server);
 }
 
 void rpc_server_free(RpcServer *server) {

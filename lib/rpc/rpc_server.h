@@ -61,9 +61,11 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
 void rpc_server_set_serving(RpcServer *server, bool serving);
 /* The bound port, for address ":0". */
 int rpc_server_port(const RpcServer *server);
-/* Graceful end: health NOT_SERVING, no new calls (clients are told by GOAWAY), calls under way may finish for
- * grace_ms, then are cancelled. done runs on the loop when nothing is left. A second call only sets another
- * grace. */
+/* Graceful end. Health is NOT_SERVING at once. Then a moment of silence, in which new calls are taken and wait, so that
+ * callers who take turns with their answers fall silent too; then GOAWAY, and those that waited are served like all
+ * that are under way. Their clients go elsewhere with what comes after. After grace_ms what is left ends with
+ * UNAVAILABLE: its handlers are told as if the clients had gone. done runs on the loop when nothing is left. A second
+ * call only sets another grace. */
 void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg);
 /* After done has run. */
 void rpc_server_free(RpcServer *server);

@@ -119,7 +119,7 @@ static void test_error_details(void **state) {
   fixture_unary(&f, "/test.Unary/Fail", "x", 1, &a);
   assert_int_equal(a.status.kind, ERROR_INVALID_ARGUMENT);
   assert_string_equal(a.status.field, "spec.replicas");
-  assert_string_equal(a.status.message, "must not be negative");
+  assert_string_equal(a.status.message, "spec.replicas: must not be negative");
   assert_int_equal(a.status.retry_after_ms, 1500);
   fixture_stop(&f);
   assert_int_equal(s.last_status, ERROR_INVALID_ARGUMENT);

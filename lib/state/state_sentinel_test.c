@@ -91,7 +91,7 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
   char *owner = w->owner[str_leading_int64(r->record->id + 2, 0)];
   if (*owner)
     fail_msg("%s went to %s and to %s", r->record->id, owner, c->uid);
-  strcpy(owner, c->uid);
+  snprintf(owner, sizeof w->owner[0], "%s", c->uid);
   snprintf(c->id, sizeof c->id, "%s", r->record->id);
   w->n_granted++;
   /* what they hold when enough was granted, they hold across the fail-over */

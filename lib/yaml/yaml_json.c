@@ -175,8 +175,38 @@ static json_t *document(Load *l) {
   return NULL;
 }
 
+static int depth_of(const json_t *value) {
+  int deepest = 0, n;
+  size_t i;
+  const char *key;
+  json_t *item;
+  if (json_is_array(value))
+    json_array_foreach(value, i, item) deepest = (n = depth_of(item)) > deepest ? n : deepest;
+  else
+    json_object_foreach((json_t *)value, key, item) deepest = (n = depth_of(item)) > deepest ? n : deepest;
+  return deepest + (json_is_array(value) || json_is_object(value));
+}
+
+/* JSON is YAML but for escapes of two surrogates, and characters that YAML counts as ends of lines. NULL: it is not
+ * JSON, or not as here. */
+static json_t *json_document(const char *text, size_t len) {
+  size_t blank = 0;
+  while (blank < len && strchr(" \t\r\n", text[blank]) && text[blank])
+    blank++;
+  if (blank == len || text[blank] != '{')
+    return NULL;
+  json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+  if (value && depth_of(value) <= DEPTH_MAX)
+    return value;
+  json_decref(value);
+  return NULL;
+}
+
 json_t *yaml_json_load(const char *text, size_t len, Error *err) {
   Load l = {.err = err};
+  json_t *json = json_document(text, len);
+  if (json)
+    return json;
   if (!yaml_parser_initialize(&l.parser))
     abort();
   yaml_parser_set_input_string(&l.parser, (const unsigned char *)text, len);

@@ -21,7 +21,8 @@ typedef struct BackendSandbox {
   const char *route; /* empty until it is ready */
   const char *runtime_class;
   bool ready;
-  bool unwell; /* not ready, and not going to be if it was once */
+  bool ended;  /* and will not be ready (again) */
+  bool unwell; /* it was ready once and is not just now */
 } BackendSandbox;
 
 /* What a backend makes of a template's manifest; all in the arena it was given. */
@@ -35,15 +36,23 @@ typedef struct BackendTemplate {
 
 /* What a backend tells of its own accord. */
 typedef struct BackendEvents {
-  /* It runs and passed its readiness probe. */
+  /* It runs and passed its readiness probe; again at another route: what runs it was made anew. */
   void (*on_ready)(void *arg, const BackendSandbox *sandbox);
+  /* It was ready, is there, and is not ready just now; on_ready, on_unfit or on_ended follows. */
+  void (*on_unready)(void *arg, const char *ns, const char *id);
   /* It never came up, or ended by itself; nothing of it is left. reason: CamelCase. */
   void (*on_ended)(void *arg, const char *ns, const char *id, const char *reason, const char *message);
+  /* Somebody deleted it; nothing of it is left. */
+  void (*on_deleted)(void *arg, const char *ns, const char *id, const char *message);
+  /* Nobody can do anything with it any more, and it is there. Whether somebody holds it is not the backend's to know:
+   * it leaves it alone until it is told to destroy it, which it is when nobody does. failed: it says something about
+   * the template it is made of. */
+  void (*on_unfit)(void *arg, const char *ns, const char *id, bool failed, const char *reason, const char *message);
   /* What backend_destroy asked for is done; nothing of it is left. */
   void (*on_destroyed)(void *arg, const char *ns, const char *id);
   /* It may act on the world from now on and has seen all of it; or no longer. One that is alone never calls it. */
   void (*on_lead)(void *arg, bool leads);
-} BackendEvents;
+} BackendEvents; /* on_unready, on_deleted and on_unfit: of backends whose world does so */
 
 typedef struct BackendOps {
   /* Whether the template can be honoured here. -1: INVALID_ARGUMENT or FAILED_PRECONDITION with the field's path. */

@@ -31,7 +31,7 @@ struct ReconcileLoop {
 typedef struct Told {
   struct Told *next, **at; /* at: what points to it */
   ReconcileLoop *rl;
-  enum { TOLD_READY, TOLD_FAILED, TOLD_GONE } what;
+  enum { TOLD_READY, TOLD_UNREADY, TOLD_FAILED, TOLD_DELETED, TOLD_UNFIT, TOLD_UNWANTED, TOLD_GONE } what;
   char *ns, *id, *route, *class_name, *reason, *message;
   LoopTimer *again;
 } Told;
@@ -55,6 +55,13 @@ static void told_free(Told *t) {
 
 static void tell(void *arg);
 
+static void note_end(ReconcileLoop *rl, const char *ns, const char *id, const char *reason, const char *message) {
+  log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason),
+            LOG_STR("message", message));
+  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
+  start_spans_end(rl->r->starts, ns, id, reason);
+}
+
 static void retell(Told *t) {
   if (t->rl->stopped)
     return told_free(t);
@@ -71,6 +78,22 @@ static void on_told(void *arg, const Error *err) {
     return retell(t);
   if (err && err->kind != ERROR_CANCELLED)
     log_event(LOG_ERROR, "state_refused", LOG_STR("sandbox", t->id), LOG_ERR(err));
+  told_free(t);
+}
+
+/* Only what nobody holds is destroyed; who has it has it, whatever its condition. */
+static void on_unfit_told(void *arg, bool held, const Error *err) {
+  Told *t = arg;
+  Reconciler *r = t->rl->r;
+  if (is_away(err))
+    return retell(t);
+  if (!err && held)
+    log_event(LOG_INFO, "sandbox_kept", LOG_STR("namespace", t->ns), LOG_STR("sandbox", t->id),
+              LOG_STR("reason", t->reason), LOG_STR("message", t->message));
+  else if (!err && t->what == TOLD_UNFIT)
+    note_end(t->rl, t->ns, t->id, t->reason, t->message);
+  if (!err && !held)
+    r->backend->ops->destroy(r->backend, t->ns, t->id);
   told_free(t);
 }
 
@@ -95,8 +118,15 @@ static void tell(void *arg) {
   switch (t->what) {
   case TOLD_READY:
     return state_ready(s, t->ns, t->id, t->route, t->class_name, on_ready_told, t);
+  case TOLD_UNREADY:
+    return state_unready(s, t->ns, t->id, on_told, t);
   case TOLD_FAILED:
     return state_failed(s, t->ns, t->id, t->reason, t->message, on_told, t);
+  case TOLD_DELETED:
+    return state_deleted(s, t->ns, t->id, t->reason, t->message, on_told, t);
+  case TOLD_UNFIT:
+  case TOLD_UNWANTED:
+    return state_unfit(s, t->ns, t->id, t->what == TOLD_UNFIT, t->reason, t->message, on_unfit_told, t);
   case TOLD_GONE:
     return state_gone(s, t->ns, t->id, on_told, t);
   }
@@ -126,18 +156,40 @@ static void on_ready(void *arg, const BackendSandbox *b) {
   tell(t);
 }
 
-static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
-  ReconcileLoop *rl = arg;
-  log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason),
-            LOG_STR("message", message));
-  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
-  start_spans_end(rl->r->starts, ns, id, reason);
+static void tell_end(ReconcileLoop *rl, int what, const char *ns, const char *id, const char *reason,
+                     const char *message) {
   if (rl->stopped)
     return;
-  Told *t = told_new(rl, TOLD_FAILED, ns, id);
+  Told *t = told_new(rl, what, ns, id);
   t->reason = str_dup(reason);
   t->message = str_dup(message);
   tell(t);
+}
+
+static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
+  note_end(arg, ns, id, reason, message);
+  tell_end(arg, TOLD_FAILED, ns, id, reason, message);
+}
+
+static void on_deleted(void *arg, const char *ns, const char *id, const char *message) {
+  note_end(arg, ns, id, "Deleted", message);
+  tell_end(arg, TOLD_DELETED, ns, id, "Deleted", message);
+}
+
+/* Said again and again, as one is looked at, and asked once. */
+static void on_unfit(void *arg, const char *ns, const char *id, bool failed, const char *reason, const char *message) {
+  ReconcileLoop *rl = arg;
+  for (const Told *t = rl->told; t; t = t->next)
+    if ((t->what == TOLD_UNFIT || t->what == TOLD_UNWANTED) && str_equal(t->id, id) && str_equal(t->ns, ns))
+      return;
+  tell_end(rl, failed ? TOLD_UNFIT : TOLD_UNWANTED, ns, id, reason, message);
+}
+
+static void on_unready(void *arg, const char *ns, const char *id) {
+  ReconcileLoop *rl = arg;
+  log_event(LOG_INFO, "sandbox_unready", LOG_STR("namespace", ns), LOG_STR("sandbox", id));
+  if (!rl->stopped)
+    tell(told_new(rl, TOLD_UNREADY, ns, id));
 }
 
 static void on_reaped(void *arg, int64_t releasing_ms) {
@@ -165,8 +217,13 @@ static void on_lead(void *arg, bool leads) {
   *rl->epoch = 0;
 }
 
-const BackendEvents RECONCILE_EVENTS = {
-    .on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed, .on_lead = on_lead};
+const BackendEvents RECONCILE_EVENTS = {.on_ready = on_ready,
+                                        .on_unready = on_unready,
+                                        .on_ended = on_ended,
+                                        .on_deleted = on_deleted,
+                                        .on_unfit = on_unfit,
+                                        .on_destroyed = on_destroyed,
+                                        .on_lead = on_lead};
 
 /* ---- destroying what is RELEASING ---- */
 
@@ -203,24 +260,19 @@ static void look_at_pool(ReconcileLoop *rl, const char *ns, const char *pool) {
 typedef struct Doubt {
   ReconcileLoop *rl;
   char *ns, *id, *route, *class_name;
-  bool unwell;
+  bool ended, unwell;
 } Doubt;
 
-static void spoil(ReconcileLoop *rl, const char *ns, const char *id, const char *reason, const char *message) {
-  on_ended(rl, ns, id, reason, message);
-  rl->r->backend->ops->destroy(rl->r->backend, ns, id);
-}
-
-/* Ready by the state, and by the world not so any more, or not where it was: what had its address may be another by
- * now. */
-static bool is_spoilt(const Doubt *d, const SandboxRecord *rec) {
-  if (rec->state != SANDBOX_READY && rec->state != SANDBOX_CLAIMED)
+/* It came up, perhaps where it was not before, and the state was away when that was told. */
+static bool is_news(const Doubt *d, const SandboxRecord *rec) {
+  if (!*d->route)
     return false;
+  if (rec->state == SANDBOX_CREATING)
+    return true;
   /* the uid of an object of the world (it has hyphens): taken before it was ready, perhaps, and kept in line by the
    * backend */
-  if (strchr(rec->uid, '-'))
-    return false;
-  return d->unwell || (*d->route && strcmp(d->route, rec->route) != 0);
+  return (rec->state == SANDBOX_READY || (rec->state == SANDBOX_CLAIMED && !strchr(rec->uid, '-'))) &&
+         strcmp(d->route, rec->route) != 0;
 }
 
 static void on_doubt(void *arg, const SandboxRecord *rec, const Error *err) {
@@ -231,12 +283,13 @@ static void on_doubt(void *arg, const SandboxRecord *rec, const Error *err) {
   } else if (err && err->kind == ERROR_NOT_FOUND) {
     log_event(LOG_WARN, "sandbox_unknown", LOG_STR("namespace", d->ns), LOG_STR("sandbox", d->id));
     b->ops->destroy(b, d->ns, d->id);
-  } else if (!err && rec->state == SANDBOX_CREATING && *d->route) {
-    /* it came up, and the state was away when that was told */
+  } else if (!err && is_news(d, rec)) {
     BackendSandbox v = {.ns = d->ns, .id = d->id, .route = d->route, .runtime_class = d->class_name, .ready = true};
     on_ready(d->rl, &v);
-  } else if (!err && is_spoilt(d, rec)) {
-    spoil(d->rl, d->ns, d->id, "NotReady", "it is not what was ready any more");
+  } else if (!err && d->ended && (rec->state == SANDBOX_CREATING || rec->state == SANDBOX_READY)) {
+    on_unfit(d->rl, d->ns, d->id, true, "Ended", "it ended by itself");
+  } else if (!err && d->unwell && rec->state == SANDBOX_READY) {
+    on_unready(d->rl, d->ns, d->id);
   }
   free(d->ns);
   free(d->id);
@@ -249,12 +302,7 @@ static void doubt(void *arg, const BackendSandbox *v) {
   ReconcileLoop *rl = arg;
   if (strcmp(v->epoch, rl->epoch) != 0) {
     /* the state as a rule has no record of it; if there is one, it must not be offered any more */
-    Told *t = told_new(rl, TOLD_FAILED, v->ns, v->id);
-    t->reason = str_dup("Unproven");
-    t->message = str_dup("its mark is of another data set");
-    tell(t);
-    rl->r->backend->ops->destroy(rl->r->backend, v->ns, v->id);
-    return;
+    return on_unfit(rl, v->ns, v->id, false, "Unproven", "its mark is of another data set");
   }
   Doubt *d = calloc(1, sizeof *d);
   if (!d)
@@ -264,6 +312,7 @@ static void doubt(void *arg, const BackendSandbox *v) {
                .id = str_dup(v->id),
                .route = str_dup(v->ready ? v->route : ""),
                .class_name = str_dup(v->runtime_class),
+               .ended = v->ended,
                .unwell = v->unwell};
   state_get(rl->r->state, d->ns, d->id, on_doubt, d);
 }
@@ -285,7 +334,9 @@ static void search(ReconcileLoop *rl, const SandboxRecord *rec) {
     log_event(LOG_INFO, "claim_gone", LOG_STR("namespace", rec->ns), LOG_STR("sandbox", rec->id));
     state_release(rl->r->state, rec->ns, rec->id, rec->uid, "ClaimDeleted", on_let_go, NULL);
   } else {
-    on_ended(rl, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
+    /* not by itself, as far as anyone can say: an older data set has come back, or the machine started again */
+    note_end(rl, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
+    tell_end(rl, TOLD_DELETED, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
   }
 }
 

@@ -24,8 +24,6 @@
 
 DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 
-/* In a Pod the runtime takes calls on its HTTP port, where it tells them by their first byte. */
-#define RUNTIME_PORT 8888
 /* For the connection and ACCEPT: far above what a busy machine needs, so that an image that swallows bytes is told. */
 #define ACCEPT_MS 10000
 
@@ -114,7 +112,7 @@ static void no_runtime(DataCall *d) {
   error_set(&d->why, ERROR_FAILED_PRECONDITION,
             "nothing that takes this call listens on port %d of sandbox \"%s\", a Pod: its image must have Sandplane's "
             "runtime; without it, the sandbox is reached by HTTP alone",
-            RUNTIME_PORT, d->name.id);
+            TARGET_RUNTIME_PORT, d->name.id);
   find_out_why(d);
 }
 
@@ -291,7 +289,8 @@ static void on_silence(void *arg) {
 static void dial_pod(DataCall *d, const char *route) {
   d->timer = loop_timer_new(d->router->loop, on_silence, d);
   loop_timer_start(d->timer, ACCEPT_MS);
-  d->dial = dial_new(d->router->loop, route, RUNTIME_PORT, d->router->config->allow_loopback_pod_ip, on_dialled, d);
+  d->dial =
+      dial_new(d->router->loop, route, TARGET_RUNTIME_PORT, d->router->config->allow_loopback_pod_ip, on_dialled, d);
 }
 
 static void on_record(void *arg, const SandboxRecord *record, const Error *err) {

@@ -1,25 +1,19 @@
 /* One HTTP request on the sandbox's side: finds the sandbox, connects to the port, and reads the answer.
  *
  * The runtime is asked to "Connect" and, after its ACCEPT, bytes are HTTP/1.1 with the program on that port.
- * Until ACCEPT nothing of the request has left, so failures to get there are retried; afterwards nothing is.
- * One connection carries one request: what a program sends behind its answer can never reach another caller.
+ * Until ACCEPT nothing of the request has left, so failures to get there are retried; afterwards nothing is. A Pod's
+ * port is reached at its address, and no other way. One connection carries one request: what a program sends behind its
+ * answer can never reach another caller.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_EXCHANGE_H_
 #define SANDPLANE_SERVICES_ROUTER_EXCHANGE_H_
 
 #include "lib/http/http_reader.h"
+#include "services/router/failure.h"
 #include "services/router/router.h"
 #include "services/router/target.h"
 
 typedef struct Exchange Exchange;
-
-typedef enum ExchangeFailure {
-  EXCHANGE_UNREACHABLE, /* no such sandbox, not claimed, or nobody listens on the port */
-  EXCHANGE_TIMEOUT,
-  EXCHANGE_BROKEN,    /* the connection ended before the answer did */
-  EXCHANGE_MALFORMED, /* the answer is not HTTP */
-  EXCHANGE_NO_STATE,  /* the state store did not answer */
-} ExchangeFailure;
 
 /* on_ready, on_drain, on_end and on_fail may free the exchange. */
 typedef struct ExchangeHandlers {
@@ -36,8 +30,8 @@ typedef struct ExchangeHandlers {
   void (*on_end)(void *arg);
   /* 101: from here on bytes go both ways as they are. */
   void (*on_switch)(void *arg, const HttpHead *head);
-  /* It is over, at any time before on_end. */
-  void (*on_fail)(void *arg, ExchangeFailure failure);
+  /* It is over, at any time before on_end. why: what is known of it, for the caller. */
+  void (*on_fail)(void *arg, Failure failure, const char *why);
 } ExchangeHandlers;
 
 /* head: the bytes of the request's head, copied. No handler runs from inside any of these. */

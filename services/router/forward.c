@@ -6,13 +6,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include <jansson.h>
+
 #include "lib/base/str.h"
 
 /* Of one connection only (RFC 9110, 7.6.1), with those of old that programs still send. */
 static const char *const HOP_BY_HOP[] = {
     "Connection", "Keep-Alive",        "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer",
-    "Trailers",   "Transfer-Encoding", "Upgrade",          "Content-Length",
+    "Trailers",   "Transfer-Encoding", "Upgrade",          "Content-Length",     "HTTP2-Settings",
 };
+
+/* Seconds until who met 503 tries again: about the time a restart takes. */
+#define RETRY_AFTER "1"
 
 /* Written anew, meant for the router, or not for a sandbox. */
 static const char *const OF_THE_ROUTER[] = {
@@ -58,6 +63,10 @@ const char *forward_path(const HttpHead *head) {
   if (path == authority)
     return NULL;
   return *path ? path : "/";
+}
+
+bool forward_upgrades(const HttpHead *head) {
+  return head->upgrade && head->no_body && head->minor_version >= 1 && !http_head_has_token(head, "Upgrade", "h2c");
 }
 
 static bool is_forwarded_claim(const char *name) {
@@ -155,17 +164,30 @@ bool forward_allows_trailer(const char *name) {
          strncasecmp(name, "Content-", 8) != 0 && strcasecmp(name, "Set-Cookie") != 0;
 }
 
-void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive, bool no_body) {
-  char body[512];
-  /* details are the router's own words and DNS labels: nothing in them needs escaping */
-  int len = snprintf(body, sizeof body, "{\"detail\":\"%s\"}\n", detail);
-  put(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", status,
-      http_status_text(status), len);
-  if (allow)
-    put_field(out, "Allow", allow);
-  if (status == 401)
+/* The caller frees it. Details may hold what others wrote: the reason that a sandbox ended for. */
+static char *error_body(const ForwardError *error) {
+  json_t *body = json_object(), *detail = json_string(error->detail);
+  json_object_set_new(body, "detail", detail ? detail : json_string(http_status_text(error->status)));
+  if (!str_empty(error->reason))
+    json_object_set_new(body, "reason", json_string(error->reason));
+  char *text = json_dumps(body, JSON_COMPACT);
+  json_decref(body);
+  if (!text)
+    abort();
+  return text;
+}
+
+void forward_error(Buf *out, const ForwardError *error, bool keep_alive, bool no_body) {
+  CLEANUP(str_freep) char *body = error_body(error);
+  put(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", error->status,
+      http_status_text(error->status), strlen(body) + 1);
+  if (error->allow)
+    put_field(out, "Allow", error->allow);
+  if (error->status == 401)
     put_field(out, "WWW-Authenticate", "Bearer");
+  if (error->status == 503)
+    put_field(out, "Retry-After", RETRY_AFTER);
   if (!keep_alive)
     put_field(out, "Connection", "close");
-  put(out, "\r\n%s", no_body ? "" : body);
+  put(out, "\r\n%s%s", no_body ? "" : body, no_body ? "" : "\n");
 }

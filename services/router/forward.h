@@ -17,6 +17,9 @@
 
 typedef enum ForwardBody { FORWARD_NO_BODY, FORWARD_LENGTH, FORWARD_CHUNKED, FORWARD_TO_CLOSE } ForwardBody;
 
+/* Whether a request asks for an upgrade that a program is to be told of. An offer of HTTP/2 is none: it is the router's
+ * to take, a server may leave it (RFC 9110, 7.8), and Java's and JetBrains' clients send it with every request. */
+bool forward_upgrades(const HttpHead *head);
 /* The raw path and query of an origin-form or absolute-form target, or "*" of OPTIONS; NULL: neither. */
 const char *forward_path(const HttpHead *head);
 
@@ -40,8 +43,14 @@ void forward_chunk(Buf *out, const uint8_t *data, size_t len);
 /* Whether a field may stand behind a chunked body. */
 bool forward_allows_trailer(const char *name);
 
-/* An answer of the router itself, {"detail": ...}. allow: value of the Allow field or NULL. no_body: answers
- * a HEAD request. */
-void forward_error(Buf *out, int status, const char *detail, const char *allow, bool keep_alive, bool no_body);
+typedef struct ForwardError {
+  int status;
+  const char *detail;
+  const char *reason; /* a label; NULL or empty: none */
+  const char *allow;  /* value of the Allow field, or NULL */
+} ForwardError;
+
+/* An answer of the router itself, {"detail": ..., "reason": ...}. no_body: answers a HEAD request. */
+void forward_error(Buf *out, const ForwardError *error, bool keep_alive, bool no_body);
 
 #endif

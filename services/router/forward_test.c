@@ -57,6 +57,15 @@ static void test_request(void **state) {
                  "GET /?q HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Connection: close\r\n\r\n", FORWARD_NO_BODY);
 }
 
+typedef struct HeadSeen {
+  bool upgrades;
+} HeadSeen;
+
+static bool see_head(void *arg, const HttpHead *head) {
+  ((HeadSeen *)arg)->upgrades = forward_upgrades(head);
+  return false;
+}
+
 static void test_trace(void **state) {
   static const char TEXT[] = "GET / HTTP/1.1\r\nHost: h:1\r\ntraceparent: theirs\r\ntracestate: a=b\r\n\r\n";
   expect_request(TEXT, false,
@@ -92,6 +101,30 @@ static void test_framing_is_our_own(void **state) {
       "POST / HTTP/1.1\r\nHost: h:1\r\nTransfer-Encoding: Chunked\r\nConnection: Transfer-Encoding\r\n\r\n", false,
       "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
       FORWARD_CHUNKED);
+}
+
+static void expect_upgrade(const char *method_and_fields, bool want) {
+  Buf text = {0};
+  assert_int_equal(buf_printf(&text, "GET / HTTP/1.1\r\nHost: h\r\n%s\r\n", method_and_fields), 0);
+  HeadSeen seen = {false};
+  HttpReader *r = http_reader_new(HTTP_REQUESTS, &(HttpReaderHandlers){.on_head = see_head}, &seen);
+  size_t used;
+  Error err;
+  assert_int_equal(http_reader_feed(r, text.data, text.len, &used, &err), 0);
+  assert_int_equal(seen.upgrades, want);
+  http_reader_free(r);
+  buf_deinit(&text);
+}
+
+static void test_which_upgrades_count(void **state) {
+  expect_upgrade("Connection: Upgrade\r\nUpgrade: websocket\r\n", true);
+  expect_upgrade("Connection: keep-alive, upgrade\r\nUpgrade: TCP\r\n", true);
+  expect_upgrade("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n", false);
+  expect_upgrade("Connection: Upgrade\r\nUpgrade: TLS/1.2, H2C\r\n", false);
+  expect_upgrade("Upgrade: websocket\r\n", false);
+  expect_upgrade("Connection: Upgrade\r\n", false);
+  expect_upgrade("Connection: keep-alive\r\nUpgrade-Insecure-Requests: 1\r\n", false);
+  expect_upgrade("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n", false);
 }
 
 static void test_upgrade(void **state) {
@@ -160,11 +193,16 @@ static void test_paths(void **state) {
 
 static void test_errors(void **state) {
   Buf out = {0};
-  forward_error(&out, 502, "No.", NULL, true, false);
+  forward_error(&out, &(ForwardError){.status = 502, .detail = "No."}, true, false);
   assert_string_equal(buf_str(&out), "HTTP/1.1 502 Bad Gateway\r\nContent-Type: application/json\r\n"
                                      "Content-Length: 17\r\n\r\n{\"detail\":\"No.\"}\n");
   buf_consume(&out, out.len);
-  forward_error(&out, 405, "No.", "GET", false, true);
+  forward_error(&out, &(ForwardError){.status = 503, .detail = "a \"b\"\n", .reason = "c"}, true, false);
+  assert_string_equal(buf_str(&out), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+                                     "Content-Length: 36\r\nRetry-After: 1\r\n\r\n"
+                                     "{\"detail\":\"a \\\"b\\\"\\n\",\"reason\":\"c\"}\n");
+  buf_consume(&out, out.len);
+  forward_error(&out, &(ForwardError){.status = 405, .detail = "No.", .allow = "GET"}, false, true);
   assert_string_equal(buf_str(&out), "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/json\r\n"
                                      "Content-Length: 17\r\nAllow: GET\r\nConnection: close\r\n\r\n");
   buf_deinit(&out);
@@ -188,6 +226,7 @@ int main(void) {
       cmocka_unit_test(test_trace),
       cmocka_unit_test(test_what_stays_outside),
       cmocka_unit_test(test_framing_is_our_own),
+      cmocka_unit_test(test_which_upgrades_count),
       cmocka_unit_test(test_upgrade),
       cmocka_unit_test(test_response),
       cmocka_unit_test(test_response_to_an_old_client),

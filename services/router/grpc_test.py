@@ -318,7 +318,7 @@ class Forwarding(unittest.TestCase):
         ]
         cls.claims = cls.stack.start("services/claims/sandplane-claims", *argv)
         cls.parent = field(1, "namespaces/default")
-        until(lambda: cls.stack.call("ListSandboxes", cls.parent)[1][0] == "OK", "claims")
+        until(lambda: cls.stack.call("ListSandboxes", cls.parent)[1][0] == "OK", "claims", needs=[cls.claims])
 
     def test_life_of_a_sandbox(self):
         _, route, _ = self.stack.runtime()
@@ -401,11 +401,12 @@ class Tenants(unittest.TestCase):
             f"--admin-address=127.0.0.1:{admin}",
             f"--redis-address={cls.stack.redis}",
         ]
-        cls.stack.start("services/claims/sandplane-claims", *argv)
+        claims = cls.stack.start("services/claims/sandplane-claims", *argv)
         cls.parent = field(1, "namespaces/default")
         until(
             lambda: cls.stack.call("ListSandboxes", cls.parent, metadata=bearer("token-of-research"))[1][0] == "OK",
             "claims",
+            needs=[claims],
         )
 
     def test_nobody_calls_without_a_token(self):

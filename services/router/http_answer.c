@@ -7,7 +7,8 @@
 void http_answer_error(HttpConn *c, int status, const char *detail, const char *allow) {
   CLEANUP(buf_deinit) Buf out = {0};
   c->keep_alive = c->keep_alive && c->request_done && !c->draining;
-  forward_error(&out, status, detail, allow, c->keep_alive, c->is_head);
+  ForwardError error = {.status = status, .detail = detail, .reason = c->log.reason, .allow = allow};
+  forward_error(&out, &error, c->keep_alive, c->is_head);
   stream_write(c->stream, out.data, out.len);
   c->answered = true;
   http_conn_over(c, status);
@@ -81,21 +82,17 @@ static void on_switch(void *arg, const HttpHead *head) {
   stream_show_again(c->stream);
 }
 
-static void on_exchange_fail(void *arg, ExchangeFailure failure) {
+static void on_exchange_fail(void *arg, Failure failure, const char *why) {
   HttpConn *c = arg;
-  char detail[160];
+  char detail[512];
+  c->log.reason = FAILURES[failure].label;
   if (c->phase == PHASE_TUNNEL) {
     http_conn_over(c, 101);
   } else if (c->answered) {
     http_conn_reset(c);
-  } else if (failure == EXCHANGE_TIMEOUT) {
-    snprintf(detail, sizeof detail, "Timed out waiting for the backend sandbox: %s", c->log.target.id);
-    http_answer_error(c, 504, detail, NULL);
-  } else if (failure == EXCHANGE_NO_STATE) {
-    http_answer_error(c, 500, "An internal error occurred in the proxy.", NULL);
   } else {
-    snprintf(detail, sizeof detail, "Could not connect to the backend sandbox: %s", c->log.target.id);
-    http_answer_error(c, 502, detail, NULL);
+    snprintf(detail, sizeof detail, "%s: %s: %s", FAILURES[failure].opening, c->log.target.id, why);
+    http_answer_error(c, FAILURES[failure].status, detail, NULL);
   }
 }
 

@@ -94,7 +94,7 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   c->request_done = head->no_body;
   c->expects_continue = head->minor_version >= 1 && http_head_has_token(head, "Expect", "100-continue");
   /* one that comes with a body is an ordinary request: bytes behind it would be ambiguous */
-  c->upgrade = head->upgrade && head->no_body && head->minor_version >= 1;
+  c->upgrade = forward_upgrades(head);
   c->answered = c->trailers = false;
   http_log_start(&c->log, c->router, head, c->peer_ip);
   if (answer_here(c, head))

@@ -45,6 +45,7 @@ void http_conn_reset(HttpConn *conn);
 /* The sandbox's answer, as it comes. arg: the HttpConn. */
 extern const ExchangeHandlers HTTP_ANSWER_HANDLERS;
 /* The router's own. */
+/* allow: value of the Allow field, or NULL. */
 void http_answer_error(HttpConn *conn, int status, const char *detail, const char *allow);
 void http_answer_health(HttpConn *conn);
 

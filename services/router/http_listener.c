@@ -49,7 +49,7 @@ static void on_closed(void *arg, HttpConn *conn) {
 
 static void refuse(HttpListener *l, int fd) {
   static const char ANSWER[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-                               "Content-Length: 35\r\nConnection: close\r\n\r\n"
+                               "Content-Length: 35\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
                                "{\"detail\":\"Too many connections.\"}\n";
   metrics_add(l->router->service->metrics, ROUTER_CONNECTIONS_REFUSED, 1, NULL, NULL, NULL);
   /* a new socket's buffer is empty: it fits, or the client has gone and does not mind */

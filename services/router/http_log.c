@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 
 void http_log_start(HttpLog *log, Router *router, const HttpHead *head, const char *client_ip) {
-  *log = (HttpLog){.active = true, .start_us = clock_mono_us(), .method = "-", .ns = "-"};
+  *log = (HttpLog){.active = true, .start_us = clock_mono_us(), .method = "-", .ns = "-", .reason = ""};
   snprintf(log->client_ip, sizeof log->client_ip, "%s", client_ip);
   metrics_add(router->service->metrics, ROUTER_INFLIGHT, 1, NULL, NULL, NULL);
   if (!head)
@@ -34,7 +34,7 @@ static void end_span(HttpLog *log, int status) {
   }
   trace_int(log->span, "http.response.status_code", status);
   if (status >= 500)
-    trace_fail(log->span, "");
+    trace_fail(log->span, log->reason);
   trace_end(log->span);
   log->span = NULL;
 }
@@ -56,5 +56,6 @@ void http_log_end(HttpLog *log, Router *router, int status, uint64_t bytes_out) 
   log_event(LOG_INFO, "request", LOG_STR("method", log->method), LOG_STR("path", log->path), LOG_INT("status", status),
             LOG_DOUBLE("duration_ms", seconds * 1000), LOG_STR("client_ip", log->client_ip),
             LOG_STR("sandbox_id", log->target.id), LOG_STR("sandbox_namespace", log->target.ns),
-            LOG_INT("bytes_out", (int64_t)bytes_out), LOG_STR("user_agent", log->user_agent));
+            LOG_INT("bytes_out", (int64_t)bytes_out), LOG_STR("user_agent", log->user_agent),
+            LOG_STR("reason", log->reason));
 }

@@ -16,8 +16,10 @@ typedef struct HttpLog {
   char user_agent[128];
   char client_ip[64];
   Target target;
-  const char *ns;  /* label: "-" until the sandbox was found */
-  int status;      /* of the answer under way */
+  const char *ns; /* label: "-" until the sandbox was found */
+  int status;     /* of the answer under way */
+  /* Of FAILURES, when a sandbox did not answer, or not to the end; "" otherwise. */
+  const char *reason;
   TraceSpan *span; /* NULL: traces are off */
 } HttpLog;
 

@@ -48,6 +48,23 @@ class HttpTest(StackTest):
     def assert_detail(self, got, status, detail):
         self.assertEqual((got[0], json.loads(got[2])), (status, {"detail": detail}))
 
+    def assert_failure(self, got, status, reason, *words):
+        """An answer that says which failure it is, in words and by its label. Returns the words."""
+        body = json.loads(got[2])
+        self.assertEqual((got[0], body["reason"]), (status, reason), body)
+        for word in words:
+            self.assertIn(word, body["detail"])
+        return body["detail"]
+
+    def logged(self, path):
+        """The line of the access log for a request to this path, which may be written a moment after its answer."""
+
+        def line():
+            lines = [json.loads(x) for x in self.stack.log().splitlines() if f'"{path}"' in x]
+            return lines[-1] if lines else None
+
+        return until(line, f"a line about {path}")
+
     def assert_alive(self):
         self.assertIsNone(self.stack.router.poll(), self.stack.log())
         self.assertEqual(self.get("/echo")[0], 200)
@@ -69,8 +86,11 @@ class Pods(HttpTest):
         self.assertTrue(body.decode().startswith("POST /a?x=1 HTTP/1.1\r\n") and body.endswith(b"\n\nabc"))
 
     def test_port_that_refuses(self):
-        got = self.get("/", port=free_port(), box=self.pod)
-        self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {self.pod}")
+        port = free_port()
+        got = self.get("/", port=port, box=self.pod)
+        self.assert_failure(
+            got, 502, "port_closed", self.pod, f"nothing listens on port {port}", "on 127.0.0.1 or ::1 alone"
+        )
 
     def test_port_that_comes_up(self):
         port = free_port()
@@ -80,14 +100,20 @@ class Pods(HttpTest):
     def test_address_of_an_object_without_a_record(self):
         self.stack.seed("address", "default", "hand-made", "pod:127.0.0.1")
         self.assertEqual(self.get("/echo", box="hand-made")[0], 200)
+        got = self.get("/", port=free_port(), box="hand-made")
+        self.assert_failure(got, 502, "port_closed")
         self.stack.seed("address", "default", "hand-made")
-        self.assertEqual(self.get("/echo", box="hand-made")[0], 502)
+        self.assert_failure(self.get("/echo", box="hand-made"), 502, "no_sandbox")
+
+    def test_connection_that_is_reset(self):
+        words = f"port {self.port} ended before there was an answer: Connection reset by peer"
+        self.assert_failure(self.get("/reset", box=self.pod), 502, "no_answer", words)
 
 
 class PodsElsewhere(HttpTest):
     def test_no_pod_is_at_an_address_of_this_machine(self):
         box = self.stack.sandbox("pod:127.0.0.1")
-        self.assert_detail(self.get("/echo", box=box), 502, f"Could not connect to the backend sandbox: {box}")
+        self.assert_failure(self.get("/echo", box=box), 502, "unreachable", box)
 
 
 class Forwarding(HttpTest):
@@ -110,7 +136,7 @@ class Forwarding(HttpTest):
         for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"):
             self.assertTrue(self.get("/echo", method=method)[2].startswith(method.encode()))
         status, head, body = self.get("/echo", method="HEAD")
-        self.assertEqual((status, body), (200, b""))
+        self.assertEqual((status, body), (200, b""))  # the program sends both lengths with it
         self.assertIn("Content-Length: 1000", head)
         for method, target in (("TRACE", "/"), ("CONNECT", "x:80")):
             got = self.get(target, method=method)
@@ -128,6 +154,18 @@ class Forwarding(HttpTest):
         self.assertIn("Transfer-Encoding: chunked", head)
         self.assertTrue(body.endswith(b"\r\n0\r\nX-Sum: 42\r\n\r\n"), body[-60:])
         self.assertEqual(body.count(b"x"), 1 << 20)
+
+    def test_answers_that_browsers_take(self):
+        status, head, body = self.get("/lf")
+        self.assertEqual((status, body), (200, b"3\r\nabc\r\n0\r\n\r\n"))
+        self.assertIn("X-App: lf\r\n", head)
+        status, head, body = self.get("/folded")
+        self.assertEqual((status, body), (200, b"3\r\nabc\r\n0\r\n\r\n"))
+        self.assertIn("X-Long: a b\r\n", head)
+        # both lengths: the coding counts, and with HEAD the length is told
+        status, head, body = self.get("/both")
+        self.assertEqual((status, body), (200, b"1\r\na\r\n0\r\n\r\n"))
+        self.assertNotIn("Content-Length", head)
 
     def test_old_client(self):
         ask = f"GET /chunked?1 HTTP/1.0\r\nX-Sandbox-ID: {self.box}\r\nX-Sandbox-Port: {self.port}\r\n\r\n".encode()
@@ -191,6 +229,22 @@ class Forwarding(HttpTest):
         self.assertEqual(back, data)
         s.shutdown(socket.SHUT_WR)
         self.assertEqual(read_all(s), b"")
+
+    def test_offer_of_http2(self):
+        """As Java's and JetBrains' clients send it with each request: ignored, and nothing of it reaches the program."""
+        offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+        s = self.connect()
+        for i in range(2):
+            s.sendall(self.head(f"/echo?{i}", fields=offer, close=False))
+            got = read_until(s, b"\n\n")
+            self.assertIn(f"GET /echo?{i} ".encode(), got)
+            for gone in (b"Upgrade", b"HTTP2", b"h2c"):
+                self.assertNotIn(gone, got)
+        s.sendall(self.head("/sum", "POST", offer + "Transfer-Encoding: chunked\r\n", close=False) + b"3\r\na")
+        s.sendall(b"bc\r\n0\r\n\r\n" + self.head("/echo?last", fields=offer.replace("Upgrade, ", "close, Upgrade, ")))
+        got = read_all(s)
+        self.assertIn(hashlib.sha256(b"abc").hexdigest().encode(), got)
+        self.assertIn(b"GET /echo?last ", got)
 
     def test_upgrade_that_is_declined(self):
         fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://o\r\n"
@@ -282,40 +336,77 @@ class Failures(HttpTest):
             got = self.ask(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n".encode())
             self.assert_detail(got, 400, detail)
 
-    def test_sandboxes_that_cannot_be_reached(self):
+    def test_each_failure_says_which(self):
         ready = self.stack.sandbox(self.route, claim=False)
         released, failed = self.stack.sandbox(self.route), self.stack.sandbox(self.route)
+        others = self.stack.sandbox(self.route)
         self.stack.seed("release", "default", released)
-        self.stack.seed("fail", "default", failed, "OutOfMemory", "too much")
+        self.stack.seed("fail", "default", failed, "OutOfMemory", 'too "much"')
         gone = self.stack.sandbox(f"unix:{self.stack.dir}/nothing")
         linked = self.stack.sandbox(f"unix:{self.stack.dir}/link")
         os.symlink(self.route[5:], f"{self.stack.dir}/link")
-        for box in ("nobody-aaaaa", "nosuffix", ready, released, failed, gone, linked):
-            got = self.get("/echo", box=box)
-            self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {box}")
+        for box, reason, words in (
+            ("nobody-aaaaa", "no_sandbox", "no sandbox of this name in namespace default"),
+            ("nosuffix", "no_sandbox", "no sandbox of this name"),
+            (ready, "not_claimed", "is not claimed"),
+            (released, "ended", "is being destroyed"),
+            (failed, "ended", 'has ended: OutOfMemory: too "much"'),
+            (others, "refused", "claim"),
+            (gone, "unreachable", "its runtime does not answer"),
+            (linked, "unreachable", "its runtime does not answer"),
+        ):
+            self.get("/echo")  # the runtime is this claim's
+            got = self.get(f"/of-{box}", box=box)
+            self.assert_failure(got, 502, reason, f"Could not connect to the backend sandbox: {box}: ", words)
+            self.assertEqual(self.logged(f"/of-{box}")["reason"], reason)
+        self.assertEqual(self.logged("/echo")["reason"], "")
 
     def test_port_nobody_listens_on(self):
         before = self.stack.metric("sandbox_router_upstream_retries_total")
-        got = self.get("/", port=free_port())
-        self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {self.box}")
+        port = free_port()
+        got = self.get("/nobody", port=port)
+        self.assert_failure(got, 502, "port_closed", f"sandbox: {self.box}: nothing listens on port {port}")
+        self.assertEqual(self.logged("/nobody")["reason"], "port_closed")
         self.assertGreater(self.stack.metric("sandbox_router_upstream_retries_total"), before)
 
     def test_answers_that_are_none(self):
-        for path in ("/garbage", "/huge", "/both", "/switch"):
-            got = self.get(path)
-            self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {self.box}")
+        for path, reason, words in (
+            ("/garbage", "not_http", "malformed status line"),
+            ("/huge", "not_http", "head is larger than 65536 bytes"),
+            ("/switch", "not_http", "101 Switching Protocols to a request that asked for no upgrade"),
+            ("/tls", "not_http", "speaks TLS"),
+            ("/nothing", "no_answer", "before there was an answer: it was closed"),
+            ("/reset", "no_answer", "before there was an answer"),
+            ("/halfhead", "no_answer", "in the midst of the answer's head"),
+        ):
+            self.assert_failure(self.get(path), 502, reason, self.box, f"port {self.port}", words)
+            self.assertEqual(self.logged(path)["reason"], reason)
         self.assert_alive()
+
+    def test_sandbox_that_ends_before_it_answers(self):
+        process, route, _ = self.stack.runtime()
+        box = self.stack.sandbox(route)
+        s = self.connect()
+        s.sendall(self.head("/slow?ends", box=box))
+        until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 1, "request under way")
+        self.stack.seed("fail", "default", box, "OutOfMemory", "used 2 GiB")
+        process.send_signal(signal.SIGKILL)
+        head, _, body = read_all(s).partition(b"\r\n\r\n")
+        self.assert_failure((int(head.split(b" ")[1]), head, body), 502, "ended", "OutOfMemory: used 2 GiB")
 
     def test_cut_answers_are_not_taken_for_whole(self):
         status, head, body = self.get("/cut")
         self.assertEqual(body, b"half")
         status, head, body = self.get("/cutchunk")
         self.assertEqual(body, b"4\r\nhalf\r\n")
+        for path in ("/cut", "/cutchunk"):
+            line = self.logged(path)
+            self.assertEqual((line["status"], line["reason"]), (200, "cut"))
         self.assert_alive()
 
     def test_timeout(self):
         got = self.get("/slow", fields="X-Sandbox-Timeout: 0.3\r\n")
-        self.assert_detail(got, 504, f"Timed out waiting for the backend sandbox: {self.box}")
+        self.assert_failure(got, 504, "timeout", f"Timed out waiting for the backend sandbox: {self.box}: ", "0.3 s")
 
     def test_client_that_leaves(self):
         before = int(self.get("/left")[2])
@@ -335,8 +426,7 @@ class Failures(HttpTest):
         process.send_signal(signal.SIGKILL)
         process.wait()
         self.assertLess(len(read_all(s)), 64 << 20)
-        got = self.get("/echo", box=box)
-        self.assert_detail(got, 502, f"Could not connect to the backend sandbox: {box}")
+        self.assert_failure(self.get("/echo", box=box), 502, "unreachable", box)
         self.assert_alive()
 
 
@@ -524,7 +614,10 @@ class Lifecycle(unittest.TestCase):
         until(lambda: stack.admin_get("/readyz").startswith(b"HTTP/1.1 503"), "unready")
         with socket.create_connection(("127.0.0.1", stack.http), timeout=60) as s:
             s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Sandbox-ID: a-aaaaa\r\nConnection: close\r\n\r\n")
-            self.assertIn(b"500 Internal Server Error", read_all(s))
+            head, _, body = read_all(s).partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n"), head)
+            self.assertIn(b"\r\nRetry-After: 1\r\n", head)
+            self.assertEqual(json.loads(body)["reason"], "no_state")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -12,6 +13,8 @@
 #define END_POLL_MS 50
 /* What a client should wait before it tries again: longer than END_POLL_MS, shorter than a person notices. */
 #define RETRY_AFTER_MS 200
+
+#define NOT_CLAIMED " is not claimed"
 
 struct SandboxLookup {
   State *state;
@@ -60,7 +63,12 @@ static int judge(const SandboxRecord *r, Error *err) {
   default:
     break;
   }
-  return error_set(err, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is not claimed", r->id);
+  return error_set(err, ERROR_FAILED_PRECONDITION, "sandbox \"%s\"" NOT_CLAIMED, r->id);
+}
+
+bool sandbox_is_unclaimed(const Error *err) {
+  size_t len = strlen(err->message), tail = strlen(NOT_CLAIMED);
+  return len > tail && str_equal(err->message + len - tail, NOT_CLAIMED);
 }
 
 static void read_record(SandboxLookup *l);

@@ -17,6 +17,9 @@ typedef struct SandboxLookup SandboxLookup;
  * (not claimed, or why it ended), or what the state store answered. */
 typedef void (*SandboxLookupFn)(void *arg, const SandboxRecord *record, const Error *err);
 
+/* Of a FAILED_PRECONDITION: nobody has claimed it, rather than it has ended. */
+bool sandbox_is_unclaimed(const Error *err);
+
 /* fn runs later, once, never from inside. */
 SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn, void *arg);
 /* A sandbox that was CLAIMED by uid did not answer or broke off: waits up to 2 s for the state to say why. fn

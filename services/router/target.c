@@ -9,9 +9,6 @@
 
 #include "lib/base/str.h"
 
-/* The port of the runtime in a sandbox. */
-#define DEFAULT_PORT 8888
-
 /* An empty field counts as none. Two fields of a name: the next hop might take the other one. */
 static int field(const HttpHead *head, const char *name, const char **ret_value) {
   const char *value = http_head_get(head, name);
@@ -55,7 +52,7 @@ static int64_t timeout_of(const char *s, int64_t max_ms) {
 
 const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *ret_target) {
   const char *id, *ns, *port, *address, *timeout;
-  int64_t number = DEFAULT_PORT;
+  int64_t number = TARGET_RUNTIME_PORT;
   memset(ret_target, 0, sizeof *ret_target);
   int twice = field(head, "X-Sandbox-ID", &id);
   if (!id)

@@ -9,6 +9,10 @@
 #include "lib/base/compiler.h"
 #include "lib/http/http_reader.h"
 
+/* Of the runtime in a sandbox: its HTTP port, and the default of X-Sandbox-Port. In a Pod it takes calls there as well,
+ * and tells them by their first byte. */
+enum { TARGET_RUNTIME_PORT = 8888 };
+
 typedef struct Target {
   char ns[64], id[64];
   uint16_t port;

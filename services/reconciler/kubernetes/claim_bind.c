@@ -19,6 +19,7 @@
 #include "services/reconciler/kubernetes/objects/cold_sandbox.h"
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/state_names.h"
 
 /* A deletion that takes longer waits for somebody. */
 #define LINGERS_MS 2000
@@ -272,7 +273,9 @@ static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbo
   if (!a)
     abort();
   *a = (Adoption){p, str_dup(kube_name(sandbox))};
-  state_pool_get(p->cc->c->state, p->ns, kube_text(claim, "spec.warmPoolRef.name"), on_queue_known, a);
+  char pool[STATE_NAME_SIZE];
+  state_name_of_pool(kube_text(claim, "spec.warmPoolRef.name"), pool);
+  state_pool_get(p->cc->c->state, p->ns, pool, on_queue_known, a);
 }
 
 /* No cold Sandbox either: that would only be another way round the quota. */
@@ -336,7 +339,7 @@ static json_t *pools_of_template(Cluster *c, const char *ns, const char *templat
   json_array_foreach(all, i, pool) {
     bool fits = str_equal(kube_namespace(pool), ns) &&
                 str_equal(kube_text(pool, "spec.sandboxTemplateRef.name"), template_name);
-    if (fits && !kube_is_deleting(pool))
+    if (fits && !kube_is_deleting(pool) && state_names_has(c, pool))
       json_array_append_new(names, json_string(kube_name(pool)));
   }
   return names;
@@ -348,13 +351,13 @@ static void ask(ClaimPass *p, const json_t *claim) {
   if (!name)
     return make_cold(p, claim);
   json_array_remove(p->pools, 0);
-  state_claim(p->cc->c->state,
-              &(ClaimRequest){.ns = p->ns,
-                              .pool = json_string_value(name),
-                              .uid = kube_uid(claim),
-                              .request_id = "",
-                              .tenant = STATE_KUBERNETES_TENANT},
-              on_claimed, p);
+  char pool[STATE_NAME_SIZE];
+  state_name_of_pool(json_string_value(name), pool);
+  state_claim(
+      p->cc->c->state,
+      &(ClaimRequest){
+          .ns = p->ns, .pool = pool, .uid = kube_uid(claim), .request_id = "", .tenant = STATE_KUBERNETES_TENANT},
+      on_claimed, p);
 }
 
 void claim_bind(ClaimPass *p, const json_t *claim) {
@@ -382,7 +385,7 @@ void claim_bind(ClaimPass *p, const json_t *claim) {
   if (is_v1alpha1(c, claim) && template_name)
     p->pools = pools_of_template(c, p->ns, template_name);
   else
-    p->pools = pool && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
+    p->pools = state_names_has(c, pool) && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
   ask(p, claim);
 }
 

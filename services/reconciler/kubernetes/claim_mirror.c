@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/claim_adoption.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/state_names.h"
 
 #define MANAGER "sandboxclaim-controller"
 #define LIST_PAGE 500
@@ -102,6 +103,7 @@ typedef struct Show {
   KubeTask *task;
   char ns[256], id[256];
   int looks;
+  Error why; /* it was refused */
 } Show;
 
 static void show_end(Show *s, const Error *err) {
@@ -142,16 +144,44 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
   show_end(s, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
 }
 
+static void on_detached(void *arg, json_t *object, const Error *err) {
+  Show *s = arg;
+  show_end(s, err ? err : &s->why);
+}
+
+/* Its object cannot be: the Sandbox is the pool's no longer, all the same. The attempt ends as failed, and is repeated
+ * after a pause. */
+static void detach(Show *s, const Error *why) {
+  Cluster *c = s->m->c;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->ns, s->id);
+  bool is_pools = sandbox && !kube_is_deleting(sandbox) && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL);
+  KUBE_OWNED json_t *patch = is_pools ? claim_detach_patch(sandbox, cluster_anchor(c)) : NULL;
+  if (!patch)
+    return show_end(s, why);
+  s->why = *why;
+  cluster_patch(c, CLUSTER_SANDBOX, s->ns, s->id, NULL, patch, on_detached, s);
+}
+
+/* The API server will say the same again. */
+static bool is_refused(const Error *err) {
+  return err->kind == ERROR_PERMISSION_DENIED || err->kind == ERROR_INVALID_ARGUMENT ||
+         err->kind == ERROR_FAILED_PRECONDITION;
+}
+
 static void on_made(void *arg, json_t *object, const Error *err) {
   Show *s = arg;
+  if (err && is_refused(err))
+    return detach(s, err);
   if (err && err->kind != ERROR_ALREADY_EXISTS)
     return show_end(s, err);
   look(s);
 }
 
-static json_t *claim_of(const SandboxRecord *r) {
-  json_t *claim = json_pack("{s:s,s:s,s:{s:s,s:s},s:{s:{s:s}}}", "apiVersion", EXTENSIONS_V1BETA1, "kind", KIND_CLAIM,
-                            "metadata", "name", r->id, "namespace", r->ns, "spec", "warmPoolRef", "name", r->pool);
+static json_t *claim_of(const Cluster *c, const SandboxRecord *r) {
+  const json_t *pool = state_names_pool(c, r->ns, r->pool);
+  json_t *claim =
+      json_pack("{s:s,s:s,s:{s:s,s:s},s:{s:{s:s}}}", "apiVersion", EXTENSIONS_V1BETA1, "kind", KIND_CLAIM, "metadata",
+                "name", r->id, "namespace", r->ns, "spec", "warmPoolRef", "name", pool ? kube_name(pool) : r->pool);
   kube_set_annotation(claim, ANNOTATION_MIRRORED_UID, r->uid);
   if (!str_empty(r->tenant))
     kube_set_annotation(claim, ANNOTATION_MIRRORED_TENANT, r->tenant);
@@ -180,16 +210,15 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
   if (!sandbox || kube_is_deleting(sandbox) || kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
     return show_end(s, NULL);
   if (!claim) {
-    KUBE_OWNED json_t *body = claim_of(r);
+    KUBE_OWNED json_t *body = claim_of(c, r);
     return cluster_create(c, CLUSTER_CLAIM, s->ns, body, MANAGER, on_made, s);
   }
   if (!str_equal(kube_annotation(claim, ANNOTATION_MIRRORED_UID), r->uid)) {
     Error why;
     error_set(&why, ERROR_ALREADY_EXISTS, "there is another SandboxClaim of this name");
-    return show_end(s, &why);
+    return detach(s, &why);
   }
-  KUBE_OWNED json_t *patch =
-      claim_adoption_patch(claim, sandbox, cluster_get(c, CLUSTER_TEMPLATE, s->ns, r->template_name));
+  KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, state_names_template(c, s->ns, r->template_name));
   cluster_patch(c, CLUSTER_SANDBOX, s->ns, s->id, NULL, patch, on_adopted, s);
 }
 

@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/member_watch.h"
 #include "services/reconciler/kubernetes/objects/cold_sandbox.h"
+#include "services/reconciler/kubernetes/objects/volume_claim.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 
 typedef struct Move {
   ClaimPass *p;
-  char *member; /* name of the member and of its Pod */
+  char *member;     /* name of the member and of its Pod */
+  size_t n_volumes; /* of the Sandbox's, that are done with */
 } Move;
 
 static void hold(Move *m, bool held) {
@@ -66,18 +69,65 @@ static void move_pod(Move *m) {
   cluster_patch(c, CLUSTER_POD, p->ns, m->member, NULL, patch, on_pod_moved, m);
 }
 
+static void look_at_pod(Move *m) {
+  ClaimPass *p = m->p;
+  const json_t *sandbox = cluster_get(p->cc->c, CLUSTER_SANDBOX, p->ns, p->name);
+  if (sandbox && kube_is_controlled_by(cluster_get(p->cc->c, CLUSTER_POD, p->ns, m->member), kube_uid(sandbox)))
+    on_pod_moved(m, NULL, NULL);
+  else
+    move_pod(m);
+}
+
+/* ---- the volumes: all of them before the Pod, so that none is left behind when the member goes ---- */
+
+static void move_volumes(Move *m);
+
+static void on_volume_moved(void *arg, json_t *object, const Error *err) {
+  Move *m = arg;
+  if (err && err->kind != ERROR_NOT_FOUND)
+    return end(m, err);
+  m->n_volumes++;
+  move_volumes(m);
+}
+
+static void on_volume_read(void *arg, json_t *object, const Error *err) {
+  Move *m = arg;
+  ClaimPass *p = m->p;
+  Cluster *c = p->cc->c;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
+  if (err || !sandbox)
+    return on_volume_moved(m, NULL, err);
+  KUBE_OWNED json_t *patch = volume_claim_move_patch(sandbox, m->member, object);
+  if (!patch) /* moved before, or somebody's whom the Sandbox's own controller will name */
+    return on_volume_moved(m, NULL, NULL);
+  cluster_patch(c, CLUSTER_VOLUME_CLAIM, p->ns, kube_name(object), NULL, patch, on_volume_moved, m);
+}
+
+/* Past the kept copies: they lack one whose label somebody took off. */
+static void move_volumes(Move *m) {
+  ClaimPass *p = m->p;
+  Cluster *c = p->cc->c;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
+  if (!sandbox)
+    return end(m, NULL); /* the next look makes the best of it */
+  if (m->n_volumes >= volume_claim_count(sandbox))
+    return look_at_pod(m);
+  CLEANUP(str_freep) char *name = volume_claim_name(sandbox, m->n_volumes);
+  cluster_read(c, CLUSTER_VOLUME_CLAIM, p->ns, name, on_volume_read, m);
+}
+
 static void on_made(void *arg, json_t *object, const Error *err) {
   Move *m = arg;
   if (err)
     return end(m, err);
-  move_pod(m);
+  move_volumes(m);
 }
 
 static Move *move_new(ClaimPass *p, const char *member) {
   Move *m = malloc(sizeof *m);
   if (!m)
     abort();
-  *m = (Move){p, str_dup(member)};
+  *m = (Move){.p = p, .member = str_dup(member)};
   hold(m, true);
   return m;
 }
@@ -95,10 +145,16 @@ void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const j
   }
   kube_set_annotation(sandbox, ANNOTATION_POD_NAME, kube_name(member));
   kube_set_label(sandbox, LABEL_LAUNCH_TYPE, "warm");
-  /* what runs is the member: its spec, should the template have changed since */
-  json_t *spec = kube_get(member, "spec.podTemplate.spec");
+  /* what runs is the member: its spec, should the template have changed since, and what is on its volumes */
+  json_t *spec = kube_get(member, "spec.podTemplate.spec"), *volumes = kube_get(member, "spec.volumeClaimTemplates");
   if (spec)
     kube_set(sandbox, "spec.podTemplate.spec", json_incref(spec));
+  if (volumes)
+    kube_set(sandbox, "spec.volumeClaimTemplates", json_incref(volumes));
+  else
+    json_object_del(json_object_get(sandbox, "spec"), "volumeClaimTemplates");
+  if (volume_claim_count(member) > 0)
+    kube_set_annotation(sandbox, ANNOTATION_VOLUMES_OF, kube_name(member));
   cluster_create(p->cc->c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_made, move_new(p, kube_name(member)));
 }
 
@@ -110,7 +166,7 @@ bool claim_move_is_open(Cluster *c, const json_t *sandbox) {
     return false;
   const json_t *pod = cluster_get(c, CLUSTER_POD, ns, pod_name),
                *member = cluster_get(c, CLUSTER_SANDBOX, ns, pod_name);
-  return pod && member && !kube_is_deleting(member) && kube_controller_is(member, EXTENSIONS_GROUP, KIND_POOL) &&
+  return pod && member_watch_is_member(member) && !kube_is_deleting(member) &&
          (kube_is_controlled_by(pod, kube_uid(member)) || kube_is_controlled_by(pod, kube_uid(sandbox)));
 }
 
@@ -121,18 +177,14 @@ static void on_holder(void *arg, const SandboxRecord *r, const Error *err) {
   Cluster *c = p->cc->c;
   if (err && err->kind != ERROR_NOT_FOUND)
     return end(m, err);
-  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name),
-               *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
+  const json_t *claim = cluster_get(c, CLUSTER_CLAIM, p->ns, p->name);
   if (!err && (r->state != SANDBOX_CLAIMED || !str_equal(r->uid, kube_uid(claim)))) {
     Error why = {0};
     error_set(&why, ERROR_FAILED_PRECONDITION, "Sandbox \"%s\" names Pod \"%s\", which is not this claim's", p->name,
               m->member);
     return end(m, &why);
   }
-  if (sandbox && kube_is_controlled_by(cluster_get(c, CLUSTER_POD, p->ns, m->member), kube_uid(sandbox)))
-    on_pod_moved(m, NULL, NULL);
-  else
-    move_pod(m);
+  move_volumes(m);
 }
 
 void claim_move_finish(ClaimPass *p, const json_t *sandbox) {

@@ -1,6 +1,8 @@
 /* A warm Pod moves from the member it was made for to a Sandbox that has the claim's own name: what clients of
- * v1alpha1 look for. Steps: the Sandbox, naming the Pod; the Pod's owner; the member's object goes. Each can be
- * repeated, and an open move is found again by what the objects say.
+ * v1alpha1 look for. With it move the volume claims that it has mounted, which keep their names. Steps: the Sandbox,
+ * naming the Pod and whose volumes it has; the owner of each volume claim; the Pod's owner; the member's object goes,
+ * and with it what else is its own: its Service, which has its name. Each step can be repeated, and an open move is
+ * found again by what the objects say.
  */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_MOVE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_MOVE_H_

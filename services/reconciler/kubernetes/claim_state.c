@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/state_names.h"
 
 #define RESTORE_AGAIN_MS 500
 /* An object whose Sandbox is not its yet, or no longer: looked at this often until one of them goes. */
@@ -111,11 +112,13 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
     tenant = STATE_KUBERNETES_TENANT;
   size_t n_labels;
   StatePair *labels = labels_of(claim, &n_labels);
+  char template_known[STATE_NAME_SIZE];
+  state_name_of_template(template_name ? template_name : "", template_known);
   state_restore(p->cc->c->state,
                 &(SandboxRecord){.ns = p->ns,
                                  .id = kubernetes_backend_id(sandbox),
                                  .uid = claim_state_uid(claim),
-                                 .template_name = template_name ? template_name : "",
+                                 .template_name = template_name ? template_known : "",
                                  .template_hash = hash ? hash : "",
                                  .route = route,
                                  .runtime_class = class_name ? class_name : "",
@@ -132,7 +135,7 @@ bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, 
   const char *id = kube_name(sandbox);
   if (strpbrk(id, "{}/") || !state_pool_of(id, pool_name) || !kubernetes_backend_route(sandbox, route, sizeof route))
     return false;
-  const json_t *pool = cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name);
+  const json_t *pool = state_names_pool(p->cc->c, p->ns, pool_name);
   if (!pool || kube_is_deleting(pool))
     return false;
   tell(p, claim, sandbox, pool, route, fn, arg);
@@ -160,7 +163,7 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   if (!r)
     abort();
   *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid), str_dup(id)};
-  tell(p, claim, sandbox, cluster_get(p->cc->c, CLUSTER_POOL, p->ns, pool_name), route, on_restored, r);
+  tell(p, claim, sandbox, state_names_pool(p->cc->c, p->ns, pool_name), route, on_restored, r);
 }
 
 void claim_state_let_go(ClaimController *cc, const json_t *claim) {

@@ -1,6 +1,7 @@
 /* See cluster.h. */
 #include "services/reconciler/kubernetes/cluster.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,12 @@
 
 /* The name of the reference controller's Lease: it and we never lead at the same time. */
 #define LEASE_NAME "a3317529.agent-sandbox.x-k8s.io"
+/* What is there as long as we are installed: the garbage collector takes references to it away when it goes. */
+#define ANCHOR_API "rbac.authorization.k8s.io/v1"
+#define ANCHOR_KIND "ClusterRole"
+#define ANCHOR_NAME "agent-sandbox-controller"
+#define ANCHOR_PATH "/apis/" ANCHOR_API "/clusterroles/" ANCHOR_NAME
+#define ANCHOR_AGAIN_MS 1000
 /* Everything is looked at again this often, whatever was missed. */
 #define RESYNC_MS (10 * 3600 * 1000)
 /* Pods and Services of Sandboxes; "exists" as a selector. */
@@ -47,7 +54,7 @@ static void on_change(void *arg, const json_t *before, const json_t *after) {
 }
 
 static void judge(Cluster *c) {
-  bool now = c->leads && c->n_unsynced == 0;
+  bool now = c->leads && c->n_unsynced == 0 && c->anchor_known;
   if (now == c->synced)
     return;
   c->synced = now;
@@ -79,11 +86,44 @@ static const char *controller_uid(const json_t *object) {
   return kube_text(kube_controller(object), "uid");
 }
 
+static void on_anchor(void *arg, json_t *object, const Error *err) {
+  Cluster *c = arg;
+  *c->anchor_uid = 0;
+  if (err && err->kind == ERROR_CANCELLED)
+    return;
+  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_PERMISSION_DENIED) {
+    loop_timer_start(c->anchor_again, ANCHOR_AGAIN_MS);
+    return;
+  }
+  if (err)
+    log_event(LOG_WARN, "members_not_anchored", LOG_ERR(err),
+              LOG_STR("effect", "a pool that is deleted takes sandboxes with it whose claim is no object yet"));
+  else
+    snprintf(c->anchor_uid, sizeof c->anchor_uid, "%s", kube_uid(object) ? kube_uid(object) : "");
+  c->anchor_known = true;
+  judge(c);
+}
+
+static void read_anchor(void *arg) {
+  Cluster *c = arg;
+  if (c->leads)
+    kube_request(c->client, &(KubeRequest){.method = "GET", .path = ANCHOR_PATH}, on_anchor, c);
+}
+
+json_t *cluster_anchor(const Cluster *c) {
+  if (!*c->anchor_uid)
+    return NULL;
+  return json_pack("{s:s,s:s,s:s,s:s}", "apiVersion", ANCHOR_API, "kind", ANCHOR_KIND, "name", ANCHOR_NAME, "uid",
+                   c->anchor_uid);
+}
+
 static void on_leadership(void *arg, bool leads) {
   Cluster *c = arg;
   log_event(LOG_INFO, "leadership", LOG_BOOL("leads", leads));
   c->leads = leads;
+  c->anchor_known = false;
   judge(c);
+  read_anchor(c);
 }
 
 static void on_request_done(void *arg, const char *method, const char *path, long status, int64_t took_us) {
@@ -129,6 +169,8 @@ int cluster_connect(Cluster *c, Error *err) {
   c->host = host_of(c->kube_config->server);
   c->client = kube_client_new(c->loop, c->kube_config, &options, err);
   c->ending = json_object();
+  c->pool_names = json_object();
+  c->template_names = json_object();
   return c->client ? 0 : -1;
 }
 
@@ -143,6 +185,7 @@ static Kept *kept_new(Cluster *c, ClusterResource r) {
 void cluster_start(Cluster *c) {
   c->resync = loop_timer_new(c->loop, on_resync, c);
   loop_timer_start(c->resync, RESYNC_MS);
+  c->anchor_again = loop_timer_new(c->loop, read_anchor, c);
   c->n_unsynced = CLUSTER_N_RESOURCES;
   for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
     CLEANUP(str_freep) char *path = str_printf("%s/%s", RESOURCES[r].group_path, RESOURCES[r].plural);
@@ -179,6 +222,7 @@ void cluster_disconnect(Cluster *c) {
   for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
     kube_informer_stop(c->informers[r]);
   }
+  loop_timer_stop(c->anchor_again);
   kube_lease_free(c->lease);
   c->lease = NULL;
   kube_client_free(c->client);
@@ -192,9 +236,12 @@ void cluster_deinit(Cluster *c) {
     kube_informer_free(c->informers[r]);
   }
   loop_timer_free(c->resync);
+  loop_timer_free(c->anchor_again);
   kube_config_free(c->kube_config);
   free(c->host);
   json_decref(c->ending);
+  json_decref(c->pool_names);
+  json_decref(c->template_names);
 }
 
 const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name) {

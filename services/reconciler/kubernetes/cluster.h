@@ -15,8 +15,6 @@
 #include "services/reconciler/backend.h"
 #include "services/reconciler/config.h"
 
-/* Marks a member with the data set it was made under (backend.h, epoch). */
-#define ANNOTATION_EPOCH "sandplane.dev/epoch"
 /* On the SandboxClaim that shows a claim made through gRPC: that claim's uid. */
 #define ANNOTATION_MIRRORED_UID "sandplane.dev/claim-uid"
 /* And whose quota it counts against. */
@@ -54,6 +52,11 @@ struct Cluster {
   /* Writes begun while this is set are ones that nobody waits for: they leave room for others. */
   bool patient;
   int n_unsynced;
+  /* What members of pools name as their second owner (cluster_anchor); "": nothing. */
+  char anchor_uid[64];
+  bool anchor_known;
+  LoopTimer *anchor_again;
+  json_t *pool_names, *template_names; /* state_names.h */
   json_t *ending; /* uids of what a DELETE was sent for and the copies still show (cluster_is_ending) */
   /* Told of each change of a kind, in this order; set before cluster_start. */
   ClusterChangeFn on_change[CLUSTER_N_RESOURCES];
@@ -78,6 +81,12 @@ void cluster_resign(Cluster *c, void (*done)(void *arg), void *arg);
 void cluster_disconnect(Cluster *c);
 /* After all that was waiting for calls has been freed. */
 void cluster_deinit(Cluster *c);
+
+/* New reference: the owner reference that keeps a member of a pool from the garbage collector when its pool is deleted,
+ * so that whoever holds it by the shared state keeps it; those that nobody holds are deleted by us. NULL: there is none
+ * here.
+ */
+json_t *cluster_anchor(const Cluster *c);
 
 const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name);
 /* "namespace/name", as what is kept about objects is keyed by; state_name_split takes it apart. The caller frees it. */

@@ -2,6 +2,7 @@
 #include "services/reconciler/kubernetes/event_recorder.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/base/log.h"
@@ -23,7 +24,10 @@ void event_record(Cluster *c, const EventNote *n) {
   size_t len = strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%S", &tm);
   snprintf(at + len, sizeof at - len, ".%06ldZ", now.tv_nsec / 1000);
   snprintf(text, sizeof text, "%s", n->note ? n->note : "");
-  CLEANUP(str_freep) char *event_name = str_printf("%.200s.%s", name, suffix);
+  size_t cut = strnlen(name, 200);
+  while (cut > 0 && (name[cut - 1] == '.' || name[cut - 1] == '-'))
+    cut--; /* cut at a place where a label cannot end */
+  CLEANUP(str_freep) char *event_name = str_printf("%.*s.%s", (int)cut, name, suffix);
   CLEANUP(str_freep) char *path = str_printf("/apis/events.k8s.io/v1/namespaces/%s/events", ns);
   KUBE_OWNED json_t *event =
       json_pack("{s:s,s:s,s:{s:s,s:s},s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:s,s:s,s:s,s:s*}}", "apiVersion",

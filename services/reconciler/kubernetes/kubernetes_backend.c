@@ -21,6 +21,7 @@
 #include "services/reconciler/kubernetes/pool_controller.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 #include "services/reconciler/kubernetes/sandbox_gauge.h"
+#include "services/reconciler/kubernetes/state_names.h"
 #include "services/reconciler/kubernetes/template_controller.h"
 
 #define MANAGER "sandboxwarmpool-controller"
@@ -90,14 +91,17 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
   CLEANUP(str_freep) char *key = cluster_key(s->ns, s->id);
   if (json_object_get(b->creating, key))
     return 0;
-  const json_t *pool = cluster_get(&b->c, CLUSTER_POOL, s->ns, s->pool);
+  const json_t *pool = state_names_pool(&b->c, s->ns, s->pool);
   bool implicit = !pool && str_starts_with(s->pool, SHADOW_POOL_PREFIX);
   if (!pool && !implicit) {
     b->events.on_ended(b->arg, s->ns, s->id, "PoolDeleted", "there is no SandboxWarmPool of this name");
     return 0;
   }
-  const char *template_name =
-      implicit ? s->pool + strlen(SHADOW_POOL_PREFIX) : kube_text(pool, "spec.sandboxTemplateRef.name");
+  const char *template_name = kube_text(pool, "spec.sandboxTemplateRef.name");
+  if (implicit) {
+    const json_t *known = state_names_template(&b->c, s->ns, s->pool + strlen(SHADOW_POOL_PREFIX));
+    template_name = known ? kube_name(known) : s->pool + strlen(SHADOW_POOL_PREFIX);
+  }
   KUBE_OWNED json_t *template = template_of(b, s->ns, template_name, manifest);
   KUBE_OWNED json_t *stand_in = json_pack("{s:{s:s,s:s,s:s},s:{s:{s:s}}}", "metadata", "name", s->pool, "namespace",
                                           s->ns, "uid", "", "spec", "sandboxTemplateRef", "name", template_name);
@@ -105,6 +109,9 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
   kube_set_annotation(member, ANNOTATION_EPOCH, s->epoch);
   /* nothing but its own Pod will ever run it, so the name need not be written after the Pod is made */
   kube_set_annotation(member, ANNOTATION_POD_NAME, s->id);
+  json_t *anchor = implicit ? NULL : cluster_anchor(&b->c);
+  if (anchor)
+    json_array_append_new(kube_get(member, "metadata.ownerReferences"), anchor);
   if (implicit)
     json_object_del(json_object_get(member, "metadata"), "ownerReferences");
   Creation *x = malloc(sizeof *x);
@@ -261,17 +268,23 @@ static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
 static void on_child(Cluster *c, const json_t *before, const json_t *after) {
   sandbox_controller_on_child(c->sandboxes, before, after);
 }
+static void on_pod(Cluster *c, const json_t *before, const json_t *after) {
+  on_child(c, before, after);
+  pool_controller_on_pod(c->pools, before, after);
+}
+
 static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
   claim_controller_on_claim(c->claims, before, after);
 }
 
 static void on_template(Cluster *c, const json_t *before, const json_t *after) {
+  state_names_change(c, CLUSTER_TEMPLATE, before, after);
   template_controller_on_template(c->templates, before, after);
-  pool_controller_on_template(c->pools, before, after);
   claim_controller_on_template(c->claims, before, after);
 }
 
 static void on_pool(Cluster *c, const json_t *before, const json_t *after) {
+  state_names_change(c, CLUSTER_POOL, before, after);
   pool_controller_on_pool(c->pools, before, after);
   claim_controller_on_pool(c->claims, before, after);
 }
@@ -327,7 +340,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
   }
   const ClusterChangeFn fns[CLUSTER_N_RESOURCES] = {
       [CLUSTER_SANDBOX] = on_sandbox, [CLUSTER_CLAIM] = on_claim, [CLUSTER_TEMPLATE] = on_template,
-      [CLUSTER_POOL] = on_pool,       [CLUSTER_POD] = on_child,   [CLUSTER_SERVICE] = on_child,
+      [CLUSTER_POOL] = on_pool,       [CLUSTER_POD] = on_pod,     [CLUSTER_SERVICE] = on_child,
       [CLUSTER_POLICY] = on_policy,
   };
   memcpy(c->on_change, fns, sizeof fns);

@@ -15,8 +15,10 @@ void kubernetes_backend_scrape(void *backend);
 
 /* ---- for the controllers ---- */
 
-/* An unclaimed member that can be given to nobody: its object is deleted and the state told. */
-void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message);
+/* A member that can be given to nobody: the state is asked, and its object is deleted unless somebody holds it. failed:
+ * see on_unfit. */
+void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, bool failed, const char *reason,
+                              const char *message);
 /* Name in the shared state of what a Sandbox object runs: the member it came from. Borrowed. */
 const char *kubernetes_backend_id(const json_t *sandbox);
 /* "pod:IP"; false: no address yet. */

@@ -29,18 +29,24 @@ const char *kubernetes_backend_epoch(const KubernetesBackend *b) {
   return *b->epoch ? b->epoch : NULL;
 }
 
-/* Made for a pool and held by nobody: of a pool object, or of a pool that is none (claims from a template). */
+/* Made for a pool and nobody's by the objects: of a pool object, or of none (claims from a template, a pool that was
+ * deleted, a claim whose object was refused). */
 bool member_watch_is_member(const json_t *sandbox) {
-  if (!sandbox || !kube_label(sandbox, LABEL_POOL))
+  if (!sandbox)
     return false;
-  return kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL) ||
-         (!kube_controller(sandbox) && kube_annotation(sandbox, ANNOTATION_EPOCH));
+  if (!kube_controller(sandbox))
+    return kube_annotation(sandbox, ANNOTATION_EPOCH) != NULL;
+  return kube_label(sandbox, LABEL_POOL) && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL);
 }
 
-/* A Pod that ended or is unwell; an error of ours, which may pass, is not while the Pod has its address. */
+static bool has_ended(const json_t *sandbox) {
+  return kube_condition_is(kube_get(sandbox, "status.conditions"), "Finished", "True");
+}
+
+/* A Pod that is not ready; an error of ours, which may pass, is none while the Pod has its address. */
 static bool is_unwell(const json_t *sandbox) {
   const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
-  if (str_equal(kube_text(ready, "status"), "True"))
+  if (!ready || str_equal(kube_text(ready, "status"), "True"))
     return false;
   const char *reason = kube_text(ready, "reason");
   bool is_ours = str_equal(reason, "ReconcilerError") || str_equal(reason, SANDBOX_INVALID);
@@ -62,6 +68,7 @@ bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80
       .route = route,
       .runtime_class = class_name ? class_name : "",
       .ready = member_is_ready(sandbox) && *route && !kube_is_deleting(sandbox),
+      .ended = has_ended(sandbox),
       .unwell = is_unwell(sandbox),
   };
   return true;
@@ -72,15 +79,12 @@ static bool is_ready(const json_t *sandbox) {
          json_array_size(kube_get(sandbox, "status.podIPs")) > 0;
 }
 
-static void on_spoiled(void *arg, json_t *object, const Error *err) {
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CANCELLED)
-    log_event(LOG_WARN, "member_not_deleted", LOG_ERR(err));
-}
-
-void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, const char *reason, const char *message) {
-  b->events.on_ended(b->arg, kube_namespace(sandbox), kube_name(sandbox), reason, message);
+/* The state knows whether somebody holds it; it is deleted when it says that nobody does (kubernetes_backend destroy).
+ */
+void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, bool failed, const char *reason,
+                              const char *message) {
   if (!kube_is_deleting(sandbox))
-    cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_spoiled, NULL);
+    b->events.on_unfit(b->arg, kube_namespace(sandbox), kube_name(sandbox), failed, reason, message);
 }
 
 /* Another Sandbox has its Pod by now: only the object of the member goes. */
@@ -96,13 +100,21 @@ static void tell_gone(KubernetesBackend *b, const json_t *before) {
   if (json_object_del(b->destroying, key) == 0)
     b->events.on_destroyed(b->arg, ns, id);
   else if (!member_watch_has_moved(b, before))
-    b->events.on_ended(b->arg, ns, id, "Deleted", "its Sandbox object was deleted");
+    b->events.on_deleted(b->arg, ns, id, "its Sandbox object was deleted");
 }
 
 static bool has_new_address(const json_t *before, const json_t *after) {
   char was[80], is[80];
   return kubernetes_backend_route(before, was, sizeof was) && kubernetes_backend_route(after, is, sizeof is) &&
          strcmp(was, is) != 0;
+}
+
+static void spoil_ended(KubernetesBackend *b, const json_t *sandbox) {
+  const json_t *finished = kube_condition(kube_get(sandbox, "status.conditions"), "Finished");
+  const char *reason = kube_text(finished, "reason"), *said = kube_text(finished, "message");
+  CLEANUP(str_freep)
+  char *message = str_printf("Sandbox %s ended by itself: %s", kube_name(sandbox), said ? said : "");
+  kubernetes_backend_spoil(b, sandbox, true, reason ? reason : "Ended", message);
 }
 
 void member_watch_change(KubernetesBackend *b, const json_t *before, const json_t *after) {
@@ -119,14 +131,15 @@ void member_watch_change(KubernetesBackend *b, const json_t *before, const json_
     CLEANUP(str_freep) char *key = cluster_key(kube_namespace(after), kube_name(after));
     if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) &&
         !member_watch_has_moved(b, after))
-      b->events.on_ended(b->arg, kube_namespace(after), kube_name(after), "Deleted",
-                         "its Sandbox object is being deleted");
+      b->events.on_deleted(b->arg, kube_namespace(after), kube_name(after), "its Sandbox object is being deleted");
   } else if (is_ready(after)) {
-    if (!is_ready(before) && member_watch_view(after, &v, route, pool))
+    /* at another address: its Pod was made anew */
+    if ((!is_ready(before) || has_new_address(before, after)) && member_watch_view(after, &v, route, pool))
       b->events.on_ready(b->arg, &v);
-    else if (is_ready(before) && has_new_address(before, after))
-      kubernetes_backend_spoil(b, after, "Moved", "its Pod was made anew");
+  } else if (has_ended(after)) {
+    if (!before || !has_ended(before))
+      spoil_ended(b, after);
   } else if (is_ready(before) && is_unwell(after)) {
-    kubernetes_backend_spoil(b, after, "NotReady", "the sandbox was ready and is no longer");
+    b->events.on_unready(b->arg, kube_namespace(after), kube_name(after));
   }
 }

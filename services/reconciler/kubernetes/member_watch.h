@@ -4,7 +4,7 @@
 
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 
-/* Made for a pool and held by nobody. NULL-safe. */
+/* Made for a pool and nobody's by the objects, though somebody may hold it by the state. NULL-safe. */
 bool member_watch_is_member(const json_t *sandbox);
 /* False: its name is none of a pool's. *out points into the object and the two buffers. */
 bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]);

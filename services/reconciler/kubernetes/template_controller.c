@@ -9,6 +9,7 @@
 #include "services/reconciler/kubernetes/objects/blueprint.h"
 #include "services/reconciler/kubernetes/objects/network_policy.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/state_names.h"
 
 #define MANAGER "sandboxtemplate-controller"
 #define LOOKS_MAX 10
@@ -69,6 +70,15 @@ static void on_deleted(void *arg, const Error *err) {
   finish(p, err);
 }
 
+/* Under the name that the state has; it may be that of another that came in its place. */
+static void forget(Pass *p) {
+  char state_name[STATE_NAME_SIZE];
+  state_name_of_template(p->name, state_name);
+  if (state_names_template(p->t->c, p->ns, state_name))
+    return finish(p, NULL);
+  state_template_delete(p->t->c->state, p->ns, state_name, on_deleted, p);
+}
+
 static void on_applied(void *arg, const TemplateRecord *record, const Error *err) {
   Pass *p = arg;
   if (!err)
@@ -91,9 +101,11 @@ static void tell(Pass *p, const json_t *template) {
     abort();
   if (str_equal(json_string_value(json_object_get(p->t->told, key)), p->text))
     return finish(p, NULL);
+  char state_name[STATE_NAME_SIZE];
+  state_name_of_template(p->name, state_name);
   state_template_apply(p->t->c->state,
                        &(TemplateRecord){.ns = p->ns,
-                                         .name = p->name,
+                                         .name = state_name,
                                          .manifest = p->text,
                                          .hash = hash,
                                          .runtime_class = class_name ? class_name : "",
@@ -146,7 +158,7 @@ static void look(Pass *p) {
   const json_t *template = cluster_get(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name);
   Error err = {0};
   if (!template)
-    return state_template_delete(p->t->c->state, p->ns, p->name, on_deleted, p);
+    return forget(p);
   if (kube_is_deleting(template))
     return finish(p, NULL);
   if (++p->looks > LOOKS_MAX) {
@@ -193,7 +205,7 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   for (size_t i = 0; !err && t->c->synced && i < names->n_names; i++) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
-    if (name && !cluster_get(t->c, CLUSTER_TEMPLATE, ns, name))
+    if (name && !state_names_template(t->c, ns, name))
       kube_queue_add(t->queue, ns, name);
   }
 }

@@ -237,6 +237,12 @@ int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {
   return p ? atoll(p + strlen("oom_kill ")) : 0;
 }
 
+int64_t cgroup_pids_current(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN], text[64];
+  group_path(t, t->v2 ? 0 : 1, name, dir);
+  return read_file(dir, "pids.current", text, sizeof text) ? atoll(text) : 0;
+}
+
 int64_t cgroup_pids_refused(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[256];
   group_path(t, t->v2 ? 0 : 1, name, dir);
@@ -292,12 +298,38 @@ static int watch_events(CgroupTree *t, const char *name, int *ret_fd, Error *err
   return -1;
 }
 
-int cgroup_memory_watch(CgroupTree *t, const char *name, int64_t soft_bytes, int *ret_fd, Error *err) {
+bool cgroup_memory_holds_up(const CgroupTree *t) {
+  return !t->v2;
+}
+
+/* One more thing that the descriptor tells: that so much is in use. */
+static int tell_usage(CgroupTree *t, const char *name, int64_t bytes, int event, Error *err) {
+  char dir[PATH_MAX_LEN], path[PATH_MAX_LEN + 32], line[96];
+  group_path(t, 0, name, dir);
+  snprintf(path, sizeof path, "%s/memory.usage_in_bytes", dir);
+  int usage = open(path, O_RDONLY | O_CLOEXEC);
+  snprintf(line, sizeof line, "%d %d %lld", event, usage, (long long)bytes);
+  int rc = usage >= 0 ? write_file(dir, "cgroup.event_control", line) : -1;
+  if (rc)
+    error_set(err, ERROR_UNAVAILABLE, "cannot watch %s: %s", path, strerror(errno));
+  if (usage >= 0)
+    close(usage);
+  return rc;
+}
+
+int cgroup_memory_watch(CgroupTree *t, const char *name, int64_t told_bytes, int64_t soft_bytes, int *ret_fd,
+                        Error *err) {
   /* where more is in use already, that is told at once */
   cgroup_memory_set_soft(t, name, soft_bytes);
   if ((!t->v2 && set(t, 0, name, "memory.oom_control", "", "1", err)) || cgroup_oom_watch(t, name, ret_fd, err))
     return -1;
-  return t->v2 ? watch_events(t, name, ret_fd, err) : 0;
+  if (t->v2)
+    return watch_events(t, name, ret_fd, err);
+  if (tell_usage(t, name, told_bytes, *ret_fd, err) == 0)
+    return 0;
+  close(*ret_fd);
+  *ret_fd = -1;
+  return -1;
 }
 
 void cgroup_each(CgroupTree *t, void (*fn)(void *arg, const char *name), void *arg) {

@@ -35,14 +35,21 @@ void cgroup_kill(CgroupTree *t, const char *name);
 bool cgroup_remove(CgroupTree *t, const char *name);
 /* How many the kernel has killed in it for want of memory, ever. */
 int64_t cgroup_oom_kills(CgroupTree *t, const char *name);
+/* Tasks in it now. */
+int64_t cgroup_pids_current(CgroupTree *t, const char *name);
 /* How often the kernel has refused a new task in it because of its limit, ever. */
 int64_t cgroup_pids_refused(CgroupTree *t, const char *name);
 /* Want of memory ends all in it: by the kernel (version 2, *ret_fd is -1), else by the caller, who waits for *ret_fd
  * to become readable, kills the group, and closes it. Version 1 by itself ends one process and lets the rest go on. */
 int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) MUST_CHECK;
 /* Instead of both: at soft_bytes, below the group's own limit, whoever wants more is held up and nobody is killed
- * (version 1), or slowed down (version 2); *ret_fd becomes readable then, the caller reads it empty and closes it. */
-int cgroup_memory_watch(CgroupTree *t, const char *name, int64_t soft_bytes, int *ret_fd, Error *err) MUST_CHECK;
+ * (version 1; but a system call may fail, so there should be room up to there), or slowed down (version 2). *ret_fd
+ * becomes readable when that happens, and in version 1 when told_bytes are in use as well; the caller reads it empty
+ * and closes it. */
+int cgroup_memory_watch(CgroupTree *t, const char *name, int64_t told_bytes, int64_t soft_bytes, int *ret_fd,
+                        Error *err) MUST_CHECK;
+/* Whether who wants more than soft_bytes is held up, and not only slowed down. */
+bool cgroup_memory_holds_up(const CgroupTree *t);
 /* Moves it. -1: it stays; more than that is in use. */
 int cgroup_memory_set_soft(CgroupTree *t, const char *name, int64_t soft_bytes);
 int64_t cgroup_memory_used(CgroupTree *t, const char *name);

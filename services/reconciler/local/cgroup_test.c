@@ -214,12 +214,14 @@ static void test_v1_holds_up_who_wants_more(void **state) {
   Error err;
   int fd;
   CgroupTree *t = tree_v1();
-  assert_int_equal(cgroup_memory_watch(t, "ns.a", 4096, &fd, &err), 0);
-  assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "4096");
-  assert_file("memory/sandplane/ns.a/memory.oom_control", "1");
-  close(fd);
   CLEANUP(str_freep) char *group = str_printf("%s/memory/sandplane/ns.a", box);
   fixture_write(group, "memory.usage_in_bytes", "123\n");
+  assert_int_equal(cgroup_memory_watch(t, "ns.a", 2048, 4096, &fd, &err), 0);
+  assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "4096");
+  assert_file("memory/sandplane/ns.a/memory.oom_control", "1");
+  CLEANUP(str_freep) char *control = fixture_read(group, "cgroup.event_control");
+  assert_non_null(strstr(control, " 2048"));
+  close(fd);
   assert_int_equal(cgroup_memory_used(t, "ns.a"), 123);
   assert_int_equal(cgroup_memory_set_soft(t, "ns.a", 8192), 0);
   assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "8192");
@@ -233,7 +235,7 @@ static void test_v2_slows_down_who_wants_more(void **state) {
   CgroupTree *t = tree_v2("memory pids", &err);
   CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
   fixture_write(group, "memory.high", "max");
-  assert_int_equal(cgroup_memory_watch(t, "ns.a", 4096, &fd, &err), 0);
+  assert_int_equal(cgroup_memory_watch(t, "ns.a", 2048, 4096, &fd, &err), 0);
   CLEANUP(str_freep) char *high = fixture_read(group, "memory.high");
   assert_true(str_starts_with(high, "4096"));
   assert_file("sandplane/ns.a/memory.oom.group", "1");

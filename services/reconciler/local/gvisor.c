@@ -34,27 +34,16 @@
 
 typedef struct Gvisor {
   Isolation base;
-  char *runsc, *platform, *runtime, *relief; /* relief: may be NULL */
+  char *runsc, *platform, *runtime;
   /* Since 2026: without it the empty network of its file server stays mounted on the machine when all has ended. For
    * older ones, which do not know it, a flag that is there anyway. */
   const char *network_flag;
 } Gvisor;
 
-/* What the program is mounted on. */
-static int make_relief_place(const SandboxPlan *p, Error *err) {
-  CLEANUP(str_freep) char *path = str_printf("%s%s", p->dir, GVISOR_RELIEF_PLACE);
-  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-  if (fd < 0)
-    return error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno));
-  close(fd);
-  return 0;
-}
-
 static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
                     Error *err) {
   const Gvisor *g = (const Gvisor *)self;
-  const char *relief = g->base.relieve ? g->relief : NULL;
-  if (gvisor_spec_write(p, g->runtime, relief, err) || (relief && make_relief_place(p, err)))
+  if (gvisor_spec_write(p, g->runtime, err))
     return -1;
   /* all that runsc keeps of a sandbox lies in the sandbox's folder and goes with it */
   CLEANUP(str_freep) char *root = str_printf("--root=%s/runsc", p->dir);
@@ -91,10 +80,8 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
 static pid_t relieve(const Isolation *self, const char *id, const char *dir, Error *err) {
   const Gvisor *g = (const Gvisor *)self;
   CLEANUP(str_freep) char *root = str_printf("--root=%s/runsc", dir);
-  CLEANUP(str_freep) char *platform = str_printf("--platform=%s", g->platform);
   CLEANUP(str_freep) char *log = str_printf("%s/log", dir);
-  char *const argv[] = {g->runsc,   root,       platform,      NETWORK_FLAG, "--ignore-cgroups", "exec", "-cap",
-                        "CAP_KILL", (char *)id, GVISOR_RELIEF, NULL};
+  char *const argv[] = {g->runsc, root, "kill", (char *)id, "USR2", NULL};
   return subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = log}, err);
 }
 
@@ -105,7 +92,6 @@ static void gvisor_free(Isolation *self) {
   free(g->runsc);
   free(g->platform);
   free(g->runtime);
-  free(g->relief);
   free(g);
 }
 
@@ -180,7 +166,7 @@ static void describe(Gvisor *g, const IsolationSite *site) {
   bool ptrace = strcmp(g->platform, "ptrace") == 0;
   g->base.about = str_printf("%s, gVisor %s, platform %s", g->runsc, version, g->platform);
   /* the older does not survive that it has to wait for memory */
-  if (g->relief && !(day && day < OLD_BEFORE))
+  if (!day || day >= OLD_BEFORE)
     g->base.relieve = relieve;
   if (day && day < OLD_BEFORE)
     g->base.lacks =
@@ -194,7 +180,7 @@ static void describe(Gvisor *g, const IsolationSite *site) {
   /* the sentry and its gofer; measured 58 MB for an idle sandbox, more when it serves many files; 0.5 MiB for a
    * process, most of it the kernel's share */
   g->base.extra_memory_bytes = (int64_t)192 << 20;
-  g->base.memory_per_process = (int64_t)512 << 10;
+  g->base.memory_per_process = (int64_t)1 << 20;
   g->base.extra_pids = 512;
   g->base.pids_per_process = (ptrace ? TASKS_PER_PROCESS_PTRACE : TASKS_PER_PROCESS) - 1;
 }
@@ -233,7 +219,6 @@ Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runt
   g->base = (Isolation){
       .class_name = "gvisor", .detaches = true, .ends_as_a_whole = true, .launch = launch, .free = gvisor_free};
   g->runtime = str_dup(runtime);
-  g->relief = site->relief ? str_dup(site->relief) : NULL;
   g->runsc = isolation_find_program(config->runsc, "runsc");
   if (!g->runsc) {
     error_set(err, ERROR_FAILED_PRECONDITION,

@@ -27,7 +27,7 @@ static json_t *tmpfs_options(int64_t size, const char *mode, int64_t uid, int64_
   return o;
 }
 
-static json_t *mounts_of(const SandboxPlan *p, const char *runtime, const char *relief) {
+static json_t *mounts_of(const SandboxPlan *p, const char *runtime) {
   json_t *m = json_array();
   CLEANUP(str_freep) char *run = str_printf("%s/run", p->dir);
   mount(m, "/proc", "proc", "proc", json_pack("[s,s,s]", "nosuid", "noexec", "nodev"));
@@ -38,9 +38,6 @@ static json_t *mounts_of(const SandboxPlan *p, const char *runtime, const char *
   mount(m, p->working_dir, "tmpfs", "tmpfs", tmpfs_options(p->workspace_bytes, "0755", p->uid, p->gid));
   mount(m, "/run/sandplane", "bind", run, json_pack("[s,s,s,s]", "rbind", "rw", "nosuid", "nodev"));
   mount(m, "/.sandplane/runtime", "bind", runtime, json_pack("[s,s,s,s]", "bind", "ro", "nosuid", "nodev"));
-  /* in a folder of ours, because an image has no place for it */
-  if (relief)
-    mount(m, GVISOR_RELIEF, "bind", relief, json_pack("[s,s,s,s]", "bind", "ro", "nosuid", "nodev"));
   return m;
 }
 
@@ -71,7 +68,7 @@ static json_t *rlimits_of(const SandboxPlan *p) {
   return list;
 }
 
-int gvisor_spec_write(const SandboxPlan *p, const char *runtime, const char *relief, Error *err) {
+int gvisor_spec_write(const SandboxPlan *p, const char *runtime, Error *err) {
   CLEANUP(str_freep) char *user = str_printf("--user=%lld:%lld", (long long)p->uid, (long long)p->gid);
   CLEANUP(str_freep) char *base = str_printf("--base-dir=%s", p->working_dir);
   CLEANUP(str_freep) char *path = str_printf("%s/config.json", p->dir);
@@ -83,8 +80,8 @@ int gvisor_spec_write(const SandboxPlan *p, const char *runtime, const char *rel
       "ociVersion", "1.0.2", "process", "user", "uid", 0, "gid", 0, "args", "/.sandplane/runtime",
       "--listen-unix=/run/sandplane/runtime.sock", user, base, "env", env_of(p), "cwd", p->working_dir, "capabilities",
       "bounding", caps, "effective", caps, "permitted", caps, "rlimits", rlimits_of(p), "noNewPrivileges", 1, "root",
-      "path", p->image.rootfs, "readonly", 1, "hostname", p->id, "mounts", mounts_of(p, runtime, relief), "linux",
-      "namespaces", "type", "pid", "type", "network", "type", "ipc", "type", "uts", "type", "mount");
+      "path", p->image.rootfs, "readonly", 1, "hostname", p->id, "mounts", mounts_of(p, runtime), "linux", "namespaces",
+      "type", "pid", "type", "network", "type", "ipc", "type", "uts", "type", "mount");
   json_decref(caps);
   /* it holds the template's environment */
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -4,11 +4,7 @@
 
 #include "services/reconciler/local/isolation.h"
 
-/* Where sandplane-relief is inside, and what is to be there on the host for it, below the sandbox's folder. */
-#define GVISOR_RELIEF "/run/sandplane/relief"
-#define GVISOR_RELIEF_PLACE "/run/relief"
-
-/* Writes DIR/config.json. runtime, relief: paths of these programs on the host; relief may be NULL. */
-int gvisor_spec_write(const SandboxPlan *plan, const char *runtime, const char *relief, Error *err) MUST_CHECK;
+/* Writes DIR/config.json. runtime: path of sandplane-runtime on the host. */
+int gvisor_spec_write(const SandboxPlan *plan, const char *runtime, Error *err) MUST_CHECK;
 
 #endif

@@ -43,8 +43,8 @@ struct Isolation {
   /* Starts it. The launcher's pid, or -1 and err. route: where the runtime will listen. */
   pid_t (*launch)(const Isolation *self, const SandboxPlan *plan, CgroupTree *cgroups, char *ret_route,
                   size_t route_len, Error *err);
-  /* Starts what ends the process inside that holds most memory, a child of ours that ends soon: its pid, or -1 and err.
-   * NULL: this isolation cannot, and at its memory's limit a sandbox ends. */
+  /* Starts what has the runtime end what holds most memory inside (runtime/memory_relief.h), a child of ours that ends
+   * soon: its pid, or -1 and err. NULL: this isolation cannot, and at its memory's limit a sandbox ends. */
   pid_t (*relieve)(const Isolation *self, const char *id, const char *dir, Error *err);
   void (*free)(Isolation *self);
 };
@@ -53,7 +53,6 @@ struct Isolation {
 typedef struct IsolationSite {
   CgroupTree *cgroups;
   const char *scratch; /* a folder */
-  const char *relief;  /* the program sandplane-relief; NULL: there is none */
 } IsolationSite;
 
 /* Each tries itself out. NULL and err: this machine cannot do it, with the reason. */

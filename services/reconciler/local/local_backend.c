@@ -497,8 +497,7 @@ static int open_all(Local *l, Error *err) {
     return -1;
   if (!(l->images = image_store_new(l->loop, images, unpack, err)))
     return -1;
-  CLEANUP(str_freep) char *relief = beside("", "sandplane-relief");
-  IsolationSite site = {.cgroups = l->cgroups, .scratch = data, .relief = relief};
+  IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
   l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);
   l->isolations[1] = isolation_process_new(c, runtime, &site, &l->missing[1]);
   return 0;

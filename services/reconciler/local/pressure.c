@@ -1,6 +1,7 @@
-/* See pressure.h. Control groups of version 1 stop whoever wants more (the killer is switched off), those of version 2
- * slow them down (memory.high); in both what wants no memory goes on, and the isolation can be told to end a process.
- * It may need a little itself for that, so the limit is raised by steps meanwhile, and lowered again afterwards. */
+/* See pressure.h. Control groups of version 2 slow down who wants more (memory.high). Those of version 1 tell when the
+ * limit is reached, and stop who wants more some way above (the killer is switched off); not at once, because there a
+ * system call of the isolation fails, and it may not survive that. What waits still may have a little at a time, in
+ * both. */
 #include "services/reconciler/local/pressure.h"
 
 #include <signal.h>
@@ -11,12 +12,14 @@
 #include "services/reconciler/local/subprocess.h"
 
 #define STEP_BYTES ((int64_t)16 << 20)
+/* In version 1 between the limit and where it stops. */
+#define HEADROOM_BYTES ((int64_t)128 << 20)
 #define TICK_MS 50
 /* What was ended gives its memory back within that many ticks, or the next is ended. */
 #define PATIENCE_TICKS 20
 #define TICKS_MAX 200
-/* Between two beginnings, for what the last one ended. */
-#define RELIEF_TICKS 4
+/* Between two steps: what holds too much takes each at once. */
+#define STEP_TICKS 4
 
 struct Pressure {
   PressureSpec spec;
@@ -25,8 +28,9 @@ struct Pressure {
   LoopTimer *timer;
   PidWatch *relief;
   pid_t relief_pid;
-  int64_t raised_bytes;
-  int ticks, next_relief; /* of this time; 0: all is well */
+  int64_t headroom_bytes, soft_bytes, raised_bytes;
+  bool looking;                      /* the timer runs */
+  int ticks, next_relief, next_step; /* above the limit, this time */
 };
 
 static void on_relieved(void *arg, int status) {
@@ -37,53 +41,62 @@ static void relieve(Pressure *p) {
   Error err;
   if (p->relief || p->ticks < p->next_relief)
     return;
-  p->next_relief = p->ticks + RELIEF_TICKS;
+  p->next_relief = p->ticks + PATIENCE_TICKS;
   p->relief_pid = p->spec.relieve(p->spec.arg, &err);
   if (p->relief_pid > 0)
     p->relief = pid_watch_new(p->spec.loop, p->relief_pid, on_relieved, p);
 }
 
-static void set_limit(Pressure *p, int64_t raised_bytes) {
-  if (cgroup_memory_set_soft(p->spec.cgroups, p->spec.group, p->spec.limit_bytes + raised_bytes) == 0)
-    p->raised_bytes = raised_bytes;
+static void set_soft(Pressure *p, int64_t bytes) {
+  if (bytes != p->soft_bytes && cgroup_memory_set_soft(p->spec.cgroups, p->spec.group, bytes) == 0)
+    p->soft_bytes = bytes;
 }
 
 static void on_tick(void *arg) {
   Pressure *p = arg;
+  int64_t limit = p->spec.limit_bytes + p->spec.allowance(p->spec.arg);
   int64_t used = cgroup_memory_used(p->spec.cgroups, p->spec.group);
-  bool is_short = used >= p->spec.limit_bytes + p->raised_bytes - STEP_BYTES / 2;
-  if (used < p->spec.limit_bytes)
-    set_limit(p, 0);
-  if (used < p->spec.limit_bytes - STEP_BYTES / 2 && p->raised_bytes == 0 && !p->relief) {
-    p->ticks = p->next_relief = 0;
-    return;
+  if (used < limit)
+    p->raised_bytes = 0;
+  int64_t soft = limit + p->headroom_bytes + p->raised_bytes;
+  if (used >= soft - STEP_BYTES / 2 && p->ticks >= p->next_step &&
+      p->headroom_bytes + p->raised_bytes < PRESSURE_RESERVE_BYTES) {
+    p->raised_bytes += STEP_BYTES;
+    p->next_step = p->ticks + STEP_TICKS;
+    soft += STEP_BYTES;
   }
-  if (++p->ticks > TICKS_MAX)
-    return p->spec.on_hopeless(p->spec.arg);
-  if (is_short && p->raised_bytes < PRESSURE_RESERVE_BYTES)
-    set_limit(p, p->raised_bytes + STEP_BYTES);
-  if (is_short || p->ticks % PATIENCE_TICKS == 0)
+  set_soft(p, soft);
+  if (used >= limit) {
+    if (++p->ticks > TICKS_MAX)
+      return p->spec.on_hopeless(p->spec.arg);
     relieve(p);
-  loop_timer_start(p->timer, TICK_MS);
+  } else {
+    p->ticks = p->next_relief = p->next_step = 0;
+    /* below what is told, the descriptor tells */
+    p->looking = used >= p->spec.limit_bytes;
+  }
+  if (p->looking)
+    loop_timer_start(p->timer, TICK_MS);
 }
 
 static void on_pressure(int events, void *arg) {
   Pressure *p = arg;
   char told[4096];
-  if (read(p->fd, told, sizeof told) < 0 || p->ticks > 0)
+  if (read(p->fd, told, sizeof told) < 0 || p->looking)
     return;
-  p->ticks = 1;
+  p->looking = true;
   loop_timer_start(p->timer, 0);
 }
 
 Pressure *pressure_new(const PressureSpec *spec, Error *err) {
   int fd;
-  if (cgroup_memory_watch(spec->cgroups, spec->group, spec->limit_bytes, &fd, err))
+  int64_t headroom = cgroup_memory_holds_up(spec->cgroups) ? HEADROOM_BYTES : 0;
+  if (cgroup_memory_watch(spec->cgroups, spec->group, spec->limit_bytes, spec->limit_bytes + headroom, &fd, err))
     return NULL;
   Pressure *p = calloc(1, sizeof *p);
   if (!p)
     abort();
-  *p = (Pressure){.spec = *spec, .fd = fd};
+  *p = (Pressure){.spec = *spec, .fd = fd, .headroom_bytes = headroom, .soft_bytes = spec->limit_bytes + headroom};
   p->watch = loop_fd_new(spec->loop, fd, LOOP_READ, on_pressure, p);
   p->timer = loop_timer_new(spec->loop, on_tick, p);
   return p;

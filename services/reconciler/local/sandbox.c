@@ -51,7 +51,8 @@ struct Sandbox {
   /* see Isolation; 0: not known, or none of a command's errors can end it */
   bool ends_as_a_whole;
   int64_t memory_bytes;       /* that may be used inside */
-  int64_t group_bytes, tasks; /* that all of it may have on the machine */
+  int64_t group_bytes, tasks; /* that all of it may have on the machine, with as many processes as it may have */
+  int64_t base_bytes;         /* of group_bytes, with none */
 };
 
 Sandbox **sandbox_next(Sandbox *s) {
@@ -124,11 +125,12 @@ void sandbox_forget(Sandbox *s) {
 static int save(const Sandbox *s, Error *err) {
   CLEANUP(str_freep) char *path = str_printf("%s/sandbox.json", s->dir);
   CLEANUP(str_freep) char *temp = str_printf("%s/.sandbox.json", s->dir);
-  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I}", "namespace", s->ns, "pool", s->pool, "id",
-                        s->id, "epoch", s->epoch, "class", s->class_name, "image", s->image ? s->image : "", "route",
-                        s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start,
-                        "memory_bytes", (json_int_t)s->memory_bytes, "group_bytes", (json_int_t)s->group_bytes, "tasks",
-                        (json_int_t)s->tasks);
+  json_t *o =
+      json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:I}", "namespace", s->ns, "pool", s->pool, "id",
+                s->id, "epoch", s->epoch, "class", s->class_name, "image", s->image ? s->image : "", "route",
+                s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start,
+                "memory_bytes", (json_int_t)s->memory_bytes, "base_bytes", (json_int_t)s->base_bytes, "group_bytes",
+                (json_int_t)s->group_bytes, "tasks", (json_int_t)s->tasks);
   int rc = o && json_dump_file(o, temp, JSON_INDENT(2)) == 0 && rename(temp, path) == 0 ? 0 : -1;
   json_decref(o);
   return rc ? error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno)) : 0;
@@ -214,6 +216,16 @@ static pid_t relieve(void *arg, Error *err) {
   return s->isolation->relieve(s->isolation, s->id, s->dir, err);
 }
 
+/* Some tasks of the machine are one process inside; to guess too many costs nothing but exactness. */
+#define TASKS_OF_A_PROCESS 2
+
+static int64_t allowance(void *arg) {
+  const Sandbox *s = arg;
+  int64_t bytes = cgroup_pids_current(s->site.cgroups, s->name) / TASKS_OF_A_PROCESS * s->isolation->memory_per_process;
+  int64_t most = s->group_bytes - s->base_bytes;
+  return bytes < most ? bytes : most;
+}
+
 static void on_hopeless(void *arg) {
   Sandbox *s = arg;
   s->out_of_memory = true;
@@ -229,7 +241,8 @@ static int watch_memory(Sandbox *s, Error *err) {
     s->pressure = pressure_new(&(PressureSpec){.loop = s->site.loop,
                                                .cgroups = s->site.cgroups,
                                                .group = s->name,
-                                               .limit_bytes = s->group_bytes,
+                                               .limit_bytes = s->base_bytes,
+                                               .allowance = allowance,
                                                .relieve = relieve,
                                                .on_hopeless = on_hopeless,
                                                .arg = s},
@@ -337,6 +350,7 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
   s->ends_as_a_whole = isolation->ends_as_a_whole;
   s->memory_bytes = plan->memory_bytes + plan->extra_file_bytes;
   s->group_bytes = limits.memory_bytes;
+  s->base_bytes = limits.memory_bytes - plan->pids * isolation->memory_per_process;
   s->tasks = limits.pids;
   if (isolation->relieve)
     limits.memory_bytes += PRESSURE_RESERVE_BYTES;
@@ -407,6 +421,7 @@ Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
     s->pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
     s->pid_start = (unsigned long long)json_integer_value(json_object_get(o, "pid_start"));
     s->memory_bytes = json_integer_value(json_object_get(o, "memory_bytes"));
+    s->base_bytes = json_integer_value(json_object_get(o, "base_bytes"));
     s->group_bytes = json_integer_value(json_object_get(o, "group_bytes"));
     s->tasks = json_integer_value(json_object_get(o, "tasks"));
     /* the number may be another process's by now; with the time it began it is not */

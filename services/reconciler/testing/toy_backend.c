@@ -91,9 +91,9 @@ static ToySandbox *sandbox_new(Toy *t, const char *ns, const char *id, const cha
   if (!s)
     abort();
   s->toy = t;
-  strcpy(s->ns, ns);
-  strcpy(s->pool, pool);
-  strcpy(s->id, id);
+  snprintf(s->ns, sizeof s->ns, "%s", ns);
+  snprintf(s->pool, sizeof s->pool, "%s", pool);
+  snprintf(s->id, sizeof s->id, "%s", id);
   strncpy(s->epoch, epoch, sizeof s->epoch - 1);
   strncpy(s->nonce, nonce, sizeof s->nonce - 1);
   snprintf(s->route, sizeof s->route, "unix:/toy/%s.%s", id, s->nonce);
@@ -166,8 +166,10 @@ static bool exists(Backend *b, const char *ns, const char *id, const char *uid) 
 
 static void backend_free(Backend *b, bool kill) {
   Toy *t = toy_of(b);
-  while (t->head)
-    sandbox_free(t->head);
+  for (ToySandbox *s = t->head, *next; s; s = next) {
+    next = s->next;
+    sandbox_free(s);
+  }
   free(t->folder);
   free(t);
 }

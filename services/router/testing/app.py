@@ -10,11 +10,15 @@
 /hints       103, 100 and then 200     /switch     101 that nobody asked for
 /204 /304    no body                   /ws         101, then echoes bytes
 /hang        a head, and no body until the peer leaves; /left tells how many did
+/nothing     closes before it answers  /reset      resets instead
+/halfhead    closes within its head    /tls        an alert of TLS
+/lf          lines that end in LF      /folded     what else small programs write
 """
 
 import hashlib
 import select
 import socket
+import struct
 import threading
 
 left = 0
@@ -128,6 +132,20 @@ def serve(sock):
         answer(sock, b"", b"X: " + b"a" * 100000 + b"\r\n")
     elif path == "/both":
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n")
+    elif path == "/nothing":
+        sock.shutdown(socket.SHUT_WR)
+        until_left(sock)
+    elif path == "/reset":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    elif path == "/halfhead":
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-")
+    elif path == "/tls":
+        sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
+        until_left(sock)
+    elif path == "/lf":
+        sock.sendall(b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nX-App: lf\n\n3\nabc\n0\n\n")
+    elif path == "/folded":
+        sock.sendall(b"\r\nhttp/1.1 200 OK\r\nX-Long : a\r\n  b\r\nno colon\r\nTransfer-Encoding: identity\r\n\r\nabc")
     elif path == "/hints":
         sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
         answer(sock, b"late")
@@ -150,7 +168,7 @@ def serve(sock):
     elif path == "/left":
         answer(sock, str(left).encode())
     elif method == b"HEAD":
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nTransfer-Encoding: chunked\r\n\r\n")
     else:
         body = b"".join(body_of(text, rest, sock))
         answer(

@@ -3,7 +3,9 @@
 Every wait has a deadline; everything that was started ends with Stack.stop.
 """
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import struct
@@ -22,19 +24,50 @@ RUNTIME = "runtime/sandplane-runtime"
 SEED = "services/router/testing/seed"
 RPC_CALL = "services/router/testing/rpc_call"
 REDIS = "../redis/bin/redis-server"
+PORTS = iter(random.sample(range(10000, 30000), 20000))
 
 
-def until(check, what, timeout=60.0):
-    """A program that does not listen yet, or a process that has just gone, is asked again; other errors are the test's."""
-    return waits.until(check, timeout, what, interval=0.02, may_fail=OSError)
+def until(check, what, timeout=60.0, needs=()):
+    """A program that does not listen yet, or a process that has just gone, is asked again; other errors are the test's.
+
+    needs: programs (Program) that must run for it. One that has ended is told with its log, at once.
+    """
+
+    def checked():
+        for program in needs:
+            if program.poll() is not None:
+                raise AssertionError(f"{what}: {program.args[0]} ended with {program.returncode}: {program.log()}")
+        return check()
+
+    return waits.until(checked, timeout, what, interval=0.02, may_fail=OSError)
+
+
+class Program(subprocess.Popen):
+    """One of the stack's, which knows where its output goes."""
+
+    def __init__(self, argv, path, env):
+        self.path = path
+        with open(path, "ab") as out:
+            super().__init__(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=env)
+
+    def log(self):
+        with open(self.path) as f:
+            return f.read()
 
 
 def free_ports(n):
-    """All held at a time, or two of them may be the same one."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
+    """Not of those that the kernel gives to clients: one that connects before the program listens may get its port.
+
+    None twice in a run, so that nothing of one stack's end meets another's beginning.
+    """
+    ports = []
+    while len(ports) < n:
+        port = next(PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue  # another test's, where tests have no network of their own
+        ports.append(port)
     return ports
 
 
@@ -51,7 +84,7 @@ class Stack:
         self.start(
             os.path.abspath(REDIS), "--port", "0", "--unixsocket", f"{self.dir}/redis", "--save", "", "--dir", self.dir
         )
-        until(lambda: os.path.exists(f"{self.dir}/redis"), "redis")
+        until(lambda: os.path.exists(f"{self.dir}/redis"), "redis", needs=self.processes)
         self.http, self.grpc, self.admin = free_ports(3)
         self.flags = list(router_flags)
         self.env = env or {}
@@ -60,9 +93,8 @@ class Stack:
         self.n = 0
 
     def start(self, *argv, log=None, env=None):
-        out = open(log or os.devnull, "ab")
-        p = subprocess.Popen(argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
-        out.close()
+        log = log or f"{self.dir}/{os.path.basename(argv[0])}-{len(self.processes)}.log"
+        p = Program(argv, log, {**os.environ, **(env or {})})
         self.processes.append(p)
         return p
 
@@ -79,12 +111,7 @@ class Stack:
             env={**self.env, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"},
         )
 
-        def ready():
-            if p.poll() is not None:
-                raise AssertionError(f"the router ended with {p.returncode}: {self.log()}")
-            return self.admin_get("/readyz").startswith(b"HTTP/1.1 200")
-
-        until(ready, "router ready")
+        until(lambda: self.admin_get("/readyz").startswith(b"HTTP/1.1 200"), "router ready", needs=[p])
         return p
 
     def admin_get(self, path):
@@ -111,7 +138,7 @@ class Stack:
         os.mkdir(home)
         route = f"{home}/s"
         p = self.start(RUNTIME, f"--listen-unix={route}", "--http-address=", f"--base-dir={home}", log=f"{home}.log")
-        until(lambda: os.path.exists(route), "runtime")
+        until(lambda: os.path.exists(route), "runtime", needs=[p])
         return p, f"unix:{route}", home
 
     def pod(self, name):
@@ -121,7 +148,11 @@ class Stack:
         p = self.start(
             RUNTIME, f"--sandbox-name={name}", "--http-address=127.0.0.1:8888", f"--base-dir={home}", log=f"{home}.log"
         )
-        until(lambda: socket.create_connection(("127.0.0.1", 8888), timeout=60).close() is None, "runtime of a Pod")
+        until(
+            lambda: socket.create_connection(("127.0.0.1", 8888), timeout=60).close() is None,
+            "runtime of a Pod",
+            needs=[p],
+        )
         return p, home
 
     def sandbox(self, route, idle_ms=0, claim=True, **env):
@@ -165,11 +196,14 @@ class Call:
         self.answers, self.status = [], None
 
     def send(self, message):
-        self.p.stdin.write(struct.pack(">I", len(message)) + message)
-        self.p.stdin.flush()
+        """A call that is over already takes nothing: its status says why."""
+        with contextlib.suppress(BrokenPipeError):
+            self.p.stdin.write(struct.pack(">I", len(message)) + message)
+            self.p.stdin.flush()
 
     def half_close(self):
-        self.p.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.p.stdin.close()
 
     def receive(self):
         """The next message, or None and status is set."""
@@ -183,8 +217,7 @@ class Call:
 
     def finish(self):
         try:
-            if not self.p.stdin.closed:
-                self.p.stdin.close()
+            self.half_close()
             while self.receive() is not None:
                 pass
             return self.answers, self.status
@@ -194,11 +227,7 @@ class Call:
     def kill(self):
         self.p.kill()
         self.p.stdout.close()
-        if not self.p.stdin.closed:
-            try:
-                self.p.stdin.close()
-            except BrokenPipeError:
-                pass
+        self.half_close()
         self.p.wait()
 
 

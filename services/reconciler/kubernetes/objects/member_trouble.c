@@ -1,6 +1,7 @@
 /* See member_trouble.h. */
 #include "services/reconciler/kubernetes/objects/member_trouble.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,12 @@
 static void say(MemberTrouble *out, TroubleRank rank, const json_t *sandbox, const char *reason, const char *message) {
   out->rank = rank;
   snprintf(out->reason, sizeof out->reason, "%s", reason);
+  /* as a condition takes it: whoever else wrote it need not know */
+  for (char *c = out->reason; *c; c++)
+    if (!isalnum((unsigned char)*c))
+      *c = '_';
+  if (!isalpha((unsigned char)*out->reason))
+    snprintf(out->reason, sizeof out->reason, "NotReady");
   snprintf(out->message, sizeof out->message, "%s: %s", kube_name(sandbox), message ? message : "");
   /* cut inside a character: the state and a condition take UTF-8 only */
   if (!str_is_utf8(out->message, strlen(out->message)))

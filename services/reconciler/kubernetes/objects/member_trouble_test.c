@@ -32,6 +32,8 @@ static void test_reasons(void **s) {
       {WAITING,
        "{'status':{'containerStatuses':[{'name':'a','state':{'terminated':{'reason':'Error','exitCode':3}}}]}}", 0,
        TROUBLE_CONTAINER, "Error", "p-abcde: container a: exit code 3"},
+      {WAITING, "{'status':{'containerStatuses':[{'name':'a','state':{'waiting':{'reason':'no such: thing'}}}]}}", 0,
+       TROUBLE_CONTAINER, "no_such__thing", "p-abcde: container a: no such: thing"},
       /* an init container that did what it was for */
       {WAITING,
        "{'status':{'initContainerStatuses':[{'name':'i','state':{'terminated':{'reason':'Completed','exitCode':0}}}]}}",
