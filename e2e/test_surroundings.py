@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pty
+import shlex
 import subprocess
 import threading
 
@@ -47,8 +48,7 @@ def run(request, client, stack, box):
         return b"".join(p.stdout for p in parts).decode()
 
     def by_execute(script):
-        client.write(box, "script", script.encode())
-        return execute(stack, box, "sh script")["stdout"]
+        return execute(stack, box, "sh -c " + shlex.quote(script))["stdout"]
 
     return {
         "Exec": lambda script: client.sh(box, script).stdout.decode(),
