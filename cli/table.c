@@ -15,9 +15,7 @@ struct Table {
 };
 
 Table *table_new(const char *const *heads) {
-  Table *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  Table *t = new0(Table);
   while (heads[t->n_columns])
     t->n_columns++;
   table_row(t, heads);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/sandplane/internal/v1/runtime.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_pb_check.h"
 #include "runtime/methods.h"
@@ -124,9 +125,7 @@ void call_send(Call *c, WireType type, const void *payload, size_t len) {
 
 void call_send_message(Call *c, const ProtobufCMessage *message) {
   size_t len = protobuf_c_message_get_packed_size(message);
-  uint8_t *bytes = malloc(len + 1);
-  if (!bytes)
-    abort();
+  uint8_t *bytes = xmalloc(len + 1);
   protobuf_c_message_pack(message, bytes);
   call_send(c, WIRE_MESSAGE, bytes, len);
   free(bytes);
@@ -319,9 +318,7 @@ static void on_timeout(void *arg) {
 }
 
 static void take(Runtime *rt, int fd, bool by_network) {
-  Call *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  Call *c = new0(Call);
   *c = (Call){.rt = rt, .fd = fd, .by_network = by_network, .in = BUF_INIT(IN_MAX), .out = BUF_INIT(0)};
   c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
   c->timer = loop_timer_new(rt->loop, on_timeout, c);

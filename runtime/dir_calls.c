@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "runtime/file_info.h"
@@ -85,9 +86,7 @@ static void list_message(Call *call, const uint8_t *data, size_t len) {
   if (fd < 0) {
     call_finish(call, &err);
   } else {
-    List *x = calloc(1, sizeof *x);
-    if (!x)
-      abort();
+    List *x = new0(List);
     *x = (List){.dir = fdopendir(fd), .path = str_dup(q->path)};
     if (!x->dir)
       abort();

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "runtime/command.h"
 #include "runtime/methods.h"
 
@@ -97,9 +98,7 @@ static void on_message(Call *call, const uint8_t *data, size_t len) {
     error_set(&err, ERROR_INVALID_ARGUMENT, "not an ExecRequest message");
     return call_finish(call, &err);
   }
-  Exec *x = calloc(1, sizeof *x);
-  if (!x)
-    abort();
+  Exec *x = new0(Exec);
   x->call = call;
   call_set_data(call, x);
   int rc = start(x, q, &err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "runtime/file_info.h"
 #include "runtime/file_write.h"
 #include "runtime/methods.h"
@@ -96,9 +97,7 @@ static void read_message(Call *call, const uint8_t *data, size_t len) {
   if (fd < 0) {
     call_finish(call, &err);
   } else {
-    Read *x = calloc(1, sizeof *x);
-    if (!x)
-      abort();
+    Read *x = new0(Read);
     *x = (Read){.fd = fd, .path = strdup(q->path), .left = q->limit ? q->limit : -1};
     call_set_data(call, x);
     FileInfo info;
@@ -149,9 +148,7 @@ static int write_step(Call *call, const Sandplane__V1__WriteFileRequest *q, Erro
     return error_field(err, "start.path", "is empty");
   if (q->start->mode & ~07777u)
     return error_field(err, "start.mode", "has more than permission bits");
-  w = calloc(1, sizeof *w);
-  if (!w)
-    abort();
+  w = xcalloc(1, sizeof *w);
   if (file_write_begin(w, call_runtime(call), q->start->path, q->start->mode, err)) {
     free(w);
     return -1;

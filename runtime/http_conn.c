@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/call.h"
 #include "runtime/peer.h"
@@ -352,9 +353,7 @@ static void on_timer(void *arg) {
 }
 
 void http_conn_accept(Runtime *rt, int fd, HttpRouteFn route) {
-  HttpConn *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  HttpConn *c = new0(HttpConn);
   *c = (HttpConn){.rt = rt, .fd = fd, .route = route, .in = BUF_INIT(0), .out = BUF_INIT(0)};
   c->reader = http_reader_new(HTTP_REQUESTS, &READER, c);
   c->timer = loop_timer_new(rt->loop, on_timer, c);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/http_conn.h"
 #include "runtime/http_routes.h"
@@ -79,9 +80,7 @@ typedef struct Download {
 } Download;
 
 static void download_start(HttpConn *c, const HttpHead *head, const char *path) {
-  Download *d = calloc(1, sizeof *d);
-  if (!d)
-    abort();
+  Download *d = new0(Download);
   *d = (Download){.path = http_path_behind(path, "/download/"), .fd = -1};
   http_conn_set_data(c, d);
 }

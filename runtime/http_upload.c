@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/file_write.h"
 #include "runtime/http_routes.h"
@@ -30,9 +31,7 @@ static int on_data(void *arg, const uint8_t *data, size_t len, Error *err) {
 }
 
 static void upload_start(HttpConn *c, const HttpHead *head, const char *path) {
-  Upload *u = calloc(1, sizeof *u);
-  if (!u)
-    abort();
+  Upload *u = new0(Upload);
   u->conn = c;
   u->file = (FileWrite){.fd = -1, .at = {.dir_fd = -1}};
   u->form_ok = multipart_init(&u->form, http_head_get(head, "Content-Type"), &u->err) == 0;

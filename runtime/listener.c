@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 #define BACKLOG 128
@@ -51,9 +52,7 @@ static void on_incoming(int events, void *arg) {
 static Listener *watch(Runtime *rt, int fd, ListenerFn accept) {
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-  Listener *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  Listener *l = new0(Listener);
   *l = (Listener){.rt = rt, .fd = fd, .accept = accept};
   l->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_incoming, l);
   l->retry = loop_timer_new(rt->loop, on_retry, l);

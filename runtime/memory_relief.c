@@ -12,6 +12,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
+
 /* More than a sandbox has by far; what is beyond is not looked at. */
 #define PROCESSES_MAX 2048
 /* One that holds less than this part of its session's memory is one of many: without it little would be free. */
@@ -114,9 +116,7 @@ MemoryRelief *memory_relief_new(Loop *loop) {
   sigemptyset(&set);
   sigaddset(&set, SIGUSR2);
   sigprocmask(SIG_BLOCK, &set, NULL);
-  MemoryRelief *m = malloc(sizeof *m);
-  if (!m)
-    abort();
+  MemoryRelief *m = xmalloc(sizeof *m);
   /* touches it; of zeros the compiler would make calloc, which does not */
   memset(m, 1, sizeof *m);
   m->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

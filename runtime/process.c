@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "runtime/identity.h"
@@ -182,9 +183,7 @@ static void on_sigchld(void *arg) {
 }
 
 ProcessTable *process_table_new(Loop *loop, uid_t uid, gid_t gid) {
-  ProcessTable *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  ProcessTable *t = new0(ProcessTable);
   *t = (ProcessTable){.loop = loop, .uid = uid, .gid = gid, .filter = getpid() == 1 && uid == (uid_t)-1};
   t->sigchld = loop_signal_new(loop, SIGCHLD, on_sigchld, t);
   return t;
@@ -290,9 +289,7 @@ Process *process_start(ProcessTable *t, const ProcessSpec *spec, const ProcessHa
       close_all((int[]){pl.out, pl.err}, 2);
     return NULL;
   }
-  Process *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  Process *p = new0(Process);
   *p = (Process){.table = t,
                  .handlers = *handlers,
                  .arg = arg,

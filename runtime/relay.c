@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "runtime/peer.h"
 
@@ -101,9 +102,7 @@ static void on_half_open(void *arg) {
 }
 
 void relay_start(Loop *loop, int a, int b, const void *to_a, size_t to_a_len, const void *to_b, size_t to_b_len) {
-  Relay *r = calloc(1, sizeof *r);
-  if (!r)
-    abort();
+  Relay *r = new0(Relay);
   r->side[0] = (Side){.relay = r, .fd = a};
   r->side[1] = (Side){.relay = r, .fd = b};
   r->half_open = loop_timer_new(loop, on_half_open, r);

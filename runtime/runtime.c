@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/identity.h"
 
@@ -35,9 +36,7 @@ static size_t count(char *const *v) {
 }
 
 char **runtime_environ(const Runtime *rt, const char *const *names, const char *const *values, size_t n) {
-  char **env = calloc(count(environ) + count(rt->claim_env) + n + 1, sizeof *env);
-  if (!env)
-    abort();
+  char **env = xcalloc(count(environ) + count(rt->claim_env) + n + 1, sizeof *env);
   size_t len = 0;
   for (char **e = environ; *e; e++)
     put_entry(env, &len, str_dup(*e));
@@ -53,9 +52,7 @@ char **runtime_environ_default(char **env, const char *name, const char *value) 
   for (size_t i = 0; i < n; i++)
     if (name_len(env[i]) == len && memcmp(env[i], name, len) == 0)
       return env;
-  env = realloc(env, (n + 2) * sizeof *env);
-  if (!env)
-    abort();
+  env = xrealloc(env, (n + 2) * sizeof *env);
   env[n] = str_printf("%s=%s", name, value);
   env[n + 1] = NULL;
   return env;
@@ -89,9 +86,7 @@ int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char
   for (size_t i = 0; i < n; i++)
     if (!str_is_env_name(names[i]))
       return error_field(err, "bind.env", "\"%s\" is not a name of an environment variable", names[i]);
-  rt->claim_env = calloc(n + 1, sizeof *rt->claim_env);
-  if (!rt->claim_env)
-    abort();
+  rt->claim_env = xcalloc(n + 1, sizeof *rt->claim_env);
   for (size_t i = 0; i < n; i++)
     rt->claim_env[i] = str_printf("%s=%s", names[i], values[i]);
   strcpy(rt->claim_uid, claim_uid);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "runtime/command.h"
 #include "runtime/methods.h"
 
@@ -111,9 +112,7 @@ static int later(Stream *x, const Sandplane__V1__ExecStreamRequest *q, Error *er
 }
 
 static void on_open(Call *call) {
-  Stream *x = calloc(1, sizeof *x);
-  if (!x)
-    abort();
+  Stream *x = new0(Stream);
   x->call = call;
   call_set_data(call, x);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "e2e/bench/bench.h"
+#include "lib/base/alloc.h"
 #include "lib/base/config.h"
 
 /* Calls waiting to be filled: above the depth of any benchmark here. */
@@ -84,9 +85,7 @@ static int serve(const char *address) {
     return 1;
   }
   grpc_server_start(s.server);
-  Call *calls = calloc(SLOTS, sizeof *calls);
-  if (!calls)
-    abort();
+  Call *calls = xcalloc(SLOTS, sizeof *calls);
   for (int i = 0; i < SLOTS; i++)
     request(&s, &calls[i]);
   printf("listening on %s\n", address);

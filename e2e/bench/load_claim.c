@@ -10,6 +10,7 @@
 #include "api/sandplane/v1/sandbox.pb-c.h"
 #include "e2e/bench/load.h"
 #include "e2e/bench/samples.h"
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -120,9 +121,7 @@ int load_create(LoadClient *client, const LoadConfig *config) {
     perror(config->names);
     return 1;
   }
-  run.names = calloc(count, sizeof *run.names);
-  if (!run.names)
-    abort();
+  run.names = xcalloc(count, sizeof *run.names);
   run_all(&run);
   for (size_t i = 0; i < run.n_names; i++)
     fprintf(f, "%s\n", run.names[i]);
@@ -140,9 +139,7 @@ int load_delete(LoadClient *client, const LoadConfig *config) {
   char line[256];
   while (fgets(line, sizeof line, f)) {
     line[strcspn(line, "\n")] = 0;
-    run.names = reallocarray(run.names, run.n_names + 1, sizeof *run.names);
-    if (!run.names)
-      abort();
+    run.names = xreallocarray(run.names, run.n_names + 1, sizeof *run.names);
     run.names[run.n_names++] = str_dup(line);
   }
   fclose(f);

@@ -8,6 +8,7 @@
 #include <grpc/support/time.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 
 enum { CALL_TIMEOUT_S = 60, MAX_TARGETS = 8 };
@@ -33,9 +34,7 @@ typedef struct Call {
 
 LoadClient *load_client_new(const char *target) {
   grpc_init();
-  LoadClient *client = calloc(1, sizeof *client);
-  if (!client)
-    abort();
+  LoadClient *client = new0(LoadClient);
   client->cq = grpc_completion_queue_create_for_next(NULL);
   load_client_add(client, target);
   return client;
@@ -62,9 +61,7 @@ void load_client_free(LoadClient *client) {
 
 void load_client_call(LoadClient *client, const char *path, const uint8_t *data, size_t len,
                       void (*fn)(void *arg, const LoadAnswer *answer), void *arg) {
-  Call *call = calloc(1, sizeof *call);
-  if (!call)
-    abort();
+  Call *call = new0(Call);
   *call = (Call){.client = client, .start_us = clock_mono_us(), .fn = fn, .arg = arg};
   grpc_metadata_array_init(&call->initial);
   grpc_metadata_array_init(&call->trailing);

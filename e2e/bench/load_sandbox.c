@@ -16,6 +16,7 @@
 #include "api/sandplane/v1/sandbox.pb-c.h"
 #include "e2e/bench/load.h"
 #include "e2e/bench/samples.h"
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -54,9 +55,7 @@ static bool failed(Run *run, const char *what, const LoadAnswer *answer) {
 static void call(Run *run, const char *path, const ProtobufCMessage *message,
                  void (*fn)(void *arg, const LoadAnswer *answer), void *arg) {
   size_t len = protobuf_c_message_get_packed_size(message);
-  uint8_t *data = malloc(len + 1);
-  if (!data)
-    abort();
+  uint8_t *data = xmalloc(len + 1);
   protobuf_c_message_pack(message, data);
   load_client_call(run->client, path, data, len, fn, arg);
   free(data);
@@ -156,9 +155,7 @@ static int round_of(Run *run, int64_t n) {
   if (wait_ready(run, n) < 0)
     return -1;
   for (int64_t i = 0; i < n; i++) {
-    Cycle *cycle = calloc(1, sizeof *cycle);
-    if (!cycle)
-      abort();
+    Cycle *cycle = new0(Cycle);
     *cycle = (Cycle){.run = run, .start_us = clock_mono_us()};
     Sandplane__V1__CreateSandboxRequest request = SANDPLANE__V1__CREATE_SANDBOX_REQUEST__INIT;
     request.parent = (char *)run->config->parent;

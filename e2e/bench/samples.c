@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "lib/base/alloc.h"
+
 void samples_add(Samples *s, int64_t us) {
   if (s->n == s->cap) {
     s->cap = s->cap ? s->cap * 2 : 1024;
-    s->us = realloc(s->us, s->cap * sizeof *s->us);
-    if (!s->us)
-      abort();
+    s->us = xrealloc(s->us, s->cap * sizeof *s->us);
   }
   s->us[s->n++] = us;
 }

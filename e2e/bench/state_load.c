@@ -5,6 +5,7 @@
 
 #include "e2e/bench/bench.h"
 #include "e2e/bench/samples.h"
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/loop/loop.h"
@@ -176,9 +177,7 @@ static void name_pool(Bench *b, int64_t i) {
 }
 
 static void fill(Bench *b) {
-  b->ops = calloc(RELEASING_MAX, sizeof *b->ops);
-  if (!b->ops)
-    abort();
+  b->ops = xcalloc(RELEASING_MAX, sizeof *b->ops);
   for (int64_t i = 0; i < b->config->pools && b->errors == 0; i++) {
     name_pool(b, i);
     each(b, 1, 1, start_pool);
@@ -242,9 +241,7 @@ static void measure(Bench *b, const char *what, void (*start)(Bench *b, size_t i
 }
 
 static void claim(Bench *b) {
-  b->ops = calloc((size_t)b->config->count, sizeof *b->ops);
-  if (!b->ops)
-    abort();
+  b->ops = xcalloc((size_t)b->config->count, sizeof *b->ops);
   /* the connection, before anything is measured */
   each(b, 1, 1, start_pool);
   measure(b, "claim", start_claim);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 /* No setting is longer; what is, is cut, and refused for what it says then. */
@@ -82,9 +83,7 @@ void config_folder_read(ConfigFolder *folder, const char *path, int argc, char *
   struct dirent **entries = NULL;
   int n = scandir(path, &entries, only_keys, alphasort);
   *folder = (ConfigFolder){.unknown = str_dup("")};
-  folder->argv = calloc((size_t)argc + ARRAY_LEN(KEYS) + 1, sizeof *folder->argv);
-  if (!folder->argv)
-    abort();
+  folder->argv = xcalloc((size_t)argc + ARRAY_LEN(KEYS) + 1, sizeof *folder->argv);
   folder->argv[0] = argv[0];
   for (int i = 0; i < n; i++) {
     take(folder, path, entries[i]->d_name);

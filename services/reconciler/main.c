@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/config_folder.h"
 #include "services/reconciler/image_rpc.h"
@@ -131,9 +132,7 @@ static int start_local(Reconciler *r, Error *err) {
 }
 
 static int start(Service *service, Error *err) {
-  Reconciler *r = calloc(1, sizeof *r);
-  if (!r)
-    abort();
+  Reconciler *r = new0(Reconciler);
   service->state = r;
   r->service = service;
   r->config = service->config;

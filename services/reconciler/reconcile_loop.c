@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/reconciler_metrics.h"
@@ -133,9 +134,7 @@ static void tell(void *arg) {
 }
 
 static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *id) {
-  Told *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  Told *t = new0(Told);
   *t = (Told){.rl = rl, .what = what, .ns = str_dup(ns), .id = str_dup(id), .next = rl->told, .at = &rl->told};
   if (t->next)
     t->next->at = &t->next;
@@ -233,9 +232,7 @@ typedef struct PoolLook {
 } PoolLook;
 
 static PoolLook *pool_look_new(ReconcileLoop *rl, const char *ns, const char *pool) {
-  PoolLook *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  PoolLook *l = new0(PoolLook);
   l->rl = rl;
   strncpy(l->ns, ns, STATE_NAME_MAX);
   strncpy(l->pool, pool, STATE_NAME_MAX);
@@ -304,9 +301,7 @@ static void doubt(void *arg, const BackendSandbox *v) {
     /* the state as a rule has no record of it; if there is one, it must not be offered any more */
     return on_unfit(rl, v->ns, v->id, false, "Unproven", "its mark is of another data set");
   }
-  Doubt *d = calloc(1, sizeof *d);
-  if (!d)
-    abort();
+  Doubt *d = new0(Doubt);
   *d = (Doubt){.rl = rl,
                .ns = str_dup(v->ns),
                .id = str_dup(v->id),
@@ -470,9 +465,7 @@ static void on_hint(void *arg, const char *ns, const char *pool) {
 }
 
 ReconcileLoop *reconcile_loop_new(Reconciler *r) {
-  ReconcileLoop *rl = calloc(1, sizeof *rl);
-  if (!rl)
-    abort();
+  ReconcileLoop *rl = new0(ReconcileLoop);
   rl->r = r;
   rl->timer = loop_timer_new(r->service->loop, look, rl);
   state_on_releasing(r->state, on_hint, rl);

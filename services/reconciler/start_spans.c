@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 /* Sandboxes are ordered by pools as it fills them; far more under way than this is a world that answers nothing. */
@@ -32,9 +33,7 @@ static void start_free(void *arg) {
 }
 
 StartSpans *start_spans_new(void) {
-  StartSpans *spans = calloc(1, sizeof *spans);
-  if (!spans)
-    abort();
+  StartSpans *spans = new0(StartSpans);
   return spans;
 }
 
@@ -48,9 +47,7 @@ void start_spans_free(StartSpans *spans) {
 void start_spans_begin(StartSpans *spans, const TraceSpan *parent, const char *ns, const char *pool, const char *id) {
   if (!trace_is_recorded(parent) || spans->n >= MAX_SPANS)
     return;
-  Start *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  Start *s = new0(Start);
   s->key = str_printf("%s/%s", ns, id);
   Start **node = tsearch(s, &spans->root, compare);
   if (!node)

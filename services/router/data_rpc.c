@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/sandplane/internal/v1/router.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/resource/resource.h"
@@ -369,9 +370,7 @@ static DataCall *data_call_new(RpcCall *call, void *router, bool single) {
     rpc_call_finish(call, &err);
     return NULL;
   }
-  DataCall *d = calloc(1, sizeof *d);
-  if (!d)
-    abort();
+  DataCall *d = new0(DataCall);
   d->router = router;
   d->call = call;
   d->single = single;
@@ -397,9 +396,7 @@ static void on_first(RpcCall *call, void *arg, const uint8_t *data, size_t len) 
     finish(d, &err);
     return;
   }
-  d->copy = malloc(len ? len : 1);
-  if (!d->copy)
-    abort();
+  d->copy = xmalloc(len ? len : 1);
   memcpy(d->copy, data, len);
   d->first = d->copy;
   d->first_len = len;

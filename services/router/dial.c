@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/wire/wire_connect.h"
 #include "services/router/target.h"
@@ -76,9 +77,7 @@ static void keep_alive(int fd) {
 
 Dial *dial_new(Loop *loop, const char *pod_route, uint16_t port, bool allow_local, void (*fn)(void *arg, int fd),
                void *arg) {
-  Dial *d = calloc(1, sizeof *d);
-  if (!d)
-    abort();
+  Dial *d = new0(Dial);
   const char *ip = pod_route + strlen(POD);
   CLEANUP(str_freep) char *route = str_printf(strchr(ip, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", ip, (unsigned)port);
   Error err;

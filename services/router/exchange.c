@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "services/router/exchange_state.h"
 
@@ -199,9 +200,7 @@ const StreamHandlers EXCHANGE_STREAM_HANDLERS = {
 
 Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade, bool is_head_request,
                        const ExchangeHandlers *handlers, void *arg) {
-  Exchange *e = calloc(1, sizeof *e);
-  if (!e)
-    abort();
+  Exchange *e = new0(Exchange);
   *e = (Exchange){.router = router,
                   .target = *target,
                   .upgrade = upgrade,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 #include "services/router/identity_rpc.h"
@@ -115,9 +116,7 @@ static ForwardCall *begin(RpcCall *call, const Router *router, RpcChannel *chann
     rpc_call_finish(call, &err);
     return NULL;
   }
-  ForwardCall *f = calloc(1, sizeof *f);
-  if (!f)
-    abort();
+  ForwardCall *f = new0(ForwardCall);
   f->call = call;
   f->single = single;
   RpcMetadata passed[ARRAY_LEN(PASSED) + 1];

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "services/router/admit.h"
 #include "services/router/http_conn_state.h"
@@ -234,9 +235,7 @@ static void on_timer(void *arg) {
 
 HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
                         void *arg) {
-  HttpConn *c = calloc(1, sizeof *c);
-  if (!c)
-    abort();
+  HttpConn *c = new0(HttpConn);
   c->router = router;
   c->closed = closed;
   c->closed_arg = arg;

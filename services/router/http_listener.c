@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/router/http_conn.h"
 
@@ -158,9 +159,7 @@ HttpListener *http_listener_new(Router *router, Error *err) {
   int fd = listen_on(router->config->http_address, err);
   if (fd < 0)
     return NULL;
-  HttpListener *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  HttpListener *l = new0(HttpListener);
   l->router = router;
   l->fd = fd;
   l->watch = loop_fd_new(router->loop, fd, LOOP_READ, on_connection, l);

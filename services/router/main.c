@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/router/data_rpc.h"
 #include "services/router/forward_rpc.h"
@@ -62,9 +63,7 @@ static void raise_descriptor_limit(void) {
 }
 
 static int start(Service *service, Error *err) {
-  Router *router = calloc(1, sizeof *router);
-  if (!router)
-    abort();
+  Router *router = new0(Router);
   service->state = router;
   const RouterConfig *config = service->config;
   *router = (Router){.service = service, .loop = service->loop, .config = config};

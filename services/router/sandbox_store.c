@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -147,9 +148,7 @@ static void on_timer(void *arg) {
 
 static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
                                  void *arg) {
-  SandboxLookup *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  SandboxLookup *l = new0(SandboxLookup);
   *l = (SandboxLookup){.state = state, .ns = str_dup(ns), .id = str_dup(id), .fn = fn, .arg = arg};
   l->timer = loop_timer_new(loop, on_timer, l);
   return l;
@@ -208,9 +207,7 @@ static void on_touch(void *arg) {
 Activity *activity_start(State *state, Loop *loop, const SandboxRecord *r, bool steady, int64_t now_ms) {
   if (r->idle_timeout_ms <= 0)
     return NULL;
-  Activity *a = calloc(1, sizeof *a);
-  if (!a)
-    abort();
+  Activity *a = new0(Activity);
   a->state = state;
   snprintf(a->ns, sizeof a->ns, "%s", r->ns);
   snprintf(a->id, sizeof a->id, "%s", r->id);

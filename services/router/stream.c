@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 
 enum { READ_BLOCK = 64 << 10 };
@@ -44,9 +45,7 @@ static void on_event(int events, void *arg);
 static void on_kick(void *arg);
 
 Stream *stream_new(Loop *loop, int fd, size_t in_max, const StreamHandlers *handlers, void *arg) {
-  Stream *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  Stream *s = new0(Stream);
   s->fd = fd;
   s->handlers = *handlers;
   s->arg = arg;

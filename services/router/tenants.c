@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
 #include "lib/crypto/crypto.h"
@@ -74,9 +75,7 @@ Tenants *tenants_read(const char *path, Error *err) {
     error_set(err, ERROR_INVALID_ARGUMENT, OPTION ": %s: %s", path, strerror(errno));
     return NULL;
   }
-  Tenants *tenants = calloc(1, sizeof *tenants);
-  if (!tenants)
-    abort();
+  Tenants *tenants = new0(Tenants);
   char *text = NULL;
   size_t size = 0;
   int rc = 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
@@ -59,9 +60,7 @@ static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   CLEANUP(str_freep) char *route = route_of(cluster_get(a->c, CLUSTER_SANDBOX, ns, name));
   if (str_equal(route, json_string_value(json_object_get(a->told, key))))
     return kube_task_done(task);
-  Entry *e = malloc(sizeof *e);
-  if (!e)
-    abort();
+  Entry *e = xmalloc(sizeof *e);
   *e = (Entry){.a = a, .task = task, .key = str_dup(key), .route = route ? str_dup(route) : NULL};
   state_address_set(a->c->state, ns, name, route, on_told, e);
 }
@@ -108,9 +107,7 @@ void address_book_lead(AddressBook *a, bool leads) {
 }
 
 AddressBook *address_book_new(Cluster *c) {
-  AddressBook *a = calloc(1, sizeof *a);
-  if (!a)
-    abort();
+  AddressBook *a = new0(AddressBook);
   *a = (AddressBook){.c = c, .told = json_object()};
   a->queue = kube_queue_new(c->loop, 32, work, a);
   kube_queue_pause(a->queue, true);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -175,9 +176,7 @@ static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   if (is_v1alpha1(c, claim))
     return claim_move(p, claim, sandbox, template_of(c, claim));
   KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, template_of(c, claim));
-  Adoption *a = malloc(sizeof *a);
-  if (!a)
-    abort();
+  Adoption *a = xmalloc(sizeof *a);
   *a = (Adoption){.p = p, .sandbox = str_dup(kube_name(sandbox)), .n_left = 2};
   claim_pass_hold(p, a->sandbox);
   claim_report_assign(p, a->sandbox, on_assigned, a);
@@ -269,9 +268,7 @@ static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) 
 
 /* None is ready: one that runs and is not ready yet is there sooner than a new one. Those who wait come first. */
 static void take_running(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
-  Adoption *a = malloc(sizeof *a);
-  if (!a)
-    abort();
+  Adoption *a = xmalloc(sizeof *a);
   *a = (Adoption){p, str_dup(kube_name(sandbox))};
   char pool[STATE_NAME_SIZE];
   state_name_of_pool(kube_text(claim, "spec.warmPoolRef.name"), pool);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -158,9 +159,7 @@ void claim_pass_look(ClaimPass *p) {
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
-  ClaimPass *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  ClaimPass *p = new0(ClaimPass);
   *p = (ClaimPass){.cc = arg, .task = task};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -283,9 +282,7 @@ static void read_domains(void *arg) {
 }
 
 ClaimController *claim_controller_new(Cluster *c) {
-  ClaimController *cc = calloc(1, sizeof *cc);
-  if (!cc)
-    abort();
+  ClaimController *cc = new0(ClaimController);
   *cc = (ClaimController){.c = c, .by_uid = json_object(), .restored = json_object(), .seen = json_object()};
   cc->domains_timer = loop_timer_new(c->loop, read_domains, cc);
   read_domains(cc);

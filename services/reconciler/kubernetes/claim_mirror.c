@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -84,9 +85,7 @@ static void on_events(void *arg, const StateEvents *e, const Error *err) {
 
 static void read_feed(void *arg, KubeTask *task, const char *ns, const char *pool) {
   ClaimMirror *m = arg;
-  Feed *f = calloc(1, sizeof *f);
-  if (!f)
-    abort();
+  Feed *f = new0(Feed);
   *f = (Feed){.m = m, .task = task};
   snprintf(f->ns, sizeof f->ns, "%s", ns);
   snprintf(f->pool, sizeof f->pool, "%s", pool);
@@ -223,9 +222,7 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
 }
 
 static void show(void *arg, KubeTask *task, const char *ns, const char *id) {
-  Show *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  Show *s = new0(Show);
   *s = (Show){.m = arg, .task = task};
   snprintf(s->ns, sizeof s->ns, "%s", ns);
   snprintf(s->id, sizeof s->id, "%s", id);
@@ -264,9 +261,7 @@ void claim_mirror_lead(ClaimMirror *m, bool leads) {
 }
 
 ClaimMirror *claim_mirror_new(Cluster *c) {
-  ClaimMirror *m = calloc(1, sizeof *m);
-  if (!m)
-    abort();
+  ClaimMirror *m = new0(ClaimMirror);
   *m = (ClaimMirror){.c = c, .after = json_object()};
   m->feeds = kube_queue_new(c->loop, 4, read_feed, m);
   m->sandboxes = kube_queue_new(c->loop, 16, show, m);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/member_watch.h"
 #include "services/reconciler/kubernetes/objects/cold_sandbox.h"
@@ -124,9 +125,7 @@ static void on_made(void *arg, json_t *object, const Error *err) {
 }
 
 static Move *move_new(ClaimPass *p, const char *member) {
-  Move *m = malloc(sizeof *m);
-  if (!m)
-    abort();
+  Move *m = xmalloc(sizeof *m);
   *m = (Move){.p = p, .member = str_dup(member)};
   hold(m, true);
   return m;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/claim_pass.h"
@@ -229,9 +230,7 @@ void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   bool was_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
   if (!patch)
     return after_status(p, was_ready);
-  Writing *w = malloc(sizeof *w);
-  if (!w)
-    abort();
+  Writing *w = xmalloc(sizeof *w);
   *w = (Writing){p, was_ready};
   cluster_patch(c, CLUSTER_CLAIM, p->ns, p->name, "status", patch, on_status, w);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -84,9 +85,7 @@ static void on_restored(void *arg, const Error *err) {
 /* Labels of the claim as the state has them; the caller frees the array. */
 static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
   const json_t *labels = kube_get(claim, "metadata.labels");
-  StatePair *pairs = calloc(json_object_size(labels) + 1, sizeof *pairs);
-  if (!pairs)
-    abort();
+  StatePair *pairs = xcalloc(json_object_size(labels) + 1, sizeof *pairs);
   const char *key;
   json_t *v;
   *ret_n = 0;
@@ -159,9 +158,7 @@ void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbo
   if (str_equal(json_string_value(json_object_get(p->cc->restored, uid)), route))
     return;
   json_object_set_new(p->cc->restored, uid, json_string(route));
-  Restoring *r = malloc(sizeof *r);
-  if (!r)
-    abort();
+  Restoring *r = xmalloc(sizeof *r);
   *r = (Restoring){p->cc, str_dup(p->ns), str_dup(p->name), str_dup(uid), str_dup(id)};
   tell(p, claim, sandbox, state_names_pool(p->cc->c, p->ns, pool_name), route, on_restored, r);
 }

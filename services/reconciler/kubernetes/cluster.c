@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/pod_outside.h"
@@ -175,9 +176,7 @@ int cluster_connect(Cluster *c, Error *err) {
 }
 
 static Kept *kept_new(Cluster *c, ClusterResource r) {
-  Kept *k = calloc(1, sizeof *k);
-  if (!k)
-    abort();
+  Kept *k = new0(Kept);
   *k = (Kept){c, r};
   return k;
 }
@@ -291,9 +290,7 @@ static char *path_of(ClusterResource r, const char *ns, const char *name, const 
 /* ends: uid of what a DELETE is for, otherwise NULL */
 static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const char *ends,
                  const json_t *body, KubeDoneFn fn, void *arg) {
-  Write *w = malloc(sizeof *w);
-  if (!w)
-    abort();
+  Write *w = xmalloc(sizeof *w);
   *w = (Write){c, r, fn, arg, ends ? str_dup(ends) : NULL};
   kube_request(c->client,
                &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true},

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -114,9 +115,7 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
     json_array_append_new(kube_get(member, "metadata.ownerReferences"), anchor);
   if (implicit)
     json_object_del(json_object_get(member, "metadata"), "ownerReferences");
-  Creation *x = malloc(sizeof *x);
-  if (!x)
-    abort();
+  Creation *x = xmalloc(sizeof *x);
   *x = (Creation){b, str_dup(s->ns), str_dup(s->id)};
   json_object_set_new(b->creating, key, json_false());
   b->c.patient = true;
@@ -318,9 +317,7 @@ void kubernetes_backend_scrape(void *backend) {
 
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics,
                                 const BackendEvents *events, void *arg, Error *err) {
-  KubernetesBackend *b = calloc(1, sizeof *b);
-  if (!b)
-    abort();
+  KubernetesBackend *b = new0(KubernetesBackend);
   *b = (KubernetesBackend){
       .base.ops = &OPS, .events = *events, .arg = arg, .creating = json_object(), .destroying = json_object()};
   Cluster *c = &b->c;

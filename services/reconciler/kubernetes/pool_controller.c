@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -324,9 +325,7 @@ static void look(Pass *p) {
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
-  Pass *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  Pass *p = new0(Pass);
   *p = (Pass){.pc = arg, .task = task};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -441,9 +440,7 @@ void pool_controller_lead(PoolController *pc, bool leads) {
 }
 
 PoolController *pool_controller_new(Cluster *c) {
-  PoolController *pc = calloc(1, sizeof *pc);
-  if (!pc)
-    abort();
+  PoolController *pc = new0(PoolController);
   *pc = (PoolController){.c = c, .told = json_object(), .held_up = json_object()};
   pool_tally_init(&pc->tally);
   pool_why_init(&pc->why, c);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -260,9 +261,7 @@ void sandbox_pass_look(SandboxPass *p) {
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
   SandboxController *s = arg;
-  SandboxPass *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  SandboxPass *p = new0(SandboxPass);
   *p = (SandboxPass){.s = s, .task = task, .step = STEP_REST};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -313,9 +312,7 @@ void sandbox_controller_lead(SandboxController *s, bool leads) {
 }
 
 SandboxController *sandbox_controller_new(Cluster *c) {
-  SandboxController *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  SandboxController *s = new0(SandboxController);
   *s = (SandboxController){.c = c, .held = json_object(), .refused = json_object()};
   s->queue = kube_queue_new(c->loop, (int)c->config->sandbox_workers, work, s);
   kube_queue_pause(s->queue, true);

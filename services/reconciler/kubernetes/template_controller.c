@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/blueprint.h"
@@ -172,9 +173,7 @@ static void look(Pass *p) {
 }
 
 static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
-  Pass *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  Pass *p = new0(Pass);
   *p = (Pass){.t = arg, .task = task};
   snprintf(p->ns, sizeof p->ns, "%s", ns);
   snprintf(p->name, sizeof p->name, "%s", name);
@@ -225,9 +224,7 @@ void template_controller_lead(TemplateController *t, bool leads) {
 }
 
 TemplateController *template_controller_new(Cluster *c) {
-  TemplateController *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  TemplateController *t = new0(TemplateController);
   *t = (TemplateController){.c = c, .told = json_object()};
   t->queue = kube_queue_new(c->loop, (int)c->config->template_workers, work, t);
   kube_queue_pause(t->queue, true);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -241,9 +242,7 @@ static bool parse_url(Webhook *w, const char *url) {
 }
 
 Webhook *webhook_new(Cluster *c, Error *err) {
-  Webhook *w = calloc(1, sizeof *w);
-  if (!w)
-    abort();
+  Webhook *w = new0(Webhook);
   *w = (Webhook){.c = c,
                  .names = {.ns = c->config->webhook_namespace,
                            .service = c->config->webhook_service,

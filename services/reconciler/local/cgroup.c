@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 #define PATH_MAX_LEN 512
@@ -101,9 +102,7 @@ static int open_v1(CgroupTree *t, const char *root, const char *parent, Error *e
 }
 
 CgroupTree *cgroup_tree_new(const char *root, const char *parent, Error *err) {
-  CgroupTree *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  CgroupTree *t = new0(CgroupTree);
   CLEANUP(str_freep) char *unified = str_printf("%s/cgroup.controllers", root);
   int rc = access(unified, F_OK) == 0 ? open_v2(t, root, parent, err) : open_v1(t, root, parent, err);
   if (rc == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 void fixture_folder(char path[64]) {
@@ -27,9 +28,7 @@ char *fixture_read(const char *folder, const char *name) {
   FILE *f = fopen(path, "re");
   if (!f)
     return NULL;
-  char *text = calloc(1, 1 << 16);
-  if (!text)
-    abort();
+  char *text = xcalloc(1, 1 << 16);
   if (fread(text, 1, (1 << 16) - 1, f) == 0)
     *text = 0;
   fclose(f);

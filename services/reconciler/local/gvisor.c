@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/gvisor_spec.h"
 #include "services/reconciler/local/isolation.h"
@@ -186,9 +187,7 @@ static void describe(Gvisor *g, const IsolationSite *site) {
 }
 
 static void choose_network_flag(Gvisor *g, const IsolationSite *site) {
-  char *flags = malloc(FLAGS_MAX);
-  if (!flags)
-    abort();
+  char *flags = xmalloc(FLAGS_MAX);
   ask(g, "flags", site, flags, FLAGS_MAX);
   g->network_flag = strstr(flags, NETWORK_FLAG_2026) ? "--" NETWORK_FLAG_2026 "=new" : NETWORK_FLAG;
   free(flags);
@@ -213,9 +212,7 @@ static bool choose_platform(Gvisor *g, const char *configured, const IsolationSi
 
 Isolation *isolation_gvisor_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
                                 Error *err) {
-  Gvisor *g = calloc(1, sizeof *g);
-  if (!g)
-    abort();
+  Gvisor *g = new0(Gvisor);
   g->base = (Isolation){
       .class_name = "gvisor", .detaches = true, .ends_as_a_whole = true, .launch = launch, .free = gvisor_free};
   g->runtime = str_dup(runtime);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -78,9 +79,7 @@ ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, 
     error_set(err, ERROR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
     return NULL;
   }
-  ImageStore *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  ImageStore *s = new0(ImageStore);
   *s = (ImageStore){.loop = loop, .folder = str_dup(folder), .unpack = str_dup(unpack), .images = json_object()};
   load_references(s);
   DIR *dir = opendir(folder);
@@ -199,9 +198,7 @@ struct ImageImport {
 ImageImport *image_import_new(ImageStore *s, Error *err) {
   char suffix[9];
   random_name_suffix(suffix, 8);
-  ImageImport *i = calloc(1, sizeof *i);
-  if (!i)
-    abort();
+  ImageImport *i = new0(ImageImport);
   *i = (ImageImport){.store = s, .dir = str_printf("%s/.import-%s", s->folder, suffix), .fd = -1};
   i->archive = str_printf("%s/archive.tar", i->dir);
   i->log = str_printf("%s/log", i->dir);
@@ -328,9 +325,7 @@ static void on_unpacked(void *arg, int status) {
   if (adopt(i, &err))
     return i->fn(i->arg, NULL, 0, &err);
   size_t n = json_array_size(i->references);
-  ImageInfo *infos = calloc(n, sizeof *infos);
-  if (!infos)
-    abort();
+  ImageInfo *infos = xcalloc(n, sizeof *infos);
   for (size_t k = 0; k < n; k++)
     infos[k] = info_of(i->store, json_string_value(json_array_get(i->references, k)));
   i->fn(i->arg, infos, n, NULL);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/sandbox.h"
 
@@ -277,9 +278,7 @@ static int create(Backend *b, const BackendSandbox *what, const char *manifest, 
   const Isolation *isolation = NULL;
   if (find(l, what->ns, what->id))
     return 0;
-  Queued *q = calloc(1, sizeof *q);
-  if (!q)
-    abort();
+  Queued *q = new0(Queued);
   if (parse(manifest, &q->manifest, err)) {
     free(q);
     return -1;
@@ -505,9 +504,7 @@ static int open_all(Local *l, Error *err) {
 
 Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg,
                            Error *err) {
-  Local *l = calloc(1, sizeof *l);
-  if (!l)
-    abort();
+  Local *l = new0(Local);
   *l = (Local){.base = {.ops = &OPS}, .loop = loop, .config = config, .events = *events, .arg = arg, .lock_fd = -1};
   l->queue_tail = &l->queue;
   long cores = sysconf(_SC_NPROCESSORS_ONLN);

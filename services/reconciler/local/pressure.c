@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "services/reconciler/local/subprocess.h"
 
 #define STEP_BYTES ((int64_t)16 << 20)
@@ -93,9 +94,7 @@ Pressure *pressure_new(const PressureSpec *spec, Error *err) {
   int64_t headroom = cgroup_memory_holds_up(spec->cgroups) ? HEADROOM_BYTES : 0;
   if (cgroup_memory_watch(spec->cgroups, spec->group, spec->limit_bytes, spec->limit_bytes + headroom, &fd, err))
     return NULL;
-  Pressure *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  Pressure *p = new0(Pressure);
   *p = (Pressure){.spec = *spec, .fd = fd, .headroom_bytes = headroom, .soft_bytes = spec->limit_bytes + headroom};
   p->watch = loop_fd_new(spec->loop, fd, LOOP_READ, on_pressure, p);
   p->timer = loop_timer_new(spec->loop, on_tick, p);

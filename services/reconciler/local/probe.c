@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/sandplane/internal/v1/runtime.pb-c.h"
+#include "lib/base/alloc.h"
 #include "lib/wire/wire.h"
 #include "lib/wire/wire_connect.h"
 
@@ -69,9 +70,7 @@ static void on_readable(int events, void *arg) {
 }
 
 Probe *probe_new(Loop *loop, const char *route, int64_t timeout_ms, void (*fn)(void *arg, bool ok), void *arg) {
-  Probe *p = calloc(1, sizeof *p);
-  if (!p)
-    abort();
+  Probe *p = new0(Probe);
   *p = (Probe){.fn = fn, .arg = arg, .in = BUF_INIT(65536)};
   p->timer = loop_timer_new(loop, on_timer, p);
   Error err;

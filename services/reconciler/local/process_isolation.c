@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/isolation.h"
 #include "services/reconciler/local/seccomp_filter.h"
@@ -183,9 +184,7 @@ static bool works(const ProcessIsolation *iso, CgroupTree *cgroups) {
 
 Isolation *isolation_process_new(const ReconcilerConfig *config, const char *runtime, const IsolationSite *site,
                                  Error *err) {
-  ProcessIsolation *iso = calloc(1, sizeof *iso);
-  if (!iso)
-    abort();
+  ProcessIsolation *iso = new0(ProcessIsolation);
   iso->base = (Isolation){.class_name = "process",
                           .extra_memory_bytes = (int64_t)16 << 20,
                           .extra_pids = 8,

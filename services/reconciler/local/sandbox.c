@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -82,9 +83,7 @@ BackendSandbox sandbox_view(const Sandbox *s) {
 static void on_timer(void *arg);
 
 Sandbox *sandbox_new(const SandboxSite *site, const BackendSandbox *what) {
-  Sandbox *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  Sandbox *s = new0(Sandbox);
   *s = (Sandbox){.site = *site,
                  .ns = str_dup(what->ns),
                  .pool = str_dup(what->pool),

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "services/reconciler/local/process_limits.h"
 
 #define PASS_MAX 8
@@ -140,9 +141,7 @@ PidWatch *pid_watch_new(Loop *loop, pid_t pid, void (*fn)(void *arg, int status)
   int fd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
   if (fd < 0)
     return NULL;
-  PidWatch *w = calloc(1, sizeof *w);
-  if (!w)
-    abort();
+  PidWatch *w = new0(PidWatch);
   *w = (PidWatch){.pid = pid, .fd = fd, .fn = fn, .arg = arg};
   w->watch = loop_fd_new(loop, fd, LOOP_READ, on_ended, w);
   return w;

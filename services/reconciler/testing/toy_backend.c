@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/manifest/manifest.h"
 #include "lib/state/state_keys.h"
@@ -87,9 +88,7 @@ static ToySandbox *sandbox_new(Toy *t, const char *ns, const char *id, const cha
   char pool[ID_MAX];
   if (strlen(ns) >= ID_MAX || strlen(id) >= ID_MAX || !state_pool_of(id, pool))
     return NULL;
-  ToySandbox *s = calloc(1, sizeof *s);
-  if (!s)
-    abort();
+  ToySandbox *s = new0(ToySandbox);
   s->toy = t;
   snprintf(s->ns, sizeof s->ns, "%s", ns);
   snprintf(s->pool, sizeof s->pool, "%s", pool);
@@ -208,9 +207,7 @@ Backend *toy_backend_new(Loop *loop, const char *folder, const BackendEvents *ev
     error_set(err, ERROR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
     return NULL;
   }
-  Toy *t = calloc(1, sizeof *t);
-  if (!t)
-    abort();
+  Toy *t = new0(Toy);
   *t = (Toy){.base = {.ops = &OPS}, .loop = loop, .events = events, .arg = arg, .folder = str_dup(folder)};
   take_over(t, dir);
   closedir(dir);

@@ -1,6 +1,7 @@
 /* The reconciler as it is, over the toy backend: for tools/chaos, which needs thousands of sandboxes a minute. */
 #include <stdlib.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/reconcile_loop.h"
 #include "services/reconciler/reconciler_metrics.h"
@@ -24,9 +25,7 @@ static void on_redis(void *arg, bool connected) {
 }
 
 static int start(Service *service, Error *err) {
-  Reconciler *r = calloc(1, sizeof *r);
-  if (!r)
-    abort();
+  Reconciler *r = new0(Reconciler);
   service->state = r;
   r->service = service;
   r->config = service->config;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/blueprint_fields.h"
 
@@ -76,9 +77,7 @@ static int compare_keys(const void *a, const void *b) {
 
 /* malloc'ed, borrowing the keys. */
 static const char **sorted_keys(const json_t *object) {
-  const char **keys = calloc(json_object_size(object) + 1, sizeof *keys);
-  if (!keys)
-    abort();
+  const char **keys = xcalloc(json_object_size(object) + 1, sizeof *keys);
   size_t n = 0;
   const char *key;
   json_t *v;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/claim_rules.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
@@ -19,9 +20,7 @@ static const char *const ANNOTATION_DOMAINS_REFUSED[] = {"kubernetes.io", "k8s.i
 
 void claim_domains_parse(ClaimDomains *domains, const char *text) {
   *domains = (ClaimDomains){.text = str_dup(text ? text : "")};
-  domains->names = calloc(strlen(domains->text) / 2 + 2, sizeof *domains->names);
-  if (!domains->names)
-    abort();
+  domains->names = xcalloc(strlen(domains->text) / 2 + 2, sizeof *domains->names);
   for (char *p = domains->text; *p; p++)
     *p = (char)tolower((unsigned char)*p);
   char *rest = domains->text, *name;

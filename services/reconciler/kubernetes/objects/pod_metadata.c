@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
@@ -66,9 +67,7 @@ static int compare_keys(const void *a, const void *b) {
 /* malloc'ed: the keys, sorted and joined by commas. */
 static char *join_keys(const json_t *map) {
   size_t n = 0, size = 1;
-  const char **keys = calloc(json_object_size(map) + 1, sizeof *keys);
-  if (!keys)
-    abort();
+  const char **keys = xcalloc(json_object_size(map) + 1, sizeof *keys);
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)map, key, v) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/ownership.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
@@ -36,9 +37,7 @@ static Port *find_or_add(Ports *ports, int64_t number, const char *protocol) {
     if (p->number == number && str_equal(p->protocol, protocol))
       return p;
   }
-  ports->at = realloc(ports->at, (ports->n + 1) * sizeof *ports->at);
-  if (!ports->at)
-    abort();
+  ports->at = xrealloc(ports->at, (ports->n + 1) * sizeof *ports->at);
   ports->at[ports->n] = (Port){.number = number, .protocol = protocol};
   return &ports->at[ports->n++];
 }
