@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/rpc/rpc_address.h"
 
 enum {
@@ -55,6 +56,17 @@ RpcChannel *rpc_channel_new(Loop *loop, const char *targets) {
   grpc_channel_credentials_release(creds);
   grpc_channel_check_connectivity_state(channel->channel, 1);
   return channel;
+}
+
+/* The C core waits for its next attempt by the wall clock (absl's condition variables), so one that is set back meanwhile
+ * holds all attempts up for as long: an hour, when it is set back by one. Ours is monotonic. */
+void rpc_channel_knock(RpcChannel *channel) {
+  int64_t now = clock_mono_ms();
+  if (now - channel->knocked_ms < BACKOFF_MAX_MS ||
+      grpc_channel_check_connectivity_state(channel->channel, 1) != GRPC_CHANNEL_TRANSIENT_FAILURE)
+    return;
+  channel->knocked_ms = now;
+  grpc_channel_reset_connect_backoff(channel->channel);
 }
 
 void rpc_channel_free(RpcChannel *channel) {

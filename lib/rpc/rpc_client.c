@@ -152,6 +152,8 @@ static void release(RpcClientCall *call) {
   if (--call->holds > 0)
     return;
   if (call->channel) {
+    if (call->status == GRPC_STATUS_UNAVAILABLE || call->status == GRPC_STATUS_DEADLINE_EXCEEDED)
+      rpc_channel_knock(call->channel);
     call_unlink(call);
     done_with_status(call);
   }
