@@ -279,6 +279,7 @@ static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
 static void on_template(Cluster *c, const json_t *before, const json_t *after) {
   state_names_change(c, CLUSTER_TEMPLATE, before, after);
   template_controller_on_template(c->templates, before, after);
+  pool_controller_on_template(c->pools, before, after);
   claim_controller_on_template(c->claims, before, after);
 }
 
