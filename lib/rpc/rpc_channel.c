@@ -58,8 +58,8 @@ RpcChannel *rpc_channel_new(Loop *loop, const char *targets) {
   return channel;
 }
 
-/* The C core waits for its next attempt by the wall clock (absl's condition variables), so one that is set back meanwhile
- * holds all attempts up for as long: an hour, when it is set back by one. Ours is monotonic. */
+/* The C core waits for its next attempt by the wall clock (absl's condition variables), so one that is set back
+ * meanwhile holds all attempts up for as long: an hour, when it is set back by one. Ours is monotonic. */
 void rpc_channel_knock(RpcChannel *channel) {
   int64_t now = clock_mono_ms();
   if (now - channel->knocked_ms < BACKOFF_MAX_MS ||
