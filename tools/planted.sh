@@ -70,6 +70,7 @@ plant part/good.sh <<'END'
 echo "$1"
 END
 
+export SANDPLANE_PLANTED=1
 "$copy/tree/tools/check" "$@" || die "the copy fails before a fault is planted"
 
 # the faults: no test program does anything wrong that is seen without a sanitizer
