@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "runtime/proc_stat.h"
 
 /* More than a sandbox has by far; what is beyond is not looked at. */
 #define PROCESSES_MAX 2048
@@ -32,30 +32,14 @@ struct MemoryRelief {
   Holder holders[PROCESSES_MAX];
 };
 
-/* -1: it is gone. */
-static ssize_t read_file(const char *pid, const char *name, char *text, size_t max) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%.16s/%s", pid, name);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t len = fd >= 0 ? read(fd, text, max - 1) : -1;
-  if (fd >= 0)
-    close(fd);
-  text[len > 0 ? len : 0] = 0;
-  return len;
-}
-
 static bool look(const char *pid, Holder *h) {
-  char text[512];
+  char text[128];
   long total;
-  int session;
-  if (read_file(pid, "statm", text, sizeof text) <= 0 || sscanf(text, "%ld %ld", &total, &h->pages) != 2 ||
-      read_file(pid, "stat", text, sizeof text) <= 0)
+  ProcStat stat;
+  if (!proc_read(pid, "statm", text, sizeof text) || sscanf(text, "%ld %ld", &total, &h->pages) != 2 ||
+      !proc_stat(pid, &stat))
     return false;
-  /* its name, in parentheses, may hold anything: state, parent, group, session come behind it */
-  const char *rest = strrchr(text, ')');
-  if (!rest || sscanf(rest + 1, " %*c %*d %*d %d", &session) != 1)
-    return false;
-  h->session = session;
+  h->session = stat.session;
   return true;
 }
 

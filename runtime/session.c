@@ -4,45 +4,29 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
+
+#include "runtime/proc_stat.h"
 
 /* A process that forks while it is looked for may leave a child behind the place where the search is. */
 #define PASSES_MAX 8
 
-typedef struct Entry {
-  pid_t pid, group;
-  bool zombie;
-} Entry;
-
 /* False: no process, or of another session. */
-static bool read_entry(const char *name, pid_t session, Entry *ret) {
-  char path[64], text[512], state;
-  int group = 0, its_session = 0, pid = atoi(name);
-  if (pid <= 0)
-    return false;
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  FILE *f = fopen(path, "re");
-  size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-  if (f)
-    fclose(f);
-  text[n] = 0;
-  const char *behind_name = strrchr(text, ')'); /* the name may hold anything */
-  if (!behind_name || sscanf(behind_name + 1, " %c %*d %d %d", &state, &group, &its_session) != 3 ||
-      its_session != session)
-    return false;
-  *ret = (Entry){.pid = pid, .group = group, .zombie = state == 'Z' || state == 'X'};
-  return true;
+static bool is_of(const char *name, pid_t session, ProcStat *ret) {
+  return proc_stat(name, ret) && ret->session == session;
+}
+
+static bool has_ended(const ProcStat *p) {
+  return p->state == 'Z' || p->state == 'X';
 }
 
 /* foreground -1: all are killed. Returns how many were. */
 static int kill_once(pid_t session, pid_t foreground) {
   int found = 0;
-  Entry e;
+  ProcStat e;
   DIR *dir = opendir("/proc");
   for (struct dirent *d; dir && (d = readdir(dir));) {
-    if (!read_entry(d->d_name, session, &e) || e.zombie)
+    if (!is_of(d->d_name, session, &e) || has_ended(&e))
       continue;
     if (foreground >= 0 && e.group != session && e.group != foreground) {
       kill(e.pid, SIGHUP);
@@ -72,10 +56,10 @@ void session_hang_up(pid_t leader, pid_t foreground) {
 
 pid_t session_last_group(pid_t leader) {
   pid_t last = leader;
-  Entry e;
+  ProcStat e;
   DIR *dir = opendir("/proc");
   for (struct dirent *d; dir && (d = readdir(dir));)
-    if (read_entry(d->d_name, leader, &e) && e.group > last)
+    if (is_of(d->d_name, leader, &e) && e.group > last)
       last = e.group;
   if (dir)
     closedir(dir);

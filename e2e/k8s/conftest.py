@@ -13,7 +13,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from harness.client import Client
 from harness.cluster import Cluster
+from harness.door import Door
 from harness.fake_node import Api
 from harness.kube import Kube
 from harness.kube_stack import KubeStack
@@ -64,6 +66,20 @@ def ns(api):
 def kube(stack, ns):
     """Objects of the test's namespace, with Sandplane running."""
     return Kube(stack.cluster, ns)
+
+
+@pytest.fixture(scope="module")
+def client(stack):
+    """The gRPC door: a claims service."""
+    c = Client("127.0.0.1:7401")
+    yield c
+    c.close()
+
+
+@pytest.fixture
+def door(client, ns):
+    """Claims in the test's namespace through the gRPC door."""
+    return Door(client, ns)
 
 
 @pytest.hookimpl(hookwrapper=True)

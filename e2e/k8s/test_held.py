@@ -7,23 +7,10 @@ where an admission policy refuses it. Until then the Sandbox object is the pool'
 import json
 
 import pytest
-from harness.client import Client
-from harness.door import Door, mirrored
+from harness.door import mirrored
 from harness.names import K, labels, name_hash, uid
 from harness.stubs import sandbox_pb2 as pb
 from harness.until import until
-
-
-@pytest.fixture(scope="module")
-def client():
-    c = Client("127.0.0.1:7401")
-    yield c
-    c.close()
-
-
-@pytest.fixture
-def door(client, ns):
-    return Door(client, ns)
 
 
 @pytest.fixture

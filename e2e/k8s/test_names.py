@@ -6,7 +6,6 @@ Members are called as the pool is in the shared state: cut, with a hash where th
 import datetime
 
 import pytest
-from harness.client import Client
 from harness.door import Door, mirrored
 from harness.names import K, annotations, labels, name_hash
 from harness.until import until
@@ -14,13 +13,6 @@ from harness.until import until
 TEN = "abcdefghij"
 LONG = TEN * 25 + "xyz"
 NAMES = ["my.pool", TEN * 5 + "12345678", LONG, ".".join([TEN * 5] * 4)]
-
-
-@pytest.fixture(scope="module")
-def client():
-    c = Client("127.0.0.1:7401")
-    yield c
-    c.close()
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda n: f"{n[:8]}-{len(n)}")

@@ -1,25 +1,12 @@
 """What must not follow from objects that people wrote by hand, nor from Pods and pools that went while somebody held a Sandbox."""
 
 import pytest
-from harness.client import Client
 from harness.until import let_pass, until
 
-from test_two_doors import CLAIM_UID, Door, mirrored, owner_name  # isort: skip
+from test_two_doors import CLAIM_UID, mirrored, owner_name  # isort: skip
 
 K = "agents.x-k8s.io/"
 EPOCH = "sandplane.dev/epoch"
-
-
-@pytest.fixture(scope="module")
-def client(stack):
-    c = Client("127.0.0.1:7401")
-    yield c
-    c.close()
-
-
-@pytest.fixture
-def door(client, ns):
-    return Door(client, ns)
 
 
 def field(stack, kube, sandbox, name, pool="p"):

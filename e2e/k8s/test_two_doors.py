@@ -19,8 +19,8 @@ import time
 
 import grpc as grpc_lib
 import pytest
-from harness.client import Client, seconds
-from harness.door import Door, mirrored, owner_name
+from harness.client import seconds
+from harness.door import mirrored, owner_name
 from harness.stubs import quota_grpc, quota_pb2
 from harness.stubs import sandbox_pb2 as pb
 from harness.until import until
@@ -29,18 +29,6 @@ K = "agents.x-k8s.io/"
 EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 CLAIM_UID = "sandplane.dev/claim-uid"
 AGENT = "sandplane-reconciler"
-
-
-@pytest.fixture(scope="module")
-def client():
-    c = Client("127.0.0.1:7401")
-    yield c
-    c.close()
-
-
-@pytest.fixture
-def door(client, ns):
-    return Door(client, ns)
 
 
 def sandbox_of(kube, claim):

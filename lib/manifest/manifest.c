@@ -14,32 +14,11 @@
 #define GROUP MANIFEST_GROUP "/"
 
 /* What a server adds to the metadata of an object, and says nothing about what is wanted. */
-static const char *const OF_A_SERVER[] = {"uid",
-                                          "resourceVersion",
-                                          "generation",
-                                          "creationTimestamp",
-                                          "deletionTimestamp",
-                                          "deletionGracePeriodSeconds",
-                                          "managedFields",
-                                          "selfLink",
-                                          "ownerReferences",
-                                          "finalizers",
-                                          NULL};
-static const char *const METADATA[] = {"name",
-                                       "namespace",
-                                       "labels",
-                                       "annotations",
-                                       "uid",
-                                       "resourceVersion",
-                                       "generation",
-                                       "creationTimestamp",
-                                       "deletionTimestamp",
-                                       "deletionGracePeriodSeconds",
-                                       "managedFields",
-                                       "selfLink",
-                                       "ownerReferences",
-                                       "finalizers",
-                                       NULL};
+#define OF_A_SERVER_NAMES                                                                                         \
+  "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", \
+      "managedFields", "selfLink", "ownerReferences", "finalizers", NULL
+static const char *const OF_A_SERVER[] = {OF_A_SERVER_NAMES};
+static const char *const METADATA[] = {"name", "namespace", "labels", "annotations", OF_A_SERVER_NAMES};
 /* The manifest as it was applied, whole, once more. */
 #define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
 
