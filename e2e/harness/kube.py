@@ -26,6 +26,11 @@ PLURALS = {
 }
 
 
+def is_ready(thing):
+    conditions = thing.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
 class Kube:
     def __init__(self, cluster, ns):
         self.cluster, self.ns = cluster, ns
@@ -120,12 +125,26 @@ class Kube:
         self.apply(self.template(template), self.pool(name, template, replicas, **spec))
         self.pool_has(name, replicas)
 
+    def members(self, pool="p"):
+        """The Sandboxes that a pool controls and nobody ends, by age."""
+        found = [
+            s
+            for s in self.list("sandbox")
+            if "deletionTimestamp" not in s["metadata"]
+            and any(
+                o["kind"] == "SandboxWarmPool" and o["name"] == pool for o in s["metadata"].get("ownerReferences", [])
+            )
+        ]
+        return sorted(found, key=lambda s: (s["metadata"]["creationTimestamp"], s["metadata"]["name"]))
+
     def pool_has(self, name, ready, timeout=30):
-        until(
-            lambda: (self.get("sandboxwarmpool", name) or {}).get("status", {}).get("readyReplicas", 0) == ready,
-            timeout=timeout,
-            what=f"{name}: {ready} ready",
-        )
+        """By its status and by its members: the status is written later and says after a claim what was before it."""
+
+        def full():
+            status = (self.get("sandboxwarmpool", name) or {}).get("status", {})
+            return status.get("readyReplicas", 0) == ready == sum(map(is_ready, self.members(name)))
+
+        until(full, timeout=timeout, what=f"{name}: {ready} ready")
 
     # ---- conditions ----
 

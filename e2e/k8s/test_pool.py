@@ -16,32 +16,19 @@ SELECTOR = f"{POOL_LABEL}={name_hash('p')}"
 VOLUME = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 
 
-def members(kube, pool="p"):
-    """The Sandboxes that a pool controls, by age."""
-    found = [
-        s
-        for s in kube.list("sandbox")
-        if any(o["kind"] == "SandboxWarmPool" and o["name"] == pool for o in s["metadata"].get("ownerReferences", []))
-    ]
-    return sorted(
-        (s for s in found if "deletionTimestamp" not in s["metadata"]),
-        key=lambda s: (s["metadata"]["creationTimestamp"], s["metadata"]["name"]),
-    )
-
-
 def controllers(sandbox):
     return [o for o in sandbox["metadata"].get("ownerReferences", []) if o.get("controller")]
 
 
 def uids(kube, pool="p"):
-    return {uid(s) for s in members(kube, pool)}
+    return {uid(s) for s in kube.members(pool)}
 
 
 def until_members(kube, n, pool="p", without=(), **kw):
     """Waits for n members, all ready by the pool's status, none of them one of `without`."""
 
     def full():
-        found = members(kube, pool)
+        found = kube.members(pool)
         status = kube.get("sandboxwarmpool", pool).get("status", {})
         counts = (status.get("replicas"), status.get("readyReplicas"))
         return len(found) == n and not uids_of(found) & set(without) and counts == (n, n) and (found or True)
@@ -260,7 +247,7 @@ def test_stale_orphan(kube):
     """6.1, 6.4: a member that lost its owner and is not of the template any more is replaced, whatever the strategy."""
     kube.apply(kube.template(pod_spec=image("old")), kube.pool())
     old = uids_of(until_members(kube, 1))
-    (name,) = [s["metadata"]["name"] for s in members(kube)]
+    (name,) = [s["metadata"]["name"] for s in kube.members()]
     kube.apply(kube.template(pod_spec=image("new")))
     kube.kubectl("scale", "swp", "p", "--replicas=2")
     assert old < uids_of(until_members(kube, 2))
@@ -319,12 +306,12 @@ def test_recreate(kube):
     third = uids_of(until_members(kube, 3))
     assert second < third
     (new,) = third - second
-    (member,) = [s for s in members(kube) if uid(s) == new]
+    (member,) = [s for s in kube.members() if uid(s) == new]
     assert member["spec"]["podTemplate"]["metadata"]["labels"]["a"] == "b"
     kube.apply(kube.template("t2", pod_spec=image("new")))
     kube.patch("sandboxwarmpool", "p", {"spec": {"sandboxTemplateRef": {"name": "t2"}}})
     until_members(kube, 3, without=third)
-    assert {annotations(s)[K + "sandbox-template-ref"] for s in members(kube)} == {"t2"}
+    assert {annotations(s)[K + "sandbox-template-ref"] for s in kube.members()} == {"t2"}
 
 
 def test_recreate_what_never_came_up(kube):
@@ -333,7 +320,7 @@ def test_recreate_what_never_came_up(kube):
         kube.template(pod_spec=image("bad"), metadata=IGNORED),
         kube.pool(replicas=2, updateStrategy={"type": "Recreate"}),
     )
-    stuck = uids_of(until(lambda: len(members(kube)) == 2 and members(kube), what="two that do not start"))
+    stuck = uids_of(until(lambda: len(kube.members()) == 2 and kube.members(), what="two that do not start"))
     kube.apply(kube.template(pod_spec=image("good")))
     until_members(kube, 2, without=stuck)
     assert images(kube) == {"good"}
@@ -344,7 +331,7 @@ def uids_of(found):
 
 
 def images(kube):
-    return {s["spec"]["podTemplate"]["spec"]["containers"][0]["image"] for s in members(kube)}
+    return {s["spec"]["podTemplate"]["spec"]["containers"][0]["image"] for s in kube.members()}
 
 
 # ---- members that do not become ready (6.2) ----
@@ -375,9 +362,9 @@ def test_grace_period_of_the_pool(kube, impatient):
     """v1.0.12: readinessGracePeriodSeconds goes before the flag, and a change of it makes no member stale."""
     long = kube.pool("long", readinessGracePeriodSeconds=3600, updateStrategy={"type": "Recreate"})
     kube.apply(kube.template(metadata=IGNORED), kube.pool(), long)
-    (kept,) = until(lambda: members(kube, "long"), what="a member")
-    (stuck,) = until(lambda: members(kube), what="a member")
-    until(lambda: members(kube) and uid(stuck) not in uids(kube), what="the stuck member replaced")
+    (kept,) = until(lambda: kube.members("long"), what="a member")
+    (stuck,) = until(lambda: kube.members(), what="a member")
+    until(lambda: kube.members() and uid(stuck) not in uids(kube), what="the stuck member replaced")
     kube.patch("sandboxwarmpool", "long", {"spec": {"readinessGracePeriodSeconds": 1800}})
     until(lambda: kube.get("sandboxwarmpool", "long")["status"]["observedGeneration"] == 2, what="a look at the pool")
     assert uids(kube, "long") == {uid(kept)}
@@ -389,8 +376,8 @@ def test_grace_period_of_the_pool(kube, impatient):
 def test_grace_period(kube, impatient):
     """6.2, 7: stuck members are replaced; those that find no node are held, and Events tell of it."""
     kube.apply(kube.template(metadata=IGNORED), kube.pool(), kube.pool("full"))
-    (stuck,) = until(lambda: members(kube), what="a member")
-    (held,) = until(lambda: members(kube, "full"), what="a member")
+    (stuck,) = until(lambda: kube.members(), what="a member")
+    (held,) = until(lambda: kube.members("full"), what="a member")
     name = held["metadata"]["name"]
     no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room"}
     until(lambda: kube.get("pod", name), what="its Pod")
@@ -406,7 +393,7 @@ def test_grace_period(kube, impatient):
     }
     said = {k: event[k] for k in ("type", "action", "reportingController")}
     assert said == {"type": "Warning", "action": "Reconciling", "reportingController": "sandboxwarmpool-controller"}
-    until(lambda: members(kube) and uid(stuck) not in uids(kube), what="the stuck member replaced")
+    until(lambda: kube.members() and uid(stuck) not in uids(kube), what="the stuck member replaced")
     assert uids(kube, "full") == {uid(held)}
     running = {"phase": "Running", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}]}
     conditions = [{"type": t, "status": "True"} for t in ("PodScheduled", "Ready")]
