@@ -12,7 +12,8 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
     const char *word;
     ClaimOutcome outcome;
   } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
-                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"QUOTA", CLAIM_REFUSED}};
+                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"SPENT", CLAIM_SPENT},
+                  {"QUOTA", CLAIM_REFUSED}};
   ClaimFn fn = (ClaimFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
@@ -60,6 +61,7 @@ void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
     return state_call_fail(call, &err);
   state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
   state_call_int(call, q->priority);
+  state_call_int(call, q->takes_again);
   state_call_script(call, STATE_SCRIPT(claim, .durable = true, .fenced = true));
 }
 

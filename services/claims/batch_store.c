@@ -14,6 +14,13 @@ struct BatchStore {
   WaitQueue *waits;
 };
 
+static void ask(void *op);
+
+static void new_token(BatchOp *op) {
+  random_uid(op->token);
+  memset(op->token + 28, '0', 4);
+}
+
 /* The op belongs to the caller again. */
 static void finish(BatchOp *op, const BatchResult *result, bool queued, const Error *err) {
   wait_done(&op->wait);
@@ -63,14 +70,27 @@ static void fail_too_late(BatchOp *op) {
   finish(op, NULL, false, &err);
 }
 
+/* Nobody was told of what it had, and a token stands for one batch. */
+static void start_over(BatchOp *op) {
+  if (op->wait.end) {
+    fail_ended(op);
+    return;
+  }
+  wait_unlist(&op->wait);
+  new_token(op);
+  ask(op);
+}
+
 static void granted(BatchOp *op, const BatchResult *result) {
   bool left = false;
   for (size_t i = 0; i < result->n_records; i++)
     left = left || result->records[i].state != SANDBOX_RELEASING;
   if (op->wait.end == WAIT_CANCELLED && !may_come_back(op))
     wait_leave(&op->wait);
-  else if (!left)
+  else if (!left && may_come_back(op))
     fail_too_late(op);
+  else if (!left)
+    start_over(op);
   else
     finish(op, result, result->records[0].wait_ms > 0, NULL);
 }
@@ -94,6 +114,9 @@ static void on_answer(void *arg, const BatchResult *result, const Error *err) {
     break;
   case CLAIM_ENDED:
     fail_too_late(op);
+    break;
+  case CLAIM_SPENT:
+    start_over(op);
     break;
   case CLAIM_EMPTY:
     if (op->wait.end)
@@ -132,8 +155,7 @@ void batch_store_acquire(BatchStore *store, BatchOp *op, const BatchSpec *spec, 
                          void *arg) {
   *op = (BatchOp){.store = store, .spec = spec, .fn = fn, .arg = arg};
   wait_begin(&op->wait, store->waits, store->claims->service->loop, &KIND, op, spec->each.max_wait_ms, call_ms);
-  random_uid(op->token);
-  memset(op->token + 28, '0', 4);
+  new_token(op);
   ask(op);
 }
 

@@ -94,6 +94,17 @@ static void on_given_back(void *arg, const Error *err) {
   fail_ended(op);
 }
 
+/* Nobody was told of what it had, and a uid stands for one sandbox. */
+static void start_over(ClaimOp *op) {
+  if (op->wait.end) {
+    fail_ended(op);
+    return;
+  }
+  wait_unlist(&op->wait);
+  random_uid(op->uid);
+  claim(op);
+}
+
 /* What was claimed is being destroyed: a grant nobody confirmed in time, or, for a repeated request_id, what
  * its holder has let go of since. */
 static void on_too_late(ClaimOp *op) {
@@ -102,12 +113,8 @@ static void on_too_late(ClaimOp *op) {
     error_field(&err, "request_id", "its sandbox has ended; a new one takes a new request_id");
     err.kind = ERROR_FAILED_PRECONDITION;
     finish(op, NULL, &err);
-  } else if (op->wait.end) {
-    fail_ended(op);
   } else {
-    wait_unlist(&op->wait);
-    random_uid(op->uid);
-    claim(op);
+    start_over(op);
   }
 }
 
@@ -200,6 +207,9 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
     break;
   case CLAIM_ENDED:
     on_too_late(op);
+    break;
+  case CLAIM_SPENT:
+    start_over(op);
     break;
   case CLAIM_FULL:
   case CLAIM_REFUSED:

@@ -3,7 +3,8 @@
 -- ARGV: time, token, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, count, min, tenant,
 --   server
 -- Replies: {'GRANTED', record, ...}, {'QUEUED', token}, {'EMPTY'}, {'FULL'}, {'NOPOOL'}, {'ENDED'}: the request id
---   belongs to claims of which none is left, or to one that is not a batch, {'QUOTA', ...}: see common.lua.
+--   belongs to claims of which none is left, or to one that is not a batch, {'SPENT'}: the token does, {'QUOTA', ...}:
+--   see common.lua.
 -- Invariant: all of a batch is granted in this one step or nothing is, within the quota. A batch that waits holds no
 --   sandbox: it only has a place in `gangs`, is told when what is ready would do for it, and asks again. So two of
 --   them cannot keep each other from what they need. Of the quota it takes MIN from the start, as a waiter takes one.
@@ -24,6 +25,8 @@ local before = string.sub(token, -4) == '0000' and granted()
 if before then return before end
 local waiter = redis.call('ZSCORE', key('gangs'), token) and redis.call('HGET', key('waiters'), token)
 if known and not waiter then return {'ENDED'} end
+-- its first claim stands for the batch: it is always granted
+if not waiter and is_spent(token) then return {'SPENT'} end
 local pool = redis.call('HMGET', KEYS[1], 'template', 'deleted', 'shape', 'fence')
 if not pool[1] or pool[2] then return {'NOPOOL'} end
 

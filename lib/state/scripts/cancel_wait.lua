@@ -1,4 +1,5 @@
--- A caller that waited has gone: it leaves the queue, or lets go of what it has not confirmed.
+-- A caller that waited has gone: it leaves the queue, or lets go of what it has not confirmed. What it asked and has not
+-- come yet, gets nothing.
 --
 -- ARGV: time, uid, replica. Reply: how the pool stands, 1 when it vanished with its last waiter.
 -- Invariant: a confirmed claim is never touched, nor one that another replica speaks for by now.
@@ -10,4 +11,5 @@ if id and field(id, 'state') == '3' and field(id, 'pending') == ARGV[3] then
   forget_request(field(id, 'request'), uid)
   release(id, 'Unconfirmed', time(ARGV[1]))
 end
+if not id then spend(uid) end
 return 0

@@ -1,9 +1,9 @@
 -- Claims the best ready sandbox of a pool, or queues for the next one.
 --
 -- ARGV: time, uid, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, tenant, priority
---   (-1, 0, 1), server
+--   (-1, 0, 1), whether the uid takes again (1), server
 -- Replies: {'GRANTED', record}, {'QUEUED', uid}, {'EMPTY'}, {'FULL'}, {'NOPOOL'}, {'ENDED'}: the request id
---   belongs to a claim whose sandbox is gone, {'QUOTA', ...}: see common.lua.
+--   belongs to a claim whose sandbox is gone, {'SPENT'}: the uid does, {'QUOTA', ...}: see common.lua.
 -- Invariant: a sandbox is in the ready set only while nobody holds it, and leaves it in the same step in which
 --   it gets its one holder. Nobody overtakes the queue. What is granted or
 --   queued is within the quota, and counts. Repeating it with the same uid changes nothing.
@@ -33,6 +33,7 @@ end
 
 local before = standing(uid)
 if before then return before end
+if ARGV[12] ~= '1' and is_spent(uid) then return {'SPENT'} end
 if request ~= '' then
   local first = redis.call('GET', key('req:' .. request))
   if first then return standing(first) or {'ENDED'} end

@@ -16,6 +16,9 @@ local STALE = 1e14
 local CONFIRM_MS = 10000
 local FAILED_KEPT_MS = 3600000
 local REQUEST_KEPT_MS = 3600000
+-- A question whose answer was lost is asked once more when there is a connection again, by one that waits also after a
+-- longer outage. About 100 bytes a claim that ended.
+local SPENT_KEPT_MS = 600000
 local HISTORY = 4096
 -- How long a watcher that was away can still learn how a pool that vanished ended.
 local HISTORY_KEPT_MS = 600000
@@ -287,6 +290,12 @@ local function leave_queue(token, replica)
   return vanish_if_empty()
 end
 
+-- A claim's uid stands for one sandbox. Once that is gone, or its caller has given up, a question under this uid that
+-- was repeated or comes late gets none.
+local function spend(uid) redis.call('SET', key('spent:' .. uid), '', 'PX', SPENT_KEPT_MS) end
+
+local function is_spent(uid) return redis.call('EXISTS', key('spent:' .. uid)) == 1 end
+
 -- created = live + destroyed, of each pool at any time: counted in the scripts that make and remove records. A pool from
 -- before there were counters begins with what it has.
 local function count_created(n)
@@ -302,6 +311,7 @@ local function remove(id)
   event(id, true)
   if uid then redis.call('HDEL', key('uids'), uid) end
   redis.call('DEL', key('sb:' .. id))
+  if uid then spend(uid) end
   if redis.call('HEXISTS', KEYS[1], 'created') == 1 then redis.call('HINCRBY', KEYS[1], 'destroyed', 1) end
   hint('sp:wake:pools')
 end

@@ -352,8 +352,12 @@ static void ask(ClaimPass *p, const json_t *claim) {
   state_name_of_pool(json_string_value(name), pool);
   state_claim(
       p->cc->c->state,
-      &(ClaimRequest){
-          .ns = p->ns, .pool = pool, .uid = kube_uid(claim), .request_id = "", .tenant = STATE_KUBERNETES_TENANT},
+      &(ClaimRequest){.ns = p->ns,
+                      .pool = pool,
+                      .uid = kube_uid(claim),
+                      .request_id = "",
+                      .tenant = STATE_KUBERNETES_TENANT,
+                      .takes_again = true},
       on_claimed, p);
 }
 
