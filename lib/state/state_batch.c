@@ -23,9 +23,9 @@ static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result,
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
-                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"SPENT", CLAIM_SPENT},
-                  {"QUOTA", CLAIM_REFUSED}};
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
+                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
+                  {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
   if (reply->type != REDIS_ARRAY || reply->n_items == 0 || !reply->items[0]->str)
     return false;
   for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++) {

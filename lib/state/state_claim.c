@@ -11,9 +11,9 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
-                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"SPENT", CLAIM_SPENT},
-                  {"QUOTA", CLAIM_REFUSED}};
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
+                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
+                  {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
   ClaimFn fn = (ClaimFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
