@@ -170,4 +170,5 @@ GENERATED = {
     "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
     "lib/state/state_audit.h": ["lib/state/"],
     "lib/state/state_scripts.h": ["lib/state/"],
+    "lib/state/state_script_calls.h": ["lib/state/"],
 }

@@ -1,8 +1,9 @@
--- Put before every script that works on one pool, without the functions that it does not use (trim.awk).
+-- Put before every script that works on one pool, without the functions that it does not use (trim.awk). Between the two
+-- stand the names of the script's arguments (scripts.bzl).
 --
 -- KEYS[1] is the pool's own key, "sp:{NS}/POOL:pool"; all others share its hash tag and are made from it, so a
 -- script stays in one Redis Cluster slot: that of the namespace, whose quotas hold across its pools. Times are
--- milliseconds; a time argument of 0 means this server's clock, the only one that all services share.
+-- milliseconds.
 --
 -- States: 1 CREATING, 2 READY, 3 CLAIMED, 4 RELEASING, 5 FAILED. The only ways between them:
 --   1 -> 2 -> 3 -> 4 -> gone,  1 -> 3 (a waiter was there),  3 -> 5 -> 4,  1 -> 4,  2 -> 4,  1 or 2 -> gone,
@@ -29,13 +30,6 @@ local function key(suffix) return base .. suffix end
 local function int(n) return string.format('%.0f', n) end
 local function field(id, f) return redis.call('HGET', key('sb:' .. id), f) end
 local function number(id, f) return tonumber(field(id, f) or '0') end
-
-local function time(arg)
-  local t = tonumber(arg)
-  if t ~= 0 then return t end
-  local now = redis.call('TIME')
-  return tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
-end
 
 local function hint(channel) redis.call('PUBLISH', channel, name) end
 
@@ -189,12 +183,11 @@ end
 
 -- Whether what stands in `ready` and `creating` may be given away. A server that was made master in another's place may
 -- lack the last claims, and show what they took as free: then all of it goes, FENCE_STEP a call, and nobody gets any
--- until it has. fence: the pool's field, the server under which that was proven last; the script's last argument is
--- the one that runs it (see RedisScript.fenced). One that only started again (it ends in '-') has all it acknowledged.
+-- until it has. fence: the pool's field, the server under which that was proven last; server: the one that runs the
+-- script (see RedisScript.fenced). One that only started again (it ends in '-') has all it acknowledged.
 local FENCE_STEP = 500
 local UNPROVEN = 'unproven'
-local function proven(fence, now)
-  local server = ARGV[#ARGV]
+local function proven(fence, server, now)
   if fence == server then return true end
   if string.sub(server, -1) == '+' or fence == UNPROVEN then
     local left = FENCE_STEP
