@@ -5,7 +5,7 @@
 
 #include "cli/doctor.h"
 
-#define DEFAULT_TIMEOUT_MS (10 * 1000)
+#define DEFAULT_TIMEOUT_MS ((int64_t)10 * 1000)
 #define DEFAULT_SYSTEM_NAMESPACE "agent-sandbox-system"
 
 static const DoctorCheck CLUSTER[] = {

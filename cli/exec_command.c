@@ -174,7 +174,7 @@ static int fill_command(Cli *cli, const Args *args, Sandplane__V1__Command *comm
   command->timeout = text_duration(cli, args, "limit", &err);
   if (err.kind)
     return cli_usage("%s", err.message);
-  command->env = arena_alloc(cli->arena, ARGS_MAX * sizeof *command->env);
+  command->env = arena_alloc(cli->arena, ARGS_MAX * sizeof(Sandplane__V1__Command__EnvEntry *));
   for (;; command->n_env++) {
     Sandplane__V1__Command__EnvEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__command__env_entry__init(entry);

@@ -152,9 +152,9 @@ static int get_file(Cli *cli, const char *from, const char *to, Error *err) {
     return rc;
   if (close(d.fd) != 0 && rc == 0)
     rc = local_error(err, d.path);
-  if (rc == 0 && d.is_new && rename(temp, d.path) != 0)
+  if (rc == 0 && temp && rename(temp, d.path) != 0)
     rc = local_error(err, d.path);
-  if (rc != 0 && d.is_new)
+  if (rc != 0 && temp)
     unlink(temp);
   return rc;
 }

@@ -16,7 +16,7 @@ typedef Sandplane__V1__CreateSandboxRequest CreateRequest;
 enum { WAIT_MARGIN_MS = 10000 };
 
 static int fill_env(Cli *cli, const Args *args, CreateRequest *request, Error *err) {
-  request->env = arena_alloc(cli->arena, ARGS_MAX * sizeof *request->env);
+  request->env = arena_alloc(cli->arena, ARGS_MAX * sizeof(Sandplane__V1__CreateSandboxRequest__EnvEntry *));
   for (int rc;; request->n_env++) {
     Sandplane__V1__CreateSandboxRequest__EnvEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__create_sandbox_request__env_entry__init(entry);
@@ -27,7 +27,7 @@ static int fill_env(Cli *cli, const Args *args, CreateRequest *request, Error *e
 }
 
 static int fill_labels(Cli *cli, const Args *args, CreateRequest *request, Error *err) {
-  request->labels = arena_alloc(cli->arena, ARGS_MAX * sizeof *request->labels);
+  request->labels = arena_alloc(cli->arena, ARGS_MAX * sizeof(Sandplane__V1__CreateSandboxRequest__LabelsEntry *));
   for (int rc;; request->n_labels++) {
     Sandplane__V1__CreateSandboxRequest__LabelsEntry *entry = arena_alloc(cli->arena, sizeof *entry);
     sandplane__v1__create_sandbox_request__labels_entry__init(entry);

@@ -73,7 +73,7 @@ void sandbox_print(const Cli *cli, const Sandplane__V1__Sandbox *box) {
     return;
   }
   char text[32];
-  Buf labels = BUF_INIT(LABELS_MAX * 64);
+  Buf labels = BUF_INIT((size_t)LABELS_MAX * 64);
   labels_text(box, &labels);
   printf("name:      %s\nuid:       %s\nstate:     %s\npool:      %s\ntemplate:  %s\nisolation: %s\naddress: "
          "  %s\n",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -89,7 +90,7 @@ Listener *listener_unix(Runtime *rt, const char *path, ListenerFn accept, Error 
     error_set(err, ERROR_INVALID_ARGUMENT, "--listen-unix: %s is too long", path);
     return NULL;
   }
-  strcpy(a.sun_path, path);
+  snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
   unlink(path);
   return bind_and_listen(rt, (struct sockaddr *)&a, sizeof a, path, accept, err);
 }

@@ -131,7 +131,7 @@ static void on_releasing(void *arg, const char *const *ids, size_t n_ids, const 
     w->destroying[number_of(ids[i])] = true;
     Making *m = calloc(1, sizeof *m);
     m->w = w;
-    strcpy(m->id, ids[i]);
+    snprintf(m->id, sizeof m->id, "%s", ids[i]);
     state_gone(w->state[1], "default", m->id, on_gone, m);
   }
 }
@@ -220,8 +220,8 @@ static void own(Claimer *c, const SandboxRecord *r) {
   char *owner = c->w->owner[number_of(r->id)];
   assert_string_equal(r->uid, c->uid);
   assert_string_equal(owner, "");
-  strcpy(owner, c->uid);
-  strcpy(c->id, r->id);
+  snprintf(owner, sizeof c->w->owner[0], "%s", c->uid);
+  snprintf(c->id, sizeof c->id, "%s", r->id);
   c->w->n_granted++;
   loop_timer_start(c->w->limit, STUCK_MS);
   /* the last claim of each is kept to the end */

@@ -125,7 +125,7 @@ static void request_id_names_one_claim(void **state) {
   fixture_make_ready(f, "p-bbbbb");
   assert_int_equal(fixture_claim(f, "u1", "req", 0, 0), CLAIM_GRANTED);
   char first[64];
-  strcpy(first, f->id);
+  snprintf(first, sizeof first, "%s", f->id);
   assert_int_equal(fixture_claim(f, "u2", "req", 0, 0), CLAIM_GRANTED);
   assert_string_equal(f->id, first);
   assert_string_equal(f->uid, "u1");
@@ -620,7 +620,7 @@ static void history(void **state) {
   fixture_wait(f);
   assert_int_equal(seen.n, 0);
   char from[64];
-  strcpy(from, seen.last);
+  snprintf(from, sizeof from, "%s", seen.last);
   fixture_claim(f, "u1", "", 0, 0);
   release(f, "p-aaaaa", "");
   gone(f, "p-aaaaa");
@@ -656,7 +656,7 @@ static void history_of_a_pool_made_again(void **state) {
   state_events(f->state, "default", "p", "$", on_events, &seen);
   fixture_wait(f);
   char from[64];
-  strcpy(from, seen.last);
+  snprintf(from, sizeof from, "%s", seen.last);
   release(f, "p-aaaaa", "");
   gone(f, "p-aaaaa");
   state_pool_delete(f->state, "default", "p", fixture_done, f);
