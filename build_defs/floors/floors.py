@@ -83,6 +83,11 @@ KIND = {
     "test": (3, ALL),
 }
 
+# Of a library that has both, what a domain file may see: values, and nothing that needs a connection.
+PURE = {
+    "state": ["lib/state/state_keys.h", "lib/state/state_record.h"],
+}
+
 # First match decides; the pattern is for the path below services/<name>/, without .c or .h. {service} is the
 # service's name. Whatever has no row is domain.
 KIND_OF_NAME = [
@@ -104,6 +109,7 @@ KIND_OF_FILE = {
     "services/claims/claim/directory": ("store", "the pools' settings as last read from the state"),
     "services/claims/claim/refusal": ("store", "the words of both stores for what the state did not give"),
     "services/claims/claim/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
+    "services/claims/watch/watch_feed": ("store", "reads the history of pools for those who watch"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),

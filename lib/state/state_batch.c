@@ -1,11 +1,12 @@
 /* Claims of several sandboxes in one step. */
+#include "lib/state/state_batch.h"
+
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
+#include "lib/state/state_claim.h"
 #include "lib/state/state_script_calls.h"
-
-typedef void (*BatchFn)(void *arg, const BatchResult *r, const Error *err);
 
 /* Everything behind the word is a record. */
 static bool parse_records(StateCall *call, const RedisReply *reply, BatchResult *result) {
@@ -45,7 +46,7 @@ static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result,
 }
 
 static void batch_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  BatchFn fn = (BatchFn)call->fn;
+  StateBatchFn fn = (StateBatchFn)call->fn;
   BatchResult result = {0};
   QuotaRefusal refusal;
   Error bad;
@@ -56,7 +57,7 @@ static void batch_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, err ? NULL : &result, err);
 }
 
-void state_batch(State *s, const BatchRequest *b, BatchFn fn, void *arg) {
+void state_batch(State *s, const BatchRequest *b, StateBatchFn fn, void *arg) {
   const ClaimRequest *q = &b->each;
   StateCall *call = STATE_CALL(s, q->ns, q->pool, batch_done, fn, arg);
   Error err;

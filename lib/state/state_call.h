@@ -6,13 +6,14 @@
 #include <jansson.h>
 
 #include "lib/base/arena.h"
-#include "lib/state/state.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_quota.h"
 
 struct State {
   RedisClient *redis;
   char *replica;
   int64_t now_ms;
-  void (*on_grant)(void *arg, const char *token, const char *id);
+  StateGrantFn on_grant;
   void *grant_arg;
   void (*on_reaped)(void *arg, int64_t releasing_ms);
   void *reaped_arg;
@@ -68,8 +69,15 @@ void state_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* The same for scripts that answer 1 when the pool vanished. */
 void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* Callback of calls that are answered with an array of "namespace/name". */
-typedef void (*StateNamesFn)(void *arg, const StateNames *n, const Error *err);
 void state_names_done(StateCall *call, const RedisReply *reply, const Error *err);
+
+/* The indexes of all names. verb: ZADD or ZREM. */
+#define STATE_POOL_INDEX "sp:pools"
+#define STATE_TEMPLATE_INDEX "sp:templates"
+void state_index_change(State *s, const char *index, const char *verb, const char *ns, const char *name,
+                        StateCallDone done, void (*fn)(void), void *arg);
+void state_index_names(State *s, const char *index, const char *ns, const char *after, size_t limit, StateNamesFn fn,
+                       void *arg);
 
 /* Parses {id, fields} of a script. false: the reply is not one. */
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);

@@ -1,11 +1,11 @@
 /* Claims: asking, waiting, confirming, letting go. */
+#include "lib/state/state_claim.h"
+
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
 #include "lib/state/state_script_calls.h"
-
-typedef void (*ClaimFn)(void *arg, const ClaimResult *r, const Error *err);
 
 static void claim_done(StateCall *call, const RedisReply *reply, const Error *err) {
   static const struct {
@@ -14,7 +14,7 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
                   {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
                   {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
-  ClaimFn fn = (ClaimFn)call->fn;
+  StateClaimFn fn = (StateClaimFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   SandboxRecord record;
@@ -40,7 +40,7 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, NULL, &bad);
 }
 
-void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
+void state_claim(State *s, const ClaimRequest *q, StateClaimFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, q->ns, q->pool, claim_done, fn, arg);
   Error err;
   const char *labels = state_call_pairs(call, "labels", q->labels, q->n_labels, &err),
@@ -80,10 +80,8 @@ void state_cancel_wait(State *s, const char *ns, const char *pool, const char *t
   state_run_cancel_wait(call, .uid = token, .replica = s->replica);
 }
 
-typedef void (*PinFn)(void *arg, const char *pool, const Error *err);
-
 static void pin_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  PinFn fn = (PinFn)call->fn;
+  StatePinFn fn = (StatePinFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   fn(call->arg, reply->type == REDIS_STRING ? reply->str : call->pool, NULL);
@@ -96,7 +94,7 @@ static void pin_key(StateCall *call, const char *ns, const char *template_name, 
 }
 
 void state_pin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
-               const char *pool, PinFn fn, void *arg) {
+               const char *pool, StatePinFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, pin_done, fn, arg);
   state_call_str(call, "SET");
   pin_key(call, ns, template_name, tenant, request_id);
@@ -129,7 +127,7 @@ static void on_grant(void *arg, const char *message, size_t len) {
   s->on_grant(s->grant_arg, token, space + 1);
 }
 
-void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg) {
+void state_on_grant(State *s, StateGrantFn fn, void *arg) {
   s->on_grant = fn;
   s->grant_arg = arg;
   redis_subscribe(s->redis, "sp:grant", on_grant, s);

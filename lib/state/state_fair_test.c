@@ -11,7 +11,11 @@
 #include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_quota.h"
+#include "lib/state/state_sandbox.h"
 
 #define NOW INT64_C(1700000000000)
 #define DAY_MS INT64_C(86400000)

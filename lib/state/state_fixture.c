@@ -7,6 +7,10 @@
 
 #include "lib/base/alloc.h"
 #include "lib/state/state_audit.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 static void on_limit(void *arg) {
   Fixture *f = arg;

@@ -4,6 +4,9 @@
 #define SANDPLANE_LIB_STATE_STATE_FIXTURE_H_
 
 #include "lib/state/state.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_sandbox.h"
 
 typedef struct Fixture {
   Loop *loop;

@@ -1,16 +1,17 @@
 /* Quotas of tenants, and what they hold. The limits are JSON, read by the scripts that admit claims; see common.lua. */
+#include "lib/state/state_quota.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
+#include "lib/state/state_claim.h"
 #include "lib/state/state_script_calls.h"
 
 /* Doubles are exact up to here, and so are the scripts. */
 #define SUM_MAX (INT64_C(1) << 53)
-
-typedef void (*QuotasFn)(void *arg, const StateQuotas *q, const Error *err);
 
 /* A call on "sp:{NS}:quotas"; the tenant is its second name. */
 static StateCall *quota_call(State *s, const char *ns, const char *tenant, StateCallDone done, void (*fn)(void),
@@ -152,7 +153,7 @@ void state_quota_delete(State *s, const char *ns, const char *tenant, StateDoneF
 }
 
 static void quotas_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  QuotasFn fn = (QuotasFn)call->fn;
+  StateQuotasFn fn = (StateQuotasFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   QuotaRecord *quotas = arena_alloc(call->arena, reply->n_items * sizeof *quotas);
@@ -163,7 +164,7 @@ static void quotas_done(StateCall *call, const RedisReply *reply, const Error *e
   fn(call->arg, &list, NULL);
 }
 
-void state_quota_list(State *s, const char *ns, const char *after, size_t limit, QuotasFn fn, void *arg) {
+void state_quota_list(State *s, const char *ns, const char *after, size_t limit, StateQuotasFn fn, void *arg) {
   StateCall *call = quota_call(s, ns, NULL, quotas_done, (void (*)(void))fn, arg);
   state_run_quota_list(call, quotas_key(call), .after = after, .limit = (int64_t)limit);
 }

@@ -8,7 +8,10 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 #define T0 1000000
 

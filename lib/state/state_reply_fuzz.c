@@ -13,6 +13,7 @@
 #include "lib/redis/redis_lineage.h"
 #include "lib/redis/redis_slots.h"
 #include "lib/state/state_call.h"
+#include "lib/state/state_claim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,6 @@
-/* Transitions and reads of single sandboxes; lists; leases and the epoch. */
+/* See state_sandbox.h. */
+#include "lib/state/state_sandbox.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,10 +93,8 @@ void state_touch(State *s, const char *ns, const char *id, const char *uid, Stat
   state_run_touch(call, .id = id, .uid = uid);
 }
 
-typedef void (*ReadyFn)(void *arg, bool granted, const Error *err);
-
 static void ready_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ReadyFn fn = (ReadyFn)call->fn;
+  StateReadyFn fn = (StateReadyFn)call->fn;
   Error why;
   if (!err && reply->integer < 0) {
     error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is not wanted any more", call->id);
@@ -103,8 +103,8 @@ static void ready_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, !err && reply->integer == 1, err);
 }
 
-void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class, ReadyFn fn,
-                 void *arg) {
+void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class,
+                 StateReadyFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ready_done, fn, arg);
   if (!call)
     return;
@@ -129,18 +129,16 @@ void state_deleted(State *s, const char *ns, const char *id, const char *reason,
     failed(call, reason, message, STATE_DELETED);
 }
 
-typedef void (*UnfitFn)(void *arg, bool held, const Error *err);
-
 static void unfit_done(StateCall *call, const RedisReply *reply, const Error *err) {
   if (err && err->kind == ERROR_NOT_FOUND)
     err = NULL; /* as good as gone */
   if (!err && reply && reply->integer == 1)
     state_pool_vanished(call->s, call->ns, call->pool);
-  ((UnfitFn)call->fn)(call->arg, !err && reply && reply->integer == -1, err);
+  ((StateHeldFn)call->fn)(call->arg, !err && reply && reply->integer == -1, err);
 }
 
 void state_unfit(State *s, const char *ns, const char *id, bool has_failed, const char *reason, const char *message,
-                 UnfitFn fn, void *arg) {
+                 StateHeldFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, unfit_done, fn, arg);
   if (call)
     failed(call, reason, message, has_failed ? STATE_FAILED_UNHELD : STATE_UNWANTED_UNHELD);
@@ -218,22 +216,18 @@ void state_register(State *s, const char *ns, const char *pool, const char *temp
   state_run_register(call, .template = template_name, .hash = template_hash, .ids = ids, .n_ids = n_ids);
 }
 
-typedef void (*CountFn)(void *arg, int n, const Error *err);
-
 static void count_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ((CountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
+  ((StateCountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
 }
 
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
-                  CountFn fn, void *arg) {
+                  StateCountFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, count_done, fn, arg);
   state_run_retire(call, .n = (int64_t)n, .which = which, .reason = reason);
 }
 
-typedef void (*ExpireFn)(void *arg, const StateExpired *e, const Error *err);
-
 static void expire_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ExpireFn fn = (ExpireFn)call->fn;
+  StateExpiredFn fn = (StateExpiredFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   int64_t next = reply->items[1]->integer, since = reply->items[4]->integer;
@@ -247,15 +241,13 @@ static void expire_done(StateCall *call, const RedisReply *reply, const Error *e
      NULL);
 }
 
-void state_expire(State *s, const char *ns, const char *pool, ExpireFn fn, void *arg) {
+void state_expire(State *s, const char *ns, const char *pool, StateExpiredFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, expire_done, fn, arg);
   state_run_expire(call);
 }
 
-typedef void (*PageFn)(void *arg, const SandboxPage *page, const Error *err);
-
 static void list_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  PageFn fn = (PageFn)call->fn;
+  StatePageFn fn = (StatePageFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   SandboxRecord *records = arena_alloc(call->arena, reply->n_items * sizeof *records);
@@ -268,16 +260,15 @@ static void list_done(StateCall *call, const RedisReply *reply, const Error *err
   fn(call->arg, &page, NULL);
 }
 
-void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn, void *arg) {
+void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, StatePageFn fn,
+                void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, list_done, fn, arg);
   call->limit = limit;
   state_run_list(call, .after = after, .limit = (int64_t)limit);
 }
 
-typedef void (*IdsFn)(void *arg, const char *const *ids, size_t n_ids, const Error *err);
-
 static void ids_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  IdsFn fn = (IdsFn)call->fn;
+  StateIdsFn fn = (StateIdsFn)call->fn;
   if (err)
     return fn(call->arg, NULL, 0, err);
   const char **ids = arena_alloc(call->arena, reply->n_items * sizeof *ids);
@@ -287,7 +278,7 @@ static void ids_done(StateCall *call, const RedisReply *reply, const Error *err)
 }
 
 /* Oldest first, at most 1000: who works them off asks again. */
-static void ids_of(State *s, const char *ns, const char *pool, const char *set, IdsFn fn, void *arg) {
+static void ids_of(State *s, const char *ns, const char *pool, const char *set, StateIdsFn fn, void *arg) {
   char key[STATE_KEY_MAX];
   state_key_pool(key, ns, pool, set);
   StateCall *call = STATE_CALL(s, ns, pool, ids_done, fn, arg);
@@ -298,47 +289,10 @@ static void ids_of(State *s, const char *ns, const char *pool, const char *set, 
   state_call_command(call);
 }
 
-void state_releasing(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+void state_releasing(State *s, const char *ns, const char *pool, StateIdsFn fn, void *arg) {
   ids_of(s, ns, pool, "releasing", fn, arg);
 }
 
-void state_creating(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+void state_creating(State *s, const char *ns, const char *pool, StateIdsFn fn, void *arg) {
   ids_of(s, ns, pool, "creating", fn, arg);
-}
-
-/* ---- epoch and leases ---- */
-
-typedef void (*EpochFn)(void *arg, bool same, const char *epoch, const Error *err);
-
-static void epoch_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  EpochFn fn = (EpochFn)call->fn;
-  if (err)
-    return fn(call->arg, false, NULL, err);
-  fn(call->arg, reply->items[0]->integer == 1, reply->items[1]->str, NULL);
-}
-
-void state_epoch(State *s, const char *known, EpochFn fn, void *arg) {
-  char fresh[33];
-  random_uid(fresh);
-  StateCall *call = STATE_CALL(s, NULL, NULL, epoch_done, fn, arg);
-  state_run_epoch(call, "sp:epoch", .known = known, .fresh = fresh);
-}
-
-typedef void (*LeaseFn)(void *arg, bool held, const Error *err);
-
-static void lease_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ((LeaseFn)call->fn)(call->arg, !err && reply->integer == 1, err);
-}
-
-static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void), void *arg) {
-  StateCall *call = state_call_new(s, NULL, NULL, done, fn, arg);
-  state_run_lease(call, arena_printf(call->arena, "sp:lease:%s", name), .replica = s->replica, .ttl_ms = ttl_ms);
-}
-
-void state_lease(State *s, const char *name, int64_t ttl_ms, LeaseFn fn, void *arg) {
-  lease(s, name, ttl_ms, lease_done, (void (*)(void))fn, arg);
-}
-
-void state_lease_release(State *s, const char *name, StateDoneFn fn, void *arg) {
-  lease(s, name, 0, state_done, (void (*)(void))fn, arg);
 }

@@ -19,6 +19,10 @@
 #include "lib/base/str.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_quota.h"
+#include "lib/state/state_sandbox.h"
 
 /* Of the first run; each has its own, for one that fails leaves its server. */
 enum { PORT = 16391 };

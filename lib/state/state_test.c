@@ -10,7 +10,11 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_events.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 #define T0 1000000
 

@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/resource/resource.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_quota.h"
 #include "services/claims/claims.h"
 
 /* Scripts count in doubles: sums stay exact below 2^53. */

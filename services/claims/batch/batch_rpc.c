@@ -9,6 +9,8 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/batch/batch_store.h"
 #include "services/claims/claim/create_rpc.h"
 #include "services/claims/claim/message_rpc.h"

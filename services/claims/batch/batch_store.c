@@ -6,6 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/state/state_batch.h"
 #include "services/claims/claim/orphan_store.h"
 #include "services/claims/claim/refusal.h"
 

@@ -10,6 +10,7 @@
 #ifndef SANDPLANE_SERVICES_CLAIMS_BATCH_BATCH_STORE_H_
 #define SANDPLANE_SERVICES_CLAIMS_BATCH_BATCH_STORE_H_
 
+#include "lib/state/state_batch.h"
 #include "services/claims/batch/batch.h"
 #include "services/claims/claim/wait.h"
 #include "services/claims/claims.h"

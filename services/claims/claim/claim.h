@@ -13,7 +13,7 @@
 
 #include "lib/base/error.h"
 #include "lib/resource/resource.h"
-#include "lib/state/state.h"
+#include "lib/state/state_record.h"
 
 enum {
   CLAIM_MAX_LABELS = 64,

@@ -11,6 +11,7 @@
 
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
+#include "lib/state/state_sandbox.h"
 
 #define PARENT "namespaces/default"
 #define POOL "namespaces/default/pools/py"

@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_pool.h"
 #include "services/claims/claim/claim_store.h"
 #include "services/claims/claim/message_rpc.h"
 #include "services/claims/claims.h"

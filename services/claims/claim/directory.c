@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/state/state_pool.h"
 
 typedef struct Entry {
   DirectoryPool pool;

@@ -8,6 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/claims_metrics.h"
 
 /* Activity moves the end of an idle sandbox without a sign, so no pool rests longer than this. */

@@ -14,6 +14,8 @@
 #include "api/sandplane/v1/sandbox.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/claim/message_rpc.h"
 #include "services/claims/claim/selector.h"
 #include "services/claims/claims.h"

@@ -6,6 +6,9 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_sandbox.h"
 
 /* What was still on its way to Redis when the connection broke has taken place by then. */
 enum { SETTLE_AFTER_MS = 1000 };

@@ -2,6 +2,7 @@
 #include "services/claims/claim/refusal.h"
 
 #include "lib/base/str.h"
+#include "lib/state/state_claim.h"
 #include "services/claims/claims_metrics.h"
 
 enum { RETRY_EMPTY_MS = 1000 };

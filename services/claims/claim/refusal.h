@@ -2,6 +2,7 @@
 #ifndef SANDPLANE_SERVICES_CLAIMS_CLAIM_REFUSAL_H_
 #define SANDPLANE_SERVICES_CLAIMS_CLAIM_REFUSAL_H_
 
+#include "lib/state/state_claim.h"
 #include "services/claims/claim/claim.h"
 #include "services/claims/claim/wait.h"
 #include "services/claims/claims.h"

@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/claim/claim.h"
 #include "services/claims/claim/expire_loop.h"
 #include "services/claims/claim/message_rpc.h"

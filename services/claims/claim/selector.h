@@ -7,7 +7,7 @@
 
 #include "lib/base/compiler.h"
 #include "lib/base/error.h"
-#include "lib/state/state.h"
+#include "lib/state/state_record.h"
 
 enum {
   SELECTOR_MAX_TERMS = 64, /* as many as a sandbox may have labels */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/state/state_pool.h"
 #include "services/claims/testing/claims_fixture.h"
 
 static void warm(void **state) {

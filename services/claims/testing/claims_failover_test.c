@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "lib/redis/redis_set_fixture.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/testing/claims_fixture.h"
 
 #define PROGRAM "services/claims/sandplane-claims"

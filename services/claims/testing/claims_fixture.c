@@ -1,5 +1,8 @@
 /* See claims_fixture.h. */
 #include "services/claims/testing/claims_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
+#include "lib/state/state_template.h"
 
 #include <stdio.h>
 #include <stdlib.h>

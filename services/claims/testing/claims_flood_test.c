@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/state/state_sandbox.h"
 #include "services/claims/testing/claims_fixture.h"
 
 enum { READY = 200, CALLS = 300 };

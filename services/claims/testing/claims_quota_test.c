@@ -5,6 +5,7 @@
 
 #include "api/sandplane/v1/quota_service.pb-c.h"
 #include "lib/base/clock.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/testing/claims_fixture.h"
 
 #define QUOTA(name) "/sandplane.v1.QuotaService/" name

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/state/state_sandbox.h"
 #include "services/claims/testing/claims_fixture.h"
 
 typedef Sandplane__V1__WatchSandboxesRequest WatchRequest;

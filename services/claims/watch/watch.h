@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/state/state.h"
+#include "lib/state/state_record.h"
 #include "services/claims/claim/selector.h"
 
 typedef enum WatchChange { WATCH_NOTHING, WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED } WatchChange;

@@ -12,6 +12,9 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/state/state_events.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 enum {
   LIST_STEP = 100,

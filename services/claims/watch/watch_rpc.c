@@ -10,6 +10,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_pb.h"
+#include "lib/state/state_events.h"
 #include "services/claims/claim/message_rpc.h"
 #include "services/claims/watch/watch_feed.h"
 
