@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/help.h"
-#include "cli/table.h"
+#include "cli/text/table.h"
 #include "lib/base/str.h"
 
 #define VERSION "0.1.0"

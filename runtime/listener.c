@@ -1,20 +1,16 @@
 /* See listener.h. */
 #include "runtime/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/address.h"
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
 
 #define BACKLOG 128
 /* Out of descriptors: wait instead of spinning on the connection that cannot be taken. */
@@ -69,14 +65,15 @@ Listener *listener_fd(Runtime *rt, int fd, ListenerFn accept, Error *err) {
   return NULL;
 }
 
-static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_t len, const char *what,
-                                 ListenerFn accept, Error *err) {
-  int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+static Listener *listen_at(Runtime *rt, const Address *address, const char *text, ListenerFn accept, Error *err) {
+  struct sockaddr_storage at;
+  socklen_t len = address_sockaddr(address, &at);
   int one = 1;
-  if (fd >= 0 && a->sa_family != AF_UNIX)
+  int fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && address->kind == ADDRESS_TCP)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (fd < 0 || bind(fd, a, len) || listen(fd, BACKLOG)) {
-    error_set(err, ERROR_UNAVAILABLE, "cannot listen on %s: %s", what, strerror(errno));
+  if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) || listen(fd, BACKLOG)) {
+    error_set(err, ERROR_UNAVAILABLE, "cannot listen on %s: %s", text, strerror(errno));
     if (fd >= 0)
       close(fd);
     return NULL;
@@ -85,31 +82,28 @@ static Listener *bind_and_listen(Runtime *rt, const struct sockaddr *a, socklen_
 }
 
 Listener *listener_unix(Runtime *rt, const char *path, ListenerFn accept, Error *err) {
-  struct sockaddr_un a = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof a.sun_path) {
+  Address address = {.kind = ADDRESS_UNIX};
+  if (strlen(path) >= sizeof address.path) {
     error_set(err, ERROR_INVALID_ARGUMENT, "--listen-unix: %s is too long", path);
     return NULL;
   }
-  snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+  snprintf(address.path, sizeof address.path, "%s", path);
   unlink(path);
-  return bind_and_listen(rt, (struct sockaddr *)&a, sizeof a, path, accept, err);
+  return listen_at(rt, &address, path, accept, err);
 }
 
-Listener *listener_tcp(Runtime *rt, const char *address, ListenerFn accept, Error *err) {
-  struct sockaddr_in a = {.sin_family = AF_INET};
-  const char *colon = strrchr(address, ':');
-  int64_t port;
-  if (!colon || str_to_int64(colon + 1, 1, 65535, &port)) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "'%s' is not host:port", address);
+Listener *listener_tcp(Runtime *rt, const char *text, ListenerFn accept, Error *err) {
+  Address address;
+  struct sockaddr_storage at;
+  if (address_parse(text, &address, err))
+    return NULL;
+  if (address.kind == ADDRESS_TCP && !*address.host)
+    snprintf(address.host, sizeof address.host, "0.0.0.0");
+  if (address.kind != ADDRESS_TCP || !address_sockaddr(&address, &at)) {
+    error_set(err, ERROR_INVALID_ARGUMENT, "'%s' is not a numeric address and a port", text);
     return NULL;
   }
-  CLEANUP(str_freep) char *host = str_ndup(address, (size_t)(colon - address));
-  a.sin_port = htons((uint16_t)port);
-  if (inet_pton(AF_INET, *host ? host : "0.0.0.0", &a.sin_addr) != 1) {
-    error_set(err, ERROR_INVALID_ARGUMENT, "'%s' is not a numeric IPv4 address", host);
-    return NULL;
-  }
-  return bind_and_listen(rt, (struct sockaddr *)&a, sizeof a, address, accept, err);
+  return listen_at(rt, &address, text, accept, err);
 }
 
 void listener_free(Listener *l) {

@@ -92,18 +92,18 @@ KIND_OF_NAME = [
     # pure: objects in, objects out
     (r"kubernetes/(objects|conversion)/.*", "objects"),
     (r"kubernetes/.*", "cluster"),
-    (r"\w+_rpc", "rpc"),
-    (r"\w+_loop", "loop"),
-    (r"\w+_store", "store"),
+    (r"(.*/)?\w+_rpc", "rpc"),
+    (r"(.*/)?\w+_loop", "loop"),
+    (r"(.*/)?\w+_store", "store"),
     # what all of a service's parts are handed: its struct, its settings, its metrics
     (r"{service}|config|(\w+_)?metrics", "context"),
 ]
 
 # Files on a floor that their name does not tell.
 KIND_OF_FILE = {
-    "services/claims/directory": ("store", "the pools' settings as last read from the state"),
-    "services/claims/refusal": ("store", "the words of both stores for what the state did not give"),
-    "services/claims/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
+    "services/claims/claim/directory": ("store", "the pools' settings as last read from the state"),
+    "services/claims/claim/refusal": ("store", "the words of both stores for what the state did not give"),
+    "services/claims/claim/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),
@@ -126,6 +126,9 @@ FOREIGN_OF_FOLDER = {
     "build_defs/fuzz": ["jansson"],
     "build_defs/oci": ["jansson", "openssl", "zlib"],
     "cli": ["jansson", "protobuf-c"],
+    "cli/pool": ["protobuf-c"],
+    "cli/sandbox": ["protobuf-c"],
+    "cli/text": ["jansson", "protobuf-c"],
     "deploy/images": [],
     "e2e/bench": ["grpc"],
     "runtime": ["linux", "protobuf-c"],
@@ -170,4 +173,5 @@ GENERATED = {
     "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
     "lib/state/state_audit.h": ["lib/state/"],
     "lib/state/state_scripts.h": ["lib/state/"],
+    "lib/state/state_script_calls.h": ["lib/state/"],
 }

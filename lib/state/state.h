@@ -81,7 +81,7 @@ void state_count(State *state, Metrics *metrics);
 typedef struct ClaimRequest {
   const char *ns;
   const char *pool;
-  const char *uid;                 /* made by the caller, kept across retries */
+  const char *uid;                 /* made by the caller, kept across retries; stands for one sandbox */
   const char *request_id;          /* empty: none; of the tenant's own */
   int64_t ttl_ms, idle_timeout_ms; /* 0: none */
   const StatePair *labels;
@@ -92,6 +92,9 @@ typedef struct ClaimRequest {
   int64_t max_wait_ms;
   const char *tenant; /* a DNS label; NULL: STATE_DEFAULT_TENANT */
   int priority;       /* -1, 0 or 1, among the waiters of the tenant: a level is worth 10 s of waiting */
+  /* The uid was given by somebody else and may stand for one sandbox after another, as a SandboxClaim's does when what
+   * it got proves to be gone. Not of batches. */
+  bool takes_again;
 } ClaimRequest;
 
 typedef enum ClaimOutcome {
@@ -101,6 +104,7 @@ typedef enum ClaimOutcome {
   CLAIM_FULL,    /* the tenant has as many waiters as there are places left: 10,000 of its own when it is alone */
   CLAIM_NO_POOL,
   CLAIM_ENDED,   /* request_id belongs to a claim whose sandbox is gone */
+  CLAIM_SPENT,   /* the uid had a sandbox, which is gone, or was given up: ask under another one */
   CLAIM_REFUSED, /* the tenant's quota has no room: refusal */
 } ClaimOutcome;
 

@@ -4,7 +4,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
+#include "lib/state/state_script_calls.h"
 
 typedef void (*EventsFn)(void *arg, const StateEvents *e, const Error *err);
 
@@ -32,8 +32,7 @@ static void events_done(StateCall *call, const RedisReply *reply, const Error *e
 
 void state_events(State *s, const char *ns, const char *pool, const char *after, EventsFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, events_done, fn, arg);
-  state_call_str(call, after);
-  state_call_script(call, STATE_SCRIPT(events));
+  state_run_events(call, .after = after);
 }
 
 /* One listener of a channel. */

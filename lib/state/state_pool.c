@@ -4,7 +4,7 @@
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
+#include "lib/state/state_script_calls.h"
 
 #define POOL_INDEX "sp:pools"
 #define TEMPLATE_INDEX "sp:templates"
@@ -93,7 +93,7 @@ static void pool_done(StateCall *call, const RedisReply *reply, const Error *err
 
 void state_pool_get(State *s, const char *ns, const char *name, StatePoolFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, pool_done, fn, arg);
-  state_call_script(call, STATE_SCRIPT(pool_get));
+  state_run_pool_get(call);
 }
 
 static void pool_fail(StateCall *call, const Error *err) {
@@ -128,17 +128,12 @@ static void pool_scaled(StateCall *call, const RedisReply *reply, const Error *e
 void state_pool_apply(State *s, const PoolRecord *spec, StatePoolFn fn, void *arg) {
   if (!spec->template_name) {
     StateCall *call = STATE_CALL(s, spec->ns, spec->name, pool_scaled, fn, arg);
-    state_call_int(call, spec->replicas);
-    return state_call_script(call, STATE_SCRIPT(pool_scale, .durable = true));
+    state_run_pool_scale(call, .replicas = spec->replicas);
+    return;
   }
   StateCall *call = STATE_CALL(s, spec->ns, spec->name, pool_applied, fn, arg);
-  state_call_now(call);
-  state_call_str(call, spec->template_name);
-  state_call_int(call, spec->replicas);
-  state_call_int(call, spec->strategy);
-  state_call_int(call, spec->implicit);
-  state_call_str(call, spec->shape);
-  state_call_script(call, STATE_SCRIPT(pool_apply, .durable = true, .fenced = true));
+  state_run_pool_apply(call, .template = spec->template_name, .replicas = spec->replicas, .strategy = spec->strategy,
+                       .implicit = spec->implicit, .shape = spec->shape);
 }
 
 static void pool_deleted(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -149,34 +144,29 @@ static void pool_deleted(StateCall *call, const RedisReply *reply, const Error *
 
 void state_pool_delete(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, pool_deleted, fn, arg);
-  state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(pool_delete, .durable = true));
+  state_run_pool_delete(call);
 }
 
 void state_pool_set_reason(State *s, const char *ns, const char *name, const char *reason, const char *message,
                            StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
-  state_call_str(call, reason);
-  state_call_str(call, message);
-  state_call_script(call, STATE_SCRIPT(pool_set_reason));
+  state_run_pool_set_reason(call, .reason = reason, .message = message);
 }
 
 void state_pool_heal(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
-  state_call_script(call, STATE_SCRIPT(pool_heal));
+  state_run_pool_heal(call);
 }
 
 void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, pool_deleted, fn, arg);
-  state_call_script(call, STATE_SCRIPT(pool_purge));
+  state_run_pool_purge(call);
 }
 
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
                          StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
-  state_call_str(call, hash);
-  state_call_str(call, shape);
-  state_call_script(call, STATE_SCRIPT(pool_set_hash));
+  state_run_pool_set_hash(call, .hash = hash, .shape = shape);
 }
 
 /* ---- templates ---- */
@@ -235,12 +225,8 @@ void state_template_apply(State *s, const TemplateRecord *t, StateTemplateFn fn,
   char key[STATE_KEY_MAX];
   state_key_template(key, t->ns, t->name);
   StateCall *call = STATE_CALL(s, t->ns, t->name, template_applied, fn, arg);
-  state_call_now(call);
-  state_call_str(call, t->manifest);
-  state_call_str(call, t->hash);
-  state_call_str(call, t->runtime_class);
-  state_call_str(call, t->image);
-  state_call_script_on(call, STATE_SCRIPT(template_apply, .durable = true), key);
+  state_run_template_apply(call, key, .manifest = t->manifest, .hash = t->hash, .class = t->runtime_class,
+                           .image = t->image);
 }
 
 static void template_unlisted(StateCall *call, const RedisReply *reply, const Error *err) {

@@ -5,7 +5,7 @@
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
+#include "lib/state/state_script_calls.h"
 
 /* Doubles are exact up to here, and so are the scripts. */
 #define SUM_MAX (INT64_C(1) << 53)
@@ -113,15 +113,13 @@ static void quota_done(StateCall *call, const RedisReply *reply, const Error *er
 
 void state_quota_get(State *s, const char *ns, const char *tenant, StateQuotaFn fn, void *arg) {
   StateCall *call = quota_call(s, ns, tenant, quota_done, (void (*)(void))fn, arg);
-  state_call_str(call, tenant);
-  state_call_script_on(call, STATE_SCRIPT(quota_get), quotas_key(call));
+  state_run_quota_get(call, quotas_key(call), .tenant = tenant);
 }
 
 /* After a change: read when the replicas have it. */
 static void read_back(const StateCall *changed, StateCallDone done) {
   StateCall *call = quota_call(changed->s, changed->ns, changed->pool, done, changed->fn, changed->arg);
-  state_call_str(call, changed->pool);
-  state_call_script_on(call, STATE_SCRIPT(quota_get, .durable = true), quotas_key(call));
+  state_run_quota_get_durable(call, quotas_key(call), .tenant = changed->pool);
 }
 
 static void quota_set(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -167,7 +165,5 @@ static void quotas_done(StateCall *call, const RedisReply *reply, const Error *e
 
 void state_quota_list(State *s, const char *ns, const char *after, size_t limit, QuotasFn fn, void *arg) {
   StateCall *call = quota_call(s, ns, NULL, quotas_done, (void (*)(void))fn, arg);
-  state_call_str(call, after);
-  state_call_int(call, (int64_t)limit);
-  state_call_script_on(call, STATE_SCRIPT(quota_list), quotas_key(call));
+  state_run_quota_list(call, quotas_key(call), .after = after, .limit = (int64_t)limit);
 }

@@ -4,7 +4,7 @@
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
+#include "lib/state/state_script_calls.h"
 
 /* How one failed, as fail.lua has it. */
 typedef enum StateFailure {
@@ -48,8 +48,7 @@ void state_get(State *s, const char *ns, const char *id, StateRecordFn fn, void 
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
   if (!call)
     return;
-  state_call_str(call, id);
-  state_call_script(call, STATE_SCRIPT(get));
+  state_run_get(call, .id = id);
 }
 
 /* Not there is as good as done; so is a pool that went with it. */
@@ -70,36 +69,26 @@ void state_release(State *s, const char *ns, const char *id, const char *uid, co
   StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_str(call, uid);
-  state_call_str(call, reason);
-  state_call_script(call, STATE_SCRIPT(release, .durable = true));
+  state_run_release(call, .id = id, .holder = uid, .reason = reason);
 }
 
 void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_int(call, u->mask);
   Error err;
-  if (state_call_pairs(call, "labels", u->labels, u->n_labels, &err))
+  const char *labels = state_call_pairs(call, "labels", u->labels, u->n_labels, &err);
+  if (!labels)
     return state_call_fail(call, &err);
-  state_call_int(call, u->expire_ms);
-  state_call_int(call, u->idle_timeout_ms);
-  state_call_script(call, STATE_SCRIPT(update, .durable = true));
+  state_run_update(call, .id = id, .mask = u->mask, .labels = labels, .expire_ms = u->expire_ms,
+                   .idle_ms = u->idle_timeout_ms);
 }
 
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, state_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_str(call, uid);
-  state_call_script(call, STATE_SCRIPT(touch));
+  state_run_touch(call, .id = id, .uid = uid);
 }
 
 typedef void (*ReadyFn)(void *arg, bool granted, const Error *err);
@@ -119,20 +108,11 @@ void state_ready(State *s, const char *ns, const char *id, const char *route, co
   StateCall *call = SANDBOX_CALL(s, ns, id, ready_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_str(call, route);
-  state_call_str(call, runtime_class);
-  state_call_script(call, STATE_SCRIPT(ready, .fenced = true));
+  state_run_ready(call, .id = id, .route = route, .class = runtime_class);
 }
 
 static void failed(StateCall *call, const char *reason, const char *message, StateFailure how) {
-  state_call_now(call);
-  state_call_str(call, call->id);
-  state_call_str(call, reason);
-  state_call_str(call, message);
-  state_call_int(call, how);
-  state_call_script(call, STATE_SCRIPT(fail));
+  state_run_fail(call, .id = call->id, .reason = reason, .message = message, .how = how);
 }
 
 void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
@@ -170,9 +150,7 @@ void state_unready(State *s, const char *ns, const char *id, StateDoneFn fn, voi
   StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_script(call, STATE_SCRIPT(unready));
+  state_run_unready(call, .id = id);
 }
 
 static void gone_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -191,9 +169,7 @@ void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *
   StateCall *call = SANDBOX_CALL(s, ns, id, gone_done, fn, arg);
   if (!call)
     return;
-  state_call_str(call, id);
-  state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(gone));
+  state_run_gone(call, .id = id);
 }
 
 static void restore_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -214,20 +190,14 @@ void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, State
   StateCall *call = SANDBOX_CALL(s, held->ns, held->id, restore_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, held->id);
-  state_call_str(call, held->uid);
-  state_call_str(call, held->template_name);
-  state_call_str(call, held->template_hash);
-  state_call_str(call, held->route);
-  state_call_str(call, held->runtime_class);
   Error err;
-  if (state_call_pairs(call, "labels", held->labels, held->n_labels, &err))
+  const char *labels = state_call_pairs(call, "labels", held->labels, held->n_labels, &err);
+  if (!labels)
     return state_call_fail(call, &err);
-  state_call_int(call, held->expire_ms);
-  state_call_int(call, pool_deleted);
-  state_call_str(call, str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
-  state_call_script(call, STATE_SCRIPT(restore));
+  state_run_restore(call, .id = held->id, .uid = held->uid, .template = held->template_name,
+                    .hash = held->template_hash, .route = held->route, .class = held->runtime_class, .labels = labels,
+                    .expire_ms = held->expire_ms, .pool_deleted = pool_deleted,
+                    .tenant = str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
 }
 
 static void register_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -245,12 +215,7 @@ static void register_done(StateCall *call, const RedisReply *reply, const Error 
 void state_register(State *s, const char *ns, const char *pool, const char *template_name, const char *template_hash,
                     const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, register_done, fn, arg);
-  state_call_now(call);
-  state_call_str(call, template_name);
-  state_call_str(call, template_hash);
-  for (size_t i = 0; i < n_ids; i++)
-    state_call_str(call, ids[i]);
-  state_call_script(call, STATE_SCRIPT(register));
+  state_run_register(call, .template = template_name, .hash = template_hash, .ids = ids, .n_ids = n_ids);
 }
 
 typedef void (*CountFn)(void *arg, int n, const Error *err);
@@ -262,11 +227,7 @@ static void count_done(StateCall *call, const RedisReply *reply, const Error *er
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
                   CountFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, count_done, fn, arg);
-  state_call_now(call);
-  state_call_int(call, (int64_t)n);
-  state_call_int(call, which);
-  state_call_str(call, reason);
-  state_call_script(call, STATE_SCRIPT(retire));
+  state_run_retire(call, .n = (int64_t)n, .which = which, .reason = reason);
 }
 
 typedef void (*ExpireFn)(void *arg, const StateExpired *e, const Error *err);
@@ -288,8 +249,7 @@ static void expire_done(StateCall *call, const RedisReply *reply, const Error *e
 
 void state_expire(State *s, const char *ns, const char *pool, ExpireFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, expire_done, fn, arg);
-  state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(expire, .fenced = true));
+  state_run_expire(call);
 }
 
 typedef void (*PageFn)(void *arg, const SandboxPage *page, const Error *err);
@@ -303,17 +263,15 @@ static void list_done(StateCall *call, const RedisReply *reply, const Error *err
   for (size_t i = 0; i < reply->n_items; i++)
     if (state_record_parse(call, reply->items[i], &records[page.n_records]))
       page.n_records++;
-  int64_t limit;
-  if (!str_to_int64(call->argv[2], 1, INT64_MAX, &limit) && reply->n_items == (size_t)limit)
+  if (reply->n_items > 0 && reply->n_items == call->limit)
     page.next = reply->items[reply->n_items - 1]->items[0]->str;
   fn(call->arg, &page, NULL);
 }
 
 void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, list_done, fn, arg);
-  state_call_str(call, after);
-  state_call_int(call, (int64_t)limit);
-  state_call_script(call, STATE_SCRIPT(list));
+  call->limit = limit;
+  state_run_list(call, .after = after, .limit = (int64_t)limit);
 }
 
 typedef void (*IdsFn)(void *arg, const char *const *ids, size_t n_ids, const Error *err);
@@ -363,9 +321,7 @@ void state_epoch(State *s, const char *known, EpochFn fn, void *arg) {
   char fresh[33];
   random_uid(fresh);
   StateCall *call = STATE_CALL(s, NULL, NULL, epoch_done, fn, arg);
-  state_call_str(call, known);
-  state_call_str(call, fresh);
-  state_call_script_on(call, STATE_SCRIPT(epoch), "sp:epoch");
+  state_run_epoch(call, "sp:epoch", .known = known, .fresh = fresh);
 }
 
 typedef void (*LeaseFn)(void *arg, bool held, const Error *err);
@@ -376,9 +332,7 @@ static void lease_done(StateCall *call, const RedisReply *reply, const Error *er
 
 static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void), void *arg) {
   StateCall *call = state_call_new(s, NULL, NULL, done, fn, arg);
-  state_call_str(call, s->replica);
-  state_call_int(call, ttl_ms);
-  state_call_script_on(call, STATE_SCRIPT(lease), arena_printf(call->arena, "sp:lease:%s", name));
+  state_run_lease(call, arena_printf(call->arena, "sp:lease:%s", name), .replica = s->replica, .ttl_ms = ttl_ms);
 }
 
 void state_lease(State *s, const char *name, int64_t ttl_ms, LeaseFn fn, void *arg) {

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/address.h"
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
 #include "services/router/http_conn.h"
 
 /* Connections taken per turn of the loop, so that a flood of them does not starve those that are open. */
@@ -126,33 +126,33 @@ static void on_timer(void *arg) {
     done(l->done_arg);
 }
 
-static int bind_to(const char *host, const char *port, Error *err) {
-  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found = NULL;
-  int rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-  if (rc != 0)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: %s: %s", host, gai_strerror(rc));
+static int bind_to(const struct addrinfo *at, const char *text, Error *err) {
   int one = 1;
-  int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-      bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-    error_set(err, ERROR_UNAVAILABLE, "--http-address: %s:%s: %s", host, port, strerror(errno));
-    if (fd >= 0)
-      close(fd);
-    fd = -1;
-  }
-  freeaddrinfo(found);
-  return fd;
+  int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+      bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  error_set(err, ERROR_UNAVAILABLE, "--http-address: %s: %s", text, strerror(errno));
+  if (fd >= 0)
+    close(fd);
+  return -1;
 }
 
-static int listen_on(const char *address, Error *err) {
-  const char *colon = strrchr(address, ':');
-  if (str_starts_with(address, "unix:") || !colon)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: \"%s\" is not host:port", address);
-  bool bracketed = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
-  CLEANUP(str_freep)
-  char *host =
-      bracketed ? str_ndup(address + 1, (size_t)(colon - address) - 2) : str_ndup(address, (size_t)(colon - address));
-  return bind_to(host, colon + 1, err);
+static int listen_on(const char *text, Error *err) {
+  Address address;
+  char port[8];
+  if (address_parse(text, &address, err))
+    return error_prefix(err, "--http-address");
+  if (address.kind != ADDRESS_TCP)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: '%s' is not host:port", text);
+  snprintf(port, sizeof port, "%u", (unsigned)address.port);
+  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found = NULL;
+  int rc = getaddrinfo(*address.host ? address.host : NULL, port, &hints, &found);
+  if (rc != 0)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: %s: %s", address.host, gai_strerror(rc));
+  int fd = bind_to(found, text, err);
+  freeaddrinfo(found);
+  return fd;
 }
 
 HttpListener *http_listener_new(Router *router, Error *err) {

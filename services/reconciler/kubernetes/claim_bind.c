@@ -350,11 +350,14 @@ static void ask(ClaimPass *p, const json_t *claim) {
   json_array_remove(p->pools, 0);
   char pool[STATE_NAME_SIZE];
   state_name_of_pool(json_string_value(name), pool);
-  state_claim(
-      p->cc->c->state,
-      &(ClaimRequest){
-          .ns = p->ns, .pool = pool, .uid = kube_uid(claim), .request_id = "", .tenant = STATE_KUBERNETES_TENANT},
-      on_claimed, p);
+  state_claim(p->cc->c->state,
+              &(ClaimRequest){.ns = p->ns,
+                              .pool = pool,
+                              .uid = kube_uid(claim),
+                              .request_id = "",
+                              .tenant = STATE_KUBERNETES_TENANT,
+                              .takes_again = true},
+              on_claimed, p);
 }
 
 void claim_bind(ClaimPass *p, const json_t *claim) {
