@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -20,8 +21,9 @@ typedef struct Call {
 } Call;
 
 static void note(Call *c, const char *letter) {
-  assert_true(strlen(c->done) + 1 < sizeof c->done);
-  strcat(c->done, letter);
+  size_t n = strlen(c->done);
+  assert_true(n + 1 < sizeof c->done);
+  snprintf(c->done + n, sizeof c->done - n, "%s", letter);
 }
 
 static void ask(void *op) {
