@@ -171,9 +171,16 @@ void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn
   state_call_script(call, STATE_SCRIPT(pool_purge));
 }
 
-void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
-                         StateDoneFn fn, void *arg) {
-  StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
+typedef void (*CountFn)(void *arg, int n, const Error *err);
+
+static void hash_set(StateCall *call, const RedisReply *reply, const Error *err) {
+  ((CountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
+}
+
+void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape, CountFn fn,
+                         void *arg) {
+  StateCall *call = STATE_CALL(s, ns, name, hash_set, fn, arg);
+  state_call_now(call);
   state_call_str(call, hash);
   state_call_str(call, shape);
   state_call_script(call, STATE_SCRIPT(pool_set_hash));
