@@ -45,8 +45,21 @@ static Why member_why(Doctor *d, const json_t *member) {
   return why;
 }
 
+/* What the pool itself says, which remembers members that are gone; no text: nothing. */
+static Why own_word(Doctor *d, const json_t *pool) {
+  const json_t *ready = kube_condition(kube_get(pool, "status.conditions"), "Ready");
+  const char *reason = kube_text(ready, "reason"), *message = kube_text(ready, "message");
+  bool is_present = kube_int(ready, "observedGeneration", 0) == kube_int(pool, "metadata.generation", 0);
+  if (!is_present || !str_equal(kube_text(ready, "status"), "False") || str_equal(reason, "Filling"))
+    return (Why){0};
+  return (Why){.text = doctor_text(d, "%s: %s", reason, message),
+               .next =
+                   doctor_text(d, "kubectl -n %s describe sandboxwarmpool %s", kube_namespace(pool), kube_name(pool))};
+}
+
 static Why pool_why(Doctor *d, const json_t *pool) {
   Error err = {0};
+  Why why = {0};
   size_t i;
   json_t *member;
   const char *template = kube_text(pool, "spec.sandboxTemplateRef.name"), *ns = kube_namespace(pool);
@@ -59,9 +72,14 @@ static Why pool_why(Doctor *d, const json_t *pool) {
                  .next = "see definitions above"};
   json_array_foreach(members, i, member) {
     bool ready = kube_condition_is(kube_get(member, "status.conditions"), "Ready", "True");
-    if (kube_is_controlled_by(member, kube_uid(pool)) && !kube_is_deleting(member) && !ready)
-      return member_why(d, member);
+    if (why.text || !kube_is_controlled_by(member, kube_uid(pool)) || kube_is_deleting(member) || ready)
+      continue;
+    why = member_why(d, member);
   }
+  /* of one that starts only the pool knows what became of those before it */
+  Why own = !why.text || why.starting ? own_word(d, pool) : (Why){0};
+  if (own.text || why.text)
+    return own.text ? own : why;
   int64_t age_ms = doctor_age_ms(d, kube_text(pool, "metadata.creationTimestamp"));
   return (Why){.text = "nobody has made its sandboxes",
                .starting = age_ms >= 0 && age_ms < PATIENCE_MS,

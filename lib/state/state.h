@@ -37,5 +37,6 @@ typedef void (*StateNamesFn)(void *arg, const StateNames *n, const Error *err);
 /* Something of this pool changed. ns NULL, after a (re)connect: read all again. */
 typedef void (*StateHintFn)(void *arg, const char *ns, const char *pool);
 typedef void (*StateDoneFn)(void *arg, const Error *err);
+typedef void (*StateCountFn)(void *arg, int n, const Error *err);
 
 #endif

@@ -92,6 +92,10 @@ void state_done(StateCall *call, const RedisReply *reply, const Error *err) {
     ((StateDoneFn)call->fn)(call->arg, err);
 }
 
+void state_count_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  ((StateCountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
+}
+
 /* ---- State itself ---- */
 
 State *state_new(RedisClient *redis, const char *replica) {

@@ -68,6 +68,8 @@ void state_meter(StateCall *call, const Error *err);
 void state_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* The same for scripts that answer 1 when the pool vanished. */
 void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err);
+/* Of calls that are answered with a number: fn is a StateCountFn. */
+void state_count_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* Callback of calls that are answered with an array of "namespace/name". */
 void state_names_done(StateCall *call, const RedisReply *reply, const Error *err);
 

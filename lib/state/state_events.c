@@ -46,7 +46,7 @@ typedef struct Hint {
 
 static void on_hint(void *arg, const char *message, size_t len) {
   Hint *h = arg;
-  if (!message)
+  if (!message || len == 0)
     return h->fn(h->arg, NULL, NULL);
   char ns[STATE_NAME_MAX + 1];
   const char *pool = state_name_split(message, ns);

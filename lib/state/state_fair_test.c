@@ -367,7 +367,7 @@ static void a_quota_limits_cpu_and_memory(void **state) {
   assert_int_equal(ask(w, "b", 0), CLAIM_REFUSED);
   assert_string_equal(w->refusal, "memory 1999 1000 0");
   /* the pool's template asks for more now: what is held counts as it was */
-  state_pool_set_hash(w->f->state, "default", "p", "h1", "50/5", fixture_done, w->f);
+  state_pool_set_hash(w->f->state, "default", "p", "h1", "50/5", fixture_count, w->f);
   fixture_wait(w->f);
   queue(w, "a", 1);
   recount(w);

@@ -186,7 +186,7 @@ void fixture_make_pool(Fixture *f, int replicas) {
   PoolRecord p = {.ns = "default", .name = "p", .template_name = "t", .replicas = replicas};
   state_pool_apply(f->state, &p, fixture_pool, f);
   fixture_wait(f);
-  state_pool_set_hash(f->state, "default", "p", "h1", "100/1000", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h1", "100/1000", fixture_count, f);
   fixture_wait(f);
 }
 

@@ -152,8 +152,8 @@ void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn
 }
 
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
-                         StateDoneFn fn, void *arg) {
-  StateCall *call = STATE_CALL(s, ns, name, state_done, fn, arg);
+                         StateCountFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, name, state_count_done, fn, arg);
   state_run_pool_set_hash(call, .hash = hash, .shape = shape);
 }
 

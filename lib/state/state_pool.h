@@ -18,10 +18,10 @@ void state_pool_set_reason(State *s, const char *ns, const char *name, const cha
 void state_pool_heal(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
 /* All there is of a pool whose name is none (longer than STATE_POOL_NAME_MAX, or no label). */
 void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
-/* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). shape: see
- * PoolRecord. */
+/* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). Under RECREATE
+ * what is stale of it goes, and fn gets how many: from then on nobody is given one. shape: see PoolRecord. */
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
-                         StateDoneFn fn, void *arg);
+                         StateCountFn fn, void *arg);
 
 /* Index of pools after `after`, at most limit (0: all). ns empty: all namespaces. */
 void state_pool_names(State *s, const char *ns, const char *after, size_t limit, StateNamesFn fn, void *arg);

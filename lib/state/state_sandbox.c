@@ -216,13 +216,9 @@ void state_register(State *s, const char *ns, const char *pool, const char *temp
   state_run_register(call, .template = template_name, .hash = template_hash, .ids = ids, .n_ids = n_ids);
 }
 
-static void count_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ((StateCountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
-}
-
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
                   StateCountFn fn, void *arg) {
-  StateCall *call = STATE_CALL(s, ns, pool, count_done, fn, arg);
+  StateCall *call = STATE_CALL(s, ns, pool, state_count_done, fn, arg);
   state_run_retire(call, .n = (int64_t)n, .which = which, .reason = reason);
 }
 

@@ -48,7 +48,6 @@ typedef enum StateRetire {
   RETIRE_STALE_STARTING = 2, /* the same of CREATING ones */
   RETIRE_ANY = 3,            /* CREATING ones first, then READY ones */
 } StateRetire;
-typedef void (*StateCountFn)(void *arg, int n_retired, const Error *err);
 /* pools: -> RELEASING, for reason. At most n; the newest first. fn gets how many. */
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
                   StateCountFn fn, void *arg);

@@ -14,6 +14,8 @@ local name = string.sub(space, 2, -2) .. '/' .. pool_name
 
 -- A stale sandbox sorts behind all fresh ones; above any time in milliseconds for 3000 years.
 local STALE = 1e14
+-- The strategy under which stale ones are given to nobody; as sandplane.v1.Pool.UpdateStrategy.
+local RECREATE = '2'
 local CONFIRM_MS = 10000
 local FAILED_KEPT_MS = 3600000
 local REQUEST_KEPT_MS = 3600000

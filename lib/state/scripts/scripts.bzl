@@ -117,6 +117,7 @@ SCRIPTS = {
     "pool_purge": _script(),
     "pool_scale": _script(_digits("replicas"), durable = True),
     "pool_set_hash": _script(
+        _NOW,
         _text("hash"),
         _text("shape"),  # of the template, see common.lua; empty: not known
     ),

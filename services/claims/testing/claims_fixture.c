@@ -50,7 +50,7 @@ void world_pool_of(World *w, const char *name, const char *template_name) {
   PoolRecord pool = {.ns = "default", .name = name, .template_name = template_name, .strategy = 1};
   state_pool_apply(w->f->state, &pool, fixture_pool, w->f);
   fixture_wait(w->f);
-  state_pool_set_hash(w->f->state, "default", name, "h1", "100/1000", fixture_done, w->f);
+  state_pool_set_hash(w->f->state, "default", name, "h1", "100/1000", fixture_count, w->f);
   fixture_wait(w->f);
 }
 
