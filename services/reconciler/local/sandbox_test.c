@@ -259,8 +259,8 @@ static pid_t kill_nobody(const Isolation *self, const char *id, const char *dir,
   return error_set(err, ERROR_UNAVAILABLE, "nobody to be found");
 }
 
-/* By page faults alone, which wait in such a group; a system call that wants memory there fails, and tail ended by itself
- * at that now and then. */
+/* By page faults alone, which wait in such a group; a system call that wants memory there fails, and tail ended by
+ * itself at that now and then. */
 #define EATER "awk 'BEGIN { x = \"x\"; while (1) x = x x }'"
 
 /* Nobody is killed by the kernel: the group waits until the isolation has ended a process. */
