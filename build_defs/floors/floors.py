@@ -44,7 +44,7 @@ LIB = {
     "kube": (["base", "loop", "yaml"], ["curl", "jansson"]),
     "loop": (["base"], ["libevent"]),
     "manifest": (["base", "yaml"], ["jansson", "yaml"]),
-    "redis": (["base", "loop"], ["hiredis", "openssl"]),
+    "redis": (["base", "crypto", "loop"], ["hiredis", "openssl"]),
     "resource": (["base"], []),
     "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
     "service": (["admin", "base", "loop", "rpc", "trace"], []),
