@@ -38,7 +38,7 @@ FOREIGN = {
 LIB = {
     "base": ([], ["uthash"]),
     "admin": (["base", "loop"], ["libevent"]),
-    "crypto": (["base"], ["openssl"]),
+    "crypto": (["base", "loop"], ["openssl"]),
     "http": (["base"], ["http_parser"]),
     "https": (["base", "crypto", "loop"], ["libevent", "openssl"]),
     "kube": (["base", "loop", "yaml"], ["curl", "jansson"]),
@@ -116,7 +116,6 @@ KIND_OF_FILE = {
     "services/router/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http_log": ("loop", "part of the HTTP connection"),
     "services/router/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
-    "services/router/stream": ("loop", "copies between two sockets on the loop"),
 }
 
 # ---- foreign libraries outside lib/ ----
