@@ -1,6 +1,7 @@
 /* A list of several pages, which no test of a whole stack is large enough for. */
 #include "cli/call.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/sandplane/v1/pool_service.pb-c.h"
@@ -52,7 +53,8 @@ typedef struct World {
 
 static void on_pool(void *arg, const void *item) {
   World *w = arg;
-  strcat(w->names, ((const Sandplane__V1__Pool *)item)->name);
+  size_t n = strlen(w->names);
+  snprintf(w->names + n, sizeof w->names - n, "%s", ((const Sandplane__V1__Pool *)item)->name);
 }
 
 static int list(World *w, bool bad_third, Error *err) {

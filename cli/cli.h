@@ -7,7 +7,7 @@
 #ifndef SANDPLANE_CLI_CLI_H_
 #define SANDPLANE_CLI_CLI_H_
 
-#include "cli/args.h"
+#include "cli/text/args.h"
 #include "lib/base/arena.h"
 #include "lib/loop/loop.h"
 #include "lib/rpc/rpc_client.h"

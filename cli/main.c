@@ -7,12 +7,12 @@
 
 #include "cli/cli.h"
 #include "cli/help.h"
-#include "cli/table.h"
+#include "cli/text/table.h"
 #include "lib/base/str.h"
 
 #define VERSION "0.1.0"
 /* Of a call that does not itself wait: long enough for a busy machine. */
-#define DEFAULT_TIMEOUT_MS (60 * 1000)
+#define DEFAULT_TIMEOUT_MS ((int64_t)60 * 1000)
 
 const Option GLOBAL_OPTIONS[] = {
     {"server", 's', "HOST:PORT", "router to call (SANDPLANE_SERVER; 127.0.0.1:7400)"},

@@ -10,7 +10,7 @@
 #define ARGS_MAX_BYTES ((size_t)128 << 10)
 #define ENV_MAX_BYTES ((size_t)32 << 10)
 /* 30 days, as for all durations of the API. */
-#define TIMEOUT_MAX_S (30 * 86400)
+#define TIMEOUT_MAX_S ((int64_t)30 * 86400)
 
 static int check_args(const Sandplane__V1__Command *m, Error *err) {
   if (!m || m->n_args == 0)

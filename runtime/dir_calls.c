@@ -36,7 +36,7 @@ typedef struct List {
 static bool send_batch(Call *call, List *x) {
   Arena *arena = arena_new();
   FileInfo *infos = arena_alloc(arena, BATCH * sizeof *infos);
-  Sandplane__V1__FileInfo **files = arena_alloc(arena, BATCH * sizeof *files);
+  Sandplane__V1__FileInfo **files = arena_alloc(arena, BATCH * sizeof(Sandplane__V1__FileInfo *));
   size_t n = 0;
   struct dirent *e = NULL;
   while (n < BATCH && (e = readdir(x->dir))) {

@@ -107,7 +107,7 @@ static void list_complete(HttpConn *c) {
     close(fd);
   }
   runtime_become_self(rt);
-  if (why) {
+  if (fd >= 0 && !x->dir) {
     CLEANUP(str_freep) char *text = str_printf("List files failed: [Errno %d] %s", why, strerror(why));
     return http_respond_message(c, 500, text);
   }

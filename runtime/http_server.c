@@ -38,7 +38,7 @@ char *http_path_behind(const char *path, const char *route) {
   const char *rest = path + strlen(route);
   char *out = str_dup(rest);
   if (!http_unquote(rest, out))
-    strcpy(out, rest);
+    memcpy(out, rest, strlen(rest) + 1);
   return out;
 }
 

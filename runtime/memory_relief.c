@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 #include "runtime/proc_stat.h"
 
 /* More than a sandbox has by far; what is beyond is not looked at. */
@@ -34,11 +35,11 @@ struct MemoryRelief {
 
 static bool look(const char *pid, Holder *h) {
   char text[128];
-  long total;
   ProcStat stat;
-  if (!proc_read(pid, "statm", text, sizeof text) || sscanf(text, "%ld %ld", &total, &h->pages) != 2 ||
-      !proc_stat(pid, &stat))
+  if (!proc_read(pid, "statm", text, sizeof text) || !proc_stat(pid, &stat))
     return false;
+  /* "total resident ..." */
+  h->pages = (long)str_leading_int64(proc_next_field(text), 0);
   h->session = stat.session;
   return true;
 }
@@ -47,7 +48,7 @@ static void look_at_all(MemoryRelief *m) {
   m->n = 0;
   rewinddir(m->proc);
   for (struct dirent *e; m->n < PROCESSES_MAX && (e = readdir(m->proc));) {
-    Holder h = {.pid = isdigit((unsigned char)*e->d_name) ? (pid_t)atoi(e->d_name) : 0};
+    Holder h = {.pid = isdigit((unsigned char)*e->d_name) ? (pid_t)str_leading_int64(e->d_name, 0) : 0};
     if (h.pid > 0 && h.pid != getpid() && look(e->d_name, &h))
       m->holders[m->n++] = h;
   }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,10 +95,8 @@ static int splice_link(Walk *w, int dir_fd, const char *name, Error *err) {
   }
   if (strlen(from) + strlen(w->rest) + 2 > sizeof joined)
     return path_errno(err, ENAMETOOLONG, w->path);
-  strcpy(joined, from);
-  strcat(joined, "/");
-  strcat(joined, w->rest);
-  strcpy(w->rest, joined);
+  size_t len = (size_t)snprintf(joined, sizeof joined, "%s/%s", from, w->rest);
+  memcpy(w->rest, joined, len + 1);
   return 0;
 }
 
@@ -153,7 +152,7 @@ static int arrive(Walk *w, const char *name, int flags, PathHit *hit, Error *err
     return path_errno(err, errno, w->path);
   if (hit->exists && S_ISLNK(hit->st.st_mode) && flags & PATH_FOLLOW)
     return splice_link(w, dir, name, err) ? -1 : 1;
-  strcpy(hit->name, name);
+  snprintf(hit->name, sizeof hit->name, "%s", name);
   hit->dir_fd = fcntl(dir, F_DUPFD_CLOEXEC, 3);
   return hit->dir_fd < 0 ? path_errno(err, errno, w->path) : 0;
 }
@@ -184,9 +183,10 @@ static int walk(Walk *w, int flags, PathHit *hit, Error *err) {
 
 int path_resolve(const Workspace *ws, const char *path, int flags, PathHit *hit, Error *err) {
   Walk w = {.ws = ws, .path = path, .fds = {ws->fd}};
-  if (strlen(path) > PATH_TEXT_MAX)
+  size_t len = strlen(path);
+  if (len > PATH_TEXT_MAX)
     return error_field(err, "path", "longer than %d bytes", PATH_TEXT_MAX);
-  strcpy(w.rest, path);
+  memcpy(w.rest, path, len + 1);
   *hit = (PathHit){.dir_fd = -1};
   int rc = walk(&w, flags, hit, err);
   pop_to(&w, 0);

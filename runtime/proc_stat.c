@@ -19,17 +19,23 @@ bool proc_read(const char *pid, const char *file, char *text, size_t max) {
   return len > 0;
 }
 
+const char *proc_next_field(const char *text) {
+  text += strcspn(text, " ");
+  return text + strspn(text, " ");
+}
+
 bool proc_stat(const char *pid, ProcStat *ret) {
   char text[512];
-  int group, session;
   *ret = (ProcStat){.pid = (pid_t)str_leading_int64(pid, 0)};
   if (ret->pid <= 0 || !proc_read(pid, "stat", text, sizeof text))
     return false;
   /* its name, in parentheses, may hold anything: state, parent, group, session come behind it */
-  const char *rest = strrchr(text, ')');
-  if (!rest || sscanf(rest + 1, " %c %*d %d %d", &ret->state, &group, &session) != 3)
+  const char *behind = strrchr(text, ')');
+  if (!behind)
     return false;
-  ret->group = group;
-  ret->session = session;
-  return true;
+  const char *state = proc_next_field(behind), *group = proc_next_field(proc_next_field(state));
+  ret->state = *state;
+  ret->group = (pid_t)str_leading_int64(group, -1);
+  ret->session = (pid_t)str_leading_int64(proc_next_field(group), -1);
+  return ret->group >= 0 && ret->session >= 0;
 }

@@ -15,5 +15,7 @@ typedef struct ProcStat {
 bool proc_read(const char *pid, const char *file, char *text, size_t max);
 /* False: no process has this name in /proc (any more). */
 bool proc_stat(const char *pid, ProcStat *ret);
+/* What comes behind the next blanks of text; its end when there is nothing. */
+const char *proc_next_field(const char *text);
 
 #endif

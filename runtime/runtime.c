@@ -1,6 +1,7 @@
 /* See runtime.h. */
 #include "runtime/runtime.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +90,6 @@ int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char
   rt->claim_env = xcalloc(n + 1, sizeof *rt->claim_env);
   for (size_t i = 0; i < n; i++)
     rt->claim_env[i] = str_printf("%s=%s", names[i], values[i]);
-  strcpy(rt->claim_uid, claim_uid);
+  snprintf(rt->claim_uid, sizeof rt->claim_uid, "%s", claim_uid);
   return 0;
 }

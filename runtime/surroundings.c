@@ -17,6 +17,8 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/compiler.h"
+#include "lib/base/str.h"
+#include "runtime/passwd.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* The kernel's own default; a soft limit of "unlimited" would lay memory out in the old way. */
@@ -31,7 +33,7 @@ static void settle_descriptors(int keep_fd) {
     close(fd);
   DIR *dir = opendir("/proc/self/fd");
   for (struct dirent *e; dir && (e = readdir(dir));) {
-    fd = atoi(e->d_name);
+    fd = (int)str_leading_int64(e->d_name, -1);
     if (fd > 2 && fd != keep_fd && fd != dirfd(dir))
       close(fd);
   }
@@ -100,16 +102,12 @@ void surroundings_settle(int keep_fd) {
 
 /* Of /etc/passwd, which is read here because the C library's own way loads libraries that an image may not have. */
 static void find_home(uid_t uid, char *home, size_t max) {
-  char line[1024], dir[512];
-  unsigned id;
-  snprintf(home, max, "/");
+  char line[1024];
+  const char *dir = NULL;
   FILE *f = fopen("/etc/passwd", "re");
-  while (f && fgets(line, sizeof line, f)) {
-    if (sscanf(line, "%*[^:]:%*[^:]:%u:%*[^:]:%*[^:]:%511[^:\n]", &id, dir) != 2 || id != uid)
-      continue;
-    snprintf(home, max, "%s", dir);
-    break;
-  }
+  while (f && !dir && fgets(line, sizeof line, f))
+    dir = passwd_home(line, uid);
+  snprintf(home, max, "%s", dir ? dir : "/");
   if (f)
     fclose(f);
 }

@@ -140,7 +140,8 @@ class Judge:
         service, kind = path.split("/")[1], service_kind(path)
         floor, libs = floors.KIND[kind]
         if header.startswith("lib/"):
-            if header.split("/")[1] not in libs:
+            lib = header.split("/")[1]
+            if lib not in libs or (kind == "domain" and header not in floors.PURE.get(lib, [header])):
                 self.complain(path, line, "a %s file includes %s" % (kind, header))
         elif not header.startswith("services/"):
             self.complain(path, line, "a service includes %s" % header)

@@ -83,6 +83,11 @@ KIND = {
     "test": (3, ALL),
 }
 
+# Of a library that has both, what a domain file may see: values, and nothing that needs a connection.
+PURE = {
+    "state": ["lib/state/state_keys.h", "lib/state/state_record.h"],
+}
+
 # First match decides; the pattern is for the path below services/<name>/, without .c or .h. {service} is the
 # service's name. Whatever has no row is domain.
 KIND_OF_NAME = [
@@ -92,18 +97,19 @@ KIND_OF_NAME = [
     # pure: objects in, objects out
     (r"kubernetes/(objects|conversion)/.*", "objects"),
     (r"kubernetes/.*", "cluster"),
-    (r"\w+_rpc", "rpc"),
-    (r"\w+_loop", "loop"),
-    (r"\w+_store", "store"),
+    (r"(.*/)?\w+_rpc", "rpc"),
+    (r"(.*/)?\w+_loop", "loop"),
+    (r"(.*/)?\w+_store", "store"),
     # what all of a service's parts are handed: its struct, its settings, its metrics
     (r"{service}|config|(\w+_)?metrics", "context"),
 ]
 
 # Files on a floor that their name does not tell.
 KIND_OF_FILE = {
-    "services/claims/directory": ("store", "the pools' settings as last read from the state"),
-    "services/claims/refusal": ("store", "the words of both stores for what the state did not give"),
-    "services/claims/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
+    "services/claims/claim/directory": ("store", "the pools' settings as last read from the state"),
+    "services/claims/claim/refusal": ("store", "the words of both stores for what the state did not give"),
+    "services/claims/claim/wait": ("store", "timers of a call that waits for the state, which both stores ask"),
+    "services/claims/watch/watch_feed": ("store", "reads the history of pools for those who watch"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),
@@ -125,6 +131,9 @@ FOREIGN_OF_FOLDER = {
     "build_defs/fuzz": ["jansson"],
     "build_defs/oci": ["jansson", "openssl", "zlib"],
     "cli": ["jansson", "protobuf-c"],
+    "cli/pool": ["protobuf-c"],
+    "cli/sandbox": ["protobuf-c"],
+    "cli/text": ["jansson", "protobuf-c"],
     "deploy/images": [],
     "e2e/bench": ["grpc"],
     "runtime": ["linux", "protobuf-c"],
@@ -169,4 +178,5 @@ GENERATED = {
     "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
     "lib/state/state_audit.h": ["lib/state/"],
     "lib/state/state_scripts.h": ["lib/state/"],
+    "lib/state/state_script_calls.h": ["lib/state/"],
 }

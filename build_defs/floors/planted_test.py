@@ -24,8 +24,9 @@ CLEAN = {
     "lib/rpc/rpc_pb_check.h": "#include <protobuf-c/protobuf-c.h>\n",
     "lib/rpc/rpc_server.h": '#include "lib/loop/loop.h"\n',
     "lib/state/state.h": '#include "lib/redis/redis.h"\n',
+    "lib/state/state_record.h": "",
     "lib/state/state.c": '#include "lib/state/state_scripts.h"\n',
-    "services/claims/claim.h": '#include "lib/state/state.h"\n',
+    "services/claims/claim.h": '#include "lib/state/state_record.h"\n',
     "services/claims/claim.c": '#include "services/claims/claim.h"\n',
     "services/claims/claim_test.c": '#include <cmocka.h>\n#include "services/claims/claim.h"\n',
     "services/claims/claims.h": '#include "lib/rpc/rpc_server.h"\n',
@@ -67,6 +68,7 @@ PLANTED = [
     ("services/claims/claim.h", '#include "services/claims/claim_loop.h"', "which is a loop file"),
     ("services/claims/claim.c", '#include "services/claims/claims.h"', "which is a context file"),
     ("services/claims/claim.c", '#include "lib/redis/redis.h"', "a domain file includes lib/redis/redis.h"),
+    ("services/claims/claim.h", '#include "lib/state/state.h"', "a domain file includes lib/state/state.h"),
     ("services/claims/claim.c", '#include "lib/rpc/rpc_server.h"', "a domain file includes lib/rpc/rpc_server.h"),
     ("services/claims/claim.c", '#include "lib/loop/loop.h"', "a domain file includes lib/loop/loop.h"),
     # the store sees no rpc

@@ -1,18 +1,24 @@
-"""generate.py CRDS_JSON HELM: writes what is made from something else, and stands in the repository because people install
-from it, or judge by it: the chart's definitions and schema, the table of docs/install.md, the plain manifests, and what the chart renders for the values in
-snapshots/ (read their difference in a review). --check compares instead."""
+"""What is made from the chart, or for it; HELM is the program.
 
+generate.py generate CRDS_JSON HELM [--check]: what stands in the repository because people install from it: the chart's definitions and schema, the table of
+docs/install.md, and the plain manifests. --check compares instead.
+generate.py manifests HELM FOLDER [SETTING...]: the plain manifests with other settings, such as --set=crds.v1alpha1=false.
+generate.py diff HELM REVISION: how what the chart renders for the values in samples/ differs from what it did at that revision.
+"""
+
+import difflib
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/sandplane"
-SNAPSHOTS = ROOT / "deploy/helm/snapshots"
+SAMPLES = ROOT / "deploy/helm/samples"
 MANIFESTS = ROOT / "deploy/manifests"
 NAMESPACE = "agent-sandbox-system"
 BEGIN, END = "<!-- values: made by deploy/helm/generate.py -->\n", "<!-- end of values -->\n"
@@ -108,19 +114,12 @@ HEAD = """# {what}
 """
 
 
-def rendered(helm, *settings):
-    command = [helm, "template", "sandplane", str(CHART), f"--namespace={NAMESPACE}", *settings]
-    return subprocess.run(command, check=True, text=True, capture_output=True).stdout
-
-
-def snapshots(helm):
-    """Without the definitions, which stand as files; and the password is another one each time."""
-    for values in sorted(SNAPSHOTS.glob("*.values.yaml")):
-        text = rendered(helm, "--set=crds.enabled=false", f"--values={values}")
-        yield (
-            SNAPSHOTS / values.name.replace(".values", ""),
-            re.sub(r"^  password: \S+$", "  password: RANDOM", text, flags=re.M),
-        )
+def rendered(helm, *settings, chart=CHART):
+    command = [helm, "template", "sandplane", str(chart), f"--namespace={NAMESPACE}", *settings]
+    run = subprocess.run(command, text=True, capture_output=True)
+    if run.returncode != 0:
+        raise SystemExit(run.stderr.strip())
+    return run.stdout
 
 
 def manifests(helm, folder, *settings):
@@ -142,7 +141,11 @@ def manifests(helm, folder, *settings):
     namespace = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    app: agent-sandbox-controller\n"
     core.append((0, namespace))
     for name, what, parts in (
-        ("manifest.yaml", "Sandbox, its controller and the shared state: apply this one first.", core),
+        (
+            "manifest.yaml",
+            "Sandbox, its controller and the shared state: apply this one first.",
+            core,
+        ),
         (
             "extensions.yaml",
             "SandboxClaim, SandboxTemplate and SandboxWarmPool, and what hands sandboxes out and leads to them.",
@@ -183,25 +186,49 @@ def outputs(crds_json, helm):
     yield install, head + table() + rest.split(END)[1]
     # these are made with the files above, which must be there by now
     yield from manifests(helm, MANIFESTS)
-    yield from manifests(helm, MANIFESTS / "v1beta1", "--set=crds.v1alpha1=false")
-    yield from snapshots(helm)
 
 
-def main(arguments):
-    check = "--check" in arguments
-    crds_json, helm = [a for a in arguments if a != "--check"]
+def generate(crds_json, helm, *check):
     stale = []
     for path, text in outputs(crds_json, helm):
         if path.exists() and path.read_text() == text:
             continue
         stale.append(str(path.relative_to(ROOT)))
         if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            print("wrote", stale[-1])
+            put(path, text)
     if check and stale:
-        raise SystemExit(f"not as deploy/helm/generate.py makes them: {', '.join(stale)}; run it")
+        raise SystemExit(f"not as `tools/helm generate` makes them: {', '.join(stale)}; run it")
+
+
+def put(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    print("wrote", path)
+
+
+def write_manifests(helm, folder, *settings):
+    for path, text in manifests(helm, pathlib.Path(folder), *settings):
+        put(path, text)
+
+
+def diff(helm, revision):
+    """Without the definitions, which stand as files; and the password is another one each time."""
+    with tempfile.TemporaryDirectory() as folder:
+        chart = CHART.relative_to(ROOT)
+        archive = subprocess.run(["git", "-C", ROOT, "archive", revision, str(chart)], capture_output=True)
+        if archive.returncode != 0:
+            raise SystemExit(archive.stderr.decode().strip())
+        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+        for values in sorted(SAMPLES.glob("*.values.yaml")):
+            texts = [
+                re.sub(r"^  password: \S+$", "  password: RANDOM", text, flags=re.M).splitlines(keepends=True)
+                for text in (
+                    rendered(helm, "--set=crds.enabled=false", f"--values={values}", chart=of)
+                    for of in (pathlib.Path(folder) / chart, CHART)
+                )
+            ]
+            sys.stdout.writelines(difflib.unified_diff(*texts, f"{revision}/{values.name}", values.name))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    {"generate": generate, "manifests": write_manifests, "diff": diff}[sys.argv[1]](*sys.argv[2:])

@@ -10,6 +10,9 @@
 #include "lib/base/str.h"
 #include "lib/loop/loop.h"
 #include "lib/state/state.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 #define NS "default"
 #define HASH "00000000"

@@ -37,6 +37,14 @@ DIE = {"write": 1, "before flush": 2, "after flush": 3}
 SERVICES = ("redis", "claims-1", "claims-2", "pools", "reconciler")
 
 
+def built(out):
+    """What a world is made of, from the programs that tools/e2e built last: binaries, redis, skew. out: its folder."""
+    binaries, external = pathlib.Path(out, ".built").read_text().split()
+    programs = [f"{binaries}/services/{s}/sandplane-{s}" for s in ("claims", "pools")]
+    programs.append(f"{binaries}/services/reconciler/testing/toy_reconciler")
+    return ",".join(programs), f"{external}/redis/bin/redis-server", f"{binaries}/e2e/chaos/libskew.so"
+
+
 class RedisError(Exception):
     pass
 

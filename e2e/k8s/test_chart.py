@@ -11,7 +11,7 @@ import yaml
 from harness.cluster import ROOT
 
 CHART = ROOT / "deploy/helm/sandplane"
-SNAPSHOTS = ROOT / "deploy/helm/snapshots"
+SAMPLES = ROOT / "deploy/helm/samples"
 NAMESPACE = "agent-sandbox-system"
 RESTRICTED = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn", "audit")]
 WORKLOADS = ("Deployment", "StatefulSet")
@@ -42,9 +42,9 @@ def template(helm, *args, ns=NAMESPACE, crds=False):
     return [d for d in yaml.load_all(text, yaml.CSafeLoader) if d]
 
 
-@pytest.fixture(scope="session", params=sorted(p.name for p in SNAPSHOTS.glob("*.values.yaml")))
+@pytest.fixture(scope="session", params=sorted(p.name for p in SAMPLES.glob("*.values.yaml")))
 def rendered(request, helm):
-    return template(helm, "--values", SNAPSHOTS / request.param)
+    return template(helm, "--values", SAMPLES / request.param)
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +76,13 @@ def pod_templates(documents):
 
 
 def test_files_are_as_they_are_made(helm):
-    """Definitions, schema, documentation, plain manifests, and the snapshots of what the chart renders."""
+    """Definitions, schema, documentation, plain manifests."""
     run = helm("generate", "--check", check=False)
     assert run.returncode == 0, run.stderr
 
 
 def test_lint(helm):
-    for values in SNAPSHOTS.glob("*.values.yaml"):
+    for values in SAMPLES.glob("*.values.yaml"):
         run = helm("lint", CHART, "--strict", "--values", values)
         assert "[WARNING]" not in run.stdout and "[ERROR]" not in run.stdout
 
@@ -143,7 +143,7 @@ def judge(cluster, documents):
 
 
 def test_api_server_takes_it_without_a_warning(helm, cluster, strict_ns):
-    for values in sorted(SNAPSHOTS.glob("*.values.yaml")):
+    for values in sorted(SAMPLES.glob("*.values.yaml")):
         documents = template(helm, "--values", values, "--set-json=router.aliasNamespaces=[]", ns=strict_ns, crds=True)
         # the operator's kinds are not the API server's own
         documents = [d for d in documents if d["kind"] != "ServiceMonitor"]
@@ -154,7 +154,7 @@ def test_api_server_takes_it_without_a_warning(helm, cluster, strict_ns):
 
 def test_pods_of_it_are_admitted(helm, cluster, strict_ns):
     """A Deployment is taken even where its Pods would not be: they are asked for by themselves."""
-    for values in sorted(SNAPSHOTS.glob("*.values.yaml")):
+    for values in sorted(SAMPLES.glob("*.values.yaml")):
         documents = template(
             helm, "--values", values, "--set", f"router.aliasNamespaces={{{strict_ns}-alias}}", ns=strict_ns
         )
@@ -174,17 +174,46 @@ def test_pods_of_it_are_admitted(helm, cluster, strict_ns):
             assert not spec["automountServiceAccountToken"] or name == "agent-sandbox-controller"
 
 
-@pytest.mark.parametrize(
-    "name", ["manifest.yaml", "extensions.yaml", "v1beta1/manifest.yaml", "v1beta1/extensions.yaml"]
-)
-def test_plain_manifests_are_taken(cluster, name):
+@pytest.fixture(params=["manifest.yaml", "extensions.yaml"])
+def plain(request, cluster):
+    """The documents of that file in a folder, and whether the API server takes them."""
     # the namespace, which a dry run does not make
     cluster.kubectl("apply", "-f", str(ROOT / "deploy/manifests/rbac.yaml"))
-    documents = list(yaml.load_all((ROOT / "deploy/manifests" / name).read_text(), yaml.CSafeLoader))
-    assert documents and judge(cluster, documents) == []
-    for d in documents:
-        # kubectl apply keeps a copy in an annotation, which has a maximum
-        assert len(json.dumps(d)) < 262144, d["metadata"]["name"]
+
+    def read(folder):
+        documents = list(yaml.load_all((folder / request.param).read_text(), yaml.CSafeLoader))
+        assert documents and judge(cluster, documents) == []
+        for d in documents:
+            # kubectl apply keeps a copy in an annotation, which has a maximum
+            assert len(json.dumps(d)) < 262144, d["metadata"]["name"]
+        return of_kind(documents, "CustomResourceDefinition")
+
+    return read
+
+
+def versions(definitions):
+    return [[v["name"] for v in d["spec"]["versions"]] for d in definitions]
+
+
+def test_plain_manifests_are_taken(plain):
+    definitions = plain(ROOT / "deploy/manifests")
+    assert versions(definitions) == [["v1beta1", "v1alpha1"]] * len(definitions)
+
+
+def test_plain_manifests_of_other_settings(plain, helm, tmp_path):
+    helm("manifests", tmp_path, "--set=crds.v1alpha1=false")
+    definitions = plain(tmp_path)
+    assert versions(definitions) == [["v1beta1"]] * len(definitions)
+    bad = helm("manifests", tmp_path, "--set=crds.v1alpha7=false", check=False)
+    assert bad.returncode != 0 and "v1alpha7" in bad.stderr
+
+
+def test_what_a_change_renders(helm):
+    """Of the chart as it is, nothing; of a revision that is none, its name."""
+    head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], text=True, capture_output=True, check=True).stdout
+    assert "password" not in helm("diff", head.strip()).stdout
+    bad = helm("diff", "no-such-revision", check=False)
+    assert bad.returncode != 0 and "no-such-revision" in bad.stderr
 
 
 # ---- it fits together ----

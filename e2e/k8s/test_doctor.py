@@ -293,6 +293,23 @@ def test_a_pool_whose_sandboxes_fail(doctor, kube):
     doctor.finds("pools", "problem", "has 0 of 1 ready", args=("-n", kube.ns), timeout=60)
 
 
+def test_a_pool_whose_sandboxes_end_soon(doctor, kube):
+    """None is there to be asked, or one that has just been started: the pool says what became of those before."""
+    kube.apply(kube.template(metadata={"annotations": {"sandplane.test/fake-node": "ignore"}}), kube.pool())
+    (pod,) = until(lambda: kube.list("pod"), what="its Pod")
+    name, ip = pod["metadata"]["name"], "10.77.0.1"
+    ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": ip, "podIPs": [{"ip": ip}]}
+    set_status(kube, name, {"phase": "Running", **ready})
+    kube.pool_has("p", 1)
+    set_status(kube, name, {"phase": "Succeeded", "conditions": []})
+    says = (
+        "has 0 of 1 ready: PodSucceeded: ",
+        "end soon after they are ready",
+        f"-n {kube.ns} describe sandboxwarmpool p",
+    )
+    doctor.finds("pools", "problem", *says, args=("-n", kube.ns))
+
+
 def test_claims_that_wait(doctor, kube):
     kube.apply(kube.claim("c1", "nowhere"), kube.claim("c2", "nowhere"))
     for name in ("c1", "c2"):

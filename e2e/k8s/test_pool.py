@@ -314,6 +314,18 @@ def test_recreate(kube):
     assert {annotations(s)[K + "sandbox-template-ref"] for s in kube.members()} == {"t2"}
 
 
+def test_recreate_gives_nobody_an_old_one(kube):
+    """5.4 A claim takes no stale member under Recreate: it starts cold, of the new template, though that fills no pool."""
+    recreate = {"type": "Recreate"}
+    kube.apply(kube.template(pod_spec=image("old")), kube.pool(replicas=4, updateStrategy=recreate))
+    until_members(kube, 4)
+    kube.apply(kube.template(pod_spec=image("new"), metadata=IGNORED))
+    until(lambda: images(kube) == {"new"}, what="the old ones gone, though no new one is ready")
+    kube.apply(kube.claim())
+    sandbox = until(lambda: kube.get("sandbox", "c"), what="a cold one")
+    assert sandbox["spec"]["podTemplate"]["spec"]["containers"][0]["image"] == "new"
+
+
 def test_recreate_what_never_came_up(kube):
     """6.1, 6.4 Recreate: members of a template that does not start give way to those of one that does, at once."""
     kube.apply(

@@ -74,7 +74,7 @@ static void what_is_none_is_refused_by_its_text(void **state) {
       "unix:a/b:1",
       "[::1%lo]:80",
       "a\n:80",
-      "unix:/" L100 "1234567",
+      ("unix:/" L100 "1234567"),
       "[127.0.0.1]:80",
   };
   for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {

@@ -36,7 +36,8 @@ static void fill(Error *err, ErrorKind kind, const char *field, const char *fmt,
   vsnprintf(err->message, sizeof err->message, fmt, ap);
 }
 
-int error_set(Error *err, ErrorKind kind, const char *fmt, ...) {
+/* A name in parentheses is not the macro of error.h. */
+int(error_set)(Error *err, ErrorKind kind, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   fill(err, kind, "", fmt, ap);
@@ -44,7 +45,7 @@ int error_set(Error *err, ErrorKind kind, const char *fmt, ...) {
   return -1;
 }
 
-int error_field(Error *err, const char *field, const char *fmt, ...) {
+int(error_field)(Error *err, const char *field, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
   fill(err, ERROR_INVALID_ARGUMENT, field, fmt, ap);
@@ -52,7 +53,7 @@ int error_field(Error *err, const char *field, const char *fmt, ...) {
   return -1;
 }
 
-int error_prefix(Error *err, const char *fmt, ...) {
+int(error_prefix)(Error *err, const char *fmt, ...) {
   if (!err)
     return -1;
   char old[sizeof err->message];

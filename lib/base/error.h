@@ -48,6 +48,16 @@ int error_set(Error *err, ErrorKind kind, const char *fmt, ...) PRINTF_LIKE(3, 4
 int error_field(Error *err, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Puts "context: " before the message. Returns -1. */
 int error_prefix(Error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The compiler and the analyzer see at each call that it fails, and so which paths there are behind it. */
+static inline int error_minus_one(int rc) {
+  (void)rc;
+  return -1;
+}
+#define error_set(...) error_minus_one(error_set(__VA_ARGS__))
+#define error_field(...) error_minus_one(error_field(__VA_ARGS__))
+#define error_prefix(...) error_minus_one(error_prefix(__VA_ARGS__))
+
 /* "INVALID_ARGUMENT" and so on, never NULL. */
 const char *error_kind_name(ErrorKind kind);
 /* The HTTP status of a kind, by the mapping in google/rpc/code.proto. */

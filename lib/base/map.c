@@ -42,6 +42,7 @@ void *map_put(Map *map, const char *key, void *value) {
   e = xcalloc(1, sizeof *e + len + 1);
   e->value = value;
   memcpy(e->key, key, len + 1);
+  // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): the analyzer loses that uthash clears its new buckets
   HASH_ADD_KEYPTR(hh, map->entries, e->key, len, e);
   return NULL;
 }

@@ -345,7 +345,7 @@ static void test_what_is_patient_lets_others_go_first(void **s) {
   STUB_UNTIL(f.server, stub_waiting(f.server) == 1);
   for (int i = 0; i < 6; i++)
     ask_patiently(&f, &patient[i], "/patient");
-  stub_run_for(f.server, 3 * KUBE_PATIENT_MS);
+  stub_run_for(f.server, (int64_t)3 * KUBE_PATIENT_MS);
   assert_int_equal(stub_waiting(f.server), 1 + KUBE_PATIENT_BESIDE);
   /* another one need not wait for them */
   ask(&f, &other[1], "GET", "/late", NULL);

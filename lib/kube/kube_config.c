@@ -212,7 +212,7 @@ int kube_config_load(const char *path, const char *context, KubeConfig **ret_con
   if (!c)
     abort();
   if ((str_empty(path) ? load_pod(c, err) : load_file(c, path, context, err)) != 0)
-    return -1;
+    return -1; // NOLINT(clang-analyzer-unix.Malloc): CLEANUP frees it, which the analyzer does not see
   *ret_config = c;
   c = NULL;
   return 0;

@@ -241,28 +241,43 @@ void kube_format_time(int64_t wall_ms, char out[21]) {
   strftime(out, 21, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* One of `before`, when there is any, and n digits; behind them, or NULL. */
+static const char *take_digits(const char *s, const char *before, int n, int *ret) {
+  *ret = 0;
+  if (!s || (*before && (!*s || !strchr(before, *s++))))
+    return NULL;
+  for (; n > 0; n--, s++) {
+    if (*s < '0' || *s > '9')
+      return NULL;
+    *ret = *ret * 10 + (*s - '0');
+  }
+  return s;
+}
+
 /* RFC 3339 section 5.6, with any number of digits of a fraction. */
 int64_t kube_parse_time(const char *s) {
-  struct tm tm = {0};
-  int n = 0;
-  if (!s ||
-      sscanf(s, "%4d-%2d-%2d%*1[Tt]%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-             &tm.tm_sec, &n) != 6 ||
-      n != 19)
-    return -1;
-  tm.tm_year -= 1900;
-  tm.tm_mon -= 1;
+  static const char *const BEFORE[] = {"", "-", "-", "Tt", ":", ":"};
+  int at[6];
+  for (size_t i = 0; i < ARRAY_LEN(at); i++)
+    if (!(s = take_digits(s, BEFORE[i], i == 0 ? 4 : 2, &at[i])))
+      return -1;
+  struct tm tm = {.tm_year = at[0] - 1900,
+                  .tm_mon = at[1] - 1,
+                  .tm_mday = at[2],
+                  .tm_hour = at[3],
+                  .tm_min = at[4],
+                  .tm_sec = at[5]};
   int64_t ms = (int64_t)timegm(&tm) * 1000;
-  s += n;
   if (*s == '.') {
     int64_t unit = 100;
     for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10)
       ms += (*s - '0') * unit;
   }
-  int hours = 0, minutes = 0;
   if (str_equal(s, "Z") || str_equal(s, "z"))
     return ms;
-  if ((*s != '+' && *s != '-') || strlen(s) != 6 || sscanf(s + 1, "%2d:%2d", &hours, &minutes) != 2)
+  int hours, minutes;
+  const char *end = take_digits(take_digits(s, "+-", 2, &hours), ":", 2, &minutes);
+  if (!end || *end)
     return -1;
   int64_t offset = (hours * 60 + minutes) * 60000LL;
   return *s == '+' ? ms - offset : ms + offset;

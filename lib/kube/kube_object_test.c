@@ -85,6 +85,12 @@ static void test_times(void **s) {
   assert_int_equal(kube_parse_time("2026-01-01T00:00:00.123456789Z"), 1767225600123);
   assert_int_equal(kube_parse_time("yesterday"), -1);
   assert_int_equal(kube_parse_time("2026-01-01T00:00:00"), -1);
+  assert_int_equal(kube_parse_time("2026-01-01T00:00:00Z "), -1);
+  assert_int_equal(kube_parse_time("2026-01-01T00:00:00-01:30"), 1767225600000 + 5400000);
+  /* no number has a sign or a blank of its own */
+  assert_int_equal(kube_parse_time("2026-+1-01T00:00:00Z"), -1);
+  assert_int_equal(kube_parse_time("2026-01- 1T00:00:00Z"), -1);
+  assert_int_equal(kube_parse_time("2026-01-01T00:00:00+-1:30"), -1);
   assert_int_equal(kube_parse_time(NULL), -1);
 }
 

@@ -17,7 +17,7 @@ static const char *value_of(const char *name, size_t len, const ManifestEnv *env
 char *manifest_env_expand(const char *value, const ManifestEnv *env, size_t n_env) {
   CLEANUP(buf_deinit) Buf out = BUF_INIT(MANIFEST_ENV_MAX);
   for (const char *p = value; *p;) {
-    size_t plain = strcspn(p, "$"), used = plain;
+    size_t plain = strcspn(p, "$"), used;
     const char *put = "", *end;
     if (buf_append(&out, p, plain) != 0)
       return NULL;

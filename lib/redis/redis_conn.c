@@ -62,7 +62,7 @@ static void note_trouble(RedisConn *c, const Error *why) {
   snprintf(c->trouble, sizeof c->trouble, "%s", why->message);
   if (strcmp(c->trouble, c->logged) == 0)
     return;
-  strcpy(c->logged, c->trouble);
+  snprintf(c->logged, sizeof c->logged, "%s", c->trouble);
   log_event(LOG_WARN, "redis_away", LOG_STR("address", c->address), LOG_STR("message", c->trouble));
 }
 

@@ -33,7 +33,7 @@ static void *create_array(const redisReadTask *task, int n) {
     return NULL;
   RedisReply *r = reply_new(task, REDIS_ARRAY);
   r->n_items = (size_t)n;
-  r->items = arena_alloc(task->privdata, (size_t)n * sizeof *r->items);
+  r->items = arena_alloc(task->privdata, (size_t)n * sizeof(RedisReply *));
   return r;
 }
 

@@ -63,7 +63,7 @@ static const RedisReply *copy(Arena *arena, const RedisReply *from) {
     to->str = arena_strndup(arena, from->str, from->len);
   if (from->type != REDIS_ARRAY)
     return to;
-  const RedisReply **items = arena_alloc(arena, from->n_items * sizeof *items);
+  const RedisReply **items = arena_alloc(arena, from->n_items * sizeof(RedisReply *));
   for (size_t i = 0; i < from->n_items; i++)
     items[i] = copy(arena, from->items[i]);
   to->items = items;

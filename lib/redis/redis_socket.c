@@ -67,8 +67,8 @@ static int open_by_name(const Address *address, const char *text, unsigned attem
   int rc = getaddrinfo(*address->host ? address->host : "127.0.0.1", port, &hints, &list);
   if (rc)
     return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", address->host, gai_strerror(rc));
-  unsigned n = 0;
-  for (const struct addrinfo *a = list; a; a = a->ai_next)
+  unsigned n = 1; /* that there is none is an error (getaddrinfo(3)) */
+  for (const struct addrinfo *a = list->ai_next; a; a = a->ai_next)
     n++;
   const struct addrinfo *a = list;
   for (unsigned i = attempt % n; i > 0; i--)

@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!again)
       abort();
     uint8_t *again_packed = rpc_pb_pack(again, &again_len);
-    if (len != again_len || (len && memcmp(packed, again_packed, len)))
+    if (len != again_len || (len && memcmp(packed, again_packed, len) != 0))
       abort();
     free(packed);
     free(again_packed);

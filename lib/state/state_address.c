@@ -1,4 +1,6 @@
 /* Where Sandbox objects answer that no pool made, or that have another name than the member they run. */
+#include "lib/state/state_address.h"
+
 #include "lib/state/state_call.h"
 
 static StateCall *address_call(State *s, const char *command, const char *ns, const char *name, StateCallDone done,
@@ -18,10 +20,8 @@ void state_address_set(State *s, const char *ns, const char *name, const char *r
   state_call_command(call);
 }
 
-typedef void (*AddressFn)(void *arg, const char *route, const Error *err);
-
 static void address_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  AddressFn fn = (AddressFn)call->fn;
+  StateAddressFn fn = (StateAddressFn)call->fn;
   Error why;
   const char *route = err ? NULL : reply->str;
   if (!err && !route) {
@@ -31,7 +31,7 @@ static void address_done(StateCall *call, const RedisReply *reply, const Error *
   fn(call->arg, route, err);
 }
 
-void state_address_get(State *s, const char *ns, const char *name, AddressFn fn, void *arg) {
+void state_address_get(State *s, const char *ns, const char *name, StateAddressFn fn, void *arg) {
   state_call_command(address_call(s, "HGET", ns, name, address_done, (void (*)(void))fn, arg));
 }
 

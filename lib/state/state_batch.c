@@ -1,11 +1,12 @@
 /* Claims of several sandboxes in one step. */
+#include "lib/state/state_batch.h"
+
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
-
-typedef void (*BatchFn)(void *arg, const BatchResult *r, const Error *err);
+#include "lib/state/state_claim.h"
+#include "lib/state/state_script_calls.h"
 
 /* Everything behind the word is a record. */
 static bool parse_records(StateCall *call, const RedisReply *reply, BatchResult *result) {
@@ -23,8 +24,9 @@ static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result,
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
-                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"QUOTA", CLAIM_REFUSED}};
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
+                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
+                  {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
   if (reply->type != REDIS_ARRAY || reply->n_items == 0 || !reply->items[0]->str)
     return false;
   for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++) {
@@ -44,7 +46,7 @@ static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result,
 }
 
 static void batch_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  BatchFn fn = (BatchFn)call->fn;
+  StateBatchFn fn = (StateBatchFn)call->fn;
   BatchResult result = {0};
   QuotaRefusal refusal;
   Error bad;
@@ -55,26 +57,22 @@ static void batch_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, err ? NULL : &result, err);
 }
 
-void state_batch(State *s, const BatchRequest *b, BatchFn fn, void *arg) {
+void state_batch(State *s, const BatchRequest *b, StateBatchFn fn, void *arg) {
   const ClaimRequest *q = &b->each;
   StateCall *call = STATE_CALL(s, q->ns, q->pool, batch_done, fn, arg);
   Error err;
-  if (state_call_claim(call, q, &err) < 0) {
-    state_call_fail(call, &err);
-    return;
-  }
-  state_call_int(call, b->count);
-  state_call_int(call, b->min_count);
-  state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
-  state_call_script(call, STATE_SCRIPT(batch, .durable = true, .fenced = true));
+  const char *labels = state_call_pairs(call, "labels", q->labels, q->n_labels, &err),
+             *env = labels ? state_call_pairs(call, "env", q->env, q->n_env, &err) : NULL;
+  if (!env)
+    return state_call_fail(call, &err);
+  state_run_batch(call, .token = q->uid, .request = state_call_own(call, q->tenant, q->request_id), .ttl_ms = q->ttl_ms,
+                  .idle_ms = q->idle_timeout_ms, .labels = labels, .env = env, .max_wait_ms = q->max_wait_ms,
+                  .replica = s->replica, .tenant = str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant,
+                  .count = b->count, .min = b->min_count);
 }
 
 void state_batch_leave(State *s, const char *ns, const char *pool, const char *token, bool give_back, StateDoneFn fn,
                        void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, state_vanish_done, fn, arg);
-  state_call_now(call);
-  state_call_str(call, token);
-  state_call_str(call, s->replica);
-  state_call_int(call, give_back);
-  state_call_script(call, STATE_SCRIPT(batch_leave, .durable = true));
+  state_run_batch_leave(call, .token = token, .replica = s->replica, .give_back = give_back);
 }

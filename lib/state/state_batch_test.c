@@ -8,7 +8,12 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_quota.h"
+#include "lib/state/state_sandbox.h"
 
 #define T0 1000000
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaa0000"
@@ -189,6 +194,11 @@ static void those_that_fit_are_told(void **state) {
   expect_told(b, "c:batch b:batch a:batch a:batch c:batch a:batch b:batch a:batch b:batch c:batch ");
 }
 
+static void gone(Batch *b, const char *id) {
+  state_gone(b->f->state, "default", id, fixture_done, b->f);
+  fixture_wait(b->f);
+}
+
 static void repeated(void **state) {
   Batch *b = *state;
   make_ready(b, 0, 4);
@@ -201,18 +211,37 @@ static void repeated(void **state) {
   assert_int_equal(pool(b)->n_ready, 2);
   state_release(b->f->state, "default", "p-00000", A, "Deleted", fixture_done, b->f);
   fixture_wait(b->f);
-  state_gone(b->f->state, "default", "p-00000", fixture_done, b->f);
-  fixture_wait(b->f);
+  gone(b, "p-00000");
   assert_int_equal(ask(b, B, "q", 2, 2, 0), CLAIM_GRANTED);
   assert_int_equal(b->n, 1);
   assert_string_equal(b->first, "p-00001");
   leave(b, A, true);
-  state_gone(b->f->state, "default", "p-00001", fixture_done, b->f);
-  fixture_wait(b->f);
+  gone(b, "p-00001");
   assert_int_equal(ask(b, B, "q", 2, 2, 0), CLAIM_ENDED);
   /* a request id of a single claim */
   assert_int_equal(fixture_claim(b->f, "u1", "single", 0, 0), CLAIM_GRANTED);
   assert_int_equal(ask(b, B, "single", 1, 1, 0), CLAIM_ENDED);
+}
+
+/* As of one claim: neither with the answer lost and all of it ended since, nor after the caller has given up. */
+static void a_token_is_used_once(void **state) {
+  Batch *b = *state;
+  make_ready(b, 0, 4);
+  assert_int_equal(ask(b, A, "", 2, 2, 0), CLAIM_GRANTED);
+  state_set_now(b->state, T0 + 5000);
+  state_release(b->f->state, "default", "p-00000", A, "Expired", fixture_done, b->f);
+  fixture_wait(b->f);
+  gone(b, "p-00000");
+  /* what is left of it */
+  assert_int_equal(ask(b, A, "", 2, 2, 0), CLAIM_GRANTED);
+  assert_int_equal(b->n, 1);
+  leave(b, A, true);
+  gone(b, "p-00001");
+  assert_int_equal(ask(b, A, "", 2, 2, 0), CLAIM_SPENT);
+  assert_int_equal(pool(b)->n_ready, 2);
+  leave(b, B, true);
+  assert_int_equal(ask(b, B, "", 2, 2, 60000), CLAIM_SPENT);
+  assert_int_equal(pool(b)->n_ready, 2);
 }
 
 static void one_place_for_a_request_id(void **state) {
@@ -346,6 +375,7 @@ int main(void) {
       TEST(single_waiters_come_first),
       TEST(those_that_fit_are_told),
       TEST(repeated),
+      TEST(a_token_is_used_once),
       TEST(one_place_for_a_request_id),
       TEST(given_back),
       TEST(left_to_themselves),

@@ -45,12 +45,11 @@ void state_call_int(StateCall *call, int64_t value) {
   state_call_str(call, arena_printf(call->arena, "%lld", (long long)value));
 }
 
-int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err) {
+const char *state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err) {
   const char *json = state_pairs_to_json(call->arena, pairs, n);
   if (!json)
-    return error_field(err, field, "is not UTF-8");
-  state_call_str(call, json);
-  return 0;
+    error_field(err, field, "is not UTF-8");
+  return json;
 }
 
 void state_call_now(StateCall *call) {
@@ -91,6 +90,10 @@ void state_call_fail(StateCall *call, const Error *err) {
 void state_done(StateCall *call, const RedisReply *reply, const Error *err) {
   if (call->fn)
     ((StateDoneFn)call->fn)(call->arg, err);
+}
+
+void state_count_done(StateCall *call, const RedisReply *reply, const Error *err) {
+  ((StateCountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
 }
 
 /* ---- State itself ---- */

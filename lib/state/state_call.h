@@ -6,13 +6,14 @@
 #include <jansson.h>
 
 #include "lib/base/arena.h"
-#include "lib/state/state.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_quota.h"
 
 struct State {
   RedisClient *redis;
   char *replica;
   int64_t now_ms;
-  void (*on_grant)(void *arg, const char *token, const char *id);
+  StateGrantFn on_grant;
   void *grant_arg;
   void (*on_reaped)(void *arg, int64_t releasing_ms);
   void *reaped_arg;
@@ -34,6 +35,7 @@ struct StateCall {
   /* The caller's callback, cast back by done. */
   void (*fn)(void);
   void *arg;
+  size_t limit;     /* of a list */
   const char *what; /* for the metrics: the script or command */
   int64_t sent_us;
   size_t argc, cap;
@@ -47,9 +49,9 @@ void state_call_str(StateCall *call, const char *value);
 /* "TENANT:REQUEST_ID", which no other tenant's is; empty for an empty one. */
 const char *state_call_own(StateCall *call, const char *tenant, const char *request_id);
 void state_call_int(StateCall *call, int64_t value);
-/* The time argument of the scripts. */
+/* The time: 0, for the server's clock, unless a test has set another. */
 void state_call_now(StateCall *call);
-/* Runs a script on the pool's key. */
+/* Runs a script on the pool's key; state_run_* of state_script_calls.h give it its arguments. */
 void state_call_script(StateCall *call, const RedisScript *script);
 /* Runs a script on another key. */
 void state_call_script_on(StateCall *call, const RedisScript *script, const char *key);
@@ -66,9 +68,18 @@ void state_meter(StateCall *call, const Error *err);
 void state_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* The same for scripts that answer 1 when the pool vanished. */
 void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err);
+/* Of calls that are answered with a number: fn is a StateCountFn. */
+void state_count_done(StateCall *call, const RedisReply *reply, const Error *err);
 /* Callback of calls that are answered with an array of "namespace/name". */
-typedef void (*StateNamesFn)(void *arg, const StateNames *n, const Error *err);
 void state_names_done(StateCall *call, const RedisReply *reply, const Error *err);
+
+/* The indexes of all names. verb: ZADD or ZREM. */
+#define STATE_POOL_INDEX "sp:pools"
+#define STATE_TEMPLATE_INDEX "sp:templates"
+void state_index_change(State *s, const char *index, const char *verb, const char *ns, const char *name,
+                        StateCallDone done, void (*fn)(void), void *arg);
+void state_index_names(State *s, const char *index, const char *ns, const char *after, size_t limit, StateNamesFn fn,
+                       void *arg);
 
 /* Parses {id, fields} of a script. false: the reply is not one. */
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);
@@ -80,10 +91,9 @@ bool state_quota_parse(StateCall *call, const RedisReply *reply, QuotaRecord *re
 const char *state_field(const RedisReply *fields, const char *name);
 int64_t state_field_int(const RedisReply *fields, const char *name);
 
-/* Adds pairs as an argument. -1: INVALID_ARGUMENT with the field's name. */
-MUST_CHECK int state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n, Error *err);
-/* Adds what the scripts claim and batch have in common, from the time to the replica. -1: as of state_call_pairs. */
-MUST_CHECK int state_call_claim(StateCall *call, const ClaimRequest *q, Error *err);
+/* Pairs as JSON, in the call's arena. NULL: INVALID_ARGUMENT with the field's name. */
+MUST_CHECK const char *state_call_pairs(StateCall *call, const char *field, const StatePair *pairs, size_t n,
+                                        Error *err);
 /* JSON text in the arena; o is consumed. flags: as of json_dumps. */
 const char *state_json_text(Arena *arena, json_t *o, size_t flags);
 /* Pairs as a JSON object (a copy in the arena; NULL: not UTF-8), and back. */
@@ -98,7 +108,7 @@ void state_pool_listed(State *s, const char *ns, const char *pool);
 /* Frees the listeners; the Redis client is gone by then. */
 void state_hints_free(State *s);
 
-/* Behind the name: .durable and .fenced of RedisScript. */
+/* For state_script_calls.h. Behind the name: .durable and .fenced of RedisScript. */
 #define STATE_SCRIPT(name_, ...)                                      \
   (&(const RedisScript){.name = #name_,                               \
                         .source = (const char *)state_script_##name_, \

@@ -1,19 +1,20 @@
 /* Claims: asking, waiting, confirming, letting go. */
+#include "lib/state/state_claim.h"
+
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
-
-typedef void (*ClaimFn)(void *arg, const ClaimResult *r, const Error *err);
+#include "lib/state/state_script_calls.h"
 
 static void claim_done(StateCall *call, const RedisReply *reply, const Error *err) {
   static const struct {
     const char *word;
     ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED}, {"EMPTY", CLAIM_EMPTY},  {"FULL", CLAIM_FULL},
-                  {"NOPOOL", CLAIM_NO_POOL},  {"ENDED", CLAIM_ENDED},   {"QUOTA", CLAIM_REFUSED}};
-  ClaimFn fn = (ClaimFn)call->fn;
+  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
+                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
+                  {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
+  StateClaimFn fn = (StateClaimFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   SandboxRecord record;
@@ -39,28 +40,17 @@ static void claim_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, NULL, &bad);
 }
 
-int state_call_claim(StateCall *call, const ClaimRequest *q, Error *err) {
-  state_call_now(call);
-  state_call_str(call, q->uid);
-  state_call_str(call, state_call_own(call, q->tenant, q->request_id));
-  state_call_int(call, q->ttl_ms);
-  state_call_int(call, q->idle_timeout_ms);
-  if (state_call_pairs(call, "labels", q->labels, q->n_labels, err) < 0 ||
-      state_call_pairs(call, "env", q->env, q->n_env, err) < 0)
-    return -1;
-  state_call_int(call, q->max_wait_ms);
-  state_call_str(call, call->s->replica);
-  return 0;
-}
-
-void state_claim(State *s, const ClaimRequest *q, ClaimFn fn, void *arg) {
+void state_claim(State *s, const ClaimRequest *q, StateClaimFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, q->ns, q->pool, claim_done, fn, arg);
   Error err;
-  if (state_call_claim(call, q, &err) < 0)
+  const char *labels = state_call_pairs(call, "labels", q->labels, q->n_labels, &err),
+             *env = labels ? state_call_pairs(call, "env", q->env, q->n_env, &err) : NULL;
+  if (!env)
     return state_call_fail(call, &err);
-  state_call_str(call, str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant);
-  state_call_int(call, q->priority);
-  state_call_script(call, STATE_SCRIPT(claim, .durable = true, .fenced = true));
+  state_run_claim(call, .uid = q->uid, .request = state_call_own(call, q->tenant, q->request_id), .ttl_ms = q->ttl_ms,
+                  .idle_ms = q->idle_timeout_ms, .labels = labels, .env = env, .max_wait_ms = q->max_wait_ms,
+                  .replica = s->replica, .tenant = str_empty(q->tenant) ? STATE_DEFAULT_TENANT : q->tenant,
+                  .priority = q->priority, .takes_again = q->takes_again);
 }
 
 static void confirm_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -76,9 +66,7 @@ static void confirm_done(StateCall *call, const RedisReply *reply, const Error *
 
 void state_confirm(State *s, const char *ns, const char *pool, const char *token, StateRecordFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, confirm_done, fn, arg);
-  state_call_now(call);
-  state_call_str(call, token);
-  state_call_script(call, STATE_SCRIPT(confirm, .durable = true));
+  state_run_confirm(call, .uid = token);
 }
 
 void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -89,16 +77,11 @@ void state_vanish_done(StateCall *call, const RedisReply *reply, const Error *er
 
 void state_cancel_wait(State *s, const char *ns, const char *pool, const char *token, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, state_vanish_done, fn, arg);
-  state_call_now(call);
-  state_call_str(call, token);
-  state_call_str(call, s->replica);
-  state_call_script(call, STATE_SCRIPT(cancel_wait, .durable = true));
+  state_run_cancel_wait(call, .uid = token, .replica = s->replica);
 }
 
-typedef void (*PinFn)(void *arg, const char *pool, const Error *err);
-
 static void pin_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  PinFn fn = (PinFn)call->fn;
+  StatePinFn fn = (StatePinFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   fn(call->arg, reply->type == REDIS_STRING ? reply->str : call->pool, NULL);
@@ -111,7 +94,7 @@ static void pin_key(StateCall *call, const char *ns, const char *template_name, 
 }
 
 void state_pin(State *s, const char *ns, const char *template_name, const char *tenant, const char *request_id,
-               const char *pool, PinFn fn, void *arg) {
+               const char *pool, StatePinFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, pin_done, fn, arg);
   state_call_str(call, "SET");
   pin_key(call, ns, template_name, tenant, request_id);
@@ -144,7 +127,7 @@ static void on_grant(void *arg, const char *message, size_t len) {
   s->on_grant(s->grant_arg, token, space + 1);
 }
 
-void state_on_grant(State *s, void (*fn)(void *arg, const char *token, const char *id), void *arg) {
+void state_on_grant(State *s, StateGrantFn fn, void *arg) {
   s->on_grant = fn;
   s->grant_arg = arg;
   redis_subscribe(s->redis, "sp:grant", on_grant, s);

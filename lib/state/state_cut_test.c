@@ -18,7 +18,10 @@
 
 #include "lib/redis/redis_aof_fixture.h"
 #include "lib/redis/redis_server_fixture.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_sandbox.h"
 
 /* Of the first world; each has its own, for one that fails leaves its server. */
 enum { PORT = 16400 };

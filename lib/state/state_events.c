@@ -1,15 +1,17 @@
 /* History for watchers, and the hints of the wake channels. */
+#include "lib/state/state_events.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
-
-typedef void (*EventsFn)(void *arg, const StateEvents *e, const Error *err);
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
+#include "lib/state/state_script_calls.h"
 
 static void events_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  EventsFn fn = (EventsFn)call->fn;
+  StateEventsFn fn = (StateEventsFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   const RedisReply *list = reply->items[2];
@@ -30,22 +32,21 @@ static void events_done(StateCall *call, const RedisReply *reply, const Error *e
   fn(call->arg, &result, NULL);
 }
 
-void state_events(State *s, const char *ns, const char *pool, const char *after, EventsFn fn, void *arg) {
+void state_events(State *s, const char *ns, const char *pool, const char *after, StateEventsFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, events_done, fn, arg);
-  state_call_str(call, after);
-  state_call_script(call, STATE_SCRIPT(events));
+  state_run_events(call, .after = after);
 }
 
 /* One listener of a channel. */
 typedef struct Hint {
   struct Hint *next;
-  void (*fn)(void *arg, const char *ns, const char *pool);
+  StateHintFn fn;
   void *arg;
 } Hint;
 
 static void on_hint(void *arg, const char *message, size_t len) {
   Hint *h = arg;
-  if (!message)
+  if (!message || len == 0)
     return h->fn(h->arg, NULL, NULL);
   char ns[STATE_NAME_MAX + 1];
   const char *pool = state_name_split(message, ns);
@@ -53,8 +54,7 @@ static void on_hint(void *arg, const char *message, size_t len) {
     h->fn(h->arg, ns, pool);
 }
 
-static void subscribe(State *s, const char *channel, void (*fn)(void *arg, const char *ns, const char *pool),
-                      void *arg) {
+static void subscribe(State *s, const char *channel, StateHintFn fn, void *arg) {
   Hint *h = new0(Hint);
   *h = (Hint){.next = s->hints, .fn = fn, .arg = arg};
   s->hints = h;
@@ -69,12 +69,12 @@ void state_hints_free(State *s) {
   }
 }
 
-void state_on_events(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg) {
+void state_on_events(State *s, StateHintFn fn, void *arg) {
   subscribe(s, "sp:wake:events", fn, arg);
 }
-void state_on_pools(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg) {
+void state_on_pools(State *s, StateHintFn fn, void *arg) {
   subscribe(s, "sp:wake:pools", fn, arg);
 }
-void state_on_releasing(State *s, void (*fn)(void *arg, const char *ns, const char *pool), void *arg) {
+void state_on_releasing(State *s, StateHintFn fn, void *arg) {
   subscribe(s, "sp:wake:reconciler", fn, arg);
 }

@@ -11,7 +11,11 @@
 #include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_quota.h"
+#include "lib/state/state_sandbox.h"
 
 #define NOW INT64_C(1700000000000)
 #define DAY_MS INT64_C(86400000)
@@ -363,7 +367,7 @@ static void a_quota_limits_cpu_and_memory(void **state) {
   assert_int_equal(ask(w, "b", 0), CLAIM_REFUSED);
   assert_string_equal(w->refusal, "memory 1999 1000 0");
   /* the pool's template asks for more now: what is held counts as it was */
-  state_pool_set_hash(w->f->state, "default", "p", "h1", "50/5", fixture_done, w->f);
+  state_pool_set_hash(w->f->state, "default", "p", "h1", "50/5", fixture_count, w->f);
   fixture_wait(w->f);
   queue(w, "a", 1);
   recount(w);

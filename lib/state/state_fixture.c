@@ -7,6 +7,10 @@
 
 #include "lib/base/alloc.h"
 #include "lib/state/state_audit.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 static void on_limit(void *arg) {
   Fixture *f = arg;
@@ -127,8 +131,15 @@ int64_t fixture_everywhere(Fixture *f, size_t argc, const char *const *argv) {
   return f->number = sum;
 }
 
+int64_t fixture_number(Fixture *f, size_t argc, const char *const *argv) {
+  redis_command(f->redis, integer_reply, f, argc, argv, NULL);
+  fixture_wait(f);
+  return f->number;
+}
+
 int64_t fixture_keys(Fixture *f) {
-  return fixture_everywhere(f, 1, (const char *[]){"DBSIZE"});
+  static const char *const COUNT = "return #redis.call('KEYS', '*') - #redis.call('KEYS', 'sp:*:spent:*')";
+  return fixture_everywhere(f, 3, (const char *[]){"EVAL", COUNT, "0"});
 }
 
 static void audited(void *arg, const RedisReply *reply, const Error *err) {
@@ -175,7 +186,7 @@ void fixture_make_pool(Fixture *f, int replicas) {
   PoolRecord p = {.ns = "default", .name = "p", .template_name = "t", .replicas = replicas};
   state_pool_apply(f->state, &p, fixture_pool, f);
   fixture_wait(f);
-  state_pool_set_hash(f->state, "default", "p", "h1", "100/1000", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h1", "100/1000", fixture_count, f);
   fixture_wait(f);
 }
 
@@ -197,7 +208,8 @@ ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, 
                     .n_labels = 1,
                     .env = &env,
                     .n_env = 1,
-                    .max_wait_ms = max_wait_ms};
+                    .max_wait_ms = max_wait_ms,
+                    .takes_again = f->takes_again};
   state_claim(f->state, &q, fixture_claimed, f);
   fixture_wait(f);
   return f->outcome;

@@ -4,6 +4,9 @@
 #define SANDPLANE_LIB_STATE_STATE_FIXTURE_H_
 
 #include "lib/state/state.h"
+#include "lib/state/state_batch.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_sandbox.h"
 
 typedef struct Fixture {
   Loop *loop;
@@ -18,6 +21,7 @@ typedef struct Fixture {
   char id[64], uid[64], reason[64], labels[256], env[256];
   SandboxState sandbox_state;
   int64_t number, next_ms;
+  bool takes_again; /* set by a test: as ClaimRequest's */
   bool flag;
   PoolRecord pool;
   char text[512];
@@ -44,12 +48,14 @@ void fixture_make_pool(Fixture *f, int replicas);
 void fixture_make_ready(Fixture *f, const char *id);
 ClaimOutcome fixture_claim(Fixture *f, const char *uid, const char *request_id, int64_t ttl_ms, int64_t max_wait_ms);
 SandboxState fixture_get(Fixture *f, const char *id);
+/* A command on the server that has its key, and the number it answers. */
+int64_t fixture_number(Fixture *f, size_t argc, const char *const *argv);
 /* A command on each server; the sum of what they answer, if those are numbers. */
 int64_t fixture_everywhere(Fixture *f, size_t argc, const char *const *argv);
 /* Whether the sets, records, uids, waiters and charges of the pool and its tenants say the same; empty, or the first
  * thing that does not fit. Asks again while the server is away. */
 void fixture_audit(Fixture *f, char *complaint, size_t max);
-/* DBSIZE. */
+/* How many there are, but for the uids that are spent: those go by themselves. */
 int64_t fixture_keys(Fixture *f);
 
 #endif

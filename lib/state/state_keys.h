@@ -25,6 +25,7 @@
  *   sp:{NS}/POOL:waiters          hash     token (the claim's uid) -> what it asks for, JSON
  *   sp:{NS}/POOL:deadlines        zset     score: ms at which a waiter gives up
  *   sp:{NS}/POOL:uids             hash     claim uid -> sandbox, while the sandbox is there
+ *   sp:{NS}/POOL:spent:UID        string   empty: the claim's sandbox is gone; expires after ten minutes
  *   sp:{NS}/POOL:req:TENANT:REQUEST_ID
  *                                 string   claim uid, for idempotency; expires after an hour
  *   sp:{NS}:quotas                hash     tenant -> its limits, JSON

@@ -1,16 +1,17 @@
 /* Quotas of tenants, and what they hold. The limits are JSON, read by the scripts that admit claims; see common.lua. */
+#include "lib/state/state_quota.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_script_calls.h"
 
 /* Doubles are exact up to here, and so are the scripts. */
 #define SUM_MAX (INT64_C(1) << 53)
-
-typedef void (*QuotasFn)(void *arg, const StateQuotas *q, const Error *err);
 
 /* A call on "sp:{NS}:quotas"; the tenant is its second name. */
 static StateCall *quota_call(State *s, const char *ns, const char *tenant, StateCallDone done, void (*fn)(void),
@@ -113,15 +114,13 @@ static void quota_done(StateCall *call, const RedisReply *reply, const Error *er
 
 void state_quota_get(State *s, const char *ns, const char *tenant, StateQuotaFn fn, void *arg) {
   StateCall *call = quota_call(s, ns, tenant, quota_done, (void (*)(void))fn, arg);
-  state_call_str(call, tenant);
-  state_call_script_on(call, STATE_SCRIPT(quota_get), quotas_key(call));
+  state_run_quota_get(call, quotas_key(call), .tenant = tenant);
 }
 
 /* After a change: read when the replicas have it. */
 static void read_back(const StateCall *changed, StateCallDone done) {
   StateCall *call = quota_call(changed->s, changed->ns, changed->pool, done, changed->fn, changed->arg);
-  state_call_str(call, changed->pool);
-  state_call_script_on(call, STATE_SCRIPT(quota_get, .durable = true), quotas_key(call));
+  state_run_quota_get_durable(call, quotas_key(call), .tenant = changed->pool);
 }
 
 static void quota_set(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -154,7 +153,7 @@ void state_quota_delete(State *s, const char *ns, const char *tenant, StateDoneF
 }
 
 static void quotas_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  QuotasFn fn = (QuotasFn)call->fn;
+  StateQuotasFn fn = (StateQuotasFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   QuotaRecord *quotas = arena_alloc(call->arena, reply->n_items * sizeof *quotas);
@@ -165,9 +164,7 @@ static void quotas_done(StateCall *call, const RedisReply *reply, const Error *e
   fn(call->arg, &list, NULL);
 }
 
-void state_quota_list(State *s, const char *ns, const char *after, size_t limit, QuotasFn fn, void *arg) {
+void state_quota_list(State *s, const char *ns, const char *after, size_t limit, StateQuotasFn fn, void *arg) {
   StateCall *call = quota_call(s, ns, NULL, quotas_done, (void (*)(void))fn, arg);
-  state_call_str(call, after);
-  state_call_int(call, (int64_t)limit);
-  state_call_script_on(call, STATE_SCRIPT(quota_list), quotas_key(call));
+  state_run_quota_list(call, quotas_key(call), .after = after, .limit = (int64_t)limit);
 }

@@ -8,7 +8,10 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 #define T0 1000000
 
@@ -48,6 +51,11 @@ static void cancel(Fixture *f, const char *uid) {
 static void expire_at(Fixture *f, int64_t now) {
   state_set_now(f->state, now);
   state_expire(f->state, "default", "p", fixture_expired, f);
+  fixture_wait(f);
+}
+
+static void gone(Fixture *f, const char *id) {
+  state_gone(f->state, "default", id, fixture_done, f);
   fixture_wait(f);
 }
 
@@ -137,6 +145,48 @@ static void another_replica_speaks_for_it(void **state) {
   cancel(f, "u1");
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
   fixture_free(other);
+}
+
+/* The answer was lost, and while its caller asks once more what it was given ends: a uid stands for one sandbox. */
+static void a_uid_is_used_once(void **state) {
+  Fixture *f = *state;
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  assert_int_equal(fixture_claim(f, "u1", "", 1000, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-aaaaa");
+  expire_at(f, T0 + 1000);
+  assert_int_equal(fixture_claim(f, "u1", "", 1000, 0), CLAIM_GRANTED);
+  assert_int_equal(f->sandbox_state, SANDBOX_RELEASING);
+  gone(f, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u1", "", 1000, 0), CLAIM_SPENT);
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 60000), CLAIM_SPENT);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_READY);
+  /* what the shared state remembers of it goes by itself, and is long enough for any question that is repeated */
+  assert_in_range(fixture_number(f, 2, (const char *[]){"PTTL", "sp:{default}/p:spent:u1"}), 300000, 600000);
+  assert_int_equal(fixture_claim(f, "u2", "", 1000, 0), CLAIM_GRANTED);
+}
+
+/* Whoever gave up has told the state so: its question may still come, by a connection that was cut off for a while. */
+static void a_question_that_comes_late(void **state) {
+  Fixture *f = *state;
+  cancel(f, "u1");
+  fixture_make_ready(f, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_SPENT);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_READY);
+}
+
+/* A SandboxClaim keeps its uid whatever becomes of its sandbox. */
+static void a_uid_that_takes_again(void **state) {
+  Fixture *f = *state;
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  f->takes_again = true;
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  state_release(f->state, "default", "p-aaaaa", "u1", "Gone", fixture_done, f);
+  fixture_wait(f);
+  gone(f, "p-aaaaa");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  assert_string_equal(f->id, "p-bbbbb");
 }
 
 static void a_request_that_came_to_nothing_is_free(void **state) {
@@ -276,6 +326,9 @@ int main(void) {
       TEST(coming_up_again),
       TEST(confirming_again),
       TEST(another_replica_speaks_for_it),
+      TEST(a_uid_is_used_once),
+      TEST(a_question_that_comes_late),
+      TEST(a_uid_that_takes_again),
       TEST(a_request_that_came_to_nothing_is_free),
       TEST(wrong_hands),
       TEST(bytes_come_back),

@@ -14,6 +14,9 @@
 #include "lib/base/compiler.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_quota.h"
+#include "lib/state/state_sandbox.h"
 
 enum { MASTER = 16393, REPLICA = 16394 };
 

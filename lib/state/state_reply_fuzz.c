@@ -13,6 +13,7 @@
 #include "lib/redis/redis_lineage.h"
 #include "lib/redis/redis_slots.h"
 #include "lib/state/state_call.h"
+#include "lib/state/state_claim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -116,7 +117,7 @@ static int listen_here(char address[64]) {
     int dir = open(folder ? folder : "/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/self/fd/%d/fuzz.%d", dir, (int)getpid());
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    strcpy(a.sun_path, path);
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (dir < 0 || fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 16))
       abort();

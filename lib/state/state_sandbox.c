@@ -1,10 +1,12 @@
-/* Transitions and reads of single sandboxes; lists; leases and the epoch. */
+/* See state_sandbox.h. */
+#include "lib/state/state_sandbox.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
 #include "lib/state/state_call.h"
-#include "lib/state/state_scripts.h"
+#include "lib/state/state_script_calls.h"
 
 /* How one failed, as fail.lua has it. */
 typedef enum StateFailure {
@@ -48,8 +50,7 @@ void state_get(State *s, const char *ns, const char *id, StateRecordFn fn, void 
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
   if (!call)
     return;
-  state_call_str(call, id);
-  state_call_script(call, STATE_SCRIPT(get));
+  state_run_get(call, .id = id);
 }
 
 /* Not there is as good as done; so is a pool that went with it. */
@@ -70,42 +71,30 @@ void state_release(State *s, const char *ns, const char *id, const char *uid, co
   StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_str(call, uid);
-  state_call_str(call, reason);
-  state_call_script(call, STATE_SCRIPT(release, .durable = true));
+  state_run_release(call, .id = id, .holder = uid, .reason = reason);
 }
 
 void state_update(State *s, const char *ns, const char *id, const SandboxUpdate *u, StateRecordFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, record_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_int(call, u->mask);
   Error err;
-  if (state_call_pairs(call, "labels", u->labels, u->n_labels, &err))
+  const char *labels = state_call_pairs(call, "labels", u->labels, u->n_labels, &err);
+  if (!labels)
     return state_call_fail(call, &err);
-  state_call_int(call, u->expire_ms);
-  state_call_int(call, u->idle_timeout_ms);
-  state_call_script(call, STATE_SCRIPT(update, .durable = true));
+  state_run_update(call, .id = id, .mask = u->mask, .labels = labels, .expire_ms = u->expire_ms,
+                   .idle_ms = u->idle_timeout_ms);
 }
 
 void state_touch(State *s, const char *ns, const char *id, const char *uid, StateDoneFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, state_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_str(call, uid);
-  state_call_script(call, STATE_SCRIPT(touch));
+  state_run_touch(call, .id = id, .uid = uid);
 }
 
-typedef void (*ReadyFn)(void *arg, bool granted, const Error *err);
-
 static void ready_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ReadyFn fn = (ReadyFn)call->fn;
+  StateReadyFn fn = (StateReadyFn)call->fn;
   Error why;
   if (!err && reply->integer < 0) {
     error_set(&why, ERROR_FAILED_PRECONDITION, "sandbox \"%s\" is not wanted any more", call->id);
@@ -114,25 +103,16 @@ static void ready_done(StateCall *call, const RedisReply *reply, const Error *er
   fn(call->arg, !err && reply->integer == 1, err);
 }
 
-void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class, ReadyFn fn,
-                 void *arg) {
+void state_ready(State *s, const char *ns, const char *id, const char *route, const char *runtime_class,
+                 StateReadyFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, ready_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_str(call, route);
-  state_call_str(call, runtime_class);
-  state_call_script(call, STATE_SCRIPT(ready, .fenced = true));
+  state_run_ready(call, .id = id, .route = route, .class = runtime_class);
 }
 
 static void failed(StateCall *call, const char *reason, const char *message, StateFailure how) {
-  state_call_now(call);
-  state_call_str(call, call->id);
-  state_call_str(call, reason);
-  state_call_str(call, message);
-  state_call_int(call, how);
-  state_call_script(call, STATE_SCRIPT(fail));
+  state_run_fail(call, .id = call->id, .reason = reason, .message = message, .how = how);
 }
 
 void state_failed(State *s, const char *ns, const char *id, const char *reason, const char *message, StateDoneFn fn,
@@ -149,18 +129,16 @@ void state_deleted(State *s, const char *ns, const char *id, const char *reason,
     failed(call, reason, message, STATE_DELETED);
 }
 
-typedef void (*UnfitFn)(void *arg, bool held, const Error *err);
-
 static void unfit_done(StateCall *call, const RedisReply *reply, const Error *err) {
   if (err && err->kind == ERROR_NOT_FOUND)
     err = NULL; /* as good as gone */
   if (!err && reply && reply->integer == 1)
     state_pool_vanished(call->s, call->ns, call->pool);
-  ((UnfitFn)call->fn)(call->arg, !err && reply && reply->integer == -1, err);
+  ((StateHeldFn)call->fn)(call->arg, !err && reply && reply->integer == -1, err);
 }
 
 void state_unfit(State *s, const char *ns, const char *id, bool has_failed, const char *reason, const char *message,
-                 UnfitFn fn, void *arg) {
+                 StateHeldFn fn, void *arg) {
   StateCall *call = SANDBOX_CALL(s, ns, id, unfit_done, fn, arg);
   if (call)
     failed(call, reason, message, has_failed ? STATE_FAILED_UNHELD : STATE_UNWANTED_UNHELD);
@@ -170,9 +148,7 @@ void state_unready(State *s, const char *ns, const char *id, StateDoneFn fn, voi
   StateCall *call = SANDBOX_CALL(s, ns, id, released_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, id);
-  state_call_script(call, STATE_SCRIPT(unready));
+  state_run_unready(call, .id = id);
 }
 
 static void gone_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -191,9 +167,7 @@ void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *
   StateCall *call = SANDBOX_CALL(s, ns, id, gone_done, fn, arg);
   if (!call)
     return;
-  state_call_str(call, id);
-  state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(gone));
+  state_run_gone(call, .id = id);
 }
 
 static void restore_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -214,20 +188,14 @@ void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, State
   StateCall *call = SANDBOX_CALL(s, held->ns, held->id, restore_done, fn, arg);
   if (!call)
     return;
-  state_call_now(call);
-  state_call_str(call, held->id);
-  state_call_str(call, held->uid);
-  state_call_str(call, held->template_name);
-  state_call_str(call, held->template_hash);
-  state_call_str(call, held->route);
-  state_call_str(call, held->runtime_class);
   Error err;
-  if (state_call_pairs(call, "labels", held->labels, held->n_labels, &err))
+  const char *labels = state_call_pairs(call, "labels", held->labels, held->n_labels, &err);
+  if (!labels)
     return state_call_fail(call, &err);
-  state_call_int(call, held->expire_ms);
-  state_call_int(call, pool_deleted);
-  state_call_str(call, str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
-  state_call_script(call, STATE_SCRIPT(restore));
+  state_run_restore(call, .id = held->id, .uid = held->uid, .template = held->template_name,
+                    .hash = held->template_hash, .route = held->route, .class = held->runtime_class, .labels = labels,
+                    .expire_ms = held->expire_ms, .pool_deleted = pool_deleted,
+                    .tenant = str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
 }
 
 static void register_done(StateCall *call, const RedisReply *reply, const Error *err) {
@@ -245,34 +213,17 @@ static void register_done(StateCall *call, const RedisReply *reply, const Error 
 void state_register(State *s, const char *ns, const char *pool, const char *template_name, const char *template_hash,
                     const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, register_done, fn, arg);
-  state_call_now(call);
-  state_call_str(call, template_name);
-  state_call_str(call, template_hash);
-  for (size_t i = 0; i < n_ids; i++)
-    state_call_str(call, ids[i]);
-  state_call_script(call, STATE_SCRIPT(register));
-}
-
-typedef void (*CountFn)(void *arg, int n, const Error *err);
-
-static void count_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ((CountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
+  state_run_register(call, .template = template_name, .hash = template_hash, .ids = ids, .n_ids = n_ids);
 }
 
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,
-                  CountFn fn, void *arg) {
-  StateCall *call = STATE_CALL(s, ns, pool, count_done, fn, arg);
-  state_call_now(call);
-  state_call_int(call, (int64_t)n);
-  state_call_int(call, which);
-  state_call_str(call, reason);
-  state_call_script(call, STATE_SCRIPT(retire));
+                  StateCountFn fn, void *arg) {
+  StateCall *call = STATE_CALL(s, ns, pool, state_count_done, fn, arg);
+  state_run_retire(call, .n = (int64_t)n, .which = which, .reason = reason);
 }
 
-typedef void (*ExpireFn)(void *arg, const StateExpired *e, const Error *err);
-
 static void expire_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ExpireFn fn = (ExpireFn)call->fn;
+  StateExpiredFn fn = (StateExpiredFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   int64_t next = reply->items[1]->integer, since = reply->items[4]->integer;
@@ -286,16 +237,13 @@ static void expire_done(StateCall *call, const RedisReply *reply, const Error *e
      NULL);
 }
 
-void state_expire(State *s, const char *ns, const char *pool, ExpireFn fn, void *arg) {
+void state_expire(State *s, const char *ns, const char *pool, StateExpiredFn fn, void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, expire_done, fn, arg);
-  state_call_now(call);
-  state_call_script(call, STATE_SCRIPT(expire, .fenced = true));
+  state_run_expire(call);
 }
 
-typedef void (*PageFn)(void *arg, const SandboxPage *page, const Error *err);
-
 static void list_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  PageFn fn = (PageFn)call->fn;
+  StatePageFn fn = (StatePageFn)call->fn;
   if (err)
     return fn(call->arg, NULL, err);
   SandboxRecord *records = arena_alloc(call->arena, reply->n_items * sizeof *records);
@@ -303,23 +251,20 @@ static void list_done(StateCall *call, const RedisReply *reply, const Error *err
   for (size_t i = 0; i < reply->n_items; i++)
     if (state_record_parse(call, reply->items[i], &records[page.n_records]))
       page.n_records++;
-  int64_t limit;
-  if (!str_to_int64(call->argv[2], 1, INT64_MAX, &limit) && reply->n_items == (size_t)limit)
+  if (reply->n_items > 0 && reply->n_items == call->limit)
     page.next = reply->items[reply->n_items - 1]->items[0]->str;
   fn(call->arg, &page, NULL);
 }
 
-void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, PageFn fn, void *arg) {
+void state_list(State *s, const char *ns, const char *pool, const char *after, size_t limit, StatePageFn fn,
+                void *arg) {
   StateCall *call = STATE_CALL(s, ns, pool, list_done, fn, arg);
-  state_call_str(call, after);
-  state_call_int(call, (int64_t)limit);
-  state_call_script(call, STATE_SCRIPT(list));
+  call->limit = limit;
+  state_run_list(call, .after = after, .limit = (int64_t)limit);
 }
 
-typedef void (*IdsFn)(void *arg, const char *const *ids, size_t n_ids, const Error *err);
-
 static void ids_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  IdsFn fn = (IdsFn)call->fn;
+  StateIdsFn fn = (StateIdsFn)call->fn;
   if (err)
     return fn(call->arg, NULL, 0, err);
   const char **ids = arena_alloc(call->arena, reply->n_items * sizeof *ids);
@@ -329,7 +274,7 @@ static void ids_done(StateCall *call, const RedisReply *reply, const Error *err)
 }
 
 /* Oldest first, at most 1000: who works them off asks again. */
-static void ids_of(State *s, const char *ns, const char *pool, const char *set, IdsFn fn, void *arg) {
+static void ids_of(State *s, const char *ns, const char *pool, const char *set, StateIdsFn fn, void *arg) {
   char key[STATE_KEY_MAX];
   state_key_pool(key, ns, pool, set);
   StateCall *call = STATE_CALL(s, ns, pool, ids_done, fn, arg);
@@ -340,51 +285,10 @@ static void ids_of(State *s, const char *ns, const char *pool, const char *set, 
   state_call_command(call);
 }
 
-void state_releasing(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+void state_releasing(State *s, const char *ns, const char *pool, StateIdsFn fn, void *arg) {
   ids_of(s, ns, pool, "releasing", fn, arg);
 }
 
-void state_creating(State *s, const char *ns, const char *pool, IdsFn fn, void *arg) {
+void state_creating(State *s, const char *ns, const char *pool, StateIdsFn fn, void *arg) {
   ids_of(s, ns, pool, "creating", fn, arg);
-}
-
-/* ---- epoch and leases ---- */
-
-typedef void (*EpochFn)(void *arg, bool same, const char *epoch, const Error *err);
-
-static void epoch_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  EpochFn fn = (EpochFn)call->fn;
-  if (err)
-    return fn(call->arg, false, NULL, err);
-  fn(call->arg, reply->items[0]->integer == 1, reply->items[1]->str, NULL);
-}
-
-void state_epoch(State *s, const char *known, EpochFn fn, void *arg) {
-  char fresh[33];
-  random_uid(fresh);
-  StateCall *call = STATE_CALL(s, NULL, NULL, epoch_done, fn, arg);
-  state_call_str(call, known);
-  state_call_str(call, fresh);
-  state_call_script_on(call, STATE_SCRIPT(epoch), "sp:epoch");
-}
-
-typedef void (*LeaseFn)(void *arg, bool held, const Error *err);
-
-static void lease_done(StateCall *call, const RedisReply *reply, const Error *err) {
-  ((LeaseFn)call->fn)(call->arg, !err && reply->integer == 1, err);
-}
-
-static void lease(State *s, const char *name, int64_t ttl_ms, StateCallDone done, void (*fn)(void), void *arg) {
-  StateCall *call = state_call_new(s, NULL, NULL, done, fn, arg);
-  state_call_str(call, s->replica);
-  state_call_int(call, ttl_ms);
-  state_call_script_on(call, STATE_SCRIPT(lease), arena_printf(call->arena, "sp:lease:%s", name));
-}
-
-void state_lease(State *s, const char *name, int64_t ttl_ms, LeaseFn fn, void *arg) {
-  lease(s, name, ttl_ms, lease_done, (void (*)(void))fn, arg);
-}
-
-void state_lease_release(State *s, const char *name, StateDoneFn fn, void *arg) {
-  lease(s, name, 0, state_done, (void (*)(void))fn, arg);
 }

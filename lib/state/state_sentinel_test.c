@@ -18,6 +18,9 @@
 #include "lib/base/str.h"
 #include "lib/redis/redis_set_fixture.h"
 #include "lib/state/state.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 enum { CLAIMERS = 16, WARM = 12, IDS_MAX = 20000, ROUND = 150 };
 

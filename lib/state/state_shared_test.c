@@ -8,7 +8,14 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
+#include "lib/state/state_address.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_events.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_lease.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
+#include "lib/state/state_template.h"
 
 static int setup(void **state) {
   *state = fixture_new("r1", true);

@@ -10,7 +10,11 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_events.h"
 #include "lib/state/state_fixture.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 #define T0 1000000
 
@@ -62,7 +66,7 @@ static void fresh_before_stale(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 2);
   fixture_make_ready(f, "p-aaaaa");
-  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_count, f);
   fixture_wait(f);
   const char *id = "p-bbbbb";
   state_register(f->state, "default", "p", "t", "h2", &id, 1, fixture_done, f);
@@ -77,6 +81,37 @@ static void fresh_before_stale(void **state) {
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_RELEASING);
 }
 
+static void recreate_gives_nobody_a_stale_one(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 3);
+  PoolRecord p = {.ns = "default", .name = "p", .template_name = "t", .replicas = 3, .strategy = 2};
+  state_pool_apply(f->state, &p, fixture_pool, f);
+  fixture_wait(f);
+  fixture_make_ready(f, "p-aaaaa");
+  fixture_make_ready(f, "p-bbbbb");
+  assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
+  const char *late = "p-ccccc", *fresh = "p-ddddd";
+  state_register(f->state, "default", "p", "t", "h1", &late, 1, fixture_done, f);
+  fixture_wait(f);
+  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_count, f);
+  fixture_wait(f);
+  assert_int_equal(f->number, 1);
+  assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
+  assert_int_equal(fixture_get(f, "p-bbbbb"), SANDBOX_RELEASING);
+  assert_int_equal(fixture_claim(f, "u2", "", 0, 0), CLAIM_EMPTY);
+  /* not to whoever waits either */
+  assert_int_equal(fixture_claim(f, "u3", "", 0, 5000), CLAIM_QUEUED);
+  state_ready(f->state, "default", late, "unix:/x", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_int_equal(f->err.kind, ERROR_FAILED_PRECONDITION);
+  assert_int_equal(fixture_get(f, late), SANDBOX_RELEASING);
+  state_register(f->state, "default", "p", "t", "h2", &fresh, 1, fixture_done, f);
+  fixture_wait(f);
+  state_ready(f->state, "default", fresh, "unix:/y", "gvisor", fixture_ready, f);
+  fixture_wait(f);
+  assert_true(f->flag);
+}
+
 /* p-aaaaa and p-bbbbb are ready, p-ccccc and p-ddddd are not, and p-ddddd alone is fresh. */
 static void make_mixed(Fixture *f) {
   fixture_make_pool(f, 4);
@@ -85,7 +120,7 @@ static void make_mixed(Fixture *f) {
   const char *old = "p-ccccc", *new = "p-ddddd";
   state_register(f->state, "default", "p", "t", "h1", &old, 1, fixture_done, f);
   fixture_wait(f);
-  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_done, f);
+  state_pool_set_hash(f->state, "default", "p", "h2", "100/1000", fixture_count, f);
   fixture_wait(f);
   state_register(f->state, "default", "p", "t", "h2", &new, 1, fixture_done, f);
   fixture_wait(f);
@@ -125,7 +160,7 @@ static void request_id_names_one_claim(void **state) {
   fixture_make_ready(f, "p-bbbbb");
   assert_int_equal(fixture_claim(f, "u1", "req", 0, 0), CLAIM_GRANTED);
   char first[64];
-  strcpy(first, f->id);
+  snprintf(first, sizeof first, "%s", f->id);
   assert_int_equal(fixture_claim(f, "u2", "req", 0, 0), CLAIM_GRANTED);
   assert_string_equal(f->id, first);
   assert_string_equal(f->uid, "u1");
@@ -620,7 +655,7 @@ static void history(void **state) {
   fixture_wait(f);
   assert_int_equal(seen.n, 0);
   char from[64];
-  strcpy(from, seen.last);
+  snprintf(from, sizeof from, "%s", seen.last);
   fixture_claim(f, "u1", "", 0, 0);
   release(f, "p-aaaaa", "");
   gone(f, "p-aaaaa");
@@ -656,7 +691,7 @@ static void history_of_a_pool_made_again(void **state) {
   state_events(f->state, "default", "p", "$", on_events, &seen);
   fixture_wait(f);
   char from[64];
-  strcpy(from, seen.last);
+  snprintf(from, sizeof from, "%s", seen.last);
   release(f, "p-aaaaa", "");
   gone(f, "p-aaaaa");
   state_pool_delete(f->state, "default", "p", fixture_done, f);
@@ -852,6 +887,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(claims_the_oldest_once),
       TEST(fresh_before_stale),
+      TEST(recreate_gives_nobody_a_stale_one),
       TEST(starting_ones_are_retired_first),
       TEST(stale_starting_ones_are_retired_alone),
       TEST(request_id_names_one_claim),

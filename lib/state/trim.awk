@@ -1,5 +1,5 @@
-# trim.awk common.lua SCRIPT: both, one after the other, but of common.lua only the functions that the script calls, itself or by
-# those that it calls. Lua makes every function of a script anew each time the script runs: all of them cost a claim 3 us.
+# trim.awk common.lua SCRIPT...: one after the other, but of common.lua only the functions that the others call, themselves or by
+# those that they call. Lua makes every function of a script anew each time the script runs: all of them cost a claim 3 us.
 #
 # A function begins with "local function NAME(" and ends with "end", each at the start of a line, or in the same line.
 function word(name) { return "(^|[^A-Za-z0-9_'])" name "([^A-Za-z0-9_']|$)" }
@@ -22,7 +22,7 @@ file == 1 {
   }
   if (inside != "" && (/^end/ || (/^local function / && / end$/))) inside = ""
 }
-file == 2 {
+file > 1 {
   script[++m] = $0
   if (!/^ *--/) rest = rest "\n" $0
 }

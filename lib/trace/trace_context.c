@@ -39,7 +39,7 @@ static bool is_zero(const uint8_t *id, size_t len) {
 
 bool trace_context_parse(const char *text, TraceContext *ret) {
   uint8_t version, flags;
-  TraceContext c;
+  TraceContext c = {0};
   const char *s = skip(take(text, &version, 1), '-');
   s = skip(take(s, c.trace_id, sizeof c.trace_id), '-');
   s = skip(take(s, c.span_id, sizeof c.span_id), '-');

@@ -103,7 +103,7 @@ static Sandplane__Otlp__Span *message_of(Arena *arena, TraceSpan *s) {
   m->start_time_unix_nano = (uint64_t)s->start_us * 1000;
   m->end_time_unix_nano = (uint64_t)(s->start_us + s->duration_us) * 1000;
   m->n_attributes = s->n_attributes;
-  m->attributes = arena_alloc(arena, (s->n_attributes + 1) * sizeof *m->attributes);
+  m->attributes = arena_alloc(arena, (s->n_attributes + 1) * sizeof(Sandplane__Otlp__KeyValue *));
   for (size_t i = 0; i < s->n_attributes; i++)
     m->attributes[i] = pair(arena, s->attributes[i].key, s->attributes[i].text, s->attributes[i].number);
   if (s->error) {
@@ -124,15 +124,16 @@ static void pack(TraceExport *e) {
   Sandplane__Otlp__ScopeSpans of_scope = SANDPLANE__OTLP__SCOPE_SPANS__INIT;
   Sandplane__Otlp__Scope scope = SANDPLANE__OTLP__SCOPE__INIT;
   TraceSpan *spans = e->head;
-  of_scope.spans = arena_alloc(arena, BATCH_MAX * sizeof *of_scope.spans);
+  of_scope.spans = arena_alloc(arena, BATCH_MAX * sizeof(Sandplane__Otlp__Span *));
   while (e->head && of_scope.n_spans < BATCH_MAX) {
     of_scope.spans[of_scope.n_spans++] = message_of(arena, e->head);
     e->head = e->head->next;
   }
   if (!e->head)
     e->tail = &e->head;
-  e->n -= of_scope.n_spans;
-  e->batch_n = of_scope.n_spans;
+  const size_t n = of_scope.n_spans;
+  e->n -= n;
+  e->batch_n = n;
   scope.name = "sandplane";
   scope.version = e->version;
   of_scope.scope = &scope;
@@ -144,9 +145,10 @@ static void pack(TraceExport *e) {
   request.resource_spans = (Sandplane__Otlp__ResourceSpans *[]){&of_resource};
   request.n_resource_spans = 1;
   e->batch = rpc_pb_pack(&request.base, &e->batch_len);
-  for (TraceSpan *next; spans != e->head; spans = next) {
-    next = spans->next;
+  for (size_t i = 0; i < n; i++) {
+    TraceSpan *next = spans->next;
     trace_span_free(spans);
+    spans = next;
   }
   arena_free(arena);
 }
@@ -288,7 +290,7 @@ TraceExport *trace_export_new(Loop *loop, const TraceConfig *config, Metrics *me
   e->tail = &e->head;
   e->strings = arena_new();
   e->version = arena_strdup(e->strings, config->service_version);
-  e->resource = arena_alloc(e->strings, 5 * sizeof *e->resource);
+  e->resource = arena_alloc(e->strings, 5 * sizeof(Sandplane__Otlp__KeyValue *));
   add_resource(e, "service.name", config->service_name);
   add_resource(e, "service.namespace", "sandplane");
   add_resource(e, "service.instance.id", instance);

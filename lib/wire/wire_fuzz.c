@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       abort();
     Buf again = BUF_INIT(8 << 20);
     if (wire_append(&again, frame.type, frame.payload, frame.len) || again.len != used ||
-        memcmp(again.data, data + at, used))
+        memcmp(again.data, data + at, used) != 0)
       abort();
     buf_deinit(&again);
     /* none of a frame that is cut */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "services/claims/resume.h"
-#include "services/claims/selector.h"
+#include "services/claims/claim/selector.h"
+#include "services/claims/watch/resume.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/resource/resource.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_quota.h"
 #include "services/claims/claims.h"
 
 /* Scripts count in doubles: sums stay exact below 2^53. */
@@ -154,7 +155,7 @@ static void on_quotas(void *arg, const StateQuotas *list, const Error *err) {
   }
   Arena *arena = named->request.arena;
   Sandplane__V1__ListQuotasResponse answer = SANDPLANE__V1__LIST_QUOTAS_RESPONSE__INIT;
-  answer.quotas = arena_alloc(arena, list->n_quotas * sizeof *answer.quotas);
+  answer.quotas = arena_alloc(arena, list->n_quotas * sizeof(Sandplane__V1__Quota *));
   for (; answer.n_quotas < list->n_quotas; answer.n_quotas++)
     answer.quotas[answer.n_quotas] = message(arena, &list->quotas[answer.n_quotas]);
   char *token = NULL;

@@ -5,6 +5,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/state/state_lease.h"
 
 #define LEASE "pools"
 

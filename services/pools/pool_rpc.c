@@ -4,6 +4,7 @@
 
 #include "google/protobuf/empty.pb-c.h"
 #include "lib/base/str.h"
+#include "lib/state/state_pool.h"
 #include "services/pools/index_rpc.h"
 #include "services/pools/message_rpc.h"
 #include "services/pools/pool.h"

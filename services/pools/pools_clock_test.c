@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/state/state_claim.h"
 #include "services/pools/pools_fixture.h"
 
 static char clock_path[4096];

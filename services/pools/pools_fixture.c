@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_sandbox.h"
 
 #define RECONCILER "/sandplane.internal.v1.ReconcilerService/"
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
 #include "services/pools/pools_fixture.h"
 
 enum { ON_REPLENISH = 1, RECREATE = 2 };

@@ -65,11 +65,8 @@ RefillDecision refill_decide(const RefillInput *in) {
   else if (in->n_ready > want)
     d.retire = (int)(in->n_ready - want);
   d.stale_starting = in->recreate && in->hash_new && in->n_creating > 0 && !in->template_missing && d.retire == 0;
-  if (in->recreate && !in->deleted && !in->template_missing && !has_trouble(in) && d.retire == 0) {
-    int64_t step = max64(1, want / 4);
-    int64_t absent = max64(0, want - in->n_ready);
-    d.retire_stale = (int)max64(0, min64(step - absent, in->n_ready));
-  }
+  if (in->recreate && !in->deleted && !in->template_missing && d.retire == 0)
+    d.retire_stale = (int)in->n_ready;
   d.heal = in->n_early > 0 && in->now_ms - in->failure_ms >= REFILL_FORGET_MS;
   return d;
 }

@@ -16,10 +16,9 @@
  *   - A surplus of ready ones is retired, stale ones first, then the newest. Those being started are left to finish,
  *     for callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go
  *     first.
- *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they are replaced a quarter of the pool
- *     at a time (at least one), each step waiting until its replacements are ready; those being started go at once, for
- *     they may never be. While starts fail none is retired: a template that does not work must not empty a pool that
- *     does.
+ *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they go at once, for nobody is given
+ *     one: the state sees to the ready ones when it learns of the template, and to what comes up later; those being
+ *     started, and what a changed strategy makes stale, are retired here.
  */
 #ifndef SANDPLANE_SERVICES_POOLS_REFILL_H_
 #define SANDPLANE_SERVICES_POOLS_REFILL_H_

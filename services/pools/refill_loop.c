@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/state/state_pool.h"
 #include "services/pools/pools_metrics.h"
 #include "services/pools/refill_pool.h"
 

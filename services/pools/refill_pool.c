@@ -10,6 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/manifest/manifest.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
+#include "lib/state/state_template.h"
 #include "services/pools/pool.h"
 #include "services/pools/pools_metrics.h"
 #include "services/pools/reconciler_rpc.h"
@@ -311,12 +314,14 @@ static void resend(RefillPool *p) {
 
 /* ---- the look ---- */
 
-static void on_hash_set(void *arg, const Error *err) {
+static void on_hash_set(void *arg, int n_retired, const Error *err) {
   RefillPool *p = arg;
-  if (err)
+  if (err) {
     done(p);
-  else
-    order(p);
+    return;
+  }
+  count_retired(p, n_retired, "Stale");
+  order(p);
 }
 
 static void decide(RefillPool *p, bool hash_is_new) {

@@ -7,6 +7,9 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/state/state_lease.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 #include "services/reconciler/reconciler_metrics.h"
 #include "services/reconciler/start_spans.h"
 

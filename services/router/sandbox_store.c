@@ -8,6 +8,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/state/state_address.h"
+#include "lib/state/state_sandbox.h"
 
 /* How long the reconciler may take to notice that a sandbox ended and to write down why. */
 #define END_WAIT_MS 2000

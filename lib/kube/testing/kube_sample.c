@@ -45,7 +45,7 @@ static void next_if_whole(Sample *s) {
   report(s, METHODS[s->step]);
   if (++s->step < 3)
     return begin_step(s);
-  loop_timer_start(s->hold, s->seconds * 1000);
+  loop_timer_start(s->hold, (int64_t)s->seconds * 1000);
 }
 
 static void on_answer(void *arg, json_t *object, const Error *err) {

@@ -97,7 +97,7 @@ static void on_request(int events, void *arg) {
     }
   }
   if (parse(r)) {
-    s->arrived = realloc(s->arrived, (s->n_arrived + 1) * sizeof *s->arrived);
+    s->arrived = realloc(s->arrived, (s->n_arrived + 1) * sizeof(StubRequest *));
     s->arrived[s->n_arrived++] = r;
     loop_stop(s->loop);
   }
@@ -159,7 +159,7 @@ KubeConfig *stub_server_config(StubServer *s) {
 StubRequest *stub_next(StubServer *s) {
   STUB_UNTIL(s, s->n_arrived > 0);
   StubRequest *r = s->arrived[0];
-  memmove(s->arrived, s->arrived + 1, --s->n_arrived * sizeof *s->arrived);
+  memmove(s->arrived, s->arrived + 1, --s->n_arrived * sizeof(StubRequest *));
   return r;
 }
 

@@ -1,18 +1,14 @@
 -- Claims the best ready sandbox of a pool, or queues for the next one.
 --
--- ARGV: time, uid, request id, ttl ms, idle ms, labels JSON, env JSON, max wait ms, replica, tenant, priority
---   (-1, 0, 1), server
 -- Replies: {'GRANTED', record}, {'QUEUED', uid}, {'EMPTY'}, {'FULL'}, {'NOPOOL'}, {'ENDED'}: the request id
---   belongs to a claim whose sandbox is gone, {'QUOTA', ...}: see common.lua.
+--   belongs to a claim whose sandbox is gone, {'SPENT'}: the uid does, {'QUOTA', ...}: see common.lua.
 -- Invariant: a sandbox is in the ready set only while nobody holds it, and leaves it in the same step in which
 --   it gets its one holder. Nobody overtakes the queue. What is granted or
 --   queued is within the quota, and counts. Repeating it with the same uid changes nothing.
 -- A tenant may have as many waiters as there are free places left: 10,000 when it is alone, and others find room.
 local QUEUE_PLACES = 20000
-local now, uid, request = time(ARGV[1]), ARGV[2], ARGV[3]
-local w = {ttl = tonumber(ARGV[4]), idle = tonumber(ARGV[5]), labels = ARGV[6], env = ARGV[7], request = request,
-           deadline = now + tonumber(ARGV[8]), since = now, replica = ARGV[9],
-           tenant = ARGV[10], priority = tonumber(ARGV[11])}
+local w = {ttl = ttl_ms, idle = idle_ms, labels = labels, env = env, request = request, deadline = now + max_wait_ms,
+           since = now, replica = replica, tenant = tenant, priority = priority}
 
 local queued = redis.call('EXISTS', key('queue'))
 
@@ -33,6 +29,7 @@ end
 
 local before = standing(uid)
 if before then return before end
+if not takes_again and is_spent(uid) then return {'SPENT'} end
 if request ~= '' then
   local first = redis.call('GET', key('req:' .. request))
   if first then return standing(first) or {'ENDED'} end
@@ -43,7 +40,7 @@ w.shape = pool[3] or ''
 local room, refusal, quota = quota_room(w.tenant, w.shape, 1, now)
 if room < 1 then return refusal end
 
-if queued == 0 and proven(pool[4], now) then
+if queued == 0 and proven(pool[4], server, now) then
   local best = redis.call('ZRANGE', key('ready'), 0, 0)[1]
   if best then
     charge(w.tenant, w.shape, 1, quota)
@@ -54,7 +51,7 @@ if queued == 0 and proven(pool[4], now) then
     return {'GRANTED', record(best)}
   end
 end
-if tonumber(ARGV[8]) == 0 then
+if max_wait_ms == 0 then
   hint('sp:wake:pools')
   return {'EMPTY'}
 end

@@ -1,8 +1,9 @@
--- Put before every script that works on one pool, without the functions that it does not use (trim.awk).
+-- Put before every script that works on one pool, without the functions that it does not use (trim.awk). Between the two
+-- stand the names of the script's arguments (scripts.bzl).
 --
 -- KEYS[1] is the pool's own key, "sp:{NS}/POOL:pool"; all others share its hash tag and are made from it, so a
 -- script stays in one Redis Cluster slot: that of the namespace, whose quotas hold across its pools. Times are
--- milliseconds; a time argument of 0 means this server's clock, the only one that all services share.
+-- milliseconds.
 --
 -- States: 1 CREATING, 2 READY, 3 CLAIMED, 4 RELEASING, 5 FAILED. The only ways between them:
 --   1 -> 2 -> 3 -> 4 -> gone,  1 -> 3 (a waiter was there),  3 -> 5 -> 4,  1 -> 4,  2 -> 4,  1 or 2 -> gone,
@@ -13,9 +14,14 @@ local name = string.sub(space, 2, -2) .. '/' .. pool_name
 
 -- A stale sandbox sorts behind all fresh ones; above any time in milliseconds for 3000 years.
 local STALE = 1e14
+-- The strategy under which stale ones are given to nobody; as sandplane.v1.Pool.UpdateStrategy.
+local RECREATE = '2'
 local CONFIRM_MS = 10000
 local FAILED_KEPT_MS = 3600000
 local REQUEST_KEPT_MS = 3600000
+-- A question whose answer was lost is asked once more when there is a connection again, by one that waits also after a
+-- longer outage. About 100 bytes a claim that ended.
+local SPENT_KEPT_MS = 600000
 local HISTORY = 4096
 -- How long a watcher that was away can still learn how a pool that vanished ended.
 local HISTORY_KEPT_MS = 600000
@@ -26,13 +32,6 @@ local function key(suffix) return base .. suffix end
 local function int(n) return string.format('%.0f', n) end
 local function field(id, f) return redis.call('HGET', key('sb:' .. id), f) end
 local function number(id, f) return tonumber(field(id, f) or '0') end
-
-local function time(arg)
-  local t = tonumber(arg)
-  if t ~= 0 then return t end
-  local now = redis.call('TIME')
-  return tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
-end
 
 local function hint(channel) redis.call('PUBLISH', channel, name) end
 
@@ -186,12 +185,11 @@ end
 
 -- Whether what stands in `ready` and `creating` may be given away. A server that was made master in another's place may
 -- lack the last claims, and show what they took as free: then all of it goes, FENCE_STEP a call, and nobody gets any
--- until it has. fence: the pool's field, the server under which that was proven last; the script's last argument is
--- the one that runs it (see RedisScript.fenced). One that only started again (it ends in '-') has all it acknowledged.
+-- until it has. fence: the pool's field, the server under which that was proven last; server: the one that runs the
+-- script (see RedisScript.fenced). One that only started again (it ends in '-') has all it acknowledged.
 local FENCE_STEP = 500
 local UNPROVEN = 'unproven'
-local function proven(fence, now)
-  local server = ARGV[#ARGV]
+local function proven(fence, server, now)
   if fence == server then return true end
   if string.sub(server, -1) == '+' or fence == UNPROVEN then
     local left = FENCE_STEP
@@ -287,6 +285,12 @@ local function leave_queue(token, replica)
   return vanish_if_empty()
 end
 
+-- A claim's uid stands for one sandbox. Once that is gone, or its caller has given up, a question under this uid that
+-- was repeated or comes late gets none.
+local function spend(uid) redis.call('SET', key('spent:' .. uid), '', 'PX', SPENT_KEPT_MS) end
+
+local function is_spent(uid) return redis.call('EXISTS', key('spent:' .. uid)) == 1 end
+
 -- created = live + destroyed, of each pool at any time: counted in the scripts that make and remove records. A pool from
 -- before there were counters begins with what it has.
 local function count_created(n)
@@ -302,6 +306,7 @@ local function remove(id)
   event(id, true)
   if uid then redis.call('HDEL', key('uids'), uid) end
   redis.call('DEL', key('sb:' .. id))
+  if uid then spend(uid) end
   if redis.call('HEXISTS', KEYS[1], 'created') == 1 then redis.call('HINCRBY', KEYS[1], 'destroyed', 1) end
   hint('sp:wake:pools')
 end

@@ -1,11 +1,11 @@
--- History after a stream id. ARGV: after ('$': nothing, only the newest id).
+-- History after a stream id.
 -- Reply: {newest id, 1 when entries after `after` may be lost, {{stream id, id, uid, deleted}...}}
 --
 -- Lost is what was trimmed, and what happened before history_ms: a pool of this name vanished then, and its
 -- history with it. After '0-0' nothing is lost that way: who stands there has seen nothing.
 local newest = redis.call('XREVRANGE', key('events'), '+', '-', 'COUNT', 1)[1]
-if not newest then return {'0-0', (ARGV[1] ~= '$' and ARGV[1] ~= '0-0') and 1 or 0, {}} end
-if ARGV[1] == '$' then return {newest[1], 0, {}} end
+if not newest then return {'0-0', (after ~= '$' and after ~= '0-0') and 1 or 0, {}} end
+if after == '$' then return {newest[1], 0, {}} end
 
 local function before(a, b)
   local am, as = string.match(a, '(%d+)-(%d+)')
@@ -22,10 +22,10 @@ for i = 1, #info, 2 do
   if info[i] == 'length' then length = info[i + 1] end
 end
 local reply = {}
-for i, e in ipairs(redis.call('XRANGE', key('events'), '(' .. ARGV[1], '+', 'COUNT', 500)) do
+for i, e in ipairs(redis.call('XRANGE', key('events'), '(' .. after, '+', 'COUNT', 500)) do
   reply[i] = {e[1], e[2][2], e[2][4], e[2][6]}
 end
 local begun = redis.call('HGET', KEYS[1], 'history_ms')
-local lost = (added > length and before(ARGV[1], first)) or
-             (begun and ARGV[1] ~= '0-0' and before(ARGV[1], begun .. '-0'))
+local lost = (added > length and before(after, first)) or
+             (begun and after ~= '0-0' and before(after, begun .. '-0'))
 return {newest[1], lost and 1 or 0, reply}

@@ -1,18 +1,17 @@
 -- Ends claims, unconfirmed grants, failed records and waiters that are past their time.
 --
--- ARGV: time, server. Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished, how many wait, ms
+-- Reply: {how many ended, ms of the next one or -1, 1 when the pool vanished, how many wait, ms
 --   since when the oldest of them does or -1, this server's ms}
 -- A pool made for claims straight from a template may be looked at before the first of them comes: it stays a while.
 -- At most LIMIT of each kind a call, so that a script stays short; the reply's time is then in the past.
 local LIMIT = 100
 local IMPLICIT_KEPT_MS = 10000
-local now = time(ARGV[1])
 local n = 0
 local pool = redis.call('HMGET', KEYS[1], 'template', 'fence', 'implicit', 'create_ms', 'deleted')
 -- a server out of memory judges a script by its first write, and this one frees memory
-if pool[1] and pool[2] ~= ARGV[#ARGV] then redis.call('ZREM', key('claimed'), '') end
+if pool[1] and pool[2] ~= server then redis.call('ZREM', key('claimed'), '') end
 -- a fence is never put on a pool that is not there: it would make one
-local is_proven = not pool[1] or proven(pool[2], now)
+local is_proven = not pool[1] or proven(pool[2], server, now)
 local is_young = pool[3] and not pool[5] and now - tonumber(pool[4] or 0) < IMPLICIT_KEPT_MS
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('claimed'), '-inf', int(now), 'LIMIT', 0, LIMIT)) do
   local expire = number(id, 'expire_ms')

@@ -1,3 +1,3 @@
--- One record, or nil. ARGV: id.
-if redis.call('EXISTS', key('sb:' .. ARGV[1])) == 0 then return nil end
-return record(ARGV[1])
+-- One record, or nil.
+if redis.call('EXISTS', key('sb:' .. id)) == 0 then return nil end
+return record(id)

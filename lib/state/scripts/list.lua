@@ -1,7 +1,7 @@
 -- Records in lexical order, without env: it may be large, and nobody lists secrets.
 --
--- ARGV: after (exclusive, '' for the start), limit. Reply: a list of records.
-local ids = redis.call('ZRANGEBYLEX', key('all'), ARGV[1] == '' and '-' or '(' .. ARGV[1], '+', 'LIMIT', 0, ARGV[2])
+-- Reply: a list of records.
+local ids = redis.call('ZRANGEBYLEX', key('all'), after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, limit)
 local reply = {}
 for i, id in ipairs(ids) do
   local whole, short = redis.call('HGETALL', key('sb:' .. id)), {}

@@ -1,4 +1,4 @@
--- A pool with its numbers. Replies: {fields, creating, ready, claimed, releasing, waiting} or nil. No ARGV.
+-- A pool with its numbers. Replies: {fields, creating, ready, claimed, releasing, waiting} or nil.
 if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
 local reply = {redis.call('HGETALL', KEYS[1])}
 for _, set in ipairs({'creating', 'ready', 'claimed', 'releasing', 'waiting'}) do

@@ -1,5 +1,5 @@
 -- Takes away all there is of a pool whose name is none, so that no sandbox of it can be named: whoever waits is sent away,
--- nobody can hold any. No ARGV. Reply: 1.
+-- nobody can hold any. Reply: 1.
 for _, uid in ipairs(redis.call('ZRANGE', key('waiting'), 0, -1)) do
   dismiss(uid)
   redis.call('PUBLISH', 'sp:grant', uid .. ' ')

@@ -1,7 +1,6 @@
 -- Sandboxes that are too many or stale -> RELEASING; of READY ones the stale first, then the newest.
 --
--- ARGV: time, how many, which (StateRetire), reason. Reply: how many.
-local now, n, which = time(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+-- Reply: how many.
 local ids = {}
 
 local function take(list)
@@ -10,17 +9,17 @@ local function take(list)
   end
 end
 
-if which == '1' then
+if which == 1 then
   take(redis.call('ZRANGEBYSCORE', key('ready'), int(STALE), '+inf', 'LIMIT', 0, n))
-elseif which == '2' then
+elseif which == 2 then
   local fresh, stale = redis.call('HGET', KEYS[1], 'template_hash'), {}
   for _, id in ipairs(redis.call('ZREVRANGE', key('creating'), 0, -1)) do
     if field(id, 'hash') ~= fresh then stale[#stale + 1] = id end
   end
   take(stale)
 elseif n > 0 then
-  if which == '3' then take(redis.call('ZREVRANGE', key('creating'), 0, n - 1)) end
+  if which == 3 then take(redis.call('ZREVRANGE', key('creating'), 0, n - 1)) end
   take(redis.call('ZREVRANGE', key('ready'), 0, n - 1))
 end
-for _, id in ipairs(ids) do release(id, ARGV[4], now) end
+for _, id in ipairs(ids) do release(id, reason, now) end
 return #ids

@@ -7,6 +7,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/state/state_address.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 

@@ -12,6 +12,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 #include "services/reconciler/kubernetes/claim_move.h"
 #include "services/reconciler/kubernetes/claim_pass.h"
 #include "services/reconciler/kubernetes/claim_state.h"
@@ -350,11 +353,14 @@ static void ask(ClaimPass *p, const json_t *claim) {
   json_array_remove(p->pools, 0);
   char pool[STATE_NAME_SIZE];
   state_name_of_pool(json_string_value(name), pool);
-  state_claim(
-      p->cc->c->state,
-      &(ClaimRequest){
-          .ns = p->ns, .pool = pool, .uid = kube_uid(claim), .request_id = "", .tenant = STATE_KUBERNETES_TENANT},
-      on_claimed, p);
+  state_claim(p->cc->c->state,
+              &(ClaimRequest){.ns = p->ns,
+                              .pool = pool,
+                              .uid = kube_uid(claim),
+                              .request_id = "",
+                              .tenant = STATE_KUBERNETES_TENANT,
+                              .takes_again = true},
+              on_claimed, p);
 }
 
 void claim_bind(ClaimPass *p, const json_t *claim) {

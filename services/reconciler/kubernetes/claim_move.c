@@ -6,6 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/state/state_sandbox.h"
 #include "services/reconciler/kubernetes/member_watch.h"
 #include "services/reconciler/kubernetes/objects/cold_sandbox.h"
 #include "services/reconciler/kubernetes/objects/volume_claim.h"

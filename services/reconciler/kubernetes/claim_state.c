@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/state/state_sandbox.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/state_names.h"

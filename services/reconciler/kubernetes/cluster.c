@@ -22,7 +22,7 @@
 #define ANCHOR_PATH "/apis/" ANCHOR_API "/clusterroles/" ANCHOR_NAME
 #define ANCHOR_AGAIN_MS 1000
 /* Everything is looked at again this often, whatever was missed. */
-#define RESYNC_MS (10 * 3600 * 1000)
+#define RESYNC_MS ((int64_t)10 * 3600 * 1000)
 /* Pods and Services of Sandboxes; "exists" as a selector. */
 #define OF_SANDBOXES "agents.x-k8s.io%2Fsandbox-name-hash"
 

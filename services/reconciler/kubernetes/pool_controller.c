@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/state/state_pool.h"
 #include "services/reconciler/kubernetes/event_recorder.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/member_watch.h"

@@ -7,6 +7,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/state/state_template.h"
 #include "services/reconciler/kubernetes/objects/blueprint.h"
 #include "services/reconciler/kubernetes/objects/network_policy.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"

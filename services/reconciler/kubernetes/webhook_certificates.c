@@ -83,7 +83,7 @@ int webhook_certificates_read(WebhookCertificates *ret, const json_t *secret, co
 }
 
 static json_t *encode(const Buf *pem) {
-  CLEANUP(buf_deinit) Buf text = BUF_INIT(PEM_MAX * 2);
+  CLEANUP(buf_deinit) Buf text = BUF_INIT((size_t)PEM_MAX * 2);
   if (str_base64_encode(&text, pem->data, pem->len, false) != 0)
     abort();
   return json_string(buf_str(&text));

@@ -34,7 +34,7 @@ static void test_made_ones_can_be_read(void **s) {
   json_t *secret = secret_at(NOW, NULL);
   assert_int_equal(read_at(secret, &NAMES, NOW), 0);
   /* a clock that is late */
-  assert_int_equal(read_at(secret, &NAMES, NOW - 30 * 60000), 0);
+  assert_int_equal(read_at(secret, &NAMES, NOW - 30 * 60000LL), 0);
   json_decref(secret);
 }
 

@@ -208,9 +208,11 @@ void cgroup_kill(CgroupTree *t, const char *name) {
   snprintf(path, sizeof path, "%s/%s/cgroup.procs", t->dirs[0], name);
   FILE *f = fopen(path, "re");
   /* the kernel writes 0 for a process that we cannot see, and to kill 0 would end us */
-  for (int pid; f && fscanf(f, "%d", &pid) == 1;)
+  for (char line[32]; f && fgets(line, sizeof line, f);) {
+    pid_t pid = (pid_t)str_leading_int64(line, 0);
     if (pid > 0)
       kill(pid, SIGKILL);
+  }
   if (f)
     fclose(f);
 }
@@ -233,20 +235,20 @@ int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {
     return 0;
   /* both files hold lines of "name value" */
   const char *p = strstr(text, "oom_kill ");
-  return p ? atoll(p + strlen("oom_kill ")) : 0;
+  return p ? str_leading_int64(p + strlen("oom_kill "), 0) : 0;
 }
 
 int64_t cgroup_pids_current(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[64];
   group_path(t, t->v2 ? 0 : 1, name, dir);
-  return read_file(dir, "pids.current", text, sizeof text) ? atoll(text) : 0;
+  return read_file(dir, "pids.current", text, sizeof text) ? str_leading_int64(text, 0) : 0;
 }
 
 int64_t cgroup_pids_refused(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[256];
   group_path(t, t->v2 ? 0 : 1, name, dir);
   const char *p = read_file(dir, "pids.events", text, sizeof text) ? strstr(text, "max ") : NULL;
-  return p ? atoll(p + strlen("max ")) : 0;
+  return p ? str_leading_int64(p + strlen("max "), 0) : 0;
 }
 
 int cgroup_oom_watch(CgroupTree *t, const char *name, int *ret_fd, Error *err) {
@@ -280,7 +282,9 @@ int cgroup_memory_set_soft(CgroupTree *t, const char *name, int64_t soft_bytes) 
 int64_t cgroup_memory_used(CgroupTree *t, const char *name) {
   char dir[PATH_MAX_LEN], text[64];
   group_path(t, 0, name, dir);
-  return read_file(dir, t->v2 ? "memory.current" : "memory.usage_in_bytes", text, sizeof text) ? atoll(text) : 0;
+  return read_file(dir, t->v2 ? "memory.current" : "memory.usage_in_bytes", text, sizeof text)
+             ? str_leading_int64(text, 0)
+             : 0;
 }
 
 /* The kernel tells of a change of memory.events as of a file's. */

@@ -11,7 +11,7 @@
 #include "lib/base/str.h"
 
 void fixture_folder(char path[64]) {
-  strcpy(path, "/tmp/local-test-XXXXXX");
+  snprintf(path, 64, "/tmp/local-test-XXXXXX");
   if (!mkdtemp(path))
     abort();
 }

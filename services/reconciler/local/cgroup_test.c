@@ -188,11 +188,13 @@ static void test_v2_ends_a_group_as_a_whole(void **state) {
 
 static void test_v1_tells_of_want_of_memory(void **state) {
   Error err;
-  int fd, found = -1, control = -1;
+  int fd;
   CgroupTree *t = tree_v1();
   assert_int_equal(cgroup_oom_watch(t, "ns.a", &fd, &err), 0);
   CLEANUP(str_freep) char *line = fixture_read(box, "memory/sandplane/ns.a/cgroup.event_control");
-  assert_int_equal(sscanf(line, "%d %d", &found, &control), 2);
+  const char *space = strchr(line, ' ');
+  int found = (int)str_leading_int64(line, -1);
+  int control = space ? (int)str_leading_int64(space + 1, -1) : -1;
   assert_int_equal(found, fd);
   assert_true(control >= 0 && control != fd);
   close(fd);

@@ -44,10 +44,10 @@ static bool try(const char *script, int64_t timeout_ms) {
 
 /* The process that the script wrote the number of; it has left the session, and its parent is dead. */
 static void assert_left_behind_is_dead(void) {
-  CLEANUP(str_freep) char *pid = fixture_read(box, "pid");
-  assert_non_null(pid);
-  assert_true(atoi(pid) > 1);
-  CLEANUP(str_freep) char *stat_path = str_printf("/proc/%d", atoi(pid));
+  CLEANUP(str_freep) char *text = fixture_read(box, "pid");
+  int pid = (int)str_leading_int64(text, 0);
+  assert_true(pid > 1);
+  CLEANUP(str_freep) char *stat_path = str_printf("/proc/%d", pid);
   CLEANUP(str_freep) char *state_text = fixture_read(stat_path, "stat");
   /* whoever is to reap it may take its time */
   assert_true(!state_text || strstr(state_text, ") Z ") || strstr(state_text, ") X "));

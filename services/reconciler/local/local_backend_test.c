@@ -107,9 +107,10 @@ static int teardown(void **state) {
   if (geteuid() != 0)
     return 0;
   backend->ops->free(backend, false);
-  CLEANUP(str_freep) char *pid = fixture_read(box, "pid");
-  if (pid && atoi(pid) > 1)
-    kill(atoi(pid), SIGKILL);
+  CLEANUP(str_freep) char *text = fixture_read(box, "pid");
+  pid_t pid = (pid_t)str_leading_int64(text, 0);
+  if (pid > 1)
+    kill(pid, SIGKILL);
   loop_free(loop);
   remove_tree(box);
   return 0;

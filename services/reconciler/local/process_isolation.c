@@ -105,7 +105,7 @@ static int listen_at(const char *path, Error *err) {
   struct sockaddr_un a = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof a.sun_path)
     return error_set(err, ERROR_INVALID_ARGUMENT, "%s is too long for a socket; choose a shorter --data-dir", path);
-  strcpy(a.sun_path, path);
+  snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, BACKLOG) == 0)
     return fd;

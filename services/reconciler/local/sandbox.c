@@ -325,9 +325,8 @@ static void on_launched(void *arg, int status) {
   }
   CLEANUP(str_freep) char *path = str_printf("%s/pid", s->dir);
   FILE *f = fopen(path, "re");
-  int pid = 0;
-  if (f && fscanf(f, "%d", &pid) == 1)
-    s->pid = pid;
+  if (f && fgets(line, sizeof line, f))
+    s->pid = (pid_t)str_leading_int64(line, 0);
   if (f)
     fclose(f);
   if (s->pid > 0)

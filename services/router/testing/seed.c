@@ -15,6 +15,10 @@
 #include "lib/base/str.h"
 #include "lib/loop/loop.h"
 #include "lib/state/state.h"
+#include "lib/state/state_address.h"
+#include "lib/state/state_claim.h"
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
 
 typedef struct Seed {
   Loop *loop;

@@ -101,13 +101,10 @@ static void test_nothing_to_check(void **s) {
 static void check_domains(const char *text, const char *joined) {
   CLEANUP(claim_domains_deinit) ClaimDomains domains;
   claim_domains_parse(&domains, text);
-  char is[256] = "";
-  for (size_t i = 0; i < domains.n; i++) {
-    if (i)
-      strcat(is, " ");
-    strcat(is, domains.names[i]);
-  }
-  assert_string_equal(is, joined);
+  CLEANUP(buf_deinit) Buf is = BUF_INIT(256);
+  for (size_t i = 0; i < domains.n; i++)
+    assert_int_equal(buf_printf(&is, "%s%s", i ? " " : "", domains.names[i]), 0);
+  assert_string_equal(buf_str(&is), joined);
 }
 
 static void test_domains(void **s) {

@@ -1,0 +1,102 @@
+/* See table.h. */
+#include "cli/text/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+
+struct Table {
+  size_t n_columns, n_rows;
+  size_t widths[TABLE_COLUMNS];
+  char **cells; /* row after row */
+};
+
+Table *table_new(const char *const *heads) {
+  Table *t = new0(Table);
+  while (heads[t->n_columns])
+    t->n_columns++;
+  table_row(t, heads);
+  return t;
+}
+
+/* Columns of a terminal, with one for every code point. */
+static size_t width_of(const char *cell) {
+  size_t n = 0;
+  for (; *cell; cell++)
+    n += (*cell & 0xc0) != 0x80;
+  return n;
+}
+
+void table_printable(char *text) {
+  for (unsigned char *c = (unsigned char *)text; *c; c++) {
+    if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) { /* U+0080 to U+009F */
+      *c++ = '?';
+      *c = '?';
+    } else if (*c < ' ' || *c == 0x7f) {
+      *c = '?';
+    }
+  }
+}
+
+void table_row(Table *t, const char *const *cells) {
+  t->cells = xreallocarray(t->cells, (t->n_rows + 1) * t->n_columns, sizeof *t->cells);
+  for (size_t i = 0; i < t->n_columns; i++) {
+    const char *cell = str_empty(cells[i]) ? "-" : cells[i];
+    char *copy = str_dup(cell);
+    table_printable(copy);
+    t->cells[t->n_rows * t->n_columns + i] = copy;
+    if (width_of(copy) > t->widths[i])
+      t->widths[i] = width_of(copy);
+  }
+  t->n_rows++;
+}
+
+void table_print(Table *t) {
+  for (size_t i = 0; i < t->n_rows * t->n_columns; i++) {
+    size_t column = i % t->n_columns;
+    if (column + 1 == t->n_columns)
+      printf("%s\n", t->cells[i]);
+    else
+      printf("%s%*s", t->cells[i], (int)(t->widths[column] - width_of(t->cells[i])) + 2, "");
+  }
+  table_free(t);
+}
+
+void table_free(Table *t) {
+  if (!t)
+    return;
+  for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+    free(t->cells[i]);
+  free(t->cells);
+  free(t);
+}
+
+void table_age(int64_t ms, char out[16]) {
+  int64_t s = ms / 1000;
+  if (ms < 0)
+    snprintf(out, 16, "-");
+  else if (s < 120)
+    snprintf(out, 16, "%llds", (long long)s);
+  else if (s < INT64_C(120) * 60)
+    snprintf(out, 16, "%lldm", (long long)s / 60);
+  else if (s < INT64_C(48) * 3600)
+    snprintf(out, 16, "%lldh", (long long)s / 3600);
+  else
+    snprintf(out, 16, "%lldd", (long long)s / 86400);
+}
+
+void table_size(int64_t bytes, char out[16]) {
+  static const char *const UNITS[] = {"KiB", "MiB", "GiB", "TiB"};
+  double value = (double)bytes / 1024;
+  size_t unit = 0;
+  if (bytes < 1024) {
+    snprintf(out, 16, "%lld B", (long long)bytes);
+    return;
+  }
+  for (; value >= 1024 && unit + 1 < sizeof UNITS / sizeof *UNITS; unit++)
+    value /= 1024;
+  snprintf(out, 16, "%.1f %s", value, UNITS[unit]);
+}
