@@ -38,13 +38,13 @@ FOREIGN = {
 LIB = {
     "base": ([], ["uthash"]),
     "admin": (["base", "loop"], ["libevent"]),
-    "crypto": (["base"], ["openssl"]),
+    "crypto": (["base", "loop"], ["openssl"]),
     "http": (["base"], ["http_parser"]),
     "https": (["base", "crypto", "loop"], ["libevent", "openssl"]),
     "kube": (["base", "loop", "yaml"], ["curl", "jansson"]),
     "loop": (["base"], ["libevent"]),
     "manifest": (["base", "yaml"], ["jansson", "yaml"]),
-    "redis": (["base", "loop"], ["hiredis", "openssl"]),
+    "redis": (["base", "crypto", "loop"], ["hiredis", "openssl"]),
     "resource": (["base"], []),
     "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
     "service": (["admin", "base", "loop", "rpc", "trace"], []),
@@ -122,7 +122,6 @@ KIND_OF_FILE = {
     "services/router/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http_log": ("loop", "part of the HTTP connection"),
     "services/router/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
-    "services/router/stream": ("loop", "copies between two sockets on the loop"),
 }
 
 # ---- foreign libraries outside lib/ ----

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "lib/base/str.h"
+#include "lib/crypto/pem.h"
 
 enum { SKEW_S = 3600, SERIAL_BYTES = 16 };
 /* 9999-12-31T23:59:59Z, the last time that a certificate can say. */
@@ -28,10 +29,6 @@ static void bio_freep(BIO **bio) {
   BIO_free(*bio);
 }
 
-static void chain_freep(STACK_OF(X509) * *chain) {
-  sk_X509_pop_free(*chain, X509_free);
-}
-
 static void names_freep(GENERAL_NAMES **names) {
   GENERAL_NAMES_free(*names);
 }
@@ -42,41 +39,18 @@ static void must(bool ok) {
     abort();
 }
 
-/* The failure as ours, with OpenSSL's own reason when it has one, whose queue is empty then. */
-static int fail(Error *err, const char *what) {
-  const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-  ERR_clear_error();
-  return error_set(err, ERROR_INVALID_ARGUMENT, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
-}
-
 /* ---- reading ---- */
-
-static int no_pass_phrase(char *buf, int size, int rwflag, void *arg) {
-  return -1;
-}
 
 static EVP_PKEY *read_key(const char *pem) {
   CLEANUP(bio_freep) BIO *bio = BIO_new_mem_buf(pem, -1);
   must(bio);
-  return PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
+  return pem_key(bio);
 }
 
-/* All certificates in the text, at least one; NULL and err when there is none or one is damaged. */
 static STACK_OF(X509) * read_certificates(const char *pem, const char *what, Error *err) {
   CLEANUP(bio_freep) BIO *bio = BIO_new_mem_buf(pem, -1);
-  STACK_OF(X509) *list = sk_X509_new_null();
-  must(bio && list);
-  X509 *cert;
-  while ((cert = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL)))
-    must(sk_X509_push(list, cert) > 0);
-  /* the end of the text is told as an error as well */
-  if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE && sk_X509_num(list) > 0) {
-    ERR_clear_error();
-    return list;
-  }
-  chain_freep(&list);
-  fail(err, what);
-  return NULL;
+  must(bio);
+  return pem_certificates(bio, what, err);
 }
 
 static int64_t time_of(const ASN1_TIME *t) {
@@ -85,12 +59,13 @@ static int64_t time_of(const ASN1_TIME *t) {
 }
 
 int certificate_expiry(const char *cert_pem, int64_t *ret_ms, Error *err) {
-  CLEANUP(chain_freep) STACK_OF(X509) *list = read_certificates(cert_pem, "the certificate cannot be read", err);
+  CLEANUP(pem_certificates_freep)
+  STACK_OF(X509) *list = read_certificates(cert_pem, "the certificate cannot be read", err);
   if (!list)
     return -1;
   int64_t s = time_of(X509_get0_notAfter(sk_X509_value(list, 0)));
   if (s < 0)
-    return fail(err, "the certificate's end is no time");
+    return pem_fail(err, "the certificate's end is no time");
   *ret_ms = s * 1000;
   return 0;
 }
@@ -155,7 +130,7 @@ static X509 *draft(const CertificateTerms *terms, EVP_PKEY *key, Error *err) {
   if (str_empty(terms->common_name) ||
       !X509_NAME_add_entry_by_NID(X509_get_subject_name(cert), NID_commonName, MBSTRING_UTF8,
                                   (const unsigned char *)terms->common_name, -1, -1, 0)) {
-    fail(err, "this common name cannot be in a certificate");
+    pem_fail(err, "this common name cannot be in a certificate");
     return NULL;
   }
   X509 *result = cert;
@@ -192,13 +167,14 @@ int certificate_make_ca(const CertificateTerms *terms, Buf *cert_pem, Buf *key_p
 
 int certificate_make_server(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
                             Buf *cert_pem, Buf *key_pem, Error *err) {
-  CLEANUP(chain_freep) STACK_OF(X509) *ca = read_certificates(ca_cert_pem, "the CA's certificate cannot be read", err);
+  CLEANUP(pem_certificates_freep)
+  STACK_OF(X509) *ca = read_certificates(ca_cert_pem, "the CA's certificate cannot be read", err);
   if (!ca)
     return -1;
   CLEANUP(pkey_freep) EVP_PKEY *ca_key = read_key(ca_key_pem);
   X509 *issuer = sk_X509_value(ca, 0);
   if (!ca_key || X509_check_private_key(issuer, ca_key) != 1)
-    return fail(err, "the CA's key cannot be read or is not its certificate's");
+    return pem_fail(err, "the CA's key cannot be read or is not its certificate's");
   CLEANUP(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
   must(key);
   CLEANUP(x509_freep) X509 *cert = draft(terms, key, err);
@@ -212,7 +188,7 @@ int certificate_make_server(const char *ca_cert_pem, const char *ca_key_pem, con
   if (X509_get0_subject_key_id(issuer))
     add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always");
   if (X509_sign(cert, ca_key, EVP_sha256()) <= 0)
-    return fail(err, "the CA's key cannot sign");
+    return pem_fail(err, "the CA's key cannot sign");
   return write_pem(cert, key, cert_pem, key_pem, err);
 }
 
@@ -235,17 +211,19 @@ static int verify(X509_STORE *store, STACK_OF(X509) * chain, const char *dns_nam
 
 int certificate_check(const char *ca_pem, const char *cert_pem, const char *key_pem, const char *dns_name,
                       int64_t now_ms, Error *err) {
-  CLEANUP(chain_freep) STACK_OF(X509) *roots = read_certificates(ca_pem, "the CA's certificate cannot be read", err);
+  CLEANUP(pem_certificates_freep)
+  STACK_OF(X509) *roots = read_certificates(ca_pem, "the CA's certificate cannot be read", err);
   if (!roots)
     return -1;
-  CLEANUP(chain_freep) STACK_OF(X509) *chain = read_certificates(cert_pem, "the certificate cannot be read", err);
+  CLEANUP(pem_certificates_freep)
+  STACK_OF(X509) *chain = read_certificates(cert_pem, "the certificate cannot be read", err);
   if (!chain)
     return -1;
   if (str_empty(dns_name))
     return error_field(err, "dns_name", "there is no name to check the certificate for");
   CLEANUP(pkey_freep) EVP_PKEY *key = read_key(key_pem);
   if (!key || X509_check_private_key(sk_X509_value(chain, 0), key) != 1)
-    return fail(err, "the key cannot be read or is not the certificate's");
+    return pem_fail(err, "the key cannot be read or is not the certificate's");
   CLEANUP(store_freep) X509_STORE *store = X509_STORE_new();
   must(store);
   for (int i = 0; i < sk_X509_num(roots); i++)

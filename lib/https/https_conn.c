@@ -93,10 +93,10 @@ void https_conns_set_listener(HttpsConns *conns, struct evconnlistener *listener
   conns->listener = listener;
 }
 
-struct bufferevent *https_conns_accept(HttpsConns *conns, SSL_CTX *ctx) {
+struct bufferevent *https_conns_accept(HttpsConns *conns, const Tls *tls) {
   Conn *conn = new0(Conn);
-  SSL *ssl = SSL_new(ctx);
-  if (!ssl || !SSL_set_ex_data(ssl, conn_index, conn))
+  SSL *ssl = tls_connection(tls, NULL, NULL);
+  if (!SSL_set_ex_data(ssl, conn_index, conn))
     abort();
   *conn = (Conn){.conns = conns, .ssl = ssl, .deadline = loop_timer_new(conns->loop, on_deadline, conn)};
   conns->refs++;

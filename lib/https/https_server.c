@@ -5,15 +5,14 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "lib/base/address.h"
 #include "lib/base/str.h"
+#include "lib/crypto/tls.h"
 #include "lib/https/https_conn.h"
-#include "lib/https/https_tls.h"
 
 /* Request line and fields: the API server sends a few hundred bytes. */
 enum { MAX_HEAD_BYTES = 16 << 10 };
@@ -21,7 +20,7 @@ enum { MAX_HEAD_BYTES = 16 << 10 };
 struct HttpsServer {
   struct evhttp *http;
   HttpsConns *conns;
-  SSL_CTX *ctx;
+  Tls *tls;
   const HttpsRoute *routes;
   size_t n_routes;
   void *arg;
@@ -124,7 +123,7 @@ static void on_request(struct evhttp_request *req, void *arg) {
 
 static struct bufferevent *on_accept(struct event_base *base, void *arg) {
   HttpsServer *server = arg;
-  return https_conns_accept(server->conns, server->ctx);
+  return https_conns_accept(server->conns, server->tls);
 }
 
 static int listen_on(HttpsServer *server, const char *address, Error *err) {
@@ -145,14 +144,19 @@ static int listen_on(HttpsServer *server, const char *address, Error *err) {
   return 0;
 }
 
+static TlsSource certificate(const char *cert_pem, const char *key_pem) {
+  return (TlsSource){.cert = cert_pem, .key = key_pem, .protocols = "\x08http/1.1"};
+}
+
 HttpsServer *https_server_new(Loop *loop, const HttpsConfig *config, Error *err) {
-  SSL_CTX *ctx = https_tls_context(config->cert_pem, config->key_pem, err);
-  if (!ctx)
+  TlsSource source = certificate(config->cert_pem, config->key_pem);
+  Tls *tls = tls_new(TLS_SERVER, &source, err);
+  if (!tls)
     return NULL;
   HttpsServer *server = calloc(1, sizeof *server);
   if (!server || !(server->http = evhttp_new(loop_base(loop))))
     abort();
-  server->ctx = ctx;
+  server->tls = tls;
   server->routes = config->routes;
   server->n_routes = config->n_routes;
   server->arg = config->arg;
@@ -183,7 +187,7 @@ void https_server_free(HttpsServer *server) {
     return;
   https_conns_release(server->conns);
   evhttp_free(server->http);
-  SSL_CTX_free(server->ctx);
+  tls_free(server->tls);
   free(server);
 }
 
@@ -192,11 +196,6 @@ uint16_t https_server_port(const HttpsServer *server) {
 }
 
 int https_server_set_certificate(HttpsServer *server, const char *cert_pem, const char *key_pem, Error *err) {
-  SSL_CTX *ctx = https_tls_context(cert_pem, key_pem, err);
-  if (!ctx)
-    return -1;
-  /* connections hold the old one as long as they need it */
-  SSL_CTX_free(server->ctx);
-  server->ctx = ctx;
-  return 0;
+  TlsSource source = certificate(cert_pem, key_pem);
+  return tls_load(server->tls, &source, err);
 }

@@ -9,7 +9,7 @@
 #include "lib/base/address.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_socket.h"
-#include "lib/redis/redis_tls.h"
+#include "lib/redis/redis_stream.h"
 
 enum { PASSWORD_MAX = 4096, DEFAULT_CONNECT_WAIT_MS = 3000, DEFAULT_MAX_IN_FLIGHT = 65536, DEFAULT_WAIT_MS = 1000 };
 
@@ -89,7 +89,7 @@ int redis_config_check(const RedisConfig *c, Error *err) {
   bool any_file = !str_empty(c->ca_file) || !str_empty(c->cert_file) || !str_empty(c->tls_server_name);
   if (any_file && !c->tls)
     return error_set(err, ERROR_INVALID_ARGUMENT, "files and names of TLS need --redis-tls");
-  return c->tls ? redis_tls_check(c, err) : 0;
+  return c->tls ? redis_stream_check(c, err) : 0;
 }
 
 static const size_t TEXTS[] = {

@@ -11,19 +11,40 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/redis/redis_tls.h"
+#include "lib/crypto/tls.h"
 
 enum { CHUNK = 16 << 10 };
+
+static TlsSource source_of(const RedisConfig *c) {
+  return (TlsSource){.files = true, .flags = "--redis-", .cert = c->cert_file, .key = c->key_file, .ca = c->ca_file};
+}
+
+int redis_stream_check(const RedisConfig *config, Error *err) {
+  TlsSource source = source_of(config);
+  Tls *tls = tls_new(TLS_CLIENT, &source, err);
+  tls_free(tls);
+  return tls ? 0 : -1;
+}
 
 int redis_stream_open(RedisStream *s, int fd, const RedisConfig *config, const char *server_name, Error *err) {
   *s = (RedisStream){.fd = fd};
   if (!config->tls)
     return 0;
-  s->ssl = redis_tls_new(config, server_name, err);
-  if (s->ssl)
-    return 0;
-  redis_stream_close(s);
-  return -1;
+  TlsSource source = source_of(config);
+  Tls *tls = tls_new(TLS_CLIENT, &source, err);
+  s->ssl = tls ? tls_connection(tls, server_name, err) : NULL;
+  tls_free(tls);
+  if (!s->ssl) {
+    redis_stream_close(s);
+    return -1;
+  }
+  BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+  if (!in || !out)
+    abort();
+  BIO_set_mem_eof_return(in, -1);
+  SSL_set_bio(s->ssl, in, out);
+  SSL_set_mode(s->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  return 0;
 }
 
 void redis_stream_close(RedisStream *s) {
@@ -66,7 +87,7 @@ static ssize_t failed(RedisStream *s, int result) {
     return errno = EAGAIN, -1;
   if (why == SSL_ERROR_ZERO_RETURN)
     return 0;
-  snprintf(s->trouble, sizeof s->trouble, "TLS: %s", redis_tls_trouble(s->ssl));
+  snprintf(s->trouble, sizeof s->trouble, "TLS: %s", tls_trouble(s->ssl));
   return errno = EPROTO, -1;
 }
 

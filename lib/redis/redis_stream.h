@@ -13,7 +13,10 @@ typedef struct RedisStream {
   char trouble[160];
 } RedisStream;
 
-/* Takes the socket over. server_name: whose certificate is expected. -1: the files of TLS cannot be used. */
+/* Whether the files of TLS can be used. -1: one line. */
+int redis_stream_check(const RedisConfig *config, Error *err) MUST_CHECK;
+/* Takes the socket over; reads the files. server_name: whose certificate is expected. -1: the files of TLS cannot be
+ * used. */
 int redis_stream_open(RedisStream *stream, int fd, const RedisConfig *config, const char *server_name,
                       Error *err) MUST_CHECK;
 void redis_stream_close(RedisStream *stream);

@@ -13,6 +13,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/loop/stream.h"
 #include "lib/resource/resource.h"
 #include "lib/rpc/rpc_pb.h"
 #include "lib/wire/wire_connect.h"
@@ -21,7 +22,6 @@
 #include "services/router/router.h"
 #include "services/router/runtime_open.h"
 #include "services/router/sandbox_store.h"
-#include "services/router/stream.h"
 
 DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 

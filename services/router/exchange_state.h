@@ -5,10 +5,10 @@
 
 #include <stdarg.h>
 
+#include "lib/loop/stream.h"
 #include "services/router/dial.h"
 #include "services/router/exchange.h"
 #include "services/router/sandbox_store.h"
-#include "services/router/stream.h"
 
 /* Kept of what the sandbox sent and the client did not take yet, beside the client's own buffer. */
 #define EXCHANGE_IN_MAX (64 << 10)

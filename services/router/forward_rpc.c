@@ -6,9 +6,9 @@
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "lib/loop/stream.h"
 #include "services/router/identity_rpc.h"
 #include "services/router/router.h"
-#include "services/router/stream.h"
 
 #define AUTHORIZATION "authorization"
 

@@ -3,11 +3,11 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_CONN_STATE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_CONN_STATE_H_
 
+#include "lib/loop/stream.h"
 #include "services/router/exchange.h"
 #include "services/router/forward.h"
 #include "services/router/http_conn.h"
 #include "services/router/http_log.h"
-#include "services/router/stream.h"
 
 typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING } Phase;
 
