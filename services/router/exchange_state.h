@@ -7,6 +7,7 @@
 
 #include "services/router/dial.h"
 #include "services/router/exchange.h"
+#include "services/router/pod_bind.h"
 #include "services/router/sandbox_store.h"
 #include "services/router/stream.h"
 
@@ -32,6 +33,8 @@ struct Exchange {
   Stage stage;
   int64_t attempts;
   SandboxLookup *lookup;
+  PodBind *bind; /* of a Pod whose claim has values, before dial */
+  char *route;   /* the Pod's, for dial */
   Dial *dial;
   Stream *stream;
   HttpReader *reader;
