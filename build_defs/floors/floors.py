@@ -121,6 +121,7 @@ KIND_OF_FILE = {
     "services/router/http_conn_state": ("loop", "part of the HTTP connection"),
     "services/router/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http_log": ("loop", "part of the HTTP connection"),
+    "services/router/pod_bind": ("rpc", "the first frames to a runtime, and its first answers"),
     "services/router/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
 }
 

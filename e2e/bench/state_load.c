@@ -127,8 +127,12 @@ static void start_pool(Bench *b, size_t i) {
   state_pool_apply(b->state, &spec, on_pool, b);
 }
 
+static void on_hash(void *arg, int n, const Error *err) {
+  step_done(arg, err);
+}
+
 static void start_hash(Bench *b, size_t i) {
-  state_pool_set_hash(b->state, NS, b->pool, HASH, "100/1000", on_done, b);
+  state_pool_set_hash(b->state, NS, b->pool, HASH, "100/1000", on_hash, b);
 }
 
 static void on_releasing(void *arg, const char *const *ids, size_t n, const Error *err) {

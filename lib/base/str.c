@@ -23,8 +23,10 @@ bool str_starts_with(const char *s, const char *prefix) {
   return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_label(const char *s, size_t len) {
-  if (len == 0 || len > 63 || s[0] == '-' || s[len - 1] == '-')
+enum { LABEL_MAX = 63, SUBDOMAIN_MAX = 253 };
+
+static bool is_label(const char *s, size_t len, size_t max) {
+  if (len == 0 || len > max || s[0] == '-' || s[len - 1] == '-')
     return false;
   for (size_t i = 0; i < len; i++)
     if (!is_lower_alnum(s[i]) && s[i] != '-')
@@ -33,17 +35,17 @@ static bool is_label(const char *s, size_t len) {
 }
 
 bool str_is_dns_label(const char *s) {
-  return s && is_label(s, strlen(s));
+  return s && is_label(s, strlen(s), LABEL_MAX);
 }
 
-static bool is_subdomain(const char *s, size_t len) {
-  if (len == 0 || len > 253)
+static bool is_subdomain(const char *s, size_t len, size_t label_max) {
+  if (len == 0 || len > SUBDOMAIN_MAX)
     return false;
   for (const char *end = s + len; s <= end;) {
     const char *dot = memchr(s, '.', (size_t)(end - s));
     if (!dot)
       dot = end;
-    if (!is_label(s, (size_t)(dot - s)))
+    if (!is_label(s, (size_t)(dot - s), label_max))
       return false;
     s = dot + 1;
   }
@@ -51,7 +53,11 @@ static bool is_subdomain(const char *s, size_t len) {
 }
 
 bool str_is_dns_subdomain(const char *s) {
-  return s && is_subdomain(s, strlen(s));
+  return s && is_subdomain(s, strlen(s), LABEL_MAX);
+}
+
+bool str_is_object_name(const char *s) {
+  return s && is_subdomain(s, strlen(s), SUBDOMAIN_MAX);
 }
 
 /* The name part of a label key, and a label value that is not empty. */
@@ -68,7 +74,7 @@ bool str_is_label_key(const char *s) {
   if (!s)
     return false;
   const char *slash = strchr(s, '/');
-  if (slash && !is_subdomain(s, (size_t)(slash - s)))
+  if (slash && !is_subdomain(s, (size_t)(slash - s), LABEL_MAX))
     return false;
   const char *name = slash ? slash + 1 : s;
   return is_qualified(name, strlen(name));

@@ -19,6 +19,8 @@ bool str_starts_with(const char *s, const char *prefix);
 bool str_is_dns_label(const char *s);
 /* RFC 1123 subdomain: labels joined by dots, at most 253. */
 bool str_is_dns_subdomain(const char *s);
+/* What Kubernetes takes as the name of most objects: a subdomain whose labels may be as long as the whole. */
+bool str_is_object_name(const char *s);
 /* Kubernetes label key ([prefix/]name) and value. */
 bool str_is_label_key(const char *s);
 bool str_is_label_value(const char *s);

@@ -53,6 +53,23 @@ static void dns_subdomain(void **state) {
   check_rows(str_is_dns_subdomain, ROWS, ARRAY_LEN(ROWS));
 }
 
+static void object_name(void **state) {
+  static const Row ROWS[] = {
+      {"a", true},
+      {"a.b-1.c", true},
+      {L63 "x.a", true},
+      {L63 L63 L63 L63 "x", true},
+      {L63 L63 L63 L63 "xy", false},
+      {"a..b", false},
+      {"a.-b", false},
+      {"a/b", false},
+      {"A", false},
+      {"", false},
+      {NULL, false},
+  };
+  check_rows(str_is_object_name, ROWS, ARRAY_LEN(ROWS));
+}
+
 static void label_key(void **state) {
   static const Row ROWS[] = {
       {"app", true},
@@ -201,9 +218,10 @@ static void plain(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(dns_label),   cmocka_unit_test(dns_subdomain), cmocka_unit_test(label_key),
-      cmocka_unit_test(label_value), cmocka_unit_test(env_name),      cmocka_unit_test(utf8),
-      cmocka_unit_test(int64),       cmocka_unit_test(duration),      cmocka_unit_test(plain),
+      cmocka_unit_test(dns_label), cmocka_unit_test(dns_subdomain), cmocka_unit_test(object_name),
+      cmocka_unit_test(label_key), cmocka_unit_test(label_value),   cmocka_unit_test(env_name),
+      cmocka_unit_test(utf8),      cmocka_unit_test(int64),         cmocka_unit_test(duration),
+      cmocka_unit_test(plain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

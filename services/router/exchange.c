@@ -18,6 +18,7 @@ static void on_timer(void *arg);
 
 static void release(Exchange *e) {
   http_reader_free(e->reader);
+  free(e->route);
   free(e);
 }
 
@@ -33,6 +34,8 @@ void exchange_leave(Exchange *e) {
 void exchange_drop(Exchange *e) {
   sandbox_lookup_cancel(e->lookup);
   e->lookup = NULL;
+  pod_bind_free(e->bind);
+  e->bind = NULL;
   dial_free(e->dial);
   e->dial = NULL;
   stream_free(e->stream);

@@ -90,6 +90,39 @@ static void on_dialled(void *arg, int fd) {
   exchange_leave(e);
 }
 
+static void dial_pod(Exchange *e) {
+  e->dial =
+      dial_new(e->router->loop, e->route, e->target.port, e->router->config->allow_loopback_pod_ip, on_dialled, e);
+}
+
+/* Images without our runtime have nowhere to put the claim's values, and their ports are reached all the same. Where
+ * the request is for the runtime itself, one that is just starting must not serve it unbound. */
+static void on_bound(void *arg, const Error *err) {
+  Exchange *e = arg;
+  e->bind = NULL;
+  exchange_enter(e);
+  bool for_runtime = e->target.port == TARGET_RUNTIME_PORT;
+  if (err && err->kind == ERROR_PERMISSION_DENIED)
+    exchange_fail(e, FAILURE_REFUSED, "%s", err->message);
+  else if (err && for_runtime && err->kind == ERROR_UNAVAILABLE)
+    retry(e, FAILURE_UNREACHABLE, "%s", err->message);
+  else
+    dial_pod(e);
+  exchange_leave(e);
+}
+
+static void open_pod(Exchange *e, const SandboxRecord *record) {
+  if (!e->activity)
+    e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
+  e->stage = STAGE_OPENING;
+  free(e->route);
+  e->route = str_dup(record->route);
+  if (*record->uid && record->n_env > 0)
+    e->bind = pod_bind_new(e->router, record, true, on_bound, e);
+  else
+    dial_pod(e);
+}
+
 /* Why there is no sandbox to go to. */
 static void on_no_record(Exchange *e, const Error *err) {
   if (err->kind == ERROR_NOT_FOUND)
@@ -113,11 +146,7 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
   }
   e->found = true;
   if (dial_is_pod(record->route)) {
-    if (!e->activity)
-      e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
-    e->stage = STAGE_OPENING;
-    e->dial = dial_new(e->router->loop, record->route, e->target.port, e->router->config->allow_loopback_pod_ip,
-                       on_dialled, e);
+    open_pod(e, record);
     exchange_leave(e);
     return;
   }

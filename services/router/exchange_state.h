@@ -8,6 +8,7 @@
 #include "lib/loop/stream.h"
 #include "services/router/dial.h"
 #include "services/router/exchange.h"
+#include "services/router/pod_bind.h"
 #include "services/router/sandbox_store.h"
 
 /* Kept of what the sandbox sent and the client did not take yet, beside the client's own buffer. */
@@ -32,6 +33,8 @@ struct Exchange {
   Stage stage;
   int64_t attempts;
   SandboxLookup *lookup;
+  PodBind *bind; /* of a Pod whose claim has values, before dial */
+  char *route;   /* the Pod's, for dial */
   Dial *dial;
   Stream *stream;
   HttpReader *reader;

@@ -1,5 +1,7 @@
 """The gRPC listener in front of a real runtime and of a real claims service."""
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -207,6 +209,118 @@ class Pods(BoxTest):
         self.stack.seed("address", "default", "hand-made", "pod:127.0.0.1")
         self.box = "hand-made"
         self.assertIn("not claimed", self.exec("true")[1][3])
+
+    # ---- bound before anybody is told, and before HTTP ----
+
+    def claimed(self, **env):
+        """A claimed sandbox at the Pod's address: its name and its claim's uid."""
+        name = self.stack.sandbox("pod:127.0.0.1", claim=False)
+        pairs = [f"{k}={v}" for k, v in env.items()]
+        return name, self.stack.seed("claim", "default", name.rsplit("-", 1)[0], "0", *pairs).split()[1]
+
+    def bind(self, box, uid="", ns="default"):
+        request = field(1, ns) + field(2, box) + (field(3, uid) if uid else b"")
+        return self.stack.call("BindSandbox", request, service="sandplane.internal.v1.RouterService")[1]
+
+    def execute(self, line, port=None):
+        """By HTTP: straight to the Pod, or through the router."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or 8888, timeout=60)
+        body = json.dumps({"command": line})
+        connection.request("POST", "/execute", body, {"Content-Type": "application/json", "X-Sandbox-ID": self.box})
+        answer = connection.getresponse()
+        got = json.loads(answer.read())
+        connection.close()
+        return answer.status, got.get("stdout", got)
+
+    def test_bind(self):
+        self.box, uid = self.claimed(GREETING="hello")
+        self.pod(self.box)
+        self.assertEqual(self.execute("printenv GREETING")[1], "")
+        self.assertEqual(self.bind(self.box)[0], "OK")  # asks only
+        self.assertEqual(self.execute("printenv GREETING")[1], "")
+        for _ in range(2):
+            self.assertEqual(self.bind(self.box, uid)[0], "OK")
+            self.assertEqual(self.execute("printenv GREETING")[1], "hello\n")
+
+    def test_bind_is_refused(self):
+        self.assertEqual(self.bind("nobody-aaaaa")[0], "NOT_FOUND")
+        self.assertEqual(self.bind("nosuffix")[0], "NOT_FOUND")
+        self.assertEqual(self.bind(self.box, ns="No Namespace")[:2], ("INVALID_ARGUMENT", "namespace"))
+        first, uid = self.claimed(GREETING="first")
+        self.assertEqual(self.bind(first, uid)[0], "UNAVAILABLE")  # nothing listens
+        self.box = first
+        self.pod(first)
+        self.assertEqual(self.bind(first, "f" * 32)[0], "NOT_FOUND")
+        self.assertEqual(self.execute("printenv GREETING")[1], "")
+        self.assertEqual(self.bind(first, uid)[0], "OK")
+        # another's by now: the address, and then the whole sandbox
+        second, other = self.claimed(GREETING="second")
+        status = self.bind(second, other)
+        self.assertEqual(status[0], "FAILED_PRECONDITION", status)
+        self.stack.seed("release", "default", first)
+        self.assertEqual(self.bind(first, uid)[0], "NOT_FOUND")
+        self.assertEqual(self.bind(first)[0], "NOT_FOUND")
+        self.assertEqual(self.execute("printenv GREETING")[1], "first\n")
+
+    def test_bind_that_serves_another_claim(self):
+        """The record of the claim it is bound to is lost, and another claim has it by its name."""
+        self.box, uid = self.claimed(GREETING="hello")
+        self.pod(self.box)
+        self.assertEqual(self.bind(self.box, uid)[0], "OK")
+        name, pool = self.box, self.box.rsplit("-", 1)[0]
+        self.stack.seed("release", "default", name)
+        self.stack.seed("gone", "default", name)
+        self.stack.seed("make", "default", name, "pod:127.0.0.1")
+        second = self.stack.seed("claim", "default", pool, "0", "GREETING=other").split()
+        self.assertEqual(second[0], name)
+        self.assertEqual(self.bind(name, second[1])[0], "PERMISSION_DENIED")
+        self.assertEqual(self.execute("printenv GREETING")[1], "hello\n")
+        status, body = self.execute("printenv GREETING", self.stack.http)
+        self.assertEqual((status, body["reason"]), (502, "refused"))
+
+    def test_values_go_to_no_stranger(self):
+        self.box, uid = self.claimed(GREETING="a-value-of-the-claim")
+        heard = []
+        for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\3\0\0\0\0", b""):
+
+            def hear(s, answer=answer):
+                heard.append(s.recv(65536))
+                s.sendall(answer)
+                s.close()
+
+            self.serve(hear)
+            status = self.bind(self.box, uid)
+            self.assertEqual(status[0], "FAILED_PRECONDITION", status)
+            self.doCleanups()
+        self.assertEqual(len(heard), 3)
+        for said in heard:
+            self.assertIn(uid.encode(), said)
+            self.assertNotIn(b"a-value-of-the-claim", said)
+        self.assertNotIn("a-value-of-the-claim", self.stack.log())
+
+    def test_http_comes_bound(self):
+        """Also to a container that was started again after it was bound."""
+        self.box, _ = self.claimed(GREETING="hello")
+        for _ in range(2):
+            process, _ = self.stack.pod(self.box)
+            self.assertEqual(self.execute("printenv GREETING", self.stack.http), (200, "hello\n"))
+            process.terminate()
+            process.wait(60)
+
+    def test_http_to_an_image_without_a_runtime(self):
+        """It has nowhere to put the values, and is reached."""
+
+        def serve(s):
+            said = s.recv(65536)
+            s.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+                if said.startswith(b"POST")
+                else b"HTTP/1.1 400 Bad Request\r\n\r\n"
+            )
+
+        self.box, _ = self.claimed(GREETING="hello")
+        self.serve(serve)
+        self.assertEqual(self.execute("true", self.stack.http), (200, {}))
 
 
 class Ends(DataTest):

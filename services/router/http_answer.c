@@ -84,7 +84,7 @@ static void on_switch(void *arg, const HttpHead *head) {
 
 static void on_exchange_fail(void *arg, Failure failure, const char *why) {
   HttpConn *c = arg;
-  char detail[512];
+  char detail[768];
   c->log.reason = FAILURES[failure].label;
   if (c->phase == PHASE_TUNNEL) {
     http_conn_over(c, 101);

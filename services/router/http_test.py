@@ -98,8 +98,9 @@ class Pods(HttpTest):
         self.assertEqual(self.get("/echo", port=port, box=self.pod)[0], 200)
 
     def test_address_of_an_object_without_a_record(self):
-        self.stack.seed("address", "default", "hand-made", "pod:127.0.0.1")
-        self.assertEqual(self.get("/echo", box="hand-made")[0], 200)
+        for name in ("hand-made", "my.box.v2", "n" * 200, "a.b-abcde"):
+            self.stack.seed("address", "default", name, "pod:127.0.0.1")
+            self.assertEqual(self.get("/echo", box=name)[0], 200)
         got = self.get("/", port=free_port(), box="hand-made")
         self.assert_failure(got, 502, "port_closed")
         self.stack.seed("address", "default", "hand-made")

@@ -4,6 +4,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "services/router/bind_rpc.h"
 #include "services/router/data_rpc.h"
 #include "services/router/forward_rpc.h"
 #include "services/router/http_listener.h"
@@ -27,6 +28,7 @@ static const RpcMethod METHODS[] = {
     {SANDBOXES "BatchCreateSandboxes", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES "BatchDeleteSandboxes", RPC_UNARY, forward_rpc_claims_single},
     {SANDBOXES, RPC_STREAM, forward_rpc_claims},
+    {"/sandplane.internal.v1.RouterService/BindSandbox", RPC_UNARY, bind_rpc_sandbox},
     {"/sandplane.v1.QuotaService/", RPC_STREAM, forward_rpc_claims},
     {"/sandplane.v1.TemplateService/", RPC_STREAM, forward_rpc_pools},
     {"/sandplane.v1.PoolService/", RPC_STREAM, forward_rpc_pools},

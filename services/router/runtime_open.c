@@ -26,29 +26,43 @@ static void fill_bind(Arena *arena, Bind *bind, const SandboxRecord *record) {
   }
 }
 
+static void address(Open *open, const char *method, const SandboxRecord *record) {
+  open->method = (char *)method;
+  open->claim_uid = (char *)record->uid;
+  if (dial_is_pod(record->route))
+    open->sandbox = (char *)record->id;
+}
+
+static int append(Buf *out, const Open *open) {
+  size_t len = sandplane__internal__v1__runtime_open__get_packed_size(open);
+  uint8_t *to = len <= WIRE_MAX_PAYLOAD ? buf_reserve(out, WIRE_HEADER_LEN + len) : NULL;
+  if (!to)
+    return -1;
+  wire_header(to, WIRE_OPEN, len);
+  sandplane__internal__v1__runtime_open__pack(open, to + WIRE_HEADER_LEN);
+  out->len += WIRE_HEADER_LEN + len;
+  return 0;
+}
+
 int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint16_t port, int64_t timeout_ms,
                  const char *traceparent) {
   CLEANUP(arena_freep) Arena *arena = arena_new();
   Open open = SANDPLANE__INTERNAL__V1__RUNTIME_OPEN__INIT;
   Bind bind = SANDPLANE__INTERNAL__V1__RUNTIME_BIND__INIT;
   fill_bind(arena, &bind, record);
-  open.method = (char *)method;
-  open.claim_uid = (char *)record->uid;
+  address(&open, method, record);
   open.bind = &bind;
   open.port = port;
-  if (dial_is_pod(record->route))
-    open.sandbox = (char *)record->id;
   open.timeout_ms = timeout_ms;
   if (traceparent)
     open.traceparent = (char *)traceparent;
-  size_t len = sandplane__internal__v1__runtime_open__get_packed_size(&open);
-  uint8_t *to = len <= WIRE_MAX_PAYLOAD ? buf_reserve(out, WIRE_HEADER_LEN + len) : NULL;
-  if (!to)
-    return -1;
-  wire_header(to, WIRE_OPEN, len);
-  sandplane__internal__v1__runtime_open__pack(&open, to + WIRE_HEADER_LEN);
-  out->len += WIRE_HEADER_LEN + len;
-  return 0;
+  return append(out, &open);
+}
+
+int runtime_open_bare(Buf *out, const char *method, const SandboxRecord *record) {
+  Open open = SANDPLANE__INTERNAL__V1__RUNTIME_OPEN__INIT;
+  address(&open, method, record);
+  return append(out, &open);
 }
 
 void runtime_status(const WireFrame *frame, Error *ret_status) {

@@ -12,7 +12,7 @@
 
 #define CONTEXT "agent-sandbox/scoped-token/v1."
 
-/* Two labels, a number and JSON around them take under 250 bytes. */
+/* A label, a name of 253 characters, a number and JSON around them take under 600 bytes. */
 enum { MAX_TOKEN = 1024 };
 
 static bool mac_matches(const char *payload, size_t payload_len, const char *mac, const void *secret,
@@ -27,11 +27,14 @@ static bool mac_matches(const char *payload, size_t payload_len, const char *mac
   return crypto_equal(want, sizeof want, given.data, given.len);
 }
 
-static bool copy_label(const json_t *object, const char *key, char out[64]) {
-  const char *s = json_string_value(json_object_get(object, key));
-  if (!str_is_dns_label(s))
+/* Namespace and name, as target.h has them. */
+static bool copy_names(const json_t *object, ScopedToken *token) {
+  const char *ns = json_string_value(json_object_get(object, "ns")),
+             *name = json_string_value(json_object_get(object, "name"));
+  if (!str_is_dns_label(ns) || !str_is_object_name(name))
     return false;
-  snprintf(out, 64, "%s", s);
+  snprintf(token->ns, sizeof token->ns, "%s", ns);
+  snprintf(token->name, sizeof token->name, "%s", name);
   return true;
 }
 
@@ -47,7 +50,7 @@ bool scoped_token_verify(const char *token, const void *secret, size_t secret_le
     return false;
   json_auto_t *object = json_loadb(buf_str(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
   const json_t *exp = json_object_get(object, "exp");
-  if (!json_is_integer(exp) || !copy_label(object, "ns", ret_token->ns) || !copy_label(object, "name", ret_token->name))
+  if (!json_is_integer(exp) || !copy_names(object, ret_token))
     return false;
   ret_token->exp_s = json_integer_value(exp);
   return now_s < ret_token->exp_s;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 typedef struct ScopedToken {
-  char ns[64], name[64];
+  char ns[64], name[254];
   int64_t exp_s;
 } ScopedToken;
 

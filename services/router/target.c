@@ -57,7 +57,7 @@ const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *r
   int twice = field(head, "X-Sandbox-ID", &id);
   if (!id)
     return "X-Sandbox-ID header is required.";
-  if (twice || !str_is_dns_label(id))
+  if (twice || !str_is_object_name(id))
     return "Invalid sandbox ID format.";
   twice = field(head, "X-Sandbox-Namespace", &ns);
   if (!ns)

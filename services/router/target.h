@@ -14,7 +14,8 @@
 enum { TARGET_RUNTIME_PORT = 8888 };
 
 typedef struct Target {
-  char ns[64], id[64];
+  /* A Sandbox object's name is a DNS subdomain; the Agent Sandbox router takes labels alone. */
+  char ns[64], id[254];
   uint16_t port;
   int64_t timeout_ms;
   /* The caller named an address or a uid as well. They are checked and not used: the state alone decides

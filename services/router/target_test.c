@@ -54,11 +54,17 @@ static void test_values(void **state) {
 static void test_ids(void **state) {
   refuse(HEAD({"Host", "x"}), "X-Sandbox-ID header is required.");
   refuse(HEAD({"X-Sandbox-ID", ""}), "X-Sandbox-ID header is required.");
-  static const char *const BAD[] = {"A",    "a_b", "-a",
-                                    "a-",   "a.b", "a/b",
-                                    "../a", "a b", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"};
+#define LABEL_64 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"
+#define LABEL_62 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgg"
+#define NAME_253 LABEL_62 "." LABEL_62 "." LABEL_62 "." LABEL_62 ".y"
+  static const char *const BAD[] = {"A",    "a_b", "-a",     "a-",  "a..b", "a/b",
+                                    "../a", "a b", "a.b-.c", "a.B", ".a",   NAME_253 "z"};
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     refuse(HEAD({"X-Sandbox-ID", BAD[i]}), "Invalid sandbox ID format.");
+  /* whatever a Sandbox object may be called */
+  static const char *const GOOD[] = {"a.b", "a-1.b-2", LABEL_64, NAME_253};
+  for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
+    assert_string_equal(accept(HEAD({"X-Sandbox-ID", GOOD[i]})).id, GOOD[i]);
   refuse(HEAD(ID, {"X-Sandbox-ID", "other-aaaaa"}), "Invalid sandbox ID format.");
 }
 

@@ -4,6 +4,7 @@
  *   seed REDIS claim NS POOL IDLE_MS [KEY=VALUE]  claims one; prints its id and uid
  *   seed REDIS fail NS ID REASON MESSAGE
  *   seed REDIS release NS ID
+ *   seed REDIS gone NS ID                         nothing is left of it
  *   seed REDIS active NS ID                       prints when it was last in use
  *   seed REDIS address NS NAME [ROUTE]            where an object without a record answers; none: no longer
  */
@@ -114,6 +115,8 @@ int main(int argc, char **argv) {
     state_failed(s.state, s.args[0], s.args[1], s.args[2], s.args[3], on_done, &s);
   else if (str_equal(command, "release"))
     state_release(s.state, s.args[0], s.args[1], "", "Test", on_done, &s);
+  else if (str_equal(command, "gone"))
+    state_gone(s.state, s.args[0], s.args[1], on_done, &s);
   else if (str_equal(command, "active"))
     state_get(s.state, s.args[0], s.args[1], on_record, &s);
   else if (str_equal(command, "address"))
