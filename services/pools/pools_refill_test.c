@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_pool.h"
+#include "lib/state/state_template.h"
 #include "services/pools/pools_fixture.h"
 
 enum { ON_REPLENISH = 1, RECREATE = 2 };
