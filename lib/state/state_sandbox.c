@@ -227,6 +227,8 @@ void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, State
   state_call_int(call, held->expire_ms);
   state_call_int(call, pool_deleted);
   state_call_str(call, str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
+  if (state_call_pairs(call, "env", held->env, held->n_env, &err))
+    return state_call_fail(call, &err);
   state_call_script(call, STATE_SCRIPT(restore));
 }
 

@@ -2,7 +2,7 @@
 -- never made here.
 --
 -- ARGV: time, id, uid, template, template hash, route ('': it has none just now), runtime class, labels JSON, expire ms,
---   '1': its pool was deleted, tenant
+--   '1': its pool was deleted, tenant, env JSON
 -- Replies: 0 as it was, 1 restored, 2 with a pool made for it, -1 another claim holds it here, -2 there is no such pool.
 -- Invariant: a sandbox that the world gave away is in no ready set afterwards, and nobody who has it loses it.
 local now, id, uid = time(ARGV[1]), ARGV[2], ARGV[3]
@@ -33,7 +33,7 @@ redis.call('ZREM', key('ready'), id)
 if not state then count_created(1) end
 if not state then redis.call('HSET', sb, 'template', ARGV[4], 'hash', ARGV[5], 'create_ms', int(now)) end
 redis.call('HSETNX', sb, 'ready_ms', int(now))
-redis.call('HSET', sb, 'uid', uid, 'labels', ARGV[8], 'env', '{}', 'claim_ms', int(now), 'expire_ms', ARGV[9], 'idle_ms', '0', 'active_ms', int(now),
+redis.call('HSET', sb, 'uid', uid, 'labels', ARGV[8], 'env', ARGV[12], 'claim_ms', int(now), 'expire_ms', ARGV[9], 'idle_ms', '0', 'active_ms', int(now),
            'wait_ms', '0', 'request', '', 'tenant', ARGV[11], 'shape', shape)
 -- above its quota if need be: the world has given it away already
 charge(ARGV[11], shape, 1)

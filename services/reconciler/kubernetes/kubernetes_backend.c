@@ -20,6 +20,7 @@
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/pool_controller.h"
+#include "services/reconciler/kubernetes/runtime_binder.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 #include "services/reconciler/kubernetes/sandbox_gauge.h"
 #include "services/reconciler/kubernetes/state_names.h"
@@ -229,6 +230,7 @@ static void deinit(Backend *base, bool kill) {
   pool_controller_free(b->c.pools);
   template_controller_free(b->c.templates);
   sandbox_controller_free(b->c.sandboxes);
+  runtime_binder_free(b->c.binder);
   cluster_deinit(&b->c);
   json_decref(b->creating);
   json_decref(b->destroying);
@@ -270,6 +272,7 @@ static void on_child(Cluster *c, const json_t *before, const json_t *after) {
 static void on_pod(Cluster *c, const json_t *before, const json_t *after) {
   on_child(c, before, after);
   pool_controller_on_pod(c->pools, before, after);
+  claim_controller_on_pod(c->claims, before, after);
 }
 
 static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
@@ -346,6 +349,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
   c->templates = template_controller_new(c);
   c->pools = pool_controller_new(c);
   c->claims = claim_controller_new(c);
+  c->binder = runtime_binder_new(&b->events, arg, *config->router != 0);
   b->mirror = claim_mirror_new(c);
   b->addresses = address_book_new(c);
   if (config->webhook_enabled && *config->webhook_address && !(b->webhook = webhook_new(c, err))) {
