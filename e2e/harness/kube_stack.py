@@ -53,7 +53,7 @@ class KubeStack:
         command = [self.bin / f"services/{service}/sandplane-{service}", f"--redis-address=unix:{self.data}/redis.sock",
                    f"--grpc-address=127.0.0.1:{grpc}", f"--admin-address=127.0.0.1:{admin}"]  # fmt: skip
         if service == "reconciler":
-            command += ["--backend=kubernetes", f"--kubeconfig={self.kubeconfig}", f"--config-dir={self.settings}",
+            command += ["--backend=kubernetes", f"--kubeconfig={self.kubeconfig}", f"--config-dir={self.settings}", f"--router=127.0.0.1:{PORTS['router'][0]}",
                         f"--webhook-address=127.0.0.1:{WEBHOOK_PORT + replica}", f"--webhook-url=https://127.0.0.1:{WEBHOOK_PORT + replica}/convert"]  # fmt: skip
         if service == "pools":
             command += ["--read-only=true", f"--reconciler=127.0.0.1:{PORTS['reconciler'][0]}"]

@@ -366,7 +366,8 @@ def test_env_refused(kube):
 
 
 def test_env(kube):
-    """controllers 5.2, 4: env makes a claim cold though the pool is full; named containers first, Overrides in place."""
+    """controllers 5.2, 4: env makes a claim cold though the pool is full, of Pods without a runtime; named containers first, Overrides
+    in place."""
     two = {
         "initContainers": [{"name": "init", "image": "i"}],
         "containers": [

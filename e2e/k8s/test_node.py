@@ -170,9 +170,12 @@ def test_suspend_and_resume_is_a_new_pod_under_the_same_name(kube, stack):
 
 
 def test_environment_of_a_claim_reaches_its_commands(kube, new):
+    """Warm: the Pod ran before the claim was there."""
     full_pool(kube, envVarsInjectionPolicy="Allowed")
+    (member,) = kube.members()
     kube.apply(kube.claim(env=[{"name": "GREETING", "value": "hello"}]))
-    kube.until_ready("sandboxclaim", "c", timeout=60)
+    claim = kube.until_ready("sandboxclaim", "c", timeout=60)
+    assert claim["status"]["sandbox"]["name"] == member["metadata"]["name"]
     out = new.run(
         NEW + "result = client.get_sandbox('c', namespace=ns).commands.run('printenv GREETING').stdout", ns=kube.ns
     )

@@ -66,6 +66,32 @@ def test_a_warm_claim_keeps_its_volumes(kube, door):
     until(lambda: not kube.list("pvc"), timeout=90, what="its volumes gone")
 
 
+def test_a_moved_sandbox_is_known_while_it_is_suspended(stack, kube, door):
+    """The state knows it by the member's name, and its Pod had that name only until it was made anew."""
+    kube.full_pool()
+    (member,) = (m["metadata"]["name"] for m in kube.members())
+    kube.apply(old_claim(kube))
+    kube.until_ready("sandboxclaim", "c")
+    assert door.holds(member)
+    kube.patch("sandbox", "c", {"spec": {"operatingMode": "Suspended"}})
+    kube.until_condition("sandbox", "c", reason="SandboxSuspended")
+    until(lambda: kube.get("pod", member) is None, what="no Pod")
+    stack.restart("reconciler")  # compares what the state says with what is there
+    stack.wait_ready("reconciler")
+    kube.apply(kube.claim("later"))  # served by a reconciler that has compared, or soon will have
+    kube.until_ready("sandboxclaim", "later")
+    assert door.holds(member)
+    kube.patch("sandbox", "c", {"spec": {"operatingMode": "Running"}})
+    kube.until_ready("sandbox", "c")
+    stack.restart("reconciler")
+    stack.wait_ready("reconciler")
+    kube.apply(kube.claim("last"))
+    kube.until_ready("sandboxclaim", "last")
+    assert door.holds(member) and kube.get("pod", "c")
+    kube.delete("sandboxclaim", "c")
+    until(lambda: door.ended(member), timeout=60, what="let go with its claim")
+
+
 def test_the_template_changed_meanwhile(kube):
     """What the member was made with is what the Sandbox has."""
     kube.apply(kube.template(volumeClaimTemplates=VOLUMES), kube.pool())

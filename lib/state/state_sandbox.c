@@ -189,13 +189,14 @@ void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, State
   if (!call)
     return;
   Error err;
-  const char *labels = state_call_pairs(call, "labels", held->labels, held->n_labels, &err);
-  if (!labels)
+  const char *labels = state_call_pairs(call, "labels", held->labels, held->n_labels, &err),
+             *env = labels ? state_call_pairs(call, "env", held->env, held->n_env, &err) : NULL;
+  if (!env)
     return state_call_fail(call, &err);
   state_run_restore(call, .id = held->id, .uid = held->uid, .template = held->template_name,
                     .hash = held->template_hash, .route = held->route, .class = held->runtime_class, .labels = labels,
                     .expire_ms = held->expire_ms, .pool_deleted = pool_deleted,
-                    .tenant = str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant);
+                    .tenant = str_empty(held->tenant) ? STATE_KUBERNETES_TENANT : held->tenant, .env = env);
 }
 
 static void register_done(StateCall *call, const RedisReply *reply, const Error *err) {

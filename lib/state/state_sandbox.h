@@ -78,8 +78,8 @@ void state_gone(State *s, const char *ns, const char *id, StateDoneFn fn, void *
 void state_on_reaped(State *s, void (*fn)(void *arg, int64_t releasing_ms), void *arg);
 /* reconciler: the world says that the claim `uid` holds it; the record is made or corrected, the route kept up to date.
  * pool_deleted: it is put back although there is no pool for it any more. Fields read: ns, id, uid, template_name,
- * template_hash, route, runtime_class, labels, expire_ms, tenant (NULL: STATE_KUBERNETES_TENANT). FAILED_PRECONDITION:
- * another claim has it here; NOT_FOUND: there is no such pool. */
+ * template_hash, route, runtime_class, labels, env, expire_ms, tenant (NULL: STATE_KUBERNETES_TENANT).
+ * FAILED_PRECONDITION: another claim has it here; NOT_FOUND: there is no such pool. */
 void state_restore(State *s, const SandboxRecord *held, bool pool_deleted, StateDoneFn fn, void *arg);
 typedef void (*StateIdsFn)(void *arg, const char *const *ids, size_t n_ids, const Error *err);
 /* pools: CREATING ids of one pool, oldest first, at most 1000. */

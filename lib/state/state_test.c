@@ -748,7 +748,7 @@ static void paging(void **state) {
 /* ErrorKind of the answer. */
 static ErrorKind restore_at(Fixture *f, const char *id, const char *uid, int64_t expire_ms, const char *route,
                             bool pool_deleted) {
-  static const StatePair LABELS[] = {{"team", "red"}};
+  static const StatePair LABELS[] = {{"team", "red"}}, ENV[] = {{"K", "v"}};
   const SandboxRecord held = {.ns = "default",
                               .id = id,
                               .uid = uid,
@@ -758,7 +758,9 @@ static ErrorKind restore_at(Fixture *f, const char *id, const char *uid, int64_t
                               .runtime_class = "gvisor",
                               .expire_ms = expire_ms,
                               .labels = LABELS,
-                              .n_labels = 1};
+                              .n_labels = 1,
+                              .env = ENV,
+                              .n_env = 1};
   state_restore(f->state, &held, pool_deleted, fixture_done, f);
   fixture_wait(f);
   return f->err.kind;
@@ -815,6 +817,7 @@ static void restoring_what_was_lost(void **state) {
   assert_int_equal(fixture_get(f, "p-aaaaa"), SANDBOX_CLAIMED);
   assert_string_equal(f->uid, "u1");
   assert_string_equal(f->labels, "team=red;");
+  assert_string_equal(f->env, "K=v;");
   get_pool(f);
   assert_int_equal(f->pool.n_claimed, 1);
   assert_int_equal(f->pool.n_ready, 0);

@@ -52,7 +52,11 @@ typedef struct BackendEvents {
   void (*on_destroyed)(void *arg, const char *ns, const char *id);
   /* It may act on the world from now on and has seen all of it; or no longer. One that is alone never calls it. */
   void (*on_lead)(void *arg, bool leads);
-} BackendEvents; /* on_unready, on_deleted and on_unfit: of backends whose world does so */
+  /* Asks for something: that the runtime of a sandbox is bound to the claim `uid`, which holds it by the state, with
+   * the values that are there; uid "": only whether one answers. fn runs once, err NULL: done. */
+  void (*bind_runtime)(void *arg, const char *ns, const char *id, const char *uid,
+                       void (*fn)(void *arg, const Error *err), void *fn_arg);
+} BackendEvents; /* on_unready, on_deleted, on_unfit and bind_runtime: of backends whose world does so */
 
 typedef struct BackendOps {
   /* Whether the template can be honoured here. -1: INVALID_ARGUMENT or FAILED_PRECONDITION with the field's path. */

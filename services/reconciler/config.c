@@ -22,6 +22,9 @@ static const ConfigItem ITEMS[] = {
      "kubernetes: context of the kubeconfig; empty: its current one"},
     {"cluster-domain", "SANDPLANE_CLUSTER_DOMAIN", CONFIG_STRING, AT(cluster_domain), "cluster.local", 0, 0, false,
      "kubernetes: DNS domain of Services"},
+    {"router", "SANDPLANE_ROUTER", CONFIG_STRING, AT(router), "", 0, 0, false,
+     "kubernetes: gRPC address of the router, which gives a claim's env to the runtime of a warm sandbox; empty: none, "
+     "and claims with env start cold"},
     {"config-dir", "SANDPLANE_CONFIG_DIR", CONFIG_STRING, AT(config_dir), "/etc/sandbox-config", 0, 0, false,
      "kubernetes: where the ConfigMap agent-sandbox-config is mounted; its keys are flags that tune, and "
      "allowed-label-domains"},

@@ -23,6 +23,7 @@ typedef struct ReconcilerConfig {
   const char *backend;
   const char *kubeconfig, *kube_context;
   const char *cluster_domain;
+  const char *router; /* empty: none */
   double kube_api_qps;
   int64_t kube_api_burst;
   const char *config_dir;

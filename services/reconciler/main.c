@@ -143,6 +143,8 @@ static int start(Service *service, Error *err) {
   state_count(r->state, service->metrics);
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
+  if (*r->config->router)
+    r->router = rpc_channel_new(service->loop, r->config->router);
   if ((is_local(r->config) ? start_local : start_kubernetes)(r, err) != 0)
     return -1;
   service_set_ready(service, "the state store does not answer");
@@ -164,7 +166,10 @@ static void drain(Service *service) {
 
 static void stop(Service *service) {
   Reconciler *r = service->state;
+  RpcChannel *router = r->router;
+  r->router = NULL;
   reconcile_loop_stop(r->loop);
+  rpc_channel_free(router);
   redis_client_free(r->redis);
   if (r->backend)
     r->backend->ops->free(r->backend, r->config->destroy_on_exit);

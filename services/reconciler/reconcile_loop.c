@@ -11,6 +11,7 @@
 #include "lib/state/state_pool.h"
 #include "lib/state/state_sandbox.h"
 #include "services/reconciler/reconciler_metrics.h"
+#include "services/reconciler/router_rpc.h"
 #include "services/reconciler/start_spans.h"
 
 /* A hint that was lost costs at most this long. */
@@ -219,13 +220,24 @@ static void on_lead(void *arg, bool leads) {
   *rl->epoch = 0;
 }
 
+static void bind_runtime(void *arg, const char *ns, const char *id, const char *uid,
+                         void (*fn)(void *arg, const Error *err), void *fn_arg) {
+  ReconcileLoop *rl = arg;
+  if (rl->r->router)
+    return router_rpc_bind(rl->r->router, ns, id, uid, fn, fn_arg);
+  Error err;
+  error_set(&err, rl->stopped ? ERROR_CANCELLED : ERROR_FAILED_PRECONDITION, "no router is there to bind runtimes");
+  fn(fn_arg, &err);
+}
+
 const BackendEvents RECONCILE_EVENTS = {.on_ready = on_ready,
                                         .on_unready = on_unready,
                                         .on_ended = on_ended,
                                         .on_deleted = on_deleted,
                                         .on_unfit = on_unfit,
                                         .on_destroyed = on_destroyed,
-                                        .on_lead = on_lead};
+                                        .on_lead = on_lead,
+                                        .bind_runtime = bind_runtime};
 
 /* ---- destroying what is RELEASING ---- */
 

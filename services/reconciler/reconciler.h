@@ -2,6 +2,7 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_RECONCILER_H_
 #define SANDPLANE_SERVICES_RECONCILER_RECONCILER_H_
 
+#include "lib/rpc/rpc_client.h"
 #include "lib/service/service.h"
 #include "lib/state/state.h"
 #include "services/reconciler/backend.h"
@@ -17,6 +18,7 @@ typedef struct Reconciler {
   Backend *backend;
   ImageStore *images;
   struct StartSpans *starts;
+  RpcChannel *router; /* NULL: none */
 } Reconciler;
 
 #endif

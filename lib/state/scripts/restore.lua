@@ -30,7 +30,7 @@ redis.call('ZREM', key('ready'), id)
 if not state then count_created(1) end
 if not state then redis.call('HSET', sb, 'template', template, 'hash', hash, 'create_ms', int(now)) end
 redis.call('HSETNX', sb, 'ready_ms', int(now))
-redis.call('HSET', sb, 'uid', uid, 'labels', labels, 'env', '{}', 'claim_ms', int(now), 'expire_ms', expire_ms, 'idle_ms', '0', 'active_ms', int(now),
+redis.call('HSET', sb, 'uid', uid, 'labels', labels, 'env', env, 'claim_ms', int(now), 'expire_ms', expire_ms, 'idle_ms', '0', 'active_ms', int(now),
            'wait_ms', '0', 'request', '', 'tenant', tenant, 'shape', shape)
 -- above its quota if need be: the world has given it away already
 charge(tenant, shape, 1)

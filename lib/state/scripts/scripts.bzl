@@ -154,6 +154,7 @@ SCRIPTS = {
         _digits("expire_ms"),
         _flag("pool_deleted"),
         _text("tenant"),
+        _text("env"),  # JSON
     ),
     "retire": _script(
         _NOW,

@@ -54,22 +54,22 @@ const json_t *claim_bind_sandbox(ClaimPass *p, const json_t *claim) {
   return f.sandbox;
 }
 
-static const json_t *pool_of(Cluster *c, const json_t *claim) {
+const json_t *claim_bind_pool(Cluster *c, const json_t *claim) {
   return cluster_get(c, CLUSTER_POOL, kube_namespace(claim), kube_text(claim, "spec.warmPoolRef.name"));
 }
 
-static bool is_v1alpha1(Cluster *c, const json_t *claim) {
-  return claim_is_v1alpha1_origin(claim, pool_of(c, claim) != NULL);
+bool claim_bind_is_v1alpha1(Cluster *c, const json_t *claim) {
+  return claim_is_v1alpha1_origin(claim, claim_bind_pool(c, claim) != NULL);
 }
 
 char *claim_bind_template_name(Cluster *c, const json_t *claim) {
-  const char *name = kube_text(pool_of(c, claim), "spec.sandboxTemplateRef.name");
+  const char *name = kube_text(claim_bind_pool(c, claim), "spec.sandboxTemplateRef.name");
   if (name)
     return str_dup(name);
-  return is_v1alpha1(c, claim) ? claim_template_of_origin(claim) : NULL;
+  return claim_bind_is_v1alpha1(c, claim) ? claim_template_of_origin(claim) : NULL;
 }
 
-static const json_t *template_of(Cluster *c, const json_t *claim) {
+const json_t *claim_bind_template(Cluster *c, const json_t *claim) {
   CLEANUP(str_freep) char *name = claim_bind_template_name(c, claim);
   return name ? cluster_get(c, CLUSTER_TEMPLATE, kube_namespace(claim), name) : NULL;
 }
@@ -98,13 +98,14 @@ static void on_cold(void *arg, json_t *object, const Error *err) {
   claim_pass_look(p);
 }
 
-static void make_cold(ClaimPass *p, const json_t *claim) {
+void claim_bind_cold(ClaimPass *p, const json_t *claim) {
   Cluster *c = p->cc->c;
-  bool old_client = is_v1alpha1(c, claim);
-  const json_t *template = template_of(c, claim);
+  bool old_client = claim_bind_is_v1alpha1(c, claim);
+  const json_t *template = claim_bind_template(c, claim);
   ClaimReject reject = CLAIM_ACCEPTED;
   if (!template) {
-    claim_pass_reject(p, pool_of(c, claim) || old_client ? CLAIM_TEMPLATE_NOT_FOUND : CLAIM_POOL_NOT_FOUND, NULL);
+    claim_pass_reject(p, claim_bind_pool(c, claim) || old_client ? CLAIM_TEMPLATE_NOT_FOUND : CLAIM_POOL_NOT_FOUND,
+                      NULL);
     return claim_pass_look(p);
   }
   KUBE_OWNED json_t *sandbox = cold_sandbox_build(claim, template, p->name, old_client, &reject, &p->err);
@@ -174,11 +175,11 @@ static void on_assigned(void *arg, json_t *object, const Error *err) {
   adopted(arg);
 }
 
-static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+void claim_bind_adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Cluster *c = p->cc->c;
-  if (is_v1alpha1(c, claim))
-    return claim_move(p, claim, sandbox, template_of(c, claim));
-  KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, template_of(c, claim));
+  if (claim_bind_is_v1alpha1(c, claim))
+    return claim_move(p, claim, sandbox, claim_bind_template(c, claim));
+  KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, claim_bind_template(c, claim));
   Adoption *a = xmalloc(sizeof *a);
   *a = (Adoption){.p = p, .sandbox = str_dup(kube_name(sandbox)), .n_left = 2};
   claim_pass_hold(p, a->sandbox);
@@ -187,6 +188,10 @@ static void adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
 }
 
 static void ask(ClaimPass *p, const json_t *claim);
+
+static void free_pairs(StatePair **pairs) {
+  free(*pairs);
+}
 
 /* Members of the pool that are still coming up, and the oldest of those that run already. Only what the present data
  * set knows of is proven to be nobody's. */
@@ -211,14 +216,14 @@ static void see_unready(void *arg, const json_t *sandbox) {
     u->running = sandbox;
 }
 
-static void without_member(ClaimPass *p, const json_t *claim, bool worth_waiting) {
+void claim_bind_without_member(ClaimPass *p, const json_t *claim, bool worth_waiting) {
   int64_t age_ms = clock_wall_ms() - kube_parse_time(kube_text(claim, "metadata.creationTimestamp"));
   if (worth_waiting && age_ms < p->cc->c->config->candidate_grace_ms) {
     p->silent = true;
     p->again_ms = ASK_AGAIN_MS;
     return claim_pass_end(p);
   }
-  make_cold(p, claim);
+  claim_bind_cold(p, claim);
 }
 
 /* Its deletion waits for somebody's finalizer. */
@@ -228,7 +233,7 @@ static bool lingers(const json_t *sandbox) {
 }
 
 /* It went while it was given. */
-static void give_back(ClaimPass *p, const char *id, const char *uid) {
+void claim_bind_give_back(ClaimPass *p, const char *id, const char *uid) {
   state_release(p->cc->c->state, p->ns, id, uid, "Gone", on_released, NULL);
   p->silent = true;
   p->again_ms = ASK_AGAIN_MS;
@@ -245,10 +250,10 @@ static void on_taken(void *arg, const Error *err) {
   if ((err && err->kind == ERROR_CANCELLED) || !claim)
     return claim_pass_end(p);
   if (err)
-    return without_member(p, claim, true);
+    return claim_bind_without_member(p, claim, true);
   if (member_is_adoptable(sandbox))
-    return adopt(p, claim, sandbox);
-  give_back(p, id, kube_uid(claim));
+    return claim_bind_adopt(p, claim, sandbox);
+  claim_bind_give_back(p, id, kube_uid(claim));
 }
 
 static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) {
@@ -264,7 +269,7 @@ static void on_queue_known(void *arg, const PoolRecord *pool, const Error *err) 
   free(a->sandbox);
   free(a);
   if (lives)
-    without_member(p, claim, true);
+    claim_bind_without_member(p, claim, true);
   else
     claim_pass_end(p);
 }
@@ -296,34 +301,35 @@ static void on_claimed(void *arg, const ClaimResult *r, const Error *err) {
     return claim_pass_end(p);
   /* who asked is gone, though there may be another of its name */
   if (!err && r->outcome == CLAIM_GRANTED && (!claim || !str_equal(kube_uid(claim), r->record->uid)))
-    return give_back(p, r->record->id, r->record->uid);
+    return claim_bind_give_back(p, r->record->id, r->record->uid);
   if (!claim)
     return claim_pass_end(p);
   if (err) {
     /* The state is away: a cold Sandbox needs nothing of it. What it may have granted after all is let go when
      * state and world are compared. */
-    return without_member(p, claim, true);
+    return claim_bind_without_member(p, claim, true);
   }
   if (r->outcome == CLAIM_GRANTED) {
     const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, r->record->id);
     if (r->record->state == SANDBOX_CLAIMED && member_is_adoptable(sandbox))
-      return adopt(p, claim, sandbox);
+      return p->env ? claim_runtime_bind(p, claim, r->record) : claim_bind_adopt(p, claim, sandbox);
     if (!lingers(sandbox))
-      return give_back(p, r->record->id, kube_uid(claim));
+      return claim_bind_give_back(p, r->record->id, kube_uid(claim));
     state_release(c->state, p->ns, r->record->id, kube_uid(claim), "Gone", on_released, NULL);
-    return make_cold(p, claim);
+    return claim_bind_cold(p, claim);
   }
   if (r->outcome == CLAIM_REFUSED)
     return refuse(p, r->refusal);
   if (json_array_size(p->pools) > 0)
     return ask(p, claim);
-  const json_t *pool = pool_of(c, claim);
+  const json_t *pool = claim_bind_pool(c, claim);
   Unready unready = {.epoch = kubernetes_backend_epoch(c->backend)};
   if (pool)
     kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), see_unready, &unready);
-  if (unready.running && r->outcome == CLAIM_EMPTY)
+  /* one that is not ready may not answer yet, and whoever has values for it cannot go without an answer */
+  if (unready.running && r->outcome == CLAIM_EMPTY && !p->env)
     return take_running(p, claim, unready.running);
-  without_member(p, claim, unready.n > 0 || (pool && r->outcome == CLAIM_NO_POOL));
+  claim_bind_without_member(p, claim, unready.n > 0 || (pool && r->outcome == CLAIM_NO_POOL));
 }
 
 static void collect_pool(void *arg, const json_t *pool) {
@@ -349,23 +355,38 @@ static json_t *pools_of_template(Cluster *c, const char *ns, const char *templat
 static void ask(ClaimPass *p, const json_t *claim) {
   KUBE_OWNED json_t *name = json_incref(json_array_get(p->pools, 0));
   if (!name)
-    return make_cold(p, claim);
+    return claim_bind_cold(p, claim);
   json_array_remove(p->pools, 0);
   char pool[STATE_NAME_SIZE];
   state_name_of_pool(json_string_value(name), pool);
+  CLEANUP(free_pairs) StatePair *env = xcalloc(json_object_size(p->env) + 1, sizeof *env);
   state_claim(p->cc->c->state,
               &(ClaimRequest){.ns = p->ns,
                               .pool = pool,
                               .uid = kube_uid(claim),
                               .request_id = "",
                               .tenant = STATE_KUBERNETES_TENANT,
+                              .env = env,
+                              .n_env = claim_state_pairs(p->env, env),
                               .takes_again = true},
               on_claimed, p);
 }
 
+void claim_bind_warm(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->cc->c;
+  json_decref(p->pools);
+  const json_t *pool = claim_bind_pool(c, claim);
+  CLEANUP(str_freep) char *template_name = claim_bind_template_name(c, claim);
+  if (claim_bind_is_v1alpha1(c, claim) && template_name)
+    p->pools = pools_of_template(c, p->ns, template_name);
+  else
+    p->pools = state_names_has(c, pool) && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
+  ask(p, claim);
+}
+
 void claim_bind(ClaimPass *p, const json_t *claim) {
   Cluster *c = p->cc->c;
-  const json_t *template = template_of(c, claim);
+  const json_t *template = claim_bind_template(c, claim);
   const json_t *namesake = cluster_get(c, CLUSTER_SANDBOX, p->ns, p->name);
   ClaimReject reject;
   if (namesake) {
@@ -381,15 +402,10 @@ void claim_bind(ClaimPass *p, const json_t *claim) {
     return claim_pass_look(p);
   }
   if (claim_needs_cold(claim))
-    return make_cold(p, claim);
-  json_decref(p->pools);
-  const json_t *pool = pool_of(c, claim);
-  CLEANUP(str_freep) char *template_name = claim_bind_template_name(c, claim);
-  if (is_v1alpha1(c, claim) && template_name)
-    p->pools = pools_of_template(c, p->ns, template_name);
-  else
-    p->pools = state_names_has(c, pool) && !kube_is_deleting(pool) ? json_pack("[s]", kube_name(pool)) : json_array();
-  ask(p, claim);
+    return claim_bind_cold(p, claim);
+  if (claim_has_env(claim) && !p->env)
+    return claim_runtime_begin(p, claim);
+  claim_bind_warm(p, claim);
 }
 
 /* ---- keeping it in line ---- */
@@ -397,7 +413,7 @@ void claim_bind(ClaimPass *p, const json_t *claim) {
 bool claim_bind_sync(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
   Cluster *c = p->cc->c;
   ClaimReject reject;
-  const json_t *template = template_of(c, claim);
+  const json_t *template = claim_bind_template(c, claim);
   if (claim_move_is_open(c, sandbox)) {
     claim_move_finish(p, sandbox);
     return true;

@@ -47,6 +47,7 @@ void claim_pass_end(ClaimPass *p) {
   if (reject == CLAIM_FAILED && p->err.kind != ERROR_CANCELLED)
     log_event(LOG_WARN, "claim_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("claim", p->name), LOG_ERR(&p->err));
   json_decref(p->pools);
+  json_decref(p->env);
   free(p);
   if (reject == CLAIM_ACCEPTED || claim_reject_is_final(reject)) {
     if (again_ms > 0)
@@ -154,6 +155,8 @@ void claim_pass_look(ClaimPass *p) {
   if (!sandbox)
     return claim_bind(p, claim);
   claim_state_restore(p, claim, sandbox);
+  if (claim_runtime_keep(p, claim, sandbox))
+    return;
   if (!claim_bind_sync(p, claim, sandbox))
     claim_report(p, claim, sandbox);
 }
@@ -188,6 +191,7 @@ void claim_controller_on_claim(ClaimController *cc, const json_t *before, const 
       claim_state_let_go(cc, before);
     json_object_del(cc->restored, kube_uid(before));
     json_object_del(cc->seen, kube_uid(before));
+    json_object_del(cc->bound, kube_uid(before));
     return;
   }
   if (cc->c->synced)
@@ -213,6 +217,17 @@ void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, cons
       same_condition(before, after, "Ready") && same_condition(before, after, "Finished"))
     return;
   kube_queue_add(cc->queue, kube_namespace(sandbox), kube_text(kube_controller(sandbox), "name"));
+}
+
+/* Containers that were started again know nothing of their claim. */
+void claim_controller_on_pod(ClaimController *cc, const json_t *before, const json_t *after) {
+  if (!cc->c->synced || !before || !after || same(before, after, "status.restarts"))
+    return;
+  const json_t *owner = kube_controller(after),
+               *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, kube_namespace(after), kube_text(owner, "name"));
+  if (kube_controller_is(after, AGENTS_GROUP, KIND_SANDBOX) && kube_annotation(sandbox, ANNOTATION_RUNTIME_ENV) &&
+      kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    kube_queue_add(cc->queue, kube_namespace(after), kube_text(kube_controller(sandbox), "name"));
 }
 
 typedef struct Waking {
@@ -283,7 +298,8 @@ static void read_domains(void *arg) {
 
 ClaimController *claim_controller_new(Cluster *c) {
   ClaimController *cc = new0(ClaimController);
-  *cc = (ClaimController){.c = c, .by_uid = json_object(), .restored = json_object(), .seen = json_object()};
+  *cc = (ClaimController){
+      .c = c, .by_uid = json_object(), .restored = json_object(), .seen = json_object(), .bound = json_object()};
   cc->domains_timer = loop_timer_new(c->loop, read_domains, cc);
   read_domains(cc);
   cc->queue = kube_queue_new(c->loop, (int)c->config->claim_workers, work, cc);
@@ -301,5 +317,6 @@ void claim_controller_free(ClaimController *cc) {
   json_decref(cc->by_uid);
   json_decref(cc->restored);
   json_decref(cc->seen);
+  json_decref(cc->bound);
   free(cc);
 }

@@ -11,6 +11,7 @@ void claim_controller_free(ClaimController *cc); /* NULL-safe; after cluster_dis
 void claim_controller_lead(ClaimController *cc, bool leads);
 void claim_controller_on_claim(ClaimController *cc, const json_t *before, const json_t *after);
 void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, const json_t *after);
+void claim_controller_on_pod(ClaimController *cc, const json_t *before, const json_t *after);
 void claim_controller_on_pool(ClaimController *cc, const json_t *before, const json_t *after);
 void claim_controller_on_template(ClaimController *cc, const json_t *before, const json_t *after);
 /* The shared state may have lost who holds what. */

@@ -144,6 +144,7 @@ void claim_move(ClaimPass *p, const json_t *claim, const json_t *member, const j
     return claim_pass_look(p);
   }
   kube_set_annotation(sandbox, ANNOTATION_POD_NAME, kube_name(member));
+  kube_set_annotation(sandbox, ANNOTATION_MEMBER, kube_name(member));
   kube_set_label(sandbox, LABEL_LAUNCH_TYPE, "warm");
   /* what runs is the member: its spec, should the template have changed since, and what is on its volumes */
   json_t *spec = kube_get(member, "spec.podTemplate.spec"), *volumes = kube_get(member, "spec.volumeClaimTemplates");

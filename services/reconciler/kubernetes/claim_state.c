@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/state/state_sandbox.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/objects/runtime_env.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/state_names.h"
 
@@ -83,18 +84,19 @@ static void on_restored(void *arg, const Error *err) {
     restoring_free(r);
 }
 
-/* Labels of the claim as the state has them; the caller frees the array. */
-static StatePair *labels_of(const json_t *claim, size_t *ret_n) {
-  const json_t *labels = kube_get(claim, "metadata.labels");
-  StatePair *pairs = xcalloc(json_object_size(labels) + 1, sizeof *pairs);
+size_t claim_state_pairs(const json_t *texts, StatePair *pairs) {
   const char *key;
   json_t *v;
-  *ret_n = 0;
-  json_object_foreach((json_t *)labels, key, v) {
+  size_t n = 0;
+  json_object_foreach((json_t *)texts, key, v) {
     if (json_is_string(v))
-      pairs[(*ret_n)++] = (StatePair){key, json_string_value(v)};
+      pairs[n++] = (StatePair){key, json_string_value(v)};
   }
-  return pairs;
+  return n;
+}
+
+static StatePair *pairs_for(const json_t *texts) {
+  return xcalloc(json_object_size(texts) + 1, sizeof(StatePair));
 }
 
 /* route: "" when it has none. pool: the object, NULL: gone. */
@@ -110,8 +112,9 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
   const char *tenant = claim_state_is_shown(claim) ? kube_annotation(claim, ANNOTATION_MIRRORED_TENANT) : NULL;
   if (!tenant || !str_is_dns_label(tenant))
     tenant = STATE_KUBERNETES_TENANT;
-  size_t n_labels;
-  StatePair *labels = labels_of(claim, &n_labels);
+  const json_t *label_texts = kube_get(claim, "metadata.labels");
+  KUBE_OWNED json_t *values = runtime_env_kept(sandbox);
+  StatePair *labels = pairs_for(label_texts), *env = pairs_for(values);
   char template_known[STATE_NAME_SIZE];
   state_name_of_template(template_name ? template_name : "", template_known);
   state_restore(p->cc->c->state,
@@ -125,9 +128,12 @@ static void tell(ClaimPass *p, const json_t *claim, const json_t *sandbox, const
                                  .tenant = tenant,
                                  .expire_ms = expire_ms > 0 ? expire_ms : 0,
                                  .labels = labels,
-                                 .n_labels = n_labels},
+                                 .n_labels = claim_state_pairs(label_texts, labels),
+                                 .env = env,
+                                 .n_env = claim_state_pairs(values, env)},
                 !pool || kube_is_deleting(pool), fn, arg);
   free(labels);
+  free(env);
 }
 
 bool claim_state_take(ClaimPass *p, const json_t *claim, const json_t *sandbox, StateDoneFn fn, void *arg) {

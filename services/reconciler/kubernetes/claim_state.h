@@ -12,6 +12,8 @@ bool claim_state_is_shown(const json_t *claim);
 char *claim_state_key(const char *ns, const char *uid);
 /* The claim's uid in the state: its own, or that of the claim made through gRPC that it shows. */
 const char *claim_state_uid(const json_t *claim);
+/* An object's texts as the state takes them, borrowed, in pairs: there is room for all. Returns how many. */
+size_t claim_state_pairs(const json_t *texts, StatePair *pairs);
 /* Once for each claim and address: what the objects say holds, whether or not the data set knows it. */
 void claim_state_restore(ClaimPass *p, const json_t *claim, const json_t *sandbox);
 /* Takes a member that is not ready yet for the claim. FAILED_PRECONDITION: another has it; false: it has no address. */

@@ -69,6 +69,7 @@ struct Cluster {
   struct PoolController *pools;
   struct TemplateController *templates;
   struct KubernetesBackend *backend;
+  struct RuntimeBinder *binder;
 };
 
 /* -1: the kubeconfig. */

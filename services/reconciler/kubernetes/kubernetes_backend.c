@@ -20,6 +20,7 @@
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 #include "services/reconciler/kubernetes/pool_controller.h"
+#include "services/reconciler/kubernetes/runtime_binder.h"
 #include "services/reconciler/kubernetes/sandbox_controller.h"
 #include "services/reconciler/kubernetes/sandbox_gauge.h"
 #include "services/reconciler/kubernetes/state_names.h"
@@ -130,7 +131,23 @@ static const json_t *find(KubernetesBackend *b, const char *ns, const char *id) 
   if (sandbox && !member_watch_has_moved(b, sandbox))
     return sandbox;
   const json_t *owner = kube_controller(cluster_get(&b->c, CLUSTER_POD, ns, id));
-  return owner ? cluster_get(&b->c, CLUSTER_SANDBOX, ns, kube_text(owner, "name")) : NULL;
+  if (owner)
+    return cluster_get(&b->c, CLUSTER_SANDBOX, ns, kube_text(owner, "name"));
+  /* suspended, or its Pod was made anew under its own name */
+  CLEANUP(str_freep) char *key = cluster_key(ns, id);
+  return cluster_get(&b->c, CLUSTER_SANDBOX, ns, json_string_value(json_object_get(b->moved, key)));
+}
+
+static void note_moved(KubernetesBackend *b, const json_t *before, const json_t *after) {
+  const json_t *sandbox = after ? after : before;
+  const char *member = kube_annotation(sandbox, ANNOTATION_MEMBER);
+  if (!member || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
+    return;
+  CLEANUP(str_freep) char *key = cluster_key(kube_namespace(sandbox), member);
+  if (after)
+    json_object_set_new(b->moved, key, json_string(kube_name(sandbox)));
+  else if (str_equal(json_string_value(json_object_get(b->moved, key)), kube_name(sandbox)))
+    json_object_del(b->moved, key);
 }
 
 static void on_asked(void *arg, json_t *object, const Error *err) {
@@ -229,9 +246,11 @@ static void deinit(Backend *base, bool kill) {
   pool_controller_free(b->c.pools);
   template_controller_free(b->c.templates);
   sandbox_controller_free(b->c.sandboxes);
+  runtime_binder_free(b->c.binder);
   cluster_deinit(&b->c);
   json_decref(b->creating);
   json_decref(b->destroying);
+  json_decref(b->moved);
   free(b);
 }
 
@@ -256,6 +275,7 @@ static const BackendOps OPS = {.check = check,
 /* ---- wiring ---- */
 
 static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
+  note_moved(c->backend, before, after);
   sandbox_controller_on_sandbox(c->sandboxes, before, after);
   pool_controller_on_sandbox(c->pools, before, after);
   claim_controller_on_sandbox(c->claims, before, after);
@@ -270,6 +290,7 @@ static void on_child(Cluster *c, const json_t *before, const json_t *after) {
 static void on_pod(Cluster *c, const json_t *before, const json_t *after) {
   on_child(c, before, after);
   pool_controller_on_pod(c->pools, before, after);
+  claim_controller_on_pod(c->claims, before, after);
 }
 
 static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
@@ -319,8 +340,12 @@ void kubernetes_backend_scrape(void *backend) {
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics,
                                 const BackendEvents *events, void *arg, Error *err) {
   KubernetesBackend *b = new0(KubernetesBackend);
-  *b = (KubernetesBackend){
-      .base.ops = &OPS, .events = *events, .arg = arg, .creating = json_object(), .destroying = json_object()};
+  *b = (KubernetesBackend){.base.ops = &OPS,
+                           .events = *events,
+                           .arg = arg,
+                           .creating = json_object(),
+                           .destroying = json_object(),
+                           .moved = json_object()};
   Cluster *c = &b->c;
   *c = (Cluster){.loop = loop,
                  .config = config,
@@ -333,6 +358,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
     cluster_deinit(c);
     json_decref(b->creating);
     json_decref(b->destroying);
+    json_decref(b->moved);
     free(b);
     return NULL;
   }
@@ -346,6 +372,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
   c->templates = template_controller_new(c);
   c->pools = pool_controller_new(c);
   c->claims = claim_controller_new(c);
+  c->binder = runtime_binder_new(&b->events, arg, *config->router != 0);
   b->mirror = claim_mirror_new(c);
   b->addresses = address_book_new(c);
   if (config->webhook_enabled && *config->webhook_address && !(b->webhook = webhook_new(c, err))) {

@@ -14,6 +14,7 @@ struct KubernetesBackend {
   void *arg;
   json_t *creating;   /* "namespace/id" asked for and not answered -> whether it is to be destroyed by now */
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
+  json_t *moved;      /* "namespace/member" -> name of the Sandbox that took over its Pod (ANNOTATION_MEMBER) */
   char epoch[40];
   ClaimMirror *mirror;
   AddressBook *addresses;

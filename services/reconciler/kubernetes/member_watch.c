@@ -13,9 +13,12 @@
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 const char *kubernetes_backend_id(const json_t *sandbox) {
-  /* a claim of a v1alpha1 client has a Sandbox of its own name and the Pod of the member it got */
-  const char *pod = kube_annotation(sandbox, ANNOTATION_POD_NAME);
-  return pod && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? pod : kube_name(sandbox);
+  /* a claim of a v1alpha1 client has a Sandbox of its own name and, until that is made anew, the Pod of the member it
+   * got; the Pod's name alone is there where it was got before the member's was written down */
+  const char *member = kube_annotation(sandbox, ANNOTATION_MEMBER);
+  if (!member)
+    member = kube_annotation(sandbox, ANNOTATION_POD_NAME);
+  return member && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? member : kube_name(sandbox);
 }
 
 bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {

@@ -2,6 +2,7 @@
 #include "services/reconciler/kubernetes/objects/claim_adoption.h"
 
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/runtime_env.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 static const char *created_by(const json_t *claim) {
@@ -66,6 +67,7 @@ json_t *claim_adoption_patch(const json_t *claim, const json_t *sandbox, const j
   if (trace)
     kube_set_annotation(next, ANNOTATION_TRACE_CONTEXT, trace);
   apply_metadata(next, claim, template);
+  runtime_env_keep(next, claim, template);
   json_t *patch = kube_merge_patch(sandbox, next);
   if (!patch)
     patch = json_object();

@@ -17,9 +17,11 @@ static bool names_shadow_pool(const json_t *claim) {
   return pool && str_starts_with(pool, SHADOW_POOL_PREFIX);
 }
 
+bool claim_has_env(const json_t *claim) {
+  return json_array_size(kube_get(claim, "spec.env")) > 0;
+}
+
 bool claim_needs_cold(const json_t *claim) {
-  if (json_array_size(kube_get(claim, "spec.env")) > 0)
-    return true;
   if (json_array_size(kube_get(claim, "spec.volumeClaimTemplates")) > 0)
     return true;
   if (!names_shadow_pool(claim))

@@ -27,8 +27,10 @@ int claim_check_metadata(const json_t *claim, const json_t *template, const Clai
                          ClaimReject *ret_reject, Error *err) MUST_CHECK;
 /* Whether it asks for anything at all: with an unreadable template that is an error. */
 bool claim_has_metadata(const json_t *claim);
-/* env or volumeClaimTemplates, which no pool's sandbox has, or warmpool "none" of a v1alpha1 claim. */
+/* volumeClaimTemplates, which no pool's sandbox has, or warmpool "none" of a v1alpha1 claim. */
 bool claim_needs_cold(const json_t *claim);
+/* Then a pool's sandbox will do only if its runtime takes them (runtime_env.h). */
+bool claim_has_env(const json_t *claim);
 /* Whether it has expired. conditions: where to look for Finished; NULL: the claim's own. *ret_at_ms: when it
  * will, -1: never. */
 bool claim_expiry(const json_t *claim, const json_t *conditions, int64_t now_ms, int64_t *ret_at_ms);

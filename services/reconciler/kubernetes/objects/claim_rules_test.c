@@ -50,14 +50,15 @@ static void test_shutdown_policy(void **s) {
 static void test_needs_cold(void **s) {
   static const struct {
     const char *spec;
-    bool cold;
-  } CASES[] = {{"{}", false},
-               {"{'env':[],'volumeClaimTemplates':[]}", false},
-               {"{'env':[{'name':'a','value':'b'}]}", true},
-               {"{'volumeClaimTemplates':[{'metadata':{'name':'v'}}]}", true}};
+    bool cold, env;
+  } CASES[] = {{"{}", false, false},
+               {"{'env':[],'volumeClaimTemplates':[]}", false, false},
+               {"{'env':[{'name':'a','value':'b'}]}", false, true},
+               {"{'volumeClaimTemplates':[{'metadata':{'name':'v'}}]}", true, false}};
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *claim = quoted("{'spec':%s}", CASES[i].spec);
     assert_int_equal(claim_needs_cold(claim), CASES[i].cold);
+    assert_int_equal(claim_has_env(claim), CASES[i].env);
   }
 }
 

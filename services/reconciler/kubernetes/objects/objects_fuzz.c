@@ -20,6 +20,7 @@
 #include "services/reconciler/kubernetes/objects/member.h"
 #include "services/reconciler/kubernetes/objects/network_policy.h"
 #include "services/reconciler/kubernetes/objects/pod.h"
+#include "services/reconciler/kubernetes/objects/runtime_env.h"
 #include "services/reconciler/kubernetes/objects/sandbox_status.h"
 #include "services/reconciler/kubernetes/objects/service.h"
 #include "services/reconciler/kubernetes/objects/volume_claim.h"
@@ -174,6 +175,9 @@ static void claim_rules(const World *w) {
   claim_domains_deinit(&domains);
   claim_has_metadata(w->claim);
   claim_needs_cold(w->claim);
+  claim_has_env(w->claim);
+  drop(runtime_env_of(w->claim, w->template, kube_get(w->template, "spec.podTemplate.spec")));
+  drop(runtime_env_kept(w->sandbox));
   int64_t at_ms;
   claim_expiry(w->claim, NULL, NOW_MS, &at_ms);
   if (!claim_shutdown_policy(w->claim))

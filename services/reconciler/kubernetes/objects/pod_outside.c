@@ -45,16 +45,27 @@ static void put_containers(json_t *status, const json_t *whole, const char *list
   json_decref(out);
 }
 
+/* How often its containers were started again, in all. */
+static void put_restarts(json_t *status, const json_t *whole) {
+  json_t *c;
+  size_t i;
+  json_int_t n = 0;
+  json_array_foreach(json_object_get(whole, "containerStatuses"), i, c) n += kube_int(c, "restartCount", 0);
+  if (n > 0)
+    json_object_set_new(status, "restarts", json_integer(n));
+}
+
 void pod_outside(json_t *pod) {
   static const char *const METADATA[] = {
       "name", "namespace", "uid", "resourceVersion", "labels", "annotations", "ownerReferences", "deletionTimestamp"};
   static const char *const SPEC[] = {"nodeName"};
-  static const char *const STATUS[] = {"phase", "podIPs"};
+  static const char *const STATUS[] = {"phase", "podIPs", "restarts"};
   static const char *const UNREAD[] = {"apiVersion", "kind"};
   json_t *status = only(json_object_get(pod, "status"), STATUS, ARRAY_LEN(STATUS));
   json_t *conditions = kube_get(pod, "status.conditions");
   if (conditions)
     json_object_set_new(status, "conditions", conditions_read(conditions));
+  put_restarts(status, json_object_get(pod, "status"));
   put_containers(status, json_object_get(pod, "status"), "initContainerStatuses");
   put_containers(status, json_object_get(pod, "status"), "containerStatuses");
   json_object_set_new(pod, "status", status);

@@ -5,8 +5,9 @@
 
 #include "lib/kube/kube_object.h"
 
-/* Leaves of a Pod: whose and what it is, its labels, annotations and owners; where it runs; its phase, addresses and
- * whether it is scheduled and ready. It is made of new, small objects: a table that once was large stays large. */
+/* Leaves of a Pod: whose and what it is, its labels, annotations and owners; where it runs; its phase, addresses,
+ * whether it is scheduled and ready, and as status.restarts how often its containers were started again, if ever. It is
+ * made of new, small objects: a table that once was large stays large. */
 void pod_outside(json_t *pod);
 
 #endif

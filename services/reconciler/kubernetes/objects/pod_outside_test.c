@@ -20,7 +20,7 @@ static const char OUTSIDE[] = "{'metadata':{'name':'p','namespace':'n','uid':'u'
                               "'deletionTimestamp':'2026-01-02T00:00:00Z','labels':{'a':'b'},'annotations':{'c':'d'},"
                               "'ownerReferences':[{'kind':'Sandbox','uid':'s','controller':true}]},"
                               "'spec':{'nodeName':'node'},"
-                              "'status':{'phase':'Running','podIPs':[{'ip':'10.0.0.1'}],"
+                              "'status':{'phase':'Running','podIPs':[{'ip':'10.0.0.1'}],'restarts':3,"
                               "'conditions':[{'type':'Ready','status':'True'},"
                               "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'m'}],"
                               "'containerStatuses':[{'name':'side','state':{'waiting':{'reason':'CrashLoopBackOff',"

@@ -41,6 +41,13 @@
 #define ANNOTATION_EPOCH "sandplane.dev/epoch"
 /* On a Sandbox: the other one whose volume claims, by their names, are its own (claim_move.c). */
 #define ANNOTATION_VOLUMES_OF "sandplane.dev/volumes-of"
+/* On a Sandbox of a v1alpha1 claim: the member whose Pod it took over, and whose name the shared state knows it by. */
+#define ANNOTATION_MEMBER "sandplane.dev/member"
+/* On a Sandbox: names of the variables that the runtime of its Pod was given, with commas between them (runtime_env.h).
+ */
+#define ANNOTATION_RUNTIME_ENV "sandplane.dev/runtime-env"
+/* On a template, "cold": a claim with env gets a Pod of its own always. */
+#define ANNOTATION_CLAIM_ENV "sandplane.dev/claim-env"
 
 /* The whole v1alpha1 object that a v1beta1 one was converted from. */
 #define ANNOTATION_V1ALPHA1_SANDBOX "api.agents.x-k8s.io/v1alpha1-sandbox-state"
