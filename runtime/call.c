@@ -1,12 +1,9 @@
 /* See call.h. The connection of one call: frames in, frames out, let in by its claim. */
 #include "runtime/call.h"
 
-#include <errno.h>
 #include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "api/sandplane/internal/v1/runtime.pb-c.h"
 #include "lib/base/alloc.h"
@@ -32,15 +29,13 @@
 
 struct Call {
   Runtime *rt;
-  int fd;
-  LoopFd *watch;
-  LoopTimer *timer; /* until OPEN; then the look in a pause and what it held back; after the status, the linger */
-  Buf in, out;
+  Stream *stream;           /* NULL: given away */
+  LoopTimer *timer;         /* until OPEN; then the look in a pause; after the status, the linger */
   const CallMethod *method; /* NULL until OPEN */
   void *data;
   uint32_t port;
   char traceparent[TRACEPARENT_LEN + 1];
-  bool by_network, paused, half_closed, finished, lingering, high, in_callback, dead;
+  bool by_network, paused, half_closed, finished, lingering;
 };
 
 static void end_method(Call *c) {
@@ -49,49 +44,12 @@ static void end_method(Call *c) {
   c->method = NULL;
 }
 
+/* By events and timers of the connection alone, so nothing of it is under way. */
 static void call_free(Call *c) {
   end_method(c);
-  loop_fd_free(c->watch);
+  stream_free(c->stream);
   loop_timer_free(c->timer);
-  if (c->fd >= 0)
-    close(c->fd);
-  buf_deinit(&c->in);
-  buf_deinit(&c->out);
   free(c);
-}
-
-/* Frees now, or when the callback that runs has returned. */
-static void call_drop(Call *c) {
-  if (c->in_callback)
-    c->dead = true;
-  else
-    call_free(c);
-}
-
-static void arm(Call *c) {
-  /* a call that does not read is still told of its caller's going */
-  bool reading = c->lingering || (!c->paused && !c->finished);
-  loop_fd_set(c->watch, (reading ? LOOP_READ : LOOP_CLOSED) | (c->out.len ? LOOP_WRITE : 0));
-}
-
-static void flush(Call *c) {
-  while (c->out.len) {
-    ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && errno == EAGAIN)
-      break;
-    if (n < 0)
-      return call_drop(c);
-    buf_consume(&c->out, (size_t)n);
-  }
-  if (c->finished && c->out.len == 0 && !c->lingering) {
-    c->lingering = true;
-    shutdown(c->fd, SHUT_WR);
-    loop_timer_start(c->timer, LINGER_MS);
-    end_method(c);
-  }
-  arm(c);
 }
 
 Runtime *call_runtime(const Call *c) {
@@ -110,17 +68,18 @@ void *call_data(const Call *c) {
   return c->data;
 }
 size_t call_pending(const Call *c) {
-  return c->out.len;
+  return stream_pending(c->stream);
 }
 
 void call_send(Call *c, WireType type, const void *payload, size_t len) {
-  if (c->finished || c->dead)
+  uint8_t header[WIRE_HEADER_LEN];
+  if (c->finished)
     return;
-  if (wire_append(&c->out, type, payload, len))
-    abort(); /* every method stops at CALL_PENDING_HIGH */
-  if (c->out.len > CALL_PENDING_HIGH)
-    c->high = true;
-  arm(c);
+  if (len > WIRE_MAX_PAYLOAD)
+    abort(); /* no method makes such a message */
+  wire_header(header, type, len);
+  stream_queue(c->stream, header, sizeof header);
+  stream_queue(c->stream, payload, len);
 }
 
 void call_send_message(Call *c, const ProtobufCMessage *message) {
@@ -135,13 +94,17 @@ void call_pause(Call *c, bool pause) {
   if (c->finished || c->paused == pause)
     return;
   c->paused = pause;
-  arm(c);
-  /* frames that were read before the pause make no event of their own */
-  loop_timer_start(c->timer, pause ? LOOK_MS : 0);
+  if (pause) {
+    stream_pause(c->stream);
+    loop_timer_start(c->timer, LOOK_MS);
+  } else {
+    loop_timer_stop(c->timer);
+    stream_resume(c->stream);
+  }
 }
 
 void call_finish(Call *c, const Error *err) {
-  if (c->finished || c->dead)
+  if (c->finished)
     return;
   Sandplane__Internal__V1__RuntimeStatus s = SANDPLANE__INTERNAL__V1__RUNTIME_STATUS__INIT;
   s.code = err ? (int32_t)err->kind : 0;
@@ -152,19 +115,14 @@ void call_finish(Call *c, const Error *err) {
   call_send(c, WIRE_STATUS, bytes, len);
   c->finished = true;
   c->half_closed = true;
-  if (!c->in_callback)
-    flush(c);
+  stream_pause(c->stream);
 }
 
-int call_detach(Call *c, Buf *ret_rest) {
-  int fd = c->fd;
-  *ret_rest = c->in;
-  c->in = BUF_INIT(0);
-  c->fd = -1;
-  loop_fd_free(c->watch);
-  c->watch = NULL;
-  call_drop(c);
-  return fd;
+Stream *call_detach(Call *c) {
+  Stream *stream = c->stream;
+  c->stream = NULL;
+  call_free(c);
+  return stream;
 }
 
 /* ---- letting in ---- */
@@ -249,14 +207,19 @@ static void on_frame(Call *c, const WireFrame *frame) {
   call_finish(c, &err);
 }
 
-/* Works off the whole frames that were read. */
-static void take_frames(Call *c) {
+/* ---- the connection ---- */
+
+/* Works off the whole frames. */
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
+  Call *c = arg;
   size_t at = 0;
   Error err;
-  while (!c->finished && !c->dead && !c->paused) {
+  if (c->lingering)
+    return len;
+  while (!c->finished && !c->paused) {
     WireFrame frame;
     size_t used;
-    int rc = wire_parse(c->in.data + at, c->in.len - at, &frame, &used, &err);
+    int rc = wire_parse(data + at, len - at, &frame, &used, &err);
     if (rc == WIRE_MORE)
       break;
     if (rc < 0) {
@@ -266,69 +229,68 @@ static void take_frames(Call *c) {
     at += used;
     on_frame(c, &frame);
   }
-  if (at > 0)
-    buf_consume(&c->in, at);
+  return at;
 }
 
-/* Everything that can be done now. Nothing frees the call meanwhile: it is freed here, at the end. */
-static void step(Call *c) {
-  c->in_callback = true;
-  if (c->in.len)
-    take_frames(c);
-  if (!c->dead)
-    flush(c);
-  // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): in_callback keeps it, which the analyzer forgets at buf_consume
-  if (!c->dead && c->high && c->out.len < CALL_PENDING_HIGH / 2) {
-    c->high = false;
-    /* what it sends leaves by the next writable event, so that one call's flood does not hold up the others */
-    if (!c->finished && c->method && c->method->on_drained)
-      c->method->on_drained(c);
-  }
-  c->in_callback = false;
-  if (c->dead)
-    call_free(c);
+/* The caller is gone, which cancels the call; behind the status it is no loss. */
+static void on_gone(void *arg) {
+  call_free(arg);
 }
 
-static void on_io(int events, void *arg) {
+static void on_error(void *arg, int errnum) {
+  call_free(arg);
+}
+
+static void on_drain(void *arg) {
   Call *c = arg;
-  if (events & LOOP_CLOSED && !(events & LOOP_READ))
-    return call_free(c);
-  if (events & LOOP_READ) {
-    uint8_t *to = buf_reserve(&c->in, READ_CHUNK);
-    ssize_t n = to ? recv(c->fd, to, READ_CHUNK, MSG_DONTWAIT) : 0;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-      return;
-    if (n <= 0)
-      return call_free(c); /* the caller is gone: cancelled */
-    if (c->lingering)
-      return;
-    c->in.len += (size_t)n;
-  }
-  step(c);
+  if (!c->finished && c->method && c->method->on_drained)
+    c->method->on_drained(c);
 }
+
+static void on_flushed(void *arg) {
+  Call *c = arg;
+  if (!c->finished || c->lingering)
+    return;
+  c->lingering = true;
+  stream_end(c->stream);
+  loop_timer_start(c->timer, LINGER_MS);
+  end_method(c);
+  stream_resume(c->stream);
+}
+
+static const StreamHandlers HANDLERS = {.on_data = on_data,
+                                        .on_eof = on_gone,
+                                        .on_drain = on_drain,
+                                        .on_error = on_error,
+                                        .must_write = true,
+                                        .on_flushed = on_flushed,
+                                        .on_hangup = on_gone};
 
 static void on_timeout(void *arg) {
   Call *c = arg;
   /* between OPEN and the status, it is about a pause: see call_pause */
-  if (c->method && !c->lingering && c->paused && !peer_is_gone(c->fd))
+  if (c->method && !c->lingering && !peer_is_gone(stream_fd(c->stream)))
     loop_timer_start(c->timer, LOOK_MS);
-  else if (c->method && !c->lingering && !c->paused)
-    step(c);
   else
     call_free(c);
 }
 
-static void take(Runtime *rt, int fd, bool by_network) {
+static Call *new_call(Runtime *rt) {
   Call *c = new0(Call);
-  *c = (Call){.rt = rt, .fd = fd, .by_network = by_network, .in = BUF_INIT(IN_MAX), .out = BUF_INIT(0)};
-  c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
+  c->rt = rt;
   c->timer = loop_timer_new(rt->loop, on_timeout, c);
   loop_timer_start(c->timer, OPEN_TIMEOUT_MS);
+  return c;
 }
 
 void call_accept(Runtime *rt, int fd) {
-  take(rt, fd, false);
+  Call *c = new_call(rt);
+  c->stream = stream_new(rt->loop, fd, IN_MAX, &HANDLERS, c);
 }
-void call_accept_by_network(Runtime *rt, int fd) {
-  take(rt, fd, true);
+
+void call_accept_by_network(Runtime *rt, Stream *stream) {
+  Call *c = new_call(rt);
+  c->by_network = true;
+  c->stream = stream;
+  stream_hand_over(stream, IN_MAX, &HANDLERS, c);
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "lib/loop/stream.h"
 #include "lib/wire/wire.h"
 #include "runtime/runtime.h"
 
@@ -20,14 +21,13 @@ typedef struct CallMethod {
   /* One message of the caller; not run any more once its reading is paused. */
   void (*on_message)(Call *call, const uint8_t *data, size_t len);
   void (*on_half_close)(Call *call);
-  /* What was sent has left, after call_pending was above CALL_PENDING_HIGH. Optional. */
+  /* What was sent has left, after call_pending was above STREAM_HIGH. Optional. */
   void (*on_drained)(Call *call);
   /* The call is over, finished or cancelled: free call_data. Always runs once. Optional. */
   void (*on_end)(Call *call);
 } CallMethod;
 
-/* A method that makes output stops when this much waits for the peer. */
-enum { CALL_PENDING_HIGH = 256 << 10 };
+/* A method that makes output stops when STREAM_HIGH bytes wait for the peer. */
 
 Runtime *call_runtime(const Call *call);
 uint32_t call_port(const Call *call);
@@ -44,14 +44,14 @@ size_t call_pending(const Call *call);
 void call_pause(Call *call, bool pause);
 /* Sends the status (NULL: OK) and closes. */
 void call_finish(Call *call, const Error *err);
-/* From ACCEPT on: gives the connection away. What was read already is in *ret_rest (the caller frees data). The
- * call is over after it. Not from within on_open or on_message. */
-int call_detach(Call *call, Buf *ret_rest);
+/* Behind what was sent: gives the connection away, with what was read already, to an owner who takes it at once
+ * (stream_hand_over). The call is over after it. Not from within on_open or on_message. */
+Stream *call_detach(Call *call);
 
 /* A connection from outside; owns fd. */
 void call_accept(Runtime *rt, int fd);
 /* The same by a port of the network, whose address may have been another's: only calls that name this sandbox are let
  * in, which ACCEPT tells the caller. */
-void call_accept_by_network(Runtime *rt, int fd);
+void call_accept_by_network(Runtime *rt, Stream *stream);
 
 #endif

@@ -56,12 +56,8 @@ static void on_connected(int events, void *arg) {
   int inner = x->fd;
   call_set_data(call, NULL);
   free(x);
-  uint8_t accept[WIRE_HEADER_LEN];
-  wire_header(accept, WIRE_ACCEPT, 0);
-  Buf rest;
-  int outer = call_detach(call, &rest);
-  relay_start(loop, outer, inner, accept, sizeof accept, rest.data, rest.len);
-  buf_deinit(&rest);
+  call_send(call, WIRE_ACCEPT, NULL, 0);
+  relay_start(loop, call_detach(call), inner);
 }
 
 static void try_next(Connect *x) {

@@ -66,7 +66,7 @@ static void list_pump(Call *call) {
   List *x = call_data(call);
   runtime_become_user(call_runtime(call));
   bool more = true;
-  while (more && call_pending(call) <= CALL_PENDING_HIGH)
+  while (more && call_pending(call) < STREAM_HIGH)
     more = send_batch(call, x);
   runtime_become_self(call_runtime(call));
   if (!more)

@@ -36,7 +36,7 @@ typedef struct Read {
 static void pump(Call *call) {
   Read *x = call_data(call);
   static uint8_t chunk[READ_CHUNK]; /* one thread, and call_send copies */
-  while (call_pending(call) <= CALL_PENDING_HIGH) {
+  while (call_pending(call) < STREAM_HIGH) {
     size_t want = x->left >= 0 && x->left < READ_CHUNK ? (size_t)x->left : READ_CHUNK;
     ssize_t n = want ? read(x->fd, chunk, want) : 0;
     if (n < 0 && errno == EINTR)

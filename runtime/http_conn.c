@@ -2,19 +2,15 @@
  * parsed after that. A response to a HEAD request sends its head alone. */
 #include "runtime/http_conn.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "runtime/call.h"
 #include "runtime/peer.h"
 
-#define READ_CHUNK (64 << 10)
 /* A peer that sends nothing for this long between requests, or dribbles a head, is cut off. Never one that is owed an
  * answer or has not taken all of the last. */
 #define IDLE_MS 120000
@@ -26,18 +22,18 @@
 
 struct HttpConn {
   Runtime *rt;
-  int fd;
-  LoopFd *watch;
+  Stream *stream; /* NULL: given away */
   LoopTimer *timer;
   HttpReader *reader;
   HttpRouteFn route;
   const HttpHandler *handler;
   void *data;
-  Buf in, out;
-  bool keep_alive, head_only, read_done, answered, closing, in_feed, dead, high;
-  bool http_1_0; /* knows no chunks */
-  bool chunked;  /* the response that is being sent */
-  bool begun;    /* something has come at all */
+  size_t ahead; /* what is kept of the requests behind this one */
+  bool keep_alive, head_only, read_done, answered, closing;
+  bool in_callback, dead; /* it is freed when the handler that runs has returned */
+  bool http_1_0;          /* knows no chunks */
+  bool chunked;           /* the response that is being sent */
+  bool begun;             /* something has come at all */
   /* Where the peer is: nothing of a request has come, a part of its head, all of its head. */
   enum { AT_REST, IN_HEAD, IN_REQUEST } at;
   int timing_ms; /* what the timer runs for; 0: it does not */
@@ -53,33 +49,16 @@ static void exchange_over(HttpConn *c) {
 
 static void conn_free(HttpConn *c) {
   exchange_over(c);
-  loop_fd_free(c->watch);
+  stream_free(c->stream);
   loop_timer_free(c->timer);
-  if (c->fd >= 0)
-    close(c->fd);
   http_reader_free(c->reader);
-  buf_deinit(&c->in);
-  buf_deinit(&c->out);
   free(c);
-}
-
-static void conn_drop(HttpConn *c) {
-  if (c->in_feed)
-    c->dead = true;
-  else
-    conn_free(c);
-}
-
-static void arm(HttpConn *c) {
-  /* who does not read its responses is not read either */
-  bool reading = !c->closing && !c->high && (!c->read_done || c->in.len < AHEAD_MAX);
-  loop_fd_set(c->watch, (reading ? LOOP_READ : LOOP_CLOSED) | (c->out.len ? LOOP_WRITE : 0));
 }
 
 /* Only a head must come quickly: a body may take its time, and so may an answer and its reader. */
 static void watch_time(HttpConn *c) {
-  int wanted = c->at == IN_HEAD ? HEAD_MS : c->at == AT_REST && !c->out.len ? IDLE_MS : 0;
-  if (c->read_done && c->in.len >= AHEAD_MAX)
+  int wanted = c->at == IN_HEAD ? HEAD_MS : c->at == AT_REST && !stream_pending(c->stream) ? IDLE_MS : 0;
+  if (c->read_done && c->ahead >= AHEAD_MAX)
     wanted = LOOK_MS;
   if (c->closing)
     wanted = 0;
@@ -92,6 +71,24 @@ static void watch_time(HttpConn *c) {
     loop_timer_stop(c->timer);
 }
 
+/* What a handler has brought about; c may be gone after it. */
+static void settle(HttpConn *c) {
+  c->in_callback = false;
+  if (c->dead || (c->closing && stream_pending(c->stream) == 0))
+    conn_free(c);
+  else
+    watch_time(c);
+}
+
+/* No further request; the rest of the answers is sent, and then it ends. */
+static void start_closing(HttpConn *c) {
+  c->closing = true;
+  stream_pause(c->stream);
+  watch_time(c);
+  if (!c->in_callback && stream_pending(c->stream) == 0)
+    loop_timer_start(c->timer, 0);
+}
+
 Runtime *http_conn_runtime(const HttpConn *c) {
   return c->rt;
 }
@@ -102,19 +99,22 @@ void *http_conn_data(const HttpConn *c) {
   return c->data;
 }
 size_t http_conn_pending(const HttpConn *c) {
-  return c->out.len;
+  return stream_pending(c->stream);
 }
 void http_conn_abort(HttpConn *c) {
-  conn_drop(c);
+  if (c->in_callback)
+    c->dead = true;
+  else
+    conn_free(c);
 }
 
 /* ---- out ---- */
 
 static void put(HttpConn *c, const void *data, size_t len) {
-  if (buf_append(&c->out, data, len))
-    abort(); /* writers stop at HTTP_PENDING_HIGH */
-  if (c->out.len > HTTP_PENDING_HIGH)
-    c->high = true;
+  stream_queue(c->stream, data, len);
+  /* who does not read its responses is not read either */
+  if (stream_pending(c->stream) >= STREAM_HIGH)
+    stream_pause(c->stream);
 }
 
 void http_conn_begin(HttpConn *c, int status, const char *type, const char *headers, int64_t len) {
@@ -149,17 +149,16 @@ void http_conn_data_out(HttpConn *c, const void *data, size_t len) {
   put(c, data, len);
   if (c->chunked)
     put(c, "\r\n", 2);
-  arm(c);
 }
-
-static void next_request(HttpConn *c);
 
 static void finish_exchange(HttpConn *c) {
   exchange_over(c);
   c->answered = c->read_done = c->head_only = false;
   c->at = AT_REST;
-  if (!c->keep_alive)
-    c->closing = true;
+  if (c->keep_alive)
+    stream_show_again(c->stream);
+  else
+    start_closing(c);
 }
 
 void http_conn_finish(HttpConn *c) {
@@ -167,13 +166,8 @@ void http_conn_finish(HttpConn *c) {
   if (c->chunked)
     put(c, "0\r\n\r\n", 5);
   c->chunked = false;
-  if (c->read_done) {
+  if (c->read_done)
     finish_exchange(c);
-    if (!c->in_feed)
-      next_request(c);
-  }
-  if (!c->dead && c->fd >= 0)
-    arm(c);
 }
 
 void http_conn_respond(HttpConn *c, int status, const char *type, const char *headers, const void *body, size_t len) {
@@ -247,116 +241,94 @@ static void on_end(void *arg) {
 
 static const HttpReaderHandlers READER = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
 
-/* Parses what was read, up to the end of a request that is not answered yet. */
-static void feed(HttpConn *c) {
+/* Parses up to the end of the request. */
+static size_t feed(HttpConn *c, const uint8_t *data, size_t len) {
   Error err;
   size_t used;
-  c->in_feed = true;
-  while (c->in.len && !c->read_done && !c->closing && !c->dead && !c->high) {
-    c->at = c->at == AT_REST ? IN_HEAD : c->at; /* if it is more than that, the reader says so */
-    if (http_reader_feed(c->reader, c->in.data, c->in.len, &used, &err)) {
-      c->keep_alive = false;
-      if (!c->answered)
-        http_conn_respond_json(c, err.kind == ERROR_RESOURCE_EXHAUSTED ? 431 : 400,
-                               "{\"detail\":\"Invalid HTTP request received.\"}");
-      c->closing = true;
-      buf_consume(&c->in, c->in.len);
-      break;
-    }
-    buf_consume(&c->in, used);
-    if (used == 0)
-      break;
-  }
-  c->in_feed = false;
-}
-
-static void flush(HttpConn *c) {
-  while (c->out.len) {
-    ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && errno == EAGAIN)
-      break;
-    if (n < 0) {
-      c->dead = true;
-      return;
-    }
-    buf_consume(&c->out, (size_t)n);
-  }
-  if (c->closing && c->out.len == 0)
-    c->dead = true;
-}
-
-static void next_request(HttpConn *c) {
-  feed(c);
-  if (!c->dead && !c->in.len)
-    arm(c);
+  c->at = c->at == AT_REST ? IN_HEAD : c->at; /* if it is more than that, the reader says so */
+  if (http_reader_feed(c->reader, data, len, &used, &err) == 0)
+    return used;
+  c->keep_alive = false;
+  if (!c->answered)
+    http_conn_respond_json(c, err.kind == ERROR_RESOURCE_EXHAUSTED ? 431 : 400,
+                           "{\"detail\":\"Invalid HTTP request received.\"}");
+  start_closing(c);
+  return len;
 }
 
 /* A call, not HTTP: its first byte is a type of frame, which no method begins with. So one port serves both, where a
- * Pod has no socket but those of its network. True: it was handed on, and c is freed. */
-static bool is_call(HttpConn *c) {
-  uint8_t first;
-  ssize_t n = recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
-  c->begun = c->begun || n == 1;
-  if (n != 1 || first != WIRE_OPEN)
-    return false;
+ * Pod has no socket but those of its network. It is handed on, and c is freed. */
+static void become_call(HttpConn *c) {
   Runtime *rt = c->rt;
-  int fd = c->fd;
-  c->fd = -1;
+  Stream *stream = c->stream;
+  c->stream = NULL;
   conn_free(c);
-  call_accept_by_network(rt, fd);
-  return true;
+  call_accept_by_network(rt, stream);
 }
 
-static void on_io(int events, void *arg) {
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   HttpConn *c = arg;
-  if (c->rt->calls_by_http && events & LOOP_READ && !c->begun && is_call(c))
-    return;
-  if (events & LOOP_CLOSED && !(events & LOOP_READ))
-    return conn_free(c);
-  if (events & LOOP_READ) {
-    uint8_t *to = buf_reserve(&c->in, READ_CHUNK);
-    ssize_t n = recv(c->fd, to, READ_CHUNK, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-      return;
-    /* who only sends no more may have the rest of what it is owed; an answer that is not made yet nobody waits for */
-    if (n < 0 || (n == 0 && (c->at == IN_REQUEST || !c->out.len)))
-      return conn_free(c);
-    c->closing = c->closing || n == 0;
-    c->in.len += (size_t)n;
-    feed(c);
-    if (c->dead)
-      return conn_free(c);
+  if (c->rt->calls_by_http && !c->begun && *data == WIRE_OPEN) {
+    become_call(c);
+    return 0;
   }
-  flush(c);
-  if (!c->dead && c->high && c->out.len < HTTP_PENDING_HIGH / 2) {
-    c->high = false;
-    c->in_feed = true;
-    if (c->handler && c->handler->on_drained)
-      c->handler->on_drained(c);
-    c->in_feed = false;
-    if (!c->dead && !c->read_done)
-      feed(c);
-  }
-  if (c->dead)
-    return conn_free(c);
-  watch_time(c);
-  arm(c);
+  c->begun = true;
+  c->in_callback = true;
+  size_t used = c->read_done ? 0 : feed(c, data, len);
+  c->ahead = len - used;
+  settle(c);
+  return used;
 }
+
+/* Who only sends no more may have the rest of what it is owed; an answer that is not made yet nobody waits for. */
+static void on_hangup(void *arg) {
+  HttpConn *c = arg;
+  if (c->closing)
+    return;
+  if (c->at == IN_REQUEST || stream_pending(c->stream) == 0)
+    conn_free(c);
+  else
+    start_closing(c);
+}
+
+static void on_error(void *arg, int errnum) {
+  conn_free(arg);
+}
+
+static void on_drain(void *arg) {
+  HttpConn *c = arg;
+  if (!c->closing)
+    stream_resume(c->stream);
+  c->in_callback = true;
+  if (c->handler && c->handler->on_drained)
+    c->handler->on_drained(c);
+  settle(c);
+}
+
+static void on_flushed(void *arg) {
+  settle(arg);
+}
+
+static const StreamHandlers HANDLERS = {.on_data = on_data,
+                                        .on_eof = on_hangup,
+                                        .on_drain = on_drain,
+                                        .on_error = on_error,
+                                        .must_write = true,
+                                        .on_flushed = on_flushed,
+                                        .on_hangup = on_hangup};
 
 static void on_timer(void *arg) {
   HttpConn *c = arg;
-  if (c->timing_ms != LOOK_MS || peer_is_gone(c->fd))
+  if (c->timing_ms != LOOK_MS || peer_is_gone(stream_fd(c->stream)))
     return conn_free(c);
   loop_timer_start(c->timer, LOOK_MS);
 }
 
 void http_conn_accept(Runtime *rt, int fd, HttpRouteFn route) {
   HttpConn *c = new0(HttpConn);
-  *c = (HttpConn){.rt = rt, .fd = fd, .route = route, .in = BUF_INIT(0), .out = BUF_INIT(0)};
+  *c = (HttpConn){.rt = rt, .route = route};
   c->reader = http_reader_new(HTTP_REQUESTS, &READER, c);
   c->timer = loop_timer_new(rt->loop, on_timer, c);
-  c->watch = loop_fd_new(rt->loop, fd, LOOP_READ, on_io, c);
+  c->stream = stream_new(rt->loop, fd, AHEAD_MAX, &HANDLERS, c);
   watch_time(c);
 }

@@ -3,6 +3,7 @@
 #define SANDPLANE_RUNTIME_HTTP_CONN_H_
 
 #include "lib/http/http_reader.h"
+#include "lib/loop/stream.h"
 #include "runtime/runtime.h"
 
 typedef struct HttpConn HttpConn;
@@ -24,8 +25,6 @@ typedef struct HttpHandler {
 /* Finds the handler of a request; NULL: respond has been called. */
 typedef const HttpHandler *(*HttpRouteFn)(HttpConn *c, const HttpHead *head, const char *path);
 
-enum { HTTP_PENDING_HIGH = 256 << 10 };
-
 void http_conn_accept(Runtime *rt, int fd, HttpRouteFn route);
 
 Runtime *http_conn_runtime(const HttpConn *c);
@@ -39,6 +38,7 @@ void http_conn_respond_json(HttpConn *c, int status, const char *json);
 void http_conn_begin(HttpConn *c, int status, const char *type, const char *headers, int64_t len);
 void http_conn_begin_chunked(HttpConn *c, int status, const char *type);
 void http_conn_data_out(HttpConn *c, const void *data, size_t len);
+/* What makes a response in pieces stops when this is STREAM_HIGH, until on_drained. */
 size_t http_conn_pending(const HttpConn *c);
 void http_conn_finish(HttpConn *c);
 /* Cuts the connection: the only way to say that a begun response went wrong. */

@@ -98,7 +98,7 @@ static void add_stderr(Execute *x, const char *ours) {
 
 static void pump_tail(HttpConn *c) {
   Execute *x = http_conn_data(c);
-  while (x->tail_at < x->tail.len && http_conn_pending(c) <= HTTP_PENDING_HIGH) {
+  while (x->tail_at < x->tail.len && http_conn_pending(c) < STREAM_HIGH) {
     size_t left = x->tail.len - x->tail_at, n = left < PIECE ? left : PIECE;
     http_conn_data_out(c, x->tail.data + x->tail_at, n);
     x->tail_at += n;
@@ -139,7 +139,7 @@ static void flow(Execute *x) {
   Buf *b = &x->json[x->flowing];
   http_conn_data_out(x->conn, b->data, b->len);
   b->len = 0;
-  if (http_conn_pending(x->conn) > HTTP_PENDING_HIGH)
+  if (http_conn_pending(x->conn) >= STREAM_HIGH)
     process_pause_output(x->process, true);
 }
 

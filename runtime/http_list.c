@@ -67,7 +67,7 @@ static bool add_piece(Buf *to, HttpConn *c, List *x) {
 static void list_pump(HttpConn *c) {
   List *x = http_conn_data(c);
   bool more = true;
-  while (more && http_conn_pending(c) <= HTTP_PENDING_HIGH) {
+  while (more && http_conn_pending(c) < STREAM_HIGH) {
     Buf piece = BUF_INIT(0);
     more = add_piece(&piece, c, x);
     http_conn_data_out(c, piece.data, piece.len);

@@ -96,7 +96,7 @@ static void download_end(HttpConn *c) {
 static void download_pump(HttpConn *c) {
   Download *d = http_conn_data(c);
   static uint8_t chunk[64 << 10]; /* one thread, and the connection copies */
-  while (d->left > 0 && http_conn_pending(c) <= HTTP_PENDING_HIGH) {
+  while (d->left > 0 && http_conn_pending(c) < STREAM_HIGH) {
     ssize_t n = read(d->fd, chunk, d->left < (int64_t)sizeof chunk ? (size_t)d->left : sizeof chunk);
     if (n < 0 && errno == EINTR)
       continue;

@@ -232,6 +232,26 @@ class HttpTest(RuntimeCase):
             while sent < 256 << 20:
                 sent += s.send(request)
 
+    def test_who_sends_no_more_has_the_rest_of_its_answer(self):
+        s = socket.socket()
+        self.addCleanup(s.close)
+        s.settimeout(60)
+        # so that sockets hold little of it: a small window, and a sender's buffer that is counted in small segments
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        s.connect(("127.0.0.1", self.port))
+        body = json.dumps({"command": "cat big"}).encode()
+        self.put("big", "x" * 240000)
+        s.sendall(b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        # a small answer is sent whole, so the first byte says that it is made
+        s.recv(1, socket.MSG_PEEK)
+        s.shutdown(socket.SHUT_WR)
+        # answered one after the other by the thread that is to see this end: it has
+        for _ in range(2):
+            self.assertEqual(self.ask("GET", "/")[0], 200)
+        status, answer = self.reply(s.makefile("rb"))
+        self.assertEqual((status, len(json.loads(answer)["stdout"])), (200, 240000))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,27 +1,22 @@
-/* See relay.h. */
+/* See relay.h. A side is read again when the other has sent all that came of it. */
 #include "runtime/relay.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/buf.h"
 #include "runtime/peer.h"
 
-#define PENDING_MAX ((size_t)64 << 10)
+#define KEPT_MAX ((size_t)64 << 10)
+/* How often it is looked whether a caller that only sends no more has gone meanwhile: no event says that. */
+#define LOOK_MS 1000
+
+enum { CALLER, INNER };
 
 typedef struct Side {
   struct Relay *relay;
-  int fd;
-  LoopFd *watch;
-  Buf out; /* for this side */
-  bool eof, shut;
+  Stream *stream;
+  bool eof;
 } Side;
-
-/* How often it is looked whether a caller that only sends no more has gone meanwhile: no event says that. */
-#define LOOK_MS 1000
 
 typedef struct Relay {
   Side side[2];
@@ -29,11 +24,8 @@ typedef struct Relay {
 } Relay;
 
 static void relay_free(Relay *r) {
-  for (int i = 0; i < 2; i++) {
-    loop_fd_free(r->side[i].watch);
-    close(r->side[i].fd);
-    buf_deinit(&r->side[i].out);
-  }
+  stream_free(r->side[CALLER].stream);
+  stream_free(r->side[INNER].stream);
   loop_timer_free(r->half_open);
   free(r);
 }
@@ -42,72 +34,64 @@ static Side *other(Side *s) {
   return &s->relay->side[s == &s->relay->side[0]];
 }
 
-/* false: the connection broke. */
-static bool flush(Side *s) {
-  while (s->out.len) {
-    ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return errno == EAGAIN;
-    buf_consume(&s->out, (size_t)n);
-  }
-  if (other(s)->eof && !s->shut) {
-    s->shut = true;
-    shutdown(s->fd, SHUT_WR);
-  }
-  return true;
+/* The caller has gone, and what it sent has been handed on: nobody is there for an answer. */
+static bool is_left(const Relay *r) {
+  return r->side[CALLER].eof && stream_pending(r->side[INNER].stream) == 0 &&
+         peer_is_gone(stream_fd(r->side[CALLER].stream));
 }
 
-static bool fill(Side *s) {
-  Buf *to = &other(s)->out;
-  if (to->len >= PENDING_MAX)
-    return true;
-  uint8_t *p = buf_reserve(to, PENDING_MAX - to->len);
-  ssize_t n = recv(s->fd, p, PENDING_MAX - to->len, MSG_DONTWAIT);
-  if (n < 0)
-    return errno == EAGAIN || errno == EINTR;
-  if (n == 0)
-    s->eof = true;
-  to->len += (size_t)n;
-  return true;
-}
-
-static void arm(Side *s) {
-  bool read = !s->eof && other(s)->out.len < PENDING_MAX;
-  loop_fd_set(s->watch, (read ? LOOP_READ : 0) | (s->out.len ? LOOP_WRITE : 0));
-}
-
-static void on_io(int events, void *arg) {
-  Side *s = arg;
-  Relay *r = s->relay;
-  bool fine = !(events & LOOP_READ) || fill(s);
-  fine = fine && flush(s) && flush(other(s));
-  /* the caller, and what it sent has been handed on: nobody is there for an answer */
-  bool gone = r->side[0].eof && r->side[1].out.len == 0 && peer_is_gone(r->side[0].fd);
-  if (!fine || gone || (r->side[0].shut && r->side[1].shut))
-    return relay_free(r);
-  if (r->side[0].eof || r->side[1].eof)
+/* Something has ended, or what was before an end has been sent. */
+static void look(Relay *r) {
+  const Side *a = &r->side[CALLER], *b = &r->side[INNER];
+  bool over = a->eof && b->eof && stream_pending(a->stream) == 0 && stream_pending(b->stream) == 0;
+  if (over || is_left(r))
+    relay_free(r);
+  else if (a->eof || b->eof)
     loop_timer_start(r->half_open, LOOK_MS);
-  arm(&r->side[0]);
-  arm(&r->side[1]);
 }
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
+  Side *from = arg;
+  Stream *to = other(from)->stream;
+  stream_write(to, data, len);
+  if (stream_pending(to) > 0)
+    stream_pause(from->stream);
+  return len;
+}
+
+static void on_flushed(void *arg) {
+  Side *to = arg;
+  stream_resume(other(to)->stream);
+  look(to->relay);
+}
+
+static void on_eof(void *arg) {
+  Side *from = arg;
+  from->eof = true;
+  stream_end(other(from)->stream);
+  look(from->relay);
+}
+
+static void on_error(void *arg, int errnum) {
+  relay_free(((Side *)arg)->relay);
+}
+
+static const StreamHandlers HANDLERS = {
+    .on_data = on_data, .on_eof = on_eof, .on_error = on_error, .must_write = true, .on_flushed = on_flushed};
 
 static void on_half_open(void *arg) {
   Relay *r = arg;
-  if (peer_is_gone(r->side[0].fd))
+  if (peer_is_gone(stream_fd(r->side[CALLER].stream)))
     relay_free(r);
   else
     loop_timer_start(r->half_open, LOOK_MS);
 }
 
-void relay_start(Loop *loop, int a, int b, const void *to_a, size_t to_a_len, const void *to_b, size_t to_b_len) {
+void relay_start(Loop *loop, Stream *caller, int fd) {
   Relay *r = new0(Relay);
-  r->side[0] = (Side){.relay = r, .fd = a};
-  r->side[1] = (Side){.relay = r, .fd = b};
+  r->side[CALLER] = (Side){.relay = r, .stream = caller};
+  r->side[INNER] = (Side){.relay = r};
+  r->side[INNER].stream = stream_new(loop, fd, KEPT_MAX, &HANDLERS, &r->side[INNER]);
   r->half_open = loop_timer_new(loop, on_half_open, r);
-  if (buf_append(&r->side[0].out, to_a, to_a_len) || buf_append(&r->side[1].out, to_b, to_b_len))
-    abort();
-  for (int i = 0; i < 2; i++)
-    r->side[i].watch = loop_fd_new(loop, r->side[i].fd, LOOP_READ | LOOP_WRITE, on_io, &r->side[i]);
+  stream_hand_over(caller, KEPT_MAX, &HANDLERS, &r->side[CALLER]);
 }

@@ -9,18 +9,18 @@
 /* Input that waits for the command before its caller is no longer read. */
 #define STDIN_PENDING_MAX ((size_t)1 << 20)
 
-typedef struct Stream {
+typedef struct ExecStream {
   Call *call;
   Process *process;
   bool started;
-} Stream;
+} ExecStream;
 
 static void send_response(Call *call, Sandplane__V1__ExecStreamResponse *r) {
   call_send_message(call, &r->base);
 }
 
 static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
-  Stream *x = arg;
+  ExecStream *x = arg;
   Sandplane__V1__ExecStreamResponse r = SANDPLANE__V1__EXEC_STREAM_RESPONSE__INIT;
   bool out = stream == PROCESS_STDOUT;
   r.response_case =
@@ -28,12 +28,12 @@ static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
   ProtobufCBinaryData *where = out ? &r.stdout : &r.stderr;
   *where = (ProtobufCBinaryData){len, (uint8_t *)data};
   send_response(x->call, &r);
-  if (call_pending(x->call) > CALL_PENDING_HIGH)
+  if (call_pending(x->call) >= STREAM_HIGH)
     process_pause_output(x->process, true);
 }
 
 static void on_exit_(void *arg, const ProcessExit *e) {
-  Stream *x = arg;
+  ExecStream *x = arg;
   x->process = NULL;
   Sandplane__V1__ExitStatus status = SANDPLANE__V1__EXIT_STATUS__INIT;
   status.exit_code = e->exit_code;
@@ -47,7 +47,7 @@ static void on_exit_(void *arg, const ProcessExit *e) {
 }
 
 static void on_stdin_drained(void *arg) {
-  call_pause(((Stream *)arg)->call, false);
+  call_pause(((ExecStream *)arg)->call, false);
 }
 
 static const ProcessHandlers HANDLERS = {
@@ -59,7 +59,7 @@ static int check_size(const Sandplane__V1__TerminalSize *t, const char *field, E
   return 0;
 }
 
-static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Error *err) {
+static int start(ExecStream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Error *err) {
   Runtime *rt = call_runtime(x->call);
   Command cmd;
   if ((s->terminal && check_size(s->terminal, "start.terminal", err)) ||
@@ -87,7 +87,7 @@ static int start(Stream *x, const Sandplane__V1__ExecStreamRequest__Start *s, Er
   return 0;
 }
 
-static int later(Stream *x, const Sandplane__V1__ExecStreamRequest *q, Error *err) {
+static int later(ExecStream *x, const Sandplane__V1__ExecStreamRequest *q, Error *err) {
   if (!x->process)
     return 0; /* it has ended, the exit status is on its way */
   switch (q->request_case) {
@@ -112,13 +112,13 @@ static int later(Stream *x, const Sandplane__V1__ExecStreamRequest *q, Error *er
 }
 
 static void on_open(Call *call) {
-  Stream *x = new0(Stream);
+  ExecStream *x = new0(ExecStream);
   x->call = call;
   call_set_data(call, x);
 }
 
 static void on_message(Call *call, const uint8_t *data, size_t len) {
-  Stream *x = call_data(call);
+  ExecStream *x = call_data(call);
   Error err;
   Sandplane__V1__ExecStreamRequest *q = sandplane__v1__exec_stream_request__unpack(NULL, len, data);
   int rc;
@@ -137,7 +137,7 @@ static void on_message(Call *call, const uint8_t *data, size_t len) {
 }
 
 static void on_half_close(Call *call) {
-  Stream *x = call_data(call);
+  ExecStream *x = call_data(call);
   Error err;
   if (x->process)
     return process_close_stdin(x->process);
@@ -148,13 +148,13 @@ static void on_half_close(Call *call) {
 }
 
 static void on_drained(Call *call) {
-  Stream *x = call_data(call);
+  ExecStream *x = call_data(call);
   if (x->process)
     process_pause_output(x->process, false);
 }
 
 static void on_end(Call *call) {
-  Stream *x = call_data(call);
+  ExecStream *x = call_data(call);
   if (x->process)
     process_abandon(x->process);
   free(x);

@@ -110,7 +110,9 @@ built() {
 
 # build TARGET...: with Bazel's own progress on a terminal, its last words otherwise.
 build() {
-  local log=${TMPDIR:-/tmp}/sandplane-build.$$.log
+  local log
+  # no name by process id: two runs in namespaces of their own may have the same
+  log=$(mktemp --tmpdir sandplane-build.XXXXXX)
   need_loopback
   choose_sandbox
   say "building"

@@ -100,6 +100,23 @@ def test_a_template_that_is_put_right(kube):
     kube.until_condition("sandboxwarmpool", "p", status="True")
 
 
+def test_a_probe_that_is_put_right(kube):
+    """A member that has not been ready for a while is given up for the new template; one that is ready stays."""
+    kube.apply(kube.template(), kube.pool())
+    kube.pool_has("p", 1)
+    (ready,) = kube.list("sandbox")
+    bound = {"annotations": {FAKE_NODE: "bind"}}
+    kube.apply(kube.template(metadata=bound))
+    kube.kubectl("scale", "swp", "p", "--replicas=2")
+    until(lambda: len(kube.list("pod")) == 2, what="a member of the second template")
+    (unready,) = {uid(s) for s in kube.list("sandbox")} - {uid(ready)}
+    kube.apply(kube.template(pod_spec={"containers": [{"name": "main", "image": "sandplane.test/python:2"}]}))
+    # it is given half a minute, as one that merely takes its time
+    kube.pool_has("p", 2, timeout=90)
+    there = {uid(s) for s in kube.list("sandbox")}
+    assert uid(ready) in there and unready not in there
+
+
 def test_no_template(kube):
     kube.apply(kube.pool(template="none"))
     kube.until_condition("sandboxwarmpool", "p", status="False", reason="TemplateNotFound")

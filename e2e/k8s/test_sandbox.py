@@ -165,6 +165,21 @@ def test_a_pod_that_terminates_is_not_ready(kube):
     assert uid(kube.get("pod", "c")) != uid(pod)
 
 
+def test_a_claim_says_what_keeps_its_pod_from_running(kube):
+    """In kubelet's words; a member that nobody waits for leaves them to its pool."""
+    kube.apply(kube.template(metadata=IGNORED), kube.pool(), kube.pool("empty", replicas=0), kube.claim(pool="empty"))
+    until(lambda: len(kube.list("pod")) == 2, what="the Pods of the member and of the claim")
+    (member,) = [p["metadata"]["name"] for p in kube.list("pod") if p["metadata"]["name"] != "c"]
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    main = {"name": "main", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+    for pod in ("c", member):
+        pod_status(kube, {"containerStatuses": [{**main, "state": {"waiting": waiting}}]}, pod)
+    words = "Pod exists with phase: Pending (container main: ErrImagePull: no such image)"
+    kube.until_condition("sandboxclaim", "c", status="False", reason="DependenciesNotReady", message=words)
+    kube.until_condition("sandboxwarmpool", "p", reason="ErrImagePull")
+    assert "ErrImagePull" not in (kube.condition("sandbox", member) or {}).get("message", "")
+
+
 def test_readiness_step_by_step(kube):
     """8.1 Ready row 4 and 5, PodScheduled, Finished; 3.4: a terminal Pod is kept, a deleted one is made again."""
     kube.apply(kube.sandbox(metadata=IGNORED))
@@ -183,6 +198,7 @@ def test_readiness_step_by_step(kube):
     no_room = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room"}
     pod_status(kube, {"conditions": [no_room]})
     scheduled(status="False", reason="Unschedulable", message="no room")
+    says("Pod exists with phase: Pending (Unschedulable: no room)")
     pod_status(kube, {"conditions": [{"type": "PodScheduled", "status": "False"}]})
     scheduled(status="False", reason="PodSchedulingUnknown", message="")
     yes = {"type": "PodScheduled", "status": "True"}

@@ -9,7 +9,6 @@
 #include "lib/base/address.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_socket.h"
-#include "lib/redis/redis_stream.h"
 
 enum { PASSWORD_MAX = 4096, DEFAULT_CONNECT_WAIT_MS = 3000, DEFAULT_MAX_IN_FLIGHT = 65536, DEFAULT_WAIT_MS = 1000 };
 
@@ -69,6 +68,11 @@ static int check_addresses(const char *flag, const char *list, bool tls, Error *
   return 0;
 }
 
+Tls *redis_config_tls(const RedisConfig *c, Error *err) {
+  TlsSource source = {.files = true, .flags = "--redis-", .cert = c->cert_file, .key = c->key_file, .ca = c->ca_file};
+  return tls_new(TLS_CLIENT, &source, err);
+}
+
 int redis_config_check(const RedisConfig *c, Error *err) {
   bool sentinels = !str_empty(c->sentinels);
   if (sentinels && c->cluster)
@@ -89,7 +93,9 @@ int redis_config_check(const RedisConfig *c, Error *err) {
   bool any_file = !str_empty(c->ca_file) || !str_empty(c->cert_file) || !str_empty(c->tls_server_name);
   if (any_file && !c->tls)
     return error_set(err, ERROR_INVALID_ARGUMENT, "files and names of TLS need --redis-tls");
-  return c->tls ? redis_stream_check(c, err) : 0;
+  Tls *tls = c->tls ? redis_config_tls(c, err) : NULL;
+  tls_free(tls);
+  return c->tls && !tls ? -1 : 0;
 }
 
 static const size_t TEXTS[] = {

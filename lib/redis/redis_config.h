@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/config.h"
+#include "lib/crypto/tls.h"
 #include "lib/redis/redis.h"
 
 #define REDIS_ITEM(type, flag, env, kind, field, fallback, min, max, secret, help) \
@@ -48,6 +49,9 @@
 
 /* Settings that exclude each other, addresses that are none, files that cannot be used: -1, one line. */
 int redis_config_check(const RedisConfig *config, Error *err) MUST_CHECK;
+
+/* A client's TLS by these settings; reads the files. NULL and err, one line. */
+Tls *redis_config_tls(const RedisConfig *config, Error *err);
 
 /* A copy with every text in it (never NULL) and every default; and its end. */
 RedisConfig redis_config_copy(const RedisConfig *config);

@@ -7,15 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/crypto/tls_stream.h"
+#include "lib/redis/redis_config.h"
 #include "lib/redis/redis_greeting.h"
 #include "lib/redis/redis_reply.h"
 #include "lib/redis/redis_socket.h"
-#include "lib/redis/redis_stream.h"
 
 /* Reconnecting: fast at first, for a server that restarts; jittered, so that replicas do not come at once. */
 #define BACKOFF_MIN_MS 20
@@ -35,8 +37,9 @@ struct RedisConn {
   RedisConnHandlers handlers;
   void *arg;
   ConnState state;
-  RedisStream stream;
-  LoopFd *watch;    /* NULL: there is no socket */
+  int fd;           /* that connects; -1: none does */
+  LoopFd *watch;    /* of fd */
+  Stream *stream;   /* NULL: there is no connection */
   LoopTimer *timer; /* the next attempt, or the end of this one */
   LoopTimer *flush_timer;
   int64_t backoff_ms;
@@ -66,11 +69,19 @@ static void note_trouble(RedisConn *c, const Error *why) {
   log_event(LOG_WARN, "redis_away", LOG_STR("address", c->address), LOG_STR("message", c->trouble));
 }
 
-static void drop(RedisConn *c, const Error *why, int64_t delay_ms) {
-  bool was_open = c->state == CONN_OPEN;
+static void hang_up(RedisConn *c) {
   loop_fd_free(c->watch);
   c->watch = NULL;
-  redis_stream_close(&c->stream);
+  if (c->fd >= 0)
+    close(c->fd);
+  c->fd = -1;
+  stream_free(c->stream);
+  c->stream = NULL;
+}
+
+static void drop(RedisConn *c, const Error *why, int64_t delay_ms) {
+  bool was_open = c->state == CONN_OPEN;
+  hang_up(c);
   c->state = CONN_WAITING;
   c->looks_later = false;
   note_trouble(c, why);
@@ -91,8 +102,8 @@ static void lose(RedisConn *c, const Error *why) {
 
 static void lose_errno(RedisConn *c, const char *what) {
   Error err;
-  const char *why = errno == EPROTO ? redis_stream_trouble(&c->stream) : strerror(errno);
-  error_set(&err, ERROR_UNAVAILABLE, "state store: %s: %s", what, why);
+  const char *tls = errno == EPROTO && c->stream ? stream_trouble(c->stream) : "";
+  error_set(&err, ERROR_UNAVAILABLE, "state store: %s: %s", what, *tls ? tls : strerror(errno));
   lose(c, &err);
 }
 
@@ -100,22 +111,8 @@ static void flush(void *arg) {
   RedisConn *c = arg;
   if (c->state == CONN_OPEN && c->handlers.before_write)
     c->handlers.before_write(c->arg);
-  bool blocked = false;
-  while (c->out.len && !blocked) {
-    ssize_t n = redis_stream_write(&c->stream, c->out.data, c->out.len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && errno != EAGAIN)
-      return lose_errno(c, "write");
-    blocked = n < 0;
-    if (!blocked)
-      buf_consume(&c->out, (size_t)n);
-  }
-  if (redis_stream_push(&c->stream))
-    return lose_errno(c, "write");
-  /* a handshake that must read first would make a writable socket turn in circles */
-  bool wants = c->stream.ssl ? redis_stream_waits(&c->stream) : c->out.len > 0;
-  loop_fd_set(c->watch, LOOP_READ | (wants ? LOOP_WRITE : 0));
+  stream_write(c->stream, c->out.data, c->out.len);
+  c->out.len = 0;
 }
 
 static void opened(RedisConn *c) {
@@ -128,17 +125,38 @@ static void opened(RedisConn *c) {
   c->handlers.on_open(c->arg);
 }
 
-static void connected(RedisConn *c) {
+static const StreamHandlers STREAM_HANDLERS;
+
+/* NULL and err: the files of TLS cannot be used. */
+static Stream *new_stream(RedisConn *c, Error *err) {
+  if (!c->config->tls)
+    return stream_new(c->loop, c->fd, READ_CHUNK, &STREAM_HANDLERS, c);
+  char host[REDIS_ADDRESS_MAX];
+  redis_address_host(c->address, host);
+  Tls *tls = redis_config_tls(c->config, err);
+  const char *name = str_empty(c->config->tls_server_name) ? host : c->config->tls_server_name;
+  struct ssl_st *ssl = tls ? tls_connection(tls, name, err) : NULL;
+  tls_free(tls); /* the connection keeps what it needs of it */
+  return ssl ? tls_stream_new(c->loop, c->fd, ssl, READ_CHUNK, &STREAM_HANDLERS, c) : NULL;
+}
+
+static void on_connected(int events, void *arg) {
+  RedisConn *c = arg;
+  Error err;
   int e = 0;
   socklen_t len = sizeof e;
-  if (getsockopt(c->stream.fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
+  if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
     errno = e;
     return lose_errno(c, "connect");
   }
-  Error err;
+  loop_fd_free(c->watch);
+  c->watch = NULL;
+  c->stream = new_stream(c, &err);
+  if (!c->stream)
+    return lose(c, &err);
+  c->fd = -1; /* the stream's */
   if (redis_greeting_begin(&c->greeting, c->config, c->peer, &c->out, &err))
     return lose(c, &err);
-  loop_fd_set(c->watch, LOOP_READ);
   c->state = CONN_GREETING;
   flush(c);
 }
@@ -161,7 +179,7 @@ static bool greeted(RedisConn *c, const RedisReply *r) {
   }
   if (next == REDIS_GREET_MORE && c->out.len)
     flush(c);
-  return c->watch != NULL;
+  return c->stream != NULL;
 }
 
 static void look_again(RedisConn *c) {
@@ -171,54 +189,41 @@ static void look_again(RedisConn *c) {
   flush(c);
 }
 
-/* Whether the connection still stands after it. */
-static bool take_replies(RedisConn *c) {
-  for (;;) {
+static void take_replies(RedisConn *c) {
+  while (c->stream) {
     void *reply = NULL;
     if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
       errno = EPROTO;
-      lose_errno(c, c->reader->errstr);
-      return false;
+      return lose_errno(c, c->reader->errstr);
     }
     if (!reply)
-      return true;
-    const RedisReply *r = reply;
+      return;
     if (c->state != CONN_GREETING)
-      c->handlers.on_reply(c->arg, r);
-    else if (!greeted(c, r))
-      return false;
-    if (!c->watch)
-      return false;
+      c->handlers.on_reply(c->arg, reply);
+    else if (!greeted(c, reply))
+      return;
     arena_reset(c->arena);
   }
 }
 
-static void on_io(int events, void *arg) {
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   RedisConn *c = arg;
-  if (c->state == CONN_CONNECTING) {
-    if (events & LOOP_WRITE)
-      connected(c);
-    return;
-  }
-  while (events & LOOP_READ) {
-    char chunk[READ_CHUNK];
-    ssize_t n = redis_stream_read(&c->stream, chunk, sizeof chunk);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-      break;
-    if (n == 0)
-      errno = ECONNRESET;
-    if (n <= 0)
-      return lose_errno(c, "read");
-    redisReaderFeed(c->reader, chunk, (size_t)n);
-    if (!take_replies(c))
-      return;
-    if (!redis_stream_buffered(&c->stream))
-      break;
-  }
-  /* in TLS, what was read may be what a write waits for */
-  if (events & LOOP_WRITE || c->stream.ssl)
-    flush(c);
+  redisReaderFeed(c->reader, (const char *)data, len);
+  take_replies(c);
+  return len;
 }
+
+static void on_error(void *arg, int errnum) {
+  errno = errnum;
+  lose_errno(arg, "read");
+}
+
+static void on_eof(void *arg) {
+  on_error(arg, ECONNRESET);
+}
+
+/* That writing fails, reading tells as well. */
+static const StreamHandlers STREAM_HANDLERS = {.on_data = on_data, .on_eof = on_eof, .on_error = on_error};
 
 static void on_timer(void *arg) {
   RedisConn *c = arg;
@@ -233,18 +238,13 @@ static void on_timer(void *arg) {
   Error err;
   unsigned n = (unsigned)redis_addresses_count(c->addresses), attempt = c->attempt++;
   redis_addresses_get(c->addresses, attempt, c->address);
-  int fd = redis_socket_open(c->address, n ? attempt / n : 0, &err);
-  if (fd < 0)
-    return lose(c, &err);
-  char host[REDIS_ADDRESS_MAX];
-  redis_address_host(c->address, host);
-  const char *name = str_empty(c->config->tls_server_name) ? host : c->config->tls_server_name;
-  if (redis_stream_open(&c->stream, fd, c->config, name, &err))
+  c->fd = redis_socket_open(c->address, n ? attempt / n : 0, &err);
+  if (c->fd < 0)
     return lose(c, &err);
   c->state = CONN_CONNECTING;
   arena_reset(c->arena);
   reader_reset(c);
-  c->watch = loop_fd_new(c->loop, fd, LOOP_WRITE, on_io, c);
+  c->watch = loop_fd_new(c->loop, c->fd, LOOP_WRITE, on_connected, c);
   loop_timer_start(c->timer, CONNECT_TIMEOUT_MS);
 }
 
@@ -257,7 +257,7 @@ RedisConn *redis_conn_new(Loop *loop, const RedisConfig *config, RedisPeer peer,
                    .addresses = addresses ? str_dup(addresses) : NULL,
                    .handlers = *handlers,
                    .arg = arg,
-                   .stream = {.fd = -1},
+                   .fd = -1,
                    .backoff_ms = BACKOFF_MIN_MS,
                    .arena = arena_new(),
                    .out = BUF_INIT(0),
@@ -292,8 +292,7 @@ void redis_conn_drop(RedisConn *c, const char *why) {
 void redis_conn_free(RedisConn *c) {
   if (!c)
     return;
-  loop_fd_free(c->watch);
-  redis_stream_close(&c->stream);
+  hang_up(c);
   loop_timer_free(c->timer);
   loop_timer_free(c->flush_timer);
   if (c->reader)
@@ -321,23 +320,16 @@ const char *redis_conn_trouble(const RedisConn *c) {
 }
 
 int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
-  /* Straight to the socket when nothing waits before it. What is left, and an error, is the timer's: no
-   * handler may run inside the caller's call. */
-  if (urgent && c->out.len == 0) {
-    ssize_t n = redis_stream_write(&c->stream, data, len);
-    if (n == (ssize_t)len && !redis_stream_waits(&c->stream))
-      return 0;
-    if (n > 0) {
-      data = (const uint8_t *)data + n;
-      len -= (size_t)n;
-    }
-  }
-  bool first = c->out.len == 0;
-  if (len && buf_append(&c->out, data, len))
+  if (c->out.len + stream_pending(c->stream) + len > BUF_MAX_DEFAULT)
     return -1;
-  if (first)
+  /* straight to the socket when nothing waits before it */
+  if (urgent && c->out.len == 0) {
+    stream_write(c->stream, data, len);
+    return 0;
+  }
+  if (c->out.len == 0)
     loop_timer_start(c->flush_timer, 0);
-  return 0;
+  return buf_append(&c->out, data, len);
 }
 
 void redis_conn_command(RedisConn *c, int argc, const char **argv) {

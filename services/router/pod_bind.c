@@ -7,9 +7,9 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/loop/stream.h"
 #include "services/router/dial.h"
 #include "services/router/runtime_open.h"
-#include "services/router/stream.h"
 #include "services/router/target.h"
 
 struct PodBind {

@@ -87,12 +87,12 @@ static int64_t unready_since_ms(const json_t *sandbox) {
   return lost_ms > made_ms ? lost_ms : made_ms;
 }
 
-/* It cannot start, and its template was put right since: the next one does. Of others that are stale the pool's
- * strategy decides. */
+/* It cannot start, or has not been ready for a while, and its template was put right since: the next one does. Of
+ * others that are stale the pool's strategy decides. */
 static bool is_outdated(Pass *p, const json_t *pool, const json_t *sandbox, const MemberTrouble *t) {
   const json_t *template =
       cluster_get(p->pc->c, CLUSTER_TEMPLATE, p->ns, kube_text(pool, "spec.sandboxTemplateRef.name"));
-  return t->rank >= TROUBLE_CONTAINER && template && blueprint_differs(sandbox, template);
+  return t->rank != TROUBLE_NONE && template && blueprint_differs(sandbox, template);
 }
 
 /* Not ready for longer than the grace period: no use waiting, but for a place to run, which a new one would not get
@@ -105,7 +105,7 @@ static void judge_unready(Pass *p, const json_t *pool, const json_t *sandbox) {
   member_trouble(sandbox, cluster_get(c, CLUSTER_POD, p->ns, pod_tracked_name(sandbox)), unready_ms, &t);
   if (is_outdated(p, pool, sandbox, &t))
     return kubernetes_backend_spoil(c->backend, sandbox, false, "Stale",
-                                    "it could not start, and its template is another now");
+                                    "it did not become ready, and its template is another now");
   if (t.rank == TROUBLE_NONE && unready_ms < MEMBER_PATIENCE_MS)
     look_again_in(p, MEMBER_PATIENCE_MS - unready_ms);
   /* the same one each time, so that the same is said */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/pod_trouble.h"
 
 static void say(MemberTrouble *out, TroubleRank rank, const json_t *sandbox, const char *reason, const char *message) {
   out->rank = rank;
@@ -24,51 +25,24 @@ static void say(MemberTrouble *out, TroubleRank rank, const json_t *sandbox, con
         *c = '?';
 }
 
-static bool is_normal(const char *waiting_reason) {
-  return str_equal(waiting_reason, "ContainerCreating") || str_equal(waiting_reason, "PodInitializing");
-}
-
-/* The first container that waits for something that may never come. */
-static bool container_trouble(const json_t *sandbox, const json_t *pod, MemberTrouble *out) {
-  static const char *const LISTS[] = {"status.initContainerStatuses", "status.containerStatuses"};
-  for (size_t k = 0; k < ARRAY_LEN(LISTS); k++) {
-    size_t i;
-    json_t *container;
-    json_array_foreach(kube_get(pod, LISTS[k]), i, container) {
-      const json_t *waiting = kube_get(container, "state.waiting"), *ended = kube_get(container, "state.terminated");
-      const char *reason = kube_text(waiting ? waiting : ended, "reason"),
-                 *message = kube_text(waiting ? waiting : ended, "message"), *name = kube_text(container, "name");
-      if (!reason || is_normal(reason) || (!waiting && k == 0 && kube_int(ended, "exitCode", 0) == 0))
-        continue;
-      CLEANUP(str_freep) char *code = str_printf("exit code %d", (int)kube_int(ended, "exitCode", 0));
-      CLEANUP(str_freep)
-      char *text = str_printf("container %s: %s", name ? name : "",
-                              !str_empty(message) ? message
-                              : waiting           ? reason
-                                                  : code);
-      say(out, TROUBLE_CONTAINER, sandbox, reason, text);
-      return true;
-    }
-  }
-  return false;
-}
-
 void member_trouble(const json_t *sandbox, const json_t *pod, int64_t unready_ms, MemberTrouble *out) {
   *out = (MemberTrouble){0};
   const json_t *ready = kube_condition(kube_get(sandbox, "status.conditions"), "Ready");
-  const json_t *scheduled = kube_condition(kube_get(pod, "status.conditions"), "PodScheduled");
   const char *reason = kube_text(ready, "reason"), *message = kube_text(ready, "message");
   if (str_equal(kube_text(ready, "status"), "True"))
     return;
   bool is_waiting = !reason || str_equal(reason, "DependenciesNotReady");
   if (!is_waiting)
     return say(out, TROUBLE_REFUSED, sandbox, reason, message);
-  if (str_equal(kube_text(scheduled, "status"), "False")) {
-    const char *why = kube_text(scheduled, "reason");
-    return say(out, TROUBLE_UNSCHEDULED, sandbox, str_empty(why) ? "Unschedulable" : why,
-               kube_text(scheduled, "message"));
+  CLEANUP(pod_trouble_deinit) PodTrouble t = pod_trouble(pod);
+  if (t.reason && !t.container)
+    return say(out, TROUBLE_UNSCHEDULED, sandbox, t.reason, t.message);
+  if (t.reason) {
+    CLEANUP(str_freep)
+    char *text = str_printf("container %s: %s", t.container, *t.message ? t.message : t.reason);
+    return say(out, TROUBLE_CONTAINER, sandbox, t.reason, text);
   }
-  if (container_trouble(sandbox, pod, out) || unready_ms < MEMBER_PATIENCE_MS)
+  if (unready_ms < MEMBER_PATIENCE_MS)
     return;
   say(out, TROUBLE_UNREADY, sandbox, "NotReady", message ? message : "its Pod is not ready");
 }

@@ -5,6 +5,7 @@
 
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/objects/pod.h"
+#include "services/reconciler/kubernetes/objects/pod_trouble.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
 
 /* A Sandbox that is expected to die is looked at no more often than this. */
@@ -141,10 +142,24 @@ static char *error_message(const char *before, const char *text) {
   return message;
 }
 
+/* What keeps the Pod from running, in brackets; "": nothing, or nobody waits for it. A member of a pool is the pool's,
+ * which says it once for all of them. */
+static char *trouble_in_brackets(const SandboxView *v) {
+  bool is_member = str_equal(kube_text(kube_controller(v->sandbox), "kind"), KIND_POOL);
+  CLEANUP(pod_trouble_deinit) PodTrouble t = pod_trouble(is_member ? NULL : pod_of(v));
+  if (!t.reason)
+    return str_dup("");
+  const char *colon = *t.message ? ": " : "";
+  return t.container ? str_printf(" (container %s: %s%s%s)", t.container, t.reason, colon, t.message)
+                     : str_printf(" (%s%s%s)", t.reason, colon, t.message);
+}
+
 static void set_dependencies(const SandboxView *v, json_t *conditions) {
   const json_t *pod = pod_of(v);
   KUBE_OWNED json_t *ips = pod_ips(pod);
-  CLEANUP(str_freep) char *phase = str_printf("Pod exists with phase: %s", phase_of(pod));
+  CLEANUP(str_freep) char *why = trouble_in_brackets(v);
+  CLEANUP(str_freep) char *phase = str_printf("Pod exists with phase: %s%s", phase_of(pod), why);
+  CLEANUP(str_freep) char *unready = str_printf("Pod is Running but not Ready%s", why);
   const char *base = "Pod is Ready";
   if (!pod) {
     base = "Pod does not exist";
@@ -153,7 +168,7 @@ static void set_dependencies(const SandboxView *v, json_t *conditions) {
   } else if (!str_equal(phase_of(pod), "Running")) {
     base = phase;
   } else if (!is_pod_in_service(pod)) {
-    base = "Pod is Running but not Ready";
+    base = unready;
   } else if (!ips) {
     base = "Pod is Ready but has no podIPs yet";
   }

@@ -177,6 +177,25 @@ static void test_ready_first_match_wins(void **s) {
       {.spec = RUNNING,
        .pod = POD("Running", IS_UNREADY, IPS),
        .want = "False/DependenciesNotReady/Pod is Running but not Ready"},
+      /* what keeps it from running, as the scheduler and kubelet say it */
+      {.spec = RUNNING,
+       .pod = POD("Pending", "{'type':'PodScheduled','status':'False','reason':'Unschedulable','message':'0/1 nodes'}",
+                  ""),
+       .want = "False/DependenciesNotReady/Pod exists with phase: Pending (Unschedulable: 0/1 nodes)"},
+      {.spec = "'service':true",
+       .pod =
+           POD("Pending", "", ",'containerStatuses':[{'name':'main','state':{'waiting':{'reason':'ErrImagePull'}}}]"),
+       .want = "False/DependenciesNotReady/Pod exists with phase: Pending (container main: ErrImagePull); Service does "
+               "not exist"},
+      {.spec = RUNNING,
+       .pod = POD("Pending", "",
+                  ",'containerStatuses':[{'name':'main','state':{'waiting':{'reason':'ContainerCreating'}}}]"),
+       .want = "False/DependenciesNotReady/Pod exists with phase: Pending"},
+      {.spec = RUNNING,
+       .pod =
+           POD("Running", IS_UNREADY,
+               ",'containerStatuses':[{'name':'main','state':{'terminated':{'reason':'OOMKilled','exitCode':137}}}]"),
+       .want = "False/DependenciesNotReady/Pod is Running but not Ready (container main: OOMKilled: exit code 137)"},
       {.spec = RUNNING,
        .pod = POD("Running", IS_READY, ""),
        .want = "False/DependenciesNotReady/Pod is Ready but has no podIPs yet"},
