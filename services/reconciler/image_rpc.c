@@ -44,7 +44,7 @@ static void on_imported(void *arg, const ImageInfo *infos, size_t n, const Error
   if (err)
     return import_fail(x, err);
   Sandplane__V1__ImportImageResponse out = SANDPLANE__V1__IMPORT_IMAGE_RESPONSE__INIT;
-  out.images = arena_alloc(x->request.arena, n * sizeof *out.images);
+  out.images = arena_alloc(x->request.arena, n * sizeof(Sandplane__V1__Image *));
   for (out.n_images = 0; out.n_images < n; out.n_images++) {
     out.images[out.n_images] = message_of(x->request.arena, &infos[out.n_images]);
     log_event(LOG_INFO, "image_imported", LOG_STR("reference", infos[out.n_images].reference),
@@ -132,9 +132,9 @@ typedef struct List {
 static void append(void *arg, const ImageInfo *info) {
   List *l = arg;
   if (l->n == l->cap) {
-    Sandplane__V1__Image **grown = arena_alloc(l->arena, (l->cap * 2 + 16) * sizeof *grown);
+    Sandplane__V1__Image **grown = arena_alloc(l->arena, (l->cap * 2 + 16) * sizeof(Sandplane__V1__Image *));
     if (l->n)
-      memcpy(grown, l->images, l->n * sizeof *grown);
+      memcpy(grown, l->images, l->n * sizeof(Sandplane__V1__Image *));
     l->images = grown;
     l->cap = l->cap * 2 + 16;
   }
@@ -174,7 +174,7 @@ void image_rpc_list(RpcCall *call, void *service, const uint8_t *data, size_t le
   out.images = l.images;
   out.n_images = l.n;
   Classes classes = {.arena = request->arena, .backend = r->backend};
-  classes.classes = arena_alloc(request->arena, CLASSES_MAX * sizeof *classes.classes);
+  classes.classes = arena_alloc(request->arena, CLASSES_MAX * sizeof(Sandplane__V1__RuntimeClass *));
   local_backend_classes(r->backend, append_class, &classes);
   out.runtime_classes = classes.classes;
   out.n_runtime_classes = classes.n;

@@ -54,7 +54,7 @@ static bool is_local(const ReconcilerConfig *config) {
 
 static void set_build_info(Metrics *metrics) {
   /* there is no Go here; its label stays for the queries that name it */
-  const MetricLabels labels = {{SERVICE_VERSION, "", "", "", "clang " __clang_version__, "linux/amd64"}};
+  const MetricLabels labels = {{SERVICE_VERSION, "", "", "", ("clang " __clang_version__), "linux/amd64"}};
   metrics_set_labels(metrics, RECONCILER_METRIC_BUILD, 1, &labels);
 }
 
