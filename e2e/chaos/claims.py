@@ -96,10 +96,20 @@ class Run:
         )
 
     def records(self, pool):
+        """Asked again until it is answered: a fail-over may still be under way, and closes connections at its end."""
         base, out = f"sp:{{default}}/{pool}:", {}
-        for key in self.world.redis("KEYS", base.replace("{", "[{]").replace("}", "[}]") + "sb:*"):
-            flat = self.world.redis("HGETALL", key)
-            out[key[len(base) + 3 :]] = dict(zip(flat[::2], flat[1::2]))
+
+        def read():
+            try:
+                for key in self.world.redis("KEYS", base.replace("{", "[{]").replace("}", "[}]") + "sb:*"):
+                    flat = self.world.redis("HGETALL", key)
+                    out[key[len(base) + 3 :]] = dict(zip(flat[::2], flat[1::2]))
+                return True
+            except RedisError:
+                out.clear()
+                return False
+
+        wait(read, f"the records of {pool}")
         return out
 
     def problems(self):

@@ -116,6 +116,27 @@ static void recreate_replaces_all(void **state) {
   assert_string_equal(w->last_hash, "h2");
 }
 
+static void ignore_template(void *arg, const TemplateRecord *record, const Error *err) {}
+
+/* The hint of the template makes the index be read while the pool is on its way into it. */
+static void a_pool_and_its_template_at_once(void **state) {
+  World *w = *state;
+  for (int i = 0; i < 40; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "both%d", i);
+    TemplateRecord t = {
+        .ns = "default", .name = name, .manifest = "{}", .hash = "h1", .runtime_class = "", .image = ""};
+    PoolRecord p = {.ns = "default", .name = name, .template_name = name, .replicas = 2, .strategy = ON_REPLENISH};
+    state_template_apply(w->f->state, &t, ignore_template, NULL);
+    state_pool_apply(w->f->state, &p, fixture_pool, w->f);
+    fixture_wait(w->f);
+    until_ready(w, name, 2);
+    state_pool_get(w->f->state, "default", name, fixture_pool, w->f);
+    fixture_wait(w->f);
+    assert_int_equal(w->f->pool.n_created, 2);
+  }
+}
+
 static void on_replenish_keeps_the_old(void **state) {
   World *w = *state;
   apply_template(w, "calm h1");
@@ -261,6 +282,7 @@ int main(void) {
       cmocka_unit_test(what_is_claimed_is_replaced),
       cmocka_unit_test(waiters_are_served),
       cmocka_unit_test(recreate_replaces_all),
+      cmocka_unit_test(a_pool_and_its_template_at_once),
       cmocka_unit_test(on_replenish_keeps_the_old),
       cmocka_unit_test(deleting_spares_claims),
       cmocka_unit_test(failed_starts_are_told_and_slowed),

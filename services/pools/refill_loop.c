@@ -47,12 +47,15 @@ typedef struct Unlisted {
   size_t n;
 } Unlisted;
 
+/* One that is being looked at may have been made since the index was read. It is kept till the next time: another one
+ * of its name would order what the first one has under way. */
 static void collect_unlisted(const void *node, VISIT which, void *closure) {
   Unlisted *unlisted = closure;
   Listed *e = *(Listed *const *)node;
-  if ((which != postorder && which != leaf) || e->listed) {
-    if (which == postorder || which == leaf)
-      e->listed = false;
+  if (which != postorder && which != leaf)
+    return;
+  if (e->listed || refill_pool_is_busy(e->pool)) {
+    e->listed = false;
     return;
   }
   unlisted->entries = xreallocarray(unlisted->entries, unlisted->n + 1, sizeof(Listed *));

@@ -455,6 +455,10 @@ const char *refill_pool_key(const RefillPool *p) {
   return p->key;
 }
 
+bool refill_pool_is_busy(const RefillPool *p) {
+  return p->busy;
+}
+
 void refill_pool_drop(RefillPool *p) {
   p->gone = true;
   if (!p->busy)

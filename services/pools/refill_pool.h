@@ -23,6 +23,8 @@ const char *refill_pool_key(const RefillPool *pool);
 void refill_pool_report(const RefillPool *pool);
 /* Looks now, or once more when the look under way is over. */
 void refill_pool_look(RefillPool *pool);
+/* A look is under way. */
+bool refill_pool_is_busy(const RefillPool *pool);
 /* The pool has gone: frees it, when the look under way is over. */
 void refill_pool_drop(RefillPool *pool);
 /* After the connections were freed: nothing is under way. */

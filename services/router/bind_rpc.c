@@ -8,6 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_pb.h"
+#include "lib/state/state_sandbox.h"
 #include "services/router/dial.h"
 #include "services/router/pod_bind.h"
 
