@@ -99,7 +99,12 @@ static ssize_t carrier_write(StreamCarrier *self, const void *data, size_t len, 
   TlsCarrier *t = (TlsCarrier *)self;
   ERR_clear_error();
   int n = SSL_write(t->ssl, data, len < RECORD_MAX ? (int)len : RECORD_MAX);
-  return n > 0 ? n : failed(t, n, ret_on);
+  if (n > 0)
+    return n;
+  /* an end is none of the other way's; should OpenSSL ever say so, nothing more is taken */
+  if (failed(t, n, ret_on) == 0)
+    errno = EPIPE;
+  return -1;
 }
 
 static int carrier_end(StreamCarrier *self, int *ret_on) {

@@ -94,10 +94,6 @@ size_t stream_pending(const Stream *s) {
   return s->out.len - s->out_at;
 }
 
-size_t stream_kept(const Stream *s) {
-  return s->in.len;
-}
-
 uint64_t stream_sent(const Stream *s) {
   return s->sent;
 }

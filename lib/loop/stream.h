@@ -61,8 +61,6 @@ void stream_pause(Stream *stream);
 void stream_resume(Stream *stream);
 /* Shows again what was kept, soon. */
 void stream_show_again(Stream *stream);
-/* How many bytes are kept. */
-size_t stream_kept(const Stream *stream);
 /* The peer is told that something is missing (a reset), instead of an orderly end. */
 void stream_reset_on_close(Stream *stream);
 /* Half-closes behind what is queued. */
