@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import uuid
 
 from harness.cluster import ROOT
 
@@ -31,7 +32,7 @@ class GoSdk:
         program = cache_folder() / f"clients-go-{hashlib.sha256(pins).hexdigest()[:16]}/client"
         if not program.exists():
             program.parent.mkdir(parents=True, exist_ok=True)
-            new = program.with_suffix(f".{os.getpid()}")
+            new = program.with_suffix(f".{uuid.uuid4().hex}")
             run = subprocess.run(
                 ["go", "build", "-trimpath", "-o", str(new), "."], cwd=source, text=True, capture_output=True
             )

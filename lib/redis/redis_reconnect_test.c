@@ -151,12 +151,18 @@ static void comes_back(void **state) {
   redis_client_free(c);
 }
 
+/* Every command fails; until one was told why, which on a busy machine is later than its wait. */
+static void refused_for(Fixture *f, RedisClient *c, const char *why) {
+  do {
+    ping(f, c);
+    assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
+  } while (!strstr(f->err.message, why));
+}
+
 static void nobody_there(void **state) {
   Fixture *f = *state;
   RedisClient *c = redis_client_new(f->loop, &(RedisConfig){.address = "127.0.0.1:1", .connect_wait_ms = 50});
-  ping(f, c);
-  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
-  assert_non_null(strstr(f->err.message, "refused"));
+  refused_for(f, c, "refused");
   ping(f, c);
   assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
   redis_client_free(c);
@@ -164,8 +170,10 @@ static void nobody_there(void **state) {
 
 static void unix_socket_and_password(void **state) {
   Fixture *f = *state;
-  char path[64], address[80];
-  snprintf(path, sizeof path, "/tmp/sp-redis-%d.sock", getpid());
+  /* two runs in namespaces of their own have the same process ids */
+  char folder[] = "/tmp/sp-redis-XXXXXX", path[64], address[80];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/sock", folder);
   snprintf(address, sizeof address, "unix:%s", path);
   f->server =
       redis_server_start("unix", 0, (const char *[]){"--unixsocket", path, "--requirepass", "open sesame", NULL});
@@ -174,17 +182,14 @@ static void unix_socket_and_password(void **state) {
   assert_int_equal(f->err.kind, ERROR_NONE);
   redis_client_free(c);
   c = redis_client_new(f->loop, &(RedisConfig){.address = address, .password = "wrong", .connect_wait_ms = 100});
-  ping(f, c);
-  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
-  assert_non_null(strstr(f->err.message, "WRONGPASS"));
+  refused_for(f, c, "WRONGPASS");
   assert_null(strstr(f->err.message, "wrong"));
   redis_client_free(c);
   c = redis_client_new(f->loop, &(RedisConfig){.address = address, .connect_wait_ms = 100});
-  ping(f, c);
-  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
-  assert_non_null(strstr(f->err.message, "NOAUTH"));
+  refused_for(f, c, "NOAUTH");
   redis_client_free(c);
   unlink(path);
+  rmdir(folder);
 }
 
 int main(void) {

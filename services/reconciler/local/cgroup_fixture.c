@@ -16,6 +16,10 @@ void fixture_folder(char path[64]) {
     abort();
 }
 
+const char *fixture_group(const char *folder) {
+  return strrchr(folder, '/') + 1;
+}
+
 void fixture_write(const char *folder, const char *name, const char *text) {
   CLEANUP(str_freep) char *path = str_printf("%s/%s", folder, name);
   FILE *f = fopen(path, "we");

@@ -5,6 +5,9 @@
 
 /* Makes a new folder and fills path. */
 void fixture_folder(char path[64]);
+/* A name for a control group that goes with that folder. The process id would not do: two runs in namespaces of their
+ * own have the same, and the machine's control groups. */
+const char *fixture_group(const char *folder);
 /* ROOT/memory/PARENT/NAME and so on, with the files that a real group has. */
 void cgroup_fixture_group(const char *root, const char *parent, const char *name);
 /* text of FOLDER/NAME, which the caller frees; NULL: there is no such file. */

@@ -22,9 +22,8 @@ static CgroupTree *cgroups;
 
 static int setup(void **state) {
   Error err;
-  CLEANUP(str_freep) char *parent = str_printf("sandplane-test-%d", (int)getpid());
   fixture_folder(box);
-  cgroups = cgroup_tree_new("/sys/fs/cgroup", parent, &err);
+  cgroups = cgroup_tree_new("/sys/fs/cgroup", fixture_group(box), &err);
   if (!cgroups)
     print_message("skipped: %s\n", err.message);
   return 0;

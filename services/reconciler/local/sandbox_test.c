@@ -67,7 +67,7 @@ static void on_gone(void *arg, Sandbox *s) {
 static int setup(void **state) {
   w = (World){.loop = loop_new()};
   fixture_folder(w.box);
-  snprintf(w.parent, sizeof w.parent, "sandplane-test-%d", (int)getpid());
+  snprintf(w.parent, sizeof w.parent, "%s", fixture_group(w.box));
   w.site = (SandboxSite){
       .loop = w.loop, .folder = w.box, .start_timeout_ms = LIMIT_MS / 2, .handlers = {on_ready, on_ended, on_gone}};
   w.limit = loop_timer_new(w.loop, on_limit, NULL);
