@@ -21,28 +21,20 @@ static bool parse_records(StateCall *call, const RedisReply *reply, BatchResult 
 }
 
 static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result, QuotaRefusal *refusal) {
-  static const struct {
-    const char *word;
-    ClaimOutcome outcome;
-  } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
-                  {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
-                  {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
-  if (reply->type != REDIS_ARRAY || reply->n_items == 0 || !reply->items[0]->str)
+  if (!state_outcome_parse(reply, &result->outcome))
     return false;
-  for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++) {
-    if (strcmp(reply->items[0]->str, OUTCOMES[i].word) != 0)
-      continue;
-    result->outcome = OUTCOMES[i].outcome;
-    if (result->outcome == CLAIM_GRANTED)
-      return parse_records(call, reply, result);
-    if (result->outcome == CLAIM_QUEUED) {
-      result->token = reply->n_items > 1 ? reply->items[1]->str : NULL;
-      return result->token != NULL;
-    }
+  switch (result->outcome) {
+  case CLAIM_GRANTED:
+    return parse_records(call, reply, result);
+  case CLAIM_QUEUED:
+    result->token = reply->n_items > 1 ? reply->items[1]->str : NULL;
+    return result->token != NULL;
+  case CLAIM_REFUSED:
     result->refusal = refusal;
-    return result->outcome != CLAIM_REFUSED || state_refusal_parse(reply, refusal);
+    return state_refusal_parse(reply, refusal);
+  default:
+    return true;
   }
-  return false;
 }
 
 static void batch_done(StateCall *call, const RedisReply *reply, const Error *err) {

@@ -7,37 +7,53 @@
 #include "lib/state/state_call.h"
 #include "lib/state/state_script_calls.h"
 
-static void claim_done(StateCall *call, const RedisReply *reply, const Error *err) {
+bool state_outcome_parse(const RedisReply *reply, ClaimOutcome *ret_outcome) {
   static const struct {
     const char *word;
     ClaimOutcome outcome;
   } OUTCOMES[] = {{"GRANTED", CLAIM_GRANTED}, {"QUEUED", CLAIM_QUEUED},  {"EMPTY", CLAIM_EMPTY},
                   {"FULL", CLAIM_FULL},       {"NOPOOL", CLAIM_NO_POOL}, {"ENDED", CLAIM_ENDED},
                   {"SPENT", CLAIM_SPENT},     {"QUOTA", CLAIM_REFUSED}};
+  if (reply->type != REDIS_ARRAY || reply->n_items == 0 || !reply->items[0]->str)
+    return false;
+  for (size_t i = 0; i < ARRAY_LEN(OUTCOMES); i++)
+    if (str_equal(reply->items[0]->str, OUTCOMES[i].word)) {
+      *ret_outcome = OUTCOMES[i].outcome;
+      return true;
+    }
+  return false;
+}
+
+static bool parse(StateCall *call, const RedisReply *reply, ClaimResult *result, SandboxRecord *record,
+                  QuotaRefusal *refusal) {
+  if (!state_outcome_parse(reply, &result->outcome))
+    return false;
+  switch (result->outcome) {
+  case CLAIM_GRANTED:
+    result->record = record;
+    return reply->n_items > 1 && state_record_parse(call, reply->items[1], record);
+  case CLAIM_QUEUED:
+    result->token = reply->n_items > 1 ? reply->items[1]->str : NULL;
+    return result->token != NULL;
+  case CLAIM_REFUSED:
+    result->refusal = refusal;
+    return state_refusal_parse(reply, refusal);
+  default:
+    return true;
+  }
+}
+
+static void claim_done(StateCall *call, const RedisReply *reply, const Error *err) {
   StateClaimFn fn = (StateClaimFn)call->fn;
-  if (err)
-    return fn(call->arg, NULL, err);
+  ClaimResult result = {0};
   SandboxRecord record;
   QuotaRefusal refusal;
-  ClaimResult result = {.refusal = &refusal};
-  for (size_t i = 0; reply->n_items > 0 && i < ARRAY_LEN(OUTCOMES); i++) {
-    if (strcmp(reply->items[0]->str, OUTCOMES[i].word) != 0)
-      continue;
-    result.outcome = OUTCOMES[i].outcome;
-    if (result.outcome == CLAIM_GRANTED) {
-      if (!state_record_parse(call, reply->items[1], &record))
-        break;
-      result.record = &record;
-    }
-    if (result.outcome == CLAIM_QUEUED)
-      result.token = reply->items[1]->str;
-    if (result.outcome == CLAIM_REFUSED && !state_refusal_parse(reply, &refusal))
-      break;
-    return fn(call->arg, &result, NULL);
-  }
   Error bad;
-  error_set(&bad, ERROR_INTERNAL, "state store: the claim script gave an answer of unknown shape");
-  fn(call->arg, NULL, &bad);
+  if (!err && !parse(call, reply, &result, &record, &refusal)) {
+    error_set(&bad, ERROR_INTERNAL, "state store: the claim script gave an answer of unknown shape");
+    err = &bad;
+  }
+  fn(call->arg, err ? NULL : &result, err);
 }
 
 void state_claim(State *s, const ClaimRequest *q, StateClaimFn fn, void *arg) {
