@@ -187,7 +187,8 @@ class Caller(threading.Thread):
             {"asked": sandbox, "replica": replica},
         )
         e["sandbox"] = sandbox
-        self.see(e, e["result"] == "NOT_FOUND" or (e["result"] == "OK" and e["state"] != "CLAIMED"))
+        # one that failed stays its holder's, until that lets go of it
+        self.see(e, e["result"] == "NOT_FOUND" or (e["result"] == "OK" and e["state"] not in ("CLAIMED", "FAILED")))
 
     def see(self, e, ended):
         if ended:
@@ -211,7 +212,9 @@ class Caller(threading.Thread):
             {"replica": replica, "wanted": wanted},
         )
         e["sandbox"] = sandbox
-        self.see(e, e["result"] in ("NOT_FOUND", "FAILED_PRECONDITION"))
+        self.see(e, e["result"] == "NOT_FOUND")
+        if e["result"] == "FAILED_PRECONDITION":
+            self.get(sandbox)
 
     def delete(self, sandbox, timeout=4):
         replica = self.rng.randrange(2)
