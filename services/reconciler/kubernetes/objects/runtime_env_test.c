@@ -82,9 +82,8 @@ static void test_size(void **s) {
   KUBE_OWNED json_t *pod_spec = quoted(MAIN);
   for (size_t more = 0; more < 2; more++) {
     KUBE_OWNED json_t *claim = claim_with(X);
-    size_t len = (32 << 10) - 3 + more;
-    CLEANUP(str_freep) char *value = malloc(len + 1);
-    assert_non_null(value);
+    char value[32 << 10];
+    size_t len = sizeof value - 3 + more;
     memset(value, 'v', len);
     value[len] = 0;
     json_object_set_new(json_array_get(kube_get(claim, "spec.env"), 0), "value", json_string(value));
