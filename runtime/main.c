@@ -10,12 +10,12 @@
 #include "lib/base/config.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "runtime/call.h"
-#include "runtime/exec_timeout.h"
-#include "runtime/http_server.h"
+#include "runtime/call/call.h"
+#include "runtime/http/http_server.h"
 #include "runtime/listener.h"
-#include "runtime/memory_relief.h"
-#include "runtime/surroundings.h"
+#include "runtime/process/exec_timeout.h"
+#include "runtime/process/memory_relief.h"
+#include "runtime/process/surroundings.h"
 
 #define VERSION "0.1.0"
 #define ITEM(flag, env, type, field, fallback, help) \

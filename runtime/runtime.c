@@ -8,7 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "runtime/identity.h"
+#include "runtime/process/identity.h"
 
 extern char **environ;
 

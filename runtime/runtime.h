@@ -6,8 +6,8 @@
 
 #include "lib/base/error.h"
 #include "lib/loop/loop.h"
-#include "runtime/path.h"
-#include "runtime/process.h"
+#include "runtime/file/path.h"
+#include "runtime/process/process.h"
 
 typedef struct RuntimeConfig {
   const char *listen_unix;

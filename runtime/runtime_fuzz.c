@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "runtime/exec_timeout.h"
-#include "runtime/execute_body.h"
-#include "runtime/json_text.h"
-#include "runtime/multipart.h"
-#include "runtime/shlex.h"
+#include "runtime/http/execute_body.h"
+#include "runtime/http/json_text.h"
+#include "runtime/http/multipart.h"
+#include "runtime/http/shlex.h"
+#include "runtime/process/exec_timeout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

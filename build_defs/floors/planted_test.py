@@ -37,8 +37,8 @@ CLEAN = {
     "services/claims/claim_loop.h": "",
     "services/claims/main.c": '#include "services/claims/claim_rpc.h"\n',
     "services/pools/pool.h": "",
-    "runtime/main.c": '#include "lib/rpc/rpc_pb_check.h"\n#include "runtime/call.h"\n',
-    "runtime/call.h": "",
+    "runtime/main.c": '#include "lib/rpc/rpc_pb_check.h"\n#include "runtime/call/call.h"\n',
+    "runtime/call/call.h": "",
     "cli/main.c": '#include "lib/rpc/rpc_pb.h"\n#include "cli/args.h"\n',
     "cli/args.h": "",
 }
@@ -52,7 +52,7 @@ PLANTED = [
     ("lib/loop/loop.c", '#include "lib/redis/redis.h"', "lib/loop includes lib/redis"),
     ("lib/loop/loop.c", "#include <openssl/evp.h>", "openssl is not a library of lib/loop"),
     ("lib/loop/loop.c", '#include "services/claims/claim.h"', "a library includes services/claims/claim.h"),
-    ("lib/loop/loop.c", '#include "runtime/call.h"', "a library includes runtime/call.h"),
+    ("lib/loop/loop.c", '#include "runtime/call/call.h"', "a library includes runtime/call/call.h"),
     ("lib/new/new.c", '#include "lib/base/error.h"', "lib/new has no row"),
     # foreign types stay out of the headers that others include, also when another header brings them
     ("lib/loop/loop.h", "#include <event2/event.h>", "lib/loop/loop.h brings libevent"),
@@ -89,7 +89,7 @@ PLANTED = [
     ("runtime/main.c", '#include "lib/rpc/rpc_server.h"', "lib/rpc/rpc_server.h is not for runtime/"),
     ("runtime/main.c", '#include "services/pools/pool.h"', "services/pools/pool.h is not for runtime/"),
     ("cli/main.c", '#include "lib/state/state.h"', "lib/state/state.h is not for cli/"),
-    ("cli/main.c", '#include "runtime/call.h"', "runtime/call.h is not for cli/"),
+    ("cli/main.c", '#include "runtime/call/call.h"', "runtime/call/call.h is not for cli/"),
     ("other/x.c", '#include "lib/base/error.h"', "other/ has no row"),
     # ways around the check
     ("services/claims/claim.c", '#include "claim_store.h"', "is no header of this tree"),
