@@ -4,10 +4,10 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "services/router/bind_rpc.h"
-#include "services/router/data_rpc.h"
-#include "services/router/forward_rpc.h"
-#include "services/router/http_listener.h"
+#include "services/router/grpc/bind_rpc.h"
+#include "services/router/grpc/data_rpc.h"
+#include "services/router/grpc/forward_rpc.h"
+#include "services/router/http/http_listener.h"
 #include "services/router/router.h"
 
 #define SANDBOXES "/sandplane.v1.SandboxService/"

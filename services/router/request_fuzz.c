@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "services/router/admit.h"
-#include "services/router/scoped_token.h"
+#include "services/router/access/scoped_token.h"
+#include "services/router/http/admit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

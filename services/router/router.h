@@ -6,8 +6,8 @@
 #include "lib/rpc/rpc_client.h"
 #include "lib/service/service.h"
 #include "lib/state/state.h"
-#include "services/router/authz.h"
-#include "services/router/tenants.h"
+#include "services/router/access/authz.h"
+#include "services/router/access/tenants.h"
 
 typedef struct RouterConfig {
   ServiceConfig service;

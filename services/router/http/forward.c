@@ -1,0 +1,193 @@
+/* See forward.h. */
+#include "services/router/http/forward.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "lib/base/str.h"
+
+/* Of one connection only (RFC 9110, 7.6.1), with those of old that programs still send. */
+static const char *const HOP_BY_HOP[] = {
+    "Connection", "Keep-Alive",        "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer",
+    "Trailers",   "Transfer-Encoding", "Upgrade",          "Content-Length",     "HTTP2-Settings",
+};
+
+/* Seconds until who met 503 tries again: about the time a restart takes. */
+#define RETRY_AFTER "1"
+
+/* Written anew, meant for the router, or not for a sandbox. */
+static const char *const OF_THE_ROUTER[] = {
+    "Host",         "Authorization",       "Expect",         "Forwarded",        "X-Real-IP",
+    "X-Sandbox-ID", "X-Sandbox-Namespace", "X-Sandbox-Port", "X-Sandbox-Pod-IP", "X-Sandbox-Timeout",
+};
+
+static bool listed(const char *const *list, size_t n, const char *name) {
+  for (size_t i = 0; i < n; i++)
+    if (strcasecmp(list[i], name) == 0)
+      return true;
+  return false;
+}
+
+static bool is_hop_by_hop(const HttpHead *head, const char *name) {
+  return listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) || http_head_has_token(head, "Connection", name);
+}
+
+/* The buffers given have room for any head: what was read, and a few fields of the router's own. */
+static void put(Buf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void put(Buf *out, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  if (buf_vprintf(out, fmt, ap) != 0)
+    abort();
+  va_end(ap);
+}
+
+static void put_field(Buf *out, const char *name, const char *value) {
+  if (buf_append_str(out, name) != 0 || buf_append_str(out, ": ") != 0 || buf_append_str(out, value) != 0 ||
+      buf_append_str(out, "\r\n") != 0)
+    abort();
+}
+
+const char *forward_path(const HttpHead *head) {
+  const char *target = head->target;
+  if (*target == '/' || (strcmp(target, "*") == 0 && strcmp(head->method, "OPTIONS") == 0))
+    return target;
+  if (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)
+    return NULL;
+  const char *authority = strstr(target, "://") + 3;
+  const char *path = authority + strcspn(authority, "/?");
+  if (path == authority)
+    return NULL;
+  return *path ? path : "/";
+}
+
+bool forward_upgrades(const HttpHead *head) {
+  return head->upgrade && head->no_body && head->minor_version >= 1 && !http_head_has_token(head, "Upgrade", "h2c");
+}
+
+static bool is_forwarded_claim(const char *name) {
+  return strncasecmp(name, "X-Forwarded-", 12) == 0;
+}
+
+ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, bool upgrade,
+                            const char *traceparent) {
+  const char *path = forward_path(head);
+  put(out, "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", head->method, *path == '?' ? "/" : "", path, port);
+  for (size_t i = 0; i < head->n_headers; i++) {
+    const char *name = head->headers[i].name;
+    if (traceparent && strcasecmp(name, "Traceparent") == 0)
+      continue;
+    if (is_hop_by_hop(head, name) || listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) ||
+        is_forwarded_claim(name) || (upgrade && strcasecmp(name, "Origin") == 0))
+      continue;
+    put_field(out, name, head->headers[i].value);
+  }
+  if (traceparent)
+    put_field(out, "Traceparent", traceparent);
+  put_field(out, "X-Forwarded-For", peer_ip);
+  const char *host = http_head_get(head, "Host");
+  if (!str_empty(host))
+    put_field(out, "X-Forwarded-Host", host);
+  put_field(out, "X-Forwarded-Proto", "http");
+  if (http_head_has_token(head, "TE", "trailers"))
+    put_field(out, "TE", "trailers");
+  ForwardBody body = FORWARD_NO_BODY;
+  if (head->chunked) {
+    put_field(out, "Transfer-Encoding", "chunked");
+    body = FORWARD_CHUNKED;
+  } else if (head->content_length >= 0) {
+    put(out, "Content-Length: %lld\r\n", (long long)head->content_length);
+    body = FORWARD_LENGTH;
+  }
+  if (upgrade) {
+    put_field(out, "Connection", "Upgrade");
+    put_field(out, "Upgrade", http_head_get(head, "Upgrade"));
+  } else {
+    put_field(out, "Connection", "close");
+  }
+  put(out, "\r\n");
+  return body;
+}
+
+static void put_status(Buf *out, const HttpHead *head) {
+  put(out, "HTTP/1.1 %d %s\r\n", head->status, http_status_text(head->status));
+  for (size_t i = 0; i < head->n_headers; i++)
+    if (!is_hop_by_hop(head, head->headers[i].name))
+      put_field(out, head->headers[i].name, head->headers[i].value);
+}
+
+ForwardBody forward_response(Buf *out, const HttpHead *head, ForwardClient client, bool *ret_keep_alive) {
+  ForwardBody body = FORWARD_NO_BODY;
+  put_status(out, head);
+  if (head->content_length >= 0 && head->status != 204) {
+    put(out, "Content-Length: %lld\r\n", (long long)head->content_length);
+    if (!head->no_body)
+      body = FORWARD_LENGTH;
+  } else if (!head->no_body) {
+    body = client.minor_version >= 1 ? FORWARD_CHUNKED : FORWARD_TO_CLOSE;
+    if (body == FORWARD_CHUNKED)
+      put_field(out, "Transfer-Encoding", "chunked");
+  }
+  *ret_keep_alive = client.keep_alive && body != FORWARD_TO_CLOSE;
+  if (!*ret_keep_alive)
+    put_field(out, "Connection", "close");
+  else if (client.minor_version == 0)
+    put_field(out, "Connection", "keep-alive");
+  put(out, "\r\n");
+  return body;
+}
+
+void forward_switch(Buf *out, const HttpHead *head) {
+  put_status(out, head);
+  put_field(out, "Connection", "Upgrade");
+  const char *protocol = http_head_get(head, "Upgrade");
+  if (!str_empty(protocol))
+    put_field(out, "Upgrade", protocol);
+  put(out, "\r\n");
+}
+
+void forward_chunk(Buf *out, const uint8_t *data, size_t len) {
+  /* one block for all of it: the size takes at most 16 digits */
+  if (!buf_reserve(out, len + 24))
+    abort();
+  put(out, "%zx\r\n", len);
+  if (buf_append(out, data, len) != 0 || buf_append_str(out, "\r\n") != 0)
+    abort();
+}
+
+bool forward_allows_trailer(const char *name) {
+  return !listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) && !listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) &&
+         strncasecmp(name, "Content-", 8) != 0 && strcasecmp(name, "Set-Cookie") != 0;
+}
+
+/* The caller frees it. Details may hold what others wrote: the reason that a sandbox ended for. */
+static char *error_body(const ForwardError *error) {
+  json_t *body = json_object(), *detail = json_string(error->detail);
+  json_object_set_new(body, "detail", detail ? detail : json_string(http_status_text(error->status)));
+  if (!str_empty(error->reason))
+    json_object_set_new(body, "reason", json_string(error->reason));
+  char *text = json_dumps(body, JSON_COMPACT);
+  json_decref(body);
+  if (!text)
+    abort();
+  return text;
+}
+
+void forward_error(Buf *out, const ForwardError *error, bool keep_alive, bool no_body) {
+  CLEANUP(str_freep) char *body = error_body(error);
+  put(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", error->status,
+      http_status_text(error->status), strlen(body) + 1);
+  if (error->allow)
+    put_field(out, "Allow", error->allow);
+  if (error->status == 401)
+    put_field(out, "WWW-Authenticate", "Bearer");
+  if (error->status == 503)
+    put_field(out, "Retry-After", RETRY_AFTER);
+  if (!keep_alive)
+    put_field(out, "Connection", "close");
+  put(out, "\r\n%s%s", no_body ? "" : body, no_body ? "" : "\n");
+}

@@ -1,0 +1,281 @@
+/* See http_conn.h. What a connection is doing is its phase; each phase has its own time limit. */
+#include "services/router/http/http_conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/clock.h"
+#include "services/router/http/admit.h"
+#include "services/router/http/http_conn_state.h"
+
+/* Limits of the Agent Sandbox router. */
+#define HEAD_TIMEOUT_MS 10000
+#define IDLE_TIMEOUT_MS 120000
+/* What a client sends ahead is kept up to here. */
+#define IN_MAX (64 << 10)
+/* A closing client gets the rest of its answer as long as it takes some of it every so often. */
+#define CLOSE_STEP_MS 2000
+#define CLOSE_STEPS 15
+
+static void drop_exchange(HttpConn *c) {
+  if (!c->exchange)
+    return;
+  c->log.ns = exchange_is_found(c->exchange) ? c->log.target.ns : "-";
+  exchange_free(c->exchange);
+  c->exchange = NULL;
+}
+
+static void conn_free(HttpConn *c) {
+  drop_exchange(c);
+  http_log_end(&c->log, c->router, 499, stream_sent(c->stream) - c->sent_before);
+  stream_free(c->stream);
+  http_reader_free(c->reader);
+  loop_timer_free(c->timer);
+  c->closed(c->closed_arg, c);
+  free(c);
+}
+
+void http_conn_reset(HttpConn *c) {
+  http_log_end(&c->log, c->router, c->log.status, stream_sent(c->stream) - c->sent_before);
+  stream_reset_on_close(c->stream);
+  conn_free(c);
+}
+
+static void start_closing(HttpConn *c) {
+  c->phase = PHASE_CLOSING;
+  c->close_sent = stream_sent(c->stream);
+  c->close_steps = 0;
+  stream_end(c->stream);
+  stream_resume(c->stream);
+  loop_timer_start(c->timer, CLOSE_STEP_MS);
+}
+
+static void start_idle(HttpConn *c) {
+  c->phase = PHASE_IDLE;
+  c->sent_before = stream_sent(c->stream);
+  loop_timer_start(c->timer, IDLE_TIMEOUT_MS);
+  stream_resume(c->stream);
+  stream_show_again(c->stream);
+}
+
+void http_conn_over(HttpConn *c, int status) {
+  drop_exchange(c);
+  http_log_end(&c->log, c->router, status, stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
+  if (c->keep_alive && c->request_done && !c->draining)
+    start_idle(c);
+  else
+    start_closing(c);
+}
+
+/* Whether the router answers the request itself, and has. */
+static bool answer_here(HttpConn *c, const HttpHead *head) {
+  Router *r = c->router;
+  Admission a = admit(&r->authz, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
+  if (a.judged)
+    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
+  c->keep_alive = c->keep_alive && !a.close;
+  if (a.status == 200)
+    http_answer_health(c);
+  else if (a.status)
+    http_answer_error(c, a.status, a.detail, a.allow);
+  return a.status != 0;
+}
+
+static bool on_request_head(void *arg, const HttpHead *head) {
+  HttpConn *c = arg;
+  CLEANUP(buf_deinit) Buf out = {0};
+  loop_timer_stop(c->timer);
+  c->phase = PHASE_ANSWER;
+  c->keep_alive = head->keep_alive && !c->draining;
+  c->is_head = strcmp(head->method, "HEAD") == 0;
+  c->minor_version = head->minor_version;
+  c->request_done = head->no_body;
+  c->expects_continue = head->minor_version >= 1 && http_head_has_token(head, "Expect", "100-continue");
+  /* one that comes with a body is an ordinary request: bytes behind it would be ambiguous */
+  c->upgrade = forward_upgrades(head);
+  c->answered = c->trailers = false;
+  http_log_start(&c->log, c->router, head, c->peer_ip);
+  if (answer_here(c, head))
+    return c->phase != PHASE_CLOSING;
+  char parent[TRACE_PARENT_SIZE];
+  if (c->log.span)
+    trace_parent(c->log.span, parent);
+  c->request_body =
+      forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade, c->log.span ? parent : NULL);
+  c->exchange = exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &HTTP_ANSWER_HANDLERS, c);
+  /* the body waits for the sandbox; without one the client's leaving should be seen */
+  if (!c->request_done)
+    stream_pause(c->stream);
+  return true;
+}
+
+static void on_request_body(void *arg, const uint8_t *data, size_t len) {
+  HttpConn *c = arg;
+  if (!c->exchange)
+    return;
+  if (c->request_body == FORWARD_CHUNKED) {
+    CLEANUP(buf_deinit) Buf chunk = {0};
+    forward_chunk(&chunk, data, len);
+    exchange_write(c->exchange, chunk.data, chunk.len);
+  } else {
+    exchange_write(c->exchange, data, len);
+  }
+  if (exchange_pending(c->exchange) >= STREAM_HIGH)
+    stream_pause(c->stream);
+}
+
+static void on_request_end(void *arg) {
+  HttpConn *c = arg;
+  if (c->exchange && c->request_body == FORWARD_CHUNKED)
+    exchange_write(c->exchange, "0\r\n\r\n", 5);
+  c->request_done = true;
+}
+
+static const HttpReaderHandlers READER_HANDLERS = {
+    .on_head = on_request_head, .on_body = on_request_body, .on_end = on_request_end};
+
+/* Bytes that are no request, or whose body breaks off: 400, or silence when an answer has begun. */
+static void malformed(HttpConn *c, const Error *err) {
+  if (c->answered) {
+    http_conn_reset(c);
+    return;
+  }
+  drop_exchange(c);
+  c->keep_alive = c->request_done = c->is_head = false;
+  if (c->phase != PHASE_ANSWER)
+    http_log_start(&c->log, c->router, NULL, c->peer_ip);
+  if (err->kind == ERROR_RESOURCE_EXHAUSTED)
+    http_answer_error(c, 431, "Request header fields are too large.", NULL);
+  else
+    http_answer_error(c, 400, "Malformed HTTP request.", NULL);
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
+  HttpConn *c = arg;
+  size_t used;
+  Error err;
+  switch (c->phase) {
+  case PHASE_CLOSING:
+    return len;
+  case PHASE_TUNNEL:
+    exchange_write(c->exchange, data, len);
+    if (exchange_pending(c->exchange) >= STREAM_HIGH)
+      stream_pause(c->stream);
+    return len;
+  case PHASE_ANSWER:
+    if (c->request_done)
+      return 0;
+    break;
+  case PHASE_IDLE:
+    /* a client that asks and does not read: its next question waits until it does */
+    if (stream_pending(c->stream) >= STREAM_HIGH)
+      return 0;
+    c->phase = PHASE_HEAD;
+    loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
+    break;
+  case PHASE_HEAD:
+    break;
+  }
+  if (http_reader_feed(c->reader, data, len, &used, &err) == 0)
+    return used;
+  malformed(c, &err);
+  return len;
+}
+
+static void on_eof(void *arg) {
+  HttpConn *c = arg;
+  if (c->phase == PHASE_TUNNEL) {
+    exchange_end(c->exchange);
+  } else if (c->phase != PHASE_CLOSING || stream_pending(c->stream) == 0) {
+    conn_free(c);
+  }
+}
+
+static void on_drain(void *arg) {
+  HttpConn *c = arg;
+  stream_show_again(c->stream);
+  if (!c->exchange)
+    return;
+  exchange_note(c->exchange);
+  exchange_resume(c->exchange);
+}
+
+static void on_error(void *arg, int errnum) {
+  conn_free(arg);
+}
+
+static const StreamHandlers STREAM_HANDLERS = {
+    .on_data = on_data, .on_eof = on_eof, .on_drain = on_drain, .on_error = on_error};
+
+static void step_closing(HttpConn *c) {
+  bool stuck = stream_sent(c->stream) == c->close_sent;
+  c->close_sent = stream_sent(c->stream);
+  c->close_steps = stuck ? c->close_steps + 1 : 0;
+  if (stream_pending(c->stream) == 0 || c->close_steps >= CLOSE_STEPS)
+    conn_free(c);
+  else
+    loop_timer_start(c->timer, CLOSE_STEP_MS);
+}
+
+static void on_timer(void *arg) {
+  HttpConn *c = arg;
+  if (c->phase == PHASE_CLOSING) {
+    step_closing(c);
+  } else if (c->phase == PHASE_HEAD) {
+    http_log_start(&c->log, c->router, NULL, c->peer_ip);
+    c->keep_alive = c->is_head = false;
+    http_answer_error(c, 408, "Timed out waiting for the request.", NULL);
+  } else {
+    conn_free(c);
+  }
+}
+
+HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
+                        void *arg) {
+  HttpConn *c = new0(HttpConn);
+  c->router = router;
+  c->closed = closed;
+  c->closed_arg = arg;
+  snprintf(c->peer_ip, sizeof c->peer_ip, "%s", peer_ip);
+  c->stream = stream_new(router->loop, fd, IN_MAX, &STREAM_HANDLERS, c);
+  c->reader = http_reader_new(HTTP_REQUESTS, &READER_HANDLERS, c);
+  c->timer = loop_timer_new(router->loop, on_timer, c);
+  start_idle(c);
+  /* who connects has something to say */
+  loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
+  return c;
+}
+
+void http_conn_drain(HttpConn *c) {
+  c->draining = true;
+  c->keep_alive = false;
+  if (c->phase == PHASE_IDLE)
+    start_closing(c);
+}
+
+void http_conn_abort(HttpConn *c) {
+  conn_free(c);
+}
+
+void http_conn_link(HttpConn *c, HttpConn **head) {
+  c->next = *head;
+  if (*head)
+    (*head)->prev = c;
+  *head = c;
+}
+
+void http_conn_unlink(HttpConn *c, HttpConn **head) {
+  if (c->prev)
+    c->prev->next = c->next;
+  else
+    *head = c->next;
+  if (c->next)
+    c->next->prev = c->prev;
+}
+
+HttpConn *http_conn_next(const HttpConn *c) {
+  return c->next;
+}

@@ -1,0 +1,52 @@
+/* The inside of an HttpConn, shared by its two halves: http_conn.c reads requests and owns the phases,
+ * http_answer.c writes answers. */
+#ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
+#define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
+
+#include "lib/loop/stream.h"
+#include "services/router/http/exchange.h"
+#include "services/router/http/forward.h"
+#include "services/router/http/http_conn.h"
+#include "services/router/http/http_log.h"
+
+typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING } Phase;
+
+struct HttpConn {
+  Router *router;
+  void (*closed)(void *arg, HttpConn *conn);
+  void *closed_arg;
+  HttpConn *next, *prev;
+  char peer_ip[64];
+  Stream *stream;
+  HttpReader *reader;
+  LoopTimer *timer;
+  Phase phase;
+  bool draining;
+  uint64_t close_sent;
+  int close_steps;
+
+  /* The request being answered. */
+  Exchange *exchange;
+  HttpLog log;
+  bool request_done; /* its body was read */
+  bool keep_alive, is_head, expects_continue, upgrade;
+  int minor_version;
+  ForwardBody request_body, answer_body;
+  bool answered; /* the answer's head was sent */
+  bool trailers; /* and its last chunk */
+  uint64_t sent_before;
+};
+
+/* The answer is sent: the next request, or the end. */
+void http_conn_over(HttpConn *conn, int status);
+/* Cuts an answer that cannot be completed, so that nobody takes it for whole. */
+void http_conn_reset(HttpConn *conn);
+
+/* The sandbox's answer, as it comes. arg: the HttpConn. */
+extern const ExchangeHandlers HTTP_ANSWER_HANDLERS;
+/* The router's own. */
+/* allow: value of the Allow field, or NULL. */
+void http_answer_error(HttpConn *conn, int status, const char *detail, const char *allow);
+void http_answer_health(HttpConn *conn);
+
+#endif

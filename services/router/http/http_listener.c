@@ -1,0 +1,196 @@
+/* See http_listener.h. */
+#include "services/router/http/http_listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/address.h"
+#include "lib/base/alloc.h"
+#include "services/router/http/http_conn.h"
+
+/* Connections taken per turn of the loop, so that a flood of them does not starve those that are open. */
+#define ACCEPTS_PER_TURN 64
+/* Pause when the process is out of descriptors. */
+#define ACCEPT_PAUSE_MS 100
+/* The kernel caps it at net.core.somaxconn. */
+#define BACKLOG 4096
+
+struct HttpListener {
+  Router *router;
+  int fd;
+  LoopFd *watch;
+  LoopTimer *timer; /* pause of accepting, then end of the drain */
+  HttpConn *conns;
+  int64_t n_conns;
+  bool draining;
+  void (*done)(void *arg);
+  void *done_arg;
+};
+
+static void count(HttpListener *l, int delta) {
+  l->n_conns += delta;
+  metrics_set(l->router->service->metrics, ROUTER_CONNECTIONS, (double)l->n_conns, NULL, NULL, NULL);
+}
+
+static void on_closed(void *arg, HttpConn *conn) {
+  HttpListener *l = arg;
+  http_conn_unlink(conn, &l->conns);
+  count(l, -1);
+  if (l->n_conns == 0 && l->done)
+    loop_timer_start(l->timer, 0);
+}
+
+static void refuse(HttpListener *l, int fd) {
+  static const char ANSWER[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+                               "Content-Length: 35\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+                               "{\"detail\":\"Too many connections.\"}\n";
+  metrics_add(l->router->service->metrics, ROUTER_CONNECTIONS_REFUSED, 1, NULL, NULL, NULL);
+  /* a new socket's buffer is empty: it fits, or the client has gone and does not mind */
+  ssize_t sent = send(fd, ANSWER, sizeof ANSWER - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  (void)sent;
+  close(fd);
+}
+
+static void peer_name(const struct sockaddr_storage *peer, char *out, size_t len) {
+  const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)peer;
+  const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
+  snprintf(out, len, "unknown");
+  if (peer->ss_family == AF_INET)
+    inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)len);
+  else if (peer->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+    inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, out, (socklen_t)len);
+  else if (peer->ss_family == AF_INET6)
+    inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)len);
+}
+
+static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
+  char name[INET6_ADDRSTRLEN];
+  int one = 1;
+  if (l->n_conns >= l->router->config->max_connections) {
+    refuse(l, fd);
+    return;
+  }
+  /* an answer's last part must not wait for the client's acknowledgement; unix sockets have no such thing */
+  if (peer->ss_family != AF_UNIX && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) {
+    close(fd);
+    return;
+  }
+  peer_name(peer, name, sizeof name);
+  http_conn_link(http_conn_new(l->router, fd, name, on_closed, l), &l->conns);
+  count(l, 1);
+}
+
+static void on_connection(int events, void *arg) {
+  HttpListener *l = arg;
+  for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof peer;
+    int fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      take(l, fd, &peer);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      log_event(LOG_WARN, "accept_paused", LOG_STR("message", strerror(errno)));
+      loop_fd_set(l->watch, 0);
+      loop_timer_start(l->timer, ACCEPT_PAUSE_MS);
+      return;
+    } else if (errno == EAGAIN) {
+      return;
+    }
+    /* anything else is the failure of one connection that is gone */
+  }
+}
+
+static void abort_all(HttpListener *l) {
+  while (l->conns)
+    http_conn_abort(l->conns);
+}
+
+static void on_timer(void *arg) {
+  HttpListener *l = arg;
+  if (!l->draining) {
+    loop_fd_set(l->watch, LOOP_READ);
+    return;
+  }
+  void (*done)(void *) = l->done;
+  l->done = NULL;
+  abort_all(l);
+  if (done)
+    done(l->done_arg);
+}
+
+static int bind_to(const struct addrinfo *at, const char *text, Error *err) {
+  int one = 1;
+  int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+      bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  error_set(err, ERROR_UNAVAILABLE, "--http-address: %s: %s", text, strerror(errno));
+  if (fd >= 0)
+    close(fd);
+  return -1;
+}
+
+static int listen_on(const char *text, Error *err) {
+  Address address;
+  char port[8];
+  if (address_parse(text, &address, err))
+    return error_prefix(err, "--http-address");
+  if (address.kind != ADDRESS_TCP)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: '%s' is not host:port", text);
+  snprintf(port, sizeof port, "%u", (unsigned)address.port);
+  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found = NULL;
+  int rc = getaddrinfo(*address.host ? address.host : NULL, port, &hints, &found);
+  if (rc != 0)
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: %s: %s", address.host, gai_strerror(rc));
+  int fd = bind_to(found, text, err);
+  freeaddrinfo(found);
+  return fd;
+}
+
+HttpListener *http_listener_new(Router *router, Error *err) {
+  int fd = listen_on(router->config->http_address, err);
+  if (fd < 0)
+    return NULL;
+  HttpListener *l = new0(HttpListener);
+  l->router = router;
+  l->fd = fd;
+  l->watch = loop_fd_new(router->loop, fd, LOOP_READ, on_connection, l);
+  l->timer = loop_timer_new(router->loop, on_timer, l);
+  return l;
+}
+
+static void stop_listening(HttpListener *l) {
+  loop_fd_free(l->watch);
+  l->watch = NULL;
+  if (l->fd >= 0)
+    close(l->fd);
+  l->fd = -1;
+}
+
+void http_listener_drain(HttpListener *l, int64_t grace_ms, void (*done)(void *arg), void *arg) {
+  stop_listening(l);
+  l->draining = true;
+  l->done = done;
+  l->done_arg = arg;
+  for (HttpConn *c = l->conns; c; c = http_conn_next(c))
+    http_conn_drain(c);
+  loop_timer_start(l->timer, l->n_conns ? grace_ms : 0);
+}
+
+void http_listener_free(HttpListener *l) {
+  if (!l)
+    return;
+  l->done = NULL;
+  abort_all(l);
+  stop_listening(l);
+  loop_timer_free(l->timer);
+  free(l);
+}

@@ -1,0 +1,16 @@
+/* The HTTP listener: accepts up to --max-connections, and lets them go in order at the end. */
+#ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LISTENER_H_
+#define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LISTENER_H_
+
+#include "services/router/router.h"
+
+typedef struct HttpListener HttpListener;
+
+/* NULL and err when router->config->http_address cannot be bound. */
+HttpListener *http_listener_new(Router *router, Error *err);
+/* No new connections; the requests under way may end within grace_ms, then they are cut. done runs when
+ * nothing is left; never from inside. */
+void http_listener_drain(HttpListener *listener, int64_t grace_ms, void (*done)(void *arg), void *arg);
+void http_listener_free(HttpListener *listener); /* NULL-safe */
+
+#endif
