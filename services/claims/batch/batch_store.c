@@ -28,14 +28,14 @@ static void finish(BatchOp *op, const BatchResult *result, bool queued, const Er
   op->fn(op->arg, result, queued, err);
 }
 
-static void fail_ended(BatchOp *op) {
-  Error err = {0};
-  refusal_ended(&op->wait, "did not have enough ready", &err);
-  finish(op, NULL, false, &err);
-}
-
 static bool may_come_back(const BatchOp *op) {
   return !str_empty(op->spec->each.request_id);
+}
+
+static void fail_ended(BatchOp *op) {
+  Error err = {0};
+  refusal_ended(&op->wait, "did not have enough ready", may_come_back(op), &err);
+  finish(op, NULL, false, &err);
 }
 
 static void orphan(BatchOp *op) {
@@ -106,6 +106,7 @@ static void on_answer(void *arg, const BatchResult *result, const Error *err) {
     finish(op, NULL, false, err);
     return;
   }
+  wait_answered(&op->wait);
   switch (result->outcome) {
   case CLAIM_GRANTED:
     granted(op, result);
@@ -121,7 +122,7 @@ static void on_answer(void *arg, const BatchResult *result, const Error *err) {
     break;
   case CLAIM_EMPTY:
     if (op->wait.end)
-      refusal_ended(&op->wait, "did not have enough ready", &refused);
+      refusal_ended(&op->wait, "did not have enough ready", may_come_back(op), &refused);
     else
       refusal_empty(&refused, "not enough are ready");
     finish(op, NULL, false, &refused);

@@ -50,7 +50,7 @@ static void finish(ClaimOp *op, const SandboxRecord *record, const Error *err) {
 
 static void fail_ended(ClaimOp *op) {
   Error err = {0};
-  refusal_ended(&op->wait, "had nothing ready", &err);
+  refusal_ended(&op->wait, "had nothing ready", !str_empty(op->spec->request_id), &err);
   finish(op, NULL, &err);
 }
 
@@ -78,7 +78,8 @@ static void fail_empty(ClaimOp *op) {
 
 static void on_left(void *arg, const Error *err) {
   ClaimOp *op = arg;
-  if (err && str_empty(op->spec->request_id))
+  /* what was confirmed without an answer, leaving does not touch */
+  if ((err || op->wait.in_doubt) && str_empty(op->spec->request_id))
     orphan_store_add(op->store->claims->orphans, op->spec->ns, op->pool, op->uid);
   fail_ended(op);
 }
@@ -148,14 +149,19 @@ static void enter_queue(ClaimOp *op, const char *token) {
 
 static void on_confirmed(void *arg, const SandboxRecord *record, const Error *err) {
   ClaimOp *op = arg;
+  bool is_away = err && err->kind == ERROR_UNAVAILABLE;
+  if (!is_away)
+    wait_answered(&op->wait);
   if (record)
     granted(op, record);
+  else if (is_away && op->wait.end)
+    wait_leave_in_doubt(&op->wait);
+  else if (is_away)
+    wait_again(&op->wait);
   else if (op->wait.end)
     wait_leave(&op->wait);
   else if (err->kind == ERROR_NOT_FOUND)
     claim(op); /* still waiting, or confirmed too late: the claim script knows */
-  else if (err->kind == ERROR_UNAVAILABLE)
-    wait_again(&op->wait);
   else
     finish(op, NULL, err);
 }
@@ -193,6 +199,7 @@ static void on_claim(void *arg, const ClaimResult *result, const Error *err) {
     finish(op, NULL, err);
     return;
   }
+  wait_answered(&op->wait);
   switch (result->outcome) {
   case CLAIM_GRANTED:
     granted(op, result->record);

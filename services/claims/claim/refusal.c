@@ -12,14 +12,19 @@ void refusal_empty(Error *err, const char *message) {
   err->retry_after_ms = RETRY_EMPTY_MS;
 }
 
-void refusal_ended(const Wait *w, const char *what, Error *err) {
+void refusal_ended(const Wait *w, const char *what, bool may_come_back, Error *err) {
   CLEANUP(str_freep) char *message = str_printf("the pool %s within max_wait", what);
-  if (w->end == WAIT_CANCELLED)
+  if (w->end == WAIT_CANCELLED) {
     error_set(err, ERROR_CANCELLED, "the caller has gone");
-  else if (w->call_ends_first)
+  } else if (w->in_doubt && may_come_back) {
+    error_set(err, ERROR_UNAVAILABLE,
+              "the state store did not say what became of the claim; the same request_id tells");
+    err->retry_after_ms = RETRY_EMPTY_MS;
+  } else if (w->call_ends_first) {
     error_set(err, ERROR_DEADLINE_EXCEEDED, "the pool %s before the deadline of the call", what);
-  else
+  } else {
     refusal_empty(err, message);
+  }
 }
 
 void refusal_of(const Claims *claims, const ClaimSpec *spec, ClaimOutcome outcome, const QuotaRefusal *refusal,

@@ -9,8 +9,10 @@
 
 /* Nothing ready, for what the message says: RESOURCE_EXHAUSTED, to be tried again in a second. */
 void refusal_empty(Error *err, const char *message);
-/* Why a wait that is over ended without anything. what: "had nothing ready", after "the pool". */
-void refusal_ended(const Wait *w, const char *what, Error *err);
+/* Why a wait that is over ended without anything. what: "had nothing ready", after "the pool". may_come_back: its
+ * caller can ask again with the same request_id, so that what it may hold stays; then a wait that is in doubt ends as
+ * UNAVAILABLE. */
+void refusal_ended(const Wait *w, const char *what, bool may_come_back, Error *err);
 /* CLAIM_FULL, CLAIM_NO_POOL or CLAIM_REFUSED, whose refusal is counted. */
 void refusal_of(const Claims *claims, const ClaimSpec *spec, ClaimOutcome outcome, const QuotaRefusal *refusal,
                 Error *err);

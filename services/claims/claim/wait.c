@@ -86,7 +86,17 @@ static void ask_again_later(Wait *w) {
   loop_timer_start(w->again, AGAIN_MS);
 }
 
+void wait_answered(Wait *w) {
+  w->in_doubt = false;
+}
+
+void wait_leave_in_doubt(Wait *w) {
+  w->in_doubt = true;
+  wait_leave(w);
+}
+
 void wait_again(Wait *w) {
+  w->in_doubt = true;
   move(w, WAIT_QUEUED);
   ask_again_later(w);
 }

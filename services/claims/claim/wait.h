@@ -54,6 +54,7 @@ typedef struct Wait {
   bool told;   /* while an answer was under way */
   bool listed; /* under token */
   bool asked_twice;
+  bool in_doubt;        /* what was asked last was not answered: it may hold something by now */
   bool call_ends_first; /* before max_wait */
   int64_t give_up_ms;   /* monotonic */
   char token[80];       /* the last one it was listed under */
@@ -86,10 +87,14 @@ void wait_placed(Wait *w, const char *token, bool again);
 /* The state did not answer the question. false: it was asked twice, nobody knows what took place, and it is the
  * caller's. */
 bool wait_unanswered(Wait *w) MUST_CHECK;
-/* Goes on as QUEUED and asks again in a second. */
+/* Not answered: goes on as QUEUED and asks again in a second. */
 void wait_again(Wait *w);
+/* The state has answered a question. */
+void wait_answered(Wait *w);
 /* To LEAVING, and its kind's leave. */
 void wait_leave(Wait *w);
+/* The same, after a question that was not answered. */
+void wait_leave_in_doubt(Wait *w);
 /* To LEAVING, by a command that the caller sends right after. */
 void wait_gives_back(Wait *w);
 /* The call's caller has gone: leaves, now or with the answer under way. */
