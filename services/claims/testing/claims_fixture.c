@@ -1,12 +1,13 @@
 /* See claims_fixture.h. */
 #include "services/claims/testing/claims_fixture.h"
-#include "lib/state/state_pool.h"
-#include "lib/state/state_sandbox.h"
-#include "lib/state/state_template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/state/state_pool.h"
+#include "lib/state/state_sandbox.h"
+#include "lib/state/state_template.h"
 
 int world_setup(void **state) {
   World *w = calloc(1, sizeof *w);
