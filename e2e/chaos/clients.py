@@ -173,7 +173,8 @@ class Caller(threading.Thread):
         return [self.call(op, t0, f.result, {"call": n, "replica": r, **what})[0] for t0, n, r, f in calls]
 
     def took(self, e):
-        if e["state"] == "CLAIMED" and e["uid"] not in self.ended and e["sandbox"] not in self.held:
+        # also one that has failed meanwhile: it is this caller's to let go of
+        if e["state"] in ("CLAIMED", "FAILED") and e["uid"] not in self.ended and e["sandbox"] not in self.held:
             self.held[e["sandbox"]] = e["uid"]
             self.bind(e["sandbox"])
 
