@@ -43,8 +43,9 @@ class Run:
         for t in (*self.callers, self.owner, self.auditor):
             t.start()
         time.sleep(max(0.0, self.start + self.seconds - time.monotonic()))
+        # a fault that waits for a replica to be in step, before and after it, takes up to two minutes to its end
         for t in lanes:
-            t.join(60)
+            t.join(180)
         self.stop.set()
         for t in (*self.callers, self.owner, self.auditor):
             t.join(60)
