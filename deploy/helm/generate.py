@@ -10,6 +10,7 @@ import difflib
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -213,6 +214,8 @@ def write_manifests(helm, folder, *settings):
 
 def diff(helm, revision):
     """Without the definitions, which stand as files; and the password is another one each time."""
+    if not shutil.which("git"):
+        raise SystemExit("helm diff: needs git, for the chart of that revision; apt-get install git")
     with tempfile.TemporaryDirectory() as folder:
         chart = CHART.relative_to(ROOT)
         archive = subprocess.run(["git", "-C", ROOT, "archive", revision, str(chart)], capture_output=True)
