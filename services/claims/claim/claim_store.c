@@ -149,21 +149,23 @@ static void enter_queue(ClaimOp *op, const char *token) {
 
 static void on_confirmed(void *arg, const SandboxRecord *record, const Error *err) {
   ClaimOp *op = arg;
-  bool is_away = err && err->kind == ERROR_UNAVAILABLE;
-  if (!is_away)
+  if (record) {
     wait_answered(&op->wait);
-  if (record)
     granted(op, record);
-  else if (is_away && op->wait.end)
-    wait_leave_in_doubt(&op->wait);
-  else if (is_away)
-    wait_again(&op->wait);
-  else if (op->wait.end)
-    wait_leave(&op->wait);
-  else if (err->kind == ERROR_NOT_FOUND)
-    claim(op); /* still waiting, or confirmed too late: the claim script knows */
-  else
-    finish(op, NULL, err);
+  } else if (err->kind == ERROR_UNAVAILABLE) {
+    if (op->wait.end)
+      wait_leave_in_doubt(&op->wait);
+    else
+      wait_again(&op->wait);
+  } else {
+    wait_answered(&op->wait);
+    if (op->wait.end)
+      wait_leave(&op->wait);
+    else if (err->kind == ERROR_NOT_FOUND)
+      claim(op); /* still waiting, or confirmed too late: the claim script knows */
+    else
+      finish(op, NULL, err);
+  }
 }
 
 static void confirm(ClaimOp *op) {
