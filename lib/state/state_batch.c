@@ -21,20 +21,10 @@ static bool parse_records(StateCall *call, const RedisReply *reply, BatchResult 
 }
 
 static bool parse(StateCall *call, const RedisReply *reply, BatchResult *result, QuotaRefusal *refusal) {
-  if (!state_outcome_parse(reply, &result->outcome))
+  result->refusal = refusal;
+  if (!state_outcome_parse(reply, &result->outcome, &result->token, refusal))
     return false;
-  switch (result->outcome) {
-  case CLAIM_GRANTED:
-    return parse_records(call, reply, result);
-  case CLAIM_QUEUED:
-    result->token = reply->n_items > 1 ? reply->items[1]->str : NULL;
-    return result->token != NULL;
-  case CLAIM_REFUSED:
-    result->refusal = refusal;
-    return state_refusal_parse(reply, refusal);
-  default:
-    return true;
-  }
+  return result->outcome != CLAIM_GRANTED || parse_records(call, reply, result);
 }
 
 static void batch_done(StateCall *call, const RedisReply *reply, const Error *err) {

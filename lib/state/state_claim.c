@@ -7,7 +7,7 @@
 #include "lib/state/state_call.h"
 #include "lib/state/state_script_calls.h"
 
-bool state_outcome_parse(const RedisReply *reply, ClaimOutcome *ret_outcome) {
+static bool outcome_parse(const RedisReply *reply, ClaimOutcome *ret_outcome) {
   static const struct {
     const char *word;
     ClaimOutcome outcome;
@@ -24,23 +24,25 @@ bool state_outcome_parse(const RedisReply *reply, ClaimOutcome *ret_outcome) {
   return false;
 }
 
+bool state_outcome_parse(const RedisReply *reply, ClaimOutcome *ret_outcome, const char **ret_token,
+                         QuotaRefusal *ret_refusal) {
+  if (!outcome_parse(reply, ret_outcome))
+    return false;
+  if (*ret_outcome == CLAIM_REFUSED)
+    return state_refusal_parse(reply, ret_refusal);
+  *ret_token = *ret_outcome == CLAIM_QUEUED && reply->n_items > 1 ? reply->items[1]->str : NULL;
+  return *ret_outcome != CLAIM_QUEUED || *ret_token;
+}
+
 static bool parse(StateCall *call, const RedisReply *reply, ClaimResult *result, SandboxRecord *record,
                   QuotaRefusal *refusal) {
-  if (!state_outcome_parse(reply, &result->outcome))
+  result->refusal = refusal;
+  if (!state_outcome_parse(reply, &result->outcome, &result->token, refusal))
     return false;
-  switch (result->outcome) {
-  case CLAIM_GRANTED:
-    result->record = record;
-    return reply->n_items > 1 && state_record_parse(call, reply->items[1], record);
-  case CLAIM_QUEUED:
-    result->token = reply->n_items > 1 ? reply->items[1]->str : NULL;
-    return result->token != NULL;
-  case CLAIM_REFUSED:
-    result->refusal = refusal;
-    return state_refusal_parse(reply, refusal);
-  default:
+  if (result->outcome != CLAIM_GRANTED)
     return true;
-  }
+  result->record = record;
+  return reply->n_items > 1 && state_record_parse(call, reply->items[1], record);
 }
 
 static void claim_done(StateCall *call, const RedisReply *reply, const Error *err) {
