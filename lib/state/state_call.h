@@ -83,8 +83,8 @@ void state_index_names(State *s, const char *index, const char *ns, const char *
 
 /* Parses {id, fields} of a script. false: the reply is not one. */
 bool state_record_parse(StateCall *call, const RedisReply *reply, SandboxRecord *ret_record);
-/* Parses what answers of the claim and batch scripts have in common: the word that they begin with; behind QUEUED the token,
- * behind QUOTA the refusal. false: the reply is not that. */
+/* Parses what answers of the claim and batch scripts have in common: the word that they begin with; behind QUEUED the
+ * token, behind QUOTA the refusal. false: the reply is not that. */
 bool state_outcome_parse(const RedisReply *reply, ClaimOutcome *ret_outcome, const char **ret_token,
                          QuotaRefusal *ret_refusal);
 /* Parses {'QUOTA', ...} of a script. false: the reply is not one. */
