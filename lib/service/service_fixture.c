@@ -90,6 +90,12 @@ static void wait_serving(ServiceProcess *process, Loop *loop) {
   }
 }
 
+void service_process_reached(ServiceProcess *process, Loop *loop) {
+  bool answered[2] = {false, false};
+  rpc_client_unary(process->channel, "/grpc.health.v1.Health/Check", LIMIT_MS, NULL, 0, on_health, answered);
+  service_fixture_wait(loop, &answered[0], "an answer of the health service");
+}
+
 void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port,
                            const char *const *args) {
   char admin[32];

@@ -25,6 +25,8 @@ void service_fixture_wait(Loop *loop, const bool *flag, const char *what);
 /* Starts the program with --grpc-address 127.0.0.1:port, --admin-address 127.0.0.1:port+10 and the arguments
  * (NULL-terminated); returns when its health says SERVING. */
 void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port, const char *const *args);
+/* Returns when the program has begun what was sent to it before: one connection, one order. */
+void service_process_reached(ServiceProcess *process, Loop *loop);
 /* SIGTERM; returns the exit code. */
 int service_process_stop(ServiceProcess *process, Loop *loop);
 /* The same after a signal that the test sent by itself. */

@@ -137,10 +137,12 @@ static void a_caller_who_left_gets_nothing(void **state) {
   CreateRequest request = create_from(NS "/pools/gone");
   ServiceCall call;
   redis_process_signal(SIGSTOP);
-  create_start(w, 0, &call, &request, 200);
+  create_start(w, 0, &call, &request, 20000);
+  service_process_reached(&w->replicas[0], w->f->loop);
+  rpc_client_cancel(call.call);
   call_wait(w, &call);
   redis_process_signal(SIGCONT);
-  assert_kind(&call, ERROR_DEADLINE_EXCEEDED);
+  assert_kind(&call, ERROR_CANCELLED);
   service_call_free(&call);
   world_until_state(w, "gone-aaaaa", SANDBOX_RELEASING);
 }

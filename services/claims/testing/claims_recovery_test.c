@@ -54,6 +54,7 @@ static void a_short_outage_is_not_noticed(void **state) {
   ServiceCall call;
   redis_process_signal(SIGSTOP);
   create_start(w, 0, &call, &request, 20000);
+  service_process_reached(&w->replicas[0], w->f->loop);
   redis_process_signal(SIGKILL);
   redis_process_start();
   call_wait(w, &call);
