@@ -141,7 +141,7 @@ class Judge:
         floor, libs = floors.KIND[kind]
         if header.startswith("lib/"):
             lib = header.split("/")[1]
-            if lib not in libs or (kind == "domain" and header not in floors.PURE.get(lib, [header])):
+            if lib not in libs or (floor == 0 and header not in floors.PURE.get(lib, [header])):
                 self.complain(path, line, "a %s file includes %s" % (kind, header))
         elif not header.startswith("services/"):
             self.complain(path, line, "a service includes %s" % header)

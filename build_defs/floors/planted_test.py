@@ -17,6 +17,7 @@ CLEAN = {
     "lib/loop/loop.c": '#include "lib/loop/loop.h"\n#include <event2/event.h>\n',
     "lib/yaml/yaml_json.h": "#include <jansson.h>\n",
     "lib/kube/kube_object.h": "#include <jansson.h>\n",
+    "lib/kube/kube_client.h": '#include "lib/kube/kube_object.h"\n',
     "lib/redis/redis.h": '#include "lib/loop/loop.h"\n',
     "lib/redis/redis_conn.h": "#include <hiredis/hiredis.h>\n",
     "lib/redis/redis.c": '#include "lib/redis/redis_conn.h"\n',
@@ -37,6 +38,9 @@ CLEAN = {
     "services/claims/claim_loop.h": "",
     "services/claims/main.c": '#include "services/claims/claim_rpc.h"\n',
     "services/pools/pool.h": "",
+    "services/reconciler/kubernetes/claim/claim_rules.c": '#include "lib/kube/kube_object.h"\n',
+    "services/reconciler/kubernetes/claim/claim_controller.c": '#include "services/reconciler/kubernetes/cluster/cluster.h"\n',
+    "services/reconciler/kubernetes/cluster/cluster.h": '#include "lib/kube/kube_client.h"\n',
     "runtime/main.c": '#include "lib/rpc/rpc_pb_check.h"\n#include "runtime/call/call.h"\n',
     "runtime/call/call.h": "",
     "cli/main.c": '#include "lib/rpc/rpc_pb.h"\n#include "cli/args.h"\n',
@@ -71,6 +75,17 @@ PLANTED = [
     ("services/claims/claim.h", '#include "lib/state/state.h"', "a domain file includes lib/state/state.h"),
     ("services/claims/claim.c", '#include "lib/rpc/rpc_server.h"', "a domain file includes lib/rpc/rpc_server.h"),
     ("services/claims/claim.c", '#include "lib/loop/loop.h"', "a domain file includes lib/loop/loop.h"),
+    # decisions about Kubernetes objects see neither the cluster nor a connection to it
+    (
+        "services/reconciler/kubernetes/claim/claim_rules.c",
+        '#include "services/reconciler/kubernetes/cluster/cluster.h"',
+        "which is a cluster file",
+    ),
+    (
+        "services/reconciler/kubernetes/claim/claim_rules.c",
+        '#include "lib/kube/kube_client.h"',
+        "a objects file includes lib/kube/kube_client.h",
+    ),
     # the store sees no rpc
     ("services/claims/claim_store.c", '#include "services/claims/claim_rpc.h"', "which is a rpc file"),
     ("services/claims/claim_store.c", '#include "lib/rpc/rpc_server.h"', "a store file includes lib/rpc/rpc_server.h"),

@@ -14,17 +14,19 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/claim_controller.h"
+#include "services/reconciler/kubernetes/claim/claim_controller.h"
+#include "services/reconciler/kubernetes/cluster/handover.h"
+#include "services/reconciler/kubernetes/cluster/runtime_binder.h"
+#include "services/reconciler/kubernetes/cluster/state_names.h"
 #include "services/reconciler/kubernetes/kubernetes_backend_state.h"
 #include "services/reconciler/kubernetes/member_watch.h"
-#include "services/reconciler/kubernetes/objects/member.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
-#include "services/reconciler/kubernetes/pool_controller.h"
-#include "services/reconciler/kubernetes/runtime_binder.h"
-#include "services/reconciler/kubernetes/sandbox_controller.h"
-#include "services/reconciler/kubernetes/sandbox_gauge.h"
-#include "services/reconciler/kubernetes/state_names.h"
-#include "services/reconciler/kubernetes/template_controller.h"
+#include "services/reconciler/kubernetes/object/sandbox_read.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
+#include "services/reconciler/kubernetes/pool/member.h"
+#include "services/reconciler/kubernetes/pool/pool_controller.h"
+#include "services/reconciler/kubernetes/sandbox/sandbox_controller.h"
+#include "services/reconciler/kubernetes/sandbox/sandbox_gauge.h"
+#include "services/reconciler/kubernetes/template/template_controller.h"
 
 #define MANAGER "sandboxwarmpool-controller"
 /* A deletion that was asked for is asked for again after this long. */
@@ -128,7 +130,7 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
 /* The Sandbox object of a member, whoever has it now. */
 static const json_t *find(KubernetesBackend *b, const char *ns, const char *id) {
   const json_t *sandbox = cluster_get(&b->c, CLUSTER_SANDBOX, ns, id);
-  if (sandbox && !member_watch_has_moved(b, sandbox))
+  if (sandbox && !handover_is_over(&b->c, sandbox))
     return sandbox;
   const json_t *owner = kube_controller(cluster_get(&b->c, CLUSTER_POD, ns, id));
   if (owner)
@@ -202,7 +204,7 @@ static void observe_one(void *arg, const json_t *sandbox) {
   Observe *o = arg;
   char route[80], pool[STATE_NAME_MAX + 1];
   BackendSandbox v;
-  if (member_watch_is_member(sandbox) && !member_watch_has_moved(o->b, sandbox) &&
+  if (sandbox_read_is_member(sandbox) && !handover_is_over(&o->b->c, sandbox) &&
       member_watch_view(sandbox, &v, route, pool))
     o->fn(o->arg, &v);
 }
@@ -228,7 +230,7 @@ static bool exists(Backend *base, const char *ns, const char *id, const char *ui
  * was a while ago. */
 static void connected(Backend *base, const char *epoch, bool same) {
   KubernetesBackend *b = of(base);
-  snprintf(b->epoch, sizeof b->epoch, "%s", epoch);
+  snprintf(b->c.epoch, sizeof b->c.epoch, "%s", epoch);
   pool_controller_mend(b->c.pools);
   template_controller_tell_again(b->c.templates);
   pool_controller_tell_again(b->c.pools);
@@ -351,6 +353,8 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
                  .config = config,
                  .state = state,
                  .metrics = metrics,
+                 .events = &b->events,
+                 .events_arg = arg,
                  .backend = b,
                  .on_lead = on_lead,
                  .on_resync = on_resync};

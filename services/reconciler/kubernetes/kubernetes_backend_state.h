@@ -2,10 +2,10 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_KUBERNETES_BACKEND_STATE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_KUBERNETES_BACKEND_STATE_H_
 
-#include "services/reconciler/kubernetes/address_book.h"
-#include "services/reconciler/kubernetes/claim_mirror.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
-#include "services/reconciler/kubernetes/webhook.h"
+#include "services/reconciler/kubernetes/mirror/claim_mirror.h"
+#include "services/reconciler/kubernetes/sandbox/address_book.h"
+#include "services/reconciler/kubernetes/webhook/webhook.h"
 
 struct KubernetesBackend {
   Backend base;
@@ -15,7 +15,6 @@ struct KubernetesBackend {
   json_t *creating;   /* "namespace/id" asked for and not answered -> whether it is to be destroyed by now */
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
   json_t *moved;      /* "namespace/member" -> name of the Sandbox that took over its Pod (ANNOTATION_MEMBER) */
-  char epoch[40];
   ClaimMirror *mirror;
   AddressBook *addresses;
   Webhook *webhook; /* NULL: not wanted */

@@ -7,40 +7,12 @@
 
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/cluster/handover.h"
 #include "services/reconciler/kubernetes/kubernetes_backend_state.h"
-#include "services/reconciler/kubernetes/objects/member.h"
-#include "services/reconciler/kubernetes/objects/sandbox_status.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
-
-const char *kubernetes_backend_id(const json_t *sandbox) {
-  /* a claim of a v1alpha1 client has a Sandbox of its own name and, until that is made anew, the Pod of the member it
-   * got; the Pod's name alone is there where it was got before the member's was written down */
-  const char *member = kube_annotation(sandbox, ANNOTATION_MEMBER);
-  if (!member)
-    member = kube_annotation(sandbox, ANNOTATION_POD_NAME);
-  return member && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM) ? member : kube_name(sandbox);
-}
-
-bool kubernetes_backend_route(const json_t *sandbox, char *out, size_t size) {
-  const char *ip = json_string_value(json_array_get(kube_get(sandbox, "status.podIPs"), 0));
-  if (ip)
-    snprintf(out, size, "pod:%s", ip);
-  return ip != NULL;
-}
-
-const char *kubernetes_backend_epoch(const KubernetesBackend *b) {
-  return *b->epoch ? b->epoch : NULL;
-}
-
-/* Made for a pool and nobody's by the objects: of a pool object, or of none (claims from a template, a pool that was
- * deleted, a claim whose object was refused). */
-bool member_watch_is_member(const json_t *sandbox) {
-  if (!sandbox)
-    return false;
-  if (!kube_controller(sandbox))
-    return kube_annotation(sandbox, ANNOTATION_EPOCH) != NULL;
-  return kube_label(sandbox, LABEL_POOL) && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL);
-}
+#include "services/reconciler/kubernetes/object/sandbox_read.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
+#include "services/reconciler/kubernetes/pool/member.h"
+#include "services/reconciler/kubernetes/sandbox/sandbox_status.h"
 
 static bool has_ended(const json_t *sandbox) {
   return kube_condition_is(kube_get(sandbox, "status.conditions"), "Finished", "True");
@@ -61,7 +33,7 @@ bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80
   const char *epoch = kube_annotation(sandbox, ANNOTATION_EPOCH);
   if (!state_pool_of(kube_name(sandbox), pool))
     return false;
-  if (!kubernetes_backend_route(sandbox, route, 80))
+  if (!sandbox_read_route(sandbox, route, 80))
     *route = 0;
   *out = (BackendSandbox){
       .ns = kube_namespace(sandbox),
@@ -78,37 +50,22 @@ bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80
 }
 
 static bool is_ready(const json_t *sandbox) {
-  return member_watch_is_member(sandbox) && !kube_is_deleting(sandbox) && member_is_ready(sandbox) &&
+  return sandbox_read_is_member(sandbox) && !kube_is_deleting(sandbox) && member_is_ready(sandbox) &&
          json_array_size(kube_get(sandbox, "status.podIPs")) > 0;
 }
 
-/* The state knows whether somebody holds it; it is deleted when it says that nobody does (kubernetes_backend destroy).
- */
-void kubernetes_backend_spoil(KubernetesBackend *b, const json_t *sandbox, bool failed, const char *reason,
-                              const char *message) {
-  if (!kube_is_deleting(sandbox))
-    b->events.on_unfit(b->arg, kube_namespace(sandbox), kube_name(sandbox), failed, reason, message);
-}
-
-/* Another Sandbox has its Pod by now: only the object of the member goes. */
-bool member_watch_has_moved(KubernetesBackend *b, const json_t *member) {
-  const json_t *pod = cluster_get(&b->c, CLUSTER_POD, kube_namespace(member), kube_name(member));
-  const char *owner = kube_text(kube_controller(pod), "uid");
-  return owner && !str_equal(owner, kube_uid(member));
-}
-
 static void tell_gone(KubernetesBackend *b, const json_t *before) {
-  const char *ns = kube_namespace(before), *id = kubernetes_backend_id(before);
+  const char *ns = kube_namespace(before), *id = sandbox_read_id(before);
   CLEANUP(str_freep) char *key = cluster_key(ns, id);
   if (json_object_del(b->destroying, key) == 0)
     b->events.on_destroyed(b->arg, ns, id);
-  else if (!member_watch_has_moved(b, before))
+  else if (!handover_is_over(&b->c, before))
     b->events.on_deleted(b->arg, ns, id, "its Sandbox object was deleted");
 }
 
 static bool has_new_address(const json_t *before, const json_t *after) {
   char was[80], is[80];
-  return kubernetes_backend_route(before, was, sizeof was) && kubernetes_backend_route(after, is, sizeof is) &&
+  return sandbox_read_route(before, was, sizeof was) && sandbox_read_route(after, is, sizeof is) &&
          strcmp(was, is) != 0;
 }
 
@@ -117,23 +74,22 @@ static void spoil_ended(KubernetesBackend *b, const json_t *sandbox) {
   const char *reason = kube_text(finished, "reason"), *said = kube_text(finished, "message");
   CLEANUP(str_freep)
   char *message = str_printf("Sandbox %s ended by itself: %s", kube_name(sandbox), said ? said : "");
-  kubernetes_backend_spoil(b, sandbox, true, reason ? reason : "Ended", message);
+  cluster_spoil(&b->c, sandbox, true, reason ? reason : "Ended", message);
 }
 
 void member_watch_change(KubernetesBackend *b, const json_t *before, const json_t *after) {
   char route[80], pool[STATE_NAME_MAX + 1];
   BackendSandbox v;
   if (!after) {
-    if (member_watch_is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM))
+    if (sandbox_read_is_member(before) || kube_controller_is(before, EXTENSIONS_GROUP, KIND_CLAIM))
       tell_gone(b, before);
     return;
   }
-  if (!member_watch_is_member(after))
+  if (!sandbox_read_is_member(after))
     return;
   if (kube_is_deleting(after)) {
     CLEANUP(str_freep) char *key = cluster_key(kube_namespace(after), kube_name(after));
-    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) &&
-        !member_watch_has_moved(b, after))
+    if (before && !kube_is_deleting(before) && !json_object_get(b->destroying, key) && !handover_is_over(&b->c, after))
       b->events.on_deleted(b->arg, kube_namespace(after), kube_name(after), "its Sandbox object is being deleted");
   } else if (is_ready(after)) {
     /* at another address: its Pod was made anew */

@@ -4,12 +4,8 @@
 
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 
-/* Made for a pool and nobody's by the objects, though somebody may hold it by the state. NULL-safe. */
-bool member_watch_is_member(const json_t *sandbox);
 /* False: its name is none of a pool's. *out points into the object and the two buffers. */
 bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]);
-/* Another Sandbox has its Pod by now: only the object of the member goes. */
-bool member_watch_has_moved(KubernetesBackend *b, const json_t *member);
 /* A Sandbox object changed. */
 void member_watch_change(KubernetesBackend *b, const json_t *before, const json_t *after);
 

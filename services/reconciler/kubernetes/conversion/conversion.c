@@ -7,7 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/conversion/convert.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 #define HUB "v1beta1"
 #define SPOKE "v1alpha1"

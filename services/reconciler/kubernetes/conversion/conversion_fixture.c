@@ -6,7 +6,7 @@
 
 #include "lib/base/compiler.h"
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 /* xorshift64* */
 uint64_t random_next(Random *r) {

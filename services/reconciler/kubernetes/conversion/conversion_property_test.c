@@ -11,7 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/conversion/conversion_fixture.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 enum { ROUNDS = 3000 };
 

@@ -10,7 +10,7 @@
 
 #include "lib/base/str.h"
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 #define A "agents.x-k8s.io/v1alpha1"
 #define B "agents.x-k8s.io/v1beta1"

@@ -10,7 +10,7 @@
 
 #include "lib/base/str.h"
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 #define ANY_POOL "default"
 #define NO_POOL "none"

@@ -6,7 +6,7 @@
 
 #include "lib/base/str.h"
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 #define GRACE "readinessGracePeriodSeconds"
 #define GRACE_MIN 30
