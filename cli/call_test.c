@@ -74,7 +74,7 @@ static int list(World *w, bool bad_third, Error *err) {
 static void all_pages(void **state) {
   World w = {0};
   Error err = {0};
-  assert_int_equal(list(&w, false, &err), 0);
+  assert_ok(list(&w, false, &err), &err);
   assert_string_equal(w.names, "abc");
 }
 

@@ -9,7 +9,18 @@ import sys
 import unittest
 
 sys.path.insert(0, "runtime")
-from runtime_case import HALF_CLOSE, MESSAGE, NO_STDIN, TERMINAL, RuntimeCase, alive, field, frame, until
+from runtime_case import (
+    HALF_CLOSE,
+    MESSAGE,
+    TERMINAL,
+    ExecStreamRequest,
+    ExecStreamResponse,
+    RuntimeCase,
+    alive,
+    frame,
+    stdin,
+    until,
+)
 
 # writes to what it inherited, far more than pipes hold, and says how far it is
 CHATTY = "import os; line = b'x' * 1000\nfor i in range(1 << 30): os.write(1, line); os.write(2, line); open('n', 'w').write(str(i))"
@@ -17,9 +28,9 @@ CHATTY = "import os; line = b'x' * 1000\nfor i in range(1 << 30): os.write(1, li
 
 class CommandsTest(RuntimeCase):
     def printed(self, s):
-        messages, code = self.answers(s)
+        messages, code = self.answers(s, ExecStreamResponse)
         self.assertEqual(code, 0)
-        return b"".join(m.get(2, [b""])[0] for m in messages).decode()
+        return b"".join(m.stdout for m in messages).decode()
 
     # ---- what it leaves behind ----
 
@@ -38,7 +49,7 @@ class CommandsTest(RuntimeCase):
         self.goes_on(lambda script: self.printed(self.stream("sh", "-c", script)))
 
     def test_what_a_terminal_leaves_running_writes_on(self):
-        self.goes_on(lambda script: self.printed(self.stream("sh", "-c", "trap '' HUP; " + script, more=TERMINAL)))
+        self.goes_on(lambda script: self.printed(self.stream("sh", "-c", "trap '' HUP; " + script, terminal=TERMINAL)))
 
     def test_what_execute_leaves_running_writes_on(self):
         def execute(script):
@@ -53,20 +64,20 @@ class CommandsTest(RuntimeCase):
         line = ("readlink", "/proc/self/fd/0")
         self.assertEqual(self.sh("readlink /proc/self/fd/0"), "/dev/null\n")
         self.assertEqual(self.execute(" ".join(line))["stdout"], "/dev/null\n")
-        self.assertEqual(self.printed(self.stream(*line, more=NO_STDIN)), "/dev/null\n")
+        self.assertEqual(self.printed(self.stream(*line, no_stdin=True)), "/dev/null\n")
         # and one that somebody does
         self.assertIn("pipe:", self.sh("readlink /proc/self/fd/0; cat", stdin=b"given"))
         s = self.stream("cat")
-        s.sendall(frame(MESSAGE, field(2, b"given")) + frame(HALF_CLOSE))
+        s.sendall(stdin(b"given") + frame(HALF_CLOSE))
         self.assertEqual(self.printed(s), "given")
 
     def test_streams_can_be_opened_again_by_name(self):
         messages, _ = self.exec("sh", "-c", "echo out >/dev/stdout; echo err >/proc/self/fd/2")
-        self.assertEqual((messages[0][1], messages[0][2]), ([b"out\n"], [b"err\n"]))
-        self.assertIn("out", self.printed(self.stream("sh", "-c", "echo out >/dev/tty", more=TERMINAL)))
+        self.assertEqual((messages[0].stdout, messages[0].stderr), (b"out\n", b"err\n"))
+        self.assertIn("out", self.printed(self.stream("sh", "-c", "echo out >/dev/tty", terminal=TERMINAL)))
 
     def test_term(self):
-        self.assertEqual(self.printed(self.stream("sh", "-c", "echo $TERM", more=TERMINAL)), "xterm\r\n")
+        self.assertEqual(self.printed(self.stream("sh", "-c", "echo $TERM", terminal=TERMINAL)), "xterm\r\n")
         self.assertEqual(self.sh("echo ${TERM-none} $HOME $HOSTNAME").split()[0], "none")
         self.assertEqual(len(self.sh("echo $HOME $HOSTNAME").split()), 2)
 
@@ -87,7 +98,7 @@ class CommandsTest(RuntimeCase):
             "front.sh", "trap '' HUP; until [ -e ready ]; do sleep 0.05; done; echo $$ >front; echo up; sleep 1003"
         )
         script = "set -m; sleep 1001 & echo $! >plain; sh stay.sh & echo $! >stays; sh front.sh"
-        s = self.stream("bash", "-c", script, more=TERMINAL)
+        s = self.stream("bash", "-c", script, terminal=TERMINAL)
         self.until_output(s, b"up")
         plain, stays, front = (self.get(name) for name in ("plain", "stays", "front"))
         s.close()
@@ -99,7 +110,7 @@ class CommandsTest(RuntimeCase):
         s = self.stream("sh", "-c", "echo $$ done; exec sleep 1000")
         pid = self.until_output(s, b" done").split()[0]
         s.settimeout(1)
-        piece = frame(MESSAGE, field(2, b"x" * 100_000))
+        piece = stdin(b"x" * 100_000)
         with self.assertRaises(TimeoutError):
             for _ in range(100):
                 s.sendall(piece)
@@ -120,23 +131,23 @@ class CommandsTest(RuntimeCase):
         self.until_output(s, b"go\n")
         out = b""
         for _ in range(20):
-            s.sendall(frame(MESSAGE, field(4, int(signal.SIGUSR1))))
+            s.sendall(frame(MESSAGE, ExecStreamRequest(signal=signal.SIGUSR1)))
             out += self.until_output(s, b"one\n")
-        s.sendall(frame(MESSAGE, field(4, int(signal.SIGUSR2))))
+        s.sendall(frame(MESSAGE, ExecStreamRequest(signal=signal.SIGUSR2)))
         self.assertEqual((out + self.printed(s).encode()).count(b"one"), 20)
 
     def test_the_end_of_input_in_the_midst_of_a_line(self):
-        s = self.stream("cat", more=TERMINAL)
-        s.sendall(frame(MESSAGE, field(2, b"abc")) + frame(HALF_CLOSE))
+        s = self.stream("cat", terminal=TERMINAL)
+        s.sendall(stdin(b"abc") + frame(HALF_CLOSE))
         self.assertIn("abcabc", self.printed(s))
 
     def test_keys_of_a_terminal(self):
         program = "trap 'echo int' INT; trap 'echo quit; exit 3' QUIT; echo go; while :; do sleep 0.05; done"
-        s = self.stream("sh", "-c", program, more=TERMINAL)
+        s = self.stream("sh", "-c", program, terminal=TERMINAL)
         self.until_output(s, b"go")
-        s.sendall(frame(MESSAGE, field(2, b"\x03")))
+        s.sendall(stdin(b"\x03"))
         self.until_output(s, b"int\r\n")
-        s.sendall(frame(MESSAGE, field(2, b"\x1c")))
+        s.sendall(stdin(b"\x1c"))
         self.assertIn("quit", self.printed(s))
 
 

@@ -1,36 +1,23 @@
 """The real runtime under garbage on both of its doors: it answers or hangs up, never dies, and serves on.
 
-The bytes come from a fixed seed. Standard library only.
+The bytes come from a fixed seed.
 """
 
 import os
 import random
 import re
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, "e2e/harness")
-from until import until
+sys.path.insert(0, "runtime")
+from runtime_case import HALF_CLOSE, MESSAGE, RUNTIME, STATUS, frame, opening, request, start, stdin, until
 
-RUNTIME = "runtime/sandplane-runtime"
 PORT = 18888  # in the test's own network namespace
 ROUNDS = 1500
-OPEN_EXEC = b"\x0a\x04Exec\x12\x02u1\x1a\x00"  # RuntimeOpen{method: Exec, claim_uid: u1, bind: {}}
-MESSAGE, OPEN, HALF_CLOSE, STATUS = 0, 1, 2, 3
-
-
-def frame(kind, payload=b""):
-    return struct.pack(">BI", kind, len(payload)) + payload
-
-
-def command(*args):
-    """ExecRequest{command: {args}}, by hand: two nested length-delimited fields."""
-    inner = b"".join(b"\x0a" + bytes([len(a)]) + a for a in args)
-    return b"\x12" + bytes([len(inner)]) + inner
+OPEN_EXEC = opening("Exec", uid="u1")
 
 
 class GarbageTest(unittest.TestCase):
@@ -76,7 +63,7 @@ class GarbageTest(unittest.TestCase):
 
     def serves(self):
         self.assertIn(b"active.", self.http(b"GET / HTTP/1.0\r\n\r\n"))
-        got = self.call(frame(OPEN, OPEN_EXEC) + frame(MESSAGE, command(b"echo", b"still here")) + frame(HALF_CLOSE))
+        got = self.call(OPEN_EXEC + request("echo", "still here") + frame(HALF_CLOSE))
         self.assertIn(b"still here\n", got)
         self.assertEqual(got[-5:], frame(STATUS))
 
@@ -97,9 +84,9 @@ class GarbageTest(unittest.TestCase):
                 [
                     junk,
                     frame(self.random.randrange(6), junk),
-                    frame(OPEN, OPEN_EXEC) + frame(MESSAGE, junk),
-                    frame(OPEN, OPEN_EXEC) + junk,
-                    frame(OPEN, OPEN_EXEC) + frame(MESSAGE, command(b"sleep", b"9")) + junk,
+                    OPEN_EXEC + frame(MESSAGE, junk),
+                    OPEN_EXEC + junk,
+                    OPEN_EXEC + request("sleep", "9") + junk,
                 ]
             )
             s = socket.socket(socket.AF_UNIX)
@@ -143,17 +130,10 @@ class GarbageTest(unittest.TestCase):
         self.assertIn(b"at most 4194304", self.call(b"\x01\xff\xff\xff\xff"))
         self.assertIn(b"first frame must be OPEN", self.call(frame(MESSAGE)))
         self.serves()
-        self.assertIn(b"another claim", self.call(frame(OPEN, OPEN_EXEC.replace(b"u1", b"u2"))))
+        self.assertIn(b"another claim", self.call(opening("Exec", uid="u2")))
 
     def test_input_that_waits_for_a_slow_command_all_arrives(self):
-        start = command(b"sh", b"-c", b"sleep 1; wc -c")
-        inner = b"\x0a" + bytes([len(start)]) + start  # ExecStreamRequest{start}
-        stdin = b"\x12" + b"\xa0\xc2\x1e" + b"x" * 500000  # {stdin: 500,000 bytes}
-        data = (
-            frame(OPEN, OPEN_EXEC.replace(b"\x04Exec", b"\x0aExecStream"))
-            + frame(MESSAGE, inner)
-            + frame(MESSAGE, stdin) * 20
-        )
+        data = opening("ExecStream", uid="u1") + start("sh", "-c", "sleep 1; wc -c") + stdin(b"x" * 500000) * 20
         self.assertIn(b"10000000\n", self.call(data + frame(HALF_CLOSE)))
 
 

@@ -9,9 +9,17 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, "lib/wire/testing")
+sys.path.insert(0, ".")
 sys.path.insert(0, "e2e/harness")
-from protobuf import field, fields
+from api.sandplane.internal.v1.runtime_pb2 import RuntimeBind, RuntimeOpen, RuntimeStatus
+from api.sandplane.v1.sandbox_pb2 import (
+    Command,
+    ExecRequest,
+    ExecResponse,
+    ExecStreamRequest,
+    ExecStreamResponse,
+    TerminalSize,
+)
 from until import until
 
 RUNTIME = "runtime/sandplane-runtime"
@@ -19,28 +27,39 @@ MESSAGE, OPEN, HALF_CLOSE, STATUS, ACCEPT = 0, 1, 2, 3, 4
 
 
 def frame(kind, payload=b""):
+    """payload: bytes or a message."""
+    if not isinstance(payload, bytes):
+        payload = payload.SerializeToString()
     return struct.pack(">BI", kind, len(payload)) + payload
 
 
 def opening(method, uid="claim", bind=True, sandbox="", trace=""):
-    more = (
-        (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b"") + (field(7, trace) if trace else b"")
+    return frame(
+        OPEN,
+        RuntimeOpen(
+            method=method, claim_uid=uid, bind=RuntimeBind() if bind else None, sandbox=sandbox, traceparent=trace
+        ),
     )
-    return frame(OPEN, field(1, method) + field(2, uid) + more)
 
 
-def command(*args):
-    return field(2, b"".join(field(1, a) for a in args))
+def request(*args, stdin=b""):
+    """The message of Exec."""
+    return frame(MESSAGE, ExecRequest(name="sandbox", command=Command(args=args), stdin=stdin))
 
 
-def start(*args, more=b""):
-    """The first message of ExecStream."""
-    return field(1, field(1, "sandbox") + command(*args) + more)
+def start(*args, **more):
+    """The first message of ExecStream; more: further fields of it."""
+    return frame(
+        MESSAGE,
+        ExecStreamRequest(start=ExecStreamRequest.Start(name="sandbox", command=Command(args=args), **more)),
+    )
 
 
-# of ExecStream's start
-TERMINAL = field(3, field(1, 80) + field(2, 24))
-NO_STDIN = field(4, 1)
+def stdin(data):
+    return frame(MESSAGE, ExecStreamRequest(stdin=data))
+
+
+TERMINAL = TerminalSize(columns=80, rows=24)
 
 
 def alive(pid):
@@ -112,32 +131,31 @@ class RuntimeCase(unittest.TestCase):
             data += more
         return data
 
-    def answers(self, s):
-        """The messages up to the status, and its code."""
+    def answers(self, s, of=ExecResponse):
+        """The messages up to the status, each one `of` these, and its code."""
         messages = []
         while True:
             kind, size = struct.unpack(">BI", self.exactly(s, 5))
             payload = self.exactly(s, size)
             if kind == STATUS:
-                return messages, fields(payload).get(1, [0])[0]
-            messages.append(fields(payload))
+                return messages, RuntimeStatus.FromString(payload).code
+            messages.append(of.FromString(payload))
 
     def exec(self, *args, stdin=b""):
         s = self.wire()
-        request = field(1, "sandbox") + command(*args) + (field(3, stdin) if stdin else b"")
-        s.sendall(opening("Exec") + frame(MESSAGE, request) + frame(HALF_CLOSE))
+        s.sendall(opening("Exec") + request(*args, stdin=stdin) + frame(HALF_CLOSE))
         return self.answers(s)
 
     def sh(self, script, stdin=b""):
         """What it prints."""
         messages, code = self.exec("sh", "-c", script, stdin=stdin)
         self.assertEqual(code, 0)
-        return messages[0].get(1, [b""])[0].decode()
+        return messages[0].stdout.decode()
 
-    def stream(self, *args, more=b""):
+    def stream(self, *args, **more):
         """ExecStream: a connection to which the start has been sent. more: further fields of it."""
         s = self.wire()
-        s.sendall(opening("ExecStream") + frame(MESSAGE, start(*args, more=more)))
+        s.sendall(opening("ExecStream") + start(*args, **more))
         return s
 
     def until_output(self, s, text):
@@ -145,9 +163,9 @@ class RuntimeCase(unittest.TestCase):
         out = b""
         while text not in out:
             kind, size = struct.unpack(">BI", self.exactly(s, 5))
-            payload = fields(self.exactly(s, size))
+            payload = self.exactly(s, size)
             self.assertEqual(kind, MESSAGE, f"{text} is not in {out}")
-            out += payload.get(2, [b""])[0]
+            out += ExecStreamResponse.FromString(payload).stdout
         return out
 
     # ---- HTTP ----

@@ -14,12 +14,13 @@ from runtime_case import (
     MESSAGE,
     OPEN,
     RUNTIME,
+    ExecStreamResponse,
     RuntimeCase,
-    command,
-    field,
     frame,
     opening,
+    request,
     start,
+    stdin,
     until,
 )
 
@@ -35,7 +36,7 @@ class RuntimeTest(RuntimeCase):
         s.sendall(opening("Exec", bind=False))
         self.assertEqual(self.answers(s), ([], 9))
         messages, code = self.exec("echo", "hello")
-        self.assertEqual((messages[0][1], code), ([b"hello\n"], 0))
+        self.assertEqual((messages[0].stdout, code), (b"hello\n", 0))
         s = self.wire()
         s.sendall(opening("Exec", uid="another"))
         self.assertEqual(self.answers(s), ([], 7))
@@ -44,13 +45,9 @@ class RuntimeTest(RuntimeCase):
         parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         for trace, seen in ((parent, parent), ("", ""), (parent + "-more", ""), (parent.replace("4b", "$("), "")):
             s = self.wire()
-            s.sendall(
-                opening("Exec", trace=trace)
-                + frame(MESSAGE, field(1, "sandbox") + command("sh", "-c", "echo $TRACEPARENT"))
-                + frame(HALF_CLOSE)
-            )
+            s.sendall(opening("Exec", trace=trace) + request("sh", "-c", "echo $TRACEPARENT") + frame(HALF_CLOSE))
             messages, code = self.answers(s)
-            self.assertEqual((messages[0][1], code), ([seen.encode() + b"\n"], 0))
+            self.assertEqual((messages[0].stdout, code), (seen.encode() + b"\n", 0))
 
     def test_what_is_no_call(self):
         for data, code in ((frame(MESSAGE), 3), (frame(9), 3), (opening("Nothing"), 12), (frame(OPEN, b"\xff"), 3)):
@@ -73,11 +70,9 @@ class RuntimeTest(RuntimeCase):
     def test_input_larger_than_what_waits(self):
         # the last frames arrive together with the one that makes the runtime pause its reading
         s = self.wire()
-        piece = frame(MESSAGE, field(2, b"x" * 1000))
+        piece = stdin(b"x" * 1000)
         self.p.send_signal(signal.SIGSTOP)
-        s.sendall(
-            opening("ExecStream") + frame(MESSAGE, start("sh", "-c", "while [ ! -e go ]; do sleep 0.05; done; wc -c"))
-        )
+        s.sendall(opening("ExecStream") + start("sh", "-c", "while [ ! -e go ]; do sleep 0.05; done; wc -c"))
         self.p.send_signal(signal.SIGCONT)
         count = (1 << 20) // 1000 + 90
         data = piece * count + frame(HALF_CLOSE)
@@ -91,8 +86,8 @@ class RuntimeTest(RuntimeCase):
         open(f"{self.home}/go", "w").close()
         s.settimeout(60)
         s.sendall(data[at:])
-        messages, code = self.answers(s)
-        out = b"".join(m[2][0] for m in messages if 2 in m)
+        messages, code = self.answers(s, ExecStreamResponse)
+        out = b"".join(m.stdout for m in messages)
         self.assertEqual((int(out), code), (count * 1000, 0))
 
     def test_a_slow_reader_loses_nothing(self):
@@ -101,15 +96,13 @@ class RuntimeTest(RuntimeCase):
         readers = []
         for size in sizes:
             s = self.wire()
-            s.sendall(
-                opening("ExecStream") + frame(MESSAGE, start("head", "-c", str(size), "/dev/zero")) + frame(HALF_CLOSE)
-            )
+            s.sendall(opening("ExecStream") + start("head", "-c", str(size), "/dev/zero") + frame(HALF_CLOSE))
             readers.append(s)
         # one that ends and leaves its pipe to another: answered when the runtime has waited for more as long as it does
         patience = self.wire()
-        patience.sendall(opening("ExecStream") + frame(MESSAGE, start("sh", "-c", "sleep 97 &")) + frame(HALF_CLOSE))
-        self.assertEqual(self.answers(patience)[1], 0)
-        got = [sum(len(m.get(2, [b""])[0]) for m in self.answers(s)[0]) for s in readers]
+        patience.sendall(opening("ExecStream") + start("sh", "-c", "sleep 97 &") + frame(HALF_CLOSE))
+        self.assertEqual(self.answers(patience, ExecStreamResponse)[1], 0)
+        got = [sum(len(m.stdout) for m in self.answers(s, ExecStreamResponse)[0]) for s in readers]
         self.assertEqual(got, sizes)
 
 
@@ -173,14 +166,10 @@ class PodTest(RuntimeCase):
         return self.answers(s)
 
     def test_calls_and_requests_on_one_port(self):
-        data = (
-            opening("Exec", sandbox=self.NAME)
-            + frame(MESSAGE, field(1, "sandbox") + command("echo", "hello"))
-            + frame(HALF_CLOSE)
-        )
+        data = opening("Exec", sandbox=self.NAME) + request("echo", "hello") + frame(HALF_CLOSE)
         for pieces in ((data,), (data[:1], data[1:]), (data[:7], data[7:9], data[9:])):
             messages, code = self.accepted(self.call(*pieces))
-            self.assertEqual((messages[0][1], code), ([b"hello\n"], 0))
+            self.assertEqual((messages[0].stdout, code), (b"hello\n", 0))
             self.assertIn(b"active.", self.call(b"GET / HTTP/1.0\r\n\r\n").recv(4096))
         self.assertEqual(self.answers(self.call(opening("Exec", uid="another", sandbox=self.NAME))), ([], 7))
 

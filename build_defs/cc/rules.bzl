@@ -15,6 +15,6 @@ def sp_test(name, srcs = None, deps = [], copts = [], size = "small", **kw):
         size = size,
         srcs = srcs or [name + ".c"],
         copts = COPTS + copts,
-        deps = deps + ["@libs//:cmocka"],
+        deps = deps + ["//lib/base:test"],
         **kw
     )

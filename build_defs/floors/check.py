@@ -44,7 +44,7 @@ def foreign_library(header):
 
 
 def is_test(path):
-    return re.search(r"_(test|fixture)\.[ch]$|/testing/", path) is not None
+    return path in floors.TEST_LIBRARY or re.search(r"_(test|fixture)\.[ch]$|/testing/", path) is not None
 
 
 def service_kind(path):
@@ -78,6 +78,8 @@ class Judge:
                 elif header in floors.GENERATED:
                     if not path.startswith(tuple(floors.GENERATED[header])):
                         self.complain(path, line, "%s is not for this folder" % header)
+                elif header == floors.TEST_LIBRARY[0] and not is_test(path):
+                    self.complain(path, line, "%s outside a test" % header)
                 elif header not in self.tree:
                     self.complain(path, line, "%s is no header of this tree; name it from the root" % header)
                 else:
@@ -98,8 +100,8 @@ class Judge:
                 self.complain(path, line, "<%s> is neither libc's nor of a known library" % header)
             return
         if library == "cmocka":
-            if not is_test(path):
-                self.complain(path, line, "<cmocka.h> outside a test")
+            if path != floors.TEST_LIBRARY[0] and not path.startswith(tuple(floors.CMOCKA_STILL)):
+                self.complain(path, line, "<cmocka.h>: tests include %s" % floors.TEST_LIBRARY[0])
             return
         folder = os.path.dirname(path)
         if path.startswith("lib/"):

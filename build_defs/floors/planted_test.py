@@ -29,7 +29,8 @@ CLEAN = {
     "lib/state/state.c": '#include "lib/state/state_scripts.h"\n',
     "services/claims/claim.h": '#include "lib/state/state_record.h"\n',
     "services/claims/claim.c": '#include "services/claims/claim.h"\n',
-    "services/claims/claim_test.c": '#include <cmocka.h>\n#include "services/claims/claim.h"\n',
+    "lib/base/test.h": "#include <cmocka.h>\n",
+    "services/claims/claim_test.c": '#include "lib/base/test.h"\n#include "services/claims/claim.h"\n',
     "services/claims/claims.h": '#include "lib/rpc/rpc_server.h"\n',
     "services/claims/claim_store.h": '#include "services/claims/claim.h"\n',
     "services/claims/claim_store.c": '#include "services/claims/claim_store.h"\n#include "services/claims/claims.h"\n',
@@ -98,7 +99,8 @@ PLANTED = [
     # foreign libraries of programs
     ("services/claims/main.c", "#include <jansson.h>", "jansson is not a library of services/claims"),
     ("services/claims/sub/x.c", "#include <jansson.h>", "jansson is not a library of services/claims/sub"),
-    ("services/claims/main.c", "#include <cmocka.h>", "<cmocka.h> outside a test"),
+    ("services/claims/claim_test.c", "#include <cmocka.h>", "<cmocka.h>: tests include lib/base/test.h"),
+    ("services/claims/main.c", '#include "lib/base/test.h"', "lib/base/test.h outside a test"),
     ("services/claims/main.c", "#include <curl/curl.h>", "curl is not a library of services/claims"),
     # the runtime carries no gRPC, the CLI no state
     ("runtime/main.c", '#include "lib/rpc/rpc_server.h"', "lib/rpc/rpc_server.h is not for runtime/"),

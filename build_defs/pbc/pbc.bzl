@@ -1,4 +1,5 @@
-"""pbc_library: .proto -> .pb-c.c, .pb-c.h -> cc_library (protobuf-c); proto_descriptors: a descriptor set."""
+"""pbc_library: .proto -> .pb-c.c, .pb-c.h -> cc_library (protobuf-c); pb2_files: .proto -> _pb2.py, for tests;
+proto_descriptors: a descriptor set."""
 
 PbcInfo = provider(fields = ["protos", "roots"])
 
@@ -73,6 +74,34 @@ def pbc_library(name, srcs = [], wellknown = [], import_root = "", deps = [], **
         deps = deps + ["@libs//:protobuf_c"],
         **kw
     )
+
+def _pb2_impl(ctx):
+    protos = depset(ctx.files.srcs, transitive = [d[PbcInfo].protos for d in ctx.attr.deps])
+    outs = [ctx.actions.declare_file(p.basename[:-len(".proto")] + "_pb2.py") for p in ctx.files.srcs]
+    args = ctx.actions.args()
+    args.add("-I.")
+    args.add("-I" + _INCLUDE)
+    args.add("--python_out=" + ctx.bin_dir.path)
+    args.add_all(ctx.files.srcs)
+    ctx.actions.run(
+        executable = ctx.executable._protoc,
+        arguments = [args],
+        inputs = depset(ctx.files._tree, transitive = [protos]),
+        outputs = outs,
+        mnemonic = "ProtoPython",
+    )
+    return [DefaultInfo(files = depset(outs), runfiles = ctx.runfiles(outs))]
+
+pb2_files = rule(
+    implementation = _pb2_impl,
+    doc = "Python messages: `from api.sandplane.v1 import sandbox_pb2`, with the runfiles' root in sys.path.",
+    attrs = {
+        "srcs": attr.label_list(allow_files = [".proto"]),
+        "deps": attr.label_list(providers = [PbcInfo], doc = "pbc_library names with _gen behind, for what srcs import"),
+        "_protoc": attr.label(default = "@proto//:bin/protoc", allow_single_file = True, executable = True, cfg = "exec"),
+        "_tree": attr.label(default = "@proto//:tree", cfg = "exec"),
+    },
+)
 
 def _descriptors_impl(ctx):
     out = ctx.actions.declare_file(ctx.label.name + ".binpb")

@@ -10,7 +10,7 @@ def sp_redis_test(name, srcs = None, deps = [], data = [], size = "small", **kw)
         name = name + "_program",
         testonly = True,
         srcs = srcs or [name + ".c"],
-        deps = deps + ["@libs//:cmocka"],
+        deps = deps + ["//lib/base:test"],
     )
     native.sh_test(
         name = name,

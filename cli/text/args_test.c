@@ -1,12 +1,9 @@
 /* The command line as people write it. */
 #include "cli/text/args.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static const Option OPTIONS[] = {
     {"stdin", 'i', NULL, ""}, {"tty", 't', NULL, ""}, {"env", 'e', "K=V", ""}, {NULL, 0, NULL, NULL}};
@@ -54,7 +51,7 @@ static void too_many(void **state) {
   Error err;
   for (int i = 0; i <= ARGS_MAX; i++)
     many[i] = "x";
-  assert_int_equal(args_parse(TABLES, ARGS_MAX, many, &a, &err), 0);
+  assert_ok(args_parse(TABLES, ARGS_MAX, many, &a, &err), &err);
   a = (Args){0};
   assert_int_equal(args_parse(TABLES, ARGS_MAX + 1, many, &a, &err), -1);
 }
@@ -66,10 +63,10 @@ static void before_the_command(void **state) {
   Error err;
   assert_int_equal(args_leading(TABLES, 6, argv, &a, &err), 4);
   assert_true(args_has(&a, "stdin") && !args_has(&a, "tty"));
-  assert_int_equal(args_parse(TABLES, 1, argv + 5, &a, &err), 0);
+  assert_ok(args_parse(TABLES, 1, argv + 5, &a, &err), &err);
   assert_true(args_has(&a, "tty"));
   assert_string_equal(args_nth(&a, "env", 1), "B=2");
-  assert_int_equal(args_leading(TABLES, 0, argv, &a, &err), 0);
+  assert_ok(args_leading(TABLES, 0, argv, &a, &err), &err);
   assert_int_equal(args_leading(TABLES, 2, wrong, &a, &err), -1);
 }
 

@@ -1,15 +1,10 @@
 /* Messages of the API as JSON. */
 #include "cli/text/json_pb.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "api/sandplane/v1/sandbox.pb-c.h"
+#include "lib/base/test.h"
 
 static void expect(const void *message, const char *json) {
   char *text = json_pb_text(message);

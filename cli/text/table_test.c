@@ -1,14 +1,11 @@
 /* Tables as they stand on a terminal. */
 #include "cli/text/table.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static void expect_table(Table *table, const char *text) {
   char *got = NULL;

@@ -1,12 +1,9 @@
 /* KEY=VALUE and durations as they are given to options. */
 #include "cli/text/text.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static const Option OPTIONS[] = {{"label", 'l', "KEY=VALUE", ""}, {"ttl", 0, "DURATION", ""}, {NULL, 0, NULL, NULL}};
 static const Option *const TABLES[] = {OPTIONS, NULL};
@@ -26,7 +23,7 @@ static int teardown(void **state) {
 static Args parsed(int argc, char **argv) {
   Args args = {0};
   Error err;
-  assert_int_equal(args_parse(TABLES, argc, argv, &args, &err), 0);
+  assert_ok(args_parse(TABLES, argc, argv, &args, &err), &err);
   return args;
 }
 
@@ -40,7 +37,7 @@ static void pairs(void **state) {
     assert_string_equal(key, EXPECTED[i][0]);
     assert_string_equal(value, EXPECTED[i][1]);
   }
-  assert_int_equal(text_pair(*state, &args, "label", ARRAY_LEN(EXPECTED), &key, &value, &err), 0);
+  assert_ok(text_pair(*state, &args, "label", ARRAY_LEN(EXPECTED), &key, &value, &err), &err);
 }
 
 static void wrong_pairs(void **state) {
@@ -49,7 +46,7 @@ static void wrong_pairs(void **state) {
   for (size_t i = 0; i < 3; i++) {
     Error err = {0};
     assert_int_equal(text_pair(*state, &args, "label", i, &key, &value, &err), -1);
-    assert_non_null(strstr(err.message, "--label"));
+    assert_contains(err.message, "--label");
   }
 }
 
@@ -76,16 +73,16 @@ static void wrong_durations(void **state) {
     Args args = parsed(1, (char *[]){WRONG[i]});
     assert_null(text_duration(*state, &args, "ttl", &err));
     assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
-    assert_non_null(strstr(err.message, "--ttl"));
+    assert_contains(err.message, "--ttl");
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(pairs, setup, teardown),
-      cmocka_unit_test_setup_teardown(wrong_pairs, setup, teardown),
-      cmocka_unit_test_setup_teardown(durations, setup, teardown),
-      cmocka_unit_test_setup_teardown(wrong_durations, setup, teardown),
+      TEST(pairs),
+      TEST(wrong_pairs),
+      TEST(durations),
+      TEST(wrong_durations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

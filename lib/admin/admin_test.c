@@ -5,9 +5,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +12,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 /* Each test has a network of its own. */
 #define PORT 7990
@@ -123,10 +119,10 @@ static void check_answer(const char *answer, const char *status, const char *bod
 
 static void metrics(void **state) {
   const char *answer = get("/metrics");
-  assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+  assert_contains(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
   check_answer(answer, "HTTP/1.1 200 ",
                "# HELP scrapes_total Scrapes.\n# TYPE scrapes_total counter\nscrapes_total 1\n");
-  assert_non_null(strstr(get("/metrics?name=x"), "\nscrapes_total 2\n"));
+  assert_contains(get("/metrics?name=x"), "\nscrapes_total 2\n");
 }
 
 typedef struct Unready {
@@ -167,7 +163,7 @@ static void other_paths(void **state) {
 static void methods(void **state) {
   const char *head = ask("HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   check_answer(head, "HTTP/1.1 200 ", "");
-  assert_non_null(strstr(head, "Content-Length: 3\r\n"));
+  assert_contains(head, "Content-Length: 3\r\n");
   static const char *const METHODS[] = {"POST", "PUT", "DELETE", "BREW"};
   for (size_t i = 0; i < ARRAY_LEN(METHODS); i++) {
     CLEANUP(str_freep)
@@ -205,11 +201,11 @@ static void malformed(void **state) {
 static void too_large(void **state) {
   static char head[200000] = "GET /healthz HTTP/1.1\r\nX: ";
   memset(head + strlen(head), 'x', sizeof head - 1 - strlen(head));
-  assert_null(strstr(ask(head), " 200 "));
+  assert_lacks(ask(head), " 200 ");
   check_alive();
   static char body[200000] = "GET /healthz HTTP/1.1\r\nContent-Length: 199000\r\n\r\n";
   memset(body + strlen(body), 'x', sizeof body - 1 - strlen(body));
-  assert_null(strstr(ask(body), " 200 "));
+  assert_lacks(ask(body), " 200 ");
   check_alive();
 }
 
@@ -244,8 +240,8 @@ static void addresses(void **state) {
   }
   assert_null(admin_new(loop, ADDRESS, f->metrics, &err));
   assert_int_equal(err.kind, ERROR_UNAVAILABLE);
-  assert_non_null(strstr(err.message, ADDRESS));
-  assert_non_null(strstr(err.message, "--admin-address"));
+  assert_contains(err.message, ADDRESS);
+  assert_contains(err.message, "--admin-address");
   Admin *v6 = admin_new(loop, "[::1]:0", f->metrics, &err), *any = admin_new(loop, ":0", f->metrics, &err);
   assert_non_null(v6);
   assert_non_null(any);
@@ -255,7 +251,6 @@ static void addresses(void **state) {
 }
 
 int main(void) {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(metrics),   TEST(readiness), TEST(other_paths), TEST(methods),
       TEST(malformed), TEST(too_large), TEST(keep_alive),  TEST(a_silent_client_holds_nobody),

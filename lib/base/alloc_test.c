@@ -1,17 +1,12 @@
 /* What is not to be had ends the program, and nothing else does. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/alloc.h"
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 
 typedef struct Thing {
   char *name;

@@ -1,13 +1,9 @@
 /* What an arena gives is zeroed, aligned and apart from all else it gave, also after a reset. */
 #include "lib/base/arena.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 

@@ -1,13 +1,9 @@
 /* A buffer holds its maximum to the byte, and what does not fit leaves it as it was. */
 #include "lib/base/buf.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static void empty(void **state) {
   CLEANUP(buf_deinit) Buf buf = BUF_INIT(10);

@@ -2,13 +2,8 @@
  * back. */
 #include "lib/base/clock.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 
 static void rfc3339(void **state) {
   static const struct {

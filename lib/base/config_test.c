@@ -2,15 +2,11 @@
  * from. */
 #include "lib/base/config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 typedef struct Settings {
   const char *name, *address, *token;
@@ -170,11 +166,11 @@ static void help_and_version(void **state) {
   CLEANUP(str_freep) char *help = config_help(&TABLE);
   for (size_t i = 0; i < ARRAY_LEN(ITEMS); i++) {
     CLEANUP(str_freep) char *flag = str_printf("  --%s ", ITEMS[i].flag);
-    assert_non_null(strstr(help, flag));
-    assert_non_null(strstr(help, ITEMS[i].help));
+    assert_contains(help, flag);
+    assert_contains(help, ITEMS[i].help);
   }
-  assert_non_null(strstr(help, "usage: test [flags]\n\nA program.\n"));
-  assert_non_null(strstr(help, "how many (default 5) [TEST_COUNT]\n"));
+  assert_contains(help, "usage: test [flags]\n\nA program.\n");
+  assert_contains(help, "how many (default 5) [TEST_COUNT]\n");
 }
 
 static void dump(void **state) {

@@ -1,12 +1,9 @@
 /* Messages are cut, never overrun; names and HTTP statuses are those of google/rpc/code.proto. */
 #include "lib/base/error.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static void set_and_field(void **state) {
   Error err = {.retry_after_ms = 7, .field = "old"};

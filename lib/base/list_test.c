@@ -1,13 +1,7 @@
 /* Members that come and go while others look. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/list.h"
+#include "lib/base/test.h"
 
 typedef struct Member {
   int n;

@@ -1,18 +1,14 @@
 /* A log line is one valid JSON object, whatever is in its fields and however long they are. */
 #include "lib/base/log.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 /* What log_write put on standard error, behind the time; cut off so that it can be compared. */
 static char text[8192];
@@ -53,14 +49,14 @@ static void error_fields(void **state) {
   Error err;
   error_field(&err, "spec", "bad \"x\"");
   CAPTURE(LOG_ERROR, "e", LOG_ERR(&err));
-  assert_non_null(strstr(text, "\"level\":\"error\""));
-  assert_non_null(strstr(text, "\"code\":\"INVALID_ARGUMENT\",\"message\":\"bad \\\"x\\\"\",\"field\":\"spec\"}\n"));
+  assert_contains(text, "\"level\":\"error\"");
+  assert_contains(text, "\"code\":\"INVALID_ARGUMENT\",\"message\":\"bad \\\"x\\\"\",\"field\":\"spec\"}\n");
 }
 
 static void escapes(void **state) {
   CAPTURE(LOG_INFO, "e", LOG_STR("s", "\"\\\n\t\x01\x7f"), LOG_STR("utf8", "\xc3\xa9"), LOG_STR("bad", "\xe9\xff"));
-  assert_non_null(strstr(text, "\"s\":\"\\\"\\\\\\u000a\\u0009\\u0001\\u007f\","
-                               "\"utf8\":\"\xc3\xa9\",\"bad\":\"\\u00e9\\u00ff\"}\n"));
+  assert_contains(text, "\"s\":\"\\\"\\\\\\u000a\\u0009\\u0001\\u007f\","
+                        "\"utf8\":\"\xc3\xa9\",\"bad\":\"\\u00e9\\u00ff\"}\n");
 }
 
 static void level(void **state) {

@@ -1,16 +1,11 @@
 /* Against an array of what should be there, with keys that come back. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/map.h"
+#include "lib/base/test.h"
 
 enum { KEYS = 500, STEPS = 50000 };
 

@@ -1,13 +1,10 @@
 /* The text is that of Prometheus' exposition format, to the byte; label values cannot grow it without end. */
 #include "lib/base/metrics.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 enum { CALLS, DEPTH, SECONDS, PLAIN_SECONDS, WIDE, N_METRICS };
 
@@ -74,7 +71,7 @@ static void escapes(void **state) {
   metrics_add(*state, CALLS, 1, "a\"b\\c\nd", "\xc3\xa9", NULL);
   CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
   assert_int_equal(metrics_write(*state, &out), 0);
-  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"a\\\"b\\\\c\\nd\",code=\"\xc3\xa9\"} 1\n"));
+  assert_contains(buf_str(&out), "calls_total{method=\"a\\\"b\\\\c\\nd\",code=\"\xc3\xa9\"} 1\n");
 }
 
 static void large_counter(void **state) {
@@ -82,7 +79,7 @@ static void large_counter(void **state) {
     metrics_add(*state, CALLS, 123456789012.0, "m", "c", NULL);
   CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
   assert_int_equal(metrics_write(*state, &out), 0);
-  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"m\",code=\"c\"} 370370367036\n"));
+  assert_contains(buf_str(&out), "calls_total{method=\"m\",code=\"c\"} 370370367036\n");
 }
 
 static void series_are_bounded(void **state) {
@@ -99,9 +96,9 @@ static void series_are_bounded(void **state) {
     n++;
   assert_int_equal(n, 1024);
   /* nothing is lost: what has no series of its own counts under "other" */
-  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"m1022\",code=\"OK\"} 2\n"));
-  assert_null(strstr(buf_str(&out), "m1023"));
-  assert_non_null(strstr(buf_str(&out), "calls_total{method=\"other\",code=\"other\"} 1954\n"));
+  assert_contains(buf_str(&out), "calls_total{method=\"m1022\",code=\"OK\"} 2\n");
+  assert_lacks(buf_str(&out), "m1023");
+  assert_contains(buf_str(&out), "calls_total{method=\"other\",code=\"other\"} 1954\n");
 }
 
 static void seven_labels_and_forgetting(void **state) {
@@ -112,17 +109,17 @@ static void seven_labels_and_forgetting(void **state) {
   metrics_add(m, WIDE, 9, "1", "2", "3");
   CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
   assert_int_equal(metrics_write(m, &out), 0);
-  assert_non_null(strstr(buf_str(&out), "wide gauge\n"
-                                        "wide{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\",f=\"6\",g=\"7\"} 5\n"
-                                        "wide{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\",f=\"6\",g=\"8\"} 1\n"
-                                        "wide{a=\"1\",b=\"2\",c=\"3\",d=\"\",e=\"\",f=\"\",g=\"\"} 9\n"));
+  assert_contains(buf_str(&out), "wide gauge\n"
+                                 "wide{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\",f=\"6\",g=\"7\"} 5\n"
+                                 "wide{a=\"1\",b=\"2\",c=\"3\",d=\"4\",e=\"5\",f=\"6\",g=\"8\"} 1\n"
+                                 "wide{a=\"1\",b=\"2\",c=\"3\",d=\"\",e=\"\",f=\"\",g=\"\"} 9\n");
   metrics_clear(m, WIDE);
   metrics_clear(m, SECONDS);
   metrics_add(m, WIDE, 1, "x", NULL, NULL);
   CLEANUP(buf_deinit) Buf again = BUF_INIT(0);
   assert_int_equal(metrics_write(m, &again), 0);
-  assert_non_null(strstr(buf_str(&again), "wide gauge\nwide{a=\"x\""));
-  assert_null(strstr(buf_str(&again), "a=\"1\""));
+  assert_contains(buf_str(&again), "wide gauge\nwide{a=\"x\"");
+  assert_lacks(buf_str(&again), "a=\"1\"");
 }
 
 static void of_a_library(void **state) {
@@ -136,9 +133,9 @@ static void of_a_library(void **state) {
   metrics_set(m, DEPTH, 1, NULL, NULL, NULL);
   CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
   assert_int_equal(metrics_write(m, &out), 0);
-  assert_non_null(strstr(buf_str(&out), "\ndepth 1\n"));
-  assert_non_null(strstr(buf_str(&out), "counter\ntrips_total 2\n# HELP by_kind Kinds.\n# TYPE by_kind gauge\n"
-                                        "by_kind{kind=\"a\"} 3\n"));
+  assert_contains(buf_str(&out), "\ndepth 1\n");
+  assert_contains(buf_str(&out), "counter\ntrips_total 2\n# HELP by_kind Kinds.\n# TYPE by_kind gauge\n"
+                                 "by_kind{kind=\"a\"} 3\n");
 }
 
 static void does_not_fit(void **state) {
@@ -154,14 +151,14 @@ static void latency_buckets(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(from_the_start, setup, teardown),
-      cmocka_unit_test_setup_teardown(values, setup, teardown),
-      cmocka_unit_test_setup_teardown(escapes, setup, teardown),
-      cmocka_unit_test_setup_teardown(large_counter, setup, teardown),
-      cmocka_unit_test_setup_teardown(series_are_bounded, setup, teardown),
-      cmocka_unit_test_setup_teardown(seven_labels_and_forgetting, setup, teardown),
-      cmocka_unit_test_setup_teardown(of_a_library, setup, teardown),
-      cmocka_unit_test_setup_teardown(does_not_fit, setup, teardown),
+      TEST(from_the_start),
+      TEST(values),
+      TEST(escapes),
+      TEST(large_counter),
+      TEST(series_are_bounded),
+      TEST(seven_labels_and_forgetting),
+      TEST(of_a_library),
+      TEST(does_not_fit),
       cmocka_unit_test(latency_buckets),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

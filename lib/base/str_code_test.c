@@ -1,13 +1,9 @@
 /* Encodings: the vectors of RFC 4648, one spelling a value, nothing past the buffer; random names by
  * alphabet. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 static void hex(void **state) {
   char out[9];

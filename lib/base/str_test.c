@@ -1,13 +1,10 @@
 /* Names, numbers and durations: accepted and refused by the letter. */
 #include "lib/base/str.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 #define L63 "a23456789012345678901234567890123456789012345678901234567890123"
 

@@ -1,17 +1,15 @@
 /* Certificates made here, judged by OpenSSL's own verification. */
 #include "lib/crypto/certificate.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 #define NOW INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 #define HOUR INT64_C(3600000)
@@ -127,9 +125,9 @@ static void test_expiry(void **s) {
   const World *w = *s;
   int64_t ms;
   Error err;
-  assert_int_equal(certificate_expiry(buf_str(&w->server.cert), &ms, &err), 0);
+  assert_ok(certificate_expiry(buf_str(&w->server.cert), &ms, &err), &err);
   assert_int_equal(ms, NOW + YEAR);
-  assert_int_equal(certificate_expiry(buf_str(&w->ca.cert), &ms, &err), 0);
+  assert_ok(certificate_expiry(buf_str(&w->ca.cert), &ms, &err), &err);
   assert_int_equal(ms, NOW + 10 * YEAR);
   assert_int_equal(certificate_expiry("", &ms, &err), -1);
   assert_int_equal(certificate_expiry("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &ms, &err), -1);
@@ -150,9 +148,9 @@ static void test_check(void **s) {
   const World *w = *s;
   Error err;
   for (size_t i = 0; i < ARRAY_LEN(DNS); i++)
-    assert_int_equal(check(&w->ca, &w->server, DNS[i], NOW, &err), 0);
-  assert_int_equal(check(&w->ca, &w->server, NAME, NOW - HOUR, &err), 0);
-  assert_int_equal(check(&w->ca, &w->server, NAME, NOW + YEAR - 1000, &err), 0);
+    assert_ok(check(&w->ca, &w->server, DNS[i], NOW, &err), &err);
+  assert_ok(check(&w->ca, &w->server, NAME, NOW - HOUR, &err), &err);
+  assert_ok(check(&w->ca, &w->server, NAME, NOW + YEAR - 1000, &err), &err);
   assert_bad(check(&w->ca, &w->server, "other.svc", NOW, &err), &err, "hostname");
   assert_bad(check(&w->ca, &w->server, "", NOW, &err), &err, "no name");
   assert_bad(check(&w->ca, &w->server, NAME, NOW + YEAR + 1000, &err), &err, "expired");
@@ -172,7 +170,7 @@ static void test_check_of_another_ca(void **s) {
   Pair bundle = {BUF_INIT(0), BUF_INIT(0)};
   assert_int_equal(buf_append(&bundle.cert, other.cert.data, other.cert.len), 0);
   assert_int_equal(buf_append(&bundle.cert, w->ca.cert.data, w->ca.cert.len), 0);
-  assert_int_equal(check(&bundle, &w->server, NAME, NOW, &err), 0);
+  assert_ok(check(&bundle, &w->server, NAME, NOW, &err), &err);
   pair_deinit(&same_name);
   pair_deinit(&other);
   pair_deinit(&bundle);

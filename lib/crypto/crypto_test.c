@@ -1,15 +1,10 @@
 /* HMAC-SHA-256 against RFC 4231, cases 1, 2 and 6. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/crypto/crypto.h"
 
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 static void expect(const void *key, size_t key_len, const char *data, const char *want) {
   uint8_t mac[CRYPTO_SHA256_LEN];

@@ -3,17 +3,14 @@
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/crypto/certificate.h"
 
 #define NAME "a.test"
@@ -24,7 +21,7 @@ typedef struct Pair {
 
 typedef struct World {
   Pair ca, other_ca, first, second;
-  char dir[300], cert_path[320], key_path[320];
+  char dir[64], cert_path[80], key_path[80];
 } World;
 
 static Pair make_ca(void) {
@@ -50,24 +47,17 @@ static Pair make_server(const Pair *ca) {
   return p;
 }
 
-static void put(const char *path, const char *text) {
-  FILE *file = fopen(path, "we");
-  assert_non_null(file);
-  assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
 static int setup(void **state) {
   World *w = calloc(1, sizeof *w);
   w->ca = make_ca();
   w->other_ca = make_ca();
   w->first = make_server(&w->ca);
   w->second = make_server(&w->ca);
-  snprintf(w->dir, sizeof w->dir, "%s/tls_XXXXXX", getenv("TEST_TMPDIR"));
-  assert_non_null(mkdtemp(w->dir));
+  test_folder(w->dir);
   snprintf(w->cert_path, sizeof w->cert_path, "%s/cert.pem", w->dir);
   snprintf(w->key_path, sizeof w->key_path, "%s/key.pem", w->dir);
-  put(w->cert_path, buf_str(&w->first.cert));
-  put(w->key_path, buf_str(&w->first.key));
+  test_write_file(w->dir, "cert.pem", buf_str(&w->first.cert));
+  test_write_file(w->dir, "key.pem", buf_str(&w->first.key));
   *state = w;
   return 0;
 }
@@ -170,7 +160,7 @@ static void names_and_authorities_are_checked(void **state) {
   char long_name[400] = "";
   memset(long_name, 'a', sizeof long_name - 1);
   assert_null(tls_connection(client, long_name, &err));
-  assert_non_null(strstr(err.message, "cannot be a name in a certificate"));
+  assert_contains(err.message, "cannot be a name in a certificate");
   tls_free(server);
   tls_free(client);
   tls_free(stranger);
@@ -201,10 +191,10 @@ static void a_changed_certificate_is_loaded(void **state) {
   Tls *server = must(TLS_SERVER, files_of(w)), *client = trusting(&w->ca);
   Wire before = join(client, server, NAME);
   assert_null(shake(before));
-  put(w->cert_path, buf_str(&w->second.cert));
-  put(w->key_path, buf_str(&w->second.key));
+  test_write_file(w->dir, "cert.pem", buf_str(&w->second.cert));
+  test_write_file(w->dir, "key.pem", buf_str(&w->second.key));
   TlsSource source = files_of(w);
-  assert_int_equal(tls_load(server, &source, &err), 0);
+  assert_ok(tls_load(server, &source, &err), &err);
   Wire after = join(client, server, NAME);
   assert_null(shake(after));
   assert_serial(after, &w->second);
@@ -245,9 +235,9 @@ static void what_cannot_be_used_changes_nothing(void **state) {
     unlink(w->cert_path);
     unlink(w->key_path);
     if (CASES[i].cert)
-      put(w->cert_path, CASES[i].cert);
+      test_write_file(w->dir, "cert.pem", CASES[i].cert);
     if (CASES[i].key)
-      put(w->key_path, CASES[i].key);
+      test_write_file(w->dir, "key.pem", CASES[i].key);
     assert_int_equal(tls_load(server, &source, &err), -1);
     assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
     CLEANUP(str_freep)
@@ -307,7 +297,6 @@ static void a_client_shows_its_certificate_or_none(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(names_and_authorities_are_checked),   TEST(a_server_says_what_it_speaks),
       TEST(a_changed_certificate_is_loaded),     TEST(what_cannot_be_used_changes_nothing),

@@ -1,14 +1,10 @@
 /* What well-formed messages give, in every way they can be cut into pieces. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/http/http_reader.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/test.h"
 
 typedef struct Seen {
   Buf text; /* what the handlers were told, as text */
@@ -66,12 +62,12 @@ static void expect_step(HttpSide side, bool head_method, const char *text, size_
   size_t len = strlen(text);
   for (size_t at = 0; at < len;) {
     size_t used, n = len - at < step ? len - at : step;
-    assert_int_equal(http_reader_feed(r, text + at, n, &used, &err), 0);
+    assert_ok(http_reader_feed(r, text + at, n, &used, &err), &err);
     assert_true(used > 0 && used <= n);
     at += used;
   }
   if (eof)
-    assert_int_equal(http_reader_eof(r, &err), 0);
+    assert_ok(http_reader_eof(r, &err), &err);
   assert_string_equal(buf_str(&s.text), want);
   http_reader_free(r);
   buf_deinit(&s.text);
@@ -104,7 +100,7 @@ static void test_feed_stops_after_one_message(void **state) {
   const char *text = "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n";
   size_t used;
   Error err;
-  assert_int_equal(http_reader_feed(r, text, strlen(text), &used, &err), 0);
+  assert_ok(http_reader_feed(r, text, strlen(text), &used, &err), &err);
   assert_int_equal(used, strlen(text) / 2);
   assert_string_equal(buf_str(&s.text), "GET /1 1.1 +keep +nobody|#\n");
   http_reader_free(r);
@@ -149,7 +145,7 @@ static void test_upgrade(void **state) {
   const char *text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n\x01\x02";
   size_t used;
   Error err;
-  assert_int_equal(http_reader_feed(r, text, strlen(text), &used, &err), 0);
+  assert_ok(http_reader_feed(r, text, strlen(text), &used, &err), &err);
   assert_int_equal(used, strlen(text) - 2);
   assert_string_equal(buf_str(&s.text), "101 1.1 Upgrade=x +keep +upgrade +nobody|");
   assert_int_equal(http_reader_feed(r, text, 1, &used, &err), -1);
@@ -195,7 +191,7 @@ static void test_eof_inside_a_message(void **state) {
     HttpReader *r = http_reader_new(HTTP_RESPONSES, &HANDLERS, &s);
     Error err;
     size_t used;
-    assert_int_equal(http_reader_feed(r, CUT[i], strlen(CUT[i]), &used, &err), 0);
+    assert_ok(http_reader_feed(r, CUT[i], strlen(CUT[i]), &used, &err), &err);
     assert_int_equal(http_reader_eof(r, &err), -1);
     assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
     http_reader_free(r);

@@ -1,14 +1,9 @@
 /* What must be refused: messages that another program on the way could read differently, and heads without
  * an end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/test.h"
 #include "lib/http/http_reader.h"
 
 static bool on_head(void *arg, const HttpHead *h) {

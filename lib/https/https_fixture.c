@@ -8,9 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,10 +16,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/crypto/certificate.h"
 
 enum { BIG_BYTES = 8 << 20 };
@@ -54,13 +51,13 @@ static void make_certificates(HttpsFixture *f) {
   int64_t now = clock_wall_ms();
   CertificateTerms terms = {.common_name = FIXTURE_NAME, .now_ms = now, .not_after_ms = now + 3600000};
   Error err;
-  assert_int_equal(certificate_make_ca(&terms, &f->ca.cert, &f->ca.key, &err), 0);
+  assert_ok(certificate_make_ca(&terms, &f->ca.cert, &f->ca.key, &err), &err);
   terms.dns_names = NAMES, terms.n_dns_names = 1;
   FixturePair *const PAIRS[] = {&f->first, &f->second};
   for (size_t i = 0; i < ARRAY_LEN(PAIRS); i++)
-    assert_int_equal(certificate_make_server(buf_str(&f->ca.cert), buf_str(&f->ca.key), &terms, &PAIRS[i]->cert,
-                                             &PAIRS[i]->key, &err),
-                     0);
+    assert_ok(certificate_make_server(buf_str(&f->ca.cert), buf_str(&f->ca.key), &terms, &PAIRS[i]->cert,
+                                      &PAIRS[i]->key, &err),
+              &err);
 }
 
 static void *run(void *arg) {

@@ -3,16 +3,13 @@
 
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/https/https_fixture.h"
 
 static int setup(void **s) {
@@ -67,7 +64,7 @@ static void test_other_paths_and_methods(void **s) {
   Buf head = BUF_INIT(0), body = BUF_INIT(0);
   send_text(&c, "DELETE /text HTTP/1.1\r\nHost: h\r\n\r\n");
   assert_int_equal(client_read(&c, &head, NULL), 405);
-  assert_non_null(strstr(buf_str(&head), "Allow: GET, PUT\r\n"));
+  assert_contains(buf_str(&head), "Allow: GET, PUT\r\n");
   /* nothing of a HEAD's answer is left for the next one */
   head.len = 0;
   send_text(&c, "HEAD /text HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -445,22 +442,22 @@ static void test_bad_settings(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_other_paths_and_methods, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_body_limit, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_body_forms, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_bad_requests, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_endless_head, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_silence_ends, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_slow_senders_end, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_kept_connections, setup, teardown),
+      TEST(test_answers),
+      TEST(test_other_paths_and_methods),
+      TEST(test_body_limit),
+      TEST(test_body_forms),
+      TEST(test_bad_requests),
+      TEST(test_endless_head),
+      TEST(test_garbage),
+      TEST(test_silence_ends),
+      TEST(test_slow_senders_end),
+      TEST(test_kept_connections),
       cmocka_unit_test_setup_teardown(test_places_come_back, setup_for_two, teardown),
-      cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_protocols, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_parallel, setup, teardown),
+      TEST(test_rotation),
+      TEST(test_protocols),
+      TEST(test_parallel),
       cmocka_unit_test(test_stops_with_open_connections),
-      cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
+      TEST(test_bad_settings),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,14 @@
 /* Requests: what is sent, what each answer means, the limits, and the end of a client with calls under way. */
 #include "lib/kube/kube_client.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/kube_status.h"
 #include "lib/kube/testing/stub_server_fixture.h"
 
@@ -98,13 +95,13 @@ static void test_requests_as_they_arrive(void **s) {
     assert_string_equal(r->method, CASES[i].method);
     assert_string_equal(r->path, "/api/v1/pods?limit=1");
     assert_string_equal(r->body, CASES[i].has_body ? "{\"a\":\"b\"}" : "");
-    assert_non_null(strstr(r->head, "\r\nAccept: application/json\r\n"));
-    assert_non_null(strstr(r->head, "\r\nUser-Agent: kube-test/1\r\n"));
-    assert_non_null(strstr(r->head, "\r\nAuthorization: Bearer t0k\r\n"));
-    assert_null(strstr(r->head, "Expect"));
+    assert_contains(r->head, "\r\nAccept: application/json\r\n");
+    assert_contains(r->head, "\r\nUser-Agent: kube-test/1\r\n");
+    assert_contains(r->head, "\r\nAuthorization: Bearer t0k\r\n");
+    assert_lacks(r->head, "Expect");
     if (CASES[i].type) {
       CLEANUP(str_freep) char *type = str_printf("\r\nContent-Type: %s\r\n", CASES[i].type);
-      assert_non_null(strstr(r->head, type));
+      assert_contains(r->head, type);
     }
     stub_answer(r, i == 1 ? 201 : 200, NULL, "{\"metadata\":{\"name\":\"x\"}}\n");
     settle(&f, &a);
@@ -129,7 +126,7 @@ static void test_a_body_of_another_type(void **s) {
       &(KubeRequest){.method = "PATCH", .path = "/x", .body = body, .content_type = "application/json-patch+json"},
       on_answer, &a);
   StubRequest *r = stub_expect(f.server, "PATCH", "/x");
-  assert_non_null(strstr(r->head, "\r\nContent-Type: application/json-patch+json\r\n"));
+  assert_contains(r->head, "\r\nContent-Type: application/json-patch+json\r\n");
   assert_string_equal(r->body, "[]");
   stub_answer(r, 200, NULL, "{}");
   settle(&f, &a);
@@ -207,7 +204,7 @@ static void test_connections_that_fail(void **s) {
   StubRequest *r = stub_next(f.server);
   settle(&f, &a);
   assert_int_equal(a.err.kind, ERROR_DEADLINE_EXCEEDED);
-  assert_non_null(strstr(a.err.message, "/slow"));
+  assert_contains(a.err.message, "/slow");
   stub_end(r);
 
   ask(&f, &a, "GET", "/x", NULL); /* and the client still works */
@@ -269,7 +266,7 @@ static void test_the_name_that_is_expected_replaces_the_host(void **s) {
   assert_non_null(f.client);
   ask(&f, &a, "GET", "/x?y=1", NULL);
   StubRequest *r = stub_expect(f.server, "GET", "/x?y=1"); /* connected here all the same */
-  assert_non_null(strstr(r->head, "\r\nHost: api.internal:"));
+  assert_contains(r->head, "\r\nHost: api.internal:");
   stub_answer(r, 200, NULL, "{}");
   settle(&f, &a);
   json_decref(a.object);
@@ -291,7 +288,7 @@ static void test_a_token_file(void **s) {
   stub_server_config(f.server)->token_file = path;
   ask(&f, &a, "GET", "/x", NULL);
   StubRequest *r = stub_next(f.server);
-  assert_non_null(strstr(r->head, "\r\nAuthorization: Bearer from-file\r\n"));
+  assert_contains(r->head, "\r\nAuthorization: Bearer from-file\r\n");
   stub_answer(r, 200, NULL, "{}");
   settle(&f, &a);
   json_decref(a.object);

@@ -1,30 +1,20 @@
 /* Kubeconfig files as they are found in the wild, and what is said about those that cannot serve. */
 #include "lib/kube/kube_config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
-static char dir[] = "/tmp/kube_config_test.XXXXXX";
+static char dir[64];
 
 static int setup(void **state) {
-  return mkdtemp(dir) ? 0 : -1;
-}
-
-static void write_file(const char *name, const char *text) {
-  CLEANUP(str_freep) char *path = str_printf("%s/%s", dir, name);
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  assert_int_equal(fputs(text, f) < 0, 0);
-  assert_int_equal(fclose(f), 0);
+  test_folder(dir);
+  return 0;
 }
 
 static int teardown(void **state) {
@@ -37,7 +27,7 @@ static int teardown(void **state) {
 }
 
 static int load(const char *text, const char *context, KubeConfig **ret, Error *err) {
-  write_file("config", text);
+  test_write_file(dir, "config", text);
   CLEANUP(str_freep) char *path = str_printf("%s/config", dir);
   return kube_config_load(path, context, ret, err);
 }
@@ -95,10 +85,10 @@ static void test_data_in_the_file(void **s) {
 }
 
 static void test_files_are_relative_to_the_kubeconfig(void **s) {
-  write_file("ca.crt", "the ca");
-  write_file("me.crt", "the crt");
-  write_file("me.key", "the key");
-  write_file("token", "the token");
+  test_write_file(dir, "ca.crt", "the ca");
+  test_write_file(dir, "me.crt", "the crt");
+  test_write_file(dir, "me.key", "the key");
+  test_write_file(dir, "token", "the token");
   CLEANUP(str_freep)
   char *text = file_of(SERVER "/prefix/\n    certificate-authority: ca.crt\n    insecure-skip-tls-verify: true",
                        "    client-certificate: me.crt\n    client-key: ./me.key\n    tokenFile: token");
@@ -115,7 +105,7 @@ static void test_files_are_relative_to_the_kubeconfig(void **s) {
 }
 
 static void test_absolute_files_and_broken_lines(void **s) {
-  write_file("ca.crt", "the ca");
+  test_write_file(dir, "ca.crt", "the ca");
   CLEANUP(str_freep)
   char *cluster = str_printf("    server: http://localhost:1\n    certificate-authority: %s/ca.crt", dir);
   /* a block of YAML keeps the line ends of wrapped base64 */
@@ -166,7 +156,7 @@ static void test_files_that_are_none(void **s) {
   Error err = {0};
   assert_int_equal(kube_config_load("/does/not/exist", NULL, &c, &err), -1);
   assert_int_equal(err.kind, ERROR_NOT_FOUND);
-  assert_non_null(strstr(err.message, "/does/not/exist"));
+  assert_contains(err.message, "/does/not/exist");
   static const char *const BAD[] = {"",
                                     "a: [",
                                     "just text",
@@ -179,13 +169,13 @@ static void test_files_that_are_none(void **s) {
     err = (Error){0};
     assert_int_equal(load(BAD[i], NULL, &c, &err), -1);
     assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
-    assert_non_null(strstr(err.message, "/config"));
+    assert_contains(err.message, "/config");
   }
   Buf b = {0};
   assert_int_equal(kube_config_read_file(dir, &b, &err), -1);
   assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
   assert_int_equal(kube_config_read_file("/dev/zero", &b, &err), -1);
-  assert_non_null(strstr(err.message, "1 MiB"));
+  assert_contains(err.message, "1 MiB");
 }
 
 static void test_outside_a_pod(void **s) {
@@ -194,18 +184,18 @@ static void test_outside_a_pod(void **s) {
   unsetenv("KUBERNETES_SERVICE_HOST");
   assert_int_equal(kube_config_load("", NULL, &c, &err), -1);
   assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
-  assert_non_null(strstr(err.message, "KUBERNETES_SERVICE_HOST"));
+  assert_contains(err.message, "KUBERNETES_SERVICE_HOST");
   setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
   setenv("KUBERNETES_SERVICE_PORT", "443", 1);
   if (access("/var/run/secrets/kubernetes.io/serviceaccount", F_OK) == 0) {
     /* this machine is a Pod itself */
-    assert_int_equal(kube_config_load(NULL, NULL, &c, &err), 0);
+    assert_ok(kube_config_load(NULL, NULL, &c, &err), &err);
     assert_string_equal(c->server, "https://[fd00::1]:443");
     kube_config_free(c);
   } else {
     assert_int_equal(kube_config_load(NULL, NULL, &c, &err), -1);
     assert_int_equal(err.kind, ERROR_NOT_FOUND);
-    assert_non_null(strstr(err.message, "serviceaccount/ca.crt"));
+    assert_contains(err.message, "serviceaccount/ca.crt");
   }
   unsetenv("KUBERNETES_SERVICE_HOST");
 }

@@ -2,15 +2,12 @@
  * end it holds what the server holds, and what was told adds up to it. The seed is printed with a failure. */
 #include "lib/kube/kube_informer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/testing/stub_server_fixture.h"
 
 enum { NAMES = 6, LOG_MAX = 4000, ROUNDS = 25, SENTINEL = NAMES };

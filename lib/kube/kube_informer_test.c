@@ -1,15 +1,12 @@
 /* The kept copy against scripted lists and watches: what is told, in which order, and what is asked for next. */
 #include "lib/kube/kube_informer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/testing/stub_server_fixture.h"
 
 typedef struct Fixture {
@@ -138,7 +135,7 @@ static char *list_of(const char *rv, const char *more, const char *forms) {
 
 static StubRequest *expect_list(Fixture *f) {
   StubRequest *r = stub_expect(f->server, "GET", "/api/v1/pods?limit=200");
-  assert_null(strstr(r->path, "watch"));
+  assert_lacks(r->path, "watch");
   return r;
 }
 
@@ -192,11 +189,11 @@ static void test_pages_then_events(void **s) {
   assert_false(kube_informer_synced(f.informer));
   answer_list(expect_list(&f), "10", "next-1", "a:1 b:2");
   StubRequest *r = expect_list(&f);
-  assert_non_null(strstr(r->path, "&continue=next-1"));
+  assert_contains(r->path, "&continue=next-1");
   assert_false(kube_informer_synced(f.informer));
   answer_list(r, "10", "next-2", "c:3");
   r = expect_list(&f);
-  assert_non_null(strstr(r->path, "&continue=next-2"));
+  assert_contains(r->path, "&continue=next-2");
   answer_list(r, "10", "", "d:4");
   told(&f, "+a:1 +b:2 +c:3 +d:4 synced ");
   StubRequest *w = expect_watch(&f, "10");
@@ -282,11 +279,11 @@ static void test_a_list_that_expires_between_pages_begins_anew(void **s) {
   begin(&f);
   answer_list(expect_list(&f), "10", "p2", "a:1 b:2");
   StubRequest *r = expect_list(&f);
-  assert_non_null(strstr(r->path, "&continue=p2"));
+  assert_contains(r->path, "&continue=p2");
   stub_answer(r, 410, NULL,
               "{\"code\":410,\"reason\":\"Expired\",\"message\":\"The provided continue parameter is too old\"}");
   r = expect_list(&f);
-  assert_null(strstr(r->path, "continue"));
+  assert_lacks(r->path, "continue");
   assert_false(kube_informer_synced(f.informer));
   answer_list(r, "20", "", "a:1 c:15");
   told(&f, "+a:1 +b:2 +c:15 -b:2 synced ");
@@ -456,7 +453,7 @@ static void test_a_selector_and_no_index(void **s) {
   answer_list(r, "7", "", "a:1");
   told(&f, "+a:1 ");
   r = stub_expect(f.server, "GET", "/apis/g/v1/xs?watch=true");
-  assert_non_null(strstr(r->path, "&labelSelector=a%3Db"));
+  assert_contains(r->path, "&labelSelector=a%3Db");
   stub_begin(r, 200);
   event(r, "DELETED", "a:8"); /* it no longer matches */
   told(&f, "-a:1 ");

@@ -1,14 +1,11 @@
 /* What API servers store and jansson refuses does not take its neighbours with it. */
 #include "lib/kube/kube_json.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 static void becomes(const char *text, const char *want) {
   CLEANUP(str_freep) char *copy = str_dup(text);

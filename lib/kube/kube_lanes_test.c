@@ -1,14 +1,10 @@
 /* Whose turn it is, with requests that are nothing but turns. */
 #include "lib/kube/kube_lanes.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 enum { N_TURNS = 8 };
 

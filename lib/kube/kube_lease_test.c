@@ -1,15 +1,12 @@
 /* The election against a scripted Lease. Turns come every two seconds, so each test has few of them. */
 #include "lib/kube/kube_lease.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/testing/stub_server_fixture.h"
 
 #define LIST "/apis/coordination.k8s.io/v1/namespaces/sys/leases"

@@ -1,10 +1,8 @@
 #include "lib/kube/kube_object.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static void test_hashes_of_the_contract(void **s) {
   static const char *const CASES[][2] = {

@@ -2,15 +2,12 @@
  * it does not happen too early. */
 #include "lib/kube/kube_queue.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
+#include "lib/base/test.h"
 
 enum { PASSES_MAX = 64 };
 

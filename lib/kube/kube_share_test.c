@@ -1,14 +1,9 @@
 /* Sharing changes nothing but where the parts are, keeps apart what differs, and forgets. */
 #include "lib/kube/kube_share.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
+#include "lib/base/test.h"
 #include "lib/kube/kube_object.h"
 
 static json_t *pod(int i, const char *image) {

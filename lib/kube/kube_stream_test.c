@@ -1,15 +1,12 @@
 /* Streams of lines: however they are cut on their way, and whatever a callback does. */
 #include "lib/kube/kube_client.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/testing/stub_server_fixture.h"
 
 enum { LINES_MAX = 32 };
@@ -141,7 +138,7 @@ static void test_a_line_without_end_ends_the_stream(void **s) {
   STUB_UNTIL(f.server, f.n_ends == 1);
   assert_true(f.failed);
   assert_int_equal(f.err.kind, ERROR_UNAVAILABLE);
-  assert_non_null(strstr(f.err.message, "too large"));
+  assert_contains(f.err.message, "too large");
   end(&f);
 }
 

@@ -3,18 +3,14 @@
 #include "lib/loop/loop.h"
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
+#include "lib/base/test.h"
 
 static int setup(void **state) {
   *state = loop_new();
@@ -401,7 +397,6 @@ static void signals(void **state) {
 }
 
 int main(void) {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(post_from_threads),
       TEST(post_inside_a_posting),

@@ -1,11 +1,5 @@
 /* A stream over a socket pair: nothing lost, nothing reordered, bounded, each side ends by itself, and free of its
  * owner's surprises. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/loop/stream.h"
 
 #include <errno.h>
@@ -16,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/test.h"
 
 typedef struct Peer {
   Loop *loop;

@@ -1,15 +1,10 @@
 /* Manifests that are taken, manifests that are refused and by which field, and thousands that are nonsense. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/test.h"
 #include "lib/manifest/manifest.h"
 #include "lib/manifest/manifest_env.h"
 
@@ -27,7 +22,7 @@ static void the_tutorial_is_taken(void **state) {
   char *text = slurp("examples/python-template.yaml");
   Manifest m;
   Error err;
-  assert_int_equal(manifest_parse(text, strlen(text), &m, &err), 0);
+  assert_ok(manifest_parse(text, strlen(text), &m, &err), &err);
   assert_int_equal(m.kind, MANIFEST_TEMPLATE);
   assert_string_equal(m.template_.name, "python-runtime-template");
   assert_string_equal(m.template_.runtime_class, "gvisor");
@@ -37,14 +32,14 @@ static void the_tutorial_is_taken(void **state) {
   assert_int_equal(m.template_.ephemeral_bytes, (int64_t)512 << 20);
   /* the canonical form is itself a manifest, with the same hash */
   Manifest again;
-  assert_int_equal(manifest_parse(m.template_.canonical, strlen(m.template_.canonical), &again, &err), 0);
+  assert_ok(manifest_parse(m.template_.canonical, strlen(m.template_.canonical), &again, &err), &err);
   assert_string_equal(again.template_.hash, m.template_.hash);
   assert_string_equal(again.template_.canonical, m.template_.canonical);
   manifest_deinit(&again);
   manifest_deinit(&m);
   free(text);
   text = slurp("examples/python-warmpool.yaml");
-  assert_int_equal(manifest_parse(text, strlen(text), &m, &err), 0);
+  assert_ok(manifest_parse(text, strlen(text), &m, &err), &err);
   assert_int_equal(m.kind, MANIFEST_POOL);
   assert_string_equal(m.pool.template_name, "python-runtime-template");
   manifest_deinit(&m);
@@ -222,7 +217,7 @@ static void what_a_server_adds_is_left_out(void **state) {
       "    spec:\n      containers:\n      - {name: c, image: i}\nstatus: {conditions: []}\n";
   Manifest plain, shown;
   Error err = {0};
-  assert_int_equal(manifest_parse(PLAIN, strlen(PLAIN), &plain, &err), 0);
+  assert_ok(manifest_parse(PLAIN, strlen(PLAIN), &plain, &err), &err);
   if (manifest_parse(SHOWN, strlen(SHOWN), &shown, &err) != 0)
     fail_msg("%s", err.message);
   assert_string_equal(shown.template_.canonical, plain.template_.canonical);
@@ -255,7 +250,7 @@ static void variables_in_env(void **state) {
   assert_string_equal(m.template_.env[1].value, "a\nb\n and $(P) and $(R)");
   assert_string_equal(m.template_.env[2].value, "a\nb\n and $(P) and $(R)");
   /* and as they were written, where Kubernetes does it */
-  assert_non_null(strstr(m.template_.canonical, "$(P) and $$(P) and $(R)"));
+  assert_contains(m.template_.canonical, "$(P) and $$(P) and $(R)");
   manifest_deinit(&m);
 }
 

@@ -1,15 +1,12 @@
 /* Names are accepted and refused by the letter; a page token survives only untouched and with its own query. */
 #include "lib/resource/resource.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 #define L63 "a23456789012345678901234567890123456789012345678901234567890123"
 
@@ -57,9 +54,9 @@ static void names(void **state) {
 static void parents(void **state) {
   char ns[RESOURCE_SEGMENT_MAX + 1];
   Error err = {0};
-  assert_int_equal(resource_parent_parse("namespaces/team-a", false, "parent", ns, &err), 0);
+  assert_ok(resource_parent_parse("namespaces/team-a", false, "parent", ns, &err), &err);
   assert_string_equal(ns, "team-a");
-  assert_int_equal(resource_parent_parse("namespaces/-", true, "parent", ns, &err), 0);
+  assert_ok(resource_parent_parse("namespaces/-", true, "parent", ns, &err), &err);
   assert_string_equal(ns, "");
   static const char *bad[] = {"namespaces/-", "namespaces/", "namespaces/a/", "namespaces/a/b", "a", "", NULL};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -71,11 +68,11 @@ static void parents(void **state) {
 static void page_sizes(void **state) {
   size_t size;
   Error err = {0};
-  assert_int_equal(resource_page_size(0, &size, &err), 0);
+  assert_ok(resource_page_size(0, &size, &err), &err);
   assert_int_equal(size, RESOURCE_PAGE_DEFAULT);
-  assert_int_equal(resource_page_size(7, &size, &err), 0);
+  assert_ok(resource_page_size(7, &size, &err), &err);
   assert_int_equal(size, 7);
-  assert_int_equal(resource_page_size(INT32_MAX, &size, &err), 0);
+  assert_ok(resource_page_size(INT32_MAX, &size, &err), &err);
   assert_int_equal(size, RESOURCE_PAGE_MAX);
   assert_int_equal(resource_page_size(-1, &size, &err), -1);
   assert_string_equal(err.field, "page_size");
@@ -84,10 +81,10 @@ static void page_sizes(void **state) {
 static void tokens(void **state) {
   char position[RESOURCE_POSITION_MAX + 1];
   Error err = {0};
-  assert_int_equal(resource_page_position("", "q", position, &err), 0);
+  assert_ok(resource_page_position("", "q", position, &err), &err);
   assert_string_equal(position, "");
   CLEANUP(str_freep) char *token = resource_token_seal("q", "default/pool pool-abcde");
-  assert_int_equal(resource_page_position(token, "q", position, &err), 0);
+  assert_ok(resource_page_position(token, "q", position, &err), &err);
   assert_string_equal(position, "default/pool pool-abcde");
   assert_int_equal(resource_page_position(token, "other", position, &err), -1);
   assert_string_equal(err.field, "page_token");

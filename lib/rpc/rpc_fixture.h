@@ -3,13 +3,7 @@
 #ifndef SANDPLANE_LIB_RPC_RPC_FIXTURE_H_
 #define SANDPLANE_LIB_RPC_RPC_FIXTURE_H_
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "lib/base/test.h"
 #include "lib/rpc/rpc_client.h"
 #include "lib/rpc/rpc_server.h"
 

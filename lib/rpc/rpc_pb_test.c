@@ -1,16 +1,11 @@
 /* Strings that protobuf-c would let through, nesting and memory that it would not bound; status details. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/sandplane/v1/pool_service.pb-c.h"
 #include "api/sandplane/v1/sandbox.pb-c.h"
 #include "google/protobuf/descriptor.pb-c.h"
+#include "lib/base/test.h"
 #include "lib/rpc/rpc_pb.h"
 #include "lib/rpc/rpc_status.h"
 
@@ -43,7 +38,7 @@ static void expect_field(const ProtobufCMessageDescriptor *d, const Wire *w, con
   assert_null(unpack(d, arena, w, &err));
   assert_int_equal(err.kind, ERROR_INVALID_ARGUMENT);
   assert_string_equal(err.field, field);
-  assert_non_null(strstr(err.message, text));
+  assert_contains(err.message, text);
   arena_free(arena);
 }
 

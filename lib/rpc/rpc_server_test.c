@@ -83,9 +83,9 @@ static void test_listening_forms(void **state) {
 }
 
 static void test_unix_socket(void **state) {
-  char dir[] = "/tmp/rpcXXXXXX";
-  char address[64];
-  assert_non_null(mkdtemp(dir));
+  char dir[64];
+  char address[80];
+  test_folder(dir);
   snprintf(address, sizeof address, "unix:%s/s", dir);
   Fixture f;
   Answer a;

@@ -164,7 +164,7 @@ static void test_unknown_method(void **state) {
   fixture_start(&f, config_for(&s));
   fixture_unary(&f, "/test.Unary/Nothing", "x", 1, &a);
   assert_int_equal(a.status.kind, ERROR_UNIMPLEMENTED);
-  assert_non_null(strstr(a.status.message, "/test.Unary/Nothing"));
+  assert_contains(a.status.message, "/test.Unary/Nothing");
   fixture_unary(&f, "/test.Other/Echo", "x", 1, &a);
   assert_int_equal(a.status.kind, ERROR_UNIMPLEMENTED);
   fixture_stop(&f);

@@ -4,10 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 #define PROGRAM "lib/service/service_sample"
 /* Each test program has a network of its own. */
@@ -83,8 +79,8 @@ static void help_and_version(void **state) {
   Output o;
   run(ARGS("--help"), &o);
   assert_int_equal(o.code, 0);
-  assert_non_null(strstr(o.out, "usage: sample [flags]\n"));
-  assert_non_null(strstr(o.out, "--grpc-address ADDRESS"));
+  assert_contains(o.out, "usage: sample [flags]\n");
+  assert_contains(o.out, "--grpc-address ADDRESS");
   assert_string_equal(o.err, "");
   run(ARGS("--version"), &o);
   assert_int_equal(o.code, 0);
@@ -118,10 +114,10 @@ static void check_start_failed(const char *const *args, const char *why) {
   Output o;
   run(args, &o);
   assert_int_equal(o.code, 1);
-  assert_non_null(strstr(o.err, "\"level\":\"error\",\"service\":\"sample\",\"event\":\"start_failed\""));
+  assert_contains(o.err, "\"level\":\"error\",\"service\":\"sample\",\"event\":\"start_failed\"");
   if (!strstr(o.err, why))
     fail_msg("no '%s' in %s", why, o.err);
-  assert_null(strstr(o.err, "\"event\":\"started\""));
+  assert_lacks(o.err, "\"event\":\"started\"");
 }
 
 static void start_failures(void **state) {
@@ -207,14 +203,14 @@ static void serves_and_stops(void **state) {
   close(saved);
   call(&p, loop, "/sample.Sample/Echo", "hello", &a);
   assert_string_equal(a.text, "hello");
-  assert_non_null(strstr(get("/metrics"), "sample_rpc_seconds_count{method=\"Echo\",code=\"OK\"} 1\n"));
+  assert_contains(get("/metrics"), "sample_rpc_seconds_count{method=\"Echo\",code=\"OK\"} 1\n");
   kill(p.pid, SIGPIPE);
   call(&p, loop, "/sample.Sample/Echo", "still", &a);
   assert_string_equal(a.text, "still");
   assert_int_equal(service_process_stop(&p, loop), 0);
   char text[8192];
   read_file(log, text, sizeof text);
-  assert_null(strstr(text, "hunter2"));
+  assert_lacks(text, "hunter2");
   static const char *const EVENTS[] = {"\"ready\"", "\"started\"", "\"draining\"", "\"stopped\""};
   const char *at = text;
   for (size_t i = 0; i < ARRAY_LEN(EVENTS); i++) {
@@ -224,7 +220,7 @@ static void serves_and_stops(void **state) {
       return;
     }
   }
-  assert_non_null(strstr(text, "\\\"grpc-address\\\":\\\"127.0.0.1:7901\\\""));
+  assert_contains(text, "\\\"grpc-address\\\":\\\"127.0.0.1:7901\\\"");
 }
 
 static void readiness(void **state) {
@@ -288,7 +284,6 @@ static void second_signal_ends_at_once(void **state) {
 }
 
 int main(void) {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(help_and_version),
       cmocka_unit_test(bad_flags),

@@ -1,13 +1,8 @@
 /* Batches: all or nothing, as many as there are, waiting without holding, repeated, given back. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
+#include "lib/base/test.h"
 #include "lib/state/state_batch.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
@@ -367,7 +362,6 @@ static void limits(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(all_or_nothing),
       TEST(as_many_as_there_are),

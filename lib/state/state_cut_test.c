@@ -6,16 +6,11 @@
  * start: sets, records, uids and charges agree, nothing of the half is there, and every claim that was told something
  * still has it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
+#include "lib/base/test.h"
 #include "lib/redis/redis_aof_fixture.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state_batch.h"

@@ -1,16 +1,11 @@
 /* Who gets the next sandbox, and who may have one: shares by weight, priorities, quotas, and that what tenants are
  * charged is at every step what they hold. Counts, never times: the state's clock is the test's own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
 #include "lib/state/state_pool.h"
@@ -26,7 +21,7 @@ typedef struct World {
   char refusal[128];
 } World;
 
-static int set_up(void **state) {
+static int setup(void **state) {
   World *w = calloc(1, sizeof *w);
   w->f = fixture_new("r1", true);
   state_set_now(w->f->state, NOW);
@@ -35,7 +30,7 @@ static int set_up(void **state) {
   return 0;
 }
 
-static int tear_down(void **state) {
+static int teardown(void **state) {
   World *w = *state;
   fixture_free(w->f);
   free(w);
@@ -557,7 +552,6 @@ static void a_request_id_is_one_tenants(void **state) {
   assert_string_equal(w->f->uid, "a-1");
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(two_tenants_share_by_weight),

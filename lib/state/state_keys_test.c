@@ -1,13 +1,9 @@
 /* Names taken apart: what comes out of Redis and out of page tokens must not run over a buffer. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/state/state_keys.h"
+
+#include "lib/base/test.h"
 
 #define LONGEST "a23456789012345678901234567890123456789012345678901234567890123"
 

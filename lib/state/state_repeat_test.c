@@ -1,13 +1,8 @@
 /* What is repeated, refused or asked for by the wrong one; a server out of memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
+#include "lib/base/test.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_fixture.h"
 #include "lib/state/state_pool.h"
@@ -320,7 +315,6 @@ static void nothing_is_left_half_done(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(registering_again),
       TEST(coming_up_again),

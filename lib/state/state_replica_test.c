@@ -1,17 +1,12 @@
 /* A master and its replica: what must be on both, and what is believed of a replica that became master. */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state_fixture.h"
 #include "lib/state/state_pool.h"
@@ -68,7 +63,7 @@ static void replicas_acknowledge(void **state) {
   assert_int_equal(fixture_claim(f, "u1", "", 0, 0), CLAIM_GRANTED);
   assert_string_equal(f->err.message, "");
   assert_true(redis_cli(REPLICA, f->text, sizeof f->text, "hget 'sp:{default}/p:uids' u1"));
-  assert_non_null(strstr(f->text, "p-aaaaa"));
+  assert_contains(f->text, "p-aaaaa");
   fixture_free(f);
 
   /* a replica that hangs: not acknowledged, however often it is asked, though the master has it */
@@ -77,7 +72,7 @@ static void replicas_acknowledge(void **state) {
   for (int i = 0; i < 2; i++) {
     fixture_claim(f, "u2", "", 0, 0);
     assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
-    assert_non_null(strstr(f->err.message, "0 of 1 replicas"));
+    assert_contains(f->err.message, "0 of 1 replicas");
     assert_true(f->err.retry_after_ms > 0);
   }
   state_release(f->state, "default", "p-aaaaa", "u1", "Deleted", fixture_done, f);
@@ -261,7 +256,6 @@ static void changes_under_a_connection(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(replicas_acknowledge),       TEST(nothing_unproven_is_given_away),
                                      TEST(idle_pools_are_fenced),      TEST(a_restart_keeps_all),
                                      TEST(changes_under_a_connection), TEST(a_fence_survives_a_restart)};

@@ -5,17 +5,12 @@
  * one is brought back as a replica. Checked: claims go on, no sandbox goes to two claims in its life, no
  * acknowledged claim is lost.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis_set_fixture.h"
 #include "lib/state/state.h"
 #include "lib/state/state_claim.h"

@@ -1,13 +1,8 @@
 /* What is not one sandbox: templates, indexes, hints, leases, the epoch. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
+#include "lib/base/test.h"
 #include "lib/state/state_address.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_events.h"
@@ -254,7 +249,6 @@ static void hints(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(templates), TEST(scaling_alone),       TEST(one_leads), TEST(the_data_set_is_marked),
       TEST(hints),     TEST(the_first_pin_stays), TEST(addresses),

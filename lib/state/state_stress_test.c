@@ -6,17 +6,12 @@
  * two claims in its life, no acknowledged claim is lost, what tenants are charged is what they hold, no quota is
  * exceeded, nothing stays behind.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/state/state.h"
 #include "lib/state/state_claim.h"

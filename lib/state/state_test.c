@@ -1,15 +1,10 @@
 /* Every transition, and every one that is refused, against a real server. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/test.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_events.h"
 #include "lib/state/state_fixture.h"
@@ -227,11 +222,11 @@ static void calls_are_counted(void **state) {
   fixture_claim(f, "u2", "", 0, 0);
   CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
   assert_int_equal(metrics_write(metrics, &out), 0);
-  assert_non_null(strstr(buf_str(&out), "sandplane_redis_calls_total{call=\"claim\",outcome=\"ok\"} 2\n"));
-  assert_non_null(strstr(buf_str(&out), "sandplane_redis_calls_total{call=\"ZADD\",outcome=\"ok\"} 1\n"));
-  assert_null(strstr(buf_str(&out), "\nsandplane_redis_round_trip_seconds_count 0\n"));
+  assert_contains(buf_str(&out), "sandplane_redis_calls_total{call=\"claim\",outcome=\"ok\"} 2\n");
+  assert_contains(buf_str(&out), "sandplane_redis_calls_total{call=\"ZADD\",outcome=\"ok\"} 1\n");
+  assert_lacks(buf_str(&out), "\nsandplane_redis_round_trip_seconds_count 0\n");
   /* pool_apply, ZADD, pool_set_hash, register, ready and two claims; looking at the pool changes nothing */
-  assert_non_null(strstr(buf_str(&out), "\nsandplane_redis_commits_total 7\n"));
+  assert_contains(buf_str(&out), "\nsandplane_redis_commits_total 7\n");
   state_count(f->state, NULL);
   metrics_free(metrics);
 }
@@ -886,7 +881,6 @@ static void scripts_come_back_after_a_flush(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(claims_the_oldest_once),
       TEST(fresh_before_stale),

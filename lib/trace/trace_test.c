@@ -2,17 +2,13 @@
  * tells of what does not. */
 #include "lib/trace/trace.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/rpc/rpc_pb.h"
 #include "lib/trace/otlp.pb-c.h"
 
@@ -86,7 +82,7 @@ static void begin(World *w, double ratio, const char *endpoint) {
   size_t first = trace_metrics(w->metrics);
   TraceConfig config = {
       .endpoint = endpoint ? endpoint : w->target, .service_name = "test", .service_version = "1", .ratio = ratio};
-  assert_int_equal(trace_check_endpoint(config.endpoint, &err), 0);
+  assert_ok(trace_check_endpoint(config.endpoint, &err), &err);
   w->tracer = tracer_new(w->loop, &config, w->metrics, first);
 }
 
@@ -278,10 +274,10 @@ static void settings(void **state) {
   Error err;
   double ratio;
   for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
-    assert_int_equal(trace_check_endpoint(GOOD[i], &err), 0);
+    assert_ok(trace_check_endpoint(GOOD[i], &err), &err);
   for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
     assert_int_equal(trace_check_endpoint(BAD[i], &err), -1);
-  assert_int_equal(trace_check_ratio("0.25", &ratio, &err), 0);
+  assert_ok(trace_check_ratio("0.25", &ratio, &err), &err);
   assert_true(ratio == 0.25);
   static const char *const NO_RATIO[] = {"", "1.5", "-1", "nan", "half", "0.5x"};
   for (size_t i = 0; i < ARRAY_LEN(NO_RATIO); i++)

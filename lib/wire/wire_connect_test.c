@@ -1,10 +1,4 @@
 /* What a sandbox may put in the place of its socket, and what comes of it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/wire/wire_connect.h"
 
 #include <arpa/inet.h>
@@ -17,7 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/wire.XXXXXX";
+#include "lib/base/test.h"
+
+static char dir[64];
 static int listener;
 
 /* The name in the test's folder, as path or as route. */
@@ -30,7 +26,7 @@ static const char *at(const char *prefix, const char *name) {
 }
 
 static int setup(void **state) {
-  assert_non_null(mkdtemp(dir));
+  test_folder(dir);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", dir);
   listener = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -1,13 +1,10 @@
 /* Frames are found in any cut of the bytes; what is no frame is refused as early as it can be told. */
 #include "lib/wire/wire.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static void round_trip(void **state) {
   CLEANUP(buf_deinit) Buf buf = BUF_INIT(0);
@@ -25,7 +22,7 @@ static void round_trip(void **state) {
     WireFrame frame;
     size_t used;
     Error err;
-    assert_int_equal(wire_parse(buf.data + at, buf.len - at, &frame, &used, &err), 0);
+    assert_ok(wire_parse(buf.data + at, buf.len - at, &frame, &used, &err), &err);
     assert_int_equal(frame.type, WANTED[i].type);
     assert_int_equal(frame.len, WANTED[i].len);
     assert_memory_equal(frame.payload, WANTED[i].payload, frame.len);
@@ -55,7 +52,7 @@ static void partial(void **state) {
     assert_int_equal(wire_parse(exact, n, &frame, &used, &err), WIRE_MORE);
     free(exact);
   }
-  assert_int_equal(wire_parse(buf.data, buf.len, &frame, &used, &err), 0);
+  assert_ok(wire_parse(buf.data, buf.len, &frame, &used, &err), &err);
 }
 
 static void unknown_type(void **state) {
@@ -96,7 +93,7 @@ static void largest(void **state) {
   WireFrame frame;
   size_t used;
   Error err;
-  assert_int_equal(wire_parse(buf.data, buf.len, &frame, &used, &err), 0);
+  assert_ok(wire_parse(buf.data, buf.len, &frame, &used, &err), &err);
   assert_int_equal(frame.payload[WIRE_MAX_PAYLOAD - 1], 7);
   free(payload);
 }

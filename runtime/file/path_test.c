@@ -2,44 +2,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "runtime/file/path.h"
 
 static char root[256];
 static Workspace ws;
-
-static void put(const char *name, const char *text) {
-  char path[512];
-  snprintf(path, sizeof path, "%s/%s", root, name);
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  fputs(text, f);
-  fclose(f);
-}
 
 static int setup(void **state) {
   Error err;
   const char *tmp = getenv("TEST_TMPDIR");
   snprintf(root, sizeof root, "%s/ws-XXXXXX", tmp ? tmp : "/tmp");
   assert_non_null(mkdtemp(root));
-  assert_int_equal(workspace_init(&ws, root, &err), 0);
+  assert_ok(workspace_init(&ws, root, &err), &err);
   assert_int_equal(chdir(root), 0);
   assert_int_equal(mkdir("dir", 0755), 0);
   assert_int_equal(mkdir("dir/sub", 0755), 0);
-  put("dir/f..name", "inside");
-  put("dir/sub/g", "deep");
+  test_write_file(root, "dir/f..name", "inside");
+  test_write_file(root, "dir/sub/g", "deep");
   assert_int_equal(symlink("/etc", "out"), 0);
   assert_int_equal(symlink("/etc/passwd", "out-file"), 0);
   assert_int_equal(symlink("out", "chain"), 0);
@@ -100,7 +86,7 @@ static void table(void **state) {
 static void parents_are_made_inside_only(void **state) {
   PathHit hit;
   Error err;
-  assert_int_equal(path_resolve(&ws, "new/a/b", PATH_MAKE_PARENTS, &hit, &err), 0);
+  assert_ok(path_resolve(&ws, "new/a/b", PATH_MAKE_PARENTS, &hit, &err), &err);
   assert_false(hit.exists);
   close(hit.dir_fd);
   assert_int_equal(access("new/a", F_OK), 0);
@@ -145,9 +131,9 @@ static void the_root_may_be_the_workspace(void **state) {
   PathHit hit;
   Error err;
   char path[512];
-  assert_int_equal(workspace_init(&whole, "/", &err), 0);
+  assert_ok(workspace_init(&whole, "/", &err), &err);
   snprintf(path, sizeof path, "%s/absolute/sub/g", ws.path);
-  assert_int_equal(path_resolve(&whole, path, 0, &hit, &err), 0);
+  assert_ok(path_resolve(&whole, path, 0, &hit, &err), &err);
   assert_true(hit.exists);
   close(hit.dir_fd);
   workspace_deinit(&whole);

@@ -1,15 +1,11 @@
 /* Against what Python 3.11's json.dumps(data.decode(errors="replace"), ensure_ascii=False) and its decoder's error
  * gave. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "runtime/http/json_text.h"
+
+#include "lib/base/test.h"
 
 #define BAD "\xef\xbf\xbd"
 

@@ -1,13 +1,9 @@
 /* The form parser, with every way its bytes can be cut. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "runtime/http/multipart.h"
+
+#include "lib/base/test.h"
 
 typedef struct Got {
   char filename[64];

@@ -1,12 +1,8 @@
 /* Against what Python 3.11's shlex.split gave for the same lines. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "runtime/http/shlex.h"
+
+#include "lib/base/test.h"
 
 static const struct {
   const char *line;

@@ -1,12 +1,7 @@
 /* What counts as a time limit for commands. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 #include "runtime/process/exec_timeout.h"
 
 static void test_numbers(void **state) {

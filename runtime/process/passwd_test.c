@@ -1,14 +1,9 @@
 #include "runtime/process/passwd.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 
 static void home_of_a_line(void **state) {
   static const struct {

@@ -1,14 +1,10 @@
 /* Every field of a pool, at and beyond its limits. */
 #include "services/pools/pool.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 
 #define NAME "namespaces/default/pools/py"
 #define TEMPLATE "namespaces/default/templates/py"
@@ -52,7 +48,7 @@ static void table(void **state) {
 static void accepted_values(void **state) {
   PoolSpec spec;
   Error err = {0};
-  assert_int_equal(pool_check(&(PoolInput){NAME, TEMPLATE, 3, 0}, &spec, &err), 0);
+  assert_ok(pool_check(&(PoolInput){NAME, TEMPLATE, 3, 0}, &spec, &err), &err);
   assert_string_equal(spec.name.ns, "default");
   assert_string_equal(spec.name.id, "py");
   assert_string_equal(spec.template_name, "py");

@@ -3,15 +3,9 @@
 #ifndef SANDPLANE_SERVICES_POOLS_POOLS_FIXTURE_H_
 #define SANDPLANE_SERVICES_POOLS_POOLS_FIXTURE_H_
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "api/sandplane/v1/pool_service.pb-c.h"
 #include "google/protobuf/empty.pb-c.h"
+#include "lib/base/test.h"
 #include "lib/service/service_fixture.h"
 #include "lib/state/state_fixture.h"
 

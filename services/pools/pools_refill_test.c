@@ -151,10 +151,10 @@ static void on_replenish_keeps_the_old(void **state) {
   ready_ids(w, "calm", after);
   char *rest = before;
   for (char *id; (id = strsep(&rest, " "));)
-    assert_true(strstr(after, id) != NULL);
+    assert_contains(after, id);
   /* The fresh one is handed out first. */
   claim(w, "calm", "c1", 0);
-  assert_null(strstr(before, w->f->id));
+  assert_lacks(before, w->f->id);
 }
 
 static void deleting_spares_claims(void **state) {

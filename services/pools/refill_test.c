@@ -1,14 +1,10 @@
 /* The refill decision for every situation of a pool, and a pool's life replayed step by step. */
 #include "services/pools/refill.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 
 #define NEVER INT64_MAX
 

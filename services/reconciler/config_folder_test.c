@@ -1,27 +1,16 @@
 /* A folder of settings: which names are flags, in which order they count. */
 #include "services/reconciler/config_folder.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/config.h"
 
-static char folder_path[] = "/tmp/config_folder_test.XXXXXX";
-
-static void put(const char *name, const char *value) {
-  CLEANUP(str_freep) char *file = str_printf("%s/%s", folder_path, name);
-  FILE *f = fopen(file, "w");
-  assert_non_null(f);
-  fputs(value, f);
-  assert_int_equal(fclose(f), 0);
-}
+static char folder_path[64];
 
 static void drop(const char *name) {
   CLEANUP(str_freep) char *file = str_printf("%s/%s", folder_path, name);
@@ -29,7 +18,8 @@ static void drop(const char *name) {
 }
 
 static int make_folder(void **state) {
-  return mkdtemp(folder_path) ? 0 : -1;
+  test_folder(folder_path);
+  return 0;
 }
 static int remove_folder(void **state) {
   return rmdir(folder_path);
@@ -52,20 +42,20 @@ static void keys_go_before_the_command_line(void **state) {
   ReconcilerConfig config;
   Error err;
   char *argv[] = {"program", "--backend=kubernetes", "--kube-api-burst=3", NULL};
-  put("kube-api-burst", "7\n");
-  put("kube-api-qps", "12.5");
-  put("sandbox-warm-pool-readiness-grace-period", "5m0s");
-  put("disable-sandbox-events", "true\n");
-  put("api-connections", "4");
-  put("allowed-label-domains", "example.com");
-  put("_note", "a comment");
-  put(".hidden", "as well");
-  put("redis-address", "elsewhere:1"); /* a flag of ours, and none that a ConfigMap may set */
-  put("tpyo", "1");
+  test_write_file(folder_path, "kube-api-burst", "7\n");
+  test_write_file(folder_path, "kube-api-qps", "12.5");
+  test_write_file(folder_path, "sandbox-warm-pool-readiness-grace-period", "5m0s");
+  test_write_file(folder_path, "disable-sandbox-events", "true\n");
+  test_write_file(folder_path, "api-connections", "4");
+  test_write_file(folder_path, "allowed-label-domains", "example.com");
+  test_write_file(folder_path, "_note", "a comment");
+  test_write_file(folder_path, ".hidden", "as well");
+  test_write_file(folder_path, "redis-address", "elsewhere:1"); /* a flag of ours, and none that a ConfigMap may set */
+  test_write_file(folder_path, "tpyo", "1");
   config_folder_read(&folder, folder_path, 3, argv);
   assert_string_equal(folder.unknown, "redis-address, tpyo");
   assert_int_equal(folder.n_keys, 5);
-  assert_int_equal(config_parse(&RECONCILER_CONFIG, folder.argc, folder.argv, &config, &err), 0);
+  assert_ok(config_parse(&RECONCILER_CONFIG, folder.argc, folder.argv, &config, &err), &err);
   assert_int_equal(config.kube_api_burst, 3);
   assert_true(config.kube_api_qps == 12.5);
   assert_int_equal(config.readiness_grace_ms, 300000);
@@ -141,7 +131,7 @@ static void all_flags_of_the_reference(void **state) {
                   "--zap-stacktrace-level=error",
                   "--zap-time-encoding=iso8601",
                   NULL};
-  assert_int_equal(config_parse(&RECONCILER_CONFIG, ARRAY_LEN(argv) - 1, argv, &config, &err), 0);
+  assert_ok(config_parse(&RECONCILER_CONFIG, ARRAY_LEN(argv) - 1, argv, &config, &err), &err);
   assert_true(config.kube_api_qps == -1);
   assert_int_equal(config.webhook_port, 9443);
   assert_int_equal(config.candidate_grace_ms, 2000);

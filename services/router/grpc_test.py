@@ -10,8 +10,38 @@ import tempfile
 import threading
 import unittest
 
+sys.path.insert(0, ".")
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
-from harness import Call, Stack, StackTest, command, exec_request, field, fields, free_ports, name_of, until
+from api.sandplane.internal.v1.router_pb2 import BindSandboxRequest
+from api.sandplane.v1.quota_service_pb2 import ApplyQuotaRequest, Quota
+from api.sandplane.v1.sandbox_pb2 import (
+    Command,
+    CreateSandboxRequest,
+    DeleteSandboxRequest,
+    ExecRequest,
+    ExecStreamRequest,
+    GetSandboxRequest,
+    ListFilesRequest,
+    ListSandboxesRequest,
+    ReadFileRequest,
+    RemoveFileRequest,
+    StatRequest,
+    WatchSandboxesRequest,
+    WatchSandboxesResponse,
+    WriteFileRequest,
+)
+from harness import Call, Stack, StackTest, exec_request, free_ports, name_of, until
+
+PARENT = "namespaces/default"
+
+
+def stream_start(box, *args):
+    return ExecStreamRequest(start=ExecStreamRequest.Start(name=name_of(box), command=Command(args=args)))
+
+
+def create_request(box, **more):
+    """Of the pool that box is of."""
+    return CreateSandboxRequest(parent=PARENT, pool=f"{PARENT}/pools/{box.rsplit('-', 1)[0]}", **more)
 
 
 class BoxTest(StackTest):
@@ -19,16 +49,16 @@ class BoxTest(StackTest):
 
     def write_and_read(self, home):
         """8 MiB into dir/file and out again; home: where its workspace is on this machine."""
-        start = field(1, field(1, name_of(self.box)) + field(2, "dir/file"))
+        start = WriteFileRequest(start=WriteFileRequest.Start(name=name_of(self.box), path="dir/file"))
         block = os.urandom(1 << 20)
-        _, status = self.stack.call("WriteFile", start, *[field(2, block) for _ in range(8)])
+        _, status = self.stack.call("WriteFile", start, *[WriteFileRequest(data=block)] * 8)
         self.assertEqual(status[0], "OK", status)
         with open(f"{home}/dir/file", "rb") as f:
             self.assertEqual(f.read(), block * 8)
-        ask = field(1, name_of(self.box)) + field(2, "dir/file")
+        ask = ReadFileRequest(name=name_of(self.box), path="dir/file")
         answers, status = self.stack.call("ReadFile", ask)
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(b"".join(fields(a).get(2, [b""])[0] for a in answers), block * 8)
+        self.assertEqual(b"".join(a.data for a in answers), block * 8)
 
 
 class DataTest(BoxTest):
@@ -45,9 +75,6 @@ class DataTest(BoxTest):
         if text:
             self.assertIn(text, got[1][3])
 
-    def stream_start(self, *args):
-        return field(1, field(1, name_of(self.box)) + field(2, command(*args)))
-
 
 class Calls(DataTest):
     def test_exec_with_the_claims_env(self):
@@ -55,36 +82,37 @@ class Calls(DataTest):
             "Exec", exec_request(self.box, "sh", "-c", "echo $GREETING; echo err >&2; exit 3")
         )
         self.assertEqual(status[0], "OK", status)
-        out = fields(answers[0])
-        self.assertEqual((out[1], out[2]), ([b"hello\n"], [b"err\n"]))
-        self.assertEqual(fields(out[3][0])[1], [3])
+        out = answers[0]
+        self.assertEqual((out.stdout, out.stderr), (b"hello\n", b"err\n"))
+        self.assertEqual(out.status.exit_code, 3)
 
     def test_statuses_pass_unchanged(self):
         self.assert_status(self.stack.call("Exec", exec_request(self.box, "no-such-program")), "NOT_FOUND")
-        got = self.stack.call("Exec", field(1, name_of(self.box)))
+        got = self.stack.call("Exec", ExecRequest(name=name_of(self.box)))
         self.assert_status(got, "INVALID_ARGUMENT")
         self.assertIn("command", got[1][1])
 
     def test_files(self):
         self.write_and_read(self.home)
-        ask = field(1, name_of(self.box)) + field(2, "dir/file")
+        ask = StatRequest(name=name_of(self.box), path="dir/file")
         answers, _ = self.stack.call("Stat", ask)
-        self.assertEqual(fields(answers[0])[3], [8 << 20])
-        answers, _ = self.stack.call("ListFiles", field(1, name_of(self.box)) + field(2, "dir"))
-        self.assertEqual(fields(fields(answers[0])[1][0])[1], [b"dir/file"])
-        self.assertEqual(self.stack.call("RemoveFile", ask)[1][0], "OK")
+        self.assertEqual(answers[0].size_bytes, 8 << 20)
+        answers, _ = self.stack.call("ListFiles", ListFilesRequest(name=name_of(self.box), path="dir"))
+        self.assertEqual([f.path for f in answers[0].files], ["dir/file"])
+        remove = RemoveFileRequest(name=name_of(self.box), path="dir/file")
+        self.assertEqual(self.stack.call("RemoveFile", remove)[1][0], "OK")
         self.assert_status(self.stack.call("Stat", ask), "NOT_FOUND")
 
     def test_stream(self):
         c = Call(self.stack, "ExecStream")
-        c.send(self.stream_start("cat"))
-        self.assertIn(1, fields(c.receive()))
+        c.send(stream_start(self.box, "cat"))
+        self.assertTrue(c.receive().HasField("started"))
         for text in (b"one", b"two"):
-            c.send(field(2, text))
-            self.assertEqual(fields(c.receive()), {2: [text]})
+            c.send(ExecStreamRequest(stdin=text))
+            self.assertEqual(c.receive().stdout, text)
         answers, status = c.finish()
         self.assertEqual(status[0], "OK", status)
-        self.assertIn(4, fields(answers[-1]))
+        self.assertTrue(answers[-1].HasField("exit"))
 
     def test_names(self):
         for name in (
@@ -95,14 +123,19 @@ class Calls(DataTest):
             "namespaces/default/sandboxes/",
         ):
             self.assert_status(
-                self.stack.call("Exec", field(1, name) + field(2, command("true"))), "INVALID_ARGUMENT", "name"
+                self.stack.call("Exec", ExecRequest(name=name, command=Command(args=["true"]))),
+                "INVALID_ARGUMENT",
+                "name",
             )
-        self.assert_status(self.stack.call("Exec", field(1, b"\xff")), "INVALID_ARGUMENT", "name")
+        self.assert_status(self.stack.call("Exec", b"\x0a\x01\xff"), "INVALID_ARGUMENT", "name")
         self.assert_status(self.stack.call("Exec", b"\x0a\xff"), "INVALID_ARGUMENT")
         self.assert_status(self.stack.call("Exec", b""), "INVALID_ARGUMENT", "name")
         self.assert_status(self.stack.call("ExecStream"), "INVALID_ARGUMENT", "start")
-        self.assert_status(self.stack.call("ExecStream", field(2, b"stdin")), "INVALID_ARGUMENT", "start")
-        self.assert_status(self.stack.call("WriteFile", field(1, field(1, "x"))), "INVALID_ARGUMENT", "start.name")
+        self.assert_status(
+            self.stack.call("ExecStream", ExecStreamRequest(stdin=b"stdin")), "INVALID_ARGUMENT", "start"
+        )
+        start = WriteFileRequest(start=WriteFileRequest.Start(name="x"))
+        self.assert_status(self.stack.call("WriteFile", start), "INVALID_ARGUMENT", "start.name")
 
     def test_sandboxes_that_cannot_be_reached(self):
         for box in ("nobody-aaaaa", "nosuffix"):
@@ -159,22 +192,22 @@ class Pods(BoxTest):
 
     def exec(self, *args, **kwargs):
         answers, status = self.stack.call("Exec", exec_request(self.box, *args), timeout_ms=60000, **kwargs)
-        return fields(answers[0])[1][0] if answers else None, status
+        return answers[0].stdout if answers else None, status
 
     def test_calls(self):
         home = self.pod(self.box)
         self.assertEqual(self.exec("sh", "-c", "echo $GREETING")[0], b"hello\n")
         self.write_and_read(home)
-        self.assertEqual(self.stack.call("Stat", field(1, name_of(self.box)) + field(2, "none"))[1][0], "NOT_FOUND")
+        self.assertEqual(self.stack.call("Stat", StatRequest(name=name_of(self.box), path="none"))[1][0], "NOT_FOUND")
 
     def test_stream(self):
         self.pod(self.box)
         c = Call(self.stack, "ExecStream")
-        c.send(field(1, field(1, name_of(self.box)) + field(2, command("cat"))))
-        self.assertIn(1, fields(c.receive()))
+        c.send(stream_start(self.box, "cat"))
+        self.assertTrue(c.receive().HasField("started"))
         for text in (b"one", b"two"):
-            c.send(field(2, text))
-            self.assertEqual(fields(c.receive()), {2: [text]})
+            c.send(ExecStreamRequest(stdin=text))
+            self.assertEqual(c.receive().stdout, text)
         answers, status = c.finish()
         self.assertEqual(status[0], "OK", status)
 
@@ -219,7 +252,7 @@ class Pods(BoxTest):
         return name, self.stack.seed("claim", "default", name.rsplit("-", 1)[0], "0", *pairs).split()[1]
 
     def bind(self, box, uid="", ns="default"):
-        request = field(1, ns) + field(2, box) + (field(3, uid) if uid else b"")
+        request = BindSandboxRequest(namespace=ns, sandbox=box, claim_uid=uid)
         return self.stack.call("BindSandbox", request, service="sandplane.internal.v1.RouterService")[1]
 
     def execute(self, line, port=None):
@@ -366,26 +399,28 @@ class Ends(DataTest):
             before = int(f.read().split()[1])
         # without deadlines: how fast a busy machine copies is not the question
         c = Call(self.stack, "ReadFile", 0)
-        c.send(field(1, name_of(self.box)) + field(2, "large"))
+        c.send(ReadFileRequest(name=name_of(self.box), path="large"))
         c.half_close()
         # its output stands still in the pipe, so it reads no more: what the router holds must stay bounded
         c.receive()
         # by the time another client has got more than would be too much, so could this one
-        answers, status = self.stack.call("ReadFile", field(1, name_of(self.box)) + field(2, "other"), timeout_ms=0)
+        answers, status = self.stack.call(
+            "ReadFile", ReadFileRequest(name=name_of(self.box), path="other"), timeout_ms=0
+        )
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 64 << 20)
+        self.assertEqual(sum(len(a.data) for a in answers), 64 << 20)
         with open(f"/proc/{self.stack.router.pid}/statm") as f:
             self.assertLess((int(f.read().split()[1]) - before) * 4096, 16 << 20)
         answers, status = c.finish()
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(sum(len(fields(a).get(2, [b""])[0]) for a in answers), 128 << 20)
+        self.assertEqual(sum(len(a.data) for a in answers), 128 << 20)
 
     def test_sandbox_that_dies(self):
         for fail in (True, False):
             process, route, _ = self.stack.runtime()
             box = self.stack.sandbox(route)
             c = Call(self.stack, "ExecStream")
-            c.send(field(1, field(1, name_of(box)) + field(2, command("sleep", "60"))))
+            c.send(stream_start(box, "sleep", "60"))
             c.receive()
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -431,45 +466,42 @@ class Forwarding(unittest.TestCase):
             f"--redis-address={cls.stack.redis}",
         ]
         cls.claims = cls.stack.start("services/claims/sandplane-claims", *argv)
-        cls.parent = field(1, "namespaces/default")
-        until(lambda: cls.stack.call("ListSandboxes", cls.parent)[1][0] == "OK", "claims", needs=[cls.claims])
+        ask = ListSandboxesRequest(parent=PARENT)
+        until(lambda: cls.stack.call("ListSandboxes", ask)[1][0] == "OK", "claims", needs=[cls.claims])
 
     def test_life_of_a_sandbox(self):
         _, route, _ = self.stack.runtime()
         box = self.stack.sandbox(route, claim=False)
         watch = Call(self.stack, "WatchSandboxes", 0)
-        watch.send(self.parent)
-        while fields(watch.receive()).get(1) != [4]:
+        watch.send(WatchSandboxesRequest(parent=PARENT))
+        while watch.receive().type != WatchSandboxesResponse.SYNCED:
             pass
-        pool = field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
-        answers, status = self.stack.call("CreateSandbox", self.parent + pool)
+        answers, status = self.stack.call("CreateSandbox", create_request(box))
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(fields(answers[0])[1], [name_of(box).encode()])
+        self.assertEqual(answers[0].name, name_of(box))
         answers, status = self.stack.call("Exec", exec_request(box, "echo", "hi"))
-        self.assertEqual(fields(answers[0])[1], [b"hi\n"])
-        self.assertIn(name_of(box).encode(), watch.receive())
-        self.assertEqual(self.stack.call("DeleteSandbox", field(1, name_of(box)))[1][0], "OK")
+        self.assertEqual(answers[0].stdout, b"hi\n")
+        self.assertEqual(watch.receive().sandbox.name, name_of(box))
+        self.assertEqual(self.stack.call("DeleteSandbox", DeleteSandboxRequest(name=name_of(box)))[1][0], "OK")
         got = self.stack.call("Exec", exec_request(box, "echo", "hi"))
         self.assertEqual(got[1][0], "FAILED_PRECONDITION", got)
         watch.kill()
 
     def test_details_pass_unchanged(self):
-        got = self.stack.call("GetSandbox", field(1, "nonsense"))
+        got = self.stack.call("GetSandbox", GetSandboxRequest(name="nonsense"))
         self.assertEqual(got[1][:2], ("INVALID_ARGUMENT", "name"), got)
-        got = self.stack.call("GetSandbox", field(1, name_of("nobody-aaaaa")))
+        got = self.stack.call("GetSandbox", GetSandboxRequest(name=name_of("nobody-aaaaa")))
         self.assertEqual(got[1][0], "NOT_FOUND", got)
         _, route, _ = self.stack.runtime()
         box = self.stack.sandbox(route)
-        empty = self.parent + field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}") + field(9, b"")
-        got = self.stack.call("CreateSandbox", empty)
+        got = self.stack.call("CreateSandbox", create_request(box, max_wait={}))
         self.assertEqual(got[1][0], "RESOURCE_EXHAUSTED", got)
         self.assertGreater(got[1][2], 0)
 
     def test_deadline_goes_along(self):
         _, route, _ = self.stack.runtime()
         box = self.stack.sandbox(route)
-        pool = field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
-        got = self.stack.call("CreateSandbox", self.parent + pool, timeout_ms=300)
+        got = self.stack.call("CreateSandbox", create_request(box), timeout_ms=300)
         self.assertEqual(got[1][0], "DEADLINE_EXCEEDED", got)
 
     def test_nothing_behind(self):
@@ -485,7 +517,6 @@ class Forwarding(unittest.TestCase):
         self.assertEqual(got[1][0], "UNIMPLEMENTED", got)
 
 
-TENANT = 15
 QUOTAS = "sandplane.v1.QuotaService"
 
 
@@ -516,22 +547,22 @@ class Tenants(unittest.TestCase):
             f"--redis-address={cls.stack.redis}",
         ]
         claims = cls.stack.start("services/claims/sandplane-claims", *argv)
-        cls.parent = field(1, "namespaces/default")
+        ask = ListSandboxesRequest(parent=PARENT)
         until(
-            lambda: cls.stack.call("ListSandboxes", cls.parent, metadata=bearer("token-of-research"))[1][0] == "OK",
+            lambda: cls.stack.call("ListSandboxes", ask, metadata=bearer("token-of-research"))[1][0] == "OK",
             "claims",
             needs=[claims],
         )
 
     def test_nobody_calls_without_a_token(self):
-        box = name_of("p-aaaaa")
         calls = [
-            ("ListSandboxes", self.parent),
-            ("CreateSandbox", self.parent),
+            ("ListSandboxes", ListSandboxesRequest(parent=PARENT)),
+            ("CreateSandbox", CreateSandboxRequest(parent=PARENT)),
             ("Exec", exec_request("p-aaaaa", "true")),
-            ("ExecStream", field(1, field(1, box))),
+            ("ExecStream", stream_start("p-aaaaa")),
+            ("WatchSandboxes", WatchSandboxesRequest(parent=PARENT)),
         ]
-        for method, message in calls + [("WatchSandboxes", self.parent)]:
+        for method, message in calls:
             for metadata in ((), bearer("token-of-nobody"), ("sandplane-tenant=research",)):
                 got = self.stack.call(method, message, metadata=metadata)
                 self.assertEqual(got[1][0], "UNAUTHENTICATED", got)
@@ -541,14 +572,14 @@ class Tenants(unittest.TestCase):
     def test_claims_count_for_who_authenticated(self):
         _, route, _ = self.stack.runtime()
         box = self.stack.sandbox(route, claim=False)
-        request = self.parent + field(2, f"namespaces/default/pools/{box.rsplit('-', 1)[0]}")
+        request = create_request(box)
         # what a caller says of itself is worth nothing
         answers, status = self.stack.call(
             "CreateSandbox", request, metadata=("sandplane-tenant=ops", *bearer("token-of-research"))
         )
         self.assertEqual(status[0], "OK", status)
-        self.assertEqual(fields(answers[0])[TENANT], [b"research"])
-        quota = field(1, field(1, "namespaces/default/quotas/research") + field(2, 1))
+        self.assertEqual(answers[0].tenant, "research")
+        quota = ApplyQuotaRequest(quota=Quota(name=f"{PARENT}/quotas/research", max_sandboxes=1))
         got = self.stack.call("ApplyQuota", quota, service=QUOTAS, metadata=bearer("token-of-research"))
         self.assertEqual(got[1][0], "PERMISSION_DENIED", got)
         got = self.stack.call("ApplyQuota", quota, service=QUOTAS, metadata=bearer("token-of-operations"))
@@ -557,7 +588,7 @@ class Tenants(unittest.TestCase):
         self.assertEqual(got[1][:2], ("RESOURCE_EXHAUSTED", "tenant:research"), got)
         self.assertIn("allows 1 live sandboxes", got[1][3])
         got = self.stack.call("Exec", exec_request(box, "echo", "hi"), metadata=bearer("token-of-research"))
-        self.assertEqual(fields(got[0][0])[1], [b"hi\n"])
+        self.assertEqual(got[0][0].stdout, b"hi\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,7 @@
 /* The routing headers: order, words and defaults. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "services/router/target.h"
+
+#include "lib/base/test.h"
 
 #define MAX_MS 180000
 #define HEAD(...)                                                               \

@@ -1,13 +1,9 @@
 /* The rules of batch.h, each with the field it names. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #include "services/claims/batch/batch.h"
+
+#include "lib/base/test.h"
 
 static const ClaimInput EACH = {.parent = "namespaces/default", .pool = "namespaces/default/pools/p"};
 
@@ -22,11 +18,11 @@ static void refused(const ClaimInput *in, int count, int min, const char *field)
 static void numbers(void **state) {
   BatchSpec spec;
   Error err = {0};
-  assert_int_equal(batch_check(&EACH, 3, 0, &spec, &err), 0);
+  assert_ok(batch_check(&EACH, 3, 0, &spec, &err), &err);
   assert_int_equal(spec.count, 3);
   assert_int_equal(spec.min_count, 3);
   assert_int_equal(spec.each.max_wait_ms, CLAIM_DEFAULT_WAIT_MS);
-  assert_int_equal(batch_check(&EACH, 1000, 1, &spec, &err), 0);
+  assert_ok(batch_check(&EACH, 1000, 1, &spec, &err), &err);
   assert_int_equal(spec.min_count, 1);
   refused(&EACH, 0, 0, "count");
   refused(&EACH, -1, 0, "count");
@@ -56,7 +52,7 @@ static void bytes(void **state) {
   Error err = {0};
   in.env = &env;
   in.n_env = 1;
-  assert_int_equal(batch_check(&in, 600, 0, &spec, &err), 0);
+  assert_ok(batch_check(&in, 600, 0, &spec, &err), &err);
   refused(&in, 1000, 0, "env");
   char keys[40][64];
   for (int i = 0; i < 40; i++) {
@@ -73,7 +69,7 @@ static void bytes(void **state) {
 
 static void names(void **state) {
   Error err = {0};
-  assert_int_equal(batch_check_names(1000, &err), 0);
+  assert_ok(batch_check_names(1000, &err), &err);
   assert_int_equal(batch_check_names(0, &err), -1);
   assert_string_equal(err.field, "names");
   assert_int_equal(batch_check_names(1001, &err), -1);

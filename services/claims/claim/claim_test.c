@@ -1,16 +1,13 @@
 /* Every field of every lifecycle request, at and beyond its limits: what is refused is refused by its path. */
 #include "services/claims/claim/claim.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/state/state_sandbox.h"
 
 #define PARENT "namespaces/default"
@@ -193,17 +190,17 @@ static void updates_take_a_mask(void **state) {
   in.expire_time = (ClaimTime){true, NOW / 1000 + 60, 0};
   SandboxUpdate u;
   Error err;
-  assert_int_equal(update(&in, &u, &err), 0);
+  assert_ok(update(&in, &u, &err), &err);
   assert_int_equal(u.mask, STATE_UPDATE_LABELS | STATE_UPDATE_EXPIRE | STATE_UPDATE_IDLE);
   assert_int_equal(u.n_labels, 1);
   assert_int_equal(u.expire_ms, NOW + 60000);
   assert_int_equal(u.idle_timeout_ms, 0);
 
   in.expire_time = (ClaimTime){0};
-  assert_int_equal(update(&in, &u, &err), 0);
+  assert_ok(update(&in, &u, &err), &err);
   assert_int_equal(u.expire_ms, 0);
   in.expire_time = (ClaimTime){true, -5, 0};
-  assert_int_equal(update(&in, &u, &err), 0);
+  assert_ok(update(&in, &u, &err), &err);
   assert_true(u.expire_ms > 0 && u.expire_ms < NOW);
 }
 
@@ -235,13 +232,13 @@ static void bad_updates_name_the_field(void **state) {
   ClaimUpdateInput in = {.name = NAME, .mask = idle, .n_mask = 1, .labels = &bad, .n_labels = 1};
   SandboxUpdate u;
   Error err;
-  assert_int_equal(update(&in, &u, &err), 0);
+  assert_ok(update(&in, &u, &err), &err);
 }
 
 static void implicit_pools_have_room_for_a_suffix(void **state) {
   char pool[RESOURCE_SEGMENT_MAX + 1];
   Error err = {0};
-  assert_int_equal(claim_implicit_pool("py", pool, &err), 0);
+  assert_ok(claim_implicit_pool("py", pool, &err), &err);
   assert_string_equal(pool, "shadow-pool-py");
   char name[RESOURCE_SEGMENT_MAX + 1];
   memset(name, 'x', sizeof name);
@@ -249,7 +246,7 @@ static void implicit_pools_have_room_for_a_suffix(void **state) {
   assert_int_equal(claim_implicit_pool(name, pool, &err), -1);
   assert_string_equal(err.field, "template");
   name[45] = '\0';
-  assert_int_equal(claim_implicit_pool(name, pool, &err), 0);
+  assert_ok(claim_implicit_pool(name, pool, &err), &err);
   assert_int_equal(strlen(pool), STATE_POOL_NAME_MAX);
 }
 

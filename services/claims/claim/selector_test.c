@@ -1,15 +1,12 @@
 /* What a selector matches and what it refuses, in one table each. */
 #include "services/claims/claim/selector.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 DEFINE_CLEANUP(Selector *, selector_freep, selector_free)
 

@@ -1,15 +1,13 @@
 /* What comes in which order, and what the wait makes of it. */
 #include "services/claims/claim/wait.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 enum { LONG_MS = 3600000 };
 
@@ -192,8 +190,6 @@ static void no_other_way_is_gone(void **state) {
   assert_int_equal(waitpid(pid, &status, 0), pid);
   assert_int_not_equal(status, 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

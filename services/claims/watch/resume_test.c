@@ -1,15 +1,12 @@
 /* The vector stays sorted and bounded; its token comes back whole, or is refused. */
 #include "services/claims/watch/resume.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 
 static void vector(void **state) {
   CLEANUP(resume_deinit) Resume r = {0};
@@ -33,7 +30,7 @@ static void token_round_trip(void **state) {
   CLEANUP(resume_deinit) Resume back = {0};
   Error err = {0};
   CLEANUP(str_freep) char *empty = resume_token(&r, "q");
-  assert_int_equal(resume_parse(empty, "q", &back, &err), 0);
+  assert_ok(resume_parse(empty, "q", &back, &err), &err);
   assert_int_equal(back.n_entries, 0);
 
   for (int i = 0; i < RESUME_MAX_POOLS; i++) {
@@ -44,7 +41,7 @@ static void token_round_trip(void **state) {
   assert_int_equal(resume_set(&r, "default/one-more", "1-1"), -1);
   assert_int_equal(resume_set(&r, "default/p0", "1800000000001-0"), 0);
   CLEANUP(str_freep) char *token = resume_token(&r, "q");
-  assert_int_equal(resume_parse(token, "q", &back, &err), 0);
+  assert_ok(resume_parse(token, "q", &back, &err), &err);
   assert_int_equal(back.n_entries, RESUME_MAX_POOLS);
   assert_string_equal(resume_get(&back, "default/p0"), "1800000000001-0");
   assert_string_equal(resume_get(&back, "default/p77"), "1800000000000-18446744073");

@@ -1,14 +1,11 @@
 /* What a watcher is told, for every way in which what it sees can change. */
 #include "services/claims/watch/watch.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 
 static void seeing(void **state) {
   Error err = {0};

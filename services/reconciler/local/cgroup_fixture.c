@@ -9,22 +9,10 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-
-void fixture_folder(char path[64]) {
-  snprintf(path, 64, "/tmp/local-test-XXXXXX");
-  if (!mkdtemp(path))
-    abort();
-}
+#include "lib/base/test.h"
 
 const char *fixture_group(const char *folder) {
   return strrchr(folder, '/') + 1;
-}
-
-void fixture_write(const char *folder, const char *name, const char *text) {
-  CLEANUP(str_freep) char *path = str_printf("%s/%s", folder, name);
-  FILE *f = fopen(path, "we");
-  if (!f || fputs(text, f) < 0 || fclose(f))
-    abort();
 }
 
 char *fixture_read(const char *folder, const char *name) {
@@ -59,6 +47,6 @@ void cgroup_fixture_group(const char *root, const char *parent, const char *name
     make(ours);
     make(group);
     for (size_t k = 0; TREE[i].files[k]; k++)
-      fixture_write(group, TREE[i].files[k], "");
+      test_write_file(group, TREE[i].files[k], "");
   }
 }

@@ -3,8 +3,6 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_LOCAL_CGROUP_FIXTURE_H_
 #define SANDPLANE_SERVICES_RECONCILER_LOCAL_CGROUP_FIXTURE_H_
 
-/* Makes a new folder and fills path. */
-void fixture_folder(char path[64]);
 /* A name for a control group that goes with that folder. The process id would not do: two runs in namespaces of their
  * own have the same, and the machine's control groups. */
 const char *fixture_group(const char *folder);
@@ -12,6 +10,5 @@ const char *fixture_group(const char *folder);
 void cgroup_fixture_group(const char *root, const char *parent, const char *name);
 /* text of FOLDER/NAME, which the caller frees; NULL: there is no such file. */
 char *fixture_read(const char *folder, const char *name);
-void fixture_write(const char *folder, const char *name, const char *text);
 
 #endif

@@ -1,18 +1,13 @@
 /* Control groups of both versions, on folders and files that look like them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -20,7 +15,7 @@
 static char box[64];
 
 static int setup(void **state) {
-  fixture_folder(box);
+  test_folder(box);
   return 0;
 }
 
@@ -49,12 +44,12 @@ static CgroupTree *tree_v2(const char *controllers, Error *err) {
                                       "memory.oom.group", "memory.events", "pids.max",   "cpu.max"};
   CLEANUP(str_freep) char *parent = str_printf("%s/sandplane", box);
   CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
-  fixture_write(box, "cgroup.controllers", controllers);
-  fixture_write(box, "cgroup.subtree_control", "");
+  test_write_file(box, "cgroup.controllers", controllers);
+  test_write_file(box, "cgroup.subtree_control", "");
   assert_int_equal(mkdir(parent, 0755) | mkdir(group, 0755), 0);
-  fixture_write(parent, "cgroup.subtree_control", "");
+  test_write_file(parent, "cgroup.subtree_control", "");
   for (size_t i = 0; i < ARRAY_LEN(FILES); i++)
-    fixture_write(group, FILES[i], "");
+    test_write_file(group, FILES[i], "");
   return cgroup_tree_new(box, "sandplane", err);
 }
 
@@ -65,7 +60,7 @@ static void test_v2_controllers_are_words(void **state) {
   assert_false(cgroup_has_cpu(t));
   assert_file("sandplane/cgroup.subtree_control", "+memory +pids");
   cgroup_tree_free(t);
-  fixture_write(box, "cgroup.controllers", "cpuset cpu memory pids\n");
+  test_write_file(box, "cgroup.controllers", "cpuset cpu memory pids\n");
   t = cgroup_tree_new(box, "sandplane", &err);
   assert_true(cgroup_has_cpu(t));
   assert_file("sandplane/cgroup.subtree_control", "+memory +pids +cpu");
@@ -81,8 +76,7 @@ static void test_v2_without_pids_is_refused(void **state) {
 static void test_v2_limits(void **state) {
   Error err;
   CgroupTree *t = tree_v2("cpu memory pids", &err);
-  assert_int_equal(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7, .cpu_milli = 1500}, &err),
-                   0);
+  assert_ok(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7, .cpu_milli = 1500}, &err), &err);
   assert_file("sandplane/ns.a/memory.max", "4096");
   assert_file("sandplane/ns.a/memory.swap.max", "0");
   assert_file("sandplane/ns.a/pids.max", "7");
@@ -108,7 +102,7 @@ static void kills_all_listed(CgroupTree *t, const char *group) {
   }
   CLEANUP(str_freep) char *folder = str_printf("%s/%s", box, group);
   CLEANUP(str_freep) char *list = str_printf("0\n%d\n", (int)pid);
-  fixture_write(folder, "cgroup.procs", list);
+  test_write_file(folder, "cgroup.procs", list);
   cgroup_kill(t, "ns.a");
   int status;
   assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -137,7 +131,7 @@ static void test_v1_limits(void **state) {
   Error err;
   CgroupTree *t = tree_v1();
   assert_false(cgroup_has_cpu(t));
-  assert_int_equal(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7}, &err), 0);
+  assert_ok(cgroup_create(t, "ns.a", &(CgroupLimits){.memory_bytes = 4096, .pids = 7}, &err), &err);
   assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "4096");
   assert_file("pids/sandplane/ns.a/pids.max", "7");
   cgroup_tree_free(t);
@@ -161,7 +155,7 @@ static void test_opens_all_or_nothing(void **state) {
   CgroupTree *t = tree_v1();
   int fds[CGROUP_FDS_MAX];
   size_t n;
-  assert_int_equal(cgroup_open(t, "ns.a", fds, &n, &err), 0);
+  assert_ok(cgroup_open(t, "ns.a", fds, &n, &err), &err);
   assert_int_equal(n, 2);
   while (n > 0)
     close(fds[--n]);
@@ -177,11 +171,11 @@ static void test_v2_ends_a_group_as_a_whole(void **state) {
   int fd = 7;
   CgroupTree *t = tree_v2("memory pids", &err);
   CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
-  assert_int_equal(cgroup_oom_watch(t, "ns.a", &fd, &err), 0);
+  assert_ok(cgroup_oom_watch(t, "ns.a", &fd, &err), &err);
   assert_int_equal(fd, -1);
   assert_file("sandplane/ns.a/memory.oom.group", "1");
   assert_int_equal(cgroup_oom_kills(t, "ns.a"), 0);
-  fixture_write(group, "memory.events", "low 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n");
+  test_write_file(group, "memory.events", "low 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n");
   assert_int_equal(cgroup_oom_kills(t, "ns.a"), 2);
   cgroup_tree_free(t);
 }
@@ -190,7 +184,7 @@ static void test_v1_tells_of_want_of_memory(void **state) {
   Error err;
   int fd;
   CgroupTree *t = tree_v1();
-  assert_int_equal(cgroup_oom_watch(t, "ns.a", &fd, &err), 0);
+  assert_ok(cgroup_oom_watch(t, "ns.a", &fd, &err), &err);
   CLEANUP(str_freep) char *line = fixture_read(box, "memory/sandplane/ns.a/cgroup.event_control");
   const char *space = strchr(line, ' ');
   int found = (int)str_leading_int64(line, -1);
@@ -207,7 +201,7 @@ static void test_refused_processes_are_counted(void **state) {
   CgroupTree *t = tree_v1();
   CLEANUP(str_freep) char *group = str_printf("%s/pids/sandplane/ns.a", box);
   assert_int_equal(cgroup_pids_refused(t, "ns.a"), 0);
-  fixture_write(group, "pids.events", "max 12\n");
+  test_write_file(group, "pids.events", "max 12\n");
   assert_int_equal(cgroup_pids_refused(t, "ns.a"), 12);
   cgroup_tree_free(t);
 }
@@ -217,12 +211,12 @@ static void test_v1_holds_up_who_wants_more(void **state) {
   int fd;
   CgroupTree *t = tree_v1();
   CLEANUP(str_freep) char *group = str_printf("%s/memory/sandplane/ns.a", box);
-  fixture_write(group, "memory.usage_in_bytes", "123\n");
-  assert_int_equal(cgroup_memory_watch(t, "ns.a", 2048, 4096, &fd, &err), 0);
+  test_write_file(group, "memory.usage_in_bytes", "123\n");
+  assert_ok(cgroup_memory_watch(t, "ns.a", 2048, 4096, &fd, &err), &err);
   assert_file("memory/sandplane/ns.a/memory.limit_in_bytes", "4096");
   assert_file("memory/sandplane/ns.a/memory.oom_control", "1");
   CLEANUP(str_freep) char *control = fixture_read(group, "cgroup.event_control");
-  assert_non_null(strstr(control, " 2048"));
+  assert_contains(control, " 2048");
   close(fd);
   assert_int_equal(cgroup_memory_used(t, "ns.a"), 123);
   assert_int_equal(cgroup_memory_set_soft(t, "ns.a", 8192), 0);
@@ -236,13 +230,13 @@ static void test_v2_slows_down_who_wants_more(void **state) {
   char told[4096];
   CgroupTree *t = tree_v2("memory pids", &err);
   CLEANUP(str_freep) char *group = str_printf("%s/sandplane/ns.a", box);
-  fixture_write(group, "memory.high", "max");
-  assert_int_equal(cgroup_memory_watch(t, "ns.a", 2048, 4096, &fd, &err), 0);
+  test_write_file(group, "memory.high", "max");
+  assert_ok(cgroup_memory_watch(t, "ns.a", 2048, 4096, &fd, &err), &err);
   CLEANUP(str_freep) char *high = fixture_read(group, "memory.high");
   assert_true(str_starts_with(high, "4096"));
   assert_file("sandplane/ns.a/memory.oom.group", "1");
   assert_int_equal(read(fd, told, sizeof told), -1);
-  fixture_write(group, "memory.events", "high 1\n");
+  test_write_file(group, "memory.events", "high 1\n");
   assert_true(read(fd, told, sizeof told) > 0);
   close(fd);
   cgroup_tree_free(t);
@@ -263,21 +257,21 @@ static void test_each_sees_groups(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_v2_controllers_are_words, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v2_without_pids_is_refused, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v2_limits, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v2_kills_by_the_kernel, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v1_kills_each, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v2_kills_each_on_an_old_kernel, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v1_limits, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_half_made_group_is_removed, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_opens_all_or_nothing, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v2_ends_a_group_as_a_whole, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v1_tells_of_want_of_memory, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_refused_processes_are_counted, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v1_holds_up_who_wants_more, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_v2_slows_down_who_wants_more, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_each_sees_groups, setup, teardown),
+      TEST(test_v2_controllers_are_words),
+      TEST(test_v2_without_pids_is_refused),
+      TEST(test_v2_limits),
+      TEST(test_v2_kills_by_the_kernel),
+      TEST(test_v1_kills_each),
+      TEST(test_v2_kills_each_on_an_old_kernel),
+      TEST(test_v1_limits),
+      TEST(test_half_made_group_is_removed),
+      TEST(test_opens_all_or_nothing),
+      TEST(test_v2_ends_a_group_as_a_whole),
+      TEST(test_v1_tells_of_want_of_memory),
+      TEST(test_refused_processes_are_counted),
+      TEST(test_v1_holds_up_who_wants_more),
+      TEST(test_v2_slows_down_who_wants_more),
+      TEST(test_each_sees_groups),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,10 @@
 /* The configuration that runsc gets: what it holds, and who can read it. */
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/gvisor_spec.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -17,7 +12,7 @@
 static char box[64];
 
 static int setup(void **state) {
-  fixture_folder(box);
+  test_folder(box);
   return 0;
 }
 
@@ -41,7 +36,7 @@ static json_t *write_spec(const json_t *image_env, const ManifestEnv *env, size_
   p.env = env;
   p.n_env = n_env;
   strcpy(p.image.rootfs, "/images/a/rootfs");
-  assert_int_equal(gvisor_spec_write(&p, "/opt/runtime", &err), 0);
+  assert_ok(gvisor_spec_write(&p, "/opt/runtime", &err), &err);
   CLEANUP(str_freep) char *path = str_printf("%s/config.json", box);
   json_t *spec = json_load_file(path, 0, NULL);
   assert_non_null(spec);
@@ -156,11 +151,11 @@ static void test_limits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_only_root_reads_it, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_environment_of_image_and_template, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_what_it_may_do, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_mounts, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+      TEST(test_only_root_reads_it),
+      TEST(test_environment_of_image_and_template),
+      TEST(test_what_it_may_do),
+      TEST(test_mounts),
+      TEST(test_limits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,13 @@
 /* The images of a machine: what an import leaves behind when it works, and when it does not. A script stands in for
  * sandplane-unpack; an archive is the hexadecimal digest of the image that is "in" it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/image_store.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -32,16 +27,16 @@ static void open_store(void) {
 }
 
 static int setup(void **state) {
-  fixture_folder(box);
+  test_folder(box);
   snprintf(folder, sizeof folder, "%s/images", box);
   snprintf(unpack, sizeof unpack, "%s/unpack", box);
-  fixture_write(box, "unpack",
-                "#!/bin/sh\n"
-                "digest=$(cat $1)\n"
-                "[ $digest != bad ] || { echo 'a layer is damaged'; exit 3; }\n"
-                "mkdir $2/rootfs\n"
-                "echo \"{\\\"digest\\\":\\\"sha256:$digest\\\",\\\"references\\\":[\\\"own:1\\\"],\\\"size\\\":5,"
-                "\\\"env\\\":[],\\\"working_dir\\\":\\\"/workspace\\\",\\\"user\\\":\\\"\\\"}\" >$2/image.json\n");
+  test_write_file(box, "unpack",
+                  "#!/bin/sh\n"
+                  "digest=$(cat $1)\n"
+                  "[ $digest != bad ] || { echo 'a layer is damaged'; exit 3; }\n"
+                  "mkdir $2/rootfs\n"
+                  "echo \"{\\\"digest\\\":\\\"sha256:$digest\\\",\\\"references\\\":[\\\"own:1\\\"],\\\"size\\\":5,"
+                  "\\\"env\\\":[],\\\"working_dir\\\":\\\"/workspace\\\",\\\"user\\\":\\\"\\\"}\" >$2/image.json\n");
   loop = loop_new();
   store = NULL;
   if (chmod(unpack, 0755))
@@ -99,7 +94,7 @@ static Outcome import(const char *archive, const char *reference) {
   Error err;
   ImageImport *i = image_import_new(store, &err);
   assert_non_null(i);
-  assert_int_equal(image_import_write(i, archive, strlen(archive), &err), 0);
+  assert_ok(image_import_write(i, archive, strlen(archive), &err), &err);
   image_import_finish(i, &reference, reference ? 1 : 0, on_imported, &o);
   loop_run(loop);
   image_import_free(i);
@@ -141,7 +136,7 @@ static void test_archive_at_fault(void **state) {
 /* As a power cut leaves it: the folder has its name, its document is empty. */
 static void break_image(void) {
   import(A, "app:1");
-  fixture_write(folder, "sha256-" A "/image.json", "");
+  test_write_file(folder, "sha256-" A "/image.json", "");
 }
 
 static void test_broken_image_is_removed_at_start(void **state) {
@@ -165,7 +160,7 @@ static void test_image_of_another_digest_is_broken(void **state) {
 static void test_broken_folder_is_replaced(void **state) {
   CLEANUP(str_freep) char *dir = str_printf("%s/sha256-" A, folder);
   assert_int_equal(mkdir(dir, 0755), 0);
-  fixture_write(dir, "image.json", "");
+  test_write_file(dir, "image.json", "");
   Outcome o = import(A, "app:1");
   assert_int_equal(o.err.kind, ERROR_NONE);
   assert_true(found("app:1"));
@@ -173,7 +168,7 @@ static void test_broken_folder_is_replaced(void **state) {
 
 static void test_lost_references_are_no_end(void **state) {
   import(A, "app:1");
-  fixture_write(folder, "references.json", "");
+  test_write_file(folder, "references.json", "");
   open_store();
   assert_false(found("app:1"));
   assert_int_equal(import(A, "app:1").err.kind, ERROR_NONE);
@@ -212,7 +207,7 @@ static void test_failed_import_changes_nothing(void **state) {
   assert_int_equal(import(A, "app:2").err.kind, ERROR_INTERNAL);
   ImageConfig c;
   assert_int_equal(image_store_find(store, "app:1", &c), 0);
-  assert_non_null(strstr(c.rootfs, A));
+  assert_contains(c.rootfs, A);
   assert_false(found("app:2"));
   assert_true(exists("sha256-" A "/rootfs"));
   assert_false(exists("sha256-" B));
@@ -271,19 +266,19 @@ static void test_nothing_is_removed_before_use_is_known(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_import, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_own_reference, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_same_image_again, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_archive_at_fault, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_broken_image_is_removed_at_start, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_image_of_another_digest_is_broken, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_broken_folder_is_replaced, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_lost_references_are_no_end, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_failed_import_leaves_nothing, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_failed_import_changes_nothing, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_replaced_image_is_removed, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_replaced_image_waits_for_its_sandboxes, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_nothing_is_removed_before_use_is_known, setup, teardown),
+      TEST(test_import),
+      TEST(test_own_reference),
+      TEST(test_same_image_again),
+      TEST(test_archive_at_fault),
+      TEST(test_broken_image_is_removed_at_start),
+      TEST(test_image_of_another_digest_is_broken),
+      TEST(test_broken_folder_is_replaced),
+      TEST(test_lost_references_are_no_end),
+      TEST(test_failed_import_leaves_nothing),
+      TEST(test_failed_import_changes_nothing),
+      TEST(test_replaced_image_is_removed),
+      TEST(test_replaced_image_waits_for_its_sandboxes),
+      TEST(test_nothing_is_removed_before_use_is_known),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,13 @@
 /* Trying things out leaves nothing behind. In real control groups: skipped where we may not make any. */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/isolation.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -22,7 +17,7 @@ static CgroupTree *cgroups;
 
 static int setup(void **state) {
   Error err;
-  fixture_folder(box);
+  test_folder(box);
   cgroups = cgroup_tree_new("/sys/fs/cgroup", fixture_group(box), &err);
   if (!cgroups)
     print_message("skipped: %s\n", err.message);
@@ -79,9 +74,9 @@ static void test_try_that_leaves_a_process(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_outcome, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_hanging_try, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_try_that_leaves_a_process, setup, teardown),
+      TEST(test_outcome),
+      TEST(test_hanging_try),
+      TEST(test_try_that_leaves_a_process),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

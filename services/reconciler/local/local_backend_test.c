@@ -1,20 +1,15 @@
 /* The backend as a whole, with a script for bubblewrap and folders for control groups. Only the group of the sandbox
  * "first" has limits that can be set; every other one fails as soon as it is started. */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/local_backend.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -54,10 +49,10 @@ static void make_image(void) {
   make("images");
   make("images/sha256-" DIGEST);
   make("images/sha256-" DIGEST "/rootfs");
-  fixture_write(box, "images/sha256-" DIGEST "/image.json",
-                "{\"digest\":\"sha256:" DIGEST
-                "\",\"working_dir\":\"/workspace\",\"user\":\"\",\"env\":[],\"size\":1}");
-  fixture_write(box, "images/references.json", "{\"app:1\":\"sha256:" DIGEST "\"}");
+  test_write_file(box, "images/sha256-" DIGEST "/image.json",
+                  "{\"digest\":\"sha256:" DIGEST
+                  "\",\"working_dir\":\"/workspace\",\"user\":\"\",\"env\":[],\"size\":1}");
+  test_write_file(box, "images/references.json", "{\"app:1\":\"sha256:" DIGEST "\"}");
 }
 
 static const char TEMPLATE[] =
@@ -69,14 +64,14 @@ static int setup(void **state) {
   if (geteuid() != 0)
     return 0;
   ready = ended = destroyed = 0;
-  fixture_folder(box);
+  test_folder(box);
   snprintf(bwrap, sizeof bwrap, "%s/bwrap", box);
   CLEANUP(str_freep)
   char *script = str_printf(
       "#!/bin/sh\ncase \"$*\" in *--version) rm %s/*/*/try/*; exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box,
       box);
-  fixture_write(box, "bwrap", script);
-  fixture_write(box, "program", "");
+  test_write_file(box, "bwrap", script);
+  test_write_file(box, "program", "");
   snprintf(program, sizeof program, "%s/program", box);
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(box, strlen(box)));
   cgroup_fixture_group(box, parent, "try");
@@ -136,7 +131,7 @@ static void test_classes(void **state) {
   if (geteuid() != 0)
     skip();
   assert_null(local_backend_lacks(backend, "process"));
-  assert_non_null(strstr(local_backend_lacks(backend, "gvisor"), "not installed"));
+  assert_contains(local_backend_lacks(backend, "gvisor"), "not installed");
 }
 
 static void test_folder_is_closed_to_others(void **state) {
@@ -152,7 +147,7 @@ static void test_default_class(void **state) {
   Error err;
   const char *const good[] = {"process", "gvisor"}, *const bad[] = {"foo", "", "gvisor ", "Process"};
   for (size_t i = 0; i < ARRAY_LEN(good); i++)
-    assert_int_equal(local_backend_check_config(&(ReconcilerConfig){.default_runtime_class = good[i]}, &err), 0);
+    assert_ok(local_backend_check_config(&(ReconcilerConfig){.default_runtime_class = good[i]}, &err), &err);
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     assert_int_equal(local_backend_check_config(&(ReconcilerConfig){.default_runtime_class = bad[i]}, &err), -1);
     assert_string_equal(err.field, "default-runtime-class");
@@ -198,11 +193,11 @@ static void test_what_waits_can_be_destroyed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
+      TEST(test_classes),
       cmocka_unit_test(test_default_class),
-      cmocka_unit_test_setup_teardown(test_folder_is_closed_to_others, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_many_that_fail_at_once, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_what_waits_can_be_destroyed, setup, teardown),
+      TEST(test_folder_is_closed_to_others),
+      TEST(test_many_that_fail_at_once),
+      TEST(test_what_waits_can_be_destroyed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

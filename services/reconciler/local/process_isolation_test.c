@@ -1,17 +1,12 @@
 /* What bubblewrap is given, told by a script in its place that writes down what it sees. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/isolation.h"
 #include "services/reconciler/local/remove_tree.h"
@@ -24,7 +19,7 @@ static Isolation *isolation;
 
 static int setup(void **state) {
   Error err;
-  fixture_folder(box);
+  test_folder(box);
   cgroup_fixture_group(box, "sandplane", "ns.a");
   cgroup_fixture_group(box, "sandplane", "try");
   CLEANUP(str_freep)
@@ -34,7 +29,7 @@ static int setup(void **state) {
                             "env >%s/environ\n"
                             "tr '\\0' '\\n' <&5 >%s/args\n",
                             box, box, box, box, box);
-  fixture_write(box, "bwrap", script);
+  test_write_file(box, "bwrap", script);
   CLEANUP(str_freep) char *bwrap = str_printf("%s/bwrap", box);
   if (chmod(bwrap, 0755) || !(cgroups = cgroup_tree_new(box, "sandplane", &err)))
     return -1;
@@ -80,8 +75,8 @@ static void test_environment_stays_out_of_the_command_line(void **state) {
   launch(image_env, env, 3);
   CLEANUP(str_freep) char *argv = fixture_read(box, "argv");
   CLEANUP(str_freep) char *args = fixture_read(box, "args");
-  assert_null(strstr(argv, "s3cret"));
-  assert_null(strstr(argv, "--setenv"));
+  assert_lacks(argv, "s3cret");
+  assert_lacks(argv, "--setenv");
   assert_string_equal(args, "--setenv\nLANG\nC\n--setenv\nTOKEN\ns3cret\n--setenv\nEMPTY\n\n--setenv\nEQ\na=b\n");
   json_decref(image_env);
 }
@@ -96,7 +91,7 @@ static void test_isolation_is_complete(void **state) {
                                 "--perms\n1777\n--size\n8192\n--tmpfs\n/dev/shm\n--remount-ro\n/dev\n",
                                 "--seccomp\n4\n--\n/.sandplane/runtime\n"};
   for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
-    assert_non_null(strstr(argv, wanted[i]));
+    assert_contains(argv, wanted[i]);
 }
 
 static void test_many_variables(void **state) {
@@ -108,22 +103,22 @@ static void test_many_variables(void **state) {
   }
   launch(NULL, env, MANY);
   CLEANUP(str_freep) char *args = fixture_read(box, "args");
-  assert_non_null(strstr(args, "--setenv\nV499\nx\n"));
+  assert_contains(args, "--setenv\nV499\nx\n");
 }
 
 static void test_own_environment_stays_here(void **state) {
   launch(NULL, NULL, 0);
   CLEANUP(str_freep) char *environ_text = fixture_read(box, "environ");
-  assert_null(strstr(environ_text, "hunter2"));
-  assert_non_null(strstr(environ_text, "PATH="));
+  assert_lacks(environ_text, "hunter2");
+  assert_contains(environ_text, "PATH=");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_environment_stays_out_of_the_command_line, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_isolation_is_complete, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_many_variables, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_own_environment_stays_here, setup, teardown),
+      TEST(test_environment_stays_out_of_the_command_line),
+      TEST(test_isolation_is_complete),
+      TEST(test_many_variables),
+      TEST(test_own_environment_stays_here),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

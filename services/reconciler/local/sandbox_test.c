@@ -2,21 +2,16 @@
  * Tests named live_ use real control groups, and are skipped where we may not make any. */
 #include <errno.h>
 #include <jansson.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/remove_tree.h"
 #include "services/reconciler/local/sandbox.h"
@@ -66,7 +61,7 @@ static void on_gone(void *arg, Sandbox *s) {
 
 static int setup(void **state) {
   w = (World){.loop = loop_new()};
-  fixture_folder(w.box);
+  test_folder(w.box);
   snprintf(w.parent, sizeof w.parent, "%s", fixture_group(w.box));
   w.site = (SandboxSite){
       .loop = w.loop, .folder = w.box, .start_timeout_ms = LIMIT_MS / 2, .handlers = {on_ready, on_ended, on_gone}};
@@ -123,7 +118,7 @@ static void use_fake_groups(void) {
 static void set_oom_kills(int n) {
   CLEANUP(str_freep) char *folder = str_printf("%s/memory/%s/ns.a", w.box, w.parent);
   CLEANUP(str_freep) char *text = str_printf("oom_kill_disable 0\nunder_oom 0\noom_kill %d\n", n);
-  fixture_write(folder, "memory.oom_control", text);
+  test_write_file(folder, "memory.oom_control", text);
 }
 
 static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgroups, char *ret_route, size_t route_len,
@@ -203,8 +198,8 @@ static void live_ends_while_starting(void **state) {
   start(&PLAIN, "echo first; echo no such image >&2; exit 3", 256 << 20);
   loop_run(w.loop);
   assert_string_equal(w.reason, "StartFailed");
-  assert_non_null(strstr(w.message, "no such image"));
-  assert_null(strstr(w.message, "first"));
+  assert_contains(w.message, "no such image");
+  assert_lacks(w.message, "first");
   assert_gone();
 }
 
@@ -221,7 +216,7 @@ static void live_ends_by_itself(void **state) {
   use_real_groups();
   start(&PLAIN, "$RUNTIME & while ! [ -e $DIR/end ]; do sleep 0.01; done", 256 << 20);
   CLEANUP(str_freep) char *dir = str_printf("%s/ns.a", w.box);
-  fixture_write(dir, "end", "");
+  test_write_file(dir, "end", "");
   loop_run(w.loop);
   /* before or after it was ready: in both cases all of it goes */
   assert_string_equal(w.reason, w.ready ? "Terminated" : "StartFailed");
@@ -281,7 +276,7 @@ static void live_pressure_without_relief(void **state) {
   start(&HOPELESS, "$RUNTIME & " EATER " & wait $!; exit 3", 48 << 20);
   loop_run(w.loop);
   assert_string_equal(w.reason, "OutOfMemory");
-  assert_non_null(strstr(w.message, "48 MiB"));
+  assert_contains(w.message, "48 MiB");
   assert_gone();
 }
 
@@ -341,7 +336,7 @@ static void write_record(const char *folder, const char *id, pid_t pid, unsigned
                           id, (int)pid, pid_start);
   if (mkdir(dir, 0700) && errno != EEXIST)
     abort();
-  fixture_write(dir, "sandbox.json", text);
+  test_write_file(dir, "sandbox.json", text);
 }
 
 static pid_t sleeper(void) {
@@ -382,7 +377,7 @@ static void test_load_what_names_another(void **state) {
   assert_null(sandbox_load(&w.site, "ns.b"));
   assert_null(sandbox_load(&w.site, "ns.none"));
   CLEANUP(str_freep) char *dir = str_printf("%s/ns.b", w.box);
-  fixture_write(dir, "sandbox.json", "{\"namespace\":");
+  test_write_file(dir, "sandbox.json", "{\"namespace\":");
   assert_null(sandbox_load(&w.site, "ns.b"));
 }
 
@@ -413,25 +408,25 @@ static void test_kill_of_now_is_the_reason(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(live_ready_and_destroyed, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_detached, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_launcher_hangs, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_ends_while_starting, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_never_ready, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_ends_by_itself, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_out_of_memory, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_out_of_memory_in_a_command, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_pressure, setup, teardown),
-      cmocka_unit_test_setup_teardown(live_pressure_without_relief, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_uses_its_image, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_launch_fails, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_folder_is_for_root, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_name_is_used_once, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_load_what_lives, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_load_another_process_of_that_number, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_load_what_names_another, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_kill_of_before_is_no_reason, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_kill_of_now_is_the_reason, setup, teardown),
+      TEST(live_ready_and_destroyed),
+      TEST(live_detached),
+      TEST(live_launcher_hangs),
+      TEST(live_ends_while_starting),
+      TEST(live_never_ready),
+      TEST(live_ends_by_itself),
+      TEST(live_out_of_memory),
+      TEST(live_out_of_memory_in_a_command),
+      TEST(live_pressure),
+      TEST(live_pressure_without_relief),
+      TEST(test_uses_its_image),
+      TEST(test_launch_fails),
+      TEST(test_folder_is_for_root),
+      TEST(test_name_is_used_once),
+      TEST(test_load_what_lives),
+      TEST(test_load_another_process_of_that_number),
+      TEST(test_load_what_names_another),
+      TEST(test_kill_of_before_is_no_reason),
+      TEST(test_kill_of_now_is_the_reason),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,15 @@
 /* What a program that is started finds around it, whatever whoever started us has set. */
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/cgroup_fixture.h"
 #include "services/reconciler/local/remove_tree.h"
 #include "services/reconciler/local/subprocess.h"
@@ -22,7 +17,7 @@
 static char box[64];
 
 static int setup(void **state) {
-  fixture_folder(box);
+  test_folder(box);
   return 0;
 }
 
@@ -92,9 +87,9 @@ static void test_deaf(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_nothing_of_the_starter, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_what_is_handed_over, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_deaf, setup, teardown),
+      TEST(test_nothing_of_the_starter),
+      TEST(test_what_is_handed_over),
+      TEST(test_deaf),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,20 +2,15 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <openssl/evp.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-/* cmocka wants some of the above */
-#include <cmocka.h>
 
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "services/reconciler/local/remove_tree.h"
 
 typedef struct Entry {
@@ -38,9 +33,7 @@ static bool exists(const char *name) {
 }
 
 static int setup(void **state) {
-  strcpy(box, "/tmp/unpack-test-XXXXXX");
-  if (!mkdtemp(box))
-    return -1;
+  test_folder(box);
   CLEANUP(str_freep) char *victim = in_box("victim"), *image = in_box("image"), *keep = in_box("victim/keep");
   FILE *f = mkdir(victim, 0755) || mkdir(image, 0755) ? NULL : fopen(keep, "w");
   return f ? fclose(f) : -1;
@@ -213,12 +206,12 @@ static void test_names_and_links_that_lead_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_whiteout_through_symlink, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_opaque_through_symlink, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_mount_points_through_symlink, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_working_dir_with_dotdot, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_names_and_links_that_lead_out, setup, teardown),
+      TEST(test_plain),
+      TEST(test_whiteout_through_symlink),
+      TEST(test_opaque_through_symlink),
+      TEST(test_mount_points_through_symlink),
+      TEST(test_working_dir_with_dotdot),
+      TEST(test_names_and_links_that_lead_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

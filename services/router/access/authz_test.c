@@ -1,10 +1,4 @@
 /* Tokens: the example of the Agent Sandbox contract, and everything near it that must not pass. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "services/router/access/authz.h"
 
 #include <stdio.h>
@@ -13,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 #include "services/router/access/scoped_token.h"
 
 #define SECRET "0123456789abcdef0123456789abcdef"
@@ -79,7 +74,7 @@ static void test_scoped(void **state) {
   Authz a;
   Error err;
   char *path = secret_file("  " SECRET "\n\n");
-  assert_int_equal(authz_init(&a, "scoped-token", "", path, &err), 0);
+  assert_ok(authz_init(&a, "scoped-token", "", path, &err), &err);
   unlink(path);
   Target t = {.ns = "default", .id = "my-sandbox"};
   HttpHead head = with("Bearer " TOKEN);
@@ -110,7 +105,7 @@ static void test_scoped(void **state) {
 static void test_bearer(void **state) {
   Authz a;
   Error err;
-  assert_int_equal(authz_init(&a, "allow-all", " s3cret\n", "", &err), 0);
+  assert_ok(authz_init(&a, "allow-all", " s3cret\n", "", &err), &err);
   HttpHead head = with("Bearer s3cret");
   expect(authz_check_bearer(&a, &head), 0, NULL);
   static const char *const NONE[] = {NULL, "", "Bearer ", "Basic s3cret", "s3cret"};
@@ -129,7 +124,7 @@ static void test_bearer(void **state) {
 static void test_allow_all(void **state) {
   Authz a;
   Error err;
-  assert_int_equal(authz_init(&a, "allow-all", "  ", "", &err), 0);
+  assert_ok(authz_init(&a, "allow-all", "  ", "", &err), &err);
   HttpHead head = with(NULL);
   Target t = {.ns = "default", .id = "x", .names_address = true};
   expect(authz_check_bearer(&a, &head), 0, NULL);

@@ -1,11 +1,7 @@
 /* The order of the checks on a request, and which of them end the connection. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "services/router/http/admit.h"
+
+#include "lib/base/test.h"
 
 #define HEAD(m, t, ...)                                                                             \
   (HttpHead) {                                                                                      \
@@ -23,7 +19,7 @@ static void expect(HttpHead head, const char *bearer, int status, bool close, bo
   Authz authz;
   Error err;
   Target target;
-  assert_int_equal(authz_init(&authz, "allow-all", bearer, "", &err), 0);
+  assert_ok(authz_init(&authz, "allow-all", bearer, "", &err), &err);
   Admission a = admit(&authz, &head, 180000, 0, &target);
   assert_int_equal(a.status, status);
   assert_int_equal(a.close, close);

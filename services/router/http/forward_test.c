@@ -1,13 +1,9 @@
 /* What of a head is passed on, and what never is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "services/router/http/forward.h"
 
 #include <string.h>
+
+#include "lib/base/test.h"
 
 typedef struct Run {
   Buf out;
@@ -34,7 +30,7 @@ static void pass(HttpSide side, const char *text, Run *r) {
   HttpReader *reader = http_reader_new(side, &HANDLERS, r);
   size_t used;
   Error err;
-  assert_int_equal(http_reader_feed(reader, text, strlen(text), &used, &err), 0);
+  assert_ok(http_reader_feed(reader, text, strlen(text), &used, &err), &err);
   http_reader_free(reader);
 }
 
@@ -110,7 +106,7 @@ static void expect_upgrade(const char *method_and_fields, bool want) {
   HttpReader *r = http_reader_new(HTTP_REQUESTS, &(HttpReaderHandlers){.on_head = see_head}, &seen);
   size_t used;
   Error err;
-  assert_int_equal(http_reader_feed(r, text.data, text.len, &used, &err), 0);
+  assert_ok(http_reader_feed(r, text.data, text.len, &used, &err), &err);
   assert_int_equal(seen.upgrades, want);
   http_reader_free(r);
   buf_deinit(&text);

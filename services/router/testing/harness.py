@@ -14,16 +14,24 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, "lib/wire/testing")
+sys.path.insert(0, ".")
 sys.path.insert(0, "e2e/harness")
 import until as waits
-from protobuf import field, fields, varint  # noqa: F401
+from api.sandplane.v1.sandbox_pb2 import Command, ExecRequest
+
+from api.sandplane.internal.v1 import router_pb2
+from api.sandplane.v1 import quota_service_pb2, sandbox_service_pb2
 
 ROUTER = "services/router/sandplane-router"
 RUNTIME = "runtime/sandplane-runtime"
 SEED = "services/router/testing/seed"
 RPC_CALL = "services/router/testing/rpc_call"
 REDIS = "../redis/bin/redis-server"
+SERVICES = [
+    router_pb2.DESCRIPTOR.services_by_name["RouterService"],
+    quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"],
+    sandbox_service_pb2.DESCRIPTOR.services_by_name["SandboxService"],
+]
 PORTS = iter(random.sample(range(10000, 30000), 20000))
 
 
@@ -179,10 +187,10 @@ class Stack:
         if code != 0:
             raise AssertionError(f"router ended with {code}: {log}")
 
-    # ---- gRPC on bytes ----
+    # ---- gRPC ----
 
     def call(self, method, *messages, timeout_ms=60000, service="sandplane.v1.SandboxService", metadata=()):
-        """A whole call: messages of the answer, and its status (code, field, retry, message)."""
+        """A whole call, of messages or of bytes: messages of the answer, and its status (code, field, retry, message)."""
         c = Call(self, method, timeout_ms, service, metadata)
         for m in messages:
             c.send(m)
@@ -194,9 +202,13 @@ class Call:
         argv = [RPC_CALL, f"127.0.0.1:{stack.grpc}", f"/{service}/{method}", str(timeout_ms), *metadata]
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.answers, self.status = [], None
+        known = {s.full_name: s.methods_by_name for s in SERVICES}.get(service, {})
+        self.of = known[method].output_type._concrete_class if method in known else None
 
     def send(self, message):
         """A call that is over already takes nothing: its status says why."""
+        if not isinstance(message, bytes):
+            message = message.SerializeToString()
         with contextlib.suppress(BrokenPipeError):
             self.p.stdin.write(struct.pack(">I", len(message)) + message)
             self.p.stdin.flush()
@@ -212,7 +224,7 @@ class Call:
             code, field, retry, text = self.p.stdout.readline().decode().rstrip("\n").split(" ", 3)
             self.status = (code, field, int(retry), text)
             return None
-        self.answers.append(self.p.stdout.read(n))
+        self.answers.append(self.of.FromString(self.p.stdout.read(n)))
         return self.answers[-1]
 
     def finish(self):
@@ -235,12 +247,8 @@ def name_of(box):
     return f"namespaces/default/sandboxes/{box}"
 
 
-def command(*args):
-    return b"".join(field(1, a) for a in args)
-
-
 def exec_request(box, *args):
-    return field(1, name_of(box)) + field(2, command(*args))
+    return ExecRequest(name=name_of(box), command=Command(args=args))
 
 
 # ---- HTTP on sockets ----
