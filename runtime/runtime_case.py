@@ -22,9 +22,12 @@ def frame(kind, payload=b""):
     return struct.pack(">BI", kind, len(payload)) + payload
 
 
-def opening(method, uid="claim", bind=True, sandbox="", trace=""):
+def opening(method, uid="claim", bind=True, sandbox="", trace="", port=0):
     more = (
-        (field(3, b"") if bind else b"") + (field(6, sandbox) if sandbox else b"") + (field(7, trace) if trace else b"")
+        (field(3, b"") if bind else b"")
+        + (field(4, port) if port else b"")
+        + (field(6, sandbox) if sandbox else b"")
+        + (field(7, trace) if trace else b"")
     )
     return frame(OPEN, field(1, method) + field(2, uid) + more)
 
