@@ -73,15 +73,18 @@ void runtime_become_self(const Runtime *rt) {
   identity_restore(rt->uid);
 }
 
+int runtime_serves(const Runtime *rt, const char *claim_uid, Error *err) {
+  if (*rt->claim_uid && *claim_uid && strcmp(rt->claim_uid, claim_uid) != 0)
+    return error_set(err, ERROR_PERMISSION_DENIED, "this sandbox serves another claim");
+  return 0;
+}
+
 int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names,
                  const char *const *values, size_t n, Error *err) {
   if (str_empty(claim_uid) || strlen(claim_uid) >= sizeof rt->claim_uid)
     return error_field(err, "claim_uid", "must have 1 to %zu characters", sizeof rt->claim_uid - 1);
-  if (*rt->claim_uid) {
-    if (strcmp(rt->claim_uid, claim_uid) == 0)
-      return 0;
-    return error_set(err, ERROR_PERMISSION_DENIED, "this sandbox serves another claim");
-  }
+  if (*rt->claim_uid)
+    return runtime_serves(rt, claim_uid, err);
   if (!has_values)
     return error_set(err, ERROR_FAILED_PRECONDITION, "unbound");
   for (size_t i = 0; i < n; i++)

@@ -51,5 +51,8 @@ void runtime_become_self(const Runtime *rt);
  * unbound and has_values is false. */
 int runtime_bind(Runtime *rt, const char *claim_uid, bool has_values, const char *const *names,
                  const char *const *values, size_t n, Error *err) MUST_CHECK;
+/* Binds nothing. 0 unless it is bound to another claim than this one; an empty uid is of a sandbox that no claim has.
+ * -1: PERMISSION_DENIED. */
+int runtime_serves(const Runtime *rt, const char *claim_uid, Error *err) MUST_CHECK;
 
 #endif

@@ -33,11 +33,16 @@ def frame(kind, payload=b""):
     return struct.pack(">BI", kind, len(payload)) + payload
 
 
-def opening(method, uid="claim", bind=True, sandbox="", trace=""):
+def opening(method, uid="claim", bind=True, sandbox="", trace="", port=0):
     return frame(
         OPEN,
         RuntimeOpen(
-            method=method, claim_uid=uid, bind=RuntimeBind() if bind else None, sandbox=sandbox, traceparent=trace
+            method=method,
+            claim_uid=uid,
+            bind=RuntimeBind() if bind else None,
+            port=port,
+            sandbox=sandbox,
+            traceparent=trace,
         ),
     )
 

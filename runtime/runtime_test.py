@@ -180,9 +180,29 @@ class PodTest(RuntimeCase):
         self.assertEqual(self.accepted(self.call(opening("Exec", uid="mine", sandbox=self.NAME) + frame(9)))[1], 3)
         self.assertEqual(self.answers(self.call(opening("Exec", uid="stale", sandbox=self.NAME))), ([], 7))
 
-    def test_ports_are_not_reached_by_calls(self):
-        self.assertEqual(self.answers(self.call(opening("Connect", sandbox=self.NAME))), ([], 12))
-        self.assertEqual(self.accepted(self.call(opening("Ping", sandbox=self.NAME) + frame(HALF_CLOSE)))[1], 0)
+    def connect(self, port, uid="", sandbox=None):
+        return self.call(opening("Connect", uid=uid, bind=False, sandbox=sandbox or self.NAME, port=port))
+
+    def test_a_port_on_loopback(self):
+        """The router asks for one where the Pod's address does not lead to a program."""
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.create_server((host, 0), family=family) as server:
+                for uid in ("", "anyone"):  # binds nothing
+                    s = self.connect(server.getsockname()[1], uid)
+                    self.assertEqual(self.exactly(s, 5), frame(ACCEPT))
+                    inner = server.accept()[0]
+                    self.addCleanup(inner.close)
+                    s.sendall(b"in")
+                    self.assertEqual(inner.recv(16), b"in")
+                    inner.sendall(b"out")
+                    self.assertEqual(self.exactly(s, 3), b"out")
+                    s.close()
+                port = server.getsockname()[1]
+            self.assertEqual(self.answers(self.connect(port)), ([], 14))  # nobody listens any more
+            self.assertEqual(self.answers(self.connect(port, sandbox="pool-abcdf")), ([], 5))
+        self.assertEqual(self.accepted(self.call(opening("Exec", uid="mine", sandbox=self.NAME) + frame(9)))[1], 3)
+        self.assertEqual(self.answers(self.connect(port, "another")), ([], 7))
+        self.assertEqual(self.answers(self.connect(port, "mine")), ([], 14))
 
 
 class HostTest(PodTest):

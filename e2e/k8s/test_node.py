@@ -229,16 +229,30 @@ def test_requests_after_the_end_are_refused(kube, new):
     assert e.value.kind == "SandboxNotFoundError"
 
 
-def ask(kube, sandbox):
-    """The status of GET / of the runtime, through the router."""
+def ask(kube, sandbox, port=8888, path="/", data=None):
+    """The status of a request to the runtime or another port, through the router."""
+    headers = {"X-Sandbox-ID": sandbox, "X-Sandbox-Namespace": kube.ns, "X-Sandbox-Port": str(port)}
     request = urllib.request.Request(
-        "http://127.0.0.1:8080/", headers={"X-Sandbox-ID": sandbox, "X-Sandbox-Namespace": kube.ns}
+        f"http://127.0.0.1:8080{path}", data, {**headers, "Content-Type": "application/json"}
     )
     try:
         with urllib.request.urlopen(request, timeout=10) as r:
             return r.status
     except urllib.error.HTTPError as e:
         return e.code
+
+
+def test_programs_that_listen_on_loopback_alone(kube):
+    """As development servers do: warm and cold, of either address."""
+    full_pool(kube)
+    kube.apply(kube.pool("empty", replicas=0), kube.claim("warm"), kube.claim("cold", "empty"))
+    for claim in ("warm", "cold"):
+        name = kube.until_ready("sandboxclaim", claim, timeout=60)["status"]["sandbox"]["name"]
+        for host, port in (("::1", 8201), ("127.0.0.1", 8202), ("::", 8203)):
+            line = f"sh -c 'nohup python3 -m http.server --bind {host} {port} >/dev/null 2>&1 &'"
+            assert ask(kube, name, path="/execute", data=json.dumps({"command": line}).encode()) == 200
+            until(lambda name=name, port=port: ask(kube, name, port) == 200, what=f"an answer of {host} in {name}")
+        assert ask(kube, name, 8204) == 502
 
 
 def stream(message, *more):

@@ -19,7 +19,8 @@ void state_pool_heal(State *s, const char *ns, const char *name, StateDoneFn fn,
 /* All there is of a pool whose name is none (longer than STATE_POOL_NAME_MAX, or no label). */
 void state_pool_purge(State *s, const char *ns, const char *name, StateDoneFn fn, void *arg);
 /* Marks which template hash is fresh; re-scores the ready set when it changed (at most once a change). Under RECREATE
- * what is stale of it goes, and fn gets how many: from then on nobody is given one. shape: see PoolRecord. */
+ * what is stale goes, READY and CREATING ones, also when the strategy alone changed, and fn gets how many: from then on
+ * nobody is given one. shape: see PoolRecord. */
 void state_pool_set_hash(State *s, const char *ns, const char *name, const char *hash, const char *shape,
                          StateCountFn fn, void *arg);
 

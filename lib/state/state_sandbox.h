@@ -44,9 +44,8 @@ void state_register(State *s, const char *ns, const char *pool, const char *temp
                     const char *const *ids, size_t n_ids, StateDoneFn fn, void *arg);
 typedef enum StateRetire {
   RETIRE_READY = 0,
-  RETIRE_STALE = 1,          /* READY ones whose hash is not the pool's */
-  RETIRE_STALE_STARTING = 2, /* the same of CREATING ones */
-  RETIRE_ANY = 3,            /* CREATING ones first, then READY ones */
+  RETIRE_STALE = 1, /* READY ones whose hash is not the pool's */
+  RETIRE_ANY = 2,   /* CREATING ones first, then READY ones */
 } StateRetire;
 /* pools: -> RELEASING, for reason. At most n; the newest first. fn gets how many. */
 void state_retire(State *s, const char *ns, const char *pool, StateRetire which, size_t n, const char *reason,

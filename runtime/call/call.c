@@ -158,12 +158,13 @@ static int let_in(Call *c, const WireFrame *frame, Error *err) {
     return error_set(err, ERROR_INVALID_ARGUMENT, "OPEN is not a RuntimeOpen message");
   const CallMethod *method = methods_find(open->method);
   int rc = c->by_network ? is_meant(c, open, err) : 0;
-  if (rc == 0 && method && c->by_network && strcmp(method->name, "Connect") == 0)
-    method = NULL;
   if (rc)
     method = NULL;
   else if (!method)
     rc = error_set(err, ERROR_UNIMPLEMENTED, "no method \"%.64s\"", open->method);
+  /* as HTTP to the Pod's other ports, which binds nothing */
+  else if (c->by_network && method == &METHOD_CONNECT)
+    rc = runtime_serves(c->rt, open->claim_uid, err);
   /* Ping is the one question that may be asked before there is a claim */
   else if (strcmp(method->name, "Ping") != 0)
     rc = bind_from(c->rt, open, err);
@@ -185,7 +186,7 @@ static void on_frame(Call *c, const WireFrame *frame) {
     if (frame->type != WIRE_OPEN)
       error_set(&err, ERROR_INVALID_ARGUMENT, "the first frame must be OPEN");
     else if (let_in(c, frame, &err) == 0) {
-      if (c->by_network)
+      if (c->by_network && !c->method->accepts)
         call_send(c, WIRE_ACCEPT, NULL, 0);
       if (c->method->on_open)
         c->method->on_open(c);

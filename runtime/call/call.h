@@ -25,6 +25,8 @@ typedef struct CallMethod {
   void (*on_drained)(Call *call);
   /* The call is over, finished or cancelled: free call_data. Always runs once. Optional. */
   void (*on_end)(Call *call);
+  /* It sends ACCEPT itself, when there is more to say by it than that the call was let in. */
+  bool accepts;
 } CallMethod;
 
 /* A method that makes output stops when STREAM_HIGH bytes wait for the peer. */

@@ -1,5 +1,5 @@
 /* Connect: a byte stream to a port inside. The sandbox has no network that the host could reach it by, so the
- * runtime is the way in.
+ * runtime is the way in. Nor has a Pod's network, where a program listens on a loopback address alone.
  *
  * "localhost" is 127.0.0.1 for some programs and ::1 alone for others (Node's servers), so where nobody listens on the
  * one the other is tried.
@@ -109,5 +109,9 @@ static void on_end(Call *call) {
   free(x);
 }
 
-const CallMethod METHOD_CONNECT = {
-    .name = "Connect", .on_open = on_open, .on_message = on_message, .on_half_close = on_half_close, .on_end = on_end};
+const CallMethod METHOD_CONNECT = {.name = "Connect",
+                                   .on_open = on_open,
+                                   .on_message = on_message,
+                                   .on_half_close = on_half_close,
+                                   .on_end = on_end,
+                                   .accepts = true};

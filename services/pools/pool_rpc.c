@@ -5,6 +5,7 @@
 #include "google/protobuf/empty.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/state/state_pool.h"
+#include "services/pools/freshen.h"
 #include "services/pools/index_rpc.h"
 #include "services/pools/message_rpc.h"
 #include "services/pools/pool.h"
@@ -56,6 +57,24 @@ static void on_changed(void *arg, const PoolRecord *record, const Error *err) {
   reply_pool(named, record);
 }
 
+/* Another template, or another strategy, counts from here on. */
+static void on_told(void *arg, const Error *err) {
+  Named *named = arg;
+  if (err)
+    rpc_request_fail(&named->request, err);
+  else
+    state_pool_get(pools_of(named->request.service)->state, named->name.ns, named->name.id, on_changed, named);
+}
+
+static void on_applied(void *arg, const PoolRecord *record, const Error *err) {
+  Named *named = arg;
+  if (err)
+    rpc_request_fail(&named->request, err);
+  else
+    freshen_pool(pools_of(named->request.service), named->request.arena, named->name.ns, named->name.id, on_told,
+                 named);
+}
+
 void pool_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len) {
   Named *named = rpc_request_new(call, pools, sizeof *named);
   if (!message_may_change(&named->request))
@@ -83,7 +102,7 @@ void pool_rpc_apply(RpcCall *call, void *pools, const uint8_t *data, size_t len)
       .replicas = spec.replicas,
       .strategy = spec.strategy,
   };
-  state_pool_apply(pools_of(pools)->state, &record, on_changed, named);
+  state_pool_apply(pools_of(pools)->state, &record, on_applied, named);
 }
 
 void pool_rpc_scale(RpcCall *call, void *pools, const uint8_t *data, size_t len) {

@@ -117,6 +117,31 @@ static void recreate_replaces_all(void **state) {
   assert_string_equal(w->last_hash, "h2");
 }
 
+/* Whichever replica is asked, and before the new ones are there: a claim right behind the answer gets no old one. */
+static void a_change_counts_when_it_is_acknowledged(void **state) {
+  World *w = *state;
+  apply_template(w, "other h3");
+  for (int i = 0; i < 6; i++) {
+    CLEANUP(str_freep) char *name = str_printf("now%d", i), *old = str_printf("now%d h1", i);
+    CLEANUP(str_freep) char *new = str_printf("now%d h2", i);
+    apply_template(w, old);
+    apply_pool(w, name, name, 4, i < 4 ? RECREATE : ON_REPLENISH);
+    until_ready(w, name, 4);
+    claim(w, name, name, 0);
+    assert_int_equal(w->f->outcome, CLAIM_GRANTED);
+    w->mode = MODE_FORGET;
+    if (i >= 2 && i < 4)
+      apply_pool(w, name, "other", 4, RECREATE);
+    else
+      apply_template(w, new);
+    if (i >= 4)
+      apply_pool(w, name, name, 4, RECREATE);
+    claim(w, name, new, 0);
+    assert_int_equal(w->f->outcome, CLAIM_EMPTY);
+    w->mode = MODE_MAKE;
+  }
+}
+
 static void ignore_template(void *arg, const TemplateRecord *record, const Error *err) {}
 
 /* The hint of the template makes the index be read while the pool is on its way into it. */
@@ -283,6 +308,7 @@ int main(void) {
       cmocka_unit_test(what_is_claimed_is_replaced),
       cmocka_unit_test(waiters_are_served),
       cmocka_unit_test(recreate_replaces_all),
+      cmocka_unit_test(a_change_counts_when_it_is_acknowledged),
       cmocka_unit_test(a_pool_and_its_template_at_once),
       cmocka_unit_test(on_replenish_keeps_the_old),
       cmocka_unit_test(deleting_spares_claims),

@@ -64,7 +64,6 @@ RefillDecision refill_decide(const RefillInput *in) {
     d.retire = (int)-missing;
   else if (in->n_ready > want)
     d.retire = (int)(in->n_ready - want);
-  d.stale_starting = in->recreate && in->hash_new && in->n_creating > 0 && !in->template_missing && d.retire == 0;
   if (in->recreate && !in->deleted && !in->template_missing && d.retire == 0)
     d.retire_stale = (int)in->n_ready;
   d.heal = in->n_early > 0 && in->now_ms - in->failure_ms >= REFILL_FORGET_MS;

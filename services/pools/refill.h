@@ -17,8 +17,8 @@
  *     for callers who come and go would keep them from ever being ready; unless the pool was made smaller: then they go
  *     first.
  *   - Stale ones (of an older template) stay under ON_REPLENISH. Under RECREATE they go at once, for nobody is given
- *     one: the state sees to the ready ones when it learns of the template, and to what comes up later; those being
- *     started, and what a changed strategy makes stale, are retired here.
+ *     one: the state sees to them when it learns of the template, and to what comes up later; what a changed strategy
+ *     makes stale is retired here.
  */
 #ifndef SANDPLANE_SERVICES_POOLS_REFILL_H_
 #define SANDPLANE_SERVICES_POOLS_REFILL_H_
@@ -46,8 +46,7 @@ typedef struct RefillInput {
   bool deleted;
   bool template_missing;
   bool recreate;
-  bool lowered;  /* replicas were, and the surplus of it is still there */
-  bool hash_new; /* the template is another since the last look */
+  bool lowered; /* replicas were, and the surplus of it is still there */
   int64_t n_creating, n_ready, n_waiting;
   /* Failed starts since the last one that succeeded, and when the last of them was. */
   int64_t n_failures, failure_ms;
@@ -61,7 +60,6 @@ typedef struct RefillDecision {
   int retire;       /* surplus */
   int retire_stale; /* to be replaced */
   bool starting;    /* of the surplus those being started go first */
-  bool stale_starting;
   bool heal;        /* forget n_early and why */
   int64_t again_ms; /* when to look again though nothing changed; INT64_MAX: not needed */
 } RefillDecision;

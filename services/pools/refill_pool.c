@@ -267,9 +267,6 @@ static void retire(RefillPool *p) {
   StateRetire surplus = d->starting ? RETIRE_ANY : RETIRE_READY;
   if (*p->leads && d->retire > 0)
     state_retire(state_of(p), p->ns, p->name, surplus, (size_t)d->retire, "Surplus", on_surplus_retired, p);
-  else if (*p->leads && d->stale_starting)
-    state_retire(state_of(p), p->ns, p->name, RETIRE_STALE_STARTING, (size_t)p->input.n_creating, "Stale",
-                 on_stale_retired, p);
   else if (*p->leads && d->retire_stale > 0)
     state_retire(state_of(p), p->ns, p->name, RETIRE_STALE, (size_t)d->retire_stale, "Stale", on_stale_retired, p);
   else
@@ -326,7 +323,6 @@ static void on_hash_set(void *arg, int n_retired, const Error *err) {
 
 static void decide(RefillPool *p, bool hash_is_new) {
   p->input.now_ms = clock_mono_ms();
-  p->input.hash_new = hash_is_new;
   p->decision = refill_decide(&p->input);
   if (p->decision.heal)
     state_pool_heal(state_of(p), p->ns, p->name, on_reason_set, NULL);

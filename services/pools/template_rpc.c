@@ -7,6 +7,7 @@
 #include "google/protobuf/empty.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/state/state_template.h"
+#include "services/pools/freshen.h"
 #include "services/pools/index_rpc.h"
 #include "services/pools/message_rpc.h"
 #include "services/pools/reconciler_rpc.h"
@@ -21,6 +22,19 @@ static void reply_template(RpcRequest *request, const TemplateRecord *record) {
 
 /* ---- apply ---- */
 
+typedef struct Applied {
+  RpcRequest *request;
+  Sandplane__V1__Template *message;
+} Applied;
+
+static void on_pools_told(void *arg, const Error *err) {
+  Applied *a = arg;
+  if (err)
+    rpc_request_fail(a->request, err);
+  else
+    rpc_request_reply(a->request, &a->message->base);
+}
+
 static void on_applied(void *arg, const TemplateRecord *record, const Error *err) {
   RpcRequest *request = arg;
   if (err) {
@@ -29,8 +43,11 @@ static void on_applied(void *arg, const TemplateRecord *record, const Error *err
   }
   log_event(LOG_INFO, "template_applied", LOG_STR("namespace", record->ns), LOG_STR("template", record->name),
             LOG_STR("hash", record->hash), LOG_INT("generation", record->generation));
-  refill_loop_look(pools_of(request->service)->refill);
-  reply_template(request, record);
+  Pools *pools = pools_of(request->service);
+  refill_loop_look(pools->refill);
+  Applied *a = arena_alloc(request->arena, sizeof *a);
+  *a = (Applied){request, message_template(request->arena, record)};
+  freshen_pools_of(pools, request->arena, record, on_pools_told, a);
 }
 
 static void on_checked(void *arg, const TemplateRecord *record, const Error *err) {

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "tes
 import unittest
 
 import app
-from harness import ROUTER, Stack, StackTest, free_port, read_all, read_until, until
+from harness import ROUTER, Stack, StackTest, exec_request, free_port, read_all, read_until, until
 
 
 class HttpTest(StackTest):
@@ -70,6 +70,34 @@ class HttpTest(StackTest):
         self.assertEqual(self.get("/echo")[0], 200)
 
 
+class Server:
+    """Somebody else's server: answer(connection) for each, which it then holds."""
+
+    def __init__(self, address, answer):
+        self.listener, self.held, self.answer = socket.create_server(address), [], answer
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        try:
+            while True:
+                self.held.append(self.listener.accept()[0])
+                self.answer(self.held[-1])
+        except OSError:
+            pass
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        # close() alone does not wake accept()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(20)
+        self.listener.close()
+        for s in self.held:
+            s.close()
+
+
 class Pods(HttpTest):
     """A Pod's ports are reached as they are, without a runtime before them."""
 
@@ -96,6 +124,71 @@ class Pods(HttpTest):
         port = free_port()
         threading.Timer(0.5, app.start, [port]).start()
         self.assertEqual(self.get("/echo", port=port, box=self.pod)[0], 200)
+
+    # ---- a program on a loopback address alone: 127.0.0.2 is the Pod's address here ----
+
+    def pod_with_runtime(self, name, called=None):
+        p, _ = self.stack.pod(called or name, "127.0.0.2")
+        self.addCleanup(lambda: (p.terminate(), p.wait(60)))
+        return name
+
+    def test_programs_on_loopback_alone(self):
+        claimed = self.stack.sandbox("pod:127.0.0.2")
+        self.stack.seed("address", "default", "hand-made", "pod:127.0.0.2")
+        ports = [app.start(host=host) for host in ("127.0.0.1", "::1")]
+        for box in (claimed, "hand-made"):
+            self.pod_with_runtime(box)
+            for port in ports:
+                status, _, body = self.ask(
+                    self.head("/sum", "POST", "Content-Length: 3\r\n", port=port, box=box) + b"abc"
+                )
+                self.assertEqual((status, body), (200, f"3 {hashlib.sha256(b'abc').hexdigest()}".encode()))
+            closed = free_port()
+            got = self.get("/", port=closed, box=box)
+            self.assert_failure(got, 502, "port_closed", f"nothing listens on port {closed}")
+            self.doCleanups()
+
+    def test_upgrade_of_a_program_on_loopback_alone(self):
+        box, port = self.pod_with_runtime(self.stack.sandbox("pod:127.0.0.2")), app.start(host="::1")
+        s = self.connect()
+        s.sendall(self.head("/ws", fields="Upgrade: websocket\r\nConnection: Upgrade\r\n", port=port, box=box))
+        read_until(s, b"hello")
+        s.sendall(b"both ways")
+        read_until(s, b"both ways")
+
+    def test_runtime_of_another_claim_or_name(self):
+        port = app.start(host="::1")
+        box = self.stack.sandbox("pod:127.0.0.2")
+        # another's by now: nobody is let in by the name of the one that was there
+        self.pod_with_runtime(box, called="another")
+        self.assert_failure(self.get("/echo", port=port, box=box), 502, "port_closed", "on 127.0.0.1 or ::1 alone")
+        self.doCleanups()
+        self.pod_with_runtime(box)
+        self.assertEqual(
+            self.stack.call("Exec", exec_request(box, "true"))[1][0],
+            "OK",
+        )
+        self.assertEqual(self.get("/echo", port=port, box=box)[0], 200)
+        pool = box.rsplit("-", 1)[0]
+        self.stack.seed("release", "default", box)
+        self.stack.seed("gone", "default", box)
+        self.stack.seed("make", "default", box, "pod:127.0.0.2")
+        self.stack.seed("claim", "default", pool, "0")
+        self.assert_failure(self.get("/echo", port=port, box=box), 502, "refused", "serves another claim")
+
+    def test_images_without_the_runtime(self):
+        """What has port 8888 there answers in HTTP, not at all, or ends; a program on loopback is not reached."""
+        box, port = self.stack.sandbox("pod:127.0.0.2"), app.start(host="::1")
+        answers = (
+            lambda s: s.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            lambda s: s.shutdown(socket.SHUT_RDWR),
+            lambda s: None,
+        )
+        for answer in answers:
+            with Server(("127.0.0.2", 8888), answer) as server:
+                got = self.get("/echo", port=port, box=box)
+                self.assert_failure(got, 502, "port_closed", "on 127.0.0.1 or ::1 alone")
+                self.assertEqual(len(server.held), 1, "asked once, and not again with each attempt")
 
     def test_address_of_an_object_without_a_record(self):
         for name in ("hand-made", "my.box.v2", "n" * 200, "a.b-abcde"):

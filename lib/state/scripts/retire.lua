@@ -11,14 +11,8 @@ end
 
 if which == 1 then
   take(redis.call('ZRANGEBYSCORE', key('ready'), int(STALE), '+inf', 'LIMIT', 0, n))
-elseif which == 2 then
-  local fresh, stale = redis.call('HGET', KEYS[1], 'template_hash'), {}
-  for _, id in ipairs(redis.call('ZREVRANGE', key('creating'), 0, -1)) do
-    if field(id, 'hash') ~= fresh then stale[#stale + 1] = id end
-  end
-  take(stale)
 elseif n > 0 then
-  if which == 3 then take(redis.call('ZREVRANGE', key('creating'), 0, n - 1)) end
+  if which == 2 then take(redis.call('ZREVRANGE', key('creating'), 0, n - 1)) end
   take(redis.call('ZREVRANGE', key('ready'), 0, n - 1))
 end
 for _, id in ipairs(ids) do release(id, reason, now) end

@@ -138,7 +138,7 @@ PodBind *pod_bind_new(const Router *router, const SandboxRecord *record, bool bi
                  .bare = BUF_INIT(0),
                  .full = BUF_INIT(0)};
   /* what is let in is bound, before anything else of the call; it ends there */
-  if (runtime_open_bare(&b->bare, bind ? "Stat" : "Ping", record) != 0 ||
+  if (runtime_open_bare(&b->bare, bind ? "Stat" : "Ping", record, 0) != 0 ||
       (bind && runtime_open(&b->full, "Stat", record, 0, 0, NULL) != 0))
     abort(); /* the state takes values of a few dozen KiB at most */
   b->timer = loop_timer_new(router->loop, on_time, b);

@@ -59,9 +59,10 @@ int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint
   return append(out, &open);
 }
 
-int runtime_open_bare(Buf *out, const char *method, const SandboxRecord *record) {
+int runtime_open_bare(Buf *out, const char *method, const SandboxRecord *record, uint16_t port) {
   Open open = SANDPLANE__INTERNAL__V1__RUNTIME_OPEN__INIT;
   address(&open, method, record);
+  open.port = port;
   return append(out, &open);
 }
 

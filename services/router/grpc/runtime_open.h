@@ -11,9 +11,9 @@
  * none. traceparent: NULL none. -1: over out->max. */
 int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint16_t port, int64_t timeout_ms,
                  const char *traceparent) MUST_CHECK;
-/* The same without the claim's values: a runtime that is not bound answers RUNTIME_UNBOUND, and nothing is bound. -1:
- * as above. */
-int runtime_open_bare(Buf *out, const char *method, const SandboxRecord *record) MUST_CHECK;
+/* The same without the claim's values: a runtime that is not bound answers RUNTIME_UNBOUND, and nothing is bound;
+ * "Connect" in a Pod needs no binding. -1: as above. */
+int runtime_open_bare(Buf *out, const char *method, const SandboxRecord *record, uint16_t port) MUST_CHECK;
 /* FAILED_PRECONDITION with these words: not bound yet, and no values were given. */
 #define RUNTIME_UNBOUND "unbound"
 /* The STATUS frame as an error; kind ERROR_NONE when it says OK. A malformed one is INTERNAL. */

@@ -49,6 +49,7 @@ void exchange_free(Exchange *e) {
   activity_stop(e->activity, clock_wall_ms());
   loop_timer_free(e->timer);
   buf_deinit(&e->early);
+  buf_deinit(&e->inside);
   e->dead = true;
   e->stage = STAGE_OVER;
   if (e->depth == 0)

@@ -17,6 +17,8 @@
 /* Waits between attempts, doubling: the values of the Agent Sandbox router. */
 #define RETRY_FIRST_MS 200
 #define RETRY_MAX_MS 800
+/* For a Pod's runtime to take a call: far above what ours needs; what is none may never say so. */
+#define INSIDE_MS 1500
 
 /* Another attempt, or the failure when there is none left. */
 static void retry(Exchange *e, Failure failure, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -50,6 +52,29 @@ static void on_refusal(Exchange *e, const Error *err) {
     exchange_fail(e, FAILURE_REFUSED, "%s", err->message);
 }
 
+/* Loopback is the Pod's own, and what could connect there is not in it. */
+static void closed_outside(Exchange *e) {
+  retry(
+      e, FAILURE_PORT_CLOSED,
+      "nothing listens on port %u of its Pod's address; a program on 127.0.0.1 or ::1 alone is reached only where the "
+      "image has Sandplane's runtime",
+      (unsigned)e->target.port);
+}
+
+/* What has port 8888 is no runtime that connects. */
+static void no_inside(Exchange *e) {
+  e->has_no_inside = true;
+  closed_outside(e);
+}
+
+/* An older runtime, or one of another name, is as good as none. */
+static void on_inside_refusal(Exchange *e, const Error *err) {
+  if (err->kind == ERROR_UNAVAILABLE || err->kind == ERROR_PERMISSION_DENIED)
+    on_refusal(e, err);
+  else
+    no_inside(e);
+}
+
 size_t exchange_open_data(Exchange *e, const uint8_t *data, size_t len) {
   WireFrame frame;
   Error err;
@@ -63,11 +88,40 @@ size_t exchange_open_data(Exchange *e, const uint8_t *data, size_t len) {
   }
   if (rc == 0 && frame.type == WIRE_STATUS) {
     runtime_status(&frame, &err);
-    on_refusal(e, &err);
+    if (e->asks_inside)
+      on_inside_refusal(e, &err);
+    else
+      on_refusal(e, &err);
+    return len;
+  }
+  if (e->asks_inside) {
+    no_inside(e);
     return len;
   }
   exchange_fail(e, FAILURE_UNREACHABLE, "its runtime does not speak as it should");
   return len;
+}
+
+static void on_dialled_inside(void *arg, int fd) {
+  Exchange *e = arg;
+  e->dial = NULL;
+  exchange_enter(e);
+  if (fd < 0) {
+    closed_outside(e);
+  } else {
+    e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+    stream_write(e->stream, e->inside.data, e->inside.len);
+  }
+  exchange_leave(e);
+}
+
+/* Development servers listen on ::1 or 127.0.0.1 alone, where the Pod's address does not lead. */
+static void dial_inside(Exchange *e) {
+  e->asks_inside = true;
+  e->dial = dial_new(e->router->loop, e->route, TARGET_RUNTIME_PORT, e->router->config->allow_loopback_pod_ip,
+                     on_dialled_inside, e);
+  if (e->target.timeout_ms > INSIDE_MS)
+    loop_timer_start(e->timer, INSIDE_MS);
 }
 
 /* A port of a Pod is there: no runtime stands before it. */
@@ -79,11 +133,10 @@ static void on_dialled(void *arg, int fd) {
   if (fd >= 0) {
     e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
     exchange_accepted(e);
+  } else if (why == ECONNREFUSED && e->inside.len > 0 && !e->has_no_inside) {
+    dial_inside(e);
   } else if (why == ECONNREFUSED) {
-    /* loopback stays inside a Pod (decision 160); who starts the program can choose */
-    retry(e, FAILURE_PORT_CLOSED,
-          "nothing listens on port %u of its Pod's address; a program on 127.0.0.1 or ::1 alone is not reached there",
-          (unsigned)e->target.port);
+    closed_outside(e);
   } else {
     retry(e, FAILURE_UNREACHABLE, "its Pod's address does not take connections: %s", strerror(why));
   }
@@ -117,6 +170,9 @@ static void open_pod(Exchange *e, const SandboxRecord *record) {
   e->stage = STAGE_OPENING;
   free(e->route);
   e->route = str_dup(record->route);
+  buf_consume(&e->inside, e->inside.len);
+  if (e->target.port != TARGET_RUNTIME_PORT && runtime_open_bare(&e->inside, "Connect", record, e->target.port) != 0)
+    abort(); /* a method, a name and a uid */
   if (*record->uid && record->n_env > 0)
     e->bind = pod_bind_new(e->router, record, true, on_bound, e);
   else
@@ -168,19 +224,25 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
 
 void exchange_open(Exchange *e) {
   e->stage = STAGE_LOOKUP;
+  e->asks_inside = false;
   e->attempts++;
   e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_record, e);
   loop_timer_start(e->timer, e->target.timeout_ms < OPEN_TIMEOUT_MS ? e->target.timeout_ms : OPEN_TIMEOUT_MS);
 }
 
 void exchange_open_ended(Exchange *e, int errnum) {
-  retry(e, FAILURE_UNREACHABLE, "its runtime ended the connection%s%s", errnum ? ": " : "",
-        errnum ? strerror(errnum) : "");
+  if (e->asks_inside)
+    no_inside(e);
+  else
+    retry(e, FAILURE_UNREACHABLE, "its runtime ended the connection%s%s", errnum ? ": " : "",
+          errnum ? strerror(errnum) : "");
 }
 
 void exchange_open_time(Exchange *e) {
   if (e->stage == STAGE_WAIT) {
     exchange_open(e);
+  } else if (e->asks_inside && e->target.timeout_ms > INSIDE_MS) {
+    no_inside(e);
   } else if (e->target.timeout_ms < OPEN_TIMEOUT_MS) {
     exchange_fail(e, FAILURE_TIMEOUT, "nothing came for %g s", (double)e->target.timeout_ms / 1000);
   } else if (e->stage == STAGE_LOOKUP) {

@@ -33,8 +33,10 @@ struct Exchange {
   Stage stage;
   int64_t attempts;
   SandboxLookup *lookup;
-  PodBind *bind; /* of a Pod whose claim has values, before dial */
-  char *route;   /* the Pod's, for dial */
+  PodBind *bind;                   /* of a Pod whose claim has values, before dial */
+  char *route;                     /* the Pod's, for dial */
+  Buf inside;                      /* OPEN for the Pod's runtime, which connects from inside */
+  bool asks_inside, has_no_inside; /* it is being asked; it cannot be */
   Dial *dial;
   Stream *stream;
   HttpReader *reader;

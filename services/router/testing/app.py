@@ -186,9 +186,10 @@ def guard(sock):
             pass
 
 
-def start(port=0):
+def start(port=0, host="127.0.0.1"):
     """Serves on a port of this process, a free one unless it is given, which is returned."""
-    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=128)
 
     def accept():
         while True:

@@ -149,15 +149,15 @@ class Stack:
         until(lambda: os.path.exists(route), "runtime", needs=[p])
         return p, f"unix:{route}", home
 
-    def pod(self, name):
-        """A runtime as in a Pod: on port 8888 of this machine and called name. Its process and its home."""
+    def pod(self, name, ip="127.0.0.1"):
+        """A runtime as in a Pod: on port 8888 of an address of this machine and called name. Its process and its home."""
         home = f"{self.dir}/{name}"
         os.makedirs(home, exist_ok=True)
         p = self.start(
-            RUNTIME, f"--sandbox-name={name}", "--http-address=127.0.0.1:8888", f"--base-dir={home}", log=f"{home}.log"
+            RUNTIME, f"--sandbox-name={name}", f"--http-address={ip}:8888", f"--base-dir={home}", log=f"{home}.log"
         )
         until(
-            lambda: socket.create_connection(("127.0.0.1", 8888), timeout=60).close() is None,
+            lambda: socket.create_connection((ip, 8888), timeout=60).close() is None,
             "runtime of a Pod",
             needs=[p],
         )
