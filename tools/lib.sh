@@ -143,7 +143,7 @@ venv=$XDG_CACHE_HOME/sandplane/venv-$(sha256sum e2e/requirements.txt | cut -c1-1
 # client_folder FILE: that of a published client; their generations share a package name.
 client_folder() { echo "$XDG_CACHE_HOME/sandplane/clients-$(sha256sum "$1" | cut -c1-16)"; }
 
-# Go's newest pin among e2e/*/*/go.mod and third_party/gvisor/go.mod.
+# Go's newest pin among e2e/*/*/go.mod and third_party/*/go.mod.
 GO_NEEDED=1.26.3
 GO_FOLDER=$SANDPLANE_CACHE/go-$GO_NEEDED
 

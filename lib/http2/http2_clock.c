@@ -1,0 +1,105 @@
+/* What ends a session by time alone, and what its peer may do again as time passes. All of it by the loop's timers,
+ * whose time tests let pass themselves. */
+#include "lib/http2/http2_state.h"
+
+enum { REFILL_MS = 1000 };
+
+void http2_watch_stall(Http2Session *s) {
+  if (s->stalling || stream_pending(s->stream) == 0)
+    return;
+  s->stalling = true;
+  s->sent_seen = stream_sent(s->stream);
+  loop_timer_start(s->stall, s->config.stall_ms);
+}
+
+static Http2Life life_of(const Http2Session *s) {
+  if (s->mode == HTTP2_LIFE_ENDING)
+    return HTTP2_LIFE_ENDING;
+  if (s->head.id)
+    return HTTP2_LIFE_HEAD;
+  if (s->n_streams > 0)
+    return HTTP2_LIFE_BUSY;
+  return s->mode == HTTP2_LIFE_NEW ? HTTP2_LIFE_NEW : HTTP2_LIFE_IDLE;
+}
+
+void http2_set_life(Http2Session *s) {
+  Http2Life mode = life_of(s);
+  if (mode == HTTP2_LIFE_ENDING && stream_pending(s->stream) == 0)
+    loop_timer_start(s->life, s->config.farewell_ms);
+  if (mode == s->mode)
+    return;
+  s->mode = mode;
+  if (mode == HTTP2_LIFE_BUSY)
+    loop_timer_stop(s->life);
+  else
+    loop_timer_start(s->life, mode == HTTP2_LIFE_IDLE ? s->config.idle_ms : s->config.head_ms);
+}
+
+static void on_life(void *arg) {
+  Http2Session *s = arg;
+  http2_enter(s);
+  Http2Why why = s->mode == HTTP2_LIFE_IDLE ? HTTP2_WHY_IDLE : HTTP2_WHY_HEAD_TIME;
+  if (s->mode == HTTP2_LIFE_ENDING) {
+    http2_tell_over(s);
+  } else if (s->mode != HTTP2_LIFE_HEAD && s->settled) {
+    http2_set_why(s, why);
+    http2_session_drain(s);
+  } else {
+    http2_give_up(s, why, NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+  http2_pump(s);
+  http2_leave(s);
+}
+
+static void on_stall(void *arg) {
+  Http2Session *s = arg;
+  s->stalling = false;
+  if (stream_pending(s->stream) > 0 && stream_sent(s->stream) == s->sent_seen) {
+    http2_enter(s);
+    stream_reset_on_close(s->stream);
+    http2_cut(s, HTTP2_WHY_STALLED);
+    http2_leave(s);
+    return;
+  }
+  http2_watch_stall(s);
+}
+
+static void on_farewell(void *arg) {
+  http2_say_last(arg);
+  http2_pump_alone(arg);
+}
+
+static void on_refill(void *arg) {
+  Http2Session *s = arg;
+  http2_budget_refill(&s->budget);
+  s->refilling = !http2_budget_is_whole(&s->budget);
+  if (s->refilling)
+    loop_timer_start(s->refill, REFILL_MS);
+}
+
+bool http2_spend(Http2Session *s, Http2Flood flood) {
+  if (!http2_budget_spend(&s->budget, flood)) {
+    http2_give_up(s, (Http2Why)(HTTP2_WHY_RESETS + (int)flood), NGHTTP2_ENHANCE_YOUR_CALM);
+    return false;
+  }
+  if (!s->refilling) {
+    s->refilling = true;
+    loop_timer_start(s->refill, REFILL_MS);
+  }
+  return true;
+}
+
+void http2_clock_start(Http2Session *s) {
+  s->life = loop_timer_new(s->loop, on_life, s);
+  s->stall = loop_timer_new(s->loop, on_stall, s);
+  s->refill = loop_timer_new(s->loop, on_refill, s);
+  s->farewell = loop_timer_new(s->loop, on_farewell, s);
+  loop_timer_start(s->life, s->config.head_ms);
+}
+
+void http2_clock_stop(Http2Session *s) {
+  loop_timer_free(s->life);
+  loop_timer_free(s->stall);
+  loop_timer_free(s->refill);
+  loop_timer_free(s->farewell);
+}

@@ -1,0 +1,253 @@
+/* Answers: what an owner says of a stream, kept until nghttp2 asks for it and the peer's windows allow. */
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/http2/http2_state.h"
+
+/* DATA shorter than this that the peer's window cut short earns nothing: a peer that opens it by bytes makes as many
+ * frames as it sends. */
+enum { FRAME_HEAD = 9, DRIBBLE = 256 };
+
+Http2Stream *http2_stream_new(Http2Session *s, int32_t id) {
+  Http2Stream *h = new0(Http2Stream);
+  h->session = s;
+  h->id = id;
+  /* writers stop at their share, give or take the largest message that they have */
+  h->out = BUF_INIT(BUF_MAX_DEFAULT);
+  list_append(&s->streams, &h->link);
+  s->n_streams++;
+  nghttp2_session_set_stream_user_data(s->ng, id, h);
+  return h;
+}
+
+static void drop_out(Http2Stream *h) {
+  h->session->out -= http2_stream_pending(h);
+  buf_deinit(&h->out);
+  h->out_at = 0;
+}
+
+static void set_full(Http2Stream *h, bool full) {
+  if (h->full != full)
+    h->session->n_full += full ? 1 : -1;
+  h->full = full;
+}
+
+void http2_stream_free(Http2Stream *h) {
+  Http2Session *s = h->session;
+  drop_out(h);
+  set_full(h, false);
+  s->heads -= h->heads;
+  s->n_streams--;
+  list_remove(&h->link);
+  http2_fields_clear(&h->trailers);
+  free(h);
+}
+
+Http2Stream *http2_stream_of(Http2Session *s, int32_t id) {
+  return nghttp2_session_get_stream_user_data(s->ng, id);
+}
+
+void http2_stream_set_owner(Http2Stream *h, void *owner) {
+  h->owner = owner;
+}
+
+int32_t http2_stream_id(const Http2Stream *h) {
+  return h->id;
+}
+
+void http2_tell_close(Http2Stream *h, uint32_t code) {
+  if (!h->owned)
+    return;
+  h->owned = false;
+  h->session->handlers.on_close(h->owner, code);
+}
+
+void http2_stream_took(Http2Stream *h, size_t len) {
+  if (len > h->untaken)
+    len = h->untaken;
+  h->untaken -= len;
+  if (len > 0 && nghttp2_session_consume(h->session->ng, h->id, len) != 0)
+    return;
+  http2_kick(h->session);
+}
+
+/* ---- Saying it ---- */
+
+static Http2Fields fields_of(Http2Stream *h, int status, const Http2Field *fields, size_t n_fields) {
+  Http2Fields all = http2_fields_new(status, fields, n_fields);
+  h->heads += all.bytes;
+  h->session->heads += all.bytes;
+  return all;
+}
+
+void http2_stream_interim(Http2Stream *h, int status, const Http2Field *fields, size_t n_fields) {
+  if (h->headed || !h->owned)
+    return;
+  Http2Fields all = fields_of(h, status, fields, n_fields);
+  nghttp2_submit_headers(h->session->ng, NGHTTP2_FLAG_NONE, h->id, NULL, all.nv, all.n, NULL);
+  http2_fields_clear(&all);
+  http2_kick(h->session);
+}
+
+/* nghttp2 asks for no more than it may send. */
+static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len, uint32_t *flags,
+                       nghttp2_data_source *source, void *arg) {
+  Http2Stream *h = source->ptr;
+  size_t pending = http2_stream_pending(h), n = pending < len ? pending : len;
+  if (n == 0 && !h->finished)
+    return NGHTTP2_ERR_DEFERRED;
+  *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (!h->finished || n < pending)
+    return (ssize_t)n;
+  *flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (h->trailers.n > 0) {
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    nghttp2_submit_trailer(ng, id, h->trailers.nv, h->trailers.n);
+    http2_fields_clear(&h->trailers);
+  }
+  return (ssize_t)n;
+}
+
+static void respond(Http2Stream *h, int status, const Http2Field *fields, size_t n_fields, bool ended) {
+  nghttp2_data_provider provider = {.source.ptr = h, .read_callback = on_read};
+  Http2Fields all = fields_of(h, status, fields, n_fields);
+  h->headed = true;
+  h->finished = ended;
+  nghttp2_submit_response(h->session->ng, h->id, all.nv, all.n, ended ? NULL : &provider);
+  http2_fields_clear(&all);
+  http2_kick(h->session);
+}
+
+void http2_stream_respond(Http2Stream *h, int status, const Http2Field *fields, size_t n_fields, bool ended) {
+  if (!h->headed && h->owned)
+    respond(h, status, fields, n_fields, ended);
+}
+
+void http2_refuse(Http2Stream *h, int status) {
+  const Http2Field none = {"content-length", "0"};
+  respond(h, status, &none, 1, true);
+}
+
+static void resume(Http2Stream *h) {
+  /* fails where nothing was put off, and then nothing is to be resumed */
+  nghttp2_session_resume_data(h->session->ng, h->id);
+  http2_kick(h->session);
+}
+
+void http2_stream_write(Http2Stream *h, const void *data, size_t len) {
+  if (!h->headed || h->finished || !h->owned || len == 0)
+    return;
+  if (h->out_at > 0 && h->out_at >= h->out.len / 2) {
+    buf_consume(&h->out, h->out_at);
+    h->out_at = 0;
+  }
+  if (buf_append(&h->out, data, len) != 0) {
+    /* an owner that never looks whether it is full */
+    nghttp2_submit_rst_stream(h->session->ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_INTERNAL_ERROR);
+    return;
+  }
+  h->session->out += len;
+  resume(h);
+}
+
+void http2_stream_finish(Http2Stream *h, const Http2Field *trailers, size_t n_trailers) {
+  if (!h->headed || h->finished || !h->owned)
+    return;
+  if (n_trailers > 0)
+    h->trailers = fields_of(h, 0, trailers, n_trailers);
+  h->finished = true;
+  resume(h);
+}
+
+void http2_stream_reset(Http2Stream *h, uint32_t code) {
+  if (!h->owned)
+    return;
+  h->owned = false;
+  h->left = true;
+  drop_out(h);
+  set_full(h, false);
+  nghttp2_submit_rst_stream(h->session->ng, NGHTTP2_FLAG_NONE, h->id, code);
+  http2_kick(h->session);
+}
+
+size_t http2_stream_pending(const Http2Stream *h) {
+  return h->out.len - h->out_at;
+}
+
+static size_t share(const Http2Session *s) {
+  size_t part = s->config.session_out / (s->n_streams ? s->n_streams : 1);
+  if (part > s->config.stream_out)
+    part = s->config.stream_out;
+  return part < HTTP2_MIN_SHARE ? HTTP2_MIN_SHARE : part;
+}
+
+bool http2_stream_is_full(Http2Stream *h) {
+  if (http2_stream_pending(h) >= share(h->session))
+    set_full(h, true);
+  return h->full;
+}
+
+void http2_tell_drained(Http2Session *s) {
+  if (s->n_full == 0)
+    return;
+  size_t low = share(s) / 2;
+  LIST_EACH(Http2Stream, h, &s->streams, link) {
+    if (!h->full || http2_stream_pending(h) > low)
+      continue;
+    set_full(h, false);
+    /* what it writes at once leaves in the next turn, so that one peer's flood does not hold up the others */
+    loop_timer_start(s->kick, 0);
+    if (h->owned)
+      s->handlers.on_drain(h->owner);
+    if (s->dead)
+      return;
+  }
+}
+
+/* ---- What leaves ---- */
+
+static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t len,
+                        nghttp2_data_source *source, void *arg) {
+  Http2Session *s = arg;
+  Http2Stream *h = source->ptr;
+  /* no padding is ever asked for */
+  if (buf_append(&s->gather, head, FRAME_HEAD) != 0 || buf_append(&s->gather, h->out.data + h->out_at, len) != 0)
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  h->out_at += len;
+  s->out -= len;
+  if (http2_stream_pending(h) == 0) {
+    h->out.len = h->out_at = 0;
+    if (h->out.cap > HTTP2_MIN_SHARE)
+      buf_deinit(&h->out);
+  }
+  if (len >= DRIBBLE || (len > 0 && http2_stream_pending(h) == 0))
+    http2_budget_earn(&s->budget);
+  return 0;
+}
+
+/* What the peer provoked by breaking a rule costs it as much as a reset of its own: otherwise that would be the cheaper
+ * way to make work and throw it away. */
+static bool is_provoked(Http2Session *s, const nghttp2_frame *frame) {
+  Http2Stream *h = http2_stream_of(s, frame->hd.stream_id);
+  return frame->rst_stream.error_code != NGHTTP2_NO_ERROR && (!h || !h->left);
+}
+
+static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg) {
+  Http2Session *s = arg;
+  if (frame->hd.type == NGHTTP2_RST_STREAM) {
+    /* the end, if it was one too many, is said by the pump that runs */
+    if (is_provoked(s, frame) && !s->deaf && !http2_spend(s, HTTP2_FLOOD_RESETS))
+      return 0;
+  }
+  bool answers = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+  Http2Stream *h = answers ? http2_stream_of(s, frame->hd.stream_id) : NULL;
+  /* RFC 9113, 8.1: the rest of the request is not wanted */
+  if (h && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && !h->request_done)
+    nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_NO_ERROR);
+  return 0;
+}
+
+void http2_send_callbacks(nghttp2_session_callbacks *c) {
+  nghttp2_session_callbacks_set_send_data_callback(c, on_send_data);
+  nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
+}

@@ -1,0 +1,272 @@
+/* See http2_session.h. This part owns the connection: when bytes go to nghttp2 and from it, and when it ends. */
+#include <string.h>
+
+#include "lib/base/alloc.h"
+#include "lib/http2/http2_state.h"
+
+/* One read; all of it is always used. */
+enum { IN_MAX = 64 << 10 };
+
+const uint8_t HTTP2_DRAIN_PING[8] = "draining";
+
+static void release(Http2Session *s) {
+  nghttp2_session_del(s->ng);
+  LIST_EACH(Http2Stream, h, &s->streams, link) http2_stream_free(h);
+  http2_head_clear(&s->head);
+  buf_deinit(&s->gather);
+  free(s);
+}
+
+void http2_enter(Http2Session *s) {
+  s->depth++;
+}
+
+void http2_leave(Http2Session *s) {
+  if (--s->depth == 0 && s->dead)
+    release(s);
+}
+
+void http2_session_free(Http2Session *s) {
+  if (!s || s->dead)
+    return;
+  s->dead = true;
+  stream_free(s->stream);
+  s->stream = NULL;
+  loop_timer_free(s->kick);
+  http2_clock_stop(s);
+  if (s->depth == 0)
+    release(s);
+}
+
+size_t http2_session_streams(const Http2Session *s) {
+  return s->n_streams;
+}
+
+size_t http2_session_kept(const Http2Session *s) {
+  return s->heads + s->out + (s->stream ? stream_pending(s->stream) : 0);
+}
+
+/* ---- The end ---- */
+
+void http2_tell_over(Http2Session *s) {
+  if (s->told || s->dead)
+    return;
+  s->told = true;
+  s->handlers.on_over(s->arg, s->why);
+}
+
+void http2_set_why(Http2Session *s, Http2Why why) {
+  if (!s->whyed)
+    s->why = why;
+  s->whyed = true;
+}
+
+/* Streams that are still there will not get further. */
+static void close_streams(Http2Session *s) {
+  LIST_EACH(Http2Stream, h, &s->streams, link) {
+    http2_tell_close(h, HTTP2_CANCEL);
+    if (s->dead)
+      return;
+  }
+}
+
+/* The connection is of no more use. */
+void http2_cut(Http2Session *s, Http2Why why) {
+  http2_set_why(s, why);
+  s->deaf = true;
+  close_streams(s);
+  http2_tell_over(s);
+}
+
+/* Everything is said: what waits leaves, then our side is closed, then the peer is waited for; an end of both at once
+ * would be a reset, which can overtake the last words. */
+static void say_goodbye(Http2Session *s) {
+  if (s->mode == HTTP2_LIFE_ENDING)
+    return;
+  s->mode = HTTP2_LIFE_ENDING;
+  s->deaf = true;
+  http2_set_why(s, s->draining ? HTTP2_WHY_DRAINED : HTTP2_WHY_PROTOCOL);
+  close_streams(s);
+  if (s->dead)
+    return;
+  stream_end(s->stream);
+  http2_set_life(s);
+}
+
+void http2_give_up(Http2Session *s, Http2Why why, uint32_t code) {
+  http2_set_why(s, why);
+  s->deaf = true;
+  nghttp2_session_terminate_session(s->ng, code);
+  http2_kick(s);
+}
+
+void http2_session_end(Http2Session *s, uint32_t code) {
+  http2_give_up(s, HTTP2_WHY_ENDED, code);
+}
+
+void http2_session_drain(Http2Session *s) {
+  if (s->draining || s->deaf)
+    return;
+  s->draining = true;
+  nghttp2_submit_shutdown_notice(s->ng);
+  nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, HTTP2_DRAIN_PING);
+  loop_timer_start(s->farewell, s->config.farewell_ms);
+  http2_kick(s);
+}
+
+void http2_say_last(Http2Session *s) {
+  if (s->last_said || !s->draining)
+    return;
+  s->last_said = true;
+  loop_timer_stop(s->farewell);
+  nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(s->ng), NGHTTP2_NO_ERROR,
+                        NULL, 0);
+}
+
+/* ---- Sending ---- */
+
+/* What nghttp2 wants to say, in one piece; -1: it can say no more. */
+static int gather(Http2Session *s) {
+  while (stream_pending(s->stream) + s->gather.len < STREAM_HIGH) {
+    const uint8_t *data;
+    ssize_t n = nghttp2_session_mem_send(s->ng, &data);
+    if (n < 0 || s->dead)
+      return -1;
+    size_t before = s->gather.len;
+    if (n > 0 && buf_append(&s->gather, data, (size_t)n) != 0)
+      return -1;
+    if (n == 0 && s->gather.len == before)
+      break;
+  }
+  return 0;
+}
+
+void http2_pump(Http2Session *s) {
+  if (s->dead || s->mode == HTTP2_LIFE_ENDING || s->told)
+    return;
+  int rc = gather(s);
+  if (s->dead)
+    return;
+  stream_write(s->stream, s->gather.data, s->gather.len);
+  s->gather.len = 0;
+  if (s->n_streams == 0)
+    buf_deinit(&s->gather);
+  http2_watch_stall(s);
+  if (rc != 0) {
+    http2_cut(s, HTTP2_WHY_PROTOCOL);
+    return;
+  }
+  http2_tell_drained(s);
+  if (s->dead)
+    return;
+  if (!nghttp2_session_want_read(s->ng) && !nghttp2_session_want_write(s->ng))
+    say_goodbye(s);
+  else
+    http2_set_life(s);
+}
+
+void http2_kick(Http2Session *s) {
+  if (!s->dead && s->depth == 0)
+    loop_timer_start(s->kick, 0);
+}
+
+void http2_pump_alone(Http2Session *s) {
+  http2_enter(s);
+  http2_pump(s);
+  http2_leave(s);
+}
+
+static void on_kick(void *arg) {
+  http2_pump_alone(arg);
+}
+
+/* ---- The connection ---- */
+
+static void give_up_for(Http2Session *s, ssize_t rc) {
+  if (rc == NGHTTP2_ERR_FLOODED)
+    http2_give_up(s, HTTP2_WHY_UNREAD_ACKS, NGHTTP2_ENHANCE_YOUR_CALM);
+  else if (rc == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+    http2_give_up(s, HTTP2_WHY_CONTINUATIONS, NGHTTP2_ENHANCE_YOUR_CALM);
+  else
+    http2_give_up(s, HTTP2_WHY_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
+}
+
+static size_t on_data(void *arg, const uint8_t *data, size_t len) {
+  Http2Session *s = arg;
+  if (s->deaf)
+    return len;
+  http2_enter(s);
+  ssize_t rc = nghttp2_session_mem_recv(s->ng, data, len);
+  if (!s->dead && rc < 0)
+    give_up_for(s, rc);
+  http2_pump(s);
+  http2_leave(s);
+  return len;
+}
+
+static void on_gone(Http2Session *s) {
+  http2_enter(s);
+  http2_cut(s, HTTP2_WHY_CLOSED);
+  http2_leave(s);
+}
+
+static void on_eof(void *arg) {
+  on_gone(arg);
+}
+
+static void on_error(void *arg, int errnum) {
+  on_gone(arg);
+}
+
+static void on_drain(void *arg) {
+  http2_pump_alone(arg);
+}
+
+static void on_flushed(void *arg) {
+  Http2Session *s = arg;
+  http2_set_life(s);
+  http2_pump_alone(s);
+}
+
+static const StreamHandlers STREAM_HANDLERS = {
+    .on_data = on_data,
+    .on_eof = on_eof,
+    .on_drain = on_drain,
+    .on_error = on_error,
+    .must_write = true,
+    .on_flushed = on_flushed,
+};
+
+/* ---- The beginning ---- */
+
+static void submit_settings(Http2Session *s) {
+  const Http2Config *c = &s->config;
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->max_streams},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, c->stream_window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, c->max_head_bytes},
+      {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, c->header_table},
+  };
+  nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
+  nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0, (int32_t)c->session_window);
+}
+
+Http2Session *http2_session_new(Loop *loop, Stream *stream, const Http2Config *config, const Http2Handlers *handlers,
+                                void *arg) {
+  Http2Session *s = new0(Http2Session);
+  s->loop = loop;
+  s->stream = stream;
+  s->config = *config;
+  s->handlers = *handlers;
+  s->arg = arg;
+  s->last_id = -1;
+  list_init(&s->streams);
+  http2_budget_init(&s->budget, s->config.floods);
+  s->kick = loop_timer_new(loop, on_kick, s);
+  s->ng = http2_engine_new(s);
+  submit_settings(s);
+  http2_clock_start(s);
+  stream_hand_over(stream, IN_MAX, &STREAM_HANDLERS, s);
+  http2_kick(s);
+  return s;
+}
