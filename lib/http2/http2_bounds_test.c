@@ -1,17 +1,12 @@
 /* Each bound of Http2Config, by a peer that tries to pass it: the session refuses or ends, says which bound it was, and
  * keeps no more than it says. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/http2/http2_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/test.h"
 
 static const uint32_t WIDE = 1 << 20;
 

@@ -1,10 +1,5 @@
 /* What a peer may send, what time gives back and what work does. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
+#include "lib/base/test.h"
 #include "lib/http2/http2_budget.h"
 
 static const Http2Rate RATES[HTTP2_N_FLOODS] = {{3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}, {3, 2}};

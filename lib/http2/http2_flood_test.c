@@ -1,17 +1,12 @@
 /* Floods of each kind, one frame more than may be: the session ends and says by which bound. And what honest peers do,
  * who must not meet them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/http2/http2_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/test.h"
 
 static int setup(void **state) {
   *state = fixture_new(NULL);

@@ -1,16 +1,11 @@
 /* Requests and answers through a session, with a client that keeps the rules and one that does not quite. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "lib/http2/http2_fixture.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/test.h"
 
 static const uint32_t WIDE = 1 << 20;
 

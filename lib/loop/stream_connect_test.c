@@ -1,10 +1,5 @@
 /* What becomes of a connection that is made without waiting for it: it is told from the loop, once, whatever it is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
+#include "lib/base/test.h"
 #include "lib/loop/stream_connect.h"
 
 #include <arpa/inet.h>

@@ -5,7 +5,7 @@
 #include "google/protobuf/empty.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/state/state_pool.h"
-#include "services/pools/freshen.h"
+#include "services/pools/freshen_store.h"
 #include "services/pools/index_rpc.h"
 #include "services/pools/message_rpc.h"
 #include "services/pools/pool.h"

@@ -4,8 +4,8 @@
  * The leader finds out by itself as well, a moment later, and for changes that come another way. Any replica may call
  * these; the last change counts, whoever tells of it.
  */
-#ifndef SANDPLANE_SERVICES_POOLS_FRESHEN_H_
-#define SANDPLANE_SERVICES_POOLS_FRESHEN_H_
+#ifndef SANDPLANE_SERVICES_POOLS_FRESHEN_STORE_H_
+#define SANDPLANE_SERVICES_POOLS_FRESHEN_STORE_H_
 
 #include "lib/base/arena.h"
 #include "services/pools/pools.h"

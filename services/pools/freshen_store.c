@@ -1,5 +1,5 @@
-/* See freshen.h. */
-#include "services/pools/freshen.h"
+/* See freshen_store.h. */
+#include "services/pools/freshen_store.h"
 
 #include <stdio.h>
 
