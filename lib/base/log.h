@@ -1,9 +1,9 @@
 /* JSON lines on standard error: one event a line, {"time","level","service","event", fields...}.
  *
- * What a call went through is in its Error, and the caller logs it or not. A library logs only what happens outside of
- * any call and what an operator must hear of: a connection lost and back (lib/redis). Field values are
- * escaped here; secrets are kept out by the callers.
- *   log_event(LOG_INFO, "sandbox_claimed", LOG_STR("sandbox", id), LOG_INT("wait_ms", ms));
+ * What a call went through is in its Error, and the caller logs it or not. Libraries do
+ * not log: what happens outside of any call they tell whoever uses them (RedisEvents of lib/redis), and lib/service
+ * logs it. Field values are escaped here; secrets are kept out by the callers. log_event(LOG_INFO, "sandbox_claimed",
+ * LOG_STR("sandbox", id), LOG_INT("wait_ms", ms));
  */
 #ifndef SANDPLANE_LIB_BASE_LOG_H_
 #define SANDPLANE_LIB_BASE_LOG_H_

@@ -73,6 +73,17 @@ enum { REDIS_LINEAGE_LEN = 21 };
  * for OOM. */
 typedef void (*RedisFn)(void *arg, const RedisReply *reply, const Error *err);
 
+/* What happens to a client outside of any call: not its commands' business, but that of whoever runs the service. Any
+ * may be NULL. Texts are valid during the call, which must not ask the client for anything. */
+typedef struct RedisEvents {
+  /* One of its connections cannot be made or was lost. Each new reason once, not each attempt. */
+  void (*on_trouble)(void *arg, const char *address, const char *why);
+  /* The same connection is there after all. */
+  void (*on_back)(void *arg, const char *address);
+  /* Sentinels name another server as the master of this name. */
+  void (*on_master)(void *arg, const char *name, const char *address);
+} RedisEvents;
+
 /* Connects in the background. */
 RedisClient *redis_client_new(Loop *loop, const RedisConfig *config);
 /* Pending callbacks run with CANCELLED before it returns. NULL-safe. */
@@ -80,6 +91,8 @@ void redis_client_free(RedisClient *client);
 bool redis_client_connected(const RedisClient *client);
 /* Runs at every connect (true) and loss (false). */
 void redis_client_on_state(RedisClient *client, void (*fn)(void *arg, bool connected), void *arg);
+/* From then on; before the loop runs, so that none is missed. */
+void redis_client_on_events(RedisClient *client, const RedisEvents *events, void *arg);
 
 /* lens may be NULL: NUL-terminated arguments. Everything is copied. fn may be NULL. */
 void redis_command(RedisClient *client, RedisFn fn, void *arg, size_t argc, const char *const *argv,

@@ -12,7 +12,7 @@
 
 #include "lib/base/str.h"
 #include "lib/redis/redis.h"
-#include "lib/redis/redis_aof.h"
+#include "lib/redis/redis_info.h"
 #include "lib/redis/redis_server_fixture.h"
 
 #define PORT 16394
@@ -106,7 +106,7 @@ static void tells(void **state) {
   };
   for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
     RedisReply reply = {.type = REDIS_STRING, .str = ROWS[i].info, .len = strlen(ROWS[i].info)};
-    assert_int_equal(redis_aof_state(&reply), ROWS[i].aof);
+    assert_int_equal(redis_info_aof(&reply), ROWS[i].aof);
   }
 }
 

@@ -8,9 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_conn.h"
-#include "lib/redis/redis_node.h"
 #include "lib/redis/redis_slots.h"
-#include "lib/redis/redis_socket.h"
 
 #define ASK_MS 1000
 /* A request that goes round for longer waits for another try of its caller. */
@@ -25,27 +23,23 @@ typedef struct Member {
 } Member;
 
 struct RedisCluster {
-  Loop *loop;
-  const RedisConfig *config;
-  RedisLater *later;
+  RedisShared *shared;
   RedisConn *guide; /* to any server, for the map */
   LoopTimer *timer, *deadline;
   Member *members;
   Member *slots[REDIS_SLOTS];
   bool asked, up, ending;
-  RedisRequest *waiting, **waiting_tail; /* whose slot has no member yet */
+  List waiting; /* requests whose slot has no member yet */
   size_t n_waiting;
   void (*on_state)(void *arg, bool connected);
   void *arg;
 };
 
 static void ask(RedisCluster *c) {
-  static const char COMMAND[] = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
   if (c->ending || c->asked || !redis_conn_open(c->guide))
     return;
   c->asked = true;
-  if (redis_conn_send(c->guide, COMMAND, sizeof COMMAND - 1, false))
-    abort();
+  redis_conn_send(c->guide, 2, (const char *[]){"CLUSTER", "SLOTS"}, NULL, false);
 }
 
 static bool is_up(const RedisCluster *c) {
@@ -88,7 +82,7 @@ static Member *member_at(RedisCluster *c, const char *address) {
   Member *m = new0(Member);
   *m = (Member){.next = c->members, .cluster = c};
   snprintf(m->address, sizeof m->address, "%s", address);
-  m->node = redis_node_new(c->loop, c->config, m->address, c->later, &NODE_HANDLERS, m);
+  m->node = redis_node_new(c->shared, m->address, &NODE_HANDLERS, m);
   c->members = m;
   return m;
 }
@@ -108,7 +102,7 @@ static void on_elsewhere(void *arg, RedisNode *node, RedisRequest *r, const char
   }
   Member *to = member_at(c, address);
   if (once)
-    redis_node_submit(to->node, redis_request_command(NULL, NULL, 1, (const char *[]){"ASKING"}, NULL));
+    redis_node_submit(to->node, redis_request_new(NULL, NULL, 1, (const char *[]){"ASKING"}, NULL));
   else
     c->slots[slot] = to;
   redis_node_submit(to->node, r);
@@ -117,48 +111,37 @@ static void on_elsewhere(void *arg, RedisNode *node, RedisRequest *r, const char
 
 /* ---- requests ---- */
 
+static RedisRequest *take_waiting(RedisCluster *c) {
+  RedisRequest *r = redis_request_take(&c->waiting);
+  c->n_waiting -= r ? 1 : 0;
+  return r;
+}
+
 static void on_deadline(void *arg) {
   RedisCluster *c = arg;
   Error err;
   error_set(&err, ERROR_UNAVAILABLE, "the state store (Redis Cluster at %s) has no server for it: %s",
-            c->config->address, redis_conn_trouble(c->guide));
+            c->shared->config.address, redis_conn_trouble(c->guide));
   err.retry_after_ms = REDIS_RETRY_AFTER_MS;
-  while (c->waiting) {
-    RedisRequest *r = c->waiting;
-    c->waiting = r->next;
-    redis_later_add(c->later, r->fn, r->arg, &err);
-    redis_request_free(r);
-  }
-  c->waiting_tail = &c->waiting;
-  c->n_waiting = 0;
+  for (RedisRequest *r; (r = take_waiting(c));)
+    redis_request_fail_later(r, c->shared, &err);
 }
 
 void redis_cluster_submit(RedisCluster *c, RedisRequest *r) {
-  Member *m = c->slots[r->slot == REDIS_SLOT_ANY ? 0 : r->slot];
+  int slot = redis_slot_of_command(r->argc, r->argv, r->lens);
+  Member *m = c->slots[slot == REDIS_SLOT_ANY ? 0 : slot];
   if (m)
     return redis_node_submit(m->node, r);
   Error err;
-  bool full = c->n_waiting >= c->config->max_in_flight;
+  bool full = c->n_waiting >= c->shared->config.max_in_flight;
   if (full || c->ending) {
     error_set(&err, full ? ERROR_RESOURCE_EXHAUSTED : ERROR_CANCELLED,
               full ? "%zu commands wait for the state store" : "shutting down", c->n_waiting);
-    redis_later_add(c->later, r->fn, r->arg, &err);
-    return redis_request_free(r);
+    return redis_request_fail_later(r, c->shared, &err);
   }
-  if (!c->waiting)
-    loop_timer_start(c->deadline, c->config->connect_wait_ms);
-  r->next = NULL;
-  *c->waiting_tail = r;
-  c->waiting_tail = &r->next;
-  c->n_waiting++;
-}
-
-static void submit_all(RedisCluster *c, RedisRequest *list) {
-  while (list) {
-    RedisRequest *next = list->next;
-    redis_cluster_submit(c, list);
-    list = next;
-  }
+  if (c->n_waiting++ == 0)
+    loop_timer_start(c->deadline, c->shared->config.connect_wait_ms);
+  list_append(&c->waiting, &r->link);
 }
 
 /* ---- the map ---- */
@@ -175,8 +158,8 @@ static void take_range(void *arg, int first, int last, const char *address) {
 static void leave_unused(RedisCluster *c) {
   for (Member **at = &c->members; *at;) {
     Member *m = *at;
-    if (!m->used)
-      submit_all(c, redis_node_take_unsent(m->node));
+    for (RedisRequest *r; !m->used && (r = redis_node_take_unsent(m->node));)
+      redis_cluster_submit(c, r);
     if (m->used || !redis_node_idle(m->node)) {
       at = &m->next;
       continue;
@@ -202,12 +185,10 @@ static void on_reply(void *arg, const RedisReply *r) {
   memset(c->slots, 0, sizeof c->slots);
   redis_slots_each(r, redis_conn_address(c->guide), take_range, c);
   leave_unused(c);
-  RedisRequest *waiting = c->waiting;
-  c->waiting = NULL;
-  c->waiting_tail = &c->waiting;
-  c->n_waiting = 0;
   loop_timer_stop(c->deadline);
-  submit_all(c, waiting);
+  /* each once: those that still have no server wait again */
+  for (size_t n = c->n_waiting; n > 0; n--)
+    redis_cluster_submit(c, take_waiting(c));
   tell(c);
 }
 
@@ -216,8 +197,6 @@ static void on_open(void *arg) {
   c->asked = false;
   ask(c);
 }
-
-static void on_close(void *arg, const Error *why) {}
 
 static void on_timer(void *arg) {
   RedisCluster *c = arg;
@@ -228,16 +207,15 @@ static void on_timer(void *arg) {
   ask(c);
 }
 
-static const RedisConnHandlers GUIDE_HANDLERS = {on_open, on_close, on_reply, NULL};
+static const RedisConnHandlers GUIDE_HANDLERS = {.on_open = on_open, .on_reply = on_reply};
 
-RedisCluster *redis_cluster_new(Loop *loop, const RedisConfig *config, RedisLater *later,
-                                void (*on_state)(void *arg, bool connected), void *arg) {
+RedisCluster *redis_cluster_new(RedisShared *shared, void (*on_state)(void *arg, bool connected), void *arg) {
   RedisCluster *c = new0(RedisCluster);
-  *c = (RedisCluster){.loop = loop, .config = config, .later = later, .on_state = on_state, .arg = arg};
-  c->waiting_tail = &c->waiting;
-  c->timer = loop_timer_new(loop, on_timer, c);
-  c->deadline = loop_timer_new(loop, on_deadline, c);
-  c->guide = redis_conn_new(loop, config, REDIS_PEER_ANY, config->address, &GUIDE_HANDLERS, c);
+  *c = (RedisCluster){.shared = shared, .on_state = on_state, .arg = arg};
+  list_init(&c->waiting);
+  c->timer = loop_timer_new(shared->loop, on_timer, c);
+  c->deadline = loop_timer_new(shared->loop, on_deadline, c);
+  c->guide = redis_conn_new(shared, REDIS_PEER_ANY, shared->config.address, &GUIDE_HANDLERS, c);
   loop_timer_start(c->timer, ASK_MS);
   return c;
 }
@@ -251,12 +229,8 @@ void redis_cluster_cancel(RedisCluster *c) {
     redis_node_cancel(m->node);
   Error err;
   error_set(&err, ERROR_CANCELLED, "shutting down");
-  while (c->waiting) {
-    RedisRequest *r = c->waiting;
-    c->waiting = r->next;
+  for (RedisRequest *r; (r = take_waiting(c));)
     redis_request_finish(r, NULL, &err);
-  }
-  c->waiting_tail = &c->waiting;
 }
 
 void redis_cluster_free(RedisCluster *c) {

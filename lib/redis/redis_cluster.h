@@ -9,14 +9,12 @@
 #define SANDPLANE_LIB_REDIS_REDIS_CLUSTER_H_
 
 #include "lib/redis/redis.h"
-#include "lib/redis/redis_later.h"
-#include "lib/redis/redis_request.h"
+#include "lib/redis/redis_node.h"
 
 typedef struct RedisCluster RedisCluster;
 
-/* on_state: true when every slot has a connected master. config and later must outlive it. */
-RedisCluster *redis_cluster_new(Loop *loop, const RedisConfig *config, RedisLater *later,
-                                void (*on_state)(void *arg, bool connected), void *arg);
+/* on_state: true when every slot has a connected master. shared must outlive it. */
+RedisCluster *redis_cluster_new(RedisShared *shared, void (*on_state)(void *arg, bool connected), void *arg);
 /* As redis_node_cancel and redis_node_free. NULL-safe. */
 void redis_cluster_cancel(RedisCluster *cluster);
 void redis_cluster_free(RedisCluster *cluster);

@@ -2,15 +2,62 @@
 #include "lib/redis/redis_config.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/base/address.h"
 #include "lib/base/str.h"
-#include "lib/redis/redis_socket.h"
 
 enum { PASSWORD_MAX = 4096, DEFAULT_CONNECT_WAIT_MS = 3000, DEFAULT_MAX_IN_FLIGHT = 65536, DEFAULT_WAIT_MS = 1000 };
+
+/* ---- addresses ---- */
+
+size_t redis_addresses_count(const char *list) {
+  size_t n = *list ? 1 : 0;
+  for (; *list; list++)
+    n += *list == ',';
+  return n;
+}
+
+void redis_addresses_get(const char *list, size_t index, char out[REDIS_ADDRESS_MAX]) {
+  size_t n = redis_addresses_count(list);
+  for (index = n ? index % n : 0; index > 0; index--)
+    list = strchr(list, ',') + 1;
+  list += strspn(list, " ");
+  snprintf(out, REDIS_ADDRESS_MAX, "%.*s", (int)strcspn(list, ", "), list);
+}
+
+void redis_address_host(const char *text, char out[REDIS_ADDRESS_MAX]) {
+  Address address;
+  bool tcp = address_parse(text, &address, NULL) == 0;
+  snprintf(out, REDIS_ADDRESS_MAX, "%s", tcp ? address.host : "");
+}
+
+int redis_address_look_up(const char *text, unsigned turn, Address *ret, Error *err) {
+  struct sockaddr_storage number;
+  if (address_parse_peer(text, ret, err))
+    return -1;
+  if (address_sockaddr(ret, &number))
+    return 0;
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+  int rc = getaddrinfo(*ret->host ? ret->host : "127.0.0.1", NULL, &hints, &list);
+  if (rc)
+    return error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", ret->host, gai_strerror(rc));
+  unsigned n = 1; /* that there is none is an error (getaddrinfo(3)) */
+  for (const struct addrinfo *a = list->ai_next; a; a = a->ai_next)
+    n++;
+  const struct addrinfo *a = list;
+  for (unsigned i = turn % n; i > 0; i--)
+    a = a->ai_next;
+  rc = getnameinfo(a->ai_addr, a->ai_addrlen, ret->host, sizeof ret->host, NULL, 0, NI_NUMERICHOST);
+  freeaddrinfo(list);
+  return rc ? error_set(err, ERROR_UNAVAILABLE, "look up %s: %s", text, gai_strerror(rc)) : 0;
+}
+
+/* ---- passwords ---- */
 
 static void close_file(FILE **file) {
   if (*file)
@@ -55,6 +102,8 @@ static int check_password(const RedisConfig *c, bool sentinel, Error *err) {
   return 0;
 }
 
+/* ---- settings ---- */
+
 static int check_addresses(const char *flag, const char *list, bool tls, Error *err) {
   for (size_t i = 0; i == 0 || i < redis_addresses_count(list); i++) {
     char text[REDIS_ADDRESS_MAX];
@@ -68,9 +117,12 @@ static int check_addresses(const char *flag, const char *list, bool tls, Error *
   return 0;
 }
 
-Tls *redis_config_tls(const RedisConfig *c, Error *err) {
+int redis_config_tls(const RedisConfig *c, Tls **tls, Error *err) {
   TlsSource source = {.files = true, .flags = "--redis-", .cert = c->cert_file, .key = c->key_file, .ca = c->ca_file};
-  return tls_new(TLS_CLIENT, &source, err);
+  if (*tls)
+    return tls_load(*tls, &source, err);
+  *tls = tls_new(TLS_CLIENT, &source, err);
+  return *tls ? 0 : -1;
 }
 
 int redis_config_check(const RedisConfig *c, Error *err) {
@@ -93,9 +145,10 @@ int redis_config_check(const RedisConfig *c, Error *err) {
   bool any_file = !str_empty(c->ca_file) || !str_empty(c->cert_file) || !str_empty(c->tls_server_name);
   if (any_file && !c->tls)
     return error_set(err, ERROR_INVALID_ARGUMENT, "files and names of TLS need --redis-tls");
-  Tls *tls = c->tls ? redis_config_tls(c, err) : NULL;
+  Tls *tls = NULL;
+  int rc = c->tls ? redis_config_tls(c, &tls, err) : 0;
   tls_free(tls);
-  return c->tls && !tls ? -1 : 0;
+  return rc;
 }
 
 static const size_t TEXTS[] = {

@@ -50,8 +50,9 @@
 /* Settings that exclude each other, addresses that are none, files that cannot be used: -1, one line. */
 int redis_config_check(const RedisConfig *config, Error *err) MUST_CHECK;
 
-/* A client's TLS by these settings; reads the files. NULL and err, one line. */
-Tls *redis_config_tls(const RedisConfig *config, Error *err);
+/* Loads the TLS of these settings, from the files as they are now; *tls NULL: makes it. -1 and err, one line: *tls is
+ * as it was. */
+int redis_config_tls(const RedisConfig *config, Tls **tls, Error *err) MUST_CHECK;
 
 /* A copy with every text in it (never NULL) and every default; and its end. */
 RedisConfig redis_config_copy(const RedisConfig *config);
@@ -59,5 +60,21 @@ void redis_config_deinit(RedisConfig *copy);
 
 /* The password to send, from the file if there is one; sentinel: that of the Sentinels. Empty: none. */
 int redis_config_password(const RedisConfig *config, bool sentinel, Buf *out, Error *err) MUST_CHECK;
+
+/* ---- addresses ---- */
+
+struct Address;
+
+enum { REDIS_ADDRESS_MAX = 320 };
+
+/* A list has commas, and spaces round them do not count. An empty list has none. */
+size_t redis_addresses_count(const char *list);
+/* The one at index modulo the count, cut to what fits; empty when there is none. */
+void redis_addresses_get(const char *list, size_t index, char out[REDIS_ADDRESS_MAX]);
+/* Without port and brackets; empty for a Unix socket. */
+void redis_address_host(const char *address, char out[REDIS_ADDRESS_MAX]);
+/* With a number for its name; turn: names with several take turns. Blocks, which is bearable for the names that Redis
+ * has: numbers or an entry of /etc/hosts or cluster DNS, once a reconnect. */
+int redis_address_look_up(const char *address, unsigned turn, struct Address *ret, Error *err) MUST_CHECK;
 
 #endif

@@ -2,79 +2,64 @@
 #include "lib/redis/redis_conn.h"
 
 #include <errno.h>
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/arena.h"
-#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/crypto/tls_stream.h"
+#include "lib/loop/stream_connect.h"
 #include "lib/redis/redis_config.h"
 #include "lib/redis/redis_greeting.h"
-#include "lib/redis/redis_reply.h"
-#include "lib/redis/redis_socket.h"
+#include "lib/redis/redis_resp.h"
 
 /* Reconnecting: fast at first, for a server that restarts; jittered, so that replicas do not come at once. */
 #define BACKOFF_MIN_MS 20
 #define BACKOFF_MAX_MS 1000
-/* A connect that hangs is given up. */
-#define CONNECT_TIMEOUT_MS 2000
+/* A connect that hangs is given up, and so is a greeting. */
+#define ANSWER_TIMEOUT_MS 2000
 #define READ_CHUNK (64 << 10)
 
 typedef enum ConnState { CONN_WAITING, CONN_CONNECTING, CONN_GREETING, CONN_OPEN } ConnState;
 
 struct RedisConn {
-  Loop *loop;
-  const RedisConfig *config;
+  RedisShared *shared;
   RedisPeer peer;
   char *addresses;                 /* a list, NULL: none is known yet */
   char address[REDIS_ADDRESS_MAX]; /* of this attempt */
   RedisConnHandlers handlers;
   void *arg;
   ConnState state;
-  int fd;           /* that connects; -1: none does */
-  LoopFd *watch;    /* of fd */
-  Stream *stream;   /* NULL: there is no connection */
-  LoopTimer *timer; /* the next attempt, or the end of this one */
+  StreamConnect *connect; /* while CONN_CONNECTING */
+  Stream *stream;         /* from CONN_GREETING on */
+  LoopTimer *timer;       /* the next attempt, or the end of the greeting */
   LoopTimer *flush_timer;
   int64_t backoff_ms;
-  redisReader *reader;
-  Arena *arena;
+  RedisReader *reader; /* of this connection */
   Buf out;
   RedisGreeting greeting;
   bool looks_later; /* the timer is for another look at its file */
   unsigned attempt; /* names with several addresses: they take turns */
-  char trouble[400], logged[400];
+  char trouble[400], told[400];
 };
-
-static void reader_reset(RedisConn *c) {
-  if (c->reader)
-    redisReaderFree(c->reader);
-  c->reader = redis_reply_reader(c->arena);
-}
 
 /* ---- connecting ---- */
 
 /* Each new trouble once, not each attempt. */
 static void note_trouble(RedisConn *c, const Error *why) {
   snprintf(c->trouble, sizeof c->trouble, "%s", why->message);
-  if (strcmp(c->trouble, c->logged) == 0)
+  if (strcmp(c->trouble, c->told) == 0)
     return;
-  snprintf(c->logged, sizeof c->logged, "%s", c->trouble);
-  log_event(LOG_WARN, "redis_away", LOG_STR("address", c->address), LOG_STR("message", c->trouble));
+  snprintf(c->told, sizeof c->told, "%s", c->trouble);
+  if (c->shared->events.on_trouble)
+    c->shared->events.on_trouble(c->shared->events_arg, c->address, c->trouble);
 }
 
 static void hang_up(RedisConn *c) {
-  loop_fd_free(c->watch);
-  c->watch = NULL;
-  if (c->fd >= 0)
-    close(c->fd);
-  c->fd = -1;
+  stream_connect_free(c->connect);
+  c->connect = NULL;
   stream_free(c->stream);
   c->stream = NULL;
 }
@@ -88,7 +73,7 @@ static void drop(RedisConn *c, const Error *why, int64_t delay_ms) {
   buf_deinit(&c->out);
   loop_timer_stop(c->flush_timer);
   loop_timer_start(c->timer, delay_ms);
-  if (was_open)
+  if (was_open && c->handlers.on_close)
     c->handlers.on_close(c->arg, why);
 }
 
@@ -119,58 +104,53 @@ static void opened(RedisConn *c) {
   c->state = CONN_OPEN;
   c->backoff_ms = BACKOFF_MIN_MS;
   loop_timer_stop(c->timer);
-  if (*c->logged)
-    log_event(LOG_INFO, "redis_back", LOG_STR("address", c->address));
-  *c->logged = 0;
+  if (*c->told && c->shared->events.on_back)
+    c->shared->events.on_back(c->shared->events_arg, c->address);
+  *c->told = 0;
   c->handlers.on_open(c->arg);
 }
 
 static const StreamHandlers STREAM_HANDLERS;
 
-/* NULL and err: the files of TLS cannot be used. */
-static Stream *new_stream(RedisConn *c, Error *err) {
-  if (!c->config->tls)
-    return stream_new(c->loop, c->fd, READ_CHUNK, &STREAM_HANDLERS, c);
+/* Owns fd. NULL and err: the files of TLS cannot be used. */
+static Stream *new_stream(RedisConn *c, int fd, Error *err) {
+  RedisShared *s = c->shared;
+  if (!s->config.tls)
+    return stream_new(s->loop, fd, READ_CHUNK, &STREAM_HANDLERS, c);
   char host[REDIS_ADDRESS_MAX];
   redis_address_host(c->address, host);
-  Tls *tls = redis_config_tls(c->config, err);
-  const char *name = str_empty(c->config->tls_server_name) ? host : c->config->tls_server_name;
-  struct ssl_st *ssl = tls ? tls_connection(tls, name, err) : NULL;
-  tls_free(tls); /* the connection keeps what it needs of it */
-  return ssl ? tls_stream_new(c->loop, c->fd, ssl, READ_CHUNK, &STREAM_HANDLERS, c) : NULL;
+  const char *name = str_empty(s->config.tls_server_name) ? host : s->config.tls_server_name;
+  struct ssl_st *ssl = redis_config_tls(&s->config, &s->tls, err) ? NULL : tls_connection(s->tls, name, err);
+  if (ssl)
+    return tls_stream_new(s->loop, fd, ssl, READ_CHUNK, &STREAM_HANDLERS, c);
+  close(fd);
+  return NULL;
 }
 
-static void on_connected(int events, void *arg) {
+static void on_connected(void *arg, int fd, int errnum) {
   RedisConn *c = arg;
   Error err;
-  int e = 0;
-  socklen_t len = sizeof e;
-  if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
-    errno = e;
+  c->connect = NULL;
+  if (errnum) {
+    errno = errnum;
     return lose_errno(c, "connect");
   }
-  loop_fd_free(c->watch);
-  c->watch = NULL;
-  c->stream = new_stream(c, &err);
-  if (!c->stream)
-    return lose(c, &err);
-  c->fd = -1; /* the stream's */
-  if (redis_greeting_begin(&c->greeting, c->config, c->peer, &c->out, &err))
+  c->stream = new_stream(c, fd, &err);
+  if (!c->stream || redis_greeting_begin(&c->greeting, &c->shared->config, c->peer, &c->out, &err))
     return lose(c, &err);
   c->state = CONN_GREETING;
+  loop_timer_start(c->timer, ANSWER_TIMEOUT_MS);
   flush(c);
 }
 
-/* One more reply before it is open; false: the connection is lost. */
-static bool greeted(RedisConn *c, const RedisReply *r) {
+/* One more reply before it is open. */
+static void take_greeting(RedisConn *c, const RedisReply *r) {
   Error err;
   int next = redis_greeting_take(&c->greeting, r, &c->out, &err);
-  if (next < 0) {
-    lose(c, &err);
-    return false;
-  }
+  if (next < 0)
+    return lose(c, &err);
   if (next == REDIS_GREET_DONE)
-    opened(c);
+    return opened(c);
   c->looks_later = next == REDIS_GREET_LATER;
   if (c->looks_later) {
     error_set(&err, ERROR_UNAVAILABLE, "state store: its append-only file is being written anew, as after each start");
@@ -179,36 +159,33 @@ static bool greeted(RedisConn *c, const RedisReply *r) {
   }
   if (next == REDIS_GREET_MORE && c->out.len)
     flush(c);
-  return c->stream != NULL;
 }
 
 static void look_again(RedisConn *c) {
   c->looks_later = false;
-  loop_timer_start(c->timer, CONNECT_TIMEOUT_MS);
+  loop_timer_start(c->timer, ANSWER_TIMEOUT_MS);
   redis_greeting_look(&c->greeting, &c->out);
   flush(c);
 }
 
 static void take_replies(RedisConn *c) {
+  const RedisReply *reply;
+  Error err;
   while (c->stream) {
-    void *reply = NULL;
-    if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
-      errno = EPROTO;
-      return lose_errno(c, c->reader->errstr);
-    }
+    if (redis_reader_next(c->reader, &reply, &err))
+      return lose(c, &err);
     if (!reply)
       return;
-    if (c->state != CONN_GREETING)
+    if (c->state == CONN_GREETING)
+      take_greeting(c, reply);
+    else
       c->handlers.on_reply(c->arg, reply);
-    else if (!greeted(c, reply))
-      return;
-    arena_reset(c->arena);
   }
 }
 
 static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   RedisConn *c = arg;
-  redisReaderFeed(c->reader, (const char *)data, len);
+  redis_reader_feed(c->reader, data, len);
   take_replies(c);
   return len;
 }
@@ -225,45 +202,49 @@ static void on_eof(void *arg) {
 /* That writing fails, reading tells as well. */
 static const StreamHandlers STREAM_HANDLERS = {.on_data = on_data, .on_eof = on_eof, .on_error = on_error};
 
+/* A machine that is cut off sends no reset: the kernel gives up on it, sent bytes or not. */
+static const StreamKeepalive KEEPALIVE = {.idle_s = 5, .interval_s = 2, .count = 3, .unacked_ms = 10000};
+
+static void try_next(RedisConn *c) {
+  Error err;
+  Address to;
+  unsigned n = (unsigned)redis_addresses_count(c->addresses), attempt = c->attempt++;
+  redis_addresses_get(c->addresses, attempt, c->address);
+  if (redis_address_look_up(c->address, n ? attempt / n : 0, &to, &err))
+    return lose(c, &err);
+  c->state = CONN_CONNECTING;
+  redis_reader_free(c->reader);
+  c->reader = redis_reader_new();
+  c->connect = stream_connect(c->shared->loop, &to, ANSWER_TIMEOUT_MS, &KEEPALIVE, on_connected, c);
+}
+
 static void on_timer(void *arg) {
   RedisConn *c = arg;
   if (c->looks_later)
     return look_again(c);
-  if (c->state != CONN_WAITING) {
-    errno = ETIMEDOUT;
-    return lose_errno(c, "connect");
-  }
-  if (!c->addresses)
+  if (c->state == CONN_WAITING && c->addresses)
+    return try_next(c);
+  if (c->state == CONN_WAITING)
     return;
-  Error err;
-  unsigned n = (unsigned)redis_addresses_count(c->addresses), attempt = c->attempt++;
-  redis_addresses_get(c->addresses, attempt, c->address);
-  c->fd = redis_socket_open(c->address, n ? attempt / n : 0, &err);
-  if (c->fd < 0)
-    return lose(c, &err);
-  c->state = CONN_CONNECTING;
-  arena_reset(c->arena);
-  reader_reset(c);
-  c->watch = loop_fd_new(c->loop, c->fd, LOOP_WRITE, on_connected, c);
-  loop_timer_start(c->timer, CONNECT_TIMEOUT_MS);
+  errno = ETIMEDOUT;
+  lose_errno(c, "connect");
 }
 
-RedisConn *redis_conn_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses,
-                          const RedisConnHandlers *handlers, void *arg) {
+/* ---- for its owner ---- */
+
+RedisConn *redis_conn_new(RedisShared *shared, RedisPeer peer, const char *addresses, const RedisConnHandlers *handlers,
+                          void *arg) {
   RedisConn *c = new0(RedisConn);
-  *c = (RedisConn){.loop = loop,
-                   .config = config,
+  *c = (RedisConn){.shared = shared,
                    .peer = peer,
                    .addresses = addresses ? str_dup(addresses) : NULL,
                    .handlers = *handlers,
                    .arg = arg,
-                   .fd = -1,
                    .backoff_ms = BACKOFF_MIN_MS,
-                   .arena = arena_new(),
                    .out = BUF_INIT(0),
                    .trouble = "not connected yet"};
-  c->timer = loop_timer_new(loop, on_timer, c);
-  c->flush_timer = loop_timer_new(loop, flush, c);
+  c->timer = loop_timer_new(shared->loop, on_timer, c);
+  c->flush_timer = loop_timer_new(shared->loop, flush, c);
   loop_timer_start(c->timer, 0);
   return c;
 }
@@ -295,9 +276,7 @@ void redis_conn_free(RedisConn *c) {
   hang_up(c);
   loop_timer_free(c->timer);
   loop_timer_free(c->flush_timer);
-  if (c->reader)
-    redisReaderFree(c->reader);
-  arena_free(c->arena);
+  redis_reader_free(c->reader);
   buf_deinit(&c->out);
   free(c->addresses);
   free(c);
@@ -319,23 +298,16 @@ const char *redis_conn_trouble(const RedisConn *c) {
   return c->trouble;
 }
 
-int redis_conn_send(RedisConn *c, const void *data, size_t len, bool urgent) {
-  if (c->out.len + stream_pending(c->stream) + len > BUF_MAX_DEFAULT)
-    return -1;
+void redis_conn_send(RedisConn *c, size_t argc, const char *const *argv, const size_t *lens, bool urgent) {
+  bool first = c->out.len == 0;
+  redis_resp_command(&c->out, argc, argv, lens);
   /* straight to the socket when nothing waits before it */
-  if (urgent && c->out.len == 0) {
-    stream_write(c->stream, data, len);
-    return 0;
-  }
-  if (c->out.len == 0)
+  if (urgent && first)
+    flush(c);
+  else if (first)
     loop_timer_start(c->flush_timer, 0);
-  return buf_append(&c->out, data, len);
 }
 
-void redis_conn_command(RedisConn *c, int argc, const char **argv) {
-  char *cmd = NULL;
-  int n = redisFormatCommandArgv(&cmd, argc, argv, NULL);
-  if (n < 0 || redis_conn_send(c, cmd, (size_t)n, false))
-    abort();
-  free(cmd);
+Arena *redis_conn_keep_reply(RedisConn *c) {
+  return redis_reader_keep(c->reader);
 }

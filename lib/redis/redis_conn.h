@@ -1,10 +1,13 @@
-/* One connection to Redis that comes back by itself: socket, reply reader, output buffer. Bytes out, replies
- * in; which reply belongs to what is redis_node.c's business. It is open once the server has answered the
- * greeting (redis_greeting.h): one that still loads its data set, or has to write its file anew, is as good as away. */
+/* One connection to Redis that comes back by itself: commands out, replies in; which reply belongs to what is
+ * redis_node.c's business. It is open once the server has answered the greeting (redis_greeting.h): one that still
+ * loads its data set, or has to write its file anew, is as good as away. hiredis formats and reads, and does nothing
+ * else here. */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_CONN_H_
 #define SANDPLANE_LIB_REDIS_REDIS_CONN_H_
 
+#include "lib/base/arena.h"
 #include "lib/redis/redis.h"
+#include "lib/redis/redis_shared.h"
 
 typedef struct RedisConn RedisConn;
 
@@ -17,17 +20,17 @@ typedef enum RedisPeer {
 typedef struct RedisConnHandlers {
   /* Connected: what is sent from here on, and nothing from before, reaches this connection. */
   void (*on_open)(void *arg);
-  /* Lost: no more replies of this connection follow. */
+  /* Lost: no more replies of this connection follow. Optional. */
   void (*on_close)(void *arg, const Error *why);
   void (*on_reply)(void *arg, const RedisReply *reply);
   /* What was sent in this turn is about to be written, and may be added to. Optional. */
   void (*before_write)(void *arg);
 } RedisConnHandlers;
 
-/* Connects in the background, to the addresses in turn (a list as of redis_socket.h; NULL: when redis_conn_redirect
- * names them). config must outlive it. */
-RedisConn *redis_conn_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses,
-                          const RedisConnHandlers *handlers, void *arg);
+/* Connects in the background, to the addresses in turn (a list as of redis_config.h; NULL: when redis_conn_redirect
+ * names them). shared must outlive it. */
+RedisConn *redis_conn_new(RedisShared *shared, RedisPeer peer, const char *addresses, const RedisConnHandlers *handlers,
+                          void *arg);
 void redis_conn_free(RedisConn *conn); /* NULL-safe; on_close is not called */
 /* To other addresses from now on, at once; nothing happens when they are the same. May call on_close. */
 void redis_conn_redirect(RedisConn *conn, const char *addresses);
@@ -40,10 +43,11 @@ const char *redis_conn_trouble(const RedisConn *conn);
 const char *redis_conn_address(const RedisConn *conn);
 /* Of a master, while open: see RedisScript.fenced. */
 const char *redis_conn_lineage(const RedisConn *conn);
-/* Copies; only while open. urgent: written at once; otherwise at the end of the loop's turn, so that commands
- * of one turn share a write. -1: BUF_MAX_DEFAULT bytes wait already. Never calls a handler. */
-MUST_CHECK int redis_conn_send(RedisConn *conn, const void *data, size_t len, bool urgent);
-/* One small command, not urgent; for connections on which few are under way, so that it always fits. */
-void redis_conn_command(RedisConn *conn, int argc, const char **argv);
+/* Only while open. lens may be NULL: NUL-terminated arguments. urgent: written at once; otherwise at the end of the
+ * loop's turn, so that commands of one turn share a write. No more than BUF_MAX_DEFAULT bytes may wait, which its
+ * callers see to. Never calls a handler. */
+void redis_conn_send(RedisConn *conn, size_t argc, const char *const *argv, const size_t *lens, bool urgent);
+/* In on_reply: what the reply lives in becomes the caller's, and with it the reply. */
+Arena *redis_conn_keep_reply(RedisConn *conn);
 
 #endif

@@ -1,24 +1,21 @@
 /* See redis_greeting.h. */
 #include "lib/redis/redis_greeting.h"
 
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "lib/redis/redis_aof.h"
 #include "lib/redis/redis_config.h"
-#include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_info.h"
+#include "lib/redis/redis_resp.h"
 
 typedef enum Answer { ANSWER_OK, ANSWER_LINEAGE, ANSWER_AOF, ANSWER_REWRITE } Answer;
 
-static void say(RedisGreeting *g, Buf *out, Answer answer, int argc, const char **argv) {
-  char *cmd = NULL;
-  int n = redisFormatCommandArgv(&cmd, argc, argv, NULL);
-  if (n < 0 || buf_append(out, cmd, (size_t)n) || g->n_expected == ARRAY_LEN(g->expected))
+static void say(RedisGreeting *g, Buf *out, Answer answer, size_t argc, const char *const *argv) {
+  if (g->n_expected == ARRAY_LEN(g->expected))
     abort();
-  free(cmd);
+  redis_resp_command(out, argc, argv, NULL);
   g->expected[g->n_expected++] = answer;
 }
 
@@ -47,7 +44,7 @@ void redis_greeting_look(RedisGreeting *g, Buf *out) {
 }
 
 static int take_aof(RedisGreeting *g, const RedisReply *reply, Buf *out, Error *err) {
-  RedisAof state = redis_aof_state(reply);
+  RedisAof state = redis_info_aof(reply);
   if (state == REDIS_AOF_CLEAN)
     return REDIS_GREET_DONE;
   if (state == REDIS_AOF_WRITING)
@@ -74,7 +71,7 @@ int redis_greeting_take(RedisGreeting *g, const RedisReply *reply, Buf *out, Err
     snprintf(g->refusal, sizeof g->refusal, "%s", reply->str);
   else if (failed)
     return error_set(err, ERROR_UNAVAILABLE, "%s", reply->str);
-  if (answer == ANSWER_LINEAGE && redis_lineage_parse(reply, g->lineage, err))
+  if (answer == ANSWER_LINEAGE && redis_info_lineage(reply, g->lineage, err))
     return -1;
   if (answer == ANSWER_AOF)
     return take_aof(g, reply, out, err);

@@ -1,5 +1,5 @@
 /* What is said on a new connection before it may be used, and how the answers are taken: who we are, that the server is
- * a master, up, and that its file is one to build upon (redis_aof.h). Bytes go to a buffer of the caller, replies come
+ * a master, up, and that its file is one to build upon (redis_info.h). Bytes go to a buffer of the caller, replies come
  * from it; no sockets here. */
 #ifndef SANDPLANE_LIB_REDIS_REDIS_GREETING_H_
 #define SANDPLANE_LIB_REDIS_REDIS_GREETING_H_

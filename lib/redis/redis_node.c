@@ -1,13 +1,14 @@
 /* See redis_node.h.
  *
  * NOSCRIPT means that nothing has run, so that request goes again, behind what is under way. It follows only
- * on a SCRIPT FLUSH by hand (see redis_scripts.h), the one case in which pipelined scripts may change places.
+ * on a SCRIPT FLUSH by hand, the one case in which pipelined scripts may change places.
  *
  * Each second the server is asked who it is: one that was made a replica, or was one in between, is left, so that no
  * fenced script goes out under an old name.
  */
 #include "lib/redis/redis_node.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,106 +16,180 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/redis/redis_conn.h"
-#include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_info.h"
+#include "lib/redis/redis_resp.h"
 
 /* Bytes of all commands without a reply. Half of what a connection's buffer holds (BUF_MAX_DEFAULT), so that
  * the texts of scripts sent beside them always fit. */
 #define BYTES_MAX (BUF_MAX_DEFAULT / 2)
 #define IDENTIFY_MS 1000
 
+enum { DIGEST_LEN = 40 };
+
+/* A script that this server was asked for. A list of them: a service uses some twenty, found by comparing pointers. */
+typedef struct Script {
+  struct Script *next;
+  const char *source;
+  char digest[DIGEST_LEN + 1];
+  uint64_t loaded_at; /* number of the request on this connection that carried the text; 0: none did */
+} Script;
+
 struct RedisNode {
-  Loop *loop;
-  const RedisConfig *config;
-  RedisLater *later;
+  RedisShared *shared;
   RedisNodeHandlers handlers;
   void *arg;
   RedisConn *conn;
-  RedisRequest *head, **tail;      /* oldest first */
-  RedisRequest *unsent;            /* first one without a connection, or NULL */
-  RedisRequest *kept, **kept_tail; /* answered, but not yet by replicas */
-  size_t n_requests, n_in_flight, n_kept, n_bytes;
+  List sent, unsent;          /* without a reply; without a connection */
+  List kept;                  /* answered, but not yet by replicas */
+  size_t n_requests, n_bytes; /* of all three; what is kept has none on the line */
   uint64_t last_number;
   bool wait_owed; /* something durable was sent since the last WAIT */
   bool identifying, ending;
-  RedisKnownScript *scripts;
+  Script *scripts;
   LoopTimer *deadline; /* of those that wait for a connection */
   LoopTimer *identify;
 };
 
-static void queue_push(RedisNode *n, RedisRequest *r) {
-  r->next = NULL;
-  *n->tail = r;
-  n->tail = &r->next;
+/* ---- requests ---- */
+
+static void set(RedisRequest *r, size_t i, const char *text, size_t len) {
+  r->argv[i] = text;
+  r->lens[i] = len;
+}
+
+/* With places of ours before and behind the arguments. */
+static RedisRequest *new_request(RedisFn fn, void *arg, size_t before, size_t argc, const char *const *argv,
+                                 const size_t *lens, size_t behind) {
+  size_t n = before + argc + behind, size = 0;
+  for (size_t i = 0; i < argc; i++)
+    size += lens ? lens[i] : strlen(argv[i]);
+  RedisRequest *r = xcalloc(1, sizeof *r + n * (sizeof *r->argv + sizeof *r->lens) + size);
+  r->fn = fn;
+  r->arg = arg;
+  r->argc = n;
+  r->argv = (const char **)(r + 1);
+  r->lens = (size_t *)(r->argv + n);
+  char *at = (char *)(r->lens + n);
+  for (size_t i = 0; i < argc; i++) {
+    size_t len = lens ? lens[i] : strlen(argv[i]);
+    set(r, before + i, memcpy(at, argv[i], len), len);
+    at += len;
+  }
+  /* "$123456789\r\n" before each of them and "\r\n" behind it */
+  r->bytes = size + (n + 1) * 16;
+  return r;
+}
+
+RedisRequest *redis_request_new(RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens) {
+  return new_request(fn, arg, 0, argc, argv, lens, 0);
+}
+
+RedisRequest *redis_request_script(RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
+                                   const char *const *argv, const size_t *lens) {
+  RedisRequest *r = new_request(fn, arg, 3, argc, argv, lens, script->fenced ? 1 : 0);
+  r->script = *script;
+  snprintf(r->n_keys, sizeof r->n_keys, "%zu", n_keys);
+  set(r, 0, "EVALSHA", strlen("EVALSHA"));
+  set(r, 2, r->n_keys, strlen(r->n_keys));
+  r->bytes += DIGEST_LEN + REDIS_LINEAGE_LEN;
+  return r;
+}
+
+static void free_request(RedisRequest *r) {
+  arena_free(r->kept);
+  free(r);
+}
+
+void redis_request_finish(RedisRequest *r, const RedisReply *reply, const Error *err) {
+  if (r->fn)
+    r->fn(r->arg, reply, err);
+  free_request(r);
+}
+
+void redis_request_fail_later(RedisRequest *r, RedisShared *shared, const Error *err) {
+  redis_shared_owe(shared, r->fn, r->arg, err);
+  free_request(r);
+}
+
+static RedisRequest *first(const List *list) {
+  ListLink *link = list_first(list);
+  return link ? CONTAINER_OF(link, RedisRequest, link) : NULL;
+}
+
+RedisRequest *redis_request_take(List *list) {
+  RedisRequest *r = first(list);
+  if (r)
+    list_remove(&r->link);
+  return r;
+}
+
+static void push(RedisNode *n, List *list, RedisRequest *r) {
+  list_append(list, &r->link);
   n->n_requests++;
-  n->n_bytes += r->len;
+  n->n_bytes += r->bytes;
 }
 
-static RedisRequest *queue_pop(RedisNode *n) {
-  RedisRequest *r = n->head;
-  n->head = r->next;
-  if (!n->head)
-    n->tail = &n->head;
-  n->n_requests--;
-  n->n_bytes -= r->len;
+static RedisRequest *pop(RedisNode *n, List *list) {
+  RedisRequest *r = redis_request_take(list);
+  n->n_requests -= r ? 1 : 0;
+  n->n_bytes -= r ? r->bytes : 0;
   return r;
 }
 
-static void keep(RedisNode *n, RedisRequest *r, const RedisReply *reply) {
-  redis_request_keep(r, reply);
-  r->next = NULL;
-  *n->kept_tail = r;
-  n->kept_tail = &r->next;
-  n->n_kept++;
+static void fail_all(RedisNode *n, List *list, const Error *err) {
+  for (RedisRequest *r; (r = pop(n, list));)
+    redis_request_fail_later(r, n->shared, err);
 }
 
-static RedisRequest *kept_pop(RedisNode *n) {
-  RedisRequest *r = n->kept;
-  n->kept = r->next;
-  if (!n->kept)
-    n->kept_tail = &n->kept;
-  n->n_kept--;
-  return r;
+/* ---- scripts ---- */
+
+static Script *find_script(RedisNode *n, const RedisScript *script) {
+  for (Script *s = n->scripts; s; s = s->next)
+    if (s->source == script->source)
+      return s;
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned len;
+  /* SHA-1 is Redis' name for a script, not a protection */
+  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len * 2 != DIGEST_LEN)
+    abort();
+  Script *s = new0(Script);
+  *s = (Script){.next = n->scripts, .source = script->source};
+  str_hex(digest, len, s->digest);
+  n->scripts = s;
+  return s;
 }
 
-static void fail_later(RedisNode *n, RedisRequest *r, const Error *why) {
-  redis_later_add(n->later, r->fn, r->arg, why);
-  redis_request_free(r);
+/* Its text, or its digest when the connection has had that; and which server this is, for one that is fenced. */
+static void fill_in(RedisNode *n, RedisRequest *r) {
+  Script *s = r->known;
+  if (s->loaded_at) {
+    set(r, 0, "EVALSHA", strlen("EVALSHA"));
+    set(r, 1, s->digest, DIGEST_LEN);
+  } else {
+    s->loaded_at = r->number;
+    set(r, 0, "EVAL", strlen("EVAL"));
+    set(r, 1, s->source, r->script.source_len);
+  }
+  if (r->script.fenced)
+    set(r, r->argc - 1, redis_conn_lineage(n->conn), REDIS_LINEAGE_LEN);
 }
 
 /* ---- sending ---- */
 
-static void send_bytes(RedisNode *n, const char *data, size_t len, bool urgent) {
-  if (redis_conn_send(n->conn, data, len, urgent))
-    abort(); /* never: BYTES_MAX */
-}
-
-static void send_text(RedisNode *n, const RedisRequest *r) {
-  char head[96];
-  const RedisKnownScript *k = r->known;
-  int len = snprintf(head, sizeof head, "*%zu\r\n$4\r\nEVAL\r\n$%zu\r\n", r->argc, k->source_len);
-  send_bytes(n, head, (size_t)len, false);
-  send_bytes(n, k->source, k->source_len, false);
-  send_bytes(n, "\r\n", 2, false);
-  send_bytes(n, r->bytes + r->tail, r->len - r->tail, false);
-}
-
 static bool is_durable(const RedisNode *n, const RedisRequest *r) {
-  return r->script.durable && n->config->min_replicas > 0;
+  return r->script.durable && n->shared->config.min_replicas > 0;
 }
 
 static void send_one(RedisNode *n, RedisRequest *r) {
   bool durable = is_durable(n, r);
   /* alone on the line, it goes at once; with others under way, or a WAIT to come, it shares their write */
-  bool urgent = n->n_in_flight == 0 && !durable;
-  n->n_in_flight++;
+  bool urgent = list_is_empty(&n->sent) && !durable;
+  push(n, &n->sent, r);
   n->wait_owed |= durable;
   r->number = ++n->last_number;
-  if (r->script.fenced)
-    redis_request_fence(r, redis_conn_lineage(n->conn));
-  if (!r->known || r->known->loaded_at)
-    return send_bytes(n, r->bytes, r->len, urgent);
-  r->known->loaded_at = r->number;
-  send_text(n, r);
+  if (r->known)
+    fill_in(n, r);
+  redis_conn_send(n->conn, r->argc, r->argv, r->lens, urgent);
 }
 
 static void before_write(void *arg) {
@@ -123,11 +198,10 @@ static void before_write(void *arg) {
     return;
   n->wait_owed = false;
   char replicas[24], ms[24];
-  snprintf(replicas, sizeof replicas, "%lld", (long long)n->config->min_replicas);
-  snprintf(ms, sizeof ms, "%lld", (long long)n->config->wait_ms);
-  RedisRequest *r = redis_request_command(NULL, NULL, 3, (const char *[]){"WAIT", replicas, ms}, NULL);
+  snprintf(replicas, sizeof replicas, "%lld", (long long)n->shared->config.min_replicas);
+  snprintf(ms, sizeof ms, "%lld", (long long)n->shared->config.wait_ms);
+  RedisRequest *r = redis_request_new(NULL, NULL, 3, (const char *[]){"WAIT", replicas, ms}, NULL);
   r->wait = true;
-  queue_push(n, r);
   send_one(n, r);
 }
 
@@ -141,7 +215,7 @@ static void on_identity(void *arg, const RedisReply *reply, const Error *err) {
   Error why;
   if (err || !redis_conn_open(n->conn))
     return;
-  if (redis_lineage_parse(reply, lineage, &why))
+  if (redis_info_lineage(reply, lineage, &why))
     redis_conn_drop(n->conn, "the server is no master any more");
   else if (strcmp(lineage, redis_conn_lineage(n->conn)) != 0)
     redis_conn_drop(n->conn, "the server has changed its replication id");
@@ -152,21 +226,18 @@ static void on_identify(void *arg) {
   if (n->identifying || !redis_conn_open(n->conn))
     return;
   n->identifying = true;
-  RedisRequest *r = redis_request_command(on_identity, n, 2, (const char *[]){"INFO", "replication"}, NULL);
-  queue_push(n, r);
-  send_one(n, r);
+  send_one(n, redis_request_new(on_identity, n, 2, (const char *[]){"INFO", "replication"}, NULL));
 }
 
 static void on_open(void *arg) {
   RedisNode *n = arg;
-  RedisRequest *r = n->unsent;
-  n->unsent = NULL;
   n->last_number = 0;
   n->wait_owed = false;
-  redis_scripts_forget(n->scripts);
+  for (Script *s = n->scripts; s; s = s->next)
+    s->loaded_at = 0;
   loop_timer_stop(n->deadline);
   loop_timer_start(n->identify, IDENTIFY_MS);
-  for (; r; r = r->next)
+  for (RedisRequest *r; (r = pop(n, &n->unsent));)
     send_one(n, r);
   n->handlers.on_state(n->arg, n, true);
 }
@@ -175,13 +246,8 @@ static void on_close(void *arg, const Error *why) {
   RedisNode *n = arg;
   Error err = *why;
   err.retry_after_ms = REDIS_RETRY_AFTER_MS;
-  while (n->kept)
-    fail_later(n, kept_pop(n), &err);
-  while (n->n_in_flight > 0) {
-    n->n_in_flight--;
-    fail_later(n, queue_pop(n), &err);
-  }
-  n->unsent = n->head;
+  fail_all(n, &n->kept, &err);
+  fail_all(n, &n->sent, &err);
   n->handlers.on_state(n->arg, n, false);
 }
 
@@ -196,37 +262,24 @@ static void on_deadline(void *arg) {
     error_set(&err, ERROR_UNAVAILABLE, "the state store: no Sentinel has named the master: %s",
               n->handlers.why(n->arg));
   err.retry_after_ms = REDIS_RETRY_AFTER_MS;
-  n->unsent = NULL;
-  while (n->head)
-    fail_later(n, queue_pop(n), &err);
+  fail_all(n, &n->unsent, &err);
 }
 
 /* ---- replies ---- */
 
-static ErrorKind error_kind_of(const char *text) {
-  static const char *const AWAY[] = {"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
-                                     "BUSY",    "MISCONF",  "NOREPLICAS", "MOVED",       "ASK"};
-  for (size_t i = 0; i < ARRAY_LEN(AWAY); i++)
-    if (str_starts_with(text, AWAY[i]))
-      return ERROR_UNAVAILABLE;
-  /* a script's own call to Redis that failed carries the same words further on */
-  if (str_starts_with(text, "OOM") || strstr(text, "-OOM"))
-    return ERROR_RESOURCE_EXHAUSTED;
-  return ERROR_INTERNAL;
-}
-
 /* Replicas have what was sent before the WAIT, or do not. */
 static void on_waited(RedisNode *n, uint64_t number, const RedisReply *reply) {
   Error err;
-  bool enough = reply->type == REDIS_INTEGER && reply->integer >= n->config->min_replicas;
+  int64_t wanted = n->shared->config.min_replicas;
+  bool enough = reply->type == REDIS_INTEGER && reply->integer >= wanted;
   if (reply->type == REDIS_INTEGER)
     error_set(&err, ERROR_UNAVAILABLE, "state store: %lld of %lld replicas have it", (long long)reply->integer,
-              (long long)n->config->min_replicas);
+              (long long)wanted);
   else
     error_set(&err, ERROR_UNAVAILABLE, "state store: %s", reply->str ? reply->str : "no answer to WAIT");
   err.retry_after_ms = REDIS_RETRY_AFTER_MS;
-  while (n->kept && n->kept->number < number) {
-    RedisRequest *r = kept_pop(n);
+  for (RedisRequest *r; (r = first(&n->kept)) && r->number < number;) {
+    pop(n, &n->kept);
     redis_request_finish(r, enough ? r->kept_reply : NULL, enough ? NULL : &err);
   }
 }
@@ -236,13 +289,12 @@ static void on_error(RedisNode *n, RedisRequest *r, const char *text) {
     /* sent after the text: it was flushed since; sent before: the text is on its way again already */
     if (r->number > r->known->loaded_at)
       r->known->loaded_at = 0;
-    queue_push(n, r);
     return send_one(n, r);
   }
   if (n->handlers.on_elsewhere && (str_starts_with(text, "MOVED ") || str_starts_with(text, "ASK ")))
     return n->handlers.on_elsewhere(n->arg, n, r, text);
   Error err;
-  error_set(&err, error_kind_of(text), "state store: %s", text);
+  redis_resp_error(text, &err);
   if (err.kind != ERROR_INTERNAL)
     err.retry_after_ms = REDIS_RETRY_AFTER_MS;
   bool read_only = str_starts_with(text, "READONLY");
@@ -254,20 +306,22 @@ static void on_error(RedisNode *n, RedisRequest *r, const char *text) {
 
 static void on_reply(void *arg, const RedisReply *reply) {
   RedisNode *n = arg;
-  if (n->n_in_flight == 0)
+  RedisRequest *r = pop(n, &n->sent);
+  if (!r)
     return; /* no request asked for it: a broken server, whose connection ends soon */
-  n->n_in_flight--;
-  RedisRequest *r = queue_pop(n);
   if (r->wait) {
     uint64_t number = r->number;
-    redis_request_free(r);
+    free_request(r);
     return on_waited(n, number, reply);
   }
   if (reply->type == REDIS_ERROR)
     return on_error(n, r, reply->str);
-  if (is_durable(n, r))
-    return keep(n, r, reply);
-  redis_request_finish(r, reply, NULL);
+  if (!is_durable(n, r))
+    return redis_request_finish(r, reply, NULL);
+  r->kept = redis_conn_keep_reply(n->conn);
+  r->kept_reply = reply;
+  r->bytes = 0;
+  push(n, &n->kept, r);
 }
 
 static const RedisConnHandlers CONN_HANDLERS = {on_open, on_close, on_reply, before_write};
@@ -278,34 +332,33 @@ void redis_node_submit(RedisNode *n, RedisRequest *r) {
   Error err;
   if (n->ending) {
     error_set(&err, ERROR_CANCELLED, "shutting down");
-    return fail_later(n, r, &err);
+    return redis_request_fail_later(r, n->shared, &err);
   }
-  if (n->n_requests + n->n_kept >= n->config->max_in_flight || n->n_bytes + r->len > BYTES_MAX) {
+  if (n->n_requests >= n->shared->config.max_in_flight || n->n_bytes + r->bytes > BYTES_MAX) {
     error_set(&err, ERROR_RESOURCE_EXHAUSTED, "%zu commands (%zu bytes) to the state store are under way",
-              n->n_requests + n->n_kept, n->n_bytes);
+              n->n_requests, n->n_bytes);
     err.retry_after_ms = REDIS_RETRY_AFTER_MS;
-    return fail_later(n, r, &err);
+    return redis_request_fail_later(r, n->shared, &err);
   }
   if (r->script.source)
-    r->known = redis_scripts_find(&n->scripts, &r->script);
-  queue_push(n, r);
-  if (redis_conn_open(n->conn) && !n->unsent)
+    r->known = find_script(n, &r->script);
+  bool is_first = list_is_empty(&n->unsent);
+  if (is_first && redis_conn_open(n->conn))
     return send_one(n, r);
-  if (!n->unsent) {
-    n->unsent = r;
-    loop_timer_start(n->deadline, n->config->connect_wait_ms);
-  }
+  if (is_first)
+    loop_timer_start(n->deadline, n->shared->config.connect_wait_ms);
+  push(n, &n->unsent, r);
 }
 
-RedisNode *redis_node_new(Loop *loop, const RedisConfig *config, const char *address, RedisLater *later,
-                          const RedisNodeHandlers *handlers, void *arg) {
+RedisNode *redis_node_new(RedisShared *shared, const char *address, const RedisNodeHandlers *handlers, void *arg) {
   RedisNode *n = new0(RedisNode);
-  *n = (RedisNode){.loop = loop, .config = config, .later = later, .handlers = *handlers, .arg = arg};
-  n->tail = &n->head;
-  n->kept_tail = &n->kept;
-  n->deadline = loop_timer_new(loop, on_deadline, n);
-  n->identify = loop_timer_new(loop, on_identify, n);
-  n->conn = redis_conn_new(loop, config, REDIS_PEER_MASTER, address, &CONN_HANDLERS, n);
+  *n = (RedisNode){.shared = shared, .handlers = *handlers, .arg = arg};
+  list_init(&n->sent);
+  list_init(&n->unsent);
+  list_init(&n->kept);
+  n->deadline = loop_timer_new(shared->loop, on_deadline, n);
+  n->identify = loop_timer_new(shared->loop, on_identify, n);
+  n->conn = redis_conn_new(shared, REDIS_PEER_MASTER, address, &CONN_HANDLERS, n);
   return n;
 }
 
@@ -315,11 +368,11 @@ void redis_node_cancel(RedisNode *n) {
   n->conn = NULL;
   Error err;
   error_set(&err, ERROR_CANCELLED, "shutting down");
-  while (n->kept)
-    redis_request_finish(kept_pop(n), NULL, &err);
+  List *lists[] = {&n->kept, &n->sent, &n->unsent};
   /* their callbacks may ask for more, which then fails as well */
-  while (n->head)
-    redis_request_finish(queue_pop(n), NULL, &err);
+  for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+    for (RedisRequest *r; (r = pop(n, lists[i]));)
+      redis_request_finish(r, NULL, &err);
 }
 
 void redis_node_free(RedisNode *n) {
@@ -327,7 +380,10 @@ void redis_node_free(RedisNode *n) {
     return;
   loop_timer_free(n->deadline);
   loop_timer_free(n->identify);
-  redis_scripts_free(n->scripts);
+  for (Script *s = n->scripts, *next; s; s = next) {
+    next = s->next;
+    free(s);
+  }
   free(n);
 }
 
@@ -336,21 +392,12 @@ void redis_node_redirect(RedisNode *n, const char *address) {
 }
 
 RedisRequest *redis_node_take_unsent(RedisNode *n) {
-  RedisRequest *first = n->unsent, *last = NULL;
-  if (!first)
-    return NULL;
-  /* none is sent while one waits, so they are all there is */
-  while (n->head) {
-    last = queue_pop(n);
-    last->next = n->head;
-  }
-  n->unsent = NULL;
   loop_timer_stop(n->deadline);
-  return first;
+  return pop(n, &n->unsent);
 }
 
 bool redis_node_idle(const RedisNode *n) {
-  return !n->head && !n->kept && !n->identifying;
+  return n->n_requests == 0 && !n->identifying;
 }
 
 bool redis_node_connected(const RedisNode *n) {

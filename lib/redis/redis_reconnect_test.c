@@ -21,8 +21,8 @@ typedef struct Fixture {
   LoopTimer *limit;
   pid_t server;
   Error err;
-  int n_replies, n_up, n_down, n_reread, n_messages;
-  char message[32], order[32];
+  int n_replies, n_up, n_down, n_reread, n_messages, n_troubles, n_back;
+  char message[32], order[32], trouble[400];
 } Fixture;
 
 static void on_limit(void *arg) {
@@ -168,6 +168,42 @@ static void nobody_there(void **state) {
   redis_client_free(c);
 }
 
+static void on_trouble(void *arg, const char *address, const char *why) {
+  Fixture *f = arg;
+  assert_string_equal(address, ADDRESS);
+  f->n_troubles++;
+  snprintf(f->trouble, sizeof f->trouble, "%s", why);
+}
+
+static void on_back(void *arg, const char *address) {
+  Fixture *f = arg;
+  assert_string_equal(address, ADDRESS);
+  f->n_back++;
+}
+
+/* Each reason once, however many attempts there are, and that it is over. */
+static void tells_what_happens(void **state) {
+  Fixture *f = *state;
+  RedisClient *c = redis_client_new(f->loop, &(RedisConfig){.address = ADDRESS, .connect_wait_ms = 200});
+  redis_client_on_events(c, &(RedisEvents){.on_trouble = on_trouble, .on_back = on_back}, f);
+  refused_for(f, c, "refused");
+  ping(f, c);
+  assert_int_equal(f->n_troubles, 1);
+  assert_string_equal(f->trouble, "state store: connect: Connection refused");
+  assert_int_equal(f->n_back, 0);
+  f->server = redis_server_start("tells", PORT, NULL);
+  do
+    ping(f, c);
+  while (f->err.kind);
+  assert_int_equal(f->n_back, 1);
+  redis_server_kill(f->server);
+  f->server = 0;
+  refused_for(f, c, "refused");
+  assert_string_equal(f->trouble, "state store: connect: Connection refused"); /* the last of them */
+  assert_int_equal(f->n_back, 1);
+  redis_client_free(c);
+}
+
 static void unix_socket_and_password(void **state) {
   Fixture *f = *state;
   /* two runs in namespaces of their own have the same process ids */
@@ -194,6 +230,7 @@ static void unix_socket_and_password(void **state) {
 
 int main(void) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(comes_back), TEST(nobody_there), TEST(unix_socket_and_password)};
+  const struct CMUnitTest tests[] = {TEST(comes_back), TEST(nobody_there), TEST(tells_what_happens),
+                                     TEST(unix_socket_and_password)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

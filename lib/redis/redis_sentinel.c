@@ -7,8 +7,8 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/redis/redis_config.h"
 #include "lib/redis/redis_conn.h"
-#include "lib/redis/redis_socket.h"
 #include "lib/redis/redis_subscriber.h"
 
 #define ASK_MS 1000
@@ -16,7 +16,7 @@
 #define UNANSWERED_MAX 3
 
 struct RedisSentinel {
-  const RedisConfig *config;
+  const char *master_name;
   RedisConn *conn;
   RedisSubscriber *switches;
   LoopTimer *timer;
@@ -30,7 +30,7 @@ static void ask(RedisSentinel *s) {
     return;
   if (s->unanswered >= UNANSWERED_MAX)
     return redis_conn_drop(s->conn, "the Sentinel does not answer");
-  redis_conn_command(s->conn, 3, (const char *[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", s->config->master_name});
+  redis_conn_send(s->conn, 3, (const char *[]){"SENTINEL", "GET-MASTER-ADDR-BY-NAME", s->master_name}, NULL, false);
   s->unanswered++;
 }
 
@@ -45,8 +45,6 @@ static void on_open(void *arg) {
   s->unanswered = 0;
   ask(s);
 }
-
-static void on_close(void *arg, const Error *why) {}
 
 static void on_reply(void *arg, const RedisReply *r) {
   RedisSentinel *s = arg;
@@ -67,15 +65,15 @@ static void on_switch(void *arg, const char *message, size_t len) {
   ask(arg);
 }
 
-static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
+static const RedisConnHandlers HANDLERS = {.on_open = on_open, .on_reply = on_reply};
 
-RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config,
-                                  void (*on_master)(void *arg, const char *address), void *arg) {
+RedisSentinel *redis_sentinel_new(RedisShared *shared, void (*on_master)(void *arg, const char *address), void *arg) {
   RedisSentinel *s = new0(RedisSentinel);
-  *s = (RedisSentinel){.config = config, .on_master = on_master, .arg = arg};
-  s->timer = loop_timer_new(loop, on_timer, s);
-  s->conn = redis_conn_new(loop, config, REDIS_PEER_SENTINEL, config->sentinels, &HANDLERS, s);
-  s->switches = redis_subscriber_new(loop, config, REDIS_PEER_SENTINEL, config->sentinels);
+  const RedisConfig *config = &shared->config;
+  *s = (RedisSentinel){.master_name = config->master_name, .on_master = on_master, .arg = arg};
+  s->timer = loop_timer_new(shared->loop, on_timer, s);
+  s->conn = redis_conn_new(shared, REDIS_PEER_SENTINEL, config->sentinels, &HANDLERS, s);
+  s->switches = redis_subscriber_new(shared, REDIS_PEER_SENTINEL, config->sentinels);
   redis_subscriber_add(s->switches, "+switch-master", on_switch, s);
   loop_timer_start(s->timer, ASK_MS);
   return s;

@@ -6,13 +6,12 @@
 #ifndef SANDPLANE_LIB_REDIS_REDIS_SENTINEL_H_
 #define SANDPLANE_LIB_REDIS_REDIS_SENTINEL_H_
 
-#include "lib/redis/redis.h"
+#include "lib/redis/redis_shared.h"
 
 typedef struct RedisSentinel RedisSentinel;
 
-/* on_master runs at each answer, the same or another. config must outlive it. */
-RedisSentinel *redis_sentinel_new(Loop *loop, const RedisConfig *config,
-                                  void (*on_master)(void *arg, const char *address), void *arg);
+/* on_master runs at each answer, the same or another. shared must outlive it. */
+RedisSentinel *redis_sentinel_new(RedisShared *shared, void (*on_master)(void *arg, const char *address), void *arg);
 /* Why there is no answer, as far as is known. */
 const char *redis_sentinel_trouble(const RedisSentinel *sentinel);
 void redis_sentinel_free(RedisSentinel *sentinel); /* NULL-safe */

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "lib/redis/redis.h"
-#include "lib/redis/redis_socket.h"
+#include "lib/redis/redis_config.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_SLOT_ANY = -1 };
 

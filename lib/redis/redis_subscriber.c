@@ -22,7 +22,7 @@ struct RedisSubscriber {
 };
 
 static void send_subscribe(RedisSubscriber *s, const Channel *ch) {
-  redis_conn_command(s->conn, 2, (const char *[]){"SUBSCRIBE", ch->name});
+  redis_conn_send(s->conn, 2, (const char *[]){"SUBSCRIBE", ch->name}, NULL, false);
 }
 
 static void on_open(void *arg) {
@@ -30,8 +30,6 @@ static void on_open(void *arg) {
   for (Channel *ch = s->channels; ch; ch = ch->next)
     send_subscribe(s, ch);
 }
-
-static void on_close(void *arg, const Error *why) {}
 
 static void on_reply(void *arg, const RedisReply *r) {
   RedisSubscriber *s = arg;
@@ -46,11 +44,11 @@ static void on_reply(void *arg, const RedisReply *r) {
       ch->fn(ch->arg, confirmed ? NULL : r->items[2]->str, confirmed ? 0 : r->items[2]->len);
 }
 
-static const RedisConnHandlers HANDLERS = {on_open, on_close, on_reply, NULL};
+static const RedisConnHandlers HANDLERS = {.on_open = on_open, .on_reply = on_reply};
 
-RedisSubscriber *redis_subscriber_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses) {
+RedisSubscriber *redis_subscriber_new(RedisShared *shared, RedisPeer peer, const char *addresses) {
   RedisSubscriber *s = new0(RedisSubscriber);
-  s->conn = redis_conn_new(loop, config, peer, addresses, &HANDLERS, s);
+  s->conn = redis_conn_new(shared, peer, addresses, &HANDLERS, s);
   return s;
 }
 

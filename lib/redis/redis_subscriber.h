@@ -8,7 +8,7 @@ typedef struct RedisSubscriber RedisSubscriber;
 typedef void (*RedisMessageFn)(void *arg, const char *message, size_t len);
 
 /* As redis_conn_new. */
-RedisSubscriber *redis_subscriber_new(Loop *loop, const RedisConfig *config, RedisPeer peer, const char *addresses);
+RedisSubscriber *redis_subscriber_new(RedisShared *shared, RedisPeer peer, const char *addresses);
 void redis_subscriber_free(RedisSubscriber *s); /* NULL-safe */
 void redis_subscriber_add(RedisSubscriber *s, const char *channel, RedisMessageFn fn, void *arg);
 void redis_subscriber_redirect(RedisSubscriber *s, const char *addresses);

@@ -33,6 +33,12 @@ static void on_limit(void *arg) {
   abort();
 }
 
+static void write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "we");
+  if (!file || fputs(text, file) < 0 || fclose(file))
+    abort();
+}
+
 static pid_t start(void) {
   const char *extra[] = {
       "--tls-port", "16392",     "--tls-cert-file", server, "--tls-key-file", server_key, "--tls-ca-cert-file",
@@ -172,6 +178,52 @@ static void names_are_checked(void **state) {
   redis_client_free(c);
 }
 
+static void copy_file(const char *from, const char *to) {
+  char text[8192];
+  FILE *file = fopen(from, "re");
+  assert_non_null(file);
+  text[fread(text, 1, sizeof text - 1, file)] = 0;
+  fclose(file);
+  write_file(to, text);
+}
+
+/* Each connection has the files as they are then: one that cannot be used makes none, and nothing is left of it. */
+static void files_are_read_again(void **state) {
+  Fixture *f = *state;
+  char changing[310];
+  snprintf(changing, sizeof changing, "%s.changing", ca);
+  copy_file(ca, changing);
+  RedisConfig config = good();
+  config.ca_file = changing;
+  config.connect_wait_ms = 500;
+  RedisClient *c = redis_client_new(f->loop, &config);
+  do
+    run(f, c, 1, (const char *[]){"PING"}, NULL);
+  while (f->err.kind);
+  write_file(changing, "no certificate");
+  redis_server_kill(f->server);
+  f->server = start();
+  do
+    run(f, c, 1, (const char *[]){"PING"}, NULL);
+  while (!strstr(f->err.message, "--redis-ca-file: "));
+  assert_int_equal(f->err.kind, ERROR_UNAVAILABLE);
+  copy_file(other_ca, changing);
+  do
+    run(f, c, 1, (const char *[]){"PING"}, NULL);
+  while (!strstr(f->err.message, "self-signed certificate"));
+  copy_file(ca, changing);
+  do
+    run(f, c, 1, (const char *[]){"PING"}, NULL);
+  while (f->err.kind);
+  redis_client_free(c);
+}
+
+static void on_master(void *arg, const char *name, const char *address) {
+  assert_string_equal(name, "sp");
+  assert_string_equal(address, ADDRESS);
+  ++*(int *)arg;
+}
+
 /* The Sentinel in TLS as well, with a password of its own; it knows the server by number. */
 static void by_sentinel(void **state) {
   Fixture *f = *state;
@@ -189,8 +241,11 @@ static void by_sentinel(void **state) {
   Error err;
   assert_int_equal(redis_config_check(&config, &err), 0);
   RedisClient *c = redis_client_new(f->loop, &config);
+  int n_masters = 0;
+  redis_client_on_events(c, &(RedisEvents){.on_master = on_master}, &n_masters);
   run(f, c, 1, (const char *[]){"PING"}, NULL);
   assert_string_equal(f->err.message, "");
+  assert_int_equal(n_masters, 1);
   redis_client_free(c);
   config.sentinel_password_file = password_file;
   refuses(f, config, "no Sentinel has named the master: WRONGPASS");
@@ -229,12 +284,6 @@ static void start_is_refused(void **state) {
   }
 }
 
-static void write_file(const char *path, const char *text) {
-  FILE *file = fopen(path, "we");
-  if (!file || fputs(text, file) < 0 || fclose(file))
-    abort();
-}
-
 int main(void) {
   char folder[200];
   snprintf(folder, sizeof folder, "%s/certs", getenv("REDIS_DIR"));
@@ -254,7 +303,8 @@ int main(void) {
                          "-@all +@read +@write +@scripting +@pubsub +@connection "
                          "-@dangerous +info +wait +time +bgrewriteaof +cluster|slots\n");
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(works), TEST(says_what_is_wrong), TEST(names_are_checked), TEST(by_sentinel),
-                                     cmocka_unit_test(start_is_refused)};
+  const struct CMUnitTest tests[] = {
+      TEST(works),       TEST(says_what_is_wrong),          TEST(names_are_checked), TEST(files_are_read_again),
+      TEST(by_sentinel), cmocka_unit_test(start_is_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
  * used, and a third.
  *
  * What was cut off was never answered, so its caller repeats it, or something else happens first. Redis leaves half of
- * a transaction in the file and does it at the start after the next one (lib/redis/redis_aof.h). Checked after each
+ * a transaction in the file and does it at the start after the next one (lib/redis/redis_info.h). Checked after each
  * start: sets, records, uids and charges agree, nothing of the half is there, and every claim that was told something
  * still has it.
  */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "lib/redis/redis_conn.h"
-#include "lib/redis/redis_lineage.h"
+#include "lib/redis/redis_info.h"
 #include "lib/redis/redis_slots.h"
 #include "lib/state/state_call.h"
 #include "lib/state/state_claim.h"
@@ -68,7 +68,7 @@ static void on_reply(void *arg, const RedisReply *reply) {
   if (parsed && (quota.live < 0 || quota.cpu_milli < 0 || quota.memory_bytes < 0))
     abort();
   char lineage[REDIS_LINEAGE_LEN + 1], address[REDIS_ADDRESS_MAX];
-  if (!redis_lineage_parse(reply, lineage, NULL) && strlen(lineage) != REDIS_LINEAGE_LEN)
+  if (!redis_info_lineage(reply, lineage, NULL) && strlen(lineage) != REDIS_LINEAGE_LEN)
     abort();
   if (reply->str)
     redis_slot_elsewhere(reply->str, "host:1", address);
@@ -134,10 +134,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Reading x = {.data = data, .size = size, .arena = arena_new(), .loop = loop_new(), .peer = -1};
   x.listener = listen_here(address);
   x.watch = loop_fd_new(x.loop, x.listener, LOOP_READ, on_listener, &x);
-  RedisConfig config = {0};
-  x.conn = redis_conn_new(x.loop, &config, REDIS_PEER_ANY, address, &HANDLERS, &x);
+  RedisShared *shared = redis_shared_new(x.loop, &(RedisConfig){0});
+  x.conn = redis_conn_new(shared, REDIS_PEER_ANY, address, &HANDLERS, &x);
   loop_run(x.loop);
   redis_conn_free(x.conn);
+  redis_shared_free(shared);
   loop_fd_free(x.watch);
   loop_free(x.loop);
   arena_free(x.arena);

@@ -2,14 +2,13 @@
 #ifndef SANDPLANE_SERVICES_CLAIMS_CLAIMS_H_
 #define SANDPLANE_SERVICES_CLAIMS_CLAIMS_H_
 
-#include "lib/service/service.h"
-#include "lib/state/state.h"
+#include "lib/service/service_state.h"
 #include "services/claims/config.h"
 
 typedef struct Claims {
   Service *service;
   const ClaimsConfig *config;
-  RedisClient *redis;
+  ServiceState *shared;
   State *state;
   struct Directory *directory;
   struct ClaimStore *store;

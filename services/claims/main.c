@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
 #include "services/claims/batch/batch_rpc.h"
 #include "services/claims/batch/batch_store.h"
 #include "services/claims/claim/claim_store.h"
@@ -36,11 +35,10 @@ static const RpcMethod METHODS[] = {
     {QUOTAS "DeleteQuota", RPC_UNARY, quota_rpc_delete},
 };
 
-static void on_redis(void *arg, bool connected) {
+static bool on_connected(void *arg) {
   Claims *claims = arg;
-  service_set_ready(claims->service, connected ? NULL : "the state store does not answer");
-  if (connected)
-    directory_refresh(claims->directory);
+  directory_refresh(claims->directory);
+  return true;
 }
 
 static void on_pool(void *arg, const char *ns, const char *pool, bool present) {
@@ -71,19 +69,15 @@ static int start(Service *service, Error *err) {
   service->state = claims;
   claims->service = service;
   claims->config = service->config;
-  claims->redis = redis_client_new(service->loop, &claims->config->redis);
-  char replica[33];
-  random_uid(replica);
-  claims->state = state_new(claims->redis, replica);
-  state_count(claims->state, service->metrics);
+  claims->shared = service_state_new(service, &claims->config->redis, NULL);
+  claims->state = service_state_of(claims->shared);
   claims->expire = expire_loop_new(claims);
   claims->watches = watch_hub_new(claims);
   claims->orphans = orphan_store_new(service->loop, claims->state);
   claims->store = claim_store_new(claims);
   claims->batches = batch_store_new(claims);
   claims->directory = directory_new(service->loop, claims->state, on_pool, claims);
-  service_set_ready(service, "the state store does not answer");
-  redis_client_on_state(claims->redis, on_redis, claims);
+  service_state_watch(claims->shared, on_connected, claims);
   admin_on_scrape(service->admin, on_scrape, claims);
   return 0;
 }
@@ -97,14 +91,14 @@ static void stop(Service *service) {
   Claims *claims = service->state;
   if (!claims)
     return;
-  redis_client_free(claims->redis); /* answers what is still asked, so the parts below are alive */
+  service_state_close(claims->shared);
   directory_free(claims->directory);
   claim_store_free(claims->store);
   batch_store_free(claims->batches);
   orphan_store_free(claims->orphans);
   watch_hub_free(claims->watches);
   expire_loop_free(claims->expire);
-  state_free(claims->state);
+  service_state_free(claims->shared);
   free(claims);
 }
 

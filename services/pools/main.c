@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
 #include "services/pools/leader_loop.h"
 #include "services/pools/pool_rpc.h"
 #include "services/pools/pools.h"
@@ -25,11 +24,10 @@ static const RpcMethod METHODS[] = {
     {POOL_SERVICE "ScalePool", RPC_UNARY, pool_rpc_scale},
 };
 
-static void on_redis(void *arg, bool connected) {
+static bool on_connected(void *arg) {
   Pools *pools = arg;
-  service_set_ready(pools->service, connected ? NULL : "the state store does not answer");
-  if (connected)
-    refill_loop_look(pools->refill);
+  refill_loop_look(pools->refill);
+  return true;
 }
 
 static void on_leadership(void *arg, bool leads) {
@@ -50,16 +48,12 @@ static int start(Service *service, Error *err) {
   service->state = pools;
   pools->service = service;
   pools->config = service->config;
-  pools->redis = redis_client_new(service->loop, &pools->config->redis);
-  char replica[33];
-  random_uid(replica);
-  pools->state = state_new(pools->redis, replica);
-  state_count(pools->state, service->metrics);
+  pools->shared = service_state_new(service, &pools->config->redis, NULL);
+  pools->state = service_state_of(pools->shared);
   pools->reconciler = rpc_channel_new(service->loop, pools->config->reconciler);
   pools->refill = refill_loop_new(pools);
   pools->leader = leader_loop_new(service->loop, pools->state, on_leadership, pools);
-  service_set_ready(service, "the state store does not answer");
-  redis_client_on_state(pools->redis, on_redis, pools);
+  service_state_watch(pools->shared, on_connected, pools);
   admin_on_scrape(service->admin, on_scrape, pools);
   return 0;
 }
@@ -73,10 +67,10 @@ static void stop(Service *service) {
   Pools *pools = service->state;
   /* Both answer what is still asked, so the parts below are alive. */
   rpc_channel_free(pools->reconciler);
-  redis_client_free(pools->redis);
+  service_state_close(pools->shared);
   leader_loop_free(pools->leader);
   refill_loop_free(pools->refill);
-  state_free(pools->state);
+  service_state_free(pools->shared);
   free(pools);
 }
 

@@ -3,14 +3,13 @@
 #define SANDPLANE_SERVICES_POOLS_POOLS_H_
 
 #include "lib/rpc/rpc_client.h"
-#include "lib/service/service.h"
-#include "lib/state/state.h"
+#include "lib/service/service_state.h"
 #include "services/pools/config.h"
 
 typedef struct Pools {
   Service *service;
   const PoolsConfig *config;
-  RedisClient *redis;
+  ServiceState *shared;
   State *state;
   RpcChannel *reconciler;
   struct RefillLoop *refill;

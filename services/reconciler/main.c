@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
 #include "services/reconciler/config_folder.h"
 #include "services/reconciler/image_rpc.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
@@ -24,12 +23,11 @@ static const RpcMethod METHODS[] = {
     {IMAGE_SERVICE "ListImages", RPC_UNARY, image_rpc_list},
 };
 
-static void on_redis(void *arg, bool connected) {
+/* Ready is what has compared itself with the state. */
+static bool on_connected(void *arg) {
   Reconciler *r = arg;
-  if (connected)
-    reconcile_loop_connected(r->loop);
-  else
-    service_set_ready(r->service, "the state store does not answer");
+  reconcile_loop_connected(r->loop);
+  return false;
 }
 
 static void set_class_gauge(void *arg, const char *class_name, size_t n) {
@@ -136,19 +134,15 @@ static int start(Service *service, Error *err) {
   service->state = r;
   r->service = service;
   r->config = service->config;
-  r->redis = redis_client_new(service->loop, &r->config->redis);
-  char replica[33];
-  random_uid(replica);
-  r->state = state_new(r->redis, replica);
-  state_count(r->state, service->metrics);
+  r->shared = service_state_new(service, &r->config->redis, NULL);
+  r->state = service_state_of(r->shared);
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   if (*r->config->router)
     r->router = rpc_channel_new(service->loop, r->config->router);
   if ((is_local(r->config) ? start_local : start_kubernetes)(r, err) != 0)
     return -1;
-  service_set_ready(service, "the state store does not answer");
-  redis_client_on_state(r->redis, on_redis, r);
+  service_state_watch(r->shared, on_connected, r);
   return 0;
 }
 
@@ -170,12 +164,12 @@ static void stop(Service *service) {
   r->router = NULL;
   reconcile_loop_stop(r->loop);
   rpc_channel_free(router);
-  redis_client_free(r->redis);
+  service_state_close(r->shared);
   if (r->backend)
     r->backend->ops->free(r->backend, r->config->destroy_on_exit);
   reconcile_loop_free(r->loop);
   start_spans_free(r->starts);
-  state_free(r->state);
+  service_state_free(r->shared);
   free(r);
 }
 

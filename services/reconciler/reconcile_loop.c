@@ -383,7 +383,7 @@ static void compare(ReconcileLoop *rl) {
 }
 
 static void list_pools(ReconcileLoop *rl) {
-  if (redis_client_connected(rl->r->redis))
+  if (service_state_connected(rl->r->shared))
     state_pool_names(rl->r->state, "", "", 0, on_names, rl);
 }
 
@@ -406,7 +406,7 @@ static void look(void *arg) {
   if (!*rl->epoch)
     return reconcile_loop_connected(rl);
   loop_timer_start(rl->timer, LOOK_MS);
-  if (redis_client_connected(rl->r->redis))
+  if (service_state_connected(rl->r->shared))
     state_epoch(rl->r->state, rl->epoch, on_epoch_again, rl);
 }
 

@@ -3,8 +3,7 @@
 #define SANDPLANE_SERVICES_RECONCILER_RECONCILER_H_
 
 #include "lib/rpc/rpc_client.h"
-#include "lib/service/service.h"
-#include "lib/state/state.h"
+#include "lib/service/service_state.h"
 #include "services/reconciler/backend.h"
 #include "services/reconciler/config.h"
 #include "services/reconciler/local/image_store.h"
@@ -12,7 +11,7 @@
 typedef struct Reconciler {
   Service *service;
   const ReconcilerConfig *config;
-  RedisClient *redis;
+  ServiceState *shared;
   State *state;
   struct ReconcileLoop *loop;
   Backend *backend;

@@ -35,11 +35,6 @@ static const RpcMethod METHODS[] = {
     {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
 };
 
-static void on_redis(void *arg, bool connected) {
-  Router *router = arg;
-  service_set_ready(router->service, connected ? NULL : "the state store does not answer");
-}
-
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
   if (redis_config_check(&config->redis, err))
@@ -77,17 +72,15 @@ static int start(Service *service, Error *err) {
       return -1;
   }
   raise_descriptor_limit();
-  router->redis = redis_client_new(service->loop, &config->redis);
-  router->state = state_new(router->redis, "router");
-  state_count(router->state, service->metrics);
+  router->shared = service_state_new(service, &config->redis, "router");
+  router->state = service_state_of(router->shared);
   router->claims = rpc_channel_new(service->loop, config->claims);
   router->pools = rpc_channel_new(service->loop, config->pools);
   router->reconciler = rpc_channel_new(service->loop, config->reconciler);
   router->http = http_listener_new(router, err);
   if (!router->http)
     return -1;
-  service_set_ready(service, "the state store does not answer");
-  redis_client_on_state(router->redis, on_redis, router);
+  service_state_watch(router->shared, NULL, NULL);
   return 0;
 }
 
@@ -107,8 +100,7 @@ static void stop(Service *service) {
   rpc_channel_free(router->claims);
   rpc_channel_free(router->pools);
   rpc_channel_free(router->reconciler);
-  redis_client_free(router->redis);
-  state_free(router->state);
+  service_state_free(router->shared);
   authz_deinit(&router->authz);
   tenants_free(router->tenants);
   free(router);

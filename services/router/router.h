@@ -2,10 +2,8 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 #define SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 
-#include "lib/redis/redis_config.h"
 #include "lib/rpc/rpc_client.h"
-#include "lib/service/service.h"
-#include "lib/state/state.h"
+#include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
 
@@ -47,7 +45,7 @@ typedef struct Router {
   Service *service;
   Loop *loop;
   const RouterConfig *config;
-  RedisClient *redis;
+  ServiceState *shared;
   State *state;
   RpcChannel *claims, *pools, *reconciler;
   Authz authz;

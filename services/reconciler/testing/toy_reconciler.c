@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
 #include "services/reconciler/reconcile_loop.h"
 #include "services/reconciler/reconciler_metrics.h"
 #include "services/reconciler/reconciler_rpc.h"
@@ -16,12 +15,11 @@ static const RpcMethod METHODS[] = {
     {RECONCILER_SERVICE "CreateSandboxes", RPC_UNARY, reconciler_rpc_create_sandboxes},
 };
 
-static void on_redis(void *arg, bool connected) {
+/* Ready is what has compared itself with the state. */
+static bool on_connected(void *arg) {
   Reconciler *r = arg;
-  if (connected)
-    reconcile_loop_connected(r->loop);
-  else
-    service_set_ready(r->service, "the state store does not answer");
+  reconcile_loop_connected(r->loop);
+  return false;
 }
 
 static int start(Service *service, Error *err) {
@@ -29,29 +27,26 @@ static int start(Service *service, Error *err) {
   service->state = r;
   r->service = service;
   r->config = service->config;
-  r->redis = redis_client_new(service->loop, &r->config->redis);
-  char replica[33];
-  random_uid(replica);
-  r->state = state_new(r->redis, replica);
+  r->shared = service_state_new(service, &r->config->redis, NULL);
+  r->state = service_state_of(r->shared);
   r->starts = start_spans_new();
   r->loop = reconcile_loop_new(r);
   r->backend = toy_backend_new(service->loop, r->config->data_dir, &RECONCILE_EVENTS, r->loop, err);
   if (!r->backend)
     return -1;
-  service_set_ready(service, "the state store does not answer");
-  redis_client_on_state(r->redis, on_redis, r);
+  service_state_watch(r->shared, on_connected, r);
   return 0;
 }
 
 static void stop(Service *service) {
   Reconciler *r = service->state;
   reconcile_loop_stop(r->loop);
-  redis_client_free(r->redis);
+  service_state_close(r->shared);
   if (r->backend)
     r->backend->ops->free(r->backend, false);
   reconcile_loop_free(r->loop);
   start_spans_free(r->starts);
-  state_free(r->state);
+  service_state_free(r->shared);
   free(r);
 }
 

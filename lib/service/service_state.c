@@ -1,0 +1,81 @@
+/* See service_state.h. */
+#include "lib/service/service_state.h"
+
+#include <stdlib.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+
+#define AWAY "the state store does not answer"
+
+struct ServiceState {
+  Service *service;
+  RedisClient *redis;
+  State *state;
+  bool (*on_connected)(void *arg);
+  void *arg;
+};
+
+static void on_trouble(void *arg, const char *address, const char *why) {
+  log_event(LOG_WARN, "redis_away", LOG_STR("address", address), LOG_STR("message", why));
+}
+
+static void on_back(void *arg, const char *address) {
+  log_event(LOG_INFO, "redis_back", LOG_STR("address", address));
+}
+
+static void on_master(void *arg, const char *name, const char *address) {
+  log_event(LOG_INFO, "redis_master", LOG_STR("name", name), LOG_STR("address", address));
+}
+
+static const RedisEvents EVENTS = {.on_trouble = on_trouble, .on_back = on_back, .on_master = on_master};
+
+static void on_state(void *arg, bool connected) {
+  ServiceState *s = arg;
+  if (!connected)
+    service_set_ready(s->service, AWAY);
+  else if (!s->on_connected || s->on_connected(s->arg))
+    service_set_ready(s->service, NULL);
+}
+
+ServiceState *service_state_new(Service *service, const RedisConfig *config, const char *replica) {
+  ServiceState *s = new0(ServiceState);
+  char uid[33];
+  random_uid(uid);
+  s->service = service;
+  s->redis = redis_client_new(service->loop, config);
+  redis_client_on_events(s->redis, &EVENTS, s);
+  s->state = state_new(s->redis, replica ? replica : uid);
+  state_count(s->state, service->metrics);
+  return s;
+}
+
+State *service_state_of(ServiceState *s) {
+  return s->state;
+}
+
+void service_state_watch(ServiceState *s, bool (*on_connected)(void *arg), void *arg) {
+  s->on_connected = on_connected;
+  s->arg = arg;
+  service_set_ready(s->service, AWAY);
+  redis_client_on_state(s->redis, on_state, s);
+}
+
+bool service_state_connected(const ServiceState *s) {
+  return redis_client_connected(s->redis);
+}
+
+void service_state_close(ServiceState *s) {
+  if (!s)
+    return;
+  redis_client_free(s->redis);
+  s->redis = NULL;
+}
+
+void service_state_free(ServiceState *s) {
+  if (!s)
+    return;
+  service_state_close(s);
+  state_free(s->state);
+  free(s);
+}
