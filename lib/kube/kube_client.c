@@ -465,6 +465,10 @@ const KubeConfig *kube_client_config(const KubeClient *k) {
   return k->config;
 }
 
+bool kube_client_is_idle(const KubeClient *k) {
+  return !k->running && !kube_lanes_any(k->lanes);
+}
+
 bool kube_client_skew(const KubeClient *k, int64_t *ret_ms) {
   *ret_ms = k->skew_ms;
   return k->has_skew;
@@ -523,6 +527,7 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
   if (k->options.burst < 1)
     k->options.burst = 1;
   k->timer = loop_timer_new(loop, on_timer, k);
+  loop_timer_hold_not(k->timer);
   k->lanes = kube_lanes_new(loop, &k->options, &LANE_EVENTS, k);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);

@@ -45,6 +45,8 @@ enum {
 KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err);
 /* Ends all calls with CANCELLED first. Not inside a callback of one of its calls. NULL-safe. */
 void kube_client_free(KubeClient *client);
+/* No call of it runs or waits for its turn. */
+bool kube_client_is_idle(const KubeClient *client);
 const KubeConfig *kube_client_config(const KubeClient *client);
 /* How far the API server's clock is before ours, by the Date of its last answer: what is certain, so that its whole
  * seconds and the answer's way give 0 for clocks that agree. false: it has said no time yet. */

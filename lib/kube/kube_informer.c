@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/kube/kube_share.h"
 #include "lib/kube/kube_status.h"
@@ -21,6 +20,7 @@
 #define WATCH_MIN_S 300
 
 struct KubeInformer {
+  Loop *loop;
   KubeClient *client;
   KubeShare *share;
   KubeInformerSpec spec;
@@ -222,7 +222,7 @@ static void on_watch_end(void *arg, const Error *err) {
   if (err && err->kind == ERROR_OUT_OF_RANGE)
     return later(in, list, NULL);
   /* an ordinary end; one that comes at once must not make a busy loop */
-  if (!err && clock_mono_ms() - in->watch_began_ms > 1000)
+  if (!err && loop_now_ms(in->loop) - in->watch_began_ms > 1000)
     return watch(in);
   /* a watch that is refused again and again may be refused for its version: a list is always right */
   later(in, in->backoff_ms >= WATCH_GIVE_UP_MS ? list : watch, err);
@@ -238,7 +238,7 @@ static void watch(void *arg) {
   char *path = str_printf("%s?watch=true&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%d%s%s",
                           in->spec.path, in->version, WATCH_MIN_S + spread % WATCH_MIN_S,
                           in->spec.selector ? "&labelSelector=" : "", in->spec.selector ? in->spec.selector : "");
-  in->watch_began_ms = clock_mono_ms();
+  in->watch_began_ms = loop_now_ms(in->loop);
   in->watch = kube_stream(in->client, path, &WATCH_EVENTS, in);
 }
 
@@ -356,7 +356,8 @@ void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(v
 
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = new0(KubeInformer);
-  *in = (KubeInformer){.client = client,
+  *in = (KubeInformer){.loop = loop,
+                       .client = client,
                        .share = kube_share_new(),
                        .spec = *spec,
                        .items = json_object(),

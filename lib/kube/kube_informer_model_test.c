@@ -176,6 +176,7 @@ static void run(unsigned seed) {
   m->server = stub_server_new(m->loop);
   Error err = {0};
   m->client = kube_client_new(m->loop, stub_server_config(m->server), &(KubeOptions){.user_agent = "u"}, &err);
+  stub_hold_time(m->server, m->client);
   m->informer =
       kube_informer_new(m->loop, m->client, &(KubeInformerSpec){.path = "/x", .on_change = on_change, .arg = m});
   answer_list(m);

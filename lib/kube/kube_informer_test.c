@@ -83,6 +83,7 @@ static void begin(Fixture *f) {
   f->server = stub_server_new(f->loop);
   Error err = {0};
   f->client = kube_client_new(f->loop, stub_server_config(f->server), &(KubeOptions){.user_agent = "u"}, &err);
+  stub_hold_time(f->server, f->client);
   KubeInformerSpec spec = spec_of(f);
   f->informer = kube_informer_new(f->loop, f->client, &spec);
 }

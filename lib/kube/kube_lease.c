@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 
 struct KubeLease {
@@ -48,7 +47,7 @@ static void on_over(void *arg) {
 }
 
 bool kube_lease_is_held(const KubeLease *l) {
-  return l->leads && clock_mono_ms() < l->until_ms;
+  return l->leads && loop_now_ms(l->loop) < l->until_ms;
 }
 
 static void lease_destroy(KubeLease *l) {
@@ -79,10 +78,10 @@ static void on_written(void *arg, json_t *lease, const Error *err) {
   loop_timer_start(l->turn, KUBE_LEASE_RETRY_MS);
   if (err)
     return;
-  int64_t left_ms = l->asked_ms + KUBE_LEASE_RENEW_MS - clock_mono_ms();
+  int64_t left_ms = l->asked_ms + KUBE_LEASE_RENEW_MS - loop_now_ms(l->loop);
   if (left_ms <= 0)
     return;
-  l->until_ms = clock_mono_ms() + left_ms;
+  l->until_ms = loop_now_ms(l->loop) + left_ms;
   loop_timer_start(l->over, left_ms);
   set(l, true);
 }
@@ -113,7 +112,7 @@ static void write_lease(KubeLease *l, const json_t *before, const char *holder) 
     kube_set(o, "spec.acquireTime", json_string(now));
     kube_set(o, "spec.leaseTransitions", json_integer(kube_int(before, "spec.leaseTransitions", -1) + 1));
   }
-  l->asked_ms = clock_mono_ms();
+  l->asked_ms = loop_now_ms(l->loop);
   /* PUT with the version read: of two that try, one gets a conflict */
   ask(l, before ? "PUT" : "POST", before ? l->path : l->list_path, o, on_written);
 }
@@ -124,11 +123,11 @@ static bool is_free(KubeLease *l, const json_t *lease) {
   if (!json_equal(spec, l->seen)) {
     json_decref(l->seen);
     l->seen = json_deep_copy(spec);
-    l->seen_ms = clock_mono_ms();
+    l->seen_ms = loop_now_ms(l->loop);
   }
   if (str_empty(holder) || str_equal(holder, l->identity))
     return true;
-  return clock_mono_ms() - l->seen_ms >= kube_int(spec, "leaseDurationSeconds", KUBE_LEASE_S) * 1000;
+  return loop_now_ms(l->loop) - l->seen_ms >= kube_int(spec, "leaseDurationSeconds", KUBE_LEASE_S) * 1000;
 }
 
 static void on_read(void *arg, json_t *lease, const Error *err) {

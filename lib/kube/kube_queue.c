@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 
 struct KubeTask {
@@ -110,7 +109,7 @@ static KubeTask *task_of(KubeQueue *q, const char *ns, const char *name) {
 }
 
 static void start_timer(KubeTask *t, int64_t ms) {
-  int64_t due = clock_mono_ms() + ms;
+  int64_t due = loop_now_ms(t->queue->loop) + ms;
   if (t->queued || (t->due_ms && t->due_ms <= due))
     return;
   t->due_ms = due;

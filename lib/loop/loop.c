@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 
 typedef struct Posting {
   struct Posting *next;
@@ -140,6 +141,7 @@ struct LoopTimer {
   void (*fn)(void *arg);
   void *arg;
   Loop *loop;
+  bool hold_not;
   LoopTimer *next; /* of those that run in held time, the earliest first */
   int64_t due_ms;
 };
@@ -173,7 +175,6 @@ static void held_stop(LoopTimer *timer) {
 
 static void held_start(LoopTimer *timer, int64_t delay_ms) {
   Loop *loop = timer->loop;
-  held_stop(timer);
   timer->due_ms = loop->held_now_ms + delay_ms;
   LoopTimer **at = &loop->timers;
   while (*at && (*at)->due_ms <= timer->due_ms)
@@ -182,8 +183,17 @@ static void held_start(LoopTimer *timer, int64_t delay_ms) {
   *at = timer;
 }
 
+int64_t loop_now_ms(const Loop *loop) {
+  return loop->held ? loop->held_now_ms : clock_mono_ms();
+}
+
 void loop_hold_time(Loop *loop) {
+  loop->held_now_ms = clock_mono_ms();
   loop->held = true;
+}
+
+void loop_timer_hold_not(LoopTimer *timer) {
+  timer->hold_not = true;
 }
 
 void loop_pass_time(Loop *loop, int64_t ms) {
@@ -197,10 +207,18 @@ void loop_pass_time(Loop *loop, int64_t ms) {
   loop->held_now_ms = end;
 }
 
+bool loop_pass_to_next(Loop *loop) {
+  if (!loop->timers)
+    return false;
+  loop_pass_time(loop, loop->timers->due_ms - loop->held_now_ms);
+  return true;
+}
+
 void loop_timer_start(LoopTimer *timer, int64_t delay_ms) {
   if (delay_ms < 0)
     delay_ms = 0;
-  if (timer->loop->held) {
+  loop_timer_stop(timer);
+  if (timer->loop->held && !timer->hold_not && delay_ms > 0) {
     held_start(timer, delay_ms);
     return;
   }

@@ -39,10 +39,20 @@ void loop_timer_start(LoopTimer *timer, int64_t delay_ms);
 void loop_timer_stop(LoopTimer *timer);
 void loop_timer_free(LoopTimer *timer); /* NULL-safe; allowed inside its own callback */
 
-/* For tests, before the first timer is made: timers of this loop go by a clock that stands still. */
+/* What the timers go by, monotonic. Whoever waits for a time on this loop asks this clock, so that a test can pass it.
+ */
+int64_t loop_now_ms(const Loop *loop);
+
+/* For tests, before the first timer is started: the clock of this loop stands still. A timer without a delay is due all
+ * the same, and runs by itself. */
 void loop_hold_time(Loop *loop);
 /* On the loop's thread: that clock moves on, and the timers that come due by then run, in order of time. */
 void loop_pass_time(Loop *loop, int64_t ms);
+/* The same, up to the next timer that is due; false: there is none. */
+bool loop_pass_to_next(Loop *loop);
+/* Before it is started: this timer goes by the machine's clock although time is held; for a library that reads that
+ * clock by itself. */
+void loop_timer_hold_not(LoopTimer *timer);
 
 /* LOOP_CLOSED: the peer has closed; told even while what it sent before is not read. By kernels that report EPOLLRDHUP,
  * which gVisor does not of every socket: who relies on it looks for himself as well. */

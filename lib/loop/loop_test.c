@@ -2,6 +2,7 @@
  * callback. Everything waits for a fact; a loop that never stops is ended by the test's time limit. */
 #include "lib/loop/loop.h"
 
+#include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -264,6 +265,35 @@ static void held_time_runs_what_is_due(void **state) {
   loop_timer_free(again.timer);
 }
 
+static void held_time_is_told_and_passed_to_what_is_next(void **state) {
+  char said[16] = "";
+  Noted now = {.name = 'n', .said = said}, late = {.name = 'l', .said = said};
+  Noted real = {.name = 'r', .said = said}, never = {.name = 'x', .said = said};
+  Noted *const ALL[] = {&now, &late, &real, &never};
+  loop_hold_time(*state);
+  int64_t start = loop_now_ms(*state);
+  for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
+    ALL[i]->timer = loop_timer_new(*state, on_noted, ALL[i]);
+  assert_false(loop_pass_to_next(*state));
+  loop_timer_start(late.timer, 3600000);
+  loop_timer_start(now.timer, 0);
+  loop_timer_start(never.timer, 0);
+  loop_timer_start(never.timer, 7200000); /* the last time counts */
+  loop_timer_hold_not(real.timer);
+  loop_timer_start(real.timer, 1);
+  while (!strchr(said, 'r'))
+    event_base_loop(loop_base(*state), EVLOOP_ONCE);
+  assert_string_equal(said, "nr");
+  assert_int_equal(loop_now_ms(*state), start);
+  assert_true(loop_pass_to_next(*state));
+  assert_string_equal(said, "nrl");
+  assert_int_equal(loop_now_ms(*state) - start, 3600000);
+  loop_timer_stop(never.timer);
+  assert_false(loop_pass_to_next(*state));
+  for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
+    loop_timer_free(ALL[i]->timer);
+}
+
 static void held_time_frees_inside(void **state) {
   loop_hold_time(*state);
   Pair p = {.loop = *state};
@@ -407,6 +437,7 @@ int main(void) {
       TEST(timer_started_again_and_stopped),
       TEST(timer_freed_by_another),
       TEST(held_time_runs_what_is_due),
+      TEST(held_time_is_told_and_passed_to_what_is_next),
       TEST(held_time_frees_inside),
       TEST(fd_is_level_triggered),
       TEST(fd_pauses_and_changes),

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/state/state_lease.h"
 
 #define LEASE "pools"
 
 struct LeaderLoop {
+  Loop *loop;
   State *state;
   void (*fn)(void *arg, bool leads);
   void *arg;
@@ -36,7 +36,7 @@ static void on_lease(void *arg, bool held, const Error *err) {
   loop_timer_start(l->ask, LEADER_LEASE_MS / 3);
   if (err)
     return;
-  int64_t left_ms = l->asked_ms + LEADER_LEASE_MS - clock_mono_ms();
+  int64_t left_ms = l->asked_ms + LEADER_LEASE_MS - loop_now_ms(l->loop);
   if (held && left_ms > 0) {
     loop_timer_start(l->over, left_ms);
     set(l, true);
@@ -48,7 +48,7 @@ static void on_lease(void *arg, bool held, const Error *err) {
 
 static void on_ask(void *arg) {
   LeaderLoop *l = arg;
-  l->asked_ms = clock_mono_ms();
+  l->asked_ms = loop_now_ms(l->loop);
   state_lease(l->state, LEASE, LEADER_LEASE_MS, on_lease, l);
 }
 
@@ -66,6 +66,7 @@ void leader_loop_resign(LeaderLoop *l) {
 
 LeaderLoop *leader_loop_new(Loop *loop, State *state, void (*fn)(void *arg, bool leads), void *arg) {
   LeaderLoop *l = new0(LeaderLoop);
+  l->loop = loop;
   l->state = state;
   l->fn = fn;
   l->arg = arg;

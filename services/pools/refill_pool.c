@@ -152,7 +152,7 @@ static void order_answered(RefillPool *p, const Error *err) {
   metrics_add(metrics_of(p), POOLS_METRIC_REFUSED, 1, error_kind_name(err->kind), NULL, NULL);
   if (worth_repeating(err->kind)) {
     set_reason(p, "ReconcilerUnavailable", err->message);
-    p->resend_ms = clock_mono_ms() + RETRY_ORDER_MS;
+    p->resend_ms = loop_now_ms(p->pools->service->loop) + RETRY_ORDER_MS;
     look_again_in(p, RETRY_ORDER_MS);
   } else {
     refused(p, err);
@@ -298,7 +298,7 @@ static void on_creating(void *arg, const char *const *ids, size_t n_ids, const E
 }
 
 static void resend(RefillPool *p) {
-  int64_t now_ms = clock_mono_ms();
+  int64_t now_ms = loop_now_ms(p->pools->service->loop);
   if (p->input.n_creating == 0)
     p->resend_ms = now_ms + REFILL_RESEND_MS;
   if (!*p->leads || p->input.n_creating == 0 || !p->manifest || now_ms < p->resend_ms) {
@@ -322,7 +322,7 @@ static void on_hash_set(void *arg, int n_retired, const Error *err) {
 }
 
 static void decide(RefillPool *p, bool hash_is_new) {
-  p->input.now_ms = clock_mono_ms();
+  p->input.now_ms = loop_now_ms(p->pools->service->loop);
   p->decision = refill_decide(&p->input);
   if (p->decision.heal)
     state_pool_heal(state_of(p), p->ns, p->name, on_reason_set, NULL);
@@ -374,7 +374,7 @@ static void note_taken(RefillPool *p, int64_t now_ms) {
 /* The state has it by its own clock. It counts from when it was first seen here, or from before that where the clocks
  * say so: one that is off, or was for a moment, must not keep a pool from being filled. */
 static void note_failure(RefillPool *p, int64_t failure_ms) {
-  int64_t now_ms = clock_mono_ms(), age_ms = clock_wall_ms() - failure_ms;
+  int64_t now_ms = loop_now_ms(p->pools->service->loop), age_ms = clock_wall_ms() - failure_ms;
   if (failure_ms != p->failure_ms) {
     p->failure_ms = failure_ms;
     p->failure_seen_ms = now_ms;
@@ -413,7 +413,7 @@ static void on_pool(void *arg, const PoolRecord *record, const Error *err) {
       .n_failures = record->n_failures,
       .n_early = record->n_early,
   };
-  note_taken(p, clock_mono_ms());
+  note_taken(p, loop_now_ms(p->pools->service->loop));
   note_failure(p, record->failure_ms);
   p->template_name = arena_strdup(p->arena, record->template_name);
   p->template_hash = arena_strdup(p->arena, record->template_hash ? record->template_hash : "");

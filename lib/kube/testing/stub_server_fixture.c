@@ -21,6 +21,7 @@ struct StubServer {
   StubRequest **arrived;
   size_t n_arrived;
   KubeConfig config;
+  const KubeClient *held; /* stub_hold_time */
 };
 
 static void request_free(StubRequest *r) {
@@ -215,9 +216,6 @@ void stub_break(StubRequest *r) {
   stub_end(r);
 }
 
-void stub_turn(StubServer *s) {
-  loop_run(s->loop);
-}
 void stub_wake(StubServer *s) {
   loop_stop(s->loop);
 }
@@ -233,10 +231,40 @@ static void on_pause_over(void *arg) {
   loop_stop(p->server->loop);
 }
 
-void stub_run_for(StubServer *s, int64_t ms) {
+/* Runs the loop until this is over or, if wakes, something wakes it before; false then. */
+static bool run(StubServer *s, int64_t ms, bool wakes) {
   Pause p = {.server = s};
   LoopTimer *t = loop_timer_new(s->loop, on_pause_over, &p);
+  loop_timer_hold_not(t);
   loop_timer_start(t, ms);
-  STUB_UNTIL(s, p.over);
+  do
+    loop_run(s->loop);
+  while (!p.over && !wakes);
   loop_timer_free(t);
+  return p.over;
+}
+
+void stub_hold_time(StubServer *s, const KubeClient *client) {
+  s->held = client;
+  loop_hold_time(s->loop);
+}
+
+void stub_turn(StubServer *s) {
+  if (!s->held)
+    loop_run(s->loop);
+  else if (run(s, 1, true) && !s->n_arrived && kube_client_is_idle(s->held))
+    loop_pass_to_next(s->loop);
+}
+
+void stub_run_for(StubServer *s, int64_t ms) {
+  if (!s->held) {
+    run(s, ms, false);
+    return;
+  }
+  /* of a millisecond each: nothing says that nothing comes any more */
+  int64_t turns = ms < 20 ? ms : 20;
+  for (int64_t i = 0; i < turns && !kube_client_is_idle(s->held); i++)
+    run(s, 1, false);
+  loop_pass_time(s->loop, ms);
+  run(s, turns, false);
 }

@@ -9,7 +9,7 @@
 #define SANDPLANE_LIB_KUBE_TESTING_STUB_SERVER_FIXTURE_H_
 
 #include "lib/base/buf.h"
-#include "lib/kube/kube_config.h"
+#include "lib/kube/kube_client.h"
 #include "lib/loop/loop.h"
 
 typedef struct StubServer StubServer;
@@ -52,6 +52,9 @@ void stub_end(StubRequest *r);
 /* Closes without an end: the head promises more than was sent. */
 void stub_break(StubRequest *r);
 
+/* Time is held from here on, and passes to the next timer whenever this client has nothing under way and what it asked
+ * was taken: what waits is replayed, however long it would be. Before any timer of the loop is started. */
+void stub_hold_time(StubServer *server, const KubeClient *client);
 /* Runs the loop until stub_wake, or for ms. */
 void stub_turn(StubServer *server);
 void stub_wake(StubServer *server);

@@ -44,7 +44,7 @@ static void watched_free(void *arg) {
 static void schedule(Watched *w, int64_t delay_ms) {
   if (delay_ms < 0)
     delay_ms = 0;
-  w->due_ms = clock_mono_ms() + delay_ms;
+  w->due_ms = loop_now_ms(w->loop->claims->service->loop) + delay_ms;
   loop_timer_start(w->timer, delay_ms);
 }
 
@@ -61,7 +61,7 @@ static void on_expired(void *arg, const StateExpired *e, const Error *err) {
   }
   w->n_waiting = e->n_waiting;
   w->oldest_ms = e->oldest_ms;
-  w->looked_ms = clock_mono_ms();
+  w->looked_ms = loop_now_ms(w->loop->claims->service->loop);
   if (e->n_ended > 0) {
     metrics_add(w->loop->claims->service->metrics, CLAIMS_METRIC_ENDED, e->n_ended, NULL, NULL, NULL);
     log_event(LOG_INFO, "claims_expired", LOG_STR("pool", w->key), LOG_INT("count", e->n_ended));
@@ -88,7 +88,7 @@ void expire_loop_touch(ExpireLoop *loop, const char *ns, const char *pool) {
   Watched **node = tfind(key, &loop->root, compare);
   if (node) {
     Watched *w = *node;
-    if (!w->looking && w->due_ms > clock_mono_ms() + EXPIRE_SOON_MS)
+    if (!w->looking && w->due_ms > loop_now_ms(w->loop->claims->service->loop) + EXPIRE_SOON_MS)
       schedule(w, EXPIRE_SOON_MS);
     return;
   }
@@ -107,7 +107,7 @@ static void show_queue(const void *node, VISIT visit, void *metrics) {
     return;
   char ns[STATE_NAME_MAX + 1];
   const char *pool = state_name_split(w->key, ns);
-  int64_t age_ms = w->oldest_ms + clock_mono_ms() - w->looked_ms;
+  int64_t age_ms = w->oldest_ms + loop_now_ms(w->loop->claims->service->loop) - w->looked_ms;
   metrics_set(metrics, CLAIMS_METRIC_QUEUE, (double)w->n_waiting, ns, pool, NULL);
   metrics_set(metrics, CLAIMS_METRIC_QUEUE_AGE, (double)age_ms / 1e3, ns, pool, NULL);
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 
@@ -112,7 +111,7 @@ void wait_placed(Wait *w, const char *token, bool again) {
   }
   if (!w->over) {
     w->over = loop_timer_new(w->loop, on_over, w);
-    int64_t left = w->give_up_ms - clock_mono_ms();
+    int64_t left = w->give_up_ms - loop_now_ms(w->loop);
     loop_timer_start(w->over, left > 0 ? left : 0);
   }
   if (again)
@@ -149,11 +148,11 @@ void wait_begin(Wait *w, WaitQueue *queue, Loop *loop, const WaitKind *kind, voi
               .loop = loop,
               .queue = queue,
               .call_ends_first = call_ends_first,
-              .give_up_ms = clock_mono_ms() + (call_ends_first ? call_ms : max_wait_ms)};
+              .give_up_ms = loop_now_ms(loop) + (call_ends_first ? call_ms : max_wait_ms)};
 }
 
 int64_t wait_place_ms(const Wait *w) {
-  int64_t left = w->give_up_ms - clock_mono_ms();
+  int64_t left = w->give_up_ms - loop_now_ms(w->loop);
   return left > 0 ? left + PLACE_MARGIN_MS : 0;
 }
 

@@ -60,6 +60,7 @@ static void begin(Fixture *f, Call *c, const char *token, int64_t max_wait_ms) {
 static int setup(void **state) {
   Fixture *f = calloc(1, sizeof *f);
   f->loop = loop_new();
+  loop_hold_time(f->loop);
   f->queue = wait_queue_new();
   begin(f, &f->a, "one", LONG_MS);
   *state = f;
@@ -142,7 +143,7 @@ static void it_ends_when_its_time_is_over(void **state) {
   Fixture *f = *state;
   begin(f, &f->b, "two", 0);
   assert_int_equal(wait_place_ms(&f->b.wait), 0);
-  assert_true(wait_place_ms(&f->a.wait) > LONG_MS);
+  assert_int_equal(wait_place_ms(&f->a.wait), LONG_MS + 1000);
   wait_placed(&f->b.wait, "two", false);
   loop_run(f->loop);
   assert_string_equal(f->b.done, "al");
@@ -151,6 +152,57 @@ static void it_ends_when_its_time_is_over(void **state) {
   wait_cancel(&f->b.wait);
   assert_string_equal(f->b.done, "al");
   assert_int_equal(f->b.wait.end, WAIT_CANCELLED);
+  wait_done(&f->b.wait);
+  wait_done(&f->a.wait);
+}
+
+/* A minute of waiting, in no time. */
+static void one_that_may_asks_again_every_second(void **state) {
+  Fixture *f = *state;
+  begin(f, &f->b, "two", 3500);
+  wait_placed(&f->a.wait, "one", false);
+  wait_placed(&f->b.wait, "two", true);
+  loop_pass_time(f->loop, 999);
+  assert_string_equal(f->b.done, "a");
+  loop_pass_time(f->loop, 1);
+  assert_string_equal(f->b.done, "aa");
+  /* its place outlives it by a second, should nobody give that up */
+  assert_int_equal(wait_place_ms(&f->b.wait), 2500 + 1000);
+  /* not while the answer is under way */
+  loop_pass_time(f->loop, 1500);
+  assert_string_equal(f->b.done, "aa");
+  assert_true(wait_unanswered(&f->b.wait));
+  loop_pass_time(f->loop, 999);
+  assert_string_equal(f->b.done, "aa");
+  assert_int_equal(wait_place_ms(&f->b.wait), 1 + 1000);
+  loop_pass_time(f->loop, 1);
+  /* it is over at the same moment, and what comes then leaves */
+  assert_string_equal(f->b.done, "aal");
+  assert_int_equal(f->b.wait.end, WAIT_EXPIRED);
+  assert_int_equal(wait_place_ms(&f->b.wait), 0);
+  wait_done(&f->b.wait);
+  /* the other never asks by itself */
+  loop_pass_time(f->loop, 60000);
+  assert_string_equal(f->a.done, "a");
+  wait_cancel(&f->a.wait);
+  wait_done(&f->a.wait);
+}
+
+static void what_ends_first_ends_it(void **state) {
+  Fixture *f = *state;
+  f->b = (Call){.loop = f->loop};
+  wait_begin(&f->b.wait, f->queue, f->loop, &KIND, &f->b, LONG_MS, 700);
+  assert_true(f->b.wait.call_ends_first);
+  assert_false(f->a.wait.call_ends_first);
+  wait_list(&f->b.wait, "two");
+  ask(&f->b);
+  /* time that passes before there is a place counts */
+  loop_pass_time(f->loop, 400);
+  wait_placed(&f->b.wait, "two", false);
+  loop_pass_time(f->loop, 299);
+  assert_string_equal(f->b.done, "a");
+  loop_pass_time(f->loop, 1);
+  assert_string_equal(f->b.done, "al");
   wait_done(&f->b.wait);
   wait_done(&f->a.wait);
 }
@@ -199,6 +251,8 @@ int main(void) {
       TEST(one_with_an_answer_under_way_leaves_after_it),
       TEST(the_last_gives_up_a_place),
       TEST(it_ends_when_its_time_is_over),
+      TEST(one_that_may_asks_again_every_second),
+      TEST(what_ends_first_ends_it),
       TEST(a_question_without_an_answer_is_asked_twice),
       TEST(no_other_way_is_gone),
   };
