@@ -46,6 +46,8 @@
 /* On a Sandbox: names of the variables that the runtime of its Pod was given, with commas between them (runtime_env.h).
  */
 #define ANNOTATION_RUNTIME_ENV "sandplane.dev/runtime-env"
+/* On a cold Sandbox: why none of its pool was taken for the claim's variables. */
+#define ANNOTATION_COLD_REASON "sandplane.dev/cold-start-reason"
 /* On a template, "cold": a claim with env gets a Pod of its own always. */
 #define ANNOTATION_CLAIM_ENV "sandplane.dev/claim-env"
 
