@@ -44,6 +44,7 @@ static void asking_free(Asking **a) {
 static void cold(ClaimPass *p, const json_t *claim, const char *why) {
   log_event(LOG_INFO, "claim_env_cold", LOG_STR("namespace", p->ns), LOG_STR("claim", p->name), LOG_STR("reason", why));
   snprintf(p->why_cold, sizeof p->why_cold, "%s", why);
+  str_repair_utf8(p->why_cold);
   claim_bind_cold(p, claim);
 }
 
