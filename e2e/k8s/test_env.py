@@ -107,6 +107,22 @@ def sandbox_of(kube, claim):
     return kube.until_ready("sandboxclaim", claim)["status"]["sandbox"]["name"]
 
 
+def told_why_cold(kube, claim, *words):
+    """By an Event of the claim, and on the Sandbox, from where the claim's condition has it until it is Ready."""
+
+    def told():
+        notes = [
+            e["note"]
+            for e in kube.list("events.events.k8s.io")
+            if e["regarding"].get("name") == claim and e["reason"] == "SandboxStartedCold"
+        ]
+        return all(any(word in note for note in notes) for word in words) and notes
+
+    assert len(until(told, what=f"an Event why {claim} started cold")) == 1
+    reason = kube.get("sandbox", claim)["metadata"]["annotations"]["sandplane.dev/cold-start-reason"]
+    assert all(word in reason for word in words)
+
+
 def nobody_said(stack, pods, value=SECRET):
     for name in ("reconciler", "router", "pools", "claims"):
         assert value not in stack.log(name)
@@ -140,6 +156,7 @@ def test_a_pool_without_the_runtime_loses_nothing(stack, kube, pods):
     assert sandbox_of(kube, "c") == "c"
     assert kube.get("sandbox", "c")["spec"]["podTemplate"]["spec"]["containers"][0]["env"] == ENV
     assert [m["metadata"]["uid"] for m in kube.members()] == [before]
+    told_why_cold(kube, "c", member)
     kube.apply(kube.claim("plain"))
     assert sandbox_of(kube, "plain") == member
     nobody_said(stack, pods)
@@ -202,6 +219,9 @@ def test_what_only_a_pod_of_its_own_can_have(kube, pods):
         kube.claim("wanted", "p2", env=ENV),
     )
     assert [sandbox_of(kube, c) for c in ("expanded", "side", "wanted")] == ["expanded", "side", "wanted"]
+    told_why_cold(kube, "expanded", "$(NAME)")
+    told_why_cold(kube, "side", "another container")
+    told_why_cold(kube, "wanted", "sandplane.dev/claim-env")
     kube.apply(kube.claim("warm", env=[{"name": "A", "value": "1", "containerName": "main"}]))
     assert sandbox_of(kube, "warm") == members[0]
     assert pods.printenv(members[0], "A") == "1"

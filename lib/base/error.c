@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/str.h"
+
 static const struct {
   const char *name;
   int http;
@@ -34,6 +36,7 @@ static void fill(Error *err, ErrorKind kind, const char *field, const char *fmt,
   *err = (Error){.kind = kind};
   snprintf(err->field, sizeof err->field, "%s", field);
   vsnprintf(err->message, sizeof err->message, fmt, ap);
+  str_cut_utf8(err->message);
 }
 
 /* A name in parentheses is not the macro of error.h. */
@@ -64,6 +67,7 @@ int(error_prefix)(Error *err, const char *fmt, ...) {
   va_end(ap);
   if (n >= 0 && (size_t)n < sizeof err->message)
     snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", old);
+  str_cut_utf8(err->message);
   return -1;
 }
 

@@ -39,7 +39,7 @@ typedef struct Error {
    * quota it is, for example "tenant:a" (google.rpc.QuotaFailure); may be empty. */
   char field[128];
   /* Cut at this size, always terminated. */
-  char message[512];
+  char message[512]; /* cut behind a whole character */
 } Error;
 
 /* Both fill *err (a NULL err is allowed) and return -1, so that `return error_set(...)` reads well. */

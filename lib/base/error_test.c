@@ -5,6 +5,9 @@
 
 #include "lib/base/test.h"
 
+#include "lib/base/compiler.h"
+#include "lib/base/str.h"
+
 static void set_and_field(void **state) {
   Error err = {.retry_after_ms = 7, .field = "old"};
   assert_int_equal(error_set(&err, ERROR_NOT_FOUND, "no %s", "pool"), -1);
@@ -40,6 +43,29 @@ static void cut(void **state) {
   assert_int_equal(err.message[0], 'm');
 }
 
+/* Half a character would make a condition or an answer unreadable as a whole. */
+static void cut_between_characters(void **state) {
+  static const char *const CHARACTERS[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+  for (size_t i = 0; i < ARRAY_LEN(CHARACTERS); i++) {
+    char longer[2000] = "";
+    while (strlen(longer) < sizeof longer - 8)
+      strcat(longer, CHARACTERS[i]);
+    for (int shift = 0; shift < 4; shift++) {
+      Error err;
+      error_set(&err, ERROR_INTERNAL, "%.*s%s", shift, "abcd", longer);
+      assert_true(str_is_utf8(err.message, strlen(err.message)));
+      assert_in_range(strlen(err.message), sizeof err.message - 4, sizeof err.message - 1);
+      error_prefix(&err, "%.*s", 2 * shift + 1, "abcdefgh");
+      assert_true(str_is_utf8(err.message, strlen(err.message)));
+    }
+  }
+  Error err;
+  error_set(&err, ERROR_INTERNAL, "caf\xc3\xa9");
+  assert_string_equal(err.message, "caf\xc3\xa9");
+  error_set(&err, ERROR_INTERNAL, "\x80\x80\x80\x80"); /* what was none before is left alone */
+  assert_string_equal(err.message, "\x80\x80\x80\x80");
+}
+
 static void prefix(void **state) {
   Error err;
   error_field(&err, "name", "bad");
@@ -65,8 +91,8 @@ static void kinds(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(set_and_field), cmocka_unit_test(null_error), cmocka_unit_test(cut),
-      cmocka_unit_test(prefix),        cmocka_unit_test(kinds),
+      cmocka_unit_test(set_and_field),          cmocka_unit_test(null_error), cmocka_unit_test(cut),
+      cmocka_unit_test(cut_between_characters), cmocka_unit_test(prefix),     cmocka_unit_test(kinds),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,27 @@ bool str_is_utf8(const void *data, size_t len) {
   return true;
 }
 
+void str_cut_utf8(char *s) {
+  size_t len = strlen(s), at = len;
+  while (at > 0 && len - at < 3 && ((uint8_t)s[at - 1] & 0xc0) == 0x80)
+    at--;
+  uint8_t lead = at > 0 ? (uint8_t)s[at - 1] : 0;
+  size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  if (whole > len - at + 1)
+    s[at - 1] = '\0';
+}
+
+void str_repair_utf8(char *s) {
+  for (char *at = s; *at;) {
+    size_t n = (*at & 0xe0) == 0xc0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 : (*at & 0xf8) == 0xf0 ? 4 : 1;
+    if (strnlen(at, n) < n || !str_is_utf8(at, n)) {
+      n = 1;
+      *at = '?';
+    }
+    at += n;
+  }
+}
+
 int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) {
   if (str_empty(s) || !(*s == '-' || (*s >= '0' && *s <= '9')))
     return -1;

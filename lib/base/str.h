@@ -28,6 +28,10 @@ bool str_is_label_value(const char *s);
 bool str_is_env_name(const char *s);
 /* Well-formed UTF-8 (RFC 3629) without NUL. */
 bool str_is_utf8(const void *data, size_t len);
+/* Text that was cut anywhere ends with a whole character afterwards. */
+void str_cut_utf8(char *s);
+/* Each byte that is no UTF-8 becomes '?': what quotes others, for where text has to be. */
+void str_repair_utf8(char *s);
 
 /* The whole of s as a number; 0, or -1 when it is not one or out of [min, max]. */
 int str_to_int64(const char *s, int64_t min, int64_t max, int64_t *ret_value) MUST_CHECK;

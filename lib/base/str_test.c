@@ -151,6 +151,28 @@ static void utf8(void **state) {
   }
 }
 
+static void repair(void **state) {
+  static const char *const ROWS[][2] = {
+      {"", ""},
+      {"plain", "plain"},
+      {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+      {"caf\xc3", "caf?"},
+      {"\xe2\x82", "??"},
+      {"a\xff\xfe"
+       "b",
+       "a??b"},
+      {"\xc3"
+       "a\xc3\xa9",
+       "?a\xc3\xa9"},
+      {"\xed\xa0\x80", "???"}, /* half of a surrogate pair */
+  };
+  for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+    CLEANUP(str_freep) char *s = str_dup(ROWS[i][0]);
+    str_repair_utf8(s);
+    assert_string_equal(s, ROWS[i][1]);
+  }
+}
+
 static void int64(void **state) {
   static const char *const BAD[] = {
       "", "-", "+1", " 1", "1 ", "1x", "x", "0x10", "1e3", "1.0", "--1", "9223372036854775808", "-9223372036854775809"};
@@ -217,8 +239,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(dns_label), cmocka_unit_test(dns_subdomain), cmocka_unit_test(object_name),
       cmocka_unit_test(label_key), cmocka_unit_test(label_value),   cmocka_unit_test(env_name),
-      cmocka_unit_test(utf8),      cmocka_unit_test(int64),         cmocka_unit_test(duration),
-      cmocka_unit_test(plain),
+      cmocka_unit_test(utf8),      cmocka_unit_test(repair),        cmocka_unit_test(int64),
+      cmocka_unit_test(duration),  cmocka_unit_test(plain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

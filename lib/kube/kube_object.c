@@ -183,14 +183,7 @@ static json_t *text_value(const char *text) {
   if (value)
     return value;
   CLEANUP(str_freep) char *s = str_dup(text);
-  for (char *at = s; *at;) {
-    size_t n = (*at & 0xe0) == 0xc0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 : (*at & 0xf8) == 0xf0 ? 4 : 1;
-    if (strnlen(at, n) < n || !str_is_utf8(at, n)) {
-      n = 1;
-      *at = '?';
-    }
-    at += n;
-  }
+  str_repair_utf8(s);
   return json_string(s);
 }
 

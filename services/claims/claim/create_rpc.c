@@ -52,8 +52,7 @@ static void on_pool(void *arg, const PoolRecord *pool, const Error *err) {
   size_t n = strlen(w->err.message), size = sizeof w->err.message;
   if (pool && !str_empty(pool->reason)) {
     snprintf(w->err.message + n, size - n, "; the pool is not full: %s: %s", pool->reason, pool->message);
-    if (!str_is_utf8(w->err.message, strlen(w->err.message)))
-      w->err.message[n] = 0; /* cut inside a character */
+    str_repair_utf8(w->err.message);
   }
   rpc_request_fail(w->request, &w->err);
 }

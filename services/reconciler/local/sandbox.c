@@ -181,6 +181,7 @@ static void read_last_line(const Sandbox *s, char *out, size_t max) {
   text[n] = 0;
   char *line = strrchr(text, '\n');
   snprintf(out, max, "%.300s", line ? line + 1 : text);
+  str_repair_utf8(out);
 }
 
 static void fail(Sandbox *s, const char *reason, const char *message) {

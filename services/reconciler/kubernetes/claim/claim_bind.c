@@ -113,6 +113,8 @@ void claim_bind_cold(ClaimPass *p, const json_t *claim) {
     claim_pass_reject(p, reject, NULL);
     return claim_pass_look(p);
   }
+  if (*p->why_cold)
+    kube_set_annotation(sandbox, ANNOTATION_COLD_REASON, p->why_cold);
   cluster_create(c, CLUSTER_SANDBOX, p->ns, sandbox, CLAIM_MANAGER, on_cold, p);
 }
 

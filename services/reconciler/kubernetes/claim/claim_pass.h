@@ -36,6 +36,7 @@ typedef struct ClaimPass {
   /* The Sandbox it got in this pass: told when the claim is Ready, for a client waits for that and for nothing else. */
   char got[256];
   bool got_warm, got_ready;
+  char why_cold[256]; /* of a claim with env: why it cannot have a warm one; empty: no such reason */
   /* Being adopted; its own controller waits until the pass ends, for the same reason. */
   char held[256];
   bool expired;

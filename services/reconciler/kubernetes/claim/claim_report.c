@@ -41,6 +41,11 @@ void claim_report_tell(ClaimPass *p) {
   char *note = str_printf(warm ? "Adopted warm pool Sandbox \"%s\"" : "Created Sandbox \"%s\"", p->got);
   claim_report_event(p, claim, warm ? "SandboxAdopted" : "SandboxProvisioned", warm ? "Adoption" : "Provisioning",
                      note);
+  if (!warm && *p->why_cold) {
+    CLEANUP(str_freep)
+    char *why = str_printf("No warm Sandbox was taken, as the claim has environment variables: %s", p->why_cold);
+    claim_report_event(p, claim, "SandboxStartedCold", "Provisioning", why);
+  }
   CLEANUP(str_freep) char *template_name = claim_bind_template_name(p->cc->c, claim);
   const char *created_by = kube_label(claim, LABEL_CREATED_BY);
   const MetricLabels labels = {{

@@ -5,6 +5,7 @@
  * its runtime first brings them, and nobody brings others. A member that cannot be bound is nobody's afterwards: it is
  * destroyed, and the claim starts cold.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,8 @@ static void asking_free(Asking **a) {
 
 static void cold(ClaimPass *p, const json_t *claim, const char *why) {
   log_event(LOG_INFO, "claim_env_cold", LOG_STR("namespace", p->ns), LOG_STR("claim", p->name), LOG_STR("reason", why));
+  snprintf(p->why_cold, sizeof p->why_cold, "%s", why);
+  str_repair_utf8(p->why_cold);
   claim_bind_cold(p, claim);
 }
 
@@ -91,19 +94,21 @@ static void on_answered(void *arg, const Error *err) {
 void claim_runtime_begin(ClaimPass *p, const json_t *claim) {
   Cluster *c = p->cc->c;
   const json_t *pool = claim_bind_pool(c, claim), *template = claim_bind_template(c, claim);
-  KUBE_OWNED json_t *env = runtime_env_of(claim, template, kube_get(template, "spec.podTemplate.spec"));
-  if (!pool || claim_bind_is_v1alpha1(c, claim))
+  if (!pool || !template || claim_bind_is_v1alpha1(c, claim))
     return claim_bind_cold(p, claim);
-  if (!env)
-    return cold(p, claim, "the template, or the variables, want a Pod of their own");
+  CLEANUP(str_freep) char *why = runtime_env_refusal(claim, template, kube_get(template, "spec.podTemplate.spec"));
+  if (*why)
+    return cold(p, claim, why);
   Members members = {0};
   kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), see, &members);
   if (!members.ready)
     return claim_bind_without_member(p, claim, members.n_unready > 0);
   p->env = runtime_env_of(claim, template, kube_get(members.ready, "spec.podTemplate.spec"));
-  RuntimeKnown known = p->env ? runtime_binder_known(c->binder, members.ready) : RUNTIME_MISSING;
+  RuntimeKnown known = runtime_binder_known(c->binder, members.ready);
+  if (!p->env)
+    return cold(p, claim, "the pool's members are of an older template, which does not take them");
   if (known == RUNTIME_MISSING)
-    return cold(p, claim, "members of the pool have no runtime that takes them");
+    return cold(p, claim, "the pool's Pods do not answer as Sandplane's runtime, or no router is there to ask them");
   if (known == RUNTIME_THERE)
     return claim_bind_warm(p, claim);
   const char *name = kube_name(members.ready);

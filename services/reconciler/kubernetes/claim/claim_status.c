@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/objects/well_known.h"
 
 /* ---- Ready ---- */
 
@@ -41,10 +42,19 @@ static const char *text_or(const json_t *condition, const char *key, const char 
   return s ? s : otherwise;
 }
 
+/* Of what takes seconds to start where a warm one would have been there, it is said why. malloc'ed. */
+static char *their_message(const ClaimView *view, const json_t *theirs) {
+  const char *message = text_or(theirs, "message", ""), *why = kube_annotation(view->sandbox, ANNOTATION_COLD_REASON);
+  if (str_empty(why) || !str_equal(kube_text(theirs, "reason"), "DependenciesNotReady"))
+    return str_dup(message);
+  return str_printf("%s (started cold, as the claim has env: %s)", message, why);
+}
+
 /* Errors come before all else, then the claim's own end, then what the Sandbox says of itself. */
 static void build_ready(json_t *conditions, const ClaimView *view) {
   const json_t *theirs = kube_condition(kube_get(view->sandbox, "status.conditions"), "Ready");
   CLEANUP(str_freep) char *message = reject_message(view);
+  CLEANUP(str_freep) char *theirs_message = their_message(view, theirs);
   KubeCondition c = {.status = "False"};
   if (view->reject != CLAIM_ACCEPTED) {
     c.reason = claim_reject_reason(view->reject);
@@ -61,7 +71,7 @@ static void build_ready(json_t *conditions, const ClaimView *view) {
   } else if (theirs) {
     c.status = text_or(theirs, "status", "Unknown");
     c.reason = text_or(theirs, "reason", "SandboxNotReady");
-    c.message = text_or(theirs, "message", "");
+    c.message = theirs_message;
     c.last_transition_time = kube_text(theirs, "lastTransitionTime");
   } else {
     c.reason = "SandboxNotReady";

@@ -12,6 +12,13 @@ enum { NOW = 1767225600 }; /* 2026-01-01T00:00:00Z */
   "{'type':'Ready','status':'False','reason':'SandboxExpired','message':'Sandbox has expired'," \
   "'lastTransitionTime':'2025-12-31T00:00:00Z'}"
 
+#define COLD(condition)                                                           \
+  "{'metadata':{'name':'s','annotations':{'sandplane.dev/cold-start-reason':'no " \
+  "runtime'}},'status':{'conditions':[" condition "]}}"
+#define PENDING                                                                                                  \
+  "{'type':'Ready','status':'False','reason':'DependenciesNotReady','message':'Pod exists with phase: Pending'," \
+  "'lastTransitionTime':'2025-12-31T00:00:00Z'}"
+
 /* status: what the claim says so far. */
 static json_t *build(const char *status, const char *sandbox, ClaimReject reject, const char *message, bool expired) {
   KUBE_OWNED json_t *claim =
@@ -60,6 +67,12 @@ static const struct {
      "Underlying Sandbox resource has expired independently of the Claim.", NULL},
     {CLAIM_ACCEPTED, NULL, false, BOUND(READY), "True", "DependenciesReady", "Pod is Ready", "2025-12-31T00:00:00Z"},
     {CLAIM_ACCEPTED, NULL, false, BOUND(""), "False", "SandboxNotReady", "Sandbox is not ready", NULL},
+    /* why it takes a start, for as long as it is waited for */
+    {CLAIM_ACCEPTED, NULL, false, COLD(PENDING), "False", "DependenciesNotReady",
+     "Pod exists with phase: Pending (started cold, as the claim has env: no runtime)", "2025-12-31T00:00:00Z"},
+    {CLAIM_ACCEPTED, NULL, false, COLD(READY), "True", "DependenciesReady", "Pod is Ready", "2025-12-31T00:00:00Z"},
+    {CLAIM_ACCEPTED, NULL, false, BOUND(PENDING), "False", "DependenciesNotReady", "Pod exists with phase: Pending",
+     "2025-12-31T00:00:00Z"},
 };
 
 static void test_ready(void **s) {

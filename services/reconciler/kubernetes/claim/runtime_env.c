@@ -56,38 +56,65 @@ static bool is_expanded(const char *text, const char *name, const char *value) {
   return strstr(text, reference) || strstr(value, "$(") || strstr(value, "$$");
 }
 
-/* 0: env has the claim's variables, as they are in the container. */
-static int collect(const json_t *claim, const json_t *container, const char *before, json_t *env) {
+/* env gets the claim's variables, as they are in the container; or else the refusal. */
+static const char *collect(const json_t *claim, const json_t *container, const char *before, json_t *env) {
   json_t *var;
   size_t i, total = 0;
   json_array_foreach(kube_get(claim, "spec.env"), i, var) {
     const char *name = kube_text(var, "name");
     const char *value = kube_text(name ? var_of(container, name) : NULL, "value");
-    if (!name || !value || !str_is_env_name(name) || is_expanded(before, name, value))
-      return -1;
+    if (!name || !value || !str_is_env_name(name))
+      return "a variable has a name that no shell takes";
+    if (is_expanded(before, name, value))
+      return "kubelet would have to expand a $(NAME) or $$ when it starts the container";
     json_object_set_new(env, name, json_string(value));
     total += strlen(name) + strlen(value) + 2;
   }
-  return total <= BYTES_MAX ? 0 : -1;
+  return total <= BYTES_MAX ? NULL : "the variables are more than 32 KiB";
 }
 
-json_t *runtime_env_of(const json_t *claim, const json_t *template, const json_t *pod_spec) {
-  if (json_array_size(kube_get(claim, "spec.env")) == 0 || !json_is_object(pod_spec) ||
-      str_equal(kube_annotation(template, ANNOTATION_CLAIM_ENV), "cold"))
+/* As runtime_env_of, or NULL and the refusal, in words of its own or of err. */
+static json_t *env_of(const json_t *claim, const json_t *template, const json_t *pod_spec, const char **ret_why,
+                      Error *err) {
+  *ret_why = "";
+  if (json_array_size(kube_get(claim, "spec.env")) == 0)
+    return NULL;
+  *ret_why = "the template's annotation " ANNOTATION_CLAIM_ENV " wants it so";
+  if (str_equal(kube_annotation(template, ANNOTATION_CLAIM_ENV), "cold"))
     return NULL;
   const json_t *container = serving(pod_spec);
-  /* a hook that has run would have seen them */
-  if (!container || kube_get(container, "lifecycle.postStart"))
+  *ret_why = "none of the template's containers declares port 8888, where Sandplane's runtime would take them";
+  if (!container)
+    return NULL;
+  *ret_why = "the container's postStart hook has run without them";
+  if (kube_get(container, "lifecycle.postStart"))
+    return NULL;
+  *ret_why = "a variable is for another container than the one with Sandplane's runtime";
+  if (!is_meant(claim, pod_spec, container))
     return NULL;
   CLEANUP(str_freep) char *before = json_dumps(container, JSON_COMPACT);
   KUBE_OWNED json_t *with = json_deep_copy(pod_spec);
   KUBE_OWNED json_t *env = json_object();
   ClaimReject reject;
-  Error err;
-  if (!before || !is_meant(claim, pod_spec, container) || claim_env_apply(with, claim, template, &reject, &err) != 0 ||
-      collect(claim, serving(with), before, env) != 0)
+  if (claim_env_apply(with, claim, template, &reject, err) != 0) {
+    *ret_why = err->message;
     return NULL;
-  return json_incref(env);
+  }
+  *ret_why = collect(claim, serving(with), before ? before : "", env);
+  return *ret_why ? NULL : json_incref(env);
+}
+
+json_t *runtime_env_of(const json_t *claim, const json_t *template, const json_t *pod_spec) {
+  const char *why;
+  Error err;
+  return env_of(claim, template, pod_spec, &why, &err);
+}
+
+char *runtime_env_refusal(const json_t *claim, const json_t *template, const json_t *pod_spec) {
+  const char *why;
+  Error err;
+  KUBE_OWNED json_t *env = env_of(claim, template, pod_spec, &why, &err);
+  return str_dup(env ? "" : why);
 }
 
 void runtime_env_keep(json_t *sandbox, const json_t *claim, const json_t *template) {

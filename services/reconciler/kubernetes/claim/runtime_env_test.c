@@ -11,37 +11,39 @@
 
 static const struct {
   const char *policy, *env, *pod_spec, *wanted;
+  const char *why; /* a part of it; NULL: none */
 } CASES[] = {
-    {"Allowed", "", MAIN, NULL},
-    {"Allowed", X, MAIN, "{'X':'1'}"},
-    {"Allowed", X ",{'name':'Y','value':''}", MAIN, "{'X':'1','Y':''}"},
+    {"Allowed", "", MAIN, NULL, NULL},
+    {"Allowed", X, MAIN, "{'X':'1'}", NULL},
+    {"Allowed", X ",{'name':'Y','value':''}", MAIN, "{'X':'1','Y':''}", NULL},
     /* the template's policy, and its order: those that name the container come first */
-    {"Disallowed", X, MAIN, NULL},
-    {"Allowed", "{'name':'OLD','value':'1'}", MAIN, NULL},
-    {"Overrides", "{'name':'OLD','value':'1'}", MAIN, "{'OLD':'1'}"},
-    {"Overrides", "{'name':'X','value':'last'},{'name':'X','value':'1','containerName':'main'}", MAIN, "{'X':'last'}"},
+    {"Disallowed", X, MAIN, NULL, "rejected"},
+    {"Allowed", "{'name':'OLD','value':'1'}", MAIN, NULL, "override is not allowed"},
+    {"Overrides", "{'name':'OLD','value':'1'}", MAIN, "{'OLD':'1'}", NULL},
+    {"Overrides", "{'name':'X','value':'last'},{'name':'X','value':'1','containerName':'main'}", MAIN, "{'X':'last'}",
+     NULL},
     /* another container than the runtime's */
-    {"Allowed", X, TWO, NULL},
-    {"Allowed", "{'name':'X','value':'1','containerName':'main'}", TWO, "{'X':'1'}"},
-    {"Allowed", "{'name':'X','value':'1','containerName':'init'}", TWO, NULL},
-    {"Allowed", "{'name':'X','value':'1','containerName':'none'}", MAIN, NULL},
-    {"Allowed", "{'name':'X','value':'1','containerName':'main'}," X, TWO, NULL},
-    {"Allowed", X, "{'containers':[{'name':'a'},{'name':'b'}]}", NULL},
-    {"Allowed", X, "{}", NULL},
+    {"Allowed", X, TWO, NULL, "another container"},
+    {"Allowed", "{'name':'X','value':'1','containerName':'main'}", TWO, "{'X':'1'}", NULL},
+    {"Allowed", "{'name':'X','value':'1','containerName':'init'}", TWO, NULL, "another container"},
+    {"Allowed", "{'name':'X','value':'1','containerName':'none'}", MAIN, NULL, "another container"},
+    {"Allowed", "{'name':'X','value':'1','containerName':'main'}," X, TWO, NULL, "another container"},
+    {"Allowed", X, "{'containers':[{'name':'a'},{'name':'b'}]}", NULL, "port 8888"},
+    {"Allowed", X, "{}", NULL, "port 8888"},
     /* what the kubelet expands */
-    {"Allowed", "{'name':'X','value':'$(OLD)'}", MAIN, NULL},
-    {"Allowed", "{'name':'X','value':'a$$b'}", MAIN, NULL},
-    {"Allowed", "{'name':'X','value':'$HOME'}", MAIN, "{'X':'$HOME'}"},
-    {"Allowed", X, "{'containers':[{'name':'a','args':['--x=$(X)']}]}", NULL},
-    {"Allowed", X, "{'containers':[{'name':'a','env':[{'name':'Z','value':'$(X)/z'}]}]}", NULL},
-    {"Allowed", X, "{'containers':[{'name':'a','args':['--x=$(XY)']}]}", "{'X':'1'}"},
+    {"Allowed", "{'name':'X','value':'$(OLD)'}", MAIN, NULL, "$(NAME)"},
+    {"Allowed", "{'name':'X','value':'a$$b'}", MAIN, NULL, "$(NAME)"},
+    {"Allowed", "{'name':'X','value':'$HOME'}", MAIN, "{'X':'$HOME'}", NULL},
+    {"Allowed", X, "{'containers':[{'name':'a','args':['--x=$(X)']}]}", NULL, "$(NAME)"},
+    {"Allowed", X, "{'containers':[{'name':'a','env':[{'name':'Z','value':'$(X)/z'}]}]}", NULL, "$(NAME)"},
+    {"Allowed", X, "{'containers':[{'name':'a','args':['--x=$(XY)']}]}", "{'X':'1'}", NULL},
     /* what ran already */
-    {"Allowed", X, "{'containers':[{'name':'a','lifecycle':{'postStart':{}}}]}", NULL},
-    {"Allowed", X, "{'containers':[{'name':'a','lifecycle':{'preStop':{}}}]}", "{'X':'1'}"},
+    {"Allowed", X, "{'containers':[{'name':'a','lifecycle':{'postStart':{}}}]}", NULL, "postStart"},
+    {"Allowed", X, "{'containers':[{'name':'a','lifecycle':{'preStop':{}}}]}", "{'X':'1'}", NULL},
     /* no environment of a process */
-    {"Allowed", "{'name':'a.b','value':'1'}", MAIN, NULL},
-    {"Allowed", "{'name':'','value':'1'}", MAIN, NULL},
-    {"Allowed", "{'value':'1'}", MAIN, NULL},
+    {"Allowed", "{'name':'a.b','value':'1'}", MAIN, NULL, "no shell"},
+    {"Allowed", "{'name':'','value':'1'}", MAIN, NULL, ""},
+    {"Allowed", "{'value':'1'}", MAIN, NULL, ""},
 };
 
 static json_t *claim_with(const char *env) {
@@ -61,6 +63,9 @@ static void test_values(void **s) {
     KUBE_OWNED json_t *before = json_deep_copy(pod_spec);
     KUBE_OWNED json_t *env = runtime_env_of(claim, template, pod_spec);
     assert_json(env, CASES[i].wanted);
+    CLEANUP(str_freep) char *why = runtime_env_refusal(claim, template, pod_spec);
+    assert_int_equal(*why != '\0', CASES[i].why != NULL);
+    assert_true(!CASES[i].why || strstr(why, CASES[i].why));
     assert_true(json_equal(pod_spec, before));
   }
 }

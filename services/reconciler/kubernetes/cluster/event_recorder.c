@@ -24,6 +24,7 @@ void event_record(Cluster *c, const EventNote *n) {
   size_t len = strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%S", &tm);
   snprintf(at + len, sizeof at - len, ".%06ldZ", now.tv_nsec / 1000);
   snprintf(text, sizeof text, "%s", n->note ? n->note : "");
+  str_repair_utf8(text);
   size_t cut = strnlen(name, 200);
   while (cut > 0 && (name[cut - 1] == '.' || name[cut - 1] == '-'))
     cut--; /* cut at a place where a label cannot end */

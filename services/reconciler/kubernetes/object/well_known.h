@@ -50,6 +50,8 @@
 #define ANNOTATION_MIRRORED_UID "sandplane.dev/claim-uid"
 /* And whose quota it counts against. */
 #define ANNOTATION_MIRRORED_TENANT "sandplane.dev/tenant"
+/* On a cold Sandbox: why none of its pool was taken for the claim's variables. */
+#define ANNOTATION_COLD_REASON "sandplane.dev/cold-start-reason"
 /* On a template, "cold": a claim with env gets a Pod of its own always. */
 #define ANNOTATION_CLAIM_ENV "sandplane.dev/claim-env"
 
