@@ -189,7 +189,6 @@ static void nobody_is_told_of_what_was_freed(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(connects),       TEST(connects_in_the_file_system),     TEST(refused), TEST(nothing_there), TEST(no_number),
       TEST(takes_too_long), TEST(nobody_is_told_of_what_was_freed)};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/objects/well_known.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 
 /* ---- Ready ---- */
 
