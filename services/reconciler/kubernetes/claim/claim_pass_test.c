@@ -6,6 +6,7 @@
 
 #define MEMBER "p-a1b2c"
 #define OTHER "p-d3e4f"
+#define OLD_CLIENT "shadow-pool-t"
 
 static const char *sandbox_of(PassFixture *f, const char *claim) {
   return kube_text(fake_cluster_get(&f->cluster, CLUSTER_CLAIM, claim), "status.sandbox.name");
@@ -221,6 +222,10 @@ static void test_a_warm_claim_survives_every_failed_write(void **s) {
 static void test_a_cold_claim_survives_every_failed_write(void **s) {
   fail_each(&(Way){"p", false, "c"});
 }
+static void test_a_pod_that_moves_survives_every_failed_write(void **s) {
+  fail_each(&(Way){OLD_CLIENT, true, "c"});
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_claim_gets_a_ready_member),
@@ -231,6 +236,7 @@ int main(void) {
       cmocka_unit_test(test_without_the_state_it_starts_cold),
       cmocka_unit_test(test_a_warm_claim_survives_every_failed_write),
       cmocka_unit_test(test_a_cold_claim_survives_every_failed_write),
+      cmocka_unit_test(test_a_pod_that_moves_survives_every_failed_write),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

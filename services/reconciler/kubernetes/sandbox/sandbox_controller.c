@@ -13,6 +13,7 @@
 
 struct SandboxController {
   Controller *k;
+  Cluster *c;
   json_t *refused; /* uid -> what the API server has refused of its spec; sandbox_refusals */
 };
 
@@ -119,9 +120,13 @@ static const ControllerSpec SPEC = {.resource = CLUSTER_SANDBOX,
 
 void sandbox_controller_on_sandbox(SandboxController *s, const json_t *before, const json_t *after) {
   if (after)
-    controller_add_object(s->k, after);
-  else
-    json_object_del(s->refused, kube_uid(before));
+    return controller_add_object(s->k, after);
+  json_object_del(s->refused, kube_uid(before));
+  /* a member whose Pod is another's by now: that one was left alone for as long as this was there, and whoever handed
+   * the Pod over may not know that it is gone (handover_is_open) */
+  const json_t *pod = cluster_get(s->c, CLUSTER_POD, kube_namespace(before), kube_name(before));
+  if (pod)
+    sandbox_controller_on_child(s, NULL, pod);
 }
 
 void sandbox_controller_on_child(SandboxController *s, const json_t *before, const json_t *after) {
@@ -138,7 +143,7 @@ Controller *sandbox_controller_of(SandboxController *s) {
 
 SandboxController *sandbox_controller_new(Cluster *c) {
   SandboxController *s = new0(SandboxController);
-  *s = (SandboxController){.refused = json_object()};
+  *s = (SandboxController){.c = c, .refused = json_object()};
   s->k = controller_new(c, &SPEC, (int)c->config->sandbox_workers, s);
   c->sandboxes = s->k;
   return s;
