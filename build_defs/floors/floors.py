@@ -104,9 +104,12 @@ KIND_OF_NAME = [
     # of the Kubernetes backend the controllers, by name; whatever else lies in its folders is pure: objects in, objects
     # out, as the targets NOUN:rules hold it
     (r"kubernetes/(\w+|(cluster|mirror|webhook)/.*)", "cluster"),
-    (r"kubernetes/claim/claim_(bind|controller|move|pass|report|runtime|state)", "cluster"),
-    (r"kubernetes/pool/pool_(controller|why)", "cluster"),
-    (r"kubernetes/sandbox/(address_book|sandbox_(controller|events|gauge|pass|refusals|steps))", "cluster"),
+    (
+        r"kubernetes/claim/claim_(adopt|bind|cold|controller|expiry|lookup|move|pass|report|runtime|state|warm)",
+        "cluster",
+    ),
+    (r"kubernetes/pool/pool_(controller|members|pass|why)", "cluster"),
+    (r"kubernetes/sandbox/(address_book|sandbox_(controller|events|gauge|pass|refusals|report|steps))", "cluster"),
     (r"kubernetes/template/template_controller", "cluster"),
     (r"kubernetes/.*", "objects"),
     (r"(.*/)?\w+_rpc", "rpc"),

@@ -367,8 +367,14 @@ KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInform
   in->spec.path = str_dup(spec->path);
   in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
   in->again = loop_timer_new(loop, on_again, in);
-  list(in);
+  in->synced = !client;
+  if (client)
+    list(in);
   return in;
+}
+
+void kube_informer_feed(KubeInformer *in, json_t *event) {
+  on_line(in, event);
 }
 
 void *kube_informer_arg(const KubeInformer *in) {

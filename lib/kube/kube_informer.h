@@ -30,6 +30,7 @@ typedef struct KubeInformerSpec {
   void *arg;
 } KubeInformerSpec;
 
+/* client NULL: keeps what kube_informer_feed and _put bring, from nothing on; for tests. */
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec);
 /* Ends its calls; what is kept can still be read. Before the client is freed, not inside on_change. NULL-safe. */
 void kube_informer_stop(KubeInformer *informer);
@@ -49,5 +50,7 @@ void kube_informer_each_of(const KubeInformer *informer, const char *key, void (
 /* What one's own write answered: kept at once when it is newer than what is kept, so that the next look sees it
  * (read your writes). on_change comes for it as for any other. */
 void kube_informer_put(KubeInformer *informer, json_t *object);
+/* A watch event as the server sends it: {"type", "object"}; of an informer without a client. */
+void kube_informer_feed(KubeInformer *informer, json_t *event);
 
 #endif

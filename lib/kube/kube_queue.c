@@ -16,7 +16,7 @@ struct KubeTask {
   char *key;
   const char *name; /* in key, behind the slash */
   int64_t backoff_ms, due_ms;
-  bool queued, running, again;
+  bool queued, running, again, held;
 };
 
 struct KubeQueue {
@@ -44,7 +44,7 @@ static void task_free(void *arg) {
 
 /* Nothing is left to remember of it. */
 static void forget_if_idle(KubeTask *t) {
-  if (t->queued || t->running || t->due_ms || t->backoff_ms)
+  if (t->queued || t->running || t->held || t->due_ms || t->backoff_ms)
     return;
   tdelete(t, &t->queue->root, compare);
   task_free(t);
@@ -59,8 +59,10 @@ static void on_turn(void *arg) {
     if (!q->first)
       q->end = &q->first;
     q->n_queued--;
-    q->n_running++;
     t->queued = false;
+    if (t->held)
+      continue;
+    q->n_running++;
     t->running = true;
     char ns[256];
     snprintf(ns, sizeof ns, "%.*s", (int)(t->name - t->key - 1), t->key);
@@ -118,6 +120,16 @@ static void start_timer(KubeTask *t, int64_t ms) {
 
 void kube_queue_add(KubeQueue *q, const char *ns, const char *name) {
   enqueue(task_of(q, ns, name));
+}
+
+void kube_queue_hold(KubeQueue *q, const char *ns, const char *name, bool held) {
+  KubeTask *t = task_of(q, ns, name);
+  bool was_held = t->held;
+  t->held = held;
+  if (was_held && !held)
+    enqueue(t);
+  else
+    forget_if_idle(t);
 }
 
 void kube_queue_add_after(KubeQueue *q, const char *ns, const char *name, int64_t ms) {

@@ -6,6 +6,7 @@
 #ifndef SANDPLANE_LIB_KUBE_KUBE_QUEUE_H_
 #define SANDPLANE_LIB_KUBE_KUBE_QUEUE_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ void kube_queue_free(KubeQueue *queue);
 void kube_queue_add(KubeQueue *queue, const char *ns, const char *name);
 /* After ms; an earlier time that is set already stays. */
 void kube_queue_add_after(KubeQueue *queue, const char *ns, const char *name, int64_t ms);
+/* While held, a name gets no pass, however often it is added; one that is under way goes on. Let go, it gets one.
+ * Holding it twice is holding it once. */
+void kube_queue_hold(KubeQueue *queue, const char *ns, const char *name, bool held);
 /* Starts no pass until it is resumed: for a replica that does not lead. */
 void kube_queue_pause(KubeQueue *queue, bool paused);
 size_t kube_queue_length(const KubeQueue *queue); /* waiting for a pass now */

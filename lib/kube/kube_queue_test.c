@@ -30,6 +30,10 @@ static void on_work(void *arg, KubeTask *task, const char *ns, const char *name)
     f->on_pass(f, task);
 }
 
+static void done(Fixture *f, KubeTask *task) {
+  kube_task_done(task);
+}
+
 static void on_timer(void *arg) {
   loop_stop(((Fixture *)arg)->loop);
 }
@@ -218,6 +222,50 @@ static void test_a_paused_queue_starts_nothing(void **s) {
   end(&f);
 }
 
+static void test_a_name_that_is_held_waits_until_it_is_let_go(void **s) {
+  Fixture f;
+  begin(&f, 2);
+  kube_queue_add(f.queue, "ns", "queued_before");
+  kube_queue_add_after(f.queue, "ns", "due_meanwhile", 1);
+  kube_queue_hold(f.queue, "ns", "queued_before", true);
+  kube_queue_hold(f.queue, "ns", "due_meanwhile", true);
+  kube_queue_hold(f.queue, "ns", "never_added", true);
+  kube_queue_add(f.queue, "ns", "queued_before");
+  kube_queue_add(f.queue, "ns", "other");
+  run_for(&f, 20);
+  assert_int_equal(f.n, 1);
+  assert_string_equal(f.keys[0], "ns/other");
+  kube_task_done(f.tasks[0]);
+  f.on_pass = done;
+  const char *const names[] = {"never_added", "due_meanwhile", "queued_before"};
+  for (size_t i = 0; i < 3; i++)
+    kube_queue_hold(f.queue, "ns", names[i], false);
+  run_to(&f, 4);
+  assert_string_equal(f.keys[1], "ns/never_added");
+  assert_string_equal(f.keys[3], "ns/queued_before");
+  /* let go twice: nothing was held */
+  kube_queue_hold(f.queue, "ns", "other", false);
+  run_for(&f, 20);
+  assert_int_equal(f.n, 4);
+  end(&f);
+}
+
+static void test_holding_does_not_end_the_pass_under_way(void **s) {
+  Fixture f;
+  begin(&f, 2);
+  kube_queue_add(f.queue, "ns", "a");
+  run_to(&f, 1);
+  kube_queue_hold(f.queue, "ns", "a", true);
+  kube_queue_add(f.queue, "ns", "a");
+  kube_task_done(f.tasks[0]);
+  run_for(&f, 20);
+  assert_int_equal(f.n, 1);
+  kube_queue_hold(f.queue, "ns", "a", false);
+  run_to(&f, 2);
+  kube_task_done(f.tasks[1]);
+  end(&f);
+}
+
 static void again_for_ever(Fixture *f, KubeTask *task) {
   if (f->n == PASSES_MAX - 1) {
     f->on_pass = NULL; /* far more passes than one turn may make */
@@ -274,6 +322,8 @@ int main(void) {
       cmocka_unit_test(test_failures_pause_twice_as_long_until_a_success),
       cmocka_unit_test(test_a_change_ends_the_pause_of_a_failure),
       cmocka_unit_test(test_a_paused_queue_starts_nothing),
+      cmocka_unit_test(test_a_name_that_is_held_waits_until_it_is_let_go),
+      cmocka_unit_test(test_holding_does_not_end_the_pass_under_way),
       cmocka_unit_test(test_a_name_that_adds_itself_does_not_stop_the_loop),
       cmocka_unit_test(test_it_is_freed_with_work_left),
   };

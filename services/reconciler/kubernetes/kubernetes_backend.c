@@ -14,19 +14,14 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/claim/claim_controller.h"
 #include "services/reconciler/kubernetes/cluster/handover.h"
-#include "services/reconciler/kubernetes/cluster/runtime_binder.h"
 #include "services/reconciler/kubernetes/cluster/state_names.h"
 #include "services/reconciler/kubernetes/kubernetes_backend_state.h"
 #include "services/reconciler/kubernetes/member_watch.h"
 #include "services/reconciler/kubernetes/object/sandbox_read.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/kubernetes/pool/member.h"
-#include "services/reconciler/kubernetes/pool/pool_controller.h"
-#include "services/reconciler/kubernetes/sandbox/sandbox_controller.h"
 #include "services/reconciler/kubernetes/sandbox/sandbox_gauge.h"
-#include "services/reconciler/kubernetes/template/template_controller.h"
 
 #define MANAGER "sandboxwarmpool-controller"
 /* A deletion that was asked for is asked for again after this long. */
@@ -121,9 +116,7 @@ static int create(Backend *base, const BackendSandbox *s, const char *manifest, 
   Creation *x = xmalloc(sizeof *x);
   *x = (Creation){b, str_dup(s->ns), str_dup(s->id)};
   json_object_set_new(b->creating, key, json_false());
-  b->c.patient = true;
-  cluster_create(&b->c, CLUSTER_SANDBOX, s->ns, member, MANAGER, on_created, x);
-  b->c.patient = false;
+  cluster_create(&b->c, CLUSTER_SANDBOX, s->ns, member, MANAGER, CLUSTER_PATIENT, on_created, x);
   return 0;
 }
 
@@ -185,8 +178,8 @@ static void destroy(Backend *base, const char *ns, const char *id) {
                             : NULL;
   /* who holds it goes with it: a claim without a sandbox would get another one */
   if (claim && str_equal(kube_uid(claim), kube_text(owner, "uid")) && !cluster_is_ending(&b->c, claim))
-    cluster_delete(&b->c, CLUSTER_CLAIM, claim, "Background", on_asked, NULL);
-  cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", on_asked, NULL);
+    cluster_delete(&b->c, CLUSTER_CLAIM, claim, "Background", CLUSTER_AWAITED, on_asked, NULL);
+  cluster_delete(&b->c, CLUSTER_SANDBOX, sandbox, "Background", CLUSTER_AWAITED, on_asked, NULL);
 }
 
 typedef struct Observe {
@@ -213,7 +206,7 @@ static void observe(Backend *base, void (*fn)(void *arg, const BackendSandbox *s
   KubernetesBackend *b = of(base);
   Observe o = {b, fn, arg};
   json_t *sandboxes = json_array();
-  kube_informer_each(b->c.informers[CLUSTER_SANDBOX], collect, sandboxes);
+  cluster_each(&b->c, CLUSTER_SANDBOX, collect, sandboxes);
   size_t i;
   json_t *sandbox;
   json_array_foreach(sandboxes, i, sandbox) observe_one(&o, sandbox);
@@ -223,7 +216,7 @@ static void observe(Backend *base, void (*fn)(void *arg, const BackendSandbox *s
 static bool exists(Backend *base, const char *ns, const char *id, const char *uid) {
   KubernetesBackend *b = of(base);
   const json_t *sandbox = find(b, ns, id);
-  return sandbox && (!*uid || claim_controller_holds(b->c.claims, sandbox, uid));
+  return sandbox && (!*uid || claim_controller_holds(b->claims, sandbox, uid));
 }
 
 /* Each time: what was to be told while the store was away may be lost, and the same data set may have come back as it
@@ -231,11 +224,11 @@ static bool exists(Backend *base, const char *ns, const char *id, const char *ui
 static void connected(Backend *base, const char *epoch, bool same) {
   KubernetesBackend *b = of(base);
   snprintf(b->c.epoch, sizeof b->c.epoch, "%s", epoch);
-  pool_controller_mend(b->c.pools);
-  template_controller_tell_again(b->c.templates);
-  pool_controller_tell_again(b->c.pools);
-  claim_controller_tell_again(b->c.claims);
-  address_book_tell_again(b->addresses);
+  pool_controller_mend(b->pools);
+  controller_again(template_controller_of(b->templates));
+  controller_again(pool_controller_of(b->pools));
+  controller_again(claim_controller_of(b->claims));
+  controller_again(address_book_controller(b->addresses));
 }
 
 static void deinit(Backend *base, bool kill) {
@@ -244,11 +237,11 @@ static void deinit(Backend *base, bool kill) {
   webhook_free(b->webhook);
   claim_mirror_free(b->mirror);
   address_book_free(b->addresses);
-  claim_controller_free(b->c.claims);
-  pool_controller_free(b->c.pools);
-  template_controller_free(b->c.templates);
-  sandbox_controller_free(b->c.sandboxes);
-  runtime_binder_free(b->c.binder);
+  claim_controller_free(b->claims);
+  pool_controller_free(b->pools);
+  template_controller_free(b->templates);
+  sandbox_controller_free(b->sandboxes);
+  runtime_binder_free(b->binder);
   cluster_deinit(&b->c);
   json_decref(b->creating);
   json_decref(b->destroying);
@@ -278,61 +271,62 @@ static const BackendOps OPS = {.check = check,
 
 static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
   note_moved(c->backend, before, after);
-  sandbox_controller_on_sandbox(c->sandboxes, before, after);
-  pool_controller_on_sandbox(c->pools, before, after);
-  claim_controller_on_sandbox(c->claims, before, after);
+  sandbox_controller_on_sandbox(c->backend->sandboxes, before, after);
+  pool_controller_on_sandbox(c->backend->pools, before, after);
+  claim_controller_on_sandbox(c->backend->claims, before, after);
   address_book_on_sandbox(c->backend->addresses, before, after);
   if (c->synced)
     member_watch_change(c->backend, before, after);
 }
 
 static void on_child(Cluster *c, const json_t *before, const json_t *after) {
-  sandbox_controller_on_child(c->sandboxes, before, after);
+  sandbox_controller_on_child(c->backend->sandboxes, before, after);
 }
 static void on_pod(Cluster *c, const json_t *before, const json_t *after) {
   on_child(c, before, after);
-  pool_controller_on_pod(c->pools, before, after);
-  claim_controller_on_pod(c->claims, before, after);
+  pool_controller_on_pod(c->backend->pools, before, after);
+  claim_controller_on_pod(c->backend->claims, before, after);
 }
 
 static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
-  claim_controller_on_claim(c->claims, before, after);
+  claim_controller_on_claim(c->backend->claims, before, after);
 }
 
 static void on_template(Cluster *c, const json_t *before, const json_t *after) {
   state_names_change(c, CLUSTER_TEMPLATE, before, after);
-  template_controller_on_template(c->templates, before, after);
-  pool_controller_on_template(c->pools, before, after);
-  claim_controller_on_template(c->claims, before, after);
+  template_controller_on_template(c->backend->templates, before, after);
+  pool_controller_on_template(c->backend->pools, before, after);
+  claim_controller_on_template(c->backend->claims, before, after);
 }
 
 static void on_pool(Cluster *c, const json_t *before, const json_t *after) {
   state_names_change(c, CLUSTER_POOL, before, after);
-  pool_controller_on_pool(c->pools, before, after);
-  claim_controller_on_pool(c->claims, before, after);
+  pool_controller_on_pool(c->backend->pools, before, after);
+  claim_controller_on_pool(c->backend->claims, before, after);
 }
 
 static void on_policy(Cluster *c, const json_t *before, const json_t *after) {
-  template_controller_on_policy(c->templates, before, after);
+  template_controller_on_policy(c->backend->templates, before, after);
 }
 
 static void on_lead(Cluster *c, bool leads) {
   KubernetesBackend *b = c->backend;
   json_object_clear(b->destroying);
-  template_controller_lead(c->templates, leads);
-  pool_controller_lead(c->pools, leads);
-  sandbox_controller_lead(c->sandboxes, leads);
-  claim_controller_lead(c->claims, leads);
+  controller_lead(template_controller_of(b->templates), leads);
+  controller_lead(pool_controller_of(b->pools), leads);
+  controller_lead(sandbox_controller_of(b->sandboxes), leads);
+  controller_lead(claim_controller_of(b->claims), leads);
   claim_mirror_lead(b->mirror, leads);
-  address_book_lead(b->addresses, leads);
+  controller_lead(address_book_controller(b->addresses), leads);
   b->events.on_lead(b->arg, leads);
 }
 
 static void on_resync(Cluster *c) {
-  sandbox_controller_lead(c->sandboxes, true);
-  template_controller_tell_again(c->templates);
-  pool_controller_tell_again(c->pools);
-  claim_controller_tell_again(c->claims);
+  KubernetesBackend *b = c->backend;
+  controller_again(sandbox_controller_of(b->sandboxes));
+  controller_again(template_controller_of(b->templates));
+  controller_again(pool_controller_of(b->pools));
+  controller_again(claim_controller_of(b->claims));
 }
 
 void kubernetes_backend_scrape(void *backend) {
@@ -372,11 +366,11 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
       [CLUSTER_POLICY] = on_policy,
   };
   memcpy(c->on_change, fns, sizeof fns);
-  c->sandboxes = sandbox_controller_new(c);
-  c->templates = template_controller_new(c);
-  c->pools = pool_controller_new(c);
-  c->claims = claim_controller_new(c);
-  c->binder = runtime_binder_new(&b->events, arg, *config->router != 0);
+  b->binder = runtime_binder_new(&b->events, arg, *config->router != 0);
+  b->sandboxes = sandbox_controller_new(c);
+  b->templates = template_controller_new(c);
+  b->pools = pool_controller_new(c);
+  b->claims = claim_controller_new(c, b->binder);
   b->mirror = claim_mirror_new(c);
   b->addresses = address_book_new(c);
   if (config->webhook_enabled && *config->webhook_address && !(b->webhook = webhook_new(c, err))) {

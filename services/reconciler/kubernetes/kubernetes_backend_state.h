@@ -2,9 +2,14 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_KUBERNETES_BACKEND_STATE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_KUBERNETES_BACKEND_STATE_H_
 
+#include "services/reconciler/kubernetes/claim/claim_controller.h"
+#include "services/reconciler/kubernetes/cluster/runtime_binder.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/mirror/claim_mirror.h"
+#include "services/reconciler/kubernetes/pool/pool_controller.h"
 #include "services/reconciler/kubernetes/sandbox/address_book.h"
+#include "services/reconciler/kubernetes/sandbox/sandbox_controller.h"
+#include "services/reconciler/kubernetes/template/template_controller.h"
 #include "services/reconciler/kubernetes/webhook/webhook.h"
 
 struct KubernetesBackend {
@@ -15,6 +20,11 @@ struct KubernetesBackend {
   json_t *creating;   /* "namespace/id" asked for and not answered -> whether it is to be destroyed by now */
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
   json_t *moved;      /* "namespace/member" -> name of the Sandbox that took over its Pod (ANNOTATION_MEMBER) */
+  RuntimeBinder *binder;
+  SandboxController *sandboxes;
+  ClaimController *claims;
+  PoolController *pools;
+  TemplateController *templates;
   ClaimMirror *mirror;
   AddressBook *addresses;
   Webhook *webhook; /* NULL: not wanted */

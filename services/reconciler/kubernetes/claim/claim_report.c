@@ -4,26 +4,25 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "services/reconciler/kubernetes/claim/claim_lookup.h"
 #include "services/reconciler/kubernetes/claim/claim_pass.h"
-#include "services/reconciler/kubernetes/claim/claim_state.h"
 #include "services/reconciler/kubernetes/claim/claim_status.h"
 #include "services/reconciler/kubernetes/cluster/event_recorder.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/reconciler_metrics.h"
 
 void claim_report_event(ClaimPass *p, const json_t *claim, const char *reason, const char *action, const char *note) {
-  if (p->cc->c->config->disable_claim_events)
+  if (p->pass.c->config->disable_claim_events)
     return;
-  event_record(p->cc->c, &(EventNote){.about = claim,
-                                      .api_version = EXTENSIONS_V1BETA1,
-                                      .kind = KIND_CLAIM,
-                                      .reason = reason,
-                                      .action = action,
-                                      .note = note,
-                                      .controller = CLAIM_MANAGER});
+  event_record(p->pass.c, &(EventNote){.about = claim,
+                                       .api_version = EXTENSIONS_V1BETA1,
+                                       .kind = KIND_CLAIM,
+                                       .reason = reason,
+                                       .action = action,
+                                       .note = note,
+                                       .controller = CLAIM_MANAGER});
 }
 
 void claim_report_got(ClaimPass *p, const char *sandbox_name, bool warm, bool ready) {
@@ -33,7 +32,7 @@ void claim_report_got(ClaimPass *p, const char *sandbox_name, bool warm, bool re
 }
 
 void claim_report_tell(ClaimPass *p) {
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
+  const json_t *claim = claim_pass_claim(p);
   if (!*p->got || !claim || p->err.kind == ERROR_CANCELLED)
     return;
   bool warm = p->got_warm;
@@ -46,17 +45,17 @@ void claim_report_tell(ClaimPass *p) {
     char *why = str_printf("No warm Sandbox was taken, as the claim has environment variables: %s", p->why_cold);
     claim_report_event(p, claim, "SandboxStartedCold", "Provisioning", why);
   }
-  CLEANUP(str_freep) char *template_name = claim_bind_template_name(p->cc->c, claim);
+  CLEANUP(str_freep) char *template_name = claim_lookup_template_name(p->pass.c, claim);
   const char *created_by = kube_label(claim, LABEL_CREATED_BY);
   const MetricLabels labels = {{
-      p->ns,
+      p->pass.ns,
       template_name ? template_name : "__unknown__",
       warm ? "warm" : "cold",
       kube_text(claim, "spec.warmPoolRef.name"),
       p->got_ready ? "ready" : "not_ready",
       str_empty(created_by) ? "unknown" : created_by,
   }};
-  metrics_add_labels(p->cc->c->metrics, RECONCILER_METRIC_CLAIMS, 1, &labels);
+  metrics_add_labels(p->pass.c->metrics, RECONCILER_METRIC_CLAIMS, 1, &labels);
 }
 
 /* RFC 3339 with nanoseconds, as the reference stamps. */
@@ -79,7 +78,7 @@ static void observe_since(Metrics *m, size_t metric, const char *since, const ch
 }
 
 static void count_first_ready(ClaimPass *p, const json_t *claim, const json_t *sandbox, const char *first_seen) {
-  Metrics *m = p->cc->c->metrics;
+  Metrics *m = p->pass.c->metrics;
   const char *launch = kube_label(sandbox, LABEL_LAUNCH_TYPE),
              *template_name = kube_annotation(sandbox, ANNOTATION_TEMPLATE_REF);
   launch = launch ? launch : "unknown";
@@ -99,50 +98,51 @@ static void count_first_ready(ClaimPass *p, const json_t *claim, const json_t *s
 
 /* ---- annotations: after Ready, in one write ---- */
 
-static void on_stamped(void *arg, json_t *object, const Error *err) {
-  ClaimPass *p = arg;
+static PassNext on_stamped(void *pass, json_t *object, const Error *err) {
+  ClaimPass *p = pass;
   if (err && err->kind != ERROR_NOT_FOUND && p->reject == CLAIM_ACCEPTED)
     claim_pass_reject(p, CLAIM_FAILED, err);
-  claim_pass_end(p);
+  return PASS_DONE;
 }
 
 static const char *first_seen(ClaimPass *p, const json_t *claim) {
   const char *stamped = kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED), *uid = kube_uid(claim);
   if (!str_empty(stamped))
     return stamped;
-  if (!json_object_get(p->cc->seen, uid)) {
+  if (!json_object_get(claim_pass_owner(p)->seen, uid)) {
     char now[40];
     nano_time(now);
-    json_object_set_new(p->cc->seen, uid, json_string(now));
+    json_object_set_new(claim_pass_owner(p)->seen, uid, json_string(now));
   }
-  return json_string_value(json_object_get(p->cc->seen, uid));
+  return json_string_value(json_object_get(claim_pass_owner(p)->seen, uid));
 }
 
-/* Which Sandbox it has and since when it is known; the legacy label says the same as the annotation. */
-static json_t *assignment_patch(ClaimPass *p, const json_t *claim, const char *sandbox_name) {
+/* And since when it is known; the legacy label says the same as the annotation. */
+json_t *claim_report_assignment(ClaimPass *p, const json_t *claim, const char *sandbox_name) {
   json_t *patch = json_object();
   if (!str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), sandbox_name))
     kube_set_annotation(patch, ANNOTATION_SANDBOX_NAME, sandbox_name);
   if (kube_label(claim, ANNOTATION_SANDBOX_NAME))
     kube_set(patch, "metadata.labels", json_pack("{s:n}", ANNOTATION_SANDBOX_NAME));
-  bool observes = !p->cc->c->config->disable_claim_observability;
-  if (json_object_size(patch) > 0 && observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
+  if (json_object_size(patch) == 0) {
+    json_decref(patch);
+    return NULL;
+  }
+  bool observes = !p->pass.c->config->disable_claim_observability;
+  if (observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
     kube_set_annotation(patch, ANNOTATION_CONTROLLER_OBSERVED, first_seen(p, claim));
   return patch;
 }
 
-void claim_report_assign(ClaimPass *p, const char *sandbox_name, KubeDoneFn fn, void *arg) {
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
-  KUBE_OWNED json_t *patch = claim ? assignment_patch(p, claim, sandbox_name) : json_object();
-  if (json_object_size(patch) == 0)
-    return fn(arg, NULL, NULL);
-  cluster_patch(p->cc->c, CLUSTER_CLAIM, p->ns, p->name, NULL, patch, fn, arg);
+static PassNext assign(ClaimPass *p, const json_t *claim, const json_t *sandbox, PassFn then) {
+  KUBE_OWNED json_t *patch = claim_report_assignment(p, claim, kube_name(sandbox));
+  return patch ? pass_patch(&p->pass, CLUSTER_CLAIM, p->pass.name, NULL, patch, then) : then(p, NULL, NULL);
 }
 
-static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool is_first) {
+static PassNext stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool is_first) {
   KUBE_OWNED json_t *patch = json_object();
   const char *seen = first_seen(p, claim);
-  bool observes = !p->cc->c->config->disable_claim_observability;
+  bool observes = !p->pass.c->config->disable_claim_observability;
   if (is_first)
     count_first_ready(p, claim, sandbox, seen);
   if (observes && str_empty(kube_annotation(claim, ANNOTATION_CONTROLLER_OBSERVED)))
@@ -154,71 +154,59 @@ static void stamp(ClaimPass *p, const json_t *claim, const json_t *sandbox, bool
     kube_set_annotation(patch, ANNOTATION_FIRST_READY, is_first ? now : "unknown");
   }
   if (json_object_size(patch) == 0)
-    return claim_pass_end(p);
-  p->cc->c->patient = true;
-  cluster_patch(p->cc->c, CLUSTER_CLAIM, p->ns, p->name, NULL, patch, on_stamped, p);
-  p->cc->c->patient = false;
+    return PASS_DONE;
+  p->pass.haste = CLUSTER_PATIENT;
+  return pass_patch(&p->pass, CLUSTER_CLAIM, p->pass.name, NULL, patch, on_stamped);
 }
 
 /* ---- status ---- */
 
-static void after_status(ClaimPass *p, bool was_ready) {
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
-  const json_t *sandbox = claim ? claim_bind_sandbox(p, claim) : NULL;
-  bool is_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
+static PassNext after_status(ClaimPass *p) {
+  const json_t *claim = claim_pass_claim(p);
+  const json_t *sandbox = claim ? claim_lookup_sandbox(p->pass.c, claim) : NULL;
   if (!sandbox || p->expired || kube_is_deleting(claim))
-    return claim_pass_end(p);
+    return PASS_DONE;
   /* made through gRPC: it has the Sandbox's name from the beginning, and its times are not the objects' */
-  if (claim_state_is_shown(claim))
-    return claim_pass_end(p);
-  if (is_ready)
-    return stamp(p, claim, sandbox, !was_ready);
+  if (claim_is_shown(claim))
+    return PASS_DONE;
+  if (kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True"))
+    return stamp(p, claim, sandbox, !p->was_ready);
   /* while its Pod starts nobody waits for this, and Ready need not wait for it later */
-  if (p->reject == CLAIM_ACCEPTED)
-    return claim_report_assign(p, kube_name(sandbox), on_stamped, p);
-  claim_pass_end(p);
+  return p->reject == CLAIM_ACCEPTED ? assign(p, claim, sandbox, on_stamped) : PASS_DONE;
 }
 
-typedef struct Writing {
-  ClaimPass *p;
-  bool was_ready;
-} Writing;
-
-static void on_status(void *arg, json_t *object, const Error *err) {
-  Writing w = *(Writing *)arg;
-  free(arg);
+static PassNext on_status(void *pass, json_t *object, const Error *err) {
+  ClaimPass *p = pass;
+  if (!err)
+    return after_status(p);
   /* a conflict: whoever wrote meanwhile has woken us, or the copy will; no longer there: nothing to say */
-  if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_ABORTED)
-    claim_pass_reject(w.p, CLAIM_FAILED, err);
-  if (err && err->kind == ERROR_ABORTED && (w.p->again_ms == 0 || w.p->again_ms > 1000))
-    w.p->again_ms = 1000;
-  if (err)
-    return claim_pass_end(w.p);
-  after_status(w.p, w.was_ready);
+  if (err->kind == ERROR_ABORTED)
+    pass_again_in(&p->pass, 1000);
+  else if (err->kind != ERROR_NOT_FOUND)
+    claim_pass_reject(p, CLAIM_FAILED, err);
+  return PASS_DONE;
 }
 
-static void on_assigned(void *arg, json_t *object, const Error *err) {
-  ClaimPass *p = arg;
+static PassNext on_assigned(void *pass, json_t *object, const Error *err) {
+  ClaimPass *p = pass;
   if (!err || err->kind == ERROR_NOT_FOUND)
-    return claim_pass_look(p);
+    return PASS_LOOK;
   /* what the status says stays: nothing is wrong with the Sandbox */
   claim_pass_reject(p, CLAIM_FAILED, err);
-  claim_pass_end(p);
+  return PASS_DONE;
 }
 
 /* Whether the status would say Ready and the claim does not name its Sandbox yet: that comes first. */
 static bool lacks_assignment(const json_t *claim, const json_t *sandbox, const json_t *status) {
-  return sandbox && !claim_state_is_shown(claim) &&
+  return sandbox && !claim_is_shown(claim) &&
          kube_condition_is(json_object_get(status, "conditions"), "Ready", "True") &&
          !str_equal(kube_annotation(claim, ANNOTATION_SANDBOX_NAME), kube_name(sandbox));
 }
 
-void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
-  Cluster *c = p->cc->c;
+PassNext claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  Cluster *c = p->pass.c;
   first_seen(p, claim);
-  if (p->silent)
-    return claim_pass_end(p);
-  CLEANUP(str_freep) char *template_name = claim_bind_template_name(c, claim);
+  CLEANUP(str_freep) char *template_name = claim_lookup_template_name(c, claim);
   const char *pool_name = kube_text(claim, "spec.warmPoolRef.name");
   const ClaimView v = {.claim = claim,
                        .sandbox = sandbox,
@@ -230,12 +218,10 @@ void claim_report(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
                        .now_ms = clock_wall_ms()};
   KUBE_OWNED json_t *status = claim_status_build(&v);
   if (lacks_assignment(claim, sandbox, status))
-    return claim_report_assign(p, kube_name(sandbox), on_assigned, p);
+    return assign(p, claim, sandbox, on_assigned);
   KUBE_OWNED json_t *patch = claim_status_patch(claim, status);
-  bool was_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
+  p->was_ready = kube_condition_is(kube_get(claim, "status.conditions"), "Ready", "True");
   if (!patch)
-    return after_status(p, was_ready);
-  Writing *w = xmalloc(sizeof *w);
-  *w = (Writing){p, was_ready};
-  cluster_patch(c, CLUSTER_CLAIM, p->ns, p->name, "status", patch, on_status, w);
+    return after_status(p);
+  return pass_patch(&p->pass, CLUSTER_CLAIM, p->pass.name, "status", patch, on_status);
 }

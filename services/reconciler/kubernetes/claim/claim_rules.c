@@ -6,6 +6,38 @@
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 
+static const struct {
+  const char *reason;
+  bool is_final;
+  int64_t retry_ms;
+} REJECTS[] = {
+    [CLAIM_ACCEPTED] = {NULL, true, 0},
+    /* Their events wake the claim; the minute is for one that was missed. */
+    [CLAIM_TEMPLATE_NOT_FOUND] = {"TemplateNotFound", false, 60000},
+    [CLAIM_POOL_NOT_FOUND] = {"WarmPoolNotFound", false, 60000},
+    [CLAIM_ADOPTION_CONFLICT] = {"AdoptionConflict", false, 0},
+    [CLAIM_CREATE_PENDING] = {"SandboxCreatePending", false, 200},
+    [CLAIM_INVALID_METADATA] = {"InvalidMetadata", true, 0},
+    [CLAIM_ENV_REJECTED] = {"EnvVarsInjectionRejected", true, 0},
+    [CLAIM_NOT_OWNED] = {"ClaimExpired", true, 0},
+    [CLAIM_VOLUMES_REJECTED] = {"VolumeClaimTemplatesError", true, 0},
+    /* until claim, template or a policy of the cluster changes; of the last one nothing tells */
+    [CLAIM_INVALID_CONFIGURATION] = {"InvalidConfiguration", false, 300000},
+    /* nothing tells when there is room again */
+    [CLAIM_QUOTA_EXCEEDED] = {"QuotaExceeded", false, 2000},
+    [CLAIM_FAILED] = {"ReconcilerError", false, 0},
+};
+
+const char *claim_reject_reason(ClaimReject reject) {
+  return REJECTS[reject].reason;
+}
+bool claim_reject_is_final(ClaimReject reject) {
+  return REJECTS[reject].is_final;
+}
+int64_t claim_reject_retry_ms(ClaimReject reject) {
+  return REJECTS[reject].retry_ms;
+}
+
 /* New reference: the claim as its v1alpha1 client wrote it, or NULL. */
 static json_t *origin_of(const json_t *claim) {
   const char *state = kube_annotation(claim, ANNOTATION_V1ALPHA1_CLAIM);
@@ -81,4 +113,16 @@ char *claim_template_of_origin(const json_t *claim) {
     return NULL;
   name = kube_text(claim, "spec.warmPoolRef.name") + strlen(SHADOW_POOL_PREFIX);
   return *name ? str_dup(name) : NULL;
+}
+
+bool claim_is_shown(const json_t *claim) {
+  const char *uid = kube_annotation(claim, ANNOTATION_MIRRORED_UID);
+  /* not a copy of such an object under another name, which would end the claim when it is deleted; nor a SandboxClaim's
+   * uid */
+  const char *sandbox = claim_assigned_name(claim);
+  return !str_empty(uid) && !strchr(uid, '-') && (!sandbox || str_equal(sandbox, kube_name(claim)));
+}
+
+const char *claim_state_uid(const json_t *claim) {
+  return claim_is_shown(claim) ? kube_annotation(claim, ANNOTATION_MIRRORED_UID) : kube_uid(claim);
 }

@@ -5,58 +5,45 @@
  * its runtime first brings them, and nobody brings others. A member that cannot be bound is nobody's afterwards: it is
  * destroyed, and the claim starts cold.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "services/reconciler/kubernetes/claim/runtime_env.h"
 
-#include "lib/base/alloc.h"
+#include <stdio.h>
+
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "lib/state/state_sandbox.h"
+#include "services/reconciler/kubernetes/claim/claim_lookup.h"
 #include "services/reconciler/kubernetes/claim/claim_pass.h"
-#include "services/reconciler/kubernetes/claim/claim_state.h"
-#include "services/reconciler/kubernetes/claim/runtime_env.h"
-#include "services/reconciler/kubernetes/cluster/runtime_binder.h"
 #include "services/reconciler/kubernetes/object/sandbox_read.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/kubernetes/pool/member.h"
 
 #define KEEP_AGAIN_MS 5000
 
-/* One question to a runtime, of a pass that waits for its answer. */
-typedef struct Asking {
-  ClaimPass *p;
-  char *sandbox, *uid;
-} Asking;
-
-static Asking *asking_new(ClaimPass *p, const json_t *claim, const char *sandbox) {
-  Asking *a = xmalloc(sizeof *a);
-  *a = (Asking){p, str_dup(sandbox), str_dup(kube_uid(claim))};
-  return a;
+/* uid: the claim's in the state. The pass remembers whom it asked about, and for which claim. */
+static PassNext ask(ClaimPass *p, const json_t *claim, const char *member, const char *id, const char *uid,
+                    StateDoneFn fn) {
+  snprintf(p->member, sizeof p->member, "%s", member);
+  snprintf(p->uid, sizeof p->uid, "%s", kube_uid(claim));
+  runtime_binder_bind(claim_pass_owner(p)->binder, p->pass.ns, id, uid, fn, p);
+  return PASS_WAIT;
 }
 
-static void asking_free(Asking **a) {
-  free((*a)->sandbox);
-  free((*a)->uid);
-  free(*a);
+/* The claim that asked; NULL: it is gone, though there may be another of its name. */
+static const json_t *asker(const ClaimPass *p) {
+  const json_t *claim = claim_pass_claim(p);
+  return claim && str_equal(kube_uid(claim), p->uid) ? claim : NULL;
 }
 
-static void cold(ClaimPass *p, const json_t *claim, const char *why) {
-  log_event(LOG_INFO, "claim_env_cold", LOG_STR("namespace", p->ns), LOG_STR("claim", p->name), LOG_STR("reason", why));
+static const json_t *member_of(const ClaimPass *p) {
+  return cluster_get(p->pass.c, CLUSTER_SANDBOX, p->pass.ns, p->member);
+}
+
+static PassNext cold(ClaimPass *p, const json_t *claim, const char *why) {
+  log_event(LOG_INFO, "claim_env_cold", LOG_STR("namespace", p->pass.ns), LOG_STR("claim", p->pass.name),
+            LOG_STR("reason", why));
   snprintf(p->why_cold, sizeof p->why_cold, "%s", why);
   str_repair_utf8(p->why_cold);
-  claim_bind_cold(p, claim);
-}
-
-/* The claim that asked; NULL: it is gone, and so is the pass. */
-static const json_t *asker(Asking *a, const Error *err) {
-  ClaimPass *p = a->p;
-  const json_t *claim = cluster_get(p->cc->c, CLUSTER_CLAIM, p->ns, p->name);
-  if (err && err->kind == ERROR_CANCELLED)
-    p->err = *err;
-  else if (claim && str_equal(kube_uid(claim), a->uid))
-    return claim;
-  return NULL;
+  return claim_cold(p, claim);
 }
 
 /* ---- whether a member would take them ---- */
@@ -76,71 +63,68 @@ static void see(void *arg, const json_t *sandbox) {
     m->ready = sandbox;
 }
 
-static void on_answered(void *arg, const Error *err) {
-  CLEANUP(asking_free) Asking *a = arg;
-  ClaimPass *p = a->p;
-  Cluster *c = p->cc->c;
-  const json_t *claim = asker(a, err), *member = cluster_get(c, CLUSTER_SANDBOX, p->ns, a->sandbox);
+static PassNext answered(ClaimPass *p, const Error *err) {
+  const json_t *claim = asker(p), *member = member_of(p);
   if (!claim)
-    return claim_pass_end(p);
+    return PASS_DONE;
   if (member_is_adoptable(member))
-    runtime_binder_learn(c->binder, member, err);
-  if (err)
-    cold(p, claim, err->message);
-  else
-    claim_bind_warm(p, claim);
+    runtime_binder_learn(claim_pass_owner(p)->binder, member, err);
+  return err ? cold(p, claim, err->message) : PASS_LOOK;
 }
 
-void claim_runtime_begin(ClaimPass *p, const json_t *claim) {
-  Cluster *c = p->cc->c;
-  const json_t *pool = claim_bind_pool(c, claim), *template = claim_bind_template(c, claim);
-  if (!pool || !template || claim_bind_is_v1alpha1(c, claim))
-    return claim_bind_cold(p, claim);
+static void on_answered(void *arg, const Error *err) {
+  ClaimPass *p = arg;
+  if (!pass_is_cancelled(&p->pass, err))
+    pass_go(&p->pass, answered(p, err));
+}
+
+PassNext claim_runtime_begin(ClaimPass *p, const json_t *claim) {
+  Cluster *c = p->pass.c;
+  RuntimeBinder *binder = claim_pass_owner(p)->binder;
+  const json_t *pool = claim_lookup_pool(c, claim), *template = claim_lookup_template(c, claim);
+  if (!pool || !template || claim_lookup_is_v1alpha1(c, claim))
+    return claim_cold(p, claim);
   CLEANUP(str_freep) char *why = runtime_env_refusal(claim, template, kube_get(template, "spec.podTemplate.spec"));
   if (*why)
     return cold(p, claim, why);
   Members members = {0};
-  kube_informer_each_of(c->informers[CLUSTER_SANDBOX], kube_uid(pool), see, &members);
+  cluster_each_of(c, CLUSTER_SANDBOX, kube_uid(pool), see, &members);
   if (!members.ready)
-    return claim_bind_without_member(p, claim, members.n_unready > 0);
+    return claim_cold_or_wait(p, claim, members.n_unready > 0);
   p->env = runtime_env_of(claim, template, kube_get(members.ready, "spec.podTemplate.spec"));
-  RuntimeKnown known = runtime_binder_known(c->binder, members.ready);
   if (!p->env)
     return cold(p, claim, "the pool's members are of an older template, which does not take them");
+  RuntimeKnown known = runtime_binder_known(binder, members.ready);
   if (known == RUNTIME_MISSING)
     return cold(p, claim, "the pool's Pods do not answer as Sandplane's runtime, or no router is there to ask them");
   if (known == RUNTIME_THERE)
-    return claim_bind_warm(p, claim);
+    return PASS_LOOK;
   const char *name = kube_name(members.ready);
-  runtime_binder_bind(c->binder, p->ns, name, "", on_answered, asking_new(p, claim, name));
+  return ask(p, claim, name, name, "", on_answered);
 }
 
 /* ---- the member that it was given ---- */
 
-static void on_released(void *arg, const Error *err) {
-  if (err && err->kind != ERROR_CANCELLED)
-    log_event(LOG_WARN, "claim_not_released", LOG_ERR(err));
+/* Should the state not hear of it, it is let go when state and world are compared: the claim has another Sandbox. */
+static PassNext let_go(ClaimPass *p, const json_t *claim, const char *id, const char *why) {
+  claim_cold_release(p, id, kube_uid(claim), "RuntimeNotBound");
+  return cold(p, claim, why);
 }
 
-/* Should the state not hear of it, it is let go when state and world are compared: the claim has another Sandbox. */
-static void let_go(ClaimPass *p, const json_t *claim, const char *id, const char *why) {
-  state_release(p->cc->c->state, p->ns, id, kube_uid(claim), "RuntimeNotBound", on_released, NULL);
-  cold(p, claim, why);
+static PassNext bound(ClaimPass *p, const Error *err) {
+  const json_t *claim = asker(p), *member = member_of(p);
+  if (!claim || !member_is_adoptable(member))
+    return claim_cold_give_back(p, p->member, p->uid);
+  if (!err)
+    return claim_adopt(p, claim, member);
+  runtime_binder_learn(claim_pass_owner(p)->binder, member, err);
+  return let_go(p, claim, p->member, err->message);
 }
 
 static void on_bound(void *arg, const Error *err) {
-  CLEANUP(asking_free) Asking *a = arg;
-  ClaimPass *p = a->p;
-  Cluster *c = p->cc->c;
-  const json_t *claim = asker(a, err), *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, a->sandbox);
-  if (err && err->kind == ERROR_CANCELLED)
-    return claim_pass_end(p);
-  if (!claim || !member_is_adoptable(sandbox))
-    return claim_bind_give_back(p, a->sandbox, a->uid);
-  if (!err)
-    return claim_bind_adopt(p, claim, sandbox);
-  runtime_binder_learn(c->binder, sandbox, err);
-  let_go(p, claim, a->sandbox, err->message);
+  ClaimPass *p = arg;
+  if (!pass_is_cancelled(&p->pass, err))
+    pass_go(&p->pass, bound(p, err));
 }
 
 /* What the record has is what the runtime gets: it must be what the objects will say. */
@@ -151,17 +135,17 @@ static bool has_values(const SandboxRecord *record, const json_t *env) {
   return n == record->n_env && n == json_object_size(env);
 }
 
-void claim_runtime_bind(ClaimPass *p, const json_t *claim, const SandboxRecord *record) {
-  Cluster *c = p->cc->c;
-  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->ns, record->id),
-               *pod = cluster_get(c, CLUSTER_POD, p->ns, record->id);
+PassNext claim_runtime_bind(ClaimPass *p, const json_t *claim, const SandboxRecord *record) {
+  Cluster *c = p->pass.c;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, p->pass.ns, record->id),
+               *pod = cluster_get(c, CLUSTER_POD, p->pass.ns, record->id);
   KUBE_OWNED json_t *env =
-      runtime_env_of(claim, claim_bind_template(c, claim), kube_get(sandbox, "spec.podTemplate.spec"));
+      runtime_env_of(claim, claim_lookup_template(c, claim), kube_get(sandbox, "spec.podTemplate.spec"));
   if (!env || !has_values(record, env))
     return let_go(p, claim, record->id, "the member that it was given is of another template");
   if (!pod || kube_is_deleting(pod) || !kube_is_controlled_by(pod, kube_uid(sandbox)))
-    return claim_bind_give_back(p, record->id, kube_uid(claim));
-  runtime_binder_bind(c->binder, p->ns, record->id, kube_uid(claim), on_bound, asking_new(p, claim, record->id));
+    return claim_cold_give_back(p, record->id, kube_uid(claim));
+  return ask(p, claim, record->id, record->id, kube_uid(claim), on_bound);
 }
 
 /* ---- its Pod's containers were started again ---- */
@@ -170,38 +154,39 @@ static char *start_of(const json_t *pod) {
   return str_printf("%s/%lld", kube_uid(pod), (long long)kube_int(pod, "status.restarts", 0));
 }
 
-static const json_t *pod_of(Cluster *c, const json_t *sandbox) {
-  return cluster_get(c, CLUSTER_POD, kube_namespace(sandbox), kube_annotation(sandbox, ANNOTATION_POD_NAME));
+static PassNext kept(ClaimPass *p, const Error *err) {
+  const json_t *pod = cluster_get(p->pass.c, CLUSTER_POD, p->pass.ns, p->member);
+  if (!asker(p))
+    return PASS_DONE;
+  if (err) {
+    log_event(LOG_WARN, "claim_not_bound_again", LOG_STR("namespace", p->pass.ns), LOG_STR("claim", p->pass.name),
+              LOG_ERR(err));
+    pass_again_in(&p->pass, KEEP_AGAIN_MS);
+  } else if (pod) {
+    CLEANUP(str_freep) char *start = start_of(pod);
+    json_object_set_new(claim_pass_owner(p)->bound, p->uid, json_string(start));
+  }
+  return PASS_LOOK;
 }
 
 static void on_kept(void *arg, const Error *err) {
-  CLEANUP(asking_free) Asking *a = arg;
-  ClaimPass *p = a->p;
-  const json_t *claim = asker(a, err), *pod = cluster_get(p->cc->c, CLUSTER_POD, p->ns, a->sandbox);
-  if (!claim)
-    return claim_pass_end(p);
-  if (err) {
-    log_event(LOG_WARN, "claim_not_bound_again", LOG_STR("namespace", p->ns), LOG_STR("claim", p->name), LOG_ERR(err));
-    p->again_ms = p->again_ms > 0 && p->again_ms < KEEP_AGAIN_MS ? p->again_ms : KEEP_AGAIN_MS;
-  } else if (pod) {
-    CLEANUP(str_freep) char *start = start_of(pod);
-    json_object_set_new(p->cc->bound, a->uid, json_string(start));
-  }
-  claim_pass_look(p);
+  ClaimPass *p = arg;
+  if (!pass_is_cancelled(&p->pass, err))
+    pass_go(&p->pass, kept(p, err));
 }
 
-bool claim_runtime_keep(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
-  Cluster *c = p->cc->c;
-  const json_t *pod = kube_annotation(sandbox, ANNOTATION_RUNTIME_ENV) ? pod_of(c, sandbox) : NULL;
+PassNext claim_runtime_keep(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
+  const char *pod_name = kube_annotation(sandbox, ANNOTATION_POD_NAME), *id = sandbox_read_id(sandbox);
+  const json_t *pod = kube_annotation(sandbox, ANNOTATION_RUNTIME_ENV)
+                          ? cluster_get(p->pass.c, CLUSTER_POD, kube_namespace(sandbox), pod_name)
+                          : NULL;
   /* those of the first start were bound before it was adopted; those of a Pod made anew have it of themselves */
-  if (!pod || p->bound_again || kube_int(pod, "status.restarts", 0) == 0 ||
-      !str_equal(kube_name(pod), sandbox_read_id(sandbox)) || kube_is_deleting(pod))
-    return false;
+  if (!pod || p->bound_again || kube_int(pod, "status.restarts", 0) == 0 || !str_equal(kube_name(pod), id) ||
+      kube_is_deleting(pod))
+    return PASS_ON;
   CLEANUP(str_freep) char *start = start_of(pod);
-  if (str_equal(json_string_value(json_object_get(p->cc->bound, kube_uid(claim))), start))
-    return false;
+  if (str_equal(json_string_value(json_object_get(claim_pass_owner(p)->bound, kube_uid(claim))), start))
+    return PASS_ON;
   p->bound_again = true;
-  runtime_binder_bind(c->binder, p->ns, sandbox_read_id(sandbox), claim_state_uid(claim), on_kept,
-                      asking_new(p, claim, kube_name(pod)));
-  return true;
+  return ask(p, claim, kube_name(pod), id, claim_state_uid(claim), on_kept);
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/claim/claim_reject.h"
+#include "services/reconciler/kubernetes/claim/claim_rules.h"
 
 typedef struct ClaimView {
   const json_t *claim;

@@ -5,7 +5,7 @@
 #include "lib/base/compiler.h"
 #include "lib/base/error.h"
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/claim/claim_reject.h"
+#include "services/reconciler/kubernetes/claim/claim_rules.h"
 
 /* Sets volumeClaimTemplates in the spec of a Sandbox, which already holds the template's blueprint. 0, or -1 with
  * CLAIM_VOLUMES_REJECTED; then spec is unchanged. */

@@ -6,7 +6,7 @@
 
 #include "lib/base/error.h"
 #include "lib/kube/kube_object.h"
-#include "services/reconciler/kubernetes/claim/claim_reject.h"
+#include "services/reconciler/kubernetes/claim/claim_rules.h"
 
 /* New reference, or NULL with a reason. name: the claim's, as a rule. named_service: ask for the headless Service
  * whatever the template says (claims of v1alpha1 clients). The metadata was checked with claim_check_metadata. */

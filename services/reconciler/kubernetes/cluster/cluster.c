@@ -9,7 +9,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/object/well_known.h"
+#include "services/reconciler/kubernetes/cluster/cluster_api.h"
 #include "services/reconciler/kubernetes/pod/pod_outside.h"
 #include "services/reconciler/reconciler_metrics.h"
 
@@ -23,22 +23,6 @@
 #define ANCHOR_AGAIN_MS 1000
 /* Everything is looked at again this often, whatever was missed. */
 #define RESYNC_MS ((int64_t)10 * 3600 * 1000)
-/* Pods and Services of Sandboxes; "exists" as a selector. */
-#define OF_SANDBOXES "agents.x-k8s.io%2Fsandbox-name-hash"
-
-static const struct {
-  const char *group_path, *plural, *selector;
-} RESOURCES[CLUSTER_N_RESOURCES] = {
-    [CLUSTER_SANDBOX] = {"/apis/" AGENTS_V1BETA1, "sandboxes", NULL},
-    [CLUSTER_CLAIM] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxclaims", NULL},
-    [CLUSTER_TEMPLATE] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxtemplates", NULL},
-    [CLUSTER_POOL] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxwarmpools", NULL},
-    [CLUSTER_POD] = {"/api/v1", "pods", OF_SANDBOXES},
-    [CLUSTER_SERVICE] = {"/api/v1", "services", OF_SANDBOXES},
-    [CLUSTER_VOLUME_CLAIM] = {"/api/v1", "persistentvolumeclaims", OF_SANDBOXES},
-    [CLUSTER_POLICY] = {"/apis/networking.k8s.io/v1", "networkpolicies", NULL},
-};
-
 /* ---- keeping copies ---- */
 
 typedef struct Kept {
@@ -72,7 +56,7 @@ static void on_resync(void *arg) {
 
 static void on_synced(void *arg) {
   Kept *k = arg;
-  log_event(LOG_INFO, "cluster_listed", LOG_STR("resource", RESOURCES[k->r].plural),
+  log_event(LOG_INFO, "cluster_listed", LOG_STR("resource", CLUSTER_RESOURCES[k->r].plural),
             LOG_INT("objects", (int64_t)kube_informer_count(k->c->informers[k->r])));
   k->c->n_unsynced--;
   judge(k->c);
@@ -169,9 +153,7 @@ int cluster_connect(Cluster *c, Error *err) {
   };
   c->host = host_of(c->kube_config->server);
   c->client = kube_client_new(c->loop, c->kube_config, &options, err);
-  c->ending = json_object();
-  c->pool_names = json_object();
-  c->template_names = json_object();
+  c->api = &CLUSTER_API;
   return c->client ? 0 : -1;
 }
 
@@ -181,16 +163,16 @@ static Kept *kept_new(Cluster *c, ClusterResource r) {
   return k;
 }
 
-void cluster_start(Cluster *c) {
-  c->resync = loop_timer_new(c->loop, on_resync, c);
-  loop_timer_start(c->resync, RESYNC_MS);
-  c->anchor_again = loop_timer_new(c->loop, read_anchor, c);
+void cluster_keep(Cluster *c) {
+  c->ending = json_object();
+  c->pool_names = json_object();
+  c->template_names = json_object();
   c->n_unsynced = CLUSTER_N_RESOURCES;
   for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
-    CLEANUP(str_freep) char *path = str_printf("%s/%s", RESOURCES[r].group_path, RESOURCES[r].plural);
+    CLEANUP(str_freep) char *path = str_printf("%s/%s", CLUSTER_RESOURCES[r].group_path, CLUSTER_RESOURCES[r].plural);
     c->informers[r] = kube_informer_new(c->loop, c->client,
                                         &(KubeInformerSpec){.path = path,
-                                                            .selector = RESOURCES[r].selector,
+                                                            .selector = CLUSTER_RESOURCES[r].selector,
                                                             .prune = r == CLUSTER_POD ? pod_outside : NULL,
                                                             .index = controller_uid,
                                                             .on_change = on_change,
@@ -198,6 +180,13 @@ void cluster_start(Cluster *c) {
                                                             .on_error = on_watch_error,
                                                             .arg = kept_new(c, r)});
   }
+}
+
+void cluster_start(Cluster *c) {
+  c->resync = loop_timer_new(c->loop, on_resync, c);
+  loop_timer_start(c->resync, RESYNC_MS);
+  c->anchor_again = loop_timer_new(c->loop, read_anchor, c);
+  cluster_keep(c);
   if (!c->config->leader_elect)
     return on_leadership(c, true);
   char host[256], unique[33];
@@ -254,93 +243,23 @@ void cluster_spoil(Cluster *c, const json_t *sandbox, bool failed, const char *r
     c->events->on_unfit(c->events_arg, kube_namespace(sandbox), kube_name(sandbox), failed, reason, message);
 }
 
+void cluster_each(const Cluster *c, ClusterResource r, void (*fn)(void *arg, const json_t *object), void *arg) {
+  kube_informer_each(c->informers[r], fn, arg);
+}
+
+void cluster_each_of(const Cluster *c, ClusterResource r, const char *uid, void (*fn)(void *arg, const json_t *object),
+                     void *arg) {
+  kube_informer_each_of(c->informers[r], uid, fn, arg);
+}
+
+void cluster_put(Cluster *c, ClusterResource r, json_t *object) {
+  kube_informer_put(c->informers[r], object);
+}
+
 const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, const char *name) {
   return kube_informer_get(c->informers[r], ns, name);
 }
 
 char *cluster_key(const char *ns, const char *name) {
   return str_printf("%s/%s", ns, name);
-}
-
-/* ---- writing ---- */
-
-typedef struct Write {
-  Cluster *c;
-  ClusterResource r;
-  KubeDoneFn fn;
-  void *arg;
-  char *ends; /* uid of what a DELETE is for */
-} Write;
-
-static void on_written(void *arg, json_t *object, const Error *err) {
-  Write w = *(Write *)arg;
-  free(arg);
-  /* a DELETE may answer a Status, or the object as it was */
-  if (!err && kube_uid(object) && !kube_is_deleting(object))
-    kube_informer_put(w.c->informers[w.r], object);
-  w.fn(w.arg, object, err);
-}
-
-static void on_deleted(void *arg, json_t *object, const Error *err) {
-  Write w = *(Write *)arg;
-  free(arg);
-  /* of what has gone the copy says so soon; anything else is to be asked for again */
-  if (err && err->kind != ERROR_NOT_FOUND)
-    json_object_del(w.c->ending, w.ends);
-  free(w.ends);
-  if (!err && kube_is_deleting(object))
-    kube_informer_put(w.c->informers[w.r], object);
-  w.fn(w.arg, object, err);
-}
-
-static char *path_of(ClusterResource r, const char *ns, const char *name, const char *rest) {
-  return str_printf("%s/namespaces/%s/%s%s%s%s", RESOURCES[r].group_path, ns, RESOURCES[r].plural, name ? "/" : "",
-                    name ? name : "", rest);
-}
-
-/* ends: uid of what a DELETE is for, otherwise NULL */
-static void send(Cluster *c, ClusterResource r, const char *method, const char *path, const char *ends,
-                 const json_t *body, KubeDoneFn fn, void *arg) {
-  Write *w = xmalloc(sizeof *w);
-  *w = (Write){c, r, fn, arg, ends ? str_dup(ends) : NULL};
-  kube_request(c->client,
-               &(KubeRequest){.method = method, .path = path, .body = body, .patient = c->patient, .fenced = true},
-               ends ? on_deleted : on_written, w);
-}
-
-void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,
-                    KubeDoneFn fn, void *arg) {
-  CLEANUP(str_freep) char *query = str_printf("?fieldManager=%s", manager);
-  CLEANUP(str_freep) char *path = path_of(r, ns, NULL, query);
-  send(c, r, "POST", path, NULL, body, fn, arg);
-}
-
-void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub,
-                   const json_t *patch, KubeDoneFn fn, void *arg) {
-  CLEANUP(str_freep) char *rest = str_printf("%s%s", sub ? "/" : "", sub ? sub : "");
-  CLEANUP(str_freep) char *path = path_of(r, ns, name, rest);
-  send(c, r, "PATCH", path, NULL, patch, fn, arg);
-}
-
-void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDoneFn fn, void *arg) {
-  CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
-  send(c, r, "PUT", path, NULL, object, fn, arg);
-}
-
-void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn,
-                    void *arg) {
-  CLEANUP(str_freep) char *path = path_of(r, kube_namespace(object), kube_name(object), "");
-  KUBE_OWNED json_t *options = json_pack("{s:s,s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
-                                         "propagationPolicy", propagation, "preconditions", "uid", kube_uid(object));
-  json_object_set_new(c->ending, kube_uid(object), json_true());
-  send(c, r, "DELETE", path, kube_uid(object), options, fn, arg);
-}
-
-bool cluster_is_ending(const Cluster *c, const json_t *object) {
-  return kube_is_deleting(object) || json_object_get(c->ending, kube_uid(object));
-}
-
-void cluster_read(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg) {
-  CLEANUP(str_freep) char *path = path_of(r, ns, name, "");
-  kube_request(c->client, &(KubeRequest){.method = "GET", .path = path}, fn, arg);
 }

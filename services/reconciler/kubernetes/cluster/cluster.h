@@ -27,7 +27,26 @@ typedef enum ClusterResource {
   CLUSTER_N_RESOURCES,
 } ClusterResource;
 
+/* Whether anybody waits for a write: one for which nobody does leaves room for others (KubeRequest.patient). */
+typedef enum ClusterHaste { CLUSTER_AWAITED, CLUSTER_PATIENT } ClusterHaste;
+
 typedef struct Cluster Cluster;
+
+/* What is asked of the API server: cluster_api is the real one, testing/fake_cluster one that lags, refuses and dies.
+ * Each ends once in fn, as kube_request does; bodies are borrowed. What follows from an answer (the kept copy has it at
+ * once, what was asked to go is known to be going) is the same for all, see cluster_write.c. */
+typedef struct ClusterApi {
+  void (*create)(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,
+                 ClusterHaste haste, KubeDoneFn fn, void *arg);
+  void (*patch)(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub, const json_t *patch,
+                ClusterHaste haste, KubeDoneFn fn, void *arg);
+  void (*replace)(Cluster *c, ClusterResource r, const json_t *object, ClusterHaste haste, KubeDoneFn fn, void *arg);
+  void (*delete)(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, ClusterHaste haste,
+                 KubeDoneFn fn, void *arg);
+  void (*read)(Cluster *c, ClusterResource r, const char *ns, const char *name, KubeDoneFn fn, void *arg);
+  /* One of events.k8s.io/v1. */
+  void (*tell)(Cluster *c, const char *ns, const json_t *event, KubeDoneFn fn, void *arg);
+} ClusterApi;
 
 /* What a controller wants to hear; before or after is NULL for what is new or gone. */
 typedef void (*ClusterChangeFn)(Cluster *c, const json_t *before, const json_t *after);
@@ -44,12 +63,11 @@ struct Cluster {
   KubeConfig *kube_config;
   char *host; /* of the API server, with its port */
   KubeClient *client;
+  const ClusterApi *api;
   KubeInformer *informers[CLUSTER_N_RESOURCES];
   KubeLease *lease;
   LoopTimer *resync;
   bool leads, synced;
-  /* Writes begun while this is set are ones that nobody waits for: they leave room for others. */
-  bool patient;
   int n_unsynced;
   /* What members of pools name as their second owner (cluster_anchor); "": nothing. */
   char anchor_uid[64];
@@ -63,17 +81,16 @@ struct Cluster {
   void (*on_lead)(Cluster *c, bool leads);
   /* While it leads: look at everything again. */
   void (*on_resync)(Cluster *c);
-  struct SandboxController *sandboxes;
-  struct ClaimController *claims;
-  struct PoolController *pools;
-  struct TemplateController *templates;
+  /* The Sandboxes' own: held by those who hand a Pod over (controller_hold). */
+  struct Controller *sandboxes;
   struct KubernetesBackend *backend;
-  struct RuntimeBinder *binder;
 };
 
 /* -1: the kubeconfig. */
 int cluster_connect(Cluster *c, Error *err) MUST_CHECK;
-/* Begins to list and to stand for leader. */
+/* The kept copies, of c->client; NULL: of what kube_informer_feed tells. */
+void cluster_keep(Cluster *c);
+/* Begins to keep copies and to stand for leader. */
 void cluster_start(Cluster *c);
 /* Gives leadership back; done comes on the loop. */
 void cluster_resign(Cluster *c, void (*done)(void *arg), void *arg);
@@ -98,17 +115,25 @@ const json_t *cluster_get(const Cluster *c, ClusterResource r, const char *ns, c
 /* "namespace/name", as what is kept about objects is keyed by; state_name_split takes it apart. The caller frees it. */
 char *cluster_key(const char *ns, const char *name);
 
+/* fn must not cause changes of these copies. */
+void cluster_each(const Cluster *c, ClusterResource r, void (*fn)(void *arg, const json_t *object), void *arg);
+/* Those that the object with this uid controls; NULL: none. */
+void cluster_each_of(const Cluster *c, ClusterResource r, const char *uid, void (*fn)(void *arg, const json_t *object),
+                     void *arg);
+/* What was read past the kept copy is kept at once. */
+void cluster_put(Cluster *c, ClusterResource r, json_t *object);
+
 /* manager: fieldManager. body is borrowed. */
 void cluster_create(Cluster *c, ClusterResource r, const char *ns, const json_t *body, const char *manager,
-                    KubeDoneFn fn, void *arg);
+                    ClusterHaste haste, KubeDoneFn fn, void *arg);
 /* Merge patch; sub: "status" or NULL. */
 void cluster_patch(Cluster *c, ClusterResource r, const char *ns, const char *name, const char *sub,
-                   const json_t *patch, KubeDoneFn fn, void *arg);
-void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, KubeDoneFn fn, void *arg);
+                   const json_t *patch, ClusterHaste haste, KubeDoneFn fn, void *arg);
+void cluster_replace(Cluster *c, ClusterResource r, const json_t *object, ClusterHaste haste, KubeDoneFn fn, void *arg);
 /* Of exactly this object (its uid). propagation: "Background" or "Foreground". NOT_FOUND, and ABORTED when another has
  * its name. */
-void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, KubeDoneFn fn,
-                    void *arg);
+void cluster_delete(Cluster *c, ClusterResource r, const json_t *object, const char *propagation, ClusterHaste haste,
+                    KubeDoneFn fn, void *arg);
 /* Is being deleted, or was asked to be by cluster_delete and the kept copy does not show it yet. */
 bool cluster_is_ending(const Cluster *c, const json_t *object);
 /* Past the kept copy: for what its selector leaves out. */

@@ -29,7 +29,6 @@ void event_record(Cluster *c, const EventNote *n) {
   while (cut > 0 && (name[cut - 1] == '.' || name[cut - 1] == '-'))
     cut--; /* cut at a place where a label cannot end */
   CLEANUP(str_freep) char *event_name = str_printf("%.*s.%s", (int)cut, name, suffix);
-  CLEANUP(str_freep) char *path = str_printf("/apis/events.k8s.io/v1/namespaces/%s/events", ns);
   KUBE_OWNED json_t *event =
       json_pack("{s:s,s:s,s:{s:s,s:s},s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:s,s:s,s:s,s:s,s:s,s:s*}}", "apiVersion",
                 "events.k8s.io/v1", "kind", "Event", "metadata", "name", event_name, "namespace", ns, "eventTime", at,
@@ -37,7 +36,5 @@ void event_record(Cluster *c, const EventNote *n) {
                 n->reason, "type", n->warning ? "Warning" : "Normal", "note", text, "regarding", "apiVersion",
                 n->api_version, "kind", n->kind, "namespace", ns, "name", name, "uid", kube_uid(n->about),
                 "resourceVersion", kube_text(n->about, "metadata.resourceVersion"));
-  kube_request(c->client,
-               &(KubeRequest){.method = "POST", .path = path, .body = event, .patient = true, .fenced = true}, on_told,
-               NULL);
+  c->api->tell(c, ns, event, on_told, NULL);
 }

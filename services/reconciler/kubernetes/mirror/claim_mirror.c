@@ -2,74 +2,67 @@
  * again when its time has come, so what happened in between does not matter. */
 #include "services/reconciler/kubernetes/mirror/claim_mirror.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/state/state_events.h"
 #include "lib/state/state_pool.h"
 #include "lib/state/state_sandbox.h"
 #include "services/reconciler/kubernetes/claim/claim_adoption.h"
+#include "services/reconciler/kubernetes/cluster/controller.h"
 #include "services/reconciler/kubernetes/cluster/state_names.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 
 #define MANAGER "sandboxclaim-controller"
 #define LIST_PAGE 500
 #define FEED_MS 20
-#define LOOKS_MAX 8
+#define FEED_AGAIN_MS 500
 
 struct ClaimMirror {
   Cluster *c;
-  KubeQueue *feeds;     /* by namespace and pool */
-  KubeQueue *sandboxes; /* by namespace and id */
-  json_t *after;        /* "namespace/pool" -> newest entry read */
+  Controller *feeds;     /* by namespace and pool */
+  Controller *sandboxes; /* by namespace and id */
+  json_t *after;         /* "namespace/pool" -> newest entry read */
   bool leads;
 };
 
 /* ---- reading what changed ---- */
 
 typedef struct Feed {
+  Pass pass;
   ClaimMirror *m;
-  KubeTask *task;
-  char ns[256], pool[256];
   bool all; /* the history does not reach back: every sandbox of the pool */
 } Feed;
 
-static void feed_end(Feed *f, const Error *err) {
-  KubeTask *task = f->task;
-  bool failed = err && err->kind != ERROR_NOT_FOUND;
-  free(f);
-  if (failed)
-    kube_task_failed(task, 500);
-  else
-    kube_task_done(task);
+static PassEnd feed_end(void *pass) {
+  const Error *err = &((Feed *)pass)->pass.err;
+  bool failed = err->kind != ERROR_NONE && err->kind != ERROR_NOT_FOUND;
+  return (PassEnd){failed, failed ? FEED_AGAIN_MS : 0};
 }
 
 static void consider(Feed *f, const char *id) {
-  kube_queue_add_after(f->m->sandboxes, f->ns, id, MIRROR_AFTER_MS);
+  controller_add_after(f->m->sandboxes, f->pass.ns, id, MIRROR_AFTER_MS);
 }
 
 static void on_listed(void *arg, const SandboxPage *page, const Error *err) {
   Feed *f = arg;
   if (err)
-    return feed_end(f, err);
+    return pass_go(&f->pass, pass_fail(&f->pass, err));
   for (size_t i = 0; i < page->n_records; i++)
     if (page->records[i].state == SANDBOX_CLAIMED)
       consider(f, page->records[i].id);
   if (page->next)
-    return state_list(f->m->c->state, f->ns, f->pool, page->next, LIST_PAGE, on_listed, f);
-  feed_end(f, NULL);
+    return state_list(f->m->c->state, f->pass.ns, f->pass.name, page->next, LIST_PAGE, on_listed, f);
+  pass_go(&f->pass, PASS_DONE);
 }
 
 static void on_events(void *arg, const StateEvents *e, const Error *err) {
   Feed *f = arg;
   if (err)
-    return feed_end(f, err);
-  CLEANUP(str_freep) char *key = cluster_key(f->ns, f->pool);
+    return pass_go(&f->pass, pass_fail(&f->pass, err));
+  CLEANUP(str_freep) char *key = cluster_key(f->pass.ns, f->pass.name);
   const char *last = e->n_events ? e->events[e->n_events - 1].stream_id : e->last_id;
   /* nothing is left of a pool that vanished long ago, nor is here */
   if (e->n_events == 0 && strcmp(last, "0-0") == 0)
@@ -80,88 +73,63 @@ static void on_events(void *arg, const StateEvents *e, const Error *err) {
     if (!e->events[i].deleted && *e->events[i].uid)
       consider(f, e->events[i].id);
   if (f->all || e->trimmed)
-    return state_list(f->m->c->state, f->ns, f->pool, "", LIST_PAGE, on_listed, f);
+    return state_list(f->m->c->state, f->pass.ns, f->pass.name, "", LIST_PAGE, on_listed, f);
   if (e->n_events && strcmp(last, e->last_id) != 0)
-    return state_events(f->m->c->state, f->ns, f->pool, last, on_events, f);
-  feed_end(f, NULL);
+    return state_events(f->m->c->state, f->pass.ns, f->pass.name, last, on_events, f);
+  pass_go(&f->pass, PASS_DONE);
 }
 
-static void read_feed(void *arg, KubeTask *task, const char *ns, const char *pool) {
-  ClaimMirror *m = arg;
-  Feed *f = new0(Feed);
-  *f = (Feed){.m = m, .task = task};
-  snprintf(f->ns, sizeof f->ns, "%s", ns);
-  snprintf(f->pool, sizeof f->pool, "%s", pool);
-  CLEANUP(str_freep) char *key = cluster_key(ns, pool);
-  const char *after = json_string_value(json_object_get(m->after, key));
+static PassNext read_feed(void *pass) {
+  Feed *f = pass;
+  f->m = f->pass.owner;
+  CLEANUP(str_freep) char *key = cluster_key(f->pass.ns, f->pass.name);
+  const char *after = json_string_value(json_object_get(f->m->after, key));
   f->all = !after;
-  state_events(m->c->state, ns, pool, after ? after : "$", on_events, f);
+  state_events(f->m->c->state, f->pass.ns, f->pass.name, after ? after : "$", on_events, f);
+  return PASS_WAIT;
 }
+
+static const ControllerSpec FEED = {
+    .resource = CLUSTER_N_RESOURCES, .pass_size = sizeof(Feed), .looks_max = 1, .look = read_feed, .end = feed_end};
 
 /* ---- one claim ---- */
 
 typedef struct Show {
-  ClaimMirror *m;
-  KubeTask *task;
-  char ns[256], id[256];
-  int looks;
+  Pass pass;
   Error why; /* it was refused */
 } Show;
 
-static void show_end(Show *s, const Error *err) {
-  KubeTask *task = s->task;
-  if (err && err->kind != ERROR_CANCELLED)
-    log_event(LOG_WARN, "claim_not_mirrored", LOG_STR("namespace", s->ns), LOG_STR("sandbox", s->id), LOG_ERR(err));
-  uint32_t wait_ms = err ? err->retry_after_ms : 0;
-  free(s);
+static PassNext on_read(void *pass, json_t *object, const Error *err) {
+  Show *s = pass;
   if (err)
-    kube_task_failed(task, wait_ms);
-  else
-    kube_task_done(task);
+    return pass_fail(&s->pass, err->kind == ERROR_NOT_FOUND ? NULL : err);
+  cluster_put(s->pass.c, CLUSTER_SANDBOX, object);
+  return PASS_LOOK;
 }
 
-static void on_record(void *arg, const SandboxRecord *r, const Error *err);
-
-static void look(Show *s) {
-  if (++s->looks > LOOKS_MAX) {
-    Error err;
-    error_set(&err, ERROR_ABORTED, "the Sandbox keeps changing");
-    return show_end(s, &err);
-  }
-  state_get(s->m->c->state, s->ns, s->id, on_record, s);
-}
-
-static void on_read(void *arg, json_t *object, const Error *err) {
-  Show *s = arg;
-  if (err)
-    return show_end(s, err->kind == ERROR_NOT_FOUND ? NULL : err);
-  kube_informer_put(s->m->c->informers[CLUSTER_SANDBOX], object);
-  look(s);
-}
-
-static void on_adopted(void *arg, json_t *object, const Error *err) {
-  Show *s = arg;
+static PassNext on_adopted(void *pass, json_t *object, const Error *err) {
+  Show *s = pass;
   if (err && err->kind == ERROR_ABORTED)
-    return cluster_read(s->m->c, CLUSTER_SANDBOX, s->ns, s->id, on_read, s);
-  show_end(s, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
+    return pass_read(&s->pass, CLUSTER_SANDBOX, s->pass.name, on_read);
+  return pass_fail(&s->pass, err && err->kind != ERROR_NOT_FOUND ? err : NULL);
 }
 
-static void on_detached(void *arg, json_t *object, const Error *err) {
-  Show *s = arg;
-  show_end(s, err ? err : &s->why);
+static PassNext on_detached(void *pass, json_t *object, const Error *err) {
+  Show *s = pass;
+  return pass_fail(&s->pass, err ? err : &s->why);
 }
 
 /* Its object cannot be: the Sandbox is the pool's no longer, all the same. The attempt ends as failed, and is repeated
  * after a pause. */
-static void detach(Show *s, const Error *why) {
-  Cluster *c = s->m->c;
-  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->ns, s->id);
+static PassNext detach(Show *s, const Error *why) {
+  Cluster *c = s->pass.c;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->pass.ns, s->pass.name);
   bool is_pools = sandbox && !kube_is_deleting(sandbox) && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL);
   KUBE_OWNED json_t *patch = is_pools ? claim_detach_patch(sandbox, cluster_anchor(c)) : NULL;
   if (!patch)
-    return show_end(s, why);
+    return pass_fail(&s->pass, why);
   s->why = *why;
-  cluster_patch(c, CLUSTER_SANDBOX, s->ns, s->id, NULL, patch, on_detached, s);
+  return pass_patch(&s->pass, CLUSTER_SANDBOX, s->pass.name, NULL, patch, on_detached);
 }
 
 /* The API server will say the same again. */
@@ -170,13 +138,11 @@ static bool is_refused(const Error *err) {
          err->kind == ERROR_FAILED_PRECONDITION;
 }
 
-static void on_made(void *arg, json_t *object, const Error *err) {
-  Show *s = arg;
+static PassNext on_made(void *pass, json_t *object, const Error *err) {
+  Show *s = pass;
   if (err && is_refused(err))
     return detach(s, err);
-  if (err && err->kind != ERROR_ALREADY_EXISTS)
-    return show_end(s, err);
-  look(s);
+  return err && err->kind != ERROR_ALREADY_EXISTS ? pass_fail(&s->pass, err) : PASS_LOOK;
 }
 
 static json_t *claim_of(const Cluster *c, const SandboxRecord *r) {
@@ -200,37 +166,48 @@ static json_t *claim_of(const Cluster *c, const SandboxRecord *r) {
   return claim;
 }
 
-static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
-  Show *s = arg;
-  Cluster *c = s->m->c;
+static PassNext show(Show *s, const SandboxRecord *r, const Error *err) {
+  Cluster *c = s->pass.c;
+  const ClaimMirror *m = s->pass.owner;
   if (err && err->kind != ERROR_NOT_FOUND)
-    return show_end(s, err);
-  if (err || r->state != SANDBOX_CLAIMED || r->pending || strchr(r->uid, '-') || !s->m->leads)
-    return show_end(s, NULL);
-  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->ns, s->id),
-               *claim = cluster_get(c, CLUSTER_CLAIM, s->ns, s->id);
+    return pass_fail(&s->pass, err);
+  if (err || r->state != SANDBOX_CLAIMED || r->pending || strchr(r->uid, '-') || !m->leads)
+    return PASS_DONE;
+  const json_t *sandbox = cluster_get(c, CLUSTER_SANDBOX, s->pass.ns, s->pass.name),
+               *claim = cluster_get(c, CLUSTER_CLAIM, s->pass.ns, s->pass.name);
   if (!sandbox || kube_is_deleting(sandbox) || kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
-    return show_end(s, NULL);
+    return PASS_DONE;
   if (!claim) {
     KUBE_OWNED json_t *body = claim_of(c, r);
-    return cluster_create(c, CLUSTER_CLAIM, s->ns, body, MANAGER, on_made, s);
+    return pass_create(&s->pass, CLUSTER_CLAIM, body, MANAGER, on_made);
   }
   if (!str_equal(kube_annotation(claim, ANNOTATION_MIRRORED_UID), r->uid)) {
     Error why;
     error_set(&why, ERROR_ALREADY_EXISTS, "there is another SandboxClaim of this name");
     return detach(s, &why);
   }
-  KUBE_OWNED json_t *patch = claim_adoption_patch(claim, sandbox, state_names_template(c, s->ns, r->template_name));
-  cluster_patch(c, CLUSTER_SANDBOX, s->ns, s->id, NULL, patch, on_adopted, s);
+  KUBE_OWNED json_t *patch =
+      claim_adoption_patch(claim, sandbox, state_names_template(c, s->pass.ns, r->template_name));
+  return pass_patch(&s->pass, CLUSTER_SANDBOX, s->pass.name, NULL, patch, on_adopted);
 }
 
-static void show(void *arg, KubeTask *task, const char *ns, const char *id) {
-  Show *s = new0(Show);
-  *s = (Show){.m = arg, .task = task};
-  snprintf(s->ns, sizeof s->ns, "%s", ns);
-  snprintf(s->id, sizeof s->id, "%s", id);
-  look(s);
+static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
+  Show *s = arg;
+  pass_go(&s->pass, show(s, r, err));
 }
+
+static PassNext look(void *pass) {
+  Show *s = pass;
+  state_get(s->pass.c->state, s->pass.ns, s->pass.name, on_record, s);
+  return PASS_WAIT;
+}
+
+static const ControllerSpec SHOW = {.resource = CLUSTER_N_RESOURCES,
+                                    .pass_size = sizeof(Show),
+                                    .noun = "sandbox",
+                                    .failure = "claim_not_mirrored",
+                                    .looks_max = 8,
+                                    .look = look};
 
 /* ---- waking ---- */
 
@@ -240,7 +217,7 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
     if (name)
-      kube_queue_add(m->feeds, ns, name);
+      controller_add(m->feeds, ns, name);
   }
 }
 
@@ -249,15 +226,15 @@ static void on_hint(void *arg, const char *ns, const char *pool) {
   if (!m->leads)
     return;
   if (ns)
-    kube_queue_add_after(m->feeds, ns, pool, FEED_MS);
+    controller_add_after(m->feeds, ns, pool, FEED_MS);
   else
     state_pool_names(m->c->state, "", "", 0, on_names, m);
 }
 
 void claim_mirror_lead(ClaimMirror *m, bool leads) {
   m->leads = leads;
-  kube_queue_pause(m->feeds, !leads);
-  kube_queue_pause(m->sandboxes, !leads);
+  controller_lead(m->feeds, leads);
+  controller_lead(m->sandboxes, leads);
   json_object_clear(m->after);
   if (leads)
     on_hint(m, NULL, NULL);
@@ -266,10 +243,8 @@ void claim_mirror_lead(ClaimMirror *m, bool leads) {
 ClaimMirror *claim_mirror_new(Cluster *c) {
   ClaimMirror *m = new0(ClaimMirror);
   *m = (ClaimMirror){.c = c, .after = json_object()};
-  m->feeds = kube_queue_new(c->loop, 4, read_feed, m);
-  m->sandboxes = kube_queue_new(c->loop, 16, show, m);
-  kube_queue_pause(m->feeds, true);
-  kube_queue_pause(m->sandboxes, true);
+  m->feeds = controller_new(c, &FEED, 4, m);
+  m->sandboxes = controller_new(c, &SHOW, 16, m);
   state_on_events(c->state, on_hint, m);
   return m;
 }
@@ -277,8 +252,8 @@ ClaimMirror *claim_mirror_new(Cluster *c) {
 void claim_mirror_free(ClaimMirror *m) {
   if (!m)
     return;
-  kube_queue_free(m->feeds);
-  kube_queue_free(m->sandboxes);
+  controller_free(m->feeds);
+  controller_free(m->sandboxes);
   json_decref(m->after);
   free(m);
 }

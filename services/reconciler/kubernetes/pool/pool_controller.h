@@ -4,20 +4,19 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_POOL_POOL_CONTROLLER_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_POOL_POOL_CONTROLLER_H_
 
-#include "services/reconciler/kubernetes/cluster/cluster.h"
+#include "services/reconciler/kubernetes/cluster/controller.h"
 
 typedef struct PoolController PoolController;
 
 PoolController *pool_controller_new(Cluster *c);
 void pool_controller_free(PoolController *p); /* NULL-safe; after cluster_disconnect */
-void pool_controller_lead(PoolController *p, bool leads);
+/* To lead, and to look and tell again. */
+Controller *pool_controller_of(PoolController *p);
 void pool_controller_on_pool(PoolController *p, const json_t *before, const json_t *after);
 void pool_controller_on_sandbox(PoolController *p, const json_t *before, const json_t *after);
 void pool_controller_on_pod(PoolController *p, const json_t *before, const json_t *after);
 /* A pool may have none, and members that could not be made of it may be replaced. */
 void pool_controller_on_template(PoolController *p, const json_t *before, const json_t *after);
-/* The shared state may have lost what it was told, or hold pools whose object went while nobody looked. */
-void pool_controller_tell_again(PoolController *p);
 /* Looks at all members for what somebody took off them: their owner, their launch type. */
 void pool_controller_mend(PoolController *p);
 

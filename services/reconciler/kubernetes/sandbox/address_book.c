@@ -1,25 +1,24 @@
 /* See address_book.h. */
 #include "services/reconciler/kubernetes/sandbox/address_book.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/state/state_address.h"
 #include "services/reconciler/kubernetes/object/sandbox_read.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 
+enum { WORKERS = 32, AGAIN_MS = 200 };
+
 struct AddressBook {
+  Controller *k;
   Cluster *c;
-  KubeQueue *queue;
   json_t *told; /* "namespace/name" -> route */
 };
 
 typedef struct Entry {
-  AddressBook *a;
-  KubeTask *task;
+  Pass pass;
   char *key, *route; /* route NULL: taken out */
 } Entry;
 
@@ -41,43 +40,37 @@ static char *route_of(const json_t *sandbox) {
 
 static void on_told(void *arg, const Error *err) {
   Entry *e = arg;
-  KubeTask *task = e->task;
+  json_t *told = ((AddressBook *)e->pass.owner)->told;
   if (!err && e->route)
-    json_object_set_new(e->a->told, e->key, json_string(e->route));
+    json_object_set_new(told, e->key, json_string(e->route));
   else if (!err)
-    json_object_del(e->a->told, e->key);
+    json_object_del(told, e->key);
+  pass_go(&e->pass, pass_fail(&e->pass, err));
+}
+
+static PassNext look(void *pass) {
+  Entry *e = pass;
+  Cluster *c = e->pass.c;
+  e->key = cluster_key(e->pass.ns, e->pass.name);
+  e->route = route_of(cluster_get(c, CLUSTER_SANDBOX, e->pass.ns, e->pass.name));
+  if (str_equal(e->route, json_string_value(json_object_get(((AddressBook *)e->pass.owner)->told, e->key))))
+    return PASS_DONE;
+  state_address_set(c->state, e->pass.ns, e->pass.name, e->route, on_told, e);
+  return PASS_WAIT;
+}
+
+static PassEnd end(void *pass) {
+  Entry *e = pass;
   free(e->key);
   free(e->route);
-  free(e);
-  if (err)
-    kube_task_failed(task, 200);
-  else
-    kube_task_done(task);
-}
-
-static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
-  AddressBook *a = arg;
-  CLEANUP(str_freep) char *key = cluster_key(ns, name);
-  CLEANUP(str_freep) char *route = route_of(cluster_get(a->c, CLUSTER_SANDBOX, ns, name));
-  if (str_equal(route, json_string_value(json_object_get(a->told, key))))
-    return kube_task_done(task);
-  Entry *e = xmalloc(sizeof *e);
-  *e = (Entry){.a = a, .task = task, .key = str_dup(key), .route = route ? str_dup(route) : NULL};
-  state_address_set(a->c->state, ns, name, route, on_told, e);
-}
-
-static void add(void *arg, const json_t *sandbox) {
-  AddressBook *a = arg;
-  kube_queue_add(a->queue, kube_namespace(sandbox), kube_name(sandbox));
+  return (PassEnd){e->pass.err.kind != ERROR_NONE, e->pass.err.kind != ERROR_NONE ? AGAIN_MS : 0};
 }
 
 void address_book_on_sandbox(AddressBook *a, const json_t *before, const json_t *after) {
-  if (!a->c->synced)
-    return;
   CLEANUP(str_freep) char *was = route_of(before);
   CLEANUP(str_freep) char *is = route_of(after);
   if (!str_equal(was, is))
-    add(a, after ? after : before);
+    controller_add_object(a->k, after ? after : before);
 }
 
 /* One whose Sandbox went while nobody looked would lead to whatever has its address by now. */
@@ -89,36 +82,39 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
     if (!name)
       continue;
     json_object_set_new(a->told, names->names[i], json_string("")); /* whatever it says: told anew or taken out */
-    kube_queue_add(a->queue, ns, name);
+    controller_add(a->k, ns, name);
   }
 }
 
-void address_book_tell_again(AddressBook *a) {
+static void forget(void *owner) {
+  AddressBook *a = owner;
   json_object_clear(a->told);
-  if (!a->c->synced)
-    return;
-  state_address_names(a->c->state, on_names, a);
-  kube_informer_each(a->c->informers[CLUSTER_SANDBOX], add, a);
+  if (a->c->synced)
+    state_address_names(a->c->state, on_names, a);
 }
 
-void address_book_lead(AddressBook *a, bool leads) {
-  kube_queue_pause(a->queue, !leads);
-  if (leads)
-    address_book_tell_again(a);
+static const ControllerSpec SPEC = {.resource = CLUSTER_SANDBOX,
+                                    .pass_size = sizeof(Entry),
+                                    .looks_max = 1,
+                                    .look = look,
+                                    .end = end,
+                                    .forget = forget};
+
+Controller *address_book_controller(AddressBook *a) {
+  return a->k;
 }
 
 AddressBook *address_book_new(Cluster *c) {
   AddressBook *a = new0(AddressBook);
   *a = (AddressBook){.c = c, .told = json_object()};
-  a->queue = kube_queue_new(c->loop, 32, work, a);
-  kube_queue_pause(a->queue, true);
+  a->k = controller_new(c, &SPEC, WORKERS, a);
   return a;
 }
 
 void address_book_free(AddressBook *a) {
   if (!a)
     return;
-  kube_queue_free(a->queue);
+  controller_free(a->k);
   json_decref(a->told);
   free(a);
 }

@@ -4,15 +4,14 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_SANDBOX_ADDRESS_BOOK_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_SANDBOX_ADDRESS_BOOK_H_
 
-#include "services/reconciler/kubernetes/cluster/cluster.h"
+#include "services/reconciler/kubernetes/cluster/controller.h"
 
 typedef struct AddressBook AddressBook;
 
 AddressBook *address_book_new(Cluster *c);
 void address_book_free(AddressBook *a); /* NULL-safe; after cluster_disconnect */
-void address_book_lead(AddressBook *a, bool leads);
+/* To lead, and to tell again. */
+Controller *address_book_controller(AddressBook *a);
 void address_book_on_sandbox(AddressBook *a, const json_t *before, const json_t *after);
-/* The shared state may have lost them. */
-void address_book_tell_again(AddressBook *a);
 
 #endif

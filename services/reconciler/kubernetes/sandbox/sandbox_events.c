@@ -27,16 +27,16 @@ static bool is_member(const json_t *sandbox) {
 }
 
 void sandbox_events_record(SandboxPass *p, const json_t *sandbox, bool warning, const char *reason, const char *note) {
-  if (p->s->c->config->disable_sandbox_events)
+  if (p->pass.c->config->disable_sandbox_events)
     return;
-  event_record(p->s->c, &(EventNote){.about = sandbox,
-                                     .api_version = AGENTS_V1BETA1,
-                                     .kind = KIND_SANDBOX,
-                                     .warning = warning,
-                                     .reason = reason,
-                                     .action = "Reconciling",
-                                     .note = note,
-                                     .controller = SANDBOX_MANAGER});
+  event_record(p->pass.c, &(EventNote){.about = sandbox,
+                                       .api_version = AGENTS_V1BETA1,
+                                       .kind = KIND_SANDBOX,
+                                       .warning = warning,
+                                       .reason = reason,
+                                       .action = "Reconciling",
+                                       .note = note,
+                                       .controller = SANDBOX_MANAGER});
 }
 
 /* ---- the Pod ---- */
@@ -47,7 +47,7 @@ static bool has_failed_before(const json_t *sandbox) {
 }
 
 void sandbox_events_pod(SandboxPass *p, const char *pod_name, const Error *err) {
-  const json_t *sandbox = cluster_get(p->s->c, CLUSTER_SANDBOX, p->ns, p->name);
+  const json_t *sandbox = cluster_get(p->pass.c, CLUSTER_SANDBOX, p->pass.ns, p->pass.name);
   if (!sandbox || (err && (err->kind == ERROR_ALREADY_EXISTS || err->kind == ERROR_CANCELLED)))
     return;
   if (err ? has_failed_before(sandbox) : is_member(sandbox))

@@ -35,5 +35,5 @@ static void count(void *arg, const json_t *sandbox) {
 
 void sandbox_gauge_count(Cluster *c) {
   metrics_clear(c->metrics, RECONCILER_METRIC_KUBE_SANDBOXES);
-  kube_informer_each(c->informers[CLUSTER_SANDBOX], count, c);
+  cluster_each(c, CLUSTER_SANDBOX, count, c);
 }

@@ -1,49 +1,43 @@
-/* One pass over one Sandbox, as its parts share it: sandbox_steps (what is made, changed and taken away) and
- * sandbox_controller (order, status, expiry). See there.
+/* One pass over one Sandbox, as its parts share it: sandbox_controller (order, expiry), sandbox_steps (what is made,
+ * changed and taken away), sandbox_report (status, what became of the pass), sandbox_events, sandbox_refusals.
+ *
+ * A step that failed is not tried again in the same pass: the others go on, its error is part of the status, and the
+ * pass ends as failed, to be repeated after a pause.
  */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_SANDBOX_SANDBOX_PASS_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_SANDBOX_SANDBOX_PASS_H_
 
+#include "services/reconciler/kubernetes/cluster/controller.h"
 #include "services/reconciler/kubernetes/pod/pod.h"
-#include "services/reconciler/kubernetes/sandbox/sandbox_controller.h"
 
 #define SANDBOX_MANAGER "sandbox-controller"
-
-struct SandboxController {
-  Cluster *c;
-  KubeQueue *queue;
-  json_t *held;    /* "namespace/name": true */
-  json_t *refused; /* uid -> what the API server has refused of its spec; sandbox_refusals */
-};
 
 typedef enum SandboxStep { STEP_VOLUMES, STEP_POD, STEP_SERVICE, STEP_REST, N_STEPS } SandboxStep;
 
 typedef struct SandboxPass {
-  SandboxController *s;
-  KubeTask *task;
-  char ns[256], name[256];
+  Pass pass;
+  json_t *refused;       /* SandboxController's: uid -> what the API server has refused of its spec; sandbox_refusals */
   SandboxStep step;      /* of the write under way */
   Error failed[N_STEPS]; /* kind ERROR_NONE: not failed */
   /* Read past the kept copies, because their selector leaves them out; NULL: not read. */
   json_t *pod_read, *service_read, *volume_read;
   bool pod_was_read, service_was_read;
-  int looks;
   /* What the look has seen. */
   PodChoice choice;
   bool multiple, service_shown;
+  bool looked; /* there was something to look at */
   bool marked;
   int64_t later_ms;  /* when to do what may wait; 0: nothing was put off */
   unsigned recalled; /* bits of steps that failed before this pass; sandbox_refusals */
   unsigned events;   /* of the status under way; sandbox_events */
 } SandboxPass;
 
-/* Looks again: the next thing that is missing, or the status. */
-void sandbox_pass_look(SandboxPass *p);
-
-/* Steps: true when one began, which ends in sandbox_pass_look. */
-bool sandbox_steps_volumes(SandboxPass *p, const json_t *sandbox);
-bool sandbox_steps_pod(SandboxPass *p, const json_t *sandbox);
-bool sandbox_steps_service(SandboxPass *p, const json_t *sandbox);
+/* Steps. PASS_ON: there is nothing to do. */
+PassNext sandbox_steps_volumes(SandboxPass *p, const json_t *sandbox);
+PassNext sandbox_steps_pod(SandboxPass *p, const json_t *sandbox);
+PassNext sandbox_steps_service(SandboxPass *p, const json_t *sandbox);
+/* A PassFn: notes the failure of the step under way, and looks again. */
+PassNext sandbox_steps_done(void *pass, json_t *object, const Error *err);
 /* The Service under the Sandbox's name as last seen; NULL: none. */
 const json_t *sandbox_steps_service_of(SandboxPass *p);
 /* For how long yet what nobody waits for may not cost the API server a write; 0: not at all. */
@@ -63,7 +57,11 @@ unsigned sandbox_events_of(const json_t *sandbox, const json_t *status);
 void sandbox_events_tell(SandboxPass *p, const json_t *sandbox);
 void sandbox_events_record(SandboxPass *p, const json_t *sandbox, bool warning, const char *reason, const char *note);
 
-/* A KubeDoneFn: notes the failure of the step under way, and looks again. */
-void sandbox_steps_done(void *arg, json_t *object, const Error *err);
+/* Says in the status what the look has seen, then what became of it (sandbox_report.c). */
+PassNext sandbox_report(SandboxPass *p, const json_t *sandbox);
+/* Writes a status, when that is worth a write. */
+PassNext sandbox_report_status(SandboxPass *p, const json_t *sandbox, const json_t *status);
+/* How its Sandbox goes on; frees what is in the pass. ControllerSpec.end. */
+PassEnd sandbox_report_end(void *pass);
 
 #endif

@@ -29,7 +29,7 @@ static json_int_t generation_of(const json_t *sandbox) {
 }
 
 void sandbox_refusals_recall(SandboxPass *p, const json_t *sandbox) {
-  const json_t *refused = json_object_get(p->s->refused, kube_uid(sandbox));
+  const json_t *refused = json_object_get(p->refused, kube_uid(sandbox));
   if (!refused || kube_int(refused, "generation", -1) != generation_of(sandbox) ||
       kube_int(refused, "until", 0) <= clock_mono_ms())
     return;
@@ -44,14 +44,14 @@ void sandbox_refusals_recall(SandboxPass *p, const json_t *sandbox) {
 }
 
 int64_t sandbox_refusals_keep(SandboxPass *p, const json_t *sandbox) {
-  if (p->looks == 0)
-    return 0; /* it did not look */
+  if (!p->looked)
+    return 0;
   const char *uid = kube_uid(sandbox);
   bool any = false;
   for (size_t i = 0; i < N_STEPS; i++)
     any |= is_final(&p->failed[i]);
   if (!any) {
-    json_object_del(p->s->refused, uid);
+    json_object_del(p->refused, uid);
     return 0;
   }
   json_t *messages = json_array();
@@ -61,12 +61,12 @@ int64_t sandbox_refusals_keep(SandboxPass *p, const json_t *sandbox) {
     if (refused && !(p->recalled & 1u << i))
       until = now + TRY_AGAIN_MS;
     else if (refused && until == 0)
-      until = kube_int(json_object_get(p->s->refused, uid), "until", now + TRY_AGAIN_MS);
+      until = kube_int(json_object_get(p->refused, uid), "until", now + TRY_AGAIN_MS);
     /* a message of bytes that are no text is no string of jansson's */
     json_array_append_new(messages,
                           json_stringn_nocheck(p->failed[i].message, refused ? strlen(p->failed[i].message) : 0));
   }
-  json_object_set_new(p->s->refused, uid,
+  json_object_set_new(p->refused, uid,
                       json_pack("{s:I,s:I,s:o}", "generation", generation_of(sandbox), "until", (json_int_t)until,
                                 "messages", messages));
   return until > now ? until - now : 1;

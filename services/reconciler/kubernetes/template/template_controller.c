@@ -1,11 +1,9 @@
 /* See template_controller.h. */
 #include "services/reconciler/kubernetes/template/template_controller.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/state/state_template.h"
 #include "services/reconciler/kubernetes/cluster/state_names.h"
@@ -14,82 +12,63 @@
 #include "services/reconciler/kubernetes/template/network_policy.h"
 
 #define MANAGER "sandboxtemplate-controller"
-#define LOOKS_MAX 10
 
 struct TemplateController {
+  Controller *k;
   Cluster *c;
-  KubeQueue *queue;
   json_t *told; /* "namespace/name" -> text of what the state was told */
 };
 
-typedef struct Pass {
-  TemplateController *t;
-  KubeTask *task;
-  char ns[256], name[256];
+typedef struct TemplatePass {
+  Pass pass;
+  json_t *told;     /* TemplateController's */
   char *text;       /* being told */
   Error policy_err; /* the state is told nonetheless */
-  int looks;
-} Pass;
+} TemplatePass;
 
-static void look(Pass *p);
-
-static void finish(Pass *p, const Error *last) {
-  KubeTask *task = p->task;
-  const Error why = last ? *last : p->policy_err, *err = why.kind != ERROR_NONE ? &why : NULL;
-  if (err && err->kind != ERROR_CANCELLED)
-    log_event(LOG_WARN, "template_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("template", p->name),
-              LOG_ERR(err));
+static PassEnd end(void *pass) {
+  TemplatePass *p = pass;
+  if (p->pass.err.kind == ERROR_NONE)
+    p->pass.err = p->policy_err;
   free(p->text);
-  free(p);
-  if (err)
-    kube_task_failed(task, err->retry_after_ms);
-  else
-    kube_task_done(task);
+  return pass_end(&p->pass);
 }
 
-static void on_written(void *arg, json_t *object, const Error *err) {
-  Pass *p = arg;
-  if (err && err->kind != ERROR_NOT_FOUND)
-    finish(p, err);
-  else
-    look(p);
+static PassNext on_written(void *pass, json_t *object, const Error *err) {
+  return err && err->kind != ERROR_NOT_FOUND ? pass_fail(pass, err) : PASS_LOOK;
 }
 
 /* ---- the shared state ---- */
 
-static void remember(Pass *p) {
-  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
-  if (p->text)
-    json_object_set_new(p->t->told, key, json_string(p->text));
-  else
-    json_object_del(p->t->told, key);
+/* What it was told is remembered, text NULL: that it has none. */
+static void on_told(TemplatePass *p, const Error *err) {
+  CLEANUP(str_freep) char *key = cluster_key(p->pass.ns, p->pass.name);
+  if (!err && p->text)
+    json_object_set_new(p->told, key, json_string(p->text));
+  else if (!err)
+    json_object_del(p->told, key);
+  pass_go(&p->pass, pass_fail(&p->pass, err));
 }
 
 static void on_deleted(void *arg, const Error *err) {
-  Pass *p = arg;
-  if (!err)
-    remember(p);
-  finish(p, err);
+  on_told(arg, err);
+}
+static void on_applied(void *arg, const TemplateRecord *record, const Error *err) {
+  on_told(arg, err);
 }
 
 /* Under the name that the state has; it may be that of another that came in its place. */
-static void forget(Pass *p) {
+static PassNext untell(TemplatePass *p) {
   char state_name[STATE_NAME_SIZE];
-  state_name_of_template(p->name, state_name);
-  if (state_names_template(p->t->c, p->ns, state_name))
-    return finish(p, NULL);
-  state_template_delete(p->t->c->state, p->ns, state_name, on_deleted, p);
+  state_name_of_template(p->pass.name, state_name);
+  if (state_names_template(p->pass.c, p->pass.ns, state_name))
+    return PASS_DONE;
+  state_template_delete(p->pass.c->state, p->pass.ns, state_name, on_deleted, p);
+  return PASS_WAIT;
 }
 
-static void on_applied(void *arg, const TemplateRecord *record, const Error *err) {
-  Pass *p = arg;
-  if (!err)
-    remember(p);
-  finish(p, err);
-}
-
-static void tell(Pass *p, const json_t *template) {
-  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
+static PassNext tell(TemplatePass *p, const json_t *template) {
+  CLEANUP(str_freep) char *key = cluster_key(p->pass.ns, p->pass.name);
   const json_t *spec = kube_get(template, "spec.podTemplate.spec");
   const char *class_name = kube_text(spec, "runtimeClassName");
   const char *image = kube_text(json_array_get(json_object_get(spec, "containers"), 0), "image");
@@ -101,102 +80,79 @@ static void tell(Pass *p, const json_t *template) {
   p->text = json_dumps(blueprint, JSON_COMPACT | JSON_SORT_KEYS);
   if (!p->text)
     abort();
-  if (str_equal(json_string_value(json_object_get(p->t->told, key)), p->text))
-    return finish(p, NULL);
+  if (str_equal(json_string_value(json_object_get(p->told, key)), p->text))
+    return PASS_DONE;
   char state_name[STATE_NAME_SIZE];
-  state_name_of_template(p->name, state_name);
-  state_template_apply(p->t->c->state,
-                       &(TemplateRecord){.ns = p->ns,
+  state_name_of_template(p->pass.name, state_name);
+  state_template_apply(p->pass.c->state,
+                       &(TemplateRecord){.ns = p->pass.ns,
                                          .name = state_name,
                                          .manifest = p->text,
                                          .hash = hash,
                                          .runtime_class = class_name ? class_name : "",
                                          .image = image ? image : ""},
                        on_applied, p);
+  return PASS_WAIT;
 }
 
 /* ---- the pass ---- */
 
-static bool label(Pass *p, const json_t *template) {
+/* PASS_ON: it has its label. */
+static PassNext label(TemplatePass *p, const json_t *template) {
   char hash[9];
-  kube_name_hash(p->name, hash);
+  kube_name_hash(p->pass.name, hash);
   if (str_equal(kube_label(template, LABEL_TEMPLATE_REF_HASH), hash))
-    return false;
+    return PASS_ON;
   KUBE_OWNED json_t *patch = json_object();
   kube_set_label(patch, LABEL_TEMPLATE_REF_HASH, hash);
-  cluster_patch(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name, NULL, patch, on_written, p);
-  return true;
+  return pass_patch(&p->pass, CLUSTER_TEMPLATE, p->pass.name, NULL, patch, on_written);
 }
 
-/* 1: a write is under way; -1: refused. */
-static int keep_policy(Pass *p, const json_t *template, Error *err) {
-  Cluster *c = p->t->c;
+/* PASS_ON: there is nothing to do, or another's is in the way (policy_err). */
+static PassNext keep_policy(TemplatePass *p, const json_t *template) {
   CLEANUP(str_freep) char *name = network_policy_name(template);
   KUBE_OWNED json_t *wanted = network_policy_build(template);
-  const json_t *there = cluster_get(c, CLUSTER_POLICY, p->ns, name);
+  const json_t *there = cluster_get(p->pass.c, CLUSTER_POLICY, p->pass.ns, name);
   bool ours = there && kube_is_controlled_by(there, kube_uid(template));
-  if (!wanted) {
-    if (!ours || kube_is_deleting(there))
-      return 0;
-    cluster_delete(c, CLUSTER_POLICY, there, "Background", on_written, p);
-    return 1;
-  }
-  if (!there) {
-    cluster_create(c, CLUSTER_POLICY, p->ns, wanted, MANAGER, on_written, p);
-    return 1;
-  }
+  if (!wanted)
+    return ours && !kube_is_deleting(there) ? pass_delete(&p->pass, CLUSTER_POLICY, there, "Background", on_written)
+                                            : PASS_ON;
+  if (!there)
+    return pass_create(&p->pass, CLUSTER_POLICY, wanted, MANAGER, on_written);
   if (!ours)
-    return error_set(err, ERROR_FAILED_PRECONDITION, "NetworkPolicy %s is not controlled by SandboxTemplate %s", name,
-                     p->name);
-  if (!network_policy_differs(there, wanted))
-    return 0;
+    error_set(&p->policy_err, ERROR_FAILED_PRECONDITION, "NetworkPolicy %s is not controlled by SandboxTemplate %s",
+              name, p->pass.name);
+  if (!ours || !network_policy_differs(there, wanted))
+    return PASS_ON;
   KUBE_OWNED json_t *next = json_deep_copy(there);
   kube_set(next, "spec", json_incref(json_object_get(wanted, "spec")));
-  cluster_replace(c, CLUSTER_POLICY, next, on_written, p);
-  return 1;
+  return pass_replace(&p->pass, CLUSTER_POLICY, next, on_written);
 }
 
-static void look(Pass *p) {
-  const json_t *template = cluster_get(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name);
-  Error err = {0};
+static PassNext look(void *pass) {
+  TemplatePass *p = pass;
+  const json_t *template = cluster_get(p->pass.c, CLUSTER_TEMPLATE, p->pass.ns, p->pass.name);
+  p->told = ((TemplateController *)p->pass.owner)->told;
   if (!template)
-    return forget(p);
+    return untell(p);
   if (kube_is_deleting(template))
-    return finish(p, NULL);
-  if (++p->looks > LOOKS_MAX) {
-    error_set(&err, ERROR_INTERNAL, "no end after %d writes", LOOKS_MAX);
-    return finish(p, &err);
-  }
-  if (label(p, template))
-    return;
-  if (keep_policy(p, template, &p->policy_err) <= 0)
-    tell(p, template);
-}
-
-static void work(void *arg, KubeTask *task, const char *ns, const char *name) {
-  Pass *p = new0(Pass);
-  *p = (Pass){.t = arg, .task = task};
-  snprintf(p->ns, sizeof p->ns, "%s", ns);
-  snprintf(p->name, sizeof p->name, "%s", name);
-  look(p);
+    return PASS_DONE;
+  PassNext next = label(p, template);
+  if (next == PASS_ON)
+    next = keep_policy(p, template);
+  return next == PASS_ON ? tell(p, template) : next;
 }
 
 /* ---- waking ---- */
 
-static void add(void *arg, const json_t *template) {
-  TemplateController *t = arg;
-  kube_queue_add(t->queue, kube_namespace(template), kube_name(template));
-}
-
 void template_controller_on_template(TemplateController *t, const json_t *before, const json_t *after) {
-  if (t->c->synced)
-    add(t, after ? after : before);
+  controller_add_object(t->k, after ? after : before);
 }
 
 void template_controller_on_policy(TemplateController *t, const json_t *before, const json_t *after) {
   const json_t *policy = after ? after : before;
-  if (t->c->synced && kube_controller_is(policy, EXTENSIONS_GROUP, KIND_TEMPLATE))
-    kube_queue_add(t->queue, kube_namespace(policy), kube_text(kube_controller(policy), "name"));
+  if (kube_controller_is(policy, EXTENSIONS_GROUP, KIND_TEMPLATE))
+    controller_add(t->k, kube_namespace(policy), kube_text(kube_controller(policy), "name"));
 }
 
 /* Those that were deleted while nobody looked: claims may name a template, and must not get one that is no more. */
@@ -206,36 +162,41 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
     char ns[STATE_NAME_MAX + 1];
     const char *name = state_name_split(names->names[i], ns);
     if (name && !state_names_template(t->c, ns, name))
-      kube_queue_add(t->queue, ns, name);
+      controller_add(t->k, ns, name);
   }
 }
 
-void template_controller_tell_again(TemplateController *t) {
+static void forget(void *owner) {
+  TemplateController *t = owner;
   json_object_clear(t->told);
-  if (!t->c->synced)
-    return;
-  kube_informer_each(t->c->informers[CLUSTER_TEMPLATE], add, t);
-  state_template_names(t->c->state, "", "", 0, on_names, t);
+  if (t->c->synced)
+    state_template_names(t->c->state, "", "", 0, on_names, t);
 }
 
-void template_controller_lead(TemplateController *t, bool leads) {
-  kube_queue_pause(t->queue, !leads);
-  if (leads)
-    template_controller_tell_again(t);
+static const ControllerSpec SPEC = {.resource = CLUSTER_TEMPLATE,
+                                    .pass_size = sizeof(TemplatePass),
+                                    .noun = "template",
+                                    .failure = "template_pass_failed",
+                                    .looks_max = 10,
+                                    .look = look,
+                                    .end = end,
+                                    .forget = forget};
+
+Controller *template_controller_of(TemplateController *t) {
+  return t->k;
 }
 
 TemplateController *template_controller_new(Cluster *c) {
   TemplateController *t = new0(TemplateController);
   *t = (TemplateController){.c = c, .told = json_object()};
-  t->queue = kube_queue_new(c->loop, (int)c->config->template_workers, work, t);
-  kube_queue_pause(t->queue, true);
+  t->k = controller_new(c, &SPEC, (int)c->config->template_workers, t);
   return t;
 }
 
 void template_controller_free(TemplateController *t) {
   if (!t)
     return;
-  kube_queue_free(t->queue);
+  controller_free(t->k);
   json_decref(t->told);
   free(t);
 }
