@@ -31,7 +31,6 @@ FOREIGN = {
     "seccomp": ["seccomp.h"],
     "uthash": ["uthash.h"],
     "yaml": ["yaml.h"],
-    "zlib": ["zlib.h"],
 }
 
 # ---- lib/: (libraries of this project, foreign ones) ----
@@ -145,7 +144,7 @@ KIND_OF_FILE = {
 FOREIGN_OF_FOLDER = {
     "build_defs/embed": [],
     "build_defs/fuzz": ["jansson"],
-    "build_defs/oci": ["jansson", "openssl", "zlib"],
+    "build_defs/oci": ["jansson", "libarchive", "openssl"],
     "cli": ["jansson", "protobuf-c"],
     "cli/pool": ["protobuf-c"],
     "cli/sandbox": ["protobuf-c"],
@@ -182,6 +181,7 @@ FOREIGN_OF_FOLDER = {
 # ---- the other programs: headers of this project they may include, by how these begin ----
 
 PROGRAM = {
+    "build_defs/oci/": ["build_defs/oci/", "lib/base/"],
     "build_defs/": ["build_defs/"],
     "cli/": ["cli/"]
     + ["lib/%s/" % lib for lib in ["base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],

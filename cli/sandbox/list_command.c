@@ -24,15 +24,21 @@ static int on_event(void *arg, const Sandplane__V1__WatchSandboxesResponse *even
   return 0;
 }
 
+/* What a list and a watch ask for alike. */
+#define SELECT(request, cli, args)                                        \
+  do {                                                                    \
+    (request)->parent = parent_of(cli, args);                             \
+    if (args_has(args, "selector"))                                       \
+      (request)->label_selector = (char *)args_value(args, "selector");   \
+    if (args_has(args, "pool"))                                           \
+      (request)->pool = cli_name(cli, "pools", args_value(args, "pool")); \
+    (request)->show_unclaimed = args_has(args, "all");                    \
+  } while (0)
+
 static int watch(Cli *cli, const Args *args) {
   Sandplane__V1__WatchSandboxesRequest request = SANDPLANE__V1__WATCH_SANDBOXES_REQUEST__INIT;
   Error err;
-  request.parent = parent_of(cli, args);
-  if (args_has(args, "selector"))
-    request.label_selector = (char *)args_value(args, "selector");
-  if (args_has(args, "pool"))
-    request.pool = cli_name(cli, "pools", args_value(args, "pool"));
-  request.show_unclaimed = args_has(args, "all");
+  SELECT(&request, cli, args);
   watch_run(cli, &request, on_event, cli, &err); /* ends by failure only */
   return cli_fail(cli, &err);
 }
@@ -50,12 +56,7 @@ static int list(Cli *cli, const Args *args) {
   if (args_has(args, "watch"))
     return watch(cli, args);
   Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;
-  request.parent = parent_of(cli, args);
-  if (args_has(args, "selector"))
-    request.label_selector = (char *)args_value(args, "selector");
-  if (args_has(args, "pool"))
-    request.pool = cli_name(cli, "pools", args_value(args, "pool"));
-  request.show_unclaimed = args_has(args, "all");
+  SELECT(&request, cli, args);
   return collection_list(cli, SANDBOX_SERVICE "ListSandboxes", &request.base,
                          &sandplane__v1__list_sandboxes_response__descriptor, sandbox_table, show);
 }

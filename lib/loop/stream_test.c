@@ -40,34 +40,22 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   return n;
 }
 
-static void on_eof(void *arg) {
-  Peer *p = arg;
-  p->eofs++;
-  loop_stop(p->loop);
-}
-
-static void on_drain(void *arg) {
-  Peer *p = arg;
-  p->drains++;
-  loop_stop(p->loop);
-}
+/* A handler that counts, and ends what runs. */
+#define COUNTS(name, member)    \
+  static void name(void *arg) { \
+    Peer *p = arg;              \
+    p->member++;                \
+    loop_stop(p->loop);         \
+  }
+COUNTS(on_eof, eofs)
+COUNTS(on_drain, drains)
+COUNTS(on_flushed, flushes)
+COUNTS(on_hangup, hangups)
 
 static void on_error(void *arg, int errnum) {
   Peer *p = arg;
   p->errors++;
   p->errnum = errnum;
-  loop_stop(p->loop);
-}
-
-static void on_flushed(void *arg) {
-  Peer *p = arg;
-  p->flushes++;
-  loop_stop(p->loop);
-}
-
-static void on_hangup(void *arg) {
-  Peer *p = arg;
-  p->hangups++;
   loop_stop(p->loop);
 }
 

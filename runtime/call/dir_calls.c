@@ -123,6 +123,11 @@ static void ignore_half_close(Call *call) {
   fail_bad(call);
 }
 
+/* 0: the folder in *ret is the caller's to close. As the user whose files they are. */
+static int resolve(const Runtime *rt, const char *path, PathHit *ret, Error *err) {
+  return *path ? path_resolve(&rt->workspace, path, 0, ret, err) : error_field(err, "path", "is empty");
+}
+
 static void stat_message(Call *call, const uint8_t *data, size_t len) {
   Sandplane__V1__StatRequest *q = sandplane__v1__stat_request__unpack(NULL, len, data);
   if (!q)
@@ -131,7 +136,7 @@ static void stat_message(Call *call, const uint8_t *data, size_t len) {
   Runtime *rt = call_runtime(call);
   PathHit hit;
   runtime_become_user(rt);
-  int rc = *q->path ? path_resolve(&rt->workspace, q->path, 0, &hit, &err) : error_field(&err, "path", "is empty");
+  int rc = resolve(rt, q->path, &hit, &err);
   runtime_become_self(rt);
   if (rc == 0) {
     close(hit.dir_fd);
@@ -201,7 +206,7 @@ static void remove_message(Call *call, const uint8_t *data, size_t len) {
   Runtime *rt = call_runtime(call);
   PathHit hit;
   runtime_become_user(rt);
-  int rc = *q->path ? path_resolve(&rt->workspace, q->path, 0, &hit, &err) : error_field(&err, "path", "is empty");
+  int rc = resolve(rt, q->path, &hit, &err);
   if (rc == 0) {
     rc = strcmp(hit.name, ".") == 0 ? error_field(&err, "path", "names the workspace itself")
                                     : remove_hit(&hit, q, &err);

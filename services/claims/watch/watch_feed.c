@@ -392,6 +392,16 @@ void watch_feed_pump(WatchFeed *f) {
   pump(f);
 }
 
+/* NULL: not one that is watched. */
+static WatchPool *named_pool(WatchFeed *f, const char *ns, const char *name) {
+  return f->named ? watch_pools_add(&f->pools, ns, name) : NULL;
+}
+
+static void look_at(WatchFeed *f, const WatchPool *pool) {
+  if (pool)
+    pump(f);
+}
+
 void watch_feed_changed(WatchFeed *f, const char *ns, const char *name) {
   if (!ns) {
     f->resting = false;
@@ -400,27 +410,24 @@ void watch_feed_changed(WatchFeed *f, const char *ns, const char *name) {
     pump(f);
     return;
   }
-  WatchPool *pool = f->named ? watch_pools_add(&f->pools, ns, name) : NULL;
-  if (!pool)
-    return;
-  pool->dirty = true;
-  pump(f);
+  WatchPool *pool = named_pool(f, ns, name);
+  if (pool)
+    pool->dirty = true;
+  look_at(f, pool);
 }
 
 void watch_feed_found(WatchFeed *f, const char *ns, const char *name) {
-  WatchPool *pool = f->named ? watch_pools_add(&f->pools, ns, name) : NULL;
-  if (!pool)
-    return;
-  pool->gone = false;
-  pump(f);
+  WatchPool *pool = named_pool(f, ns, name);
+  if (pool)
+    pool->gone = false;
+  look_at(f, pool);
 }
 
 void watch_feed_gone(WatchFeed *f, const char *ns, const char *name) {
   WatchPool *pool = watch_pools_find(&f->pools, ns, name);
-  if (!pool)
-    return;
-  pool->dirty = pool->gone = true;
-  pump(f);
+  if (pool)
+    pool->dirty = pool->gone = true;
+  look_at(f, pool);
 }
 
 const Resume *watch_feed_position(const WatchFeed *f) {

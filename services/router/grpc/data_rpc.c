@@ -117,34 +117,36 @@ static void no_runtime(DataCall *d) {
   find_out_why(d);
 }
 
-/* The first thing that a Pod sends. Returns what was used, or len once the call goes no further. */
-static size_t on_pod_answer(DataCall *d, const uint8_t *data, size_t len) {
-  WireFrame frame;
-  Error err;
-  size_t used;
-  int rc = wire_parse(data, len, &frame, &used, &err);
-  if (rc == WIRE_MORE)
-    return 0;
-  if (rc == 0 && frame.type == WIRE_ACCEPT) {
-    d->accepted = true;
-    loop_timer_stop(d->timer);
-    return used;
-  }
-  if (rc != 0 || frame.type != WIRE_STATUS) {
-    no_runtime(d);
-    return len;
-  }
-  runtime_status(&frame, &err);
-  if (err.kind != ERROR_NOT_FOUND) {
-    finish(d, err.kind == ERROR_NONE ? NULL : &err);
-    return len;
-  }
+static void not_called_so(DataCall *d) {
   error_set(
       &d->why, ERROR_FAILED_PRECONDITION,
       "what answers at the address of sandbox \"%s\" is not called so: a Pod whose host name is not the sandbox's "
       "name needs the variable SANDPLANE_SANDBOX_NAME",
       d->name.id);
   find_out_why(d);
+}
+
+/* The first thing that a Pod sends. Returns what was used, or len once the call goes no further. */
+static size_t on_pod_answer(DataCall *d, const uint8_t *data, size_t len) {
+  Error status;
+  size_t used;
+  switch (runtime_first_answer(data, len, &used, &status)) {
+  case RUNTIME_MORE:
+    return 0;
+  case RUNTIME_ACCEPTED:
+    d->accepted = true;
+    loop_timer_stop(d->timer);
+    return used;
+  case RUNTIME_ENDED:
+    if (status.kind == ERROR_NOT_FOUND)
+      not_called_so(d);
+    else
+      finish(d, status.kind == ERROR_NONE ? NULL : &status);
+    break;
+  case RUNTIME_STRANGER:
+    no_runtime(d);
+    break;
+  }
   return len;
 }
 

@@ -60,37 +60,38 @@ static void unreachable(PodBind *b, const char *why) {
   end(b, &err);
 }
 
-static void on_status(PodBind *b, const WireFrame *frame) {
-  Error err;
-  runtime_status(frame, &err);
-  if (err.kind == ERROR_FAILED_PRECONDITION && str_equal(err.message, RUNTIME_UNBOUND) && !b->with_values) {
+static void on_status(PodBind *b, Error *err) {
+  if (err->kind == ERROR_FAILED_PRECONDITION && str_equal(err->message, RUNTIME_UNBOUND) && !b->with_values) {
     stream_free(b->stream);
     b->stream = NULL;
     b->with_values = true;
     dial(b);
     return;
   }
-  if (err.kind == ERROR_NOT_FOUND)
-    error_set(&err, ERROR_FAILED_PRECONDITION, "what answers at the address of sandbox \"%s\" is not called so", b->id);
-  else if (err.kind == ERROR_NONE) /* never before it was let in */
-    error_set(&err, ERROR_FAILED_PRECONDITION, "the runtime of sandbox \"%s\" does not speak as it should", b->id);
-  end(b, &err);
+  if (err->kind == ERROR_NOT_FOUND)
+    error_set(err, ERROR_FAILED_PRECONDITION, "what answers at the address of sandbox \"%s\" is not called so", b->id);
+  else if (err->kind == ERROR_NONE) /* never before it was let in */
+    error_set(err, ERROR_FAILED_PRECONDITION, "the runtime of sandbox \"%s\" does not speak as it should", b->id);
+  end(b, err);
 }
 
 static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   PodBind *b = arg;
-  WireFrame frame;
-  Error err;
+  Error status;
   size_t used;
-  int rc = wire_parse(data, len, &frame, &used, &err);
-  if (rc == WIRE_MORE)
+  switch (runtime_first_answer(data, len, &used, &status)) {
+  case RUNTIME_MORE:
     return 0;
-  if (rc == 0 && frame.type == WIRE_ACCEPT)
+  case RUNTIME_ACCEPTED:
     end(b, NULL);
-  else if (rc == 0 && frame.type == WIRE_STATUS)
-    on_status(b, &frame);
-  else
+    break;
+  case RUNTIME_ENDED:
+    on_status(b, &status);
+    break;
+  case RUNTIME_STRANGER:
     no_runtime(b);
+    break;
+  }
   return len;
 }
 

@@ -77,3 +77,16 @@ void runtime_status(const WireFrame *frame, Error *ret_status) {
     error_set(ret_status, (ErrorKind)status->code, "%s", status->message);
   sandplane__internal__v1__runtime_status__free_unpacked(status, NULL);
 }
+
+RuntimeAnswer runtime_first_answer(const uint8_t *data, size_t len, size_t *ret_used, Error *ret_status) {
+  WireFrame frame;
+  int rc = wire_parse(data, len, &frame, ret_used, ret_status);
+  if (rc == WIRE_MORE)
+    return RUNTIME_MORE;
+  if (rc == 0 && frame.type == WIRE_ACCEPT)
+    return RUNTIME_ACCEPTED;
+  if (rc != 0 || frame.type != WIRE_STATUS)
+    return RUNTIME_STRANGER;
+  runtime_status(&frame, ret_status);
+  return RUNTIME_ENDED;
+}

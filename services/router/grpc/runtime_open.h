@@ -16,6 +16,14 @@ int runtime_open(Buf *out, const char *method, const SandboxRecord *record, uint
 int runtime_open_bare(Buf *out, const char *method, const SandboxRecord *record, uint16_t port) MUST_CHECK;
 /* FAILED_PRECONDITION with these words: not bound yet, and no values were given. */
 #define RUNTIME_UNBOUND "unbound"
+/* What a runtime in a Pod sends first. Nothing it sends before is believed. */
+typedef enum RuntimeAnswer {
+  RUNTIME_MORE,     /* it has not sent all of it */
+  RUNTIME_ACCEPTED, /* it is the sandbox that was meant, and lets the call in: *ret_used bytes of data say so */
+  RUNTIME_ENDED,    /* with *ret_status */
+  RUNTIME_STRANGER, /* no runtime of ours */
+} RuntimeAnswer;
+RuntimeAnswer runtime_first_answer(const uint8_t *data, size_t len, size_t *ret_used, Error *ret_status);
 /* The STATUS frame as an error; kind ERROR_NONE when it says OK. A malformed one is INTERNAL. */
 void runtime_status(const WireFrame *frame, Error *ret_status);
 
