@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/state/state_template.h"
+#include "services/reconciler/kubernetes/event_recorder.h"
 #include "services/reconciler/kubernetes/objects/blueprint.h"
 #include "services/reconciler/kubernetes/objects/network_policy.h"
 #include "services/reconciler/kubernetes/objects/well_known.h"
@@ -19,7 +20,8 @@
 struct TemplateController {
   Cluster *c;
   KubeQueue *queue;
-  json_t *told; /* "namespace/name" -> text of what the state was told */
+  json_t *told;       /* "namespace/name" -> text of what the state was told */
+  json_t *complained; /* "namespace/name" -> what its last Event said */
 };
 
 typedef struct Pass {
@@ -33,8 +35,40 @@ typedef struct Pass {
 
 static void look(Pass *p);
 
+static bool is_told(const Error *err) {
+  return err->kind == ERROR_INVALID_ARGUMENT || err->kind == ERROR_PERMISSION_DENIED ||
+         err->kind == ERROR_FAILED_PRECONDITION;
+}
+
+/* Its members have no policy, or that of another: whoever wrote the template has no status to read it from. Once for
+ * each reason. */
+static void complain(Pass *p) {
+  CLEANUP(str_freep) char *key = cluster_key(p->ns, p->name);
+  json_t *complained = p->t->complained;
+  const json_t *template = cluster_get(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name);
+  if (!template || p->policy_err.kind == ERROR_NONE) {
+    json_object_del(complained, key);
+    return;
+  }
+  if (!is_told(&p->policy_err) || str_equal(json_string_value(json_object_get(complained, key)), p->policy_err.message))
+    return;
+  CLEANUP(str_freep) char *said = str_dup(p->policy_err.message);
+  str_repair_utf8(said);
+  json_object_set_new(complained, key, json_string(said));
+  CLEANUP(str_freep) char *note = str_printf("The NetworkPolicy of this template is not as it should be: %s", said);
+  event_record(p->t->c, &(EventNote){.about = template,
+                                     .api_version = EXTENSIONS_V1BETA1,
+                                     .kind = KIND_TEMPLATE,
+                                     .warning = true,
+                                     .reason = "NetworkPolicyNotWritten",
+                                     .action = "Reconciling",
+                                     .note = note,
+                                     .controller = MANAGER});
+}
+
 static void finish(Pass *p, const Error *last) {
   KubeTask *task = p->task;
+  complain(p);
   const Error why = last ? *last : p->policy_err, *err = why.kind != ERROR_NONE ? &why : NULL;
   if (err && err->kind != ERROR_CANCELLED)
     log_event(LOG_WARN, "template_pass_failed", LOG_STR("namespace", p->ns), LOG_STR("template", p->name),
@@ -53,6 +87,18 @@ static void on_written(void *arg, json_t *object, const Error *err) {
     finish(p, err);
   else
     look(p);
+}
+
+static void tell(Pass *p, const json_t *template);
+
+/* What was refused is tried again later; pools and claims do without, as with the reference. */
+static void on_policy_written(void *arg, json_t *object, const Error *err) {
+  Pass *p = arg;
+  const json_t *template = cluster_get(p->t->c, CLUSTER_TEMPLATE, p->ns, p->name);
+  if (!err || !is_told(err) || !template)
+    return on_written(p, object, err);
+  p->policy_err = *err;
+  tell(p, template);
 }
 
 /* ---- the shared state ---- */
@@ -138,11 +184,11 @@ static int keep_policy(Pass *p, const json_t *template, Error *err) {
   if (!wanted) {
     if (!ours || kube_is_deleting(there))
       return 0;
-    cluster_delete(c, CLUSTER_POLICY, there, "Background", on_written, p);
+    cluster_delete(c, CLUSTER_POLICY, there, "Background", on_policy_written, p);
     return 1;
   }
   if (!there) {
-    cluster_create(c, CLUSTER_POLICY, p->ns, wanted, MANAGER, on_written, p);
+    cluster_create(c, CLUSTER_POLICY, p->ns, wanted, MANAGER, on_policy_written, p);
     return 1;
   }
   if (!ours)
@@ -152,7 +198,7 @@ static int keep_policy(Pass *p, const json_t *template, Error *err) {
     return 0;
   KUBE_OWNED json_t *next = json_deep_copy(there);
   kube_set(next, "spec", json_incref(json_object_get(wanted, "spec")));
-  cluster_replace(c, CLUSTER_POLICY, next, on_written, p);
+  cluster_replace(c, CLUSTER_POLICY, next, on_policy_written, p);
   return 1;
 }
 
@@ -226,7 +272,7 @@ void template_controller_lead(TemplateController *t, bool leads) {
 
 TemplateController *template_controller_new(Cluster *c) {
   TemplateController *t = new0(TemplateController);
-  *t = (TemplateController){.c = c, .told = json_object()};
+  *t = (TemplateController){.c = c, .told = json_object(), .complained = json_object()};
   t->queue = kube_queue_new(c->loop, (int)c->config->template_workers, work, t);
   kube_queue_pause(t->queue, true);
   return t;
@@ -237,5 +283,6 @@ void template_controller_free(TemplateController *t) {
     return;
   kube_queue_free(t->queue);
   json_decref(t->told);
+  json_decref(t->complained);
   free(t);
 }
