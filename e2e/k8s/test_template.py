@@ -1,5 +1,7 @@
 """Templates: their label and their NetworkPolicy. Numbers are sections of the API's description (4 the Template controller)."""
 
+import json
+
 import pytest
 from harness.names import K, labels, name_hash, owner, uid
 from harness.until import until
@@ -112,6 +114,26 @@ def test_unmanaged(kube):
     kube.until_gone("networkpolicy", POLICY)
     set_spec(kube, networkPolicyManagement="Managed")
     until_spec(kube, DEFAULT)
+
+
+def complaints(kube, name="t"):
+    found = json.loads(kube.kubectl("get", "events.events.k8s.io", "-o", "json"))["items"]
+    return [e["note"] for e in found if e["reason"] == "NetworkPolicyNotWritten" and e["regarding"]["name"] == name]
+
+
+@pytest.mark.parametrize("name", ["t", "n" * 250], ids=["bad_rule", "long_name"])
+def test_a_policy_that_cannot_be(kube, name):
+    """4: it is told and tried again later; the pool is filled all the same, as with the reference."""
+    bad = {"egress": [{"to": [{"ipBlock": {"cidr": "everywhere"}}]}]} if name == "t" else None
+    kube.apply(kube.template(name, **({"networkPolicy": bad} if bad else {})), kube.pool(template=name))
+    kube.pool_has("p", 1)
+    notes = until(lambda: complaints(kube, name), what="an Event of the template")
+    assert len(notes) == 1 and ("everywhere" if bad else "is invalid") in notes[0]
+    if bad:
+        set_spec(kube, networkPolicy={"egress": []})
+        denied = {**DEFAULT, "egress": []}
+        del denied["ingress"], denied["egress"]
+        until_spec(kube, denied)
 
 
 @pytest.mark.parametrize("owned", [False, True], ids=["unowned", "owned"])

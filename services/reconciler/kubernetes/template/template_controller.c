@@ -6,6 +6,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/state/state_template.h"
+#include "services/reconciler/kubernetes/cluster/event_recorder.h"
 #include "services/reconciler/kubernetes/cluster/state_names.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/kubernetes/template/blueprint.h"
@@ -16,7 +17,8 @@
 struct TemplateController {
   Controller *k;
   Cluster *c;
-  json_t *told; /* "namespace/name" -> text of what the state was told */
+  json_t *told;       /* "namespace/name" -> text of what the state was told */
+  json_t *complained; /* "namespace/name" -> what its last Event said */
 };
 
 typedef struct TemplatePass {
@@ -26,8 +28,40 @@ typedef struct TemplatePass {
   Error policy_err; /* the state is told nonetheless */
 } TemplatePass;
 
+static bool is_told(const Error *err) {
+  return err->kind == ERROR_INVALID_ARGUMENT || err->kind == ERROR_PERMISSION_DENIED ||
+         err->kind == ERROR_FAILED_PRECONDITION;
+}
+
+/* Its members have no policy, or that of another: whoever wrote the template has no status to read it from. Once for
+ * each reason. */
+static void complain(TemplatePass *p) {
+  CLEANUP(str_freep) char *key = cluster_key(p->pass.ns, p->pass.name);
+  json_t *complained = ((TemplateController *)p->pass.owner)->complained;
+  const json_t *template = cluster_get(p->pass.c, CLUSTER_TEMPLATE, p->pass.ns, p->pass.name);
+  if (!template || p->policy_err.kind == ERROR_NONE) {
+    json_object_del(complained, key);
+    return;
+  }
+  if (!is_told(&p->policy_err) || str_equal(json_string_value(json_object_get(complained, key)), p->policy_err.message))
+    return;
+  CLEANUP(str_freep) char *said = str_dup(p->policy_err.message);
+  str_repair_utf8(said);
+  json_object_set_new(complained, key, json_string(said));
+  CLEANUP(str_freep) char *note = str_printf("The NetworkPolicy of this template is not as it should be: %s", said);
+  event_record(p->pass.c, &(EventNote){.about = template,
+                                       .api_version = EXTENSIONS_V1BETA1,
+                                       .kind = KIND_TEMPLATE,
+                                       .warning = true,
+                                       .reason = "NetworkPolicyNotWritten",
+                                       .action = "Reconciling",
+                                       .note = note,
+                                       .controller = MANAGER});
+}
+
 static PassEnd end(void *pass) {
   TemplatePass *p = pass;
+  complain(p);
   if (p->pass.err.kind == ERROR_NONE)
     p->pass.err = p->policy_err;
   free(p->text);
@@ -97,6 +131,16 @@ static PassNext tell(TemplatePass *p, const json_t *template) {
 
 /* ---- the pass ---- */
 
+/* What was refused is tried again later; pools and claims do without, as with the reference. */
+static PassNext on_policy_written(void *pass, json_t *object, const Error *err) {
+  TemplatePass *p = pass;
+  const json_t *template = cluster_get(p->pass.c, CLUSTER_TEMPLATE, p->pass.ns, p->pass.name);
+  if (!err || !is_told(err) || !template)
+    return on_written(p, object, err);
+  p->policy_err = *err;
+  return tell(p, template);
+}
+
 /* PASS_ON: it has its label. */
 static PassNext label(TemplatePass *p, const json_t *template) {
   char hash[9];
@@ -115,10 +159,10 @@ static PassNext keep_policy(TemplatePass *p, const json_t *template) {
   const json_t *there = cluster_get(p->pass.c, CLUSTER_POLICY, p->pass.ns, name);
   bool ours = there && kube_is_controlled_by(there, kube_uid(template));
   if (!wanted)
-    return ours && !kube_is_deleting(there) ? pass_delete(&p->pass, CLUSTER_POLICY, there, "Background", on_written)
+    return ours && !kube_is_deleting(there) ? pass_delete(&p->pass, CLUSTER_POLICY, there, "Background", on_policy_written)
                                             : PASS_ON;
   if (!there)
-    return pass_create(&p->pass, CLUSTER_POLICY, wanted, MANAGER, on_written);
+    return pass_create(&p->pass, CLUSTER_POLICY, wanted, MANAGER, on_policy_written);
   if (!ours)
     error_set(&p->policy_err, ERROR_FAILED_PRECONDITION, "NetworkPolicy %s is not controlled by SandboxTemplate %s",
               name, p->pass.name);
@@ -126,7 +170,7 @@ static PassNext keep_policy(TemplatePass *p, const json_t *template) {
     return PASS_ON;
   KUBE_OWNED json_t *next = json_deep_copy(there);
   kube_set(next, "spec", json_incref(json_object_get(wanted, "spec")));
-  return pass_replace(&p->pass, CLUSTER_POLICY, next, on_written);
+  return pass_replace(&p->pass, CLUSTER_POLICY, next, on_policy_written);
 }
 
 static PassNext look(void *pass) {
@@ -188,7 +232,7 @@ Controller *template_controller_of(TemplateController *t) {
 
 TemplateController *template_controller_new(Cluster *c) {
   TemplateController *t = new0(TemplateController);
-  *t = (TemplateController){.c = c, .told = json_object()};
+  *t = (TemplateController){.c = c, .told = json_object(), .complained = json_object()};
   t->k = controller_new(c, &SPEC, (int)c->config->template_workers, t);
   return t;
 }
@@ -198,5 +242,6 @@ void template_controller_free(TemplateController *t) {
     return;
   controller_free(t->k);
   json_decref(t->told);
+  json_decref(t->complained);
   free(t);
 }
