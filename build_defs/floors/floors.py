@@ -128,6 +128,7 @@ KIND_OF_FILE = {
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
     "services/router/dial": ("loop", "a socket on the loop"),
     "services/router/http/exchange": ("loop", "one HTTP exchange: two sockets on the loop"),
+    "services/router/http/exchange_answer": ("loop", "part of the HTTP exchange"),
     "services/router/http/exchange_open": ("loop", "part of the HTTP exchange"),
     "services/router/http/exchange_state": ("loop", "part of the HTTP exchange"),
     "services/router/http/http_answer": ("loop", "part of the HTTP connection"),
@@ -135,6 +136,7 @@ KIND_OF_FILE = {
     "services/router/http/http_conn_state": ("loop", "part of the HTTP connection"),
     "services/router/http/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http/http_log": ("loop", "part of the HTTP connection"),
+    "services/router/http/upstream_pool": ("loop", "idle connections into sandboxes, on the loop"),
     "services/router/grpc/pod_bind": ("rpc", "the first frames to a runtime, and its first answers"),
     "services/router/grpc/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
 }

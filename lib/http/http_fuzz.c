@@ -91,7 +91,7 @@ static void read_all(Told *t, uint8_t flags, const uint8_t *data, size_t len, si
   }
   if (rc == 0 && !t->upgraded)
     rc = http_reader_eof(r, &err);
-  if (buf_printf(&t->text, "\nrc %d", rc))
+  if (buf_printf(&t->text, "\nrc %d exact %d", rc, http_reader_is_exact(r)))
     abort();
   http_reader_free(r);
 }

@@ -39,6 +39,7 @@ struct HttpReader {
   Buf line; /* a line that has not ended yet */
   HttpRepair repair;
   Buf mended;      /* a line of a response */
+  bool inexact;    /* there were some, in any message */
   size_t head_len; /* bytes of head, or of trailers, so far */
   uint64_t left;   /* of the body or the chunk */
   bool no_body;    /* see http_reader_expect_no_body */
@@ -174,6 +175,10 @@ void http_reader_expect_no_body(HttpReader *r) {
   r->no_body = true;
 }
 
+bool http_reader_is_exact(const HttpReader *r) {
+  return !r->inexact;
+}
+
 static int execute(HttpReader *r, const char *data, size_t len, Error *err) {
   size_t n = http_parser_execute(&r->parser, &SETTINGS, data, len);
   enum http_errno e = HTTP_PARSER_ERRNO(&r->parser);
@@ -271,10 +276,11 @@ static int take_raw_line(HttpReader *r, const char *line, size_t len, Error *err
   if (r->side == HTTP_REQUESTS)
     return take_line(r, line, len, false, err);
   HttpRepaired done = http_repair(&r->repair, kind_of_line(r), line, len, &r->mended);
-  if (done == HTTP_LINE_DROPPED)
-    return 0;
   if (done == HTTP_LINE_AS_IT_IS)
     return take_line(r, line, len, false, err);
+  r->inexact = true;
+  if (done == HTTP_LINE_DROPPED)
+    return 0;
   return take_line(r, buf_str(&r->mended), r->mended.len, done == HTTP_LINE_FOLDED, err);
 }
 

@@ -8,8 +8,8 @@
  *
  * Responses are read as browsers read them, for they come from small programs. A bare LF ends a line; folded lines are
  * joined; lines that are no field are left out, and so are blanks before a colon, an equal second Content-Length, a
- * coding of HTTP/1.0 or called identity, and empty lines before the first; of both lengths the coding counts. So one
- * reader must not read responses to different callers.
+ * coding of HTTP/1.0 or called identity, and empty lines before the first; of both lengths the coding counts. So what
+ * comes behind a response that is not exact must not be another's.
  */
 #ifndef SANDPLANE_LIB_HTTP_HTTP_READER_H_
 #define SANDPLANE_LIB_HTTP_HTTP_READER_H_
@@ -61,6 +61,8 @@ HttpReader *http_reader_new(HttpSide side, const HttpReaderHandlers *handlers, v
 void http_reader_free(HttpReader *r); /* NULL-safe */
 /* Responses: the next final (not 1xx) one answers a HEAD request and has no body. */
 void http_reader_expect_no_body(HttpReader *r);
+/* Responses: no line of what was read so far had to be mended or left out. Of both lengths the head tells. */
+bool http_reader_is_exact(const HttpReader *r);
 /* Parses up to len bytes, stopping after the end of one message. 0 and *ret_used; -1 and err
  * (INVALID_ARGUMENT; head too large: RESOURCE_EXHAUSTED), after which the reader is of no more use.
  * The handlers must not free the reader. */

@@ -181,6 +181,47 @@ static void test_answers_of_small_programs(void **state) {
                 "200 1.1 Content-Length=9 Transfer-Encoding=chunked +keep +chunked +nobody +9|#\n", true);
 }
 
+static bool is_exact(const char *text, size_t step) {
+  Seen s = {.text = BUF_INIT(1 << 20)};
+  HttpReader *r = http_reader_new(HTTP_RESPONSES, &HANDLERS, &s);
+  Error err;
+  size_t len = strlen(text), used;
+  for (size_t at = 0; at < len; at += used)
+    assert_int_equal(http_reader_feed(r, text + at, len - at < step ? len - at : step, &used, &err), 0);
+  bool exact = http_reader_is_exact(r);
+  http_reader_free(r);
+  buf_deinit(&s.text);
+  return exact;
+}
+
+static void test_exact(void **state) {
+  static const char *const EXACT[] = {
+      "HTTP/1.1 200 OK\r\nA:b\r\nContent-Length: 3\r\n\r\nabc",
+      "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\na\nb\r\n0\r\nX-Sum: 1\r\n\r\n",
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"};
+  static const char *const MENDED[] = {
+      "HTTP/1.1 200 OK\nContent-Length: 3\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\nabc",
+      "\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+      "http/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 3\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: identity\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nA: b\r\n c\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\n",
+      "HTTP/1.1 100 Continue\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+  };
+  for (size_t i = 0; i < ARRAY_LEN(EXACT); i++)
+    for (size_t step = 1; step <= strlen(EXACT[i]); step++)
+      assert_true(is_exact(EXACT[i], step));
+  for (size_t i = 0; i < ARRAY_LEN(MENDED); i++)
+    for (size_t step = 1; step <= strlen(MENDED[i]); step++)
+      assert_false(is_exact(MENDED[i], step));
+}
+
 static void test_eof_inside_a_message(void **state) {
   static const char *const CUT[] = {"HTTP/1.1 200", "HTTP/1.1 200 OK\r\nA: b\r\n",
                                     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
@@ -223,6 +264,7 @@ int main(void) {
       cmocka_unit_test(test_body_until_eof),
       cmocka_unit_test(test_upgrade),
       cmocka_unit_test(test_answers_of_small_programs),
+      cmocka_unit_test(test_exact),
       cmocka_unit_test(test_eof_inside_a_message),
       cmocka_unit_test(test_questions),
   };

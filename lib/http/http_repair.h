@@ -1,8 +1,8 @@
 /* Lines of answers, as small programs write them, made into lines as the RFC has them.
  *
- * Only for the side of a connection behind which no other message can follow: an answer is cut wrongly at worst, never
- * taken for somebody else's. What browsers read without a word is repaired, in the way they read it; what they refuse
- * stays as it is, and http_line_check says what is wrong with it. Requests are never repaired.
+ * An answer is cut wrongly at worst, never taken for somebody else's: behind one that was mended no other may follow on
+ * its connection (http_reader_is_exact). What browsers read without a word is repaired, in the way they read it; what
+ * they refuse stays as it is, and http_line_check says what is wrong with it. Requests are never repaired.
  */
 #ifndef SANDPLANE_LIB_HTTP_HTTP_REPAIR_H_
 #define SANDPLANE_LIB_HTTP_HTTP_REPAIR_H_

@@ -8,6 +8,7 @@
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
 #include "services/router/http/http_listener.h"
+#include "services/router/http/upstream_pool.h"
 #include "services/router/router.h"
 
 #define SANDBOXES "/sandplane.v1.SandboxService/"
@@ -77,6 +78,7 @@ static int start(Service *service, Error *err) {
   router->claims = rpc_channel_new(service->loop, config->claims);
   router->pools = rpc_channel_new(service->loop, config->pools);
   router->reconciler = rpc_channel_new(service->loop, config->reconciler);
+  router->upstreams = upstream_pool_new(router);
   router->http = http_listener_new(router, err);
   if (!router->http)
     return -1;
@@ -91,12 +93,14 @@ static void on_http_drained(void *arg) {
 static void drain(Service *service) {
   Router *router = service->state;
   service_hold(service);
+  upstream_pool_shut(router->upstreams);
   http_listener_drain(router->http, router->config->service.shutdown_grace_ms, on_http_drained, service);
 }
 
 static void stop(Service *service) {
   Router *router = service->state;
   http_listener_free(router->http);
+  upstream_pool_free(router->upstreams);
   rpc_channel_free(router->claims);
   rpc_channel_free(router->pools);
   rpc_channel_free(router->reconciler);

@@ -41,4 +41,10 @@ const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS] = {
     [ROUTER_CONNECTIONS_REFUSED] = {"sandplane_router_http_connections_refused_total", METRIC_COUNTER,
                                     "HTTP connections refused above --max-connections"},
     [ROUTER_SANDBOX_CALLS] = {"sandplane_router_sandbox_calls", METRIC_GAUGE, "gRPC calls into sandboxes under way"},
+    [ROUTER_UPSTREAM_OPENED] = {"sandplane_router_upstream_opened_total", METRIC_COUNTER,
+                                "connections made to a port in a sandbox for an HTTP request"},
+    [ROUTER_UPSTREAM_REUSED] = {"sandplane_router_upstream_reused_total", METRIC_COUNTER,
+                                "HTTP requests that went by a kept connection"},
+    [ROUTER_UPSTREAM_IDLE] = {"sandplane_router_upstream_idle", METRIC_GAUGE,
+                              "connections to ports in sandboxes that are kept and idle"},
 };

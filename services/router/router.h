@@ -18,6 +18,7 @@ typedef struct RouterConfig {
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
   int64_t upstream_max_retries;
+  int64_t upstream_max_idle, upstream_max_idle_per_port, upstream_idle_timeout_ms;
   bool access_log;
   bool allow_loopback_pod_ip;
 } RouterConfig;
@@ -36,6 +37,9 @@ typedef enum RouterMetric {
   ROUTER_CONNECTIONS,
   ROUTER_CONNECTIONS_REFUSED,
   ROUTER_SANDBOX_CALLS,
+  ROUTER_UPSTREAM_OPENED,
+  ROUTER_UPSTREAM_REUSED,
+  ROUTER_UPSTREAM_IDLE,
   ROUTER_N_METRICS,
 } RouterMetric;
 
@@ -51,6 +55,7 @@ typedef struct Router {
   Authz authz;
   Tenants *tenants; /* NULL: gRPC callers are not told apart */
   struct HttpListener *http;
+  struct UpstreamPool *upstreams;
 } Router;
 
 #endif

@@ -16,8 +16,14 @@
 
 static void on_timer(void *arg);
 
+/* A new connection whose answer does not begin may wait for the idle ones to end: first after so long, and then after
+ * twice as long each time, up to the second. */
+#define YIELD_FIRST_MS 100
+#define YIELD_MAX_MS 1000
+
 static void release(Exchange *e) {
   http_reader_free(e->reader);
+  free(e->uid);
   free(e->route);
   free(e);
 }
@@ -94,36 +100,8 @@ void exchange_fail(Exchange *e, Failure failure, const char *fmt, ...) {
   exchange_fail_as_noted(e);
 }
 
-static bool on_head(void *arg, const HttpHead *head);
-static void on_body(void *arg, const uint8_t *data, size_t len);
-static void on_trailer(void *arg, const HttpHeader *field);
-static void on_end(void *arg);
-
-/* A TLS record of version 3.x: a handshake that was expected, or an alert. */
-static bool is_tls(const uint8_t *data, size_t len) {
-  return len >= 3 && (data[0] == 0x15 || data[0] == 0x16) && data[1] == 3;
-}
-
-static size_t take_http(Exchange *e, const uint8_t *data, size_t len) {
-  size_t used;
-  Error err = {0};
-  unsigned port = e->target.port;
-  bool tls = !e->read && is_tls(data, len);
-  e->read = true;
-  if (!tls && http_reader_feed(e->reader, data, len, &used, &err) == 0 && !e->refused)
-    return used;
-  if (e->dead || e->stage == STAGE_OVER)
-    return len;
-  if (tls)
-    exchange_fail(e, FAILURE_NOT_HTTP, "port %u speaks TLS; the router speaks plain HTTP to it", port);
-  else if (e->refused)
-    exchange_fail(e, FAILURE_NOT_HTTP,
-                  "port %u answered 101 Switching Protocols to a request that asked for no upgrade", port);
-  else if (e->headed)
-    exchange_fail(e, FAILURE_CUT, "the body that port %u sent is not HTTP: %s", port, err.message);
-  else
-    exchange_fail(e, FAILURE_NOT_HTTP, "what port %u answered is not HTTP: %s", port, err.message);
-  return len;
+ConnKey exchange_key(const Exchange *e) {
+  return (ConnKey){.ns = e->target.ns, .id = e->target.id, .uid = e->uid, .route = e->route, .port = e->target.port};
 }
 
 static size_t on_stream_data(void *arg, const uint8_t *data, size_t len) {
@@ -134,40 +112,14 @@ static size_t on_stream_data(void *arg, const uint8_t *data, size_t len) {
   if (e->stage == STAGE_OPENING)
     used = exchange_open_data(e, data, len);
   else if (e->stage == STAGE_HTTP)
-    used = take_http(e, data, len);
+    used = exchange_answer_data(e, data, len);
   else if (e->stage == STAGE_TUNNEL)
     e->handlers.on_body(e->arg, data, len);
   exchange_leave(e);
   return used;
 }
 
-static void on_autopsy(void *arg, const SandboxRecord *record, const Error *err) {
-  Exchange *e = arg;
-  e->lookup = NULL;
-  exchange_enter(e);
-  if (err && err->kind == ERROR_FAILED_PRECONDITION)
-    exchange_note_failure(e, FAILURE_ENDED, "%s", err->message);
-  exchange_fail_as_noted(e);
-  exchange_leave(e);
-}
-
-/* The connection ended before the answer did. errnum 0: in order. */
-static void break_off(Exchange *e, int errnum) {
-  unsigned port = e->target.port;
-  const char *how = errnum ? strerror(errnum) : "it was closed";
-  if (e->headed) {
-    exchange_fail(e, FAILURE_CUT, "the connection of port %u ended in the midst of the answer: %s", port, how);
-    return;
-  }
-  exchange_note_failure(e, FAILURE_NO_ANSWER, "the connection of port %u ended %s: %s", port,
-                        e->read ? "in the midst of the answer's head" : "before there was an answer", how);
-  exchange_drop(e);
-  e->stage = STAGE_AUTOPSY;
-  e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
-}
-
 static void ended(Exchange *e, int errnum) {
-  Error err;
   exchange_enter(e);
   if (e->stage == STAGE_OPENING) {
     exchange_open_ended(e, errnum);
@@ -177,10 +129,7 @@ static void ended(Exchange *e, int errnum) {
     else
       exchange_fail(e, FAILURE_CUT, "the tunnel broke: %s", strerror(errnum));
   } else if (e->stage == STAGE_HTTP) {
-    /* an answer without a length ends here, and then on_end has run */
-    bool over = !errnum && http_reader_eof(e->reader, &err) == 0 && e->stage == STAGE_OVER;
-    if (!over)
-      break_off(e, errnum);
+    exchange_answer_ended(e, errnum);
   }
   exchange_leave(e);
 }
@@ -202,18 +151,19 @@ static void on_stream_drain(void *arg) {
 const StreamHandlers EXCHANGE_STREAM_HANDLERS = {
     .on_data = on_stream_data, .on_eof = on_stream_eof, .on_drain = on_stream_drain, .on_error = on_stream_error};
 
-Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade, bool is_head_request,
+Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
                        const ExchangeHandlers *handlers, void *arg) {
   Exchange *e = new0(Exchange);
   *e = (Exchange){.router = router,
                   .target = *target,
-                  .upgrade = upgrade,
-                  .is_head_request = is_head_request,
+                  .upgrade = request->upgrade,
+                  .is_head_request = request->is_head,
+                  .reusable = request->reusable,
                   .handlers = *handlers,
                   .arg = arg,
                   .early = BUF_INIT(EARLY_MAX)};
   e->timer = loop_timer_new(router->loop, on_timer, e);
-  exchange_write(e, head->data, head->len);
+  exchange_write(e, request->head->data, request->head->len);
   exchange_open(e);
   return e;
 }
@@ -224,13 +174,33 @@ static int64_t idle_limit(const Exchange *e) {
   return e->stage == STAGE_TUNNEL ? e->router->config->upgrade_idle_timeout_ms : e->target.timeout_ms;
 }
 
+/* Until the timer has something to do, at most left. */
+static int64_t next_look(const Exchange *e, int64_t left) {
+  bool unanswered = e->stage == STAGE_HTTP && !e->kept && !e->read;
+  return unanswered && e->yield_ms < left ? e->yield_ms : left;
+}
+
+static void yield(Exchange *e) {
+  if (e->stage != STAGE_HTTP || e->kept || e->read)
+    return;
+  ConnKey key = exchange_key(e);
+  upstream_pool_yield(e->router->upstreams, &key);
+  e->yield_ms = e->yield_ms * 2 < YIELD_MAX_MS ? e->yield_ms * 2 : YIELD_MAX_MS;
+}
+
+void exchange_watch(Exchange *e) {
+  e->yield_ms = YIELD_FIRST_MS;
+  loop_timer_start(e->timer, next_look(e, idle_limit(e)));
+}
+
 static void on_timer(void *arg) {
   Exchange *e = arg;
   bool moving = e->stage == STAGE_HTTP || e->stage == STAGE_TUNNEL;
   int64_t left = moving ? e->last_ms + idle_limit(e) - clock_mono_ms() : 0;
   exchange_enter(e);
+  yield(e);
   if (left > 0)
-    loop_timer_start(e->timer, left);
+    loop_timer_start(e->timer, next_look(e, left));
   else if (moving)
     exchange_fail(e, FAILURE_TIMEOUT, "nothing came for %g s", (double)idle_limit(e) / 1000);
   else if (e->stage == STAGE_AUTOPSY)
@@ -238,58 +208,6 @@ static void on_timer(void *arg) {
   else
     exchange_open_time(e);
   exchange_leave(e);
-}
-
-static const HttpReaderHandlers READER_HANDLERS = {
-    .on_head = on_head, .on_body = on_body, .on_trailer = on_trailer, .on_end = on_end};
-
-void exchange_accepted(Exchange *e) {
-  e->stage = STAGE_HTTP;
-  e->reader = http_reader_new(HTTP_RESPONSES, &READER_HANDLERS, e);
-  if (e->is_head_request)
-    http_reader_expect_no_body(e->reader);
-  stream_write(e->stream, e->early.data, e->early.len);
-  buf_deinit(&e->early);
-  loop_timer_start(e->timer, idle_limit(e));
-  e->handlers.on_ready(e->arg);
-}
-
-static bool on_head(void *arg, const HttpHead *head) {
-  Exchange *e = arg;
-  e->interim = head->status < 200;
-  if (head->status == 101) {
-    e->refused = !e->upgrade;
-    if (e->refused)
-      return false;
-    e->stage = STAGE_TUNNEL;
-    e->handlers.on_switch(e->arg, head);
-    loop_timer_start(e->timer, idle_limit(e));
-    return false;
-  }
-  if (!e->interim) {
-    e->headed = true;
-    e->handlers.on_head(e->arg, head);
-  }
-  return true;
-}
-
-static void on_body(void *arg, const uint8_t *data, size_t len) {
-  Exchange *e = arg;
-  e->handlers.on_body(e->arg, data, len);
-}
-
-static void on_trailer(void *arg, const HttpHeader *field) {
-  Exchange *e = arg;
-  e->handlers.on_trailer(e->arg, field);
-}
-
-static void on_end(void *arg) {
-  Exchange *e = arg;
-  if (e->interim)
-    return;
-  e->stage = STAGE_OVER;
-  loop_timer_stop(e->timer);
-  e->handlers.on_end(e->arg);
 }
 
 void exchange_write(Exchange *e, const void *data, size_t len) {

@@ -2,8 +2,12 @@
  *
  * The runtime is asked to "Connect" and, after its ACCEPT, bytes are HTTP/1.1 with the program on that port.
  * Until ACCEPT nothing of the request has left, so failures to get there are retried; afterwards nothing is. A Pod's
- * port is reached at its address, and no other way. One connection carries one request: what a program sends behind its
- * answer can never reach another caller.
+ * port is reached at its address, and no other way.
+ *
+ * A request that may be sent twice and has no body (reuse.h) goes by a connection that an earlier one has left, if
+ * there is one, and leaves it for the next when its answer was exact and whole and nothing came behind it. When a kept
+ * connection ends before the first byte of the answer the sandbox is looked up again and a new one is made. Any other
+ * request has a connection of its own.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_H_
@@ -34,8 +38,15 @@ typedef struct ExchangeHandlers {
   void (*on_fail)(void *arg, Failure failure, const char *why);
 } ExchangeHandlers;
 
-/* head: the bytes of the request's head, copied. No handler runs from inside any of these. */
-Exchange *exchange_new(Router *router, const Target *target, const Buf *head, bool upgrade, bool is_head_request,
+typedef struct ExchangeRequest {
+  const Buf *head; /* its bytes, copied */
+  bool upgrade;
+  bool is_head;
+  bool reusable; /* see reuse.h */
+} ExchangeRequest;
+
+/* No handler runs from inside any of these. */
+Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
                        const ExchangeHandlers *handlers, void *arg);
 void exchange_free(Exchange *exchange); /* NULL-safe; ends what is under way */
 void exchange_write(Exchange *exchange, const void *data, size_t len);

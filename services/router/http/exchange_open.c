@@ -40,6 +40,17 @@ static void retry(Exchange *e, Failure failure, const char *fmt, ...) {
   loop_timer_start(e->timer, delay < RETRY_MAX_MS ? delay : RETRY_MAX_MS);
 }
 
+static void note_activity(Exchange *e, const SandboxRecord *record) {
+  if (!e->activity)
+    e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
+}
+
+/* A new connection to the port. */
+static void opened(Exchange *e) {
+  metrics_add(e->router->service->metrics, ROUTER_UPSTREAM_OPENED, 1, NULL, NULL, NULL);
+  exchange_accepted(e);
+}
+
 /* The runtime does not connect: a server may be on its way up. */
 static void on_refusal(Exchange *e, const Error *err) {
   if (err->kind == ERROR_UNAVAILABLE && strstr(err->message, strerror(ECONNREFUSED)))
@@ -83,7 +94,7 @@ size_t exchange_open_data(Exchange *e, const uint8_t *data, size_t len) {
   if (rc == WIRE_MORE)
     return 0;
   if (rc == 0 && frame.type == WIRE_ACCEPT) {
-    exchange_accepted(e);
+    opened(e);
     return used;
   }
   if (rc == 0 && frame.type == WIRE_STATUS) {
@@ -132,7 +143,7 @@ static void on_dialled(void *arg, int fd) {
   exchange_enter(e);
   if (fd >= 0) {
     e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
-    exchange_accepted(e);
+    opened(e);
   } else if (why == ECONNREFUSED && e->inside.len > 0 && !e->has_no_inside) {
     dial_inside(e);
   } else if (why == ECONNREFUSED) {
@@ -165,11 +176,8 @@ static void on_bound(void *arg, const Error *err) {
 }
 
 static void open_pod(Exchange *e, const SandboxRecord *record) {
-  if (!e->activity)
-    e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
+  note_activity(e, record);
   e->stage = STAGE_OPENING;
-  free(e->route);
-  e->route = str_dup(record->route);
   buf_consume(&e->inside, e->inside.len);
   if (e->target.port != TARGET_RUNTIME_PORT && runtime_open_bare(&e->inside, "Connect", record, e->target.port) != 0)
     abort(); /* a method, a name and a uid */
@@ -181,6 +189,8 @@ static void open_pod(Exchange *e, const SandboxRecord *record) {
 
 /* Why there is no sandbox to go to. */
 static void on_no_record(Exchange *e, const Error *err) {
+  if (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FAILED_PRECONDITION)
+    upstream_pool_forget(e->router->upstreams, e->target.ns, e->target.id);
   if (err->kind == ERROR_NOT_FOUND)
     exchange_fail(e, FAILURE_NO_SANDBOX, "there is no sandbox of this name in namespace %s", e->target.ns);
   else if (err->kind != ERROR_FAILED_PRECONDITION)
@@ -189,10 +199,39 @@ static void on_no_record(Exchange *e, const Error *err) {
     exchange_fail(e, sandbox_is_unclaimed(err) ? FAILURE_NOT_CLAIMED : FAILURE_ENDED, "%s", err->message);
 }
 
-static void on_record(void *arg, const SandboxRecord *record, const Error *err) {
-  Exchange *e = arg;
+/* By the sandbox's runtime, on this machine. */
+static void open_local(Exchange *e, const SandboxRecord *record) {
   Error why;
   CLEANUP(buf_deinit) Buf open = {0};
+  int fd = wire_connect(record->route, &why);
+  if (fd < 0 || runtime_open(&open, "Connect", record, e->target.port, OPEN_TIMEOUT_MS, NULL) != 0) {
+    if (fd >= 0)
+      close(fd);
+    retry(e, FAILURE_UNREACHABLE, "its runtime does not answer");
+    return;
+  }
+  note_activity(e, record);
+  e->stage = STAGE_OPENING;
+  e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+  stream_write(e->stream, open.data, open.len);
+}
+
+/* By a connection that an earlier request to this port of this claim has left; whether there is one. */
+static bool open_kept(Exchange *e, const SandboxRecord *record) {
+  ConnKey key = exchange_key(e);
+  e->stream = upstream_pool_take(e->router->upstreams, &key, e->reusable && !e->anew);
+  if (!e->stream)
+    return false;
+  metrics_add(e->router->service->metrics, ROUTER_UPSTREAM_REUSED, 1, NULL, NULL, NULL);
+  stream_hand_over(e->stream, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+  note_activity(e, record);
+  e->kept = true;
+  exchange_accepted(e);
+  return true;
+}
+
+static void on_record(void *arg, const SandboxRecord *record, const Error *err) {
+  Exchange *e = arg;
   e->lookup = NULL;
   exchange_enter(e);
   if (err) {
@@ -201,24 +240,16 @@ static void on_record(void *arg, const SandboxRecord *record, const Error *err) 
     return;
   }
   e->found = true;
-  if (dial_is_pod(record->route)) {
+  free(e->uid);
+  free(e->route);
+  e->uid = str_dup(record->uid);
+  e->route = str_dup(record->route);
+  if (open_kept(e, record))
+    ;
+  else if (dial_is_pod(record->route))
     open_pod(e, record);
-    exchange_leave(e);
-    return;
-  }
-  int fd = wire_connect(record->route, &why);
-  if (fd < 0 || runtime_open(&open, "Connect", record, e->target.port, OPEN_TIMEOUT_MS, NULL) != 0) {
-    if (fd >= 0)
-      close(fd);
-    retry(e, FAILURE_UNREACHABLE, "its runtime does not answer");
-    exchange_leave(e);
-    return;
-  }
-  if (!e->activity)
-    e->activity = activity_start(e->router->state, e->router->loop, record, !e->upgrade, clock_wall_ms());
-  e->stage = STAGE_OPENING;
-  e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
-  stream_write(e->stream, open.data, open.len);
+  else
+    open_local(e, record);
   exchange_leave(e);
 }
 

@@ -1,5 +1,5 @@
-/* The inside of an Exchange, shared by its two halves: exchange_open.c gets to the port, exchange.c carries the request
- * and the answer. */
+/* The inside of an Exchange, shared by its parts: exchange_open.c gets to the port, exchange_answer.c reads the answer,
+ * exchange.c carries the request and knows the time. */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_STATE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_STATE_H_
 
@@ -9,6 +9,7 @@
 #include "services/router/dial.h"
 #include "services/router/grpc/pod_bind.h"
 #include "services/router/http/exchange.h"
+#include "services/router/http/upstream_pool.h"
 #include "services/router/sandbox_store.h"
 
 /* Kept of what the sandbox sent and the client did not take yet, beside the client's own buffer. */
@@ -27,14 +28,14 @@ typedef enum Stage {
 struct Exchange {
   Router *router;
   Target target;
-  bool upgrade, is_head_request;
+  bool upgrade, is_head_request, reusable;
   ExchangeHandlers handlers;
   void *arg;
   Stage stage;
   int64_t attempts;
   SandboxLookup *lookup;
   PodBind *bind;                   /* of a Pod whose claim has values, before dial */
-  char *route;                     /* the Pod's, for dial */
+  char *uid, *route;               /* as the state has them, of the last attempt */
   Buf inside;                      /* OPEN for the Pod's runtime, which connects from inside */
   bool asks_inside, has_no_inside; /* it is being asked; it cannot be */
   Dial *dial;
@@ -42,14 +43,19 @@ struct Exchange {
   HttpReader *reader;
   Activity *activity;
   LoopTimer *timer;
-  Buf early;       /* what waits for ACCEPT */
+  Buf early;       /* what waits for ACCEPT; by a kept connection, until it is answered */
   int64_t last_ms; /* of the last byte either way */
   bool found;
-  bool interim;    /* the head that is being read is a 1xx */
-  bool headed;     /* the final head was there */
-  bool refused;    /* a 101 nobody asked for */
-  bool read;       /* something of the answer was there */
-  Failure failure; /* of the last attempt, or of what is looked into */
+  bool interim;     /* the head that is being read is a 1xx */
+  bool headed;      /* the final head was there */
+  bool refused;     /* a 101 nobody asked for */
+  bool read;        /* something of the answer was there */
+  bool kept;        /* the stream has carried others before */
+  bool anew;        /* not by a kept connection again: one has failed */
+  bool reuse_next;  /* the final head allows it */
+  bool whole;       /* the answer is */
+  int64_t yield_ms; /* until idle connections are ended the next time for this one's sake */
+  Failure failure;  /* of the last attempt, or of what is looked into */
   char why[320];
   int depth;
   bool dead;
@@ -66,8 +72,15 @@ void exchange_note_args(Exchange *e, Failure failure, const char *fmt, va_list a
 void exchange_note_failure(Exchange *e, Failure failure, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void exchange_fail_as_noted(Exchange *e);
 void exchange_fail(Exchange *e, Failure failure, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Of what the state has said last. */
+ConnKey exchange_key(const Exchange *e);
 /* The program is connected by e->stream. */
 void exchange_accepted(Exchange *e);
+/* Starts the timer of what is under way. */
+void exchange_watch(Exchange *e);
+/* In STAGE_HTTP: what the program says, and that it says no more; errnum 0: in order. */
+size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len);
+void exchange_answer_ended(Exchange *e, int errnum);
 extern const StreamHandlers EXCHANGE_STREAM_HANDLERS;
 
 /* An attempt; ends with exchange_accepted or a failure. */

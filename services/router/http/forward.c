@@ -73,8 +73,9 @@ static bool is_forwarded_claim(const char *name) {
   return strncasecmp(name, "X-Forwarded-", 12) == 0;
 }
 
-ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, bool upgrade,
+ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, ForwardThen then,
                             const char *traceparent) {
+  bool upgrade = then == FORWARD_THEN_UPGRADE;
   const char *path = forward_path(head);
   put(out, "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", head->method, *path == '?' ? "/" : "", path, port);
   for (size_t i = 0; i < head->n_headers; i++) {
@@ -106,7 +107,7 @@ ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip,
   if (upgrade) {
     put_field(out, "Connection", "Upgrade");
     put_field(out, "Upgrade", http_head_get(head, "Upgrade"));
-  } else {
+  } else if (then == FORWARD_THEN_CLOSE) {
     put_field(out, "Connection", "close");
   }
   put(out, "\r\n");

@@ -23,10 +23,13 @@ bool forward_upgrades(const HttpHead *head);
 /* The raw path and query of an origin-form or absolute-form target, or "*" of OPTIONS; NULL: neither. */
 const char *forward_path(const HttpHead *head);
 
-/* peer_ip: of the client. port: inside the sandbox. upgrade: ask for what the client asks for. traceparent: in the
- * place of the client's; NULL: that is passed on. The result says how the body is to be written. -1 never comes: out
- * must have room for 2 * HTTP_MAX_HEAD_BYTES. */
-ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, bool upgrade,
+/* What becomes of the connection to the program behind the answer. */
+typedef enum ForwardThen { FORWARD_THEN_CLOSE, FORWARD_THEN_KEEP, FORWARD_THEN_UPGRADE } ForwardThen;
+
+/* peer_ip: of the client. port: inside the sandbox. then: an upgrade is to what the client asks for. traceparent: in
+ * the place of the client's; NULL: that is passed on. The result says how the body is to be written. -1 never comes:
+ * out must have room for 2 * HTTP_MAX_HEAD_BYTES. */
+ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, ForwardThen then,
                             const char *traceparent);
 
 typedef struct ForwardClient {

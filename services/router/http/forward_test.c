@@ -7,7 +7,7 @@
 
 typedef struct Run {
   Buf out;
-  bool upgrade;
+  ForwardThen then;
   const char *traceparent;
   ForwardClient client;
   bool keep_alive;
@@ -17,7 +17,7 @@ typedef struct Run {
 static bool on_head(void *arg, const HttpHead *head) {
   Run *r = arg;
   if (head->method)
-    r->body = forward_request(&r->out, head, "192.0.2.1", 3000, r->upgrade, r->traceparent);
+    r->body = forward_request(&r->out, head, "192.0.2.1", 3000, r->then, r->traceparent);
   else if (head->status == 101)
     forward_switch(&r->out, head);
   else
@@ -34,8 +34,8 @@ static void pass(HttpSide side, const char *text, Run *r) {
   http_reader_free(reader);
 }
 
-static void expect_request(const char *text, bool upgrade, const char *want, ForwardBody body) {
-  Run r = {.upgrade = upgrade};
+static void expect_request(const char *text, ForwardThen then, const char *want, ForwardBody body) {
+  Run r = {.then = then};
   pass(HTTP_REQUESTS, text, &r);
   assert_string_equal(buf_str(&r.out), want);
   assert_int_equal(r.body, body);
@@ -45,12 +45,16 @@ static void expect_request(const char *text, bool upgrade, const char *want, For
 #define TAIL "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: h:1\r\nX-Forwarded-Proto: http\r\n"
 
 static void test_request(void **state) {
-  expect_request("GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: h:1\r\nAccept: */*\r\nCookie: a=b\r\n\r\n", false,
+  expect_request("GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: h:1\r\nAccept: */*\r\nCookie: a=b\r\n\r\n",
+                 FORWARD_THEN_CLOSE,
                  "GET /a%2Fb/../c?x=1&y=%20 HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nAccept: */*\r\nCookie: a=b\r\n" TAIL
                  "Connection: close\r\n\r\n",
                  FORWARD_NO_BODY);
-  expect_request("GET http://h:1?q HTTP/1.1\r\nHost: h:1\r\n\r\n", false,
+  expect_request("GET http://h:1?q HTTP/1.1\r\nHost: h:1\r\n\r\n", FORWARD_THEN_CLOSE,
                  "GET /?q HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Connection: close\r\n\r\n", FORWARD_NO_BODY);
+  /* kept: neither the client's wish nor its values */
+  expect_request("GET / HTTP/1.1\r\nHost: h:1\r\nConnection: close, X-A\r\nX-A: 1\r\nKeep-Alive: timeout=9\r\n\r\n",
+                 FORWARD_THEN_KEEP, "GET / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "\r\n", FORWARD_NO_BODY);
 }
 
 typedef struct HeadSeen {
@@ -64,7 +68,7 @@ static bool see_head(void *arg, const HttpHead *head) {
 
 static void test_trace(void **state) {
   static const char TEXT[] = "GET / HTTP/1.1\r\nHost: h:1\r\ntraceparent: theirs\r\ntracestate: a=b\r\n\r\n";
-  expect_request(TEXT, false,
+  expect_request(TEXT, FORWARD_THEN_CLOSE,
                  "GET / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\ntraceparent: theirs\r\ntracestate: a=b\r\n" TAIL
                  "Connection: close\r\n\r\n",
                  FORWARD_NO_BODY);
@@ -86,17 +90,18 @@ static void test_what_stays_outside(void **state) {
                  "Proxy-Authorization: x\r\nTE: trailers, deflate\r\nTrailer: x\r\nUpgrade: h2c\r\nExpect: "
                  "100-continue\r\n"
                  "X-Kept: yes\r\n\r\n",
-                 false,
+                 FORWARD_THEN_CLOSE,
                  "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nX-Kept: yes\r\n" TAIL
                  "TE: trailers\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
                  FORWARD_LENGTH);
 }
 
 static void test_framing_is_our_own(void **state) {
-  expect_request(
-      "POST / HTTP/1.1\r\nHost: h:1\r\nTransfer-Encoding: Chunked\r\nConnection: Transfer-Encoding\r\n\r\n", false,
-      "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
-      FORWARD_CHUNKED);
+  expect_request("POST / HTTP/1.1\r\nHost: h:1\r\nTransfer-Encoding: Chunked\r\nConnection: Transfer-Encoding\r\n\r\n",
+                 FORWARD_THEN_CLOSE,
+                 "POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL
+                 "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+                 FORWARD_CHUNKED);
 }
 
 static void expect_upgrade(const char *method_and_fields, bool want) {
@@ -126,7 +131,7 @@ static void test_which_upgrades_count(void **state) {
 static void test_upgrade(void **state) {
   expect_request("GET /ws HTTP/1.1\r\nHost: h:1\r\nOrigin: http://o\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                  "Sec-WebSocket-Key: k\r\n\r\n",
-                 true,
+                 FORWARD_THEN_UPGRADE,
                  "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nSec-WebSocket-Key: k\r\n" TAIL
                  "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
                  FORWARD_NO_BODY);

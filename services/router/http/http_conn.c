@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "services/router/http/admit.h"
 #include "services/router/http/http_conn_state.h"
+#include "services/router/http/reuse.h"
 
 /* Limits of the Agent Sandbox router. */
 #define HEAD_TIMEOUT_MS 10000
@@ -84,6 +85,13 @@ static bool answer_here(HttpConn *c, const HttpHead *head) {
   return a.status != 0;
 }
 
+/* Whether it may share a connection to the program with others. */
+static bool is_reusable(const HttpConn *c, const HttpHead *head) {
+  const RouterConfig *config = c->router->config;
+  bool any = config->upstream_max_idle > 0 && config->upstream_max_idle_per_port > 0;
+  return any && !c->upgrade && !c->draining && reuse_suits_request(head);
+}
+
 static bool on_request_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   CLEANUP(buf_deinit) Buf out = {0};
@@ -103,9 +111,11 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   char parent[TRACE_PARENT_SIZE];
   if (c->log.span)
     trace_parent(c->log.span, parent);
-  c->request_body =
-      forward_request(&out, head, c->peer_ip, c->log.target.port, c->upgrade, c->log.span ? parent : NULL);
-  c->exchange = exchange_new(c->router, &c->log.target, &out, c->upgrade, c->is_head, &HTTP_ANSWER_HANDLERS, c);
+  bool reusable = is_reusable(c, head);
+  ForwardThen then = c->upgrade ? FORWARD_THEN_UPGRADE : reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE;
+  c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, then, c->log.span ? parent : NULL);
+  ExchangeRequest request = {.head = &out, .upgrade = c->upgrade, .is_head = c->is_head, .reusable = reusable};
+  c->exchange = exchange_new(c->router, &c->log.target, &request, &HTTP_ANSWER_HANDLERS, c);
   /* the body waits for the sandbox; without one the client's leaving should be seen */
   if (!c->request_done)
     stream_pause(c->stream);

@@ -1,0 +1,61 @@
+/* Which of the connections into sandboxes are idle, and which of them goes first. No I/O, no clock.
+ *
+ * A connection belongs to one port of one claim: the claim's uid and its route are part of the key, and what the state
+ * says last of a sandbox (conn_pool_settle) ends all that were made before under another. The pool owns none of them:
+ * what it drops it hands to close(). Times are the caller's, in milliseconds, and never go back. One thread.
+ */
+#ifndef SANDPLANE_SERVICES_ROUTER_HTTP_CONN_POOL_H_
+#define SANDPLANE_SERVICES_ROUTER_HTTP_CONN_POOL_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/list.h"
+
+typedef struct ConnPool ConnPool;
+
+typedef struct ConnKey {
+  const char *ns, *id;
+  const char *uid;   /* of the claim; empty: an object without one */
+  const char *route; /* where the sandbox is */
+  uint16_t port;
+} ConnKey;
+
+/* Stands inside its owner; zeroed: in no pool. */
+typedef struct PooledConn {
+  ListLink of_site, of_all;
+  struct ConnSite *site;
+  uint16_t port;
+  int64_t since_ms;
+} PooledConn;
+
+typedef struct ConnPoolLimits {
+  int64_t per_port, in_all; /* 0: none is kept */
+  int64_t idle_ms;
+} ConnPoolLimits;
+
+/* close: has left the pool already, and is to be ended; it must not call the pool. */
+ConnPool *conn_pool_new(ConnPoolLimits limits, void (*close)(void *arg, PooledConn *conn), void *arg);
+/* NULL-safe; closes all. */
+void conn_pool_free(ConnPool *pool);
+
+/* The one that was put last, for those that have been idle longest may end at any moment; it is the caller's again.
+ * NULL: none. */
+PooledConn *conn_pool_take(ConnPool *pool, const ConnKey *key);
+/* May close others, the longest idle first, and this one, where the limits are 0 or the sandbox's others are another
+ * claim's. */
+void conn_pool_put(ConnPool *pool, const ConnKey *key, PooledConn *conn, int64_t now_ms);
+/* It has ended by itself. */
+void conn_pool_remove(ConnPool *pool, PooledConn *conn);
+
+/* What the state says of the sandbox now: closes those of another uid or route. */
+void conn_pool_settle(ConnPool *pool, const ConnKey *key);
+/* There is no such sandbox, or nobody has it: closes all of it. */
+void conn_pool_forget(ConnPool *pool, const char *ns, const char *id);
+/* Closes those of one port. */
+void conn_pool_clear(ConnPool *pool, const ConnKey *key);
+/* Closes those that were idle for too long; how long until the next is, -1: none is there. */
+int64_t conn_pool_expire(ConnPool *pool, int64_t now_ms);
+size_t conn_pool_count(const ConnPool *pool);
+
+#endif

@@ -1,0 +1,159 @@
+/* The answer of an exchange as it is read, and what becomes of its connection behind it. See exchange_state.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/router/http/exchange_state.h"
+#include "services/router/http/reuse.h"
+
+static bool on_head(void *arg, const HttpHead *head) {
+  Exchange *e = arg;
+  /* an interim answer that nobody asked for may be the end of an earlier one */
+  e->reusable = e->reusable && !e->interim;
+  e->interim = head->status < 200;
+  if (head->status == 101) {
+    e->refused = !e->upgrade;
+    if (e->refused)
+      return false;
+    e->stage = STAGE_TUNNEL;
+    e->handlers.on_switch(e->arg, head);
+    exchange_watch(e);
+    return false;
+  }
+  if (!e->interim) {
+    e->headed = true;
+    e->reuse_next = reuse_suits_answer(head);
+    e->handlers.on_head(e->arg, head);
+  }
+  return true;
+}
+
+static void on_body(void *arg, const uint8_t *data, size_t len) {
+  Exchange *e = arg;
+  e->handlers.on_body(e->arg, data, len);
+}
+
+static void on_trailer(void *arg, const HttpHeader *field) {
+  Exchange *e = arg;
+  e->handlers.on_trailer(e->arg, field);
+}
+
+static void on_end(void *arg) {
+  Exchange *e = arg;
+  e->whole = !e->interim;
+}
+
+static const HttpReaderHandlers READER_HANDLERS = {
+    .on_head = on_head, .on_body = on_body, .on_trailer = on_trailer, .on_end = on_end};
+
+void exchange_accepted(Exchange *e) {
+  e->stage = STAGE_HTTP;
+  e->reader = http_reader_new(HTTP_RESPONSES, &READER_HANDLERS, e);
+  if (e->is_head_request)
+    http_reader_expect_no_body(e->reader);
+  stream_write(e->stream, e->early.data, e->early.len);
+  if (!e->kept)
+    buf_deinit(&e->early);
+  exchange_watch(e);
+  e->handlers.on_ready(e->arg);
+}
+
+/* ---- Its end ---- */
+
+/* Nothing is left of this request or its answer, and there is no doubt where they ended. */
+static bool leaves_connection(const Exchange *e) {
+  return e->reusable && e->reuse_next && http_reader_is_exact(e->reader) && stream_pending(e->stream) == 0;
+}
+
+/* The answer is whole. clean: not a byte came behind it. */
+static void finish(Exchange *e, bool clean) {
+  e->stage = STAGE_OVER;
+  loop_timer_stop(e->timer);
+  if (clean && leaves_connection(e)) {
+    ConnKey key = exchange_key(e);
+    upstream_pool_give(e->router->upstreams, &key, e->stream);
+    e->stream = NULL;
+  }
+  e->handlers.on_end(e->arg);
+}
+
+/* A TLS record of version 3.x: a handshake that was expected, or an alert. */
+static bool is_tls(const uint8_t *data, size_t len) {
+  return len >= 3 && (data[0] == 0x15 || data[0] == 0x16) && data[1] == 3;
+}
+
+size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len) {
+  size_t used;
+  Error err = {0};
+  unsigned port = e->target.port;
+  bool tls = !e->read && is_tls(data, len);
+  e->read = true;
+  if (!tls && http_reader_feed(e->reader, data, len, &used, &err) == 0 && !e->refused) {
+    if (e->whole)
+      finish(e, used == len);
+    return used;
+  }
+  if (e->dead || e->stage == STAGE_OVER)
+    return len;
+  if (tls)
+    exchange_fail(e, FAILURE_NOT_HTTP, "port %u speaks TLS; the router speaks plain HTTP to it", port);
+  else if (e->refused)
+    exchange_fail(e, FAILURE_NOT_HTTP,
+                  "port %u answered 101 Switching Protocols to a request that asked for no upgrade", port);
+  else if (e->headed)
+    exchange_fail(e, FAILURE_CUT, "the body that port %u sent is not HTTP: %s", port, err.message);
+  else
+    exchange_fail(e, FAILURE_NOT_HTTP, "what port %u answered is not HTTP: %s", port, err.message);
+  return len;
+}
+
+static void on_autopsy(void *arg, const SandboxRecord *record, const Error *err) {
+  Exchange *e = arg;
+  e->lookup = NULL;
+  exchange_enter(e);
+  if (err && err->kind == ERROR_FAILED_PRECONDITION)
+    exchange_note_failure(e, FAILURE_ENDED, "%s", err->message);
+  exchange_fail_as_noted(e);
+  exchange_leave(e);
+}
+
+/* A kept connection ended as the request was sent, which nobody has answered: from the beginning, also with the
+ * question whose sandbox it is. */
+static void begin_anew(Exchange *e) {
+  metrics_add(e->router->service->metrics, ROUTER_UPSTREAM_RETRIES, 1, exchange_ns_label(e), NULL, NULL);
+  exchange_drop(e);
+  http_reader_free(e->reader);
+  e->reader = NULL;
+  e->anew = true;
+  e->kept = false;
+  e->attempts--;
+  exchange_open(e);
+}
+
+/* The connection ended before the answer did. errnum 0: in order. */
+static void break_off(Exchange *e, int errnum) {
+  unsigned port = e->target.port;
+  if (e->kept && !e->read) {
+    begin_anew(e);
+    return;
+  }
+  const char *how = errnum ? strerror(errnum) : "it was closed";
+  if (e->headed) {
+    exchange_fail(e, FAILURE_CUT, "the connection of port %u ended in the midst of the answer: %s", port, how);
+    return;
+  }
+  exchange_note_failure(e, FAILURE_NO_ANSWER, "the connection of port %u ended %s: %s", port,
+                        e->read ? "in the midst of the answer's head" : "before there was an answer", how);
+  exchange_drop(e);
+  e->stage = STAGE_AUTOPSY;
+  e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
+}
+
+void exchange_answer_ended(Exchange *e, int errnum) {
+  Error err;
+  /* an answer without a length ends here */
+  bool over = !errnum && http_reader_eof(e->reader, &err) == 0 && e->whole;
+  if (over)
+    finish(e, false);
+  else
+    break_off(e, errnum);
+}
