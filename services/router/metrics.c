@@ -40,5 +40,9 @@ const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS] = {
     [ROUTER_CONNECTIONS] = {"sandplane_router_http_connections", METRIC_GAUGE, "open HTTP connections"},
     [ROUTER_CONNECTIONS_REFUSED] = {"sandplane_router_http_connections_refused_total", METRIC_COUNTER,
                                     "HTTP connections refused above --max-connections"},
+    [ROUTER_HTTP2_REFUSED] = {"sandplane_router_http2_refused_total",
+                              METRIC_COUNTER,
+                              "HTTP/2 connections ended and streams refused, by the bound that was passed",
+                              {"bound"}},
     [ROUTER_SANDBOX_CALLS] = {"sandplane_router_sandbox_calls", METRIC_GAUGE, "gRPC calls into sandboxes under way"},
 };
