@@ -71,7 +71,7 @@ FOREIGN_IN_HEADER = {
 
 # ---- services/<name>/ ----
 
-DOMAIN = ["base", "crypto", "http", "manifest", "resource", "state"]
+DOMAIN = ["base", "crypto", "http", "http2", "manifest", "resource", "state"]
 ALL = sorted(LIB)
 
 # kind -> (floor, libraries of this project). A file includes its own floor and those below.
@@ -90,6 +90,7 @@ KIND = {
 
 # Of a library that has both, what a file of the lowest floor may see: values, and nothing that needs a connection.
 PURE = {
+    "http2": ["lib/http2/http2_request.h"],
     "kube": ["lib/kube/kube_object.h"],
     "state": ["lib/state/state_keys.h", "lib/state/state_record.h"],
 }
@@ -131,6 +132,8 @@ KIND_OF_FILE = {
     "services/router/http/exchange_answer": ("loop", "part of the HTTP exchange"),
     "services/router/http/exchange_open": ("loop", "part of the HTTP exchange"),
     "services/router/http/exchange_state": ("loop", "part of the HTTP exchange"),
+    "services/router/http/http2_call": ("loop", "a request of the HTTP/2 connection"),
+    "services/router/http/http2_front": ("loop", "the HTTP connection that speaks HTTP/2"),
     "services/router/http/http_answer": ("loop", "part of the HTTP connection"),
     "services/router/http/http_conn": ("loop", "part of the HTTP connection"),
     "services/router/http/http_conn_state": ("loop", "part of the HTTP connection"),

@@ -239,6 +239,9 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (is_provoked(s, frame) && !s->deaf && !http2_spend(s, HTTP2_FLOOD_RESETS))
       return 0;
   }
+  /* not before: nghttp2 sends a PING ahead of all that waits, and its answer would say nothing of the GOAWAY */
+  if (frame->hd.type == NGHTTP2_GOAWAY && s->draining && !s->last_said)
+    nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, HTTP2_DRAIN_PING);
   bool answers = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
   Http2Stream *h = answers ? http2_stream_of(s, frame->hd.stream_id) : NULL;
   /* RFC 9113, 8.1: the rest of the request is not wanted */

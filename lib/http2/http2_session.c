@@ -109,7 +109,6 @@ void http2_session_drain(Http2Session *s) {
     return;
   s->draining = true;
   nghttp2_submit_shutdown_notice(s->ng);
-  nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, HTTP2_DRAIN_PING);
   loop_timer_start(s->farewell, s->config.farewell_ms);
   http2_kick(s);
 }

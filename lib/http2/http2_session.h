@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/http2/http2_config.h"
+#include "lib/http2/http2_request.h"
 #include "lib/loop/stream.h"
 
 /* What a client with prior knowledge sends first (RFC 9113, 3.4). */
@@ -34,24 +35,6 @@ enum {
 typedef struct Http2Session Http2Session;
 /* A request and its answer. */
 typedef struct Http2Stream Http2Stream;
-
-typedef struct Http2Field {
-  const char *name; /* in small letters as it arrives; in any to be sent */
-  const char *value;
-} Http2Field;
-
-/* Valid during the handler. NULL: there is none, which is so of scheme and path for CONNECT alone. */
-typedef struct Http2Request {
-  const char *method;
-  const char *scheme;
-  /* :authority or else the Host field, which is not among the fields. */
-  const char *authority;
-  const char *path; /* raw, with the query; or "*" */
-  /* Those of the same name in their order; Cookie, which clients cut up, is joined (RFC 9113, 8.2.3). */
-  const Http2Field *fields;
-  size_t n_fields;
-  bool ended; /* no body follows */
-} Http2Request;
 
 /* Why a session ended, and by which bound something was refused. */
 typedef enum Http2Why {

@@ -272,6 +272,25 @@ static void test_drain_loses_nothing(void **state) {
   assert_int_equal(f->why, HTTP2_WHY_DRAINED);
 }
 
+/* Sent when the first GOAWAY was there already, which forbids nothing. */
+static void test_drain_takes_what_comes_before_the_ping_returns(void **state) {
+  Fixture *f = *state;
+  raw_start(f);
+  raw_get(f, 1);
+  fixture_settle(f);
+  http2_session_drain(f->server);
+  uint8_t payload[8];
+  assert_int_equal(raw_next(f, NGHTTP2_GOAWAY, payload, 8), 8);
+  assert_memory_equal(payload, "\x7f\xff\xff\xff\0\0\0\0", 8);
+  /* and not ahead of it */
+  assert_int_equal(raw_next(f, NGHTTP2_PING, payload, 8), 8);
+  raw_get(f, 3);
+  raw_frame(f, NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, payload, 8);
+  assert_int_equal(raw_next(f, NGHTTP2_GOAWAY, payload, 8), 8);
+  assert_memory_equal(payload, "\0\0\0\3\0\0\0\0", 8);
+  assert_int_equal(f->n_requests, 2);
+}
+
 /* A peer that does not answer the PING is not waited for. */
 static void test_drain_of_a_silent_peer(void **state) {
   Fixture *f = *state;
@@ -377,6 +396,7 @@ int main(void) {
       TEST(test_an_answer_waits_for_its_reader),
       TEST(test_the_peer_resets),
       TEST(test_drain_loses_nothing),
+      TEST(test_drain_takes_what_comes_before_the_ping_returns),
       TEST(test_drain_of_a_silent_peer),
       TEST(test_end_now),
       TEST(test_the_peer_goes),

@@ -599,7 +599,7 @@ class Malformed(HttpTest):
             f"GET / HTTP/1.1\r\n{route}\r\n",
             f"GET / HTTP/1.1\nHost: x\n{route}\n",
             "GET / HTTP/1.1\r\nHost: x\r\nX-Sandbox-ID : a\r\n\r\n",
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
             "GET a HTTP/1.1\r\nHost: x\r\n\r\n",
             "garbage\r\n\r\n",
             "\x16\x03\x01\x02\x00\x01\x00\r\n",

@@ -32,7 +32,7 @@ static bool listed(const char *const *list, size_t n, const char *name) {
   return false;
 }
 
-static bool is_hop_by_hop(const HttpHead *head, const char *name) {
+bool forward_is_hop_by_hop(const HttpHead *head, const char *name) {
   return listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) || http_head_has_token(head, "Connection", name);
 }
 
@@ -82,7 +82,7 @@ ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip,
     const char *name = head->headers[i].name;
     if (traceparent && strcasecmp(name, "Traceparent") == 0)
       continue;
-    if (is_hop_by_hop(head, name) || listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) ||
+    if (forward_is_hop_by_hop(head, name) || listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) ||
         is_forwarded_claim(name) || (upgrade && strcasecmp(name, "Origin") == 0))
       continue;
     put_field(out, name, head->headers[i].value);
@@ -117,7 +117,7 @@ ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip,
 static void put_status(Buf *out, const HttpHead *head) {
   put(out, "HTTP/1.1 %d %s\r\n", head->status, http_status_text(head->status));
   for (size_t i = 0; i < head->n_headers; i++)
-    if (!is_hop_by_hop(head, head->headers[i].name))
+    if (!forward_is_hop_by_hop(head, head->headers[i].name))
       put_field(out, head->headers[i].name, head->headers[i].value);
 }
 
@@ -165,30 +165,42 @@ bool forward_allows_trailer(const char *name) {
          strncasecmp(name, "Content-", 8) != 0 && strcasecmp(name, "Set-Cookie") != 0;
 }
 
-/* The caller frees it. Details may hold what others wrote: the reason that a sandbox ended for. */
-static char *error_body(const ForwardError *error) {
+/* Details may hold what others wrote: the reason that a sandbox ended for. */
+void forward_error_body(Buf *out, const ForwardError *error) {
   json_t *body = json_object(), *detail = json_string(error->detail);
   json_object_set_new(body, "detail", detail ? detail : json_string(http_status_text(error->status)));
   if (!str_empty(error->reason))
     json_object_set_new(body, "reason", json_string(error->reason));
-  char *text = json_dumps(body, JSON_COMPACT);
+  CLEANUP(str_freep) char *text = json_dumps(body, JSON_COMPACT);
   json_decref(body);
   if (!text)
     abort();
-  return text;
+  put(out, "%s\n", text);
+}
+
+size_t forward_error_fields(const ForwardError *error, HttpHeader fields[FORWARD_ERROR_FIELDS]) {
+  size_t n = 0;
+  fields[n++] = (HttpHeader){"Content-Type", "application/json"};
+  if (error->allow)
+    fields[n++] = (HttpHeader){"Allow", error->allow};
+  if (error->status == 401)
+    fields[n++] = (HttpHeader){"WWW-Authenticate", "Bearer"};
+  if (error->status == 503)
+    fields[n++] = (HttpHeader){"Retry-After", RETRY_AFTER};
+  return n;
 }
 
 void forward_error(Buf *out, const ForwardError *error, bool keep_alive, bool no_body) {
-  CLEANUP(str_freep) char *body = error_body(error);
-  put(out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n", error->status,
-      http_status_text(error->status), strlen(body) + 1);
-  if (error->allow)
-    put_field(out, "Allow", error->allow);
-  if (error->status == 401)
-    put_field(out, "WWW-Authenticate", "Bearer");
-  if (error->status == 503)
-    put_field(out, "Retry-After", RETRY_AFTER);
+  CLEANUP(buf_deinit) Buf body = {0};
+  HttpHeader fields[FORWARD_ERROR_FIELDS];
+  size_t n = forward_error_fields(error, fields);
+  forward_error_body(&body, error);
+  put(out, "HTTP/1.1 %d %s\r\n", error->status, http_status_text(error->status));
+  put_field(out, fields[0].name, fields[0].value);
+  put(out, "Content-Length: %zu\r\n", body.len);
+  for (size_t i = 1; i < n; i++)
+    put_field(out, fields[i].name, fields[i].value);
   if (!keep_alive)
     put_field(out, "Connection", "close");
-  put(out, "\r\n%s%s", no_body ? "" : body, no_body ? "" : "\n");
+  put(out, "\r\n%s", no_body ? "" : buf_str(&body));
 }

@@ -53,7 +53,16 @@ typedef struct ForwardError {
   const char *allow;  /* value of the Allow field, or NULL */
 } ForwardError;
 
-/* An answer of the router itself, {"detail": ..., "reason": ...}. no_body: answers a HEAD request. */
+/* Of one connection only, by its name or because Connection names it. */
+bool forward_is_hop_by_hop(const HttpHead *head, const char *name);
+
+/* Type, Allow, WWW-Authenticate, Retry-After. */
+enum { FORWARD_ERROR_FIELDS = 4 };
+/* The body of an answer of the router itself, {"detail": ..., "reason": ...}, and its fields but its length: how many.
+ */
+void forward_error_body(Buf *out, const ForwardError *error);
+size_t forward_error_fields(const ForwardError *error, HttpHeader fields[FORWARD_ERROR_FIELDS]);
+/* All of it. no_body: answers a HEAD request. */
 void forward_error(Buf *out, const ForwardError *error, bool keep_alive, bool no_body);
 
 #endif

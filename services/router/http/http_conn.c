@@ -8,6 +8,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/http2/http2_session.h"
 #include "services/router/http/admit.h"
 #include "services/router/http/http_conn_state.h"
 #include "services/router/http/reuse.h"
@@ -31,8 +32,10 @@ static void drop_exchange(HttpConn *c) {
 
 static void conn_free(HttpConn *c) {
   drop_exchange(c);
-  http_log_end(&c->log, c->router, 499, stream_sent(c->stream) - c->sent_before);
+  if (c->stream)
+    http_log_end(&c->log, c->router, 499, stream_sent(c->stream) - c->sent_before);
   stream_free(c->stream);
+  http2_front_free(c->front);
   http_reader_free(c->reader);
   loop_timer_free(c->timer);
   c->closed(c->closed_arg, c);
@@ -163,6 +166,33 @@ static void malformed(HttpConn *c, const Error *err) {
     http_answer_error(c, 400, "Malformed HTTP request.", NULL);
 }
 
+static void on_front_over(void *arg) {
+  conn_free(arg);
+}
+
+static void start_http2(HttpConn *c) {
+  Stream *stream = c->stream;
+  loop_timer_stop(c->timer);
+  c->stream = NULL;
+  c->phase = PHASE_HTTP2;
+  c->front = http2_front_new(c->router, stream, c->peer_ip, on_front_over, c);
+  if (c->draining)
+    http2_front_drain(c->front);
+}
+
+/* What HTTP/2 begins with is no request of HTTP/1.1 (RFC 9113, 3.4). Whether these bytes may be it, so that they are
+ * not HTTP/1.1's yet, or never. */
+static bool goes_http2(HttpConn *c, const uint8_t *data, size_t len) {
+  size_t n = len < HTTP2_PREFACE_LEN ? len : HTTP2_PREFACE_LEN;
+  if (c->is_http1)
+    return false;
+  if (memcmp(data, HTTP2_PREFACE, n) != 0)
+    c->is_http1 = true;
+  else if (n == HTTP2_PREFACE_LEN)
+    start_http2(c);
+  return !c->is_http1;
+}
+
 static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   HttpConn *c = arg;
   size_t used;
@@ -187,8 +217,11 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len) {
     loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
     break;
   case PHASE_HEAD:
+  case PHASE_HTTP2:
     break;
   }
+  if (goes_http2(c, data, len))
+    return 0;
   if (http_reader_feed(c->reader, data, len, &used, &err) == 0)
     return used;
   malformed(c, &err);
@@ -262,6 +295,8 @@ HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*clos
 void http_conn_drain(HttpConn *c) {
   c->draining = true;
   c->keep_alive = false;
+  if (c->front)
+    http2_front_drain(c->front);
   if (c->phase == PHASE_IDLE)
     start_closing(c);
 }

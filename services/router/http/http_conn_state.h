@@ -6,10 +6,11 @@
 #include "lib/loop/stream.h"
 #include "services/router/http/exchange.h"
 #include "services/router/http/forward.h"
+#include "services/router/http/http2_front.h"
 #include "services/router/http/http_conn.h"
 #include "services/router/http/http_log.h"
 
-typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING } Phase;
+typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_CLOSING, PHASE_HTTP2 } Phase;
 
 struct HttpConn {
   Router *router;
@@ -17,7 +18,9 @@ struct HttpConn {
   void *closed_arg;
   HttpConn *next, *prev;
   char peer_ip[64];
-  Stream *stream;
+  Stream *stream;    /* NULL: it is front's */
+  Http2Front *front; /* PHASE_HTTP2 */
+  bool is_http1;     /* its first bytes were looked at */
   HttpReader *reader;
   LoopTimer *timer;
   Phase phase;
