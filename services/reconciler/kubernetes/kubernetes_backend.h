@@ -4,8 +4,6 @@
 
 #include "services/reconciler/kubernetes/cluster/cluster.h"
 
-typedef struct KubernetesBackend KubernetesBackend;
-
 /* NULL and err: the kubeconfig. Begins to lead and to tell when it has its Lease and complete copies. */
 Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, State *state, Metrics *metrics,
                                 const BackendEvents *events, void *arg, Error *err);

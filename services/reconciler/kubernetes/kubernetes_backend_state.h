@@ -4,7 +4,6 @@
 
 #include "services/reconciler/kubernetes/claim/claim_controller.h"
 #include "services/reconciler/kubernetes/cluster/runtime_binder.h"
-#include "services/reconciler/kubernetes/kubernetes_backend.h"
 #include "services/reconciler/kubernetes/mirror/claim_mirror.h"
 #include "services/reconciler/kubernetes/pool/pool_controller.h"
 #include "services/reconciler/kubernetes/sandbox/address_book.h"
@@ -12,7 +11,7 @@
 #include "services/reconciler/kubernetes/template/template_controller.h"
 #include "services/reconciler/kubernetes/webhook/webhook.h"
 
-struct KubernetesBackend {
+typedef struct KubernetesBackend {
   Backend base;
   Cluster c;
   BackendEvents events;
@@ -28,6 +27,6 @@ struct KubernetesBackend {
   ClaimMirror *mirror;
   AddressBook *addresses;
   Webhook *webhook; /* NULL: not wanted */
-};
+} KubernetesBackend;
 
 #endif

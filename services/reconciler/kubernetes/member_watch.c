@@ -8,7 +8,6 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/cluster/handover.h"
-#include "services/reconciler/kubernetes/kubernetes_backend_state.h"
 #include "services/reconciler/kubernetes/object/sandbox_read.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/kubernetes/pool/member.h"

@@ -2,7 +2,7 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_MEMBER_WATCH_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_MEMBER_WATCH_H_
 
-#include "services/reconciler/kubernetes/kubernetes_backend.h"
+#include "services/reconciler/kubernetes/kubernetes_backend_state.h"
 
 /* False: its name is none of a pool's. *out points into the object and the two buffers. */
 bool member_watch_view(const json_t *sandbox, BackendSandbox *out, char route[80], char pool[STATE_NAME_MAX + 1]);

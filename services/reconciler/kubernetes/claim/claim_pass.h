@@ -1,7 +1,7 @@
 /* One pass over one SandboxClaim, as its parts share it. Each part goes on with those above it here, and none the other
  * way:
  *
- *   claim_pass     what is refused, who is held up, how a pass ends
+ *   claim_pass     what is refused, who is held up
  *   claim_report   status, annotations, events, metrics
  *   claim_state    what objects and shared state tell each other
  *   claim_cold     a Sandbox of its own
@@ -11,20 +11,20 @@
  *   claim_warm     a member of a pool
  *   claim_bind     which of these, and keeping the Sandbox in line
  *   claim_expiry   its end
- *   claim_controller  the order of things, who is woken
+ *   claim_controller  the order of things, how a pass ends, who is woken
  *
  * Where a step says how to go on, PASS_LOOK is: the next thing that is missing, or the status.
  */
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_CLAIM_PASS_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_CLAIM_CLAIM_PASS_H_
 
-#include "services/reconciler/kubernetes/claim/claim_controller.h"
 #include "services/reconciler/kubernetes/claim/claim_rules.h"
 #include "services/reconciler/kubernetes/cluster/controller.h"
+#include "services/reconciler/kubernetes/cluster/runtime_binder.h"
 
 #define CLAIM_MANAGER "sandboxclaim-controller"
 
-struct ClaimController {
+typedef struct ClaimController {
   Controller *k;
   Cluster *c;
   RuntimeBinder *binder;
@@ -35,7 +35,7 @@ struct ClaimController {
   json_t *restored; /* uid -> the address that the shared state has been told of */
   json_t *seen;     /* claim uid -> when it was first observed, RFC 3339 with nanoseconds */
   json_t *bound;    /* claim uid -> the start of its Pod's containers that was bound last, see claim_runtime_keep */
-};
+} ClaimController;
 
 typedef struct ClaimPass {
   Pass pass;
@@ -73,8 +73,6 @@ const json_t *claim_pass_claim(const ClaimPass *p);
 PassNext claim_pass_reject(ClaimPass *p, ClaimReject reject, const Error *err);
 /* Keeps the Sandboxes' own controller away until the pass ends or holds others; "": none. */
 void claim_pass_hold(ClaimPass *p, const char *one, const char *other);
-/* ControllerSpec.end. */
-PassEnd claim_pass_end(void *pass);
 
 /* Which Sandbox is the claim's, as clients read right after Ready: a patch for the claim; NULL: it says so. */
 json_t *claim_report_assignment(ClaimPass *p, const json_t *claim, const char *sandbox_name);

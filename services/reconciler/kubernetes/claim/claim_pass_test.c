@@ -145,41 +145,24 @@ static void test_without_the_state_it_starts_cold(void **s) {
 
 /* ---- every write fails in every way ---- */
 
-static const struct {
-  const char *what;
-  FakeFault fault;
-  int status;
-} FAULTS[] = {
-    {"refused with 500", FAKE_REFUSED, 500},        {"refused with 409", FAKE_REFUSED, 409},
-    {"refused with 403", FAKE_REFUSED, 403},        {"answer lost", FAKE_ANSWER_LOST, 0},
-    {"died before the write", FAKE_DEAD_BEFORE, 0}, {"died after the write", FAKE_DEAD_AFTER, 0},
-};
-
 typedef struct Way {
   const char *pool; /* that the claim names */
   bool is_warm;
   const char *sandbox; /* that it gets */
 } Way;
 
-static void settle_or_restart(PassFixture *f) {
-  pass_fixture_settle(f);
-  if (f->cluster.dead)
-    pass_fixture_restart(f);
-  pass_fixture_settle(f);
-}
-
 /* From the claim on, until it is Ready. */
 static void go_through(PassFixture *f, const Way *w) {
   pass_fixture_claim(f, "c", w->pool);
-  settle_or_restart(f);
+  pass_fixture_settle(f);
   if (!w->is_warm) {
     pass_fixture_pod_ready(f, w->sandbox);
-    settle_or_restart(f);
+    pass_fixture_settle(f);
   }
 }
 
 /* How many writes it takes; at: the one that fails, 0: none. */
-static int try(const Way *w, int at, size_t fault) {
+static int try(const Way *w, int at, int way) {
   PassFixture f;
   pass_fixture_init(&f);
   if (w->is_warm) {
@@ -187,12 +170,7 @@ static int try(const Way *w, int at, size_t fault) {
     pass_fixture_member(&f, OTHER, true);
   }
   int before = f.cluster.n_writes;
-  if (at) {
-    print_message("write %d of a %s claim: %s\n", at, w->pool, FAULTS[fault].what);
-    f.cluster.fault_at = before + at;
-    f.cluster.fault = FAULTS[fault].fault;
-    f.cluster.status = FAULTS[fault].status;
-  }
+  pass_fixture_fail(&f, at, way);
   go_through(&f, w);
   int n = f.cluster.n_writes - before;
   const char *got = sandbox_of(&f, "c");
@@ -212,8 +190,8 @@ static void fail_each(const Way *w) {
   int n = try(w, 0, 0);
   assert_in_range(n, 2, 20);
   for (int at = 1; at <= n; at++)
-    for (size_t fault = 0; fault < ARRAY_LEN(FAULTS); fault++)
-      try(w, at, fault);
+    for (int way = 0; way < PASS_FIXTURE_FAULTS; way++)
+      try(w, at, way);
 }
 
 static void test_a_warm_claim_survives_every_failed_write(void **s) {

@@ -9,7 +9,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/cluster/cluster_api.h"
+#include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/kubernetes/pod/pod_outside.h"
 #include "services/reconciler/reconciler_metrics.h"
 
@@ -23,6 +23,20 @@
 #define ANCHOR_AGAIN_MS 1000
 /* Everything is looked at again this often, whatever was missed. */
 #define RESYNC_MS ((int64_t)10 * 3600 * 1000)
+/* Pods and Services of Sandboxes; "exists" as a selector. */
+#define OF_SANDBOXES "agents.x-k8s.io%2Fsandbox-name-hash"
+
+const struct ClusterPlace CLUSTER_RESOURCES[CLUSTER_N_RESOURCES] = {
+    [CLUSTER_SANDBOX] = {"/apis/" AGENTS_V1BETA1, "sandboxes", NULL},
+    [CLUSTER_CLAIM] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxclaims", NULL},
+    [CLUSTER_TEMPLATE] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxtemplates", NULL},
+    [CLUSTER_POOL] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxwarmpools", NULL},
+    [CLUSTER_POD] = {"/api/v1", "pods", OF_SANDBOXES},
+    [CLUSTER_SERVICE] = {"/api/v1", "services", OF_SANDBOXES},
+    [CLUSTER_VOLUME_CLAIM] = {"/api/v1", "persistentvolumeclaims", OF_SANDBOXES},
+    [CLUSTER_POLICY] = {"/apis/networking.k8s.io/v1", "networkpolicies", NULL},
+};
+
 /* ---- keeping copies ---- */
 
 typedef struct Kept {
@@ -153,7 +167,6 @@ int cluster_connect(Cluster *c, Error *err) {
   };
   c->host = host_of(c->kube_config->server);
   c->client = kube_client_new(c->loop, c->kube_config, &options, err);
-  c->api = &CLUSTER_API;
   return c->client ? 0 : -1;
 }
 

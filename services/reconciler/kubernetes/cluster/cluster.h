@@ -27,6 +27,11 @@ typedef enum ClusterResource {
   CLUSTER_N_RESOURCES,
 } ClusterResource;
 
+/* Where each kind lies at an API server. */
+extern const struct ClusterPlace {
+  const char *group_path, *plural, *selector; /* selector: of the objects that copies are kept of; NULL: all */
+} CLUSTER_RESOURCES[CLUSTER_N_RESOURCES];
+
 /* Whether anybody waits for a write: one for which nobody does leaves room for others (KubeRequest.patient). */
 typedef enum ClusterHaste { CLUSTER_AWAITED, CLUSTER_PATIENT } ClusterHaste;
 

@@ -2,21 +2,6 @@
 #include "services/reconciler/kubernetes/cluster/cluster_api.h"
 
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/object/well_known.h"
-
-/* Pods and Services of Sandboxes; "exists" as a selector. */
-#define OF_SANDBOXES "agents.x-k8s.io%2Fsandbox-name-hash"
-
-const struct ClusterPlace CLUSTER_RESOURCES[CLUSTER_N_RESOURCES] = {
-    [CLUSTER_SANDBOX] = {"/apis/" AGENTS_V1BETA1, "sandboxes", NULL},
-    [CLUSTER_CLAIM] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxclaims", NULL},
-    [CLUSTER_TEMPLATE] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxtemplates", NULL},
-    [CLUSTER_POOL] = {"/apis/" EXTENSIONS_V1BETA1, "sandboxwarmpools", NULL},
-    [CLUSTER_POD] = {"/api/v1", "pods", OF_SANDBOXES},
-    [CLUSTER_SERVICE] = {"/api/v1", "services", OF_SANDBOXES},
-    [CLUSTER_VOLUME_CLAIM] = {"/api/v1", "persistentvolumeclaims", OF_SANDBOXES},
-    [CLUSTER_POLICY] = {"/apis/networking.k8s.io/v1", "networkpolicies", NULL},
-};
 
 static char *path_of(ClusterResource r, const char *ns, const char *name, const char *rest) {
   return str_printf("%s/namespaces/%s/%s%s%s%s", CLUSTER_RESOURCES[r].group_path, ns, CLUSTER_RESOURCES[r].plural,

@@ -6,20 +6,19 @@
 
 #include "services/reconciler/kubernetes/cluster/controller.h"
 #include "services/reconciler/kubernetes/cluster/state_names.h"
-#include "services/reconciler/kubernetes/pool/pool_controller.h"
 #include "services/reconciler/kubernetes/pool/pool_tally.h"
 #include "services/reconciler/kubernetes/pool/pool_why.h"
 
 #define POOL_MANAGER "sandboxwarmpool-controller"
 
-struct PoolController {
+typedef struct PoolController {
   Controller *k;
   Cluster *c;
   json_t *told; /* "namespace/name" -> what the state was told */
   PoolTally tally;
   PoolWhy why;
   json_t *held_up; /* "namespace/name" of pools with members that cannot be scheduled */
-};
+} PoolController;
 
 typedef struct PoolPass {
   Pass pass;

@@ -33,13 +33,6 @@ static void assert_whole(PassFixture *f) {
   assert_string_equal(pass_fixture_ready(f, CLUSTER_SANDBOX, "s", "status"), "True");
 }
 
-static void settle_or_restart(PassFixture *f) {
-  pass_fixture_settle(f);
-  if (f->cluster.dead)
-    pass_fixture_restart(f);
-  pass_fixture_settle(f);
-}
-
 static void test_it_gets_one_of_each_although_the_watch_lags(void **s) {
   PassFixture f;
   pass_fixture_init(&f);
@@ -98,30 +91,15 @@ static void test_what_is_invalid_is_not_asked_for_again(void **s) {
   pass_fixture_deinit(&f);
 }
 
-static const struct {
-  const char *what;
-  FakeFault fault;
-  int status;
-} FAULTS[] = {
-    {"refused with 500", FAKE_REFUSED, 500},        {"refused with 409", FAKE_REFUSED, 409},
-    {"refused with 403", FAKE_REFUSED, 403},        {"answer lost", FAKE_ANSWER_LOST, 0},
-    {"died before the write", FAKE_DEAD_BEFORE, 0}, {"died after the write", FAKE_DEAD_AFTER, 0},
-};
-
-static int try(int at, size_t fault) {
+static int try(int at, int way) {
   PassFixture f;
   pass_fixture_init(&f);
   int before = f.cluster.n_writes;
-  if (at) {
-    print_message("write %d of a Sandbox: %s\n", at, FAULTS[fault].what);
-    f.cluster.fault_at = before + at;
-    f.cluster.fault = FAULTS[fault].fault;
-    f.cluster.status = FAULTS[fault].status;
-  }
+  pass_fixture_fail(&f, at, way);
   put(&f);
-  settle_or_restart(&f);
+  pass_fixture_settle(&f);
   pass_fixture_pod_ready(&f, "s");
-  settle_or_restart(&f);
+  pass_fixture_settle(&f);
   int n = f.cluster.n_writes - before;
   assert_whole(&f);
   pass_fixture_deinit(&f);
@@ -132,8 +110,8 @@ static void test_it_survives_every_failed_write(void **s) {
   int n = try(0, 0);
   assert_in_range(n, 4, 20);
   for (int at = 1; at <= n; at++)
-    for (size_t fault = 0; fault < ARRAY_LEN(FAULTS); fault++)
-      try(at, fault);
+    for (int way = 0; way < PASS_FIXTURE_FAULTS; way++)
+      try(at, way);
 }
 
 /* Held, it is left alone; let go, it is looked at, though nothing else happened. */

@@ -76,14 +76,32 @@ void pass_fixture_deinit(PassFixture *f) {
   fake_cluster_deinit(&f->cluster);
 }
 
-void pass_fixture_restart(PassFixture *f) {
+void pass_fixture_settle(PassFixture *f) {
+  fake_cluster_pass(&f->cluster, SETTLE_MS);
+  if (!f->cluster.dead)
+    return;
   controllers_end(f);
   fake_cluster_restart(&f->cluster);
   controllers_begin(f);
+  fake_cluster_pass(&f->cluster, SETTLE_MS);
 }
 
-void pass_fixture_settle(PassFixture *f) {
-  fake_cluster_pass(&f->cluster, SETTLE_MS);
+void pass_fixture_fail(PassFixture *f, int at, int way) {
+  static const struct {
+    const char *what;
+    FakeFault fault;
+    int status;
+  } WAYS[PASS_FIXTURE_FAULTS] = {
+      {"is refused with 500", FAKE_REFUSED, 500},         {"is refused with 409", FAKE_REFUSED, 409},
+      {"is refused with 403", FAKE_REFUSED, 403},         {"loses its answer", FAKE_ANSWER_LOST, 0},
+      {"is not sent, and all ends", FAKE_DEAD_BEFORE, 0}, {"is the last one", FAKE_DEAD_AFTER, 0},
+  };
+  if (at == 0)
+    return;
+  print_message("write %d %s\n", at, WAYS[way].what);
+  f->cluster.fault_at = f->cluster.n_writes + at;
+  f->cluster.fault = WAYS[way].fault;
+  f->cluster.status = WAYS[way].status;
 }
 
 void pass_fixture_pod_ready(PassFixture *f, const char *pod) {

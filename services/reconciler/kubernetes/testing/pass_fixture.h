@@ -20,15 +20,17 @@ typedef struct PassFixture {
 /* A template "t" and a pool "p" of it, and no member yet. */
 void pass_fixture_init(PassFixture *f);
 void pass_fixture_deinit(PassFixture *f);
-/* The reconciler has died (FAKE_DEAD_...), or ends now, and the next one leads. */
-void pass_fixture_restart(PassFixture *f);
+/* In every way in which a write can fail: the one of the number at, from now on, from 1; 0: none. */
+enum { PASS_FIXTURE_FAULTS = 6 };
+void pass_fixture_fail(PassFixture *f, int at, int way);
 /* A member "p-NAME" that is ready, with its Pod, or still starting; the state has it. */
 void pass_fixture_member(PassFixture *f, const char *id, bool is_ready);
 /* A claim of a pool; "shadow-pool-t": as a v1alpha1 client makes it, which names the template. */
 void pass_fixture_claim(PassFixture *f, const char *name, const char *pool);
 /* Its Pod came up. */
 void pass_fixture_pod_ready(PassFixture *f, const char *pod);
-/* Long enough for passes, their repetitions after failures, and all answers. */
+/* Long enough for passes, their repetitions after failures, and all answers; where the reconciler dies (FAKE_DEAD_...)
+ * the next one leads. */
 void pass_fixture_settle(PassFixture *f);
 /* Of the object's Ready condition; NULL: it has none. */
 const char *pass_fixture_ready(PassFixture *f, ClusterResource r, const char *name, const char *field);
