@@ -60,7 +60,7 @@ def constant(text, name):
     values = {v for v in map(evaluate, found) if v is not None}
     if len(values) != 1:
         return None
-    return ("ms" if name.endswith("_MS") else "number", float(values.pop()))
+    return ("ms" if name.lower().endswith("_ms") else "number", float(values.pop()))
 
 
 def flag(text, name):

@@ -273,7 +273,6 @@ static void test_a_socket_that_takes_nothing(void **state) {
   assert_int_equal(r->closes, 1);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

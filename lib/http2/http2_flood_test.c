@@ -224,7 +224,6 @@ static void test_a_large_answer_is_acknowledged(void **state) {
   assert_true(f->server != NULL);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

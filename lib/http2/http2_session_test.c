@@ -379,7 +379,6 @@ static void test_a_hundred_at_once(void **state) {
   assert_int_equal(http2_session_kept(f->server), 0);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -1,16 +1,12 @@
 /* A server's file is written anew before its first command, once a start. What it is for: lib/state/state_cut_test.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 /* cmocka wants the four above */
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_info.h"
 #include "lib/redis/redis_server_fixture.h"
@@ -154,7 +150,6 @@ static void keeps_no_file(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {cmocka_unit_test(tells), TEST(once_a_start), TEST(refused), TEST(keeps_no_file)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

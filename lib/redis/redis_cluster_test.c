@@ -1,16 +1,12 @@
 /* A cluster of three masters and a replica: commands find their server, follow a slot that moves, and the replica that
  * takes a dead master's place. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 /* cmocka wants the four above */
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/redis/redis_slots.h"

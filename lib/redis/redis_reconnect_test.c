@@ -1,15 +1,11 @@
 /* Servers that are away, die, come back, listen on a Unix socket or want a password. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 /* cmocka wants the four above */
-#include <cmocka.h>
-
+#include "lib/base/test.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_server_fixture.h"
 
@@ -229,7 +225,6 @@ static void unix_socket_and_password(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(comes_back), TEST(nobody_there), TEST(tells_what_happens),
                                      TEST(unix_socket_and_password)};
   return cmocka_run_group_tests(tests, NULL, NULL);

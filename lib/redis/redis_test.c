@@ -1,15 +1,11 @@
 /* Commands, scripts, limits and errors against a real server. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 /* cmocka wants the four above */
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis.h"
 
 typedef struct Fixture {
@@ -248,7 +244,6 @@ static void freeing_cancels(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(replies_of_each_type),
       TEST(large_values),

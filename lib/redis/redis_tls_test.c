@@ -1,15 +1,11 @@
 /* TLS and ACL users against a real server, and what is wrong with them told at start or in the error. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 /* cmocka wants the four above */
-#include <cmocka.h>
-
 #include "lib/base/compiler.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis_config.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/redis/redis_tls_fixture.h"
@@ -302,7 +298,6 @@ int main(void) {
   write_file(users_file, "user default off\nuser sandplane on >secret ~sp:* &sp:* "
                          "-@all +@read +@write +@scripting +@pubsub +@connection "
                          "-@dangerous +info +wait +time +bgrewriteaof +cluster|slots\n");
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(works),       TEST(says_what_is_wrong),          TEST(names_are_checked), TEST(files_are_read_again),
       TEST(by_sentinel), cmocka_unit_test(start_is_refused)};

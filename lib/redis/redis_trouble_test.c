@@ -1,8 +1,5 @@
 /* A server that hangs, cannot save, or forgets its scripts. */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 /* cmocka wants the four above */
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/redis_server_fixture.h"
 
@@ -154,7 +150,6 @@ static void forgets_scripts(void **state) {
 }
 
 int main(void) {
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(hangs), TEST(cannot_save), TEST(forgets_scripts)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,13 @@
 /* What an operator sees of a service whose Redis goes and comes back: readiness, and lines of the log. */
+#include "lib/base/test.h"
 #include "lib/service/service_fixture.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define PROGRAM "lib/service/service_state_sample"
 enum { PORT = 7901 };

@@ -10,6 +10,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "services/router/http/exchange_state.h"
+#include "services/router/http/reuse.h"
 
 /* A head, and the part of a body that came with it. */
 #define EARLY_MAX (2 * HTTP_MAX_HEAD_BYTES + STREAM_HIGH)
@@ -150,6 +151,11 @@ static void on_stream_drain(void *arg) {
 
 const StreamHandlers EXCHANGE_STREAM_HANDLERS = {
     .on_data = on_stream_data, .on_eof = on_stream_eof, .on_drain = on_stream_drain, .on_error = on_stream_error};
+
+bool exchange_may_reuse(const Router *router, const HttpHead *head) {
+  const RouterConfig *config = router->config;
+  return config->upstream_max_idle > 0 && config->upstream_max_idle_per_port > 0 && reuse_suits_request(head);
+}
 
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
                        const ExchangeHandlers *handlers, void *arg) {

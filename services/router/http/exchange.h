@@ -45,6 +45,9 @@ typedef struct ExchangeRequest {
   bool reusable; /* see reuse.h */
 } ExchangeRequest;
 
+/* Whether the request may go by a connection that was kept, and leave one. */
+bool exchange_may_reuse(const Router *router, const HttpHead *head);
+
 /* No handler runs from inside any of these. */
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
                        const ExchangeHandlers *handlers, void *arg);

@@ -221,13 +221,16 @@ static bool answer_here(Http2Call *c, const HttpHead *head) {
 }
 
 static void begin(Http2Call *c, const HttpHead *head, const char *peer_ip) {
+  bool reusable = c->request_done && exchange_may_reuse(c->router, head);
+  ForwardThen then = reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE;
   CLEANUP(buf_deinit) Buf out = {0};
   char parent[TRACE_PARENT_SIZE];
   if (c->log.span)
     trace_parent(c->log.span, parent);
   c->chunked =
-      forward_request(&out, head, peer_ip, c->log.target.port, false, c->log.span ? parent : NULL) == FORWARD_CHUNKED;
-  c->exchange = exchange_new(c->router, &c->log.target, &out, false, c->is_head, &EXCHANGE_HANDLERS, c);
+      forward_request(&out, head, peer_ip, c->log.target.port, then, c->log.span ? parent : NULL) == FORWARD_CHUNKED;
+  ExchangeRequest request = {.head = &out, .is_head = c->is_head, .reusable = reusable};
+  c->exchange = exchange_new(c->router, &c->log.target, &request, &EXCHANGE_HANDLERS, c);
 }
 
 void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const char *peer_ip,

@@ -1,10 +1,5 @@
 /* Heads between the two versions: nothing is lost on the way, and nothing gets a second meaning. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
+#include "lib/base/test.h"
 #include "services/router/http/http2_head_form.h"
 
 #include <string.h>

@@ -11,7 +11,6 @@
 #include "lib/http2/http2_session.h"
 #include "services/router/http/admit.h"
 #include "services/router/http/http_conn_state.h"
-#include "services/router/http/reuse.h"
 
 /* Limits of the Agent Sandbox router. */
 #define HEAD_TIMEOUT_MS 10000
@@ -89,12 +88,6 @@ static bool answer_here(HttpConn *c, const HttpHead *head) {
 }
 
 /* Whether it may share a connection to the program with others. */
-static bool is_reusable(const HttpConn *c, const HttpHead *head) {
-  const RouterConfig *config = c->router->config;
-  bool any = config->upstream_max_idle > 0 && config->upstream_max_idle_per_port > 0;
-  return any && !c->upgrade && !c->draining && reuse_suits_request(head);
-}
-
 static bool on_request_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   CLEANUP(buf_deinit) Buf out = {0};
@@ -114,7 +107,7 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   char parent[TRACE_PARENT_SIZE];
   if (c->log.span)
     trace_parent(c->log.span, parent);
-  bool reusable = is_reusable(c, head);
+  bool reusable = !c->upgrade && !c->draining && exchange_may_reuse(c->router, head);
   ForwardThen then = c->upgrade ? FORWARD_THEN_UPGRADE : reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE;
   c->request_body = forward_request(&out, head, c->peer_ip, c->log.target.port, then, c->log.span ? parent : NULL);
   ExchangeRequest request = {.head = &out, .upgrade = c->upgrade, .is_head = c->is_head, .reusable = reusable};

@@ -1,14 +1,11 @@
 /* Round trips of random objects: nothing is lost but what the versions cannot say. */
 #include "services/reconciler/kubernetes/conversion/conversion.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/conversion/conversion_fixture.h"
 #include "services/reconciler/kubernetes/object/well_known.h"

@@ -1,14 +1,11 @@
 /* The review around the conversion: who gets which answer. */
 #include "services/reconciler/kubernetes/conversion/conversion.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/kube_object.h"
 
 #define REVIEW_V1 "\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"ConversionReview\""

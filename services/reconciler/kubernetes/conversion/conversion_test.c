@@ -1,14 +1,11 @@
 /* The rules of the conversion, one test each. Objects are written with single quotes for double ones. */
 #include "services/reconciler/kubernetes/conversion/conversion.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 

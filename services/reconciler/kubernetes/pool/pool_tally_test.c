@@ -1,15 +1,11 @@
 /* The tally against counting, over a history of changes. */
 #include "services/reconciler/kubernetes/pool/pool_tally.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/kube_object.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 

@@ -2,16 +2,12 @@
 #ifndef SANDPLANE_SERVICES_RECONCILER_KUBERNETES_TESTING_OBJECTS_FIXTURE_H_
 #define SANDPLANE_SERVICES_RECONCILER_KUBERNETES_TESTING_OBJECTS_FIXTURE_H_
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/kube/kube_object.h"
 
 /* New reference: the text made by fmt, its single quotes taken as double ones. */

@@ -1,12 +1,9 @@
 #include "services/reconciler/kubernetes/webhook/webhook_certificates.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "lib/base/str.h"
+#include "lib/base/test.h"
 #include "lib/crypto/certificate.h"
 
 #define NOW 1790000000000LL
