@@ -223,7 +223,8 @@ void cluster_disconnect(Cluster *c) {
   for (ClusterResource r = 0; r < CLUSTER_N_RESOURCES; r++) {
     kube_informer_stop(c->informers[r]);
   }
-  loop_timer_stop(c->anchor_again);
+  if (c->anchor_again) /* else it was never started */
+    loop_timer_stop(c->anchor_again);
   kube_lease_free(c->lease);
   c->lease = NULL;
   kube_client_free(c->client);

@@ -159,8 +159,9 @@ static PassNext keep_policy(TemplatePass *p, const json_t *template) {
   const json_t *there = cluster_get(p->pass.c, CLUSTER_POLICY, p->pass.ns, name);
   bool ours = there && kube_is_controlled_by(there, kube_uid(template));
   if (!wanted)
-    return ours && !kube_is_deleting(there) ? pass_delete(&p->pass, CLUSTER_POLICY, there, "Background", on_policy_written)
-                                            : PASS_ON;
+    return ours && !kube_is_deleting(there)
+               ? pass_delete(&p->pass, CLUSTER_POLICY, there, "Background", on_policy_written)
+               : PASS_ON;
   if (!there)
     return pass_create(&p->pass, CLUSTER_POLICY, wanted, MANAGER, on_policy_written);
   if (!ours)

@@ -1,5 +1,5 @@
 /* A cluster for tests of whole passes: an API server in memory, whose answers and watch events come when time passes on
- * a loop that holds it (loop_pass_time), and that can do what real ones do.
+ * a loop that holds it (fake_cluster_pass), and that can do what real ones do.
  *
  * - It lags: watch events wait until fake_cluster_catch_up, so that the kept copies are behind.
  * - It refuses: one write, or all of a kind, with an HTTP status, as a conflict or an admission policy does.
@@ -43,7 +43,7 @@ typedef struct FakeCluster {
   json_t *unseen; /* watch events: {"resource", "type", "object"} */
   json_t *told;   /* reasons of Events, in order */
   struct FakeRequest *requests;
-  LoopTimer *watch;
+  LoopTimer *watch, *turn;
 } FakeCluster;
 
 /* Leads, with copies of nothing. State and on_change of f->c are the test's to set, before anything is put. */
@@ -65,7 +65,7 @@ json_t *fake_cluster_get(const FakeCluster *f, ClusterResource r, const char *na
 
 /* Watch events come as they happen from now on, and those that did not. */
 void fake_cluster_catch_up(FakeCluster *f);
-/* Time passes, unless the reconciler dies. */
+/* Time passes, up to the first moment after ms for which anything waits; unless the reconciler dies. */
 void fake_cluster_pass(FakeCluster *f, int64_t ms);
 
 #endif
