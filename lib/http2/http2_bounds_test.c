@@ -173,6 +173,7 @@ static void test_bytes_of_a_session(void **state) {
   assert_in_range(http2_session_kept(f->server), 30001, 30000 + 9000);
   /* what is answered makes room */
   LIST_EACH(Request, r, &f->requests, link) http2_stream_respond(r->stream, 200, NULL, 0, true);
+  fixture_settle(f);
   raw_get(f, 101);
   fixture_settle(f);
   assert_int_equal(f->n_requests, 5);
@@ -272,7 +273,6 @@ static void test_a_socket_that_takes_nothing(void **state) {
   assert_int_equal(f->why, HTTP2_WHY_STALLED);
   assert_int_equal(r->closes, 1);
 }
-
 
 int main(void) {
   const struct CMUnitTest tests[] = {

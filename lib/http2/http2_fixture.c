@@ -131,8 +131,9 @@ static void stop(void *arg) {
   loop_stop(arg);
 }
 
+/* With what is due at once, which a loop that holds time leaves to itself. */
 static void turn(Fixture *f) {
-  loop_post(f->loop, stop, f->loop);
+  loop_timer_start(f->turn, 0);
   loop_run(f->loop);
   loop_pass_time(f->loop, 0);
 }
@@ -158,6 +159,7 @@ Fixture *fixture_new(const Http2Config *config) {
   must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
   f->loop = loop_new();
   loop_hold_time(f->loop);
+  f->turn = loop_timer_new(f->loop, stop, f->loop);
   list_init(&f->requests);
   f->far = fds[1];
   f->takes = true;
@@ -170,6 +172,7 @@ void fixture_free(Fixture *f) {
   http2_session_free(f->server);
   nghttp2_session_del(f->client);
   close(f->far);
+  loop_timer_free(f->turn);
   loop_free(f->loop);
   LIST_EACH(Request, r, &f->requests, link) {
     buf_deinit(&r->head);

@@ -39,6 +39,7 @@ enum { FIXTURE_STREAMS = 512 };
 
 typedef struct Fixture {
   Loop *loop;
+  LoopTimer *turn; /* ends one turn of the loop */
   Http2Session *server;
   int far;
   /* The server's. */
