@@ -250,7 +250,7 @@ const char *cluster_epoch(const Cluster *c) {
   return *c->epoch ? c->epoch : NULL;
 }
 
-/* The state knows whether somebody holds it; it is deleted when it says that nobody does (kubernetes_backend destroy).
+/* The state knows whether somebody holds it; it is deleted when it says that nobody does (member_orders_destroy).
  */
 void cluster_spoil(Cluster *c, const json_t *sandbox, bool failed, const char *reason, const char *message) {
   if (!kube_is_deleting(sandbox))

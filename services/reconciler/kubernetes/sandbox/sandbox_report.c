@@ -81,7 +81,7 @@ static PassNext on_status_written(void *pass, json_t *object, const Error *err) 
 }
 
 /* Its Pod only takes its time: nothing has gone wrong with it that anyone would want to read, and it does not run yet,
- * for of one that does a claim must know (claim_bind.c). */
+ * for of one that does a claim must know (claim_warm.c). */
 static bool is_starting(const json_t *status) {
   const json_t *conditions = json_object_get(status, "conditions");
   return str_equal(kube_text(kube_condition(conditions, "Ready"), "reason"), "DependenciesNotReady") &&
