@@ -57,12 +57,12 @@ static void set(RedisRequest *r, size_t i, const char *text, size_t len) {
   r->lens[i] = len;
 }
 
-/* With places of ours before and behind the arguments. */
+/* With places of ours before and behind the arguments; each has a NUL that its length does not count. */
 static RedisRequest *new_request(RedisFn fn, void *arg, size_t before, size_t argc, const char *const *argv,
                                  const size_t *lens, size_t behind) {
   size_t n = before + argc + behind, size = 0;
   for (size_t i = 0; i < argc; i++)
-    size += lens ? lens[i] : strlen(argv[i]);
+    size += (lens ? lens[i] : strlen(argv[i])) + 1;
   RedisRequest *r = xcalloc(1, sizeof *r + n * (sizeof *r->argv + sizeof *r->lens) + size);
   r->fn = fn;
   r->arg = arg;
@@ -73,7 +73,7 @@ static RedisRequest *new_request(RedisFn fn, void *arg, size_t before, size_t ar
   for (size_t i = 0; i < argc; i++) {
     size_t len = lens ? lens[i] : strlen(argv[i]);
     set(r, before + i, memcpy(at, argv[i], len), len);
-    at += len;
+    at += len + 1;
   }
   /* "$123456789\r\n" before each of them and "\r\n" behind it */
   r->bytes = size + (n + 1) * 16;
