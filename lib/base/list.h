@@ -71,6 +71,18 @@ static inline ListLink *list_first(const List *list) {
   return list_is_empty(list) ? NULL : list->head.next;
 }
 
+/* Takes it out of the list; NULL: empty. */
+static inline ListLink *list_take_first(List *list) {
+  ListLink *first = list_first(list);
+  if (!first)
+    return NULL;
+  /* not list_remove, in which the analyzer does not see that the head is changed */
+  list->head.next = first->next;
+  list->head.next->prev = &list->head;
+  first->prev = first->next = NULL;
+  return first;
+}
+
 /* Each member, oldest first. The one at hand may be removed and freed, and the list with the last; the others must
  * stay. */
 #define LIST_EACH(type, var, list, member)                                                \

@@ -34,9 +34,14 @@ static void members_leave_from_anywhere(void **state) {
   assert_ptr_equal(list_first(&list), &m[0].link);
   list_append(&list, &m[1].link);
   assert_int_equal(in(&list), 12);
-  list_remove(&m[0].link);
-  list_remove(&m[1].link);
+  assert_ptr_equal(list_take_first(&list), &m[0].link);
+  assert_false(list_is_linked(&m[0].link));
+  assert_int_equal(in(&list), 2);
+  assert_ptr_equal(list_take_first(&list), &m[1].link);
   assert_true(list_is_empty(&list));
+  assert_null(list_take_first(&list));
+  list_append(&list, &m[0].link);
+  assert_int_equal(in(&list), 1);
 }
 
 static void one_may_leave_while_it_is_looked_at(void **state) {

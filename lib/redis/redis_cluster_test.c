@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/base/test.h"
 #include "lib/redis/redis.h"
+#include "lib/redis/redis_node.h"
 #include "lib/redis/redis_server_fixture.h"
 #include "lib/redis/redis_slots.h"
 
@@ -136,6 +137,23 @@ static void keys_have_slots(void **state) {
   assert_int_equal(redis_slot_of_command(3, (const char *[]){"EVAL", "return 1", "0"}, NULL), REDIS_SLOT_ANY);
 }
 
+static void check_slot(RedisRequest *r, int slot) {
+  assert_int_equal(redis_slot_of_command(r->argc, r->argv, r->lens), slot);
+  redis_request_finish(r, NULL, NULL);
+}
+
+/* A request's arguments are texts of their own, as those that it was made of. */
+static void requests_have_slots(void **state) {
+  static const RedisScript PLAIN = {.source = "return 1", .source_len = 8};
+  static const RedisScript FENCED = {.source = "return 1", .source_len = 8, .fenced = true};
+  const char *const args[] = {"foo", "bar"};
+  check_slot(redis_request_new(NULL, NULL, 3, (const char *[]){"PUBLISH", "foo", "x"}, NULL), REDIS_SLOT_ANY);
+  check_slot(redis_request_new(NULL, NULL, 2, (const char *[]){"GET", "foo-not"}, (size_t[]){3, 3}), 12182);
+  check_slot(redis_request_script(NULL, NULL, &PLAIN, 1, 2, args, NULL), 12182);
+  check_slot(redis_request_script(NULL, NULL, &FENCED, 1, 1, args, NULL), 12182);
+  check_slot(redis_request_script(NULL, NULL, &FENCED, 0, 2, args, NULL), REDIS_SLOT_ANY);
+}
+
 static void other_places_are_read(void **state) {
   char address[REDIS_ADDRESS_MAX];
   assert_int_equal(redis_slot_elsewhere("MOVED 3999 10.0.0.1:6381", "h:1", address), 3999);
@@ -203,7 +221,8 @@ static void found_and_followed(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(keys_have_slots), cmocka_unit_test(other_places_are_read),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(keys_have_slots), cmocka_unit_test(requests_have_slots),
+                                     cmocka_unit_test(other_places_are_read),
                                      cmocka_unit_test_setup_teardown(found_and_followed, setup, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

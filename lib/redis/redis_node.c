@@ -57,12 +57,12 @@ static void set(RedisRequest *r, size_t i, const char *text, size_t len) {
   r->lens[i] = len;
 }
 
-/* With places of ours before and behind the arguments. */
+/* With places of ours before and behind the arguments; each has a NUL that its length does not count. */
 static RedisRequest *new_request(RedisFn fn, void *arg, size_t before, size_t argc, const char *const *argv,
                                  const size_t *lens, size_t behind) {
   size_t n = before + argc + behind, size = 0;
   for (size_t i = 0; i < argc; i++)
-    size += lens ? lens[i] : strlen(argv[i]);
+    size += (lens ? lens[i] : strlen(argv[i])) + 1;
   RedisRequest *r = xcalloc(1, sizeof *r + n * (sizeof *r->argv + sizeof *r->lens) + size);
   r->fn = fn;
   r->arg = arg;
@@ -73,7 +73,7 @@ static RedisRequest *new_request(RedisFn fn, void *arg, size_t before, size_t ar
   for (size_t i = 0; i < argc; i++) {
     size_t len = lens ? lens[i] : strlen(argv[i]);
     set(r, before + i, memcpy(at, argv[i], len), len);
-    at += len;
+    at += len + 1;
   }
   /* "$123456789\r\n" before each of them and "\r\n" behind it */
   r->bytes = size + (n + 1) * 16;
@@ -111,16 +111,9 @@ void redis_request_fail_later(RedisRequest *r, RedisShared *shared, const Error 
   free_request(r);
 }
 
-static RedisRequest *first(const List *list) {
-  ListLink *link = list_first(list);
-  return link ? CONTAINER_OF(link, RedisRequest, link) : NULL;
-}
-
 RedisRequest *redis_request_take(List *list) {
-  RedisRequest *r = first(list);
-  if (r)
-    list_remove(&r->link);
-  return r;
+  ListLink *first = list_take_first(list);
+  return first ? CONTAINER_OF(first, RedisRequest, link) : NULL;
 }
 
 static void push(RedisNode *n, List *list, RedisRequest *r) {
@@ -267,6 +260,11 @@ static void on_deadline(void *arg) {
 
 /* ---- replies ---- */
 
+static bool is_kept_before(const RedisNode *n, uint64_t number) {
+  const ListLink *first = list_first(&n->kept);
+  return first && CONTAINER_OF(first, RedisRequest, link)->number < number;
+}
+
 /* Replicas have what was sent before the WAIT, or do not. */
 static void on_waited(RedisNode *n, uint64_t number, const RedisReply *reply) {
   Error err;
@@ -278,8 +276,8 @@ static void on_waited(RedisNode *n, uint64_t number, const RedisReply *reply) {
   else
     error_set(&err, ERROR_UNAVAILABLE, "state store: %s", reply->str ? reply->str : "no answer to WAIT");
   err.retry_after_ms = REDIS_RETRY_AFTER_MS;
-  for (RedisRequest *r; (r = first(&n->kept)) && r->number < number;) {
-    pop(n, &n->kept);
+  while (is_kept_before(n, number)) {
+    RedisRequest *r = pop(n, &n->kept);
     redis_request_finish(r, enough ? r->kept_reply : NULL, enough ? NULL : &err);
   }
 }
