@@ -273,7 +273,6 @@ static void test_a_socket_that_takes_nothing(void **state) {
   assert_int_equal(r->closes, 1);
 }
 
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_head_of_many_bytes),

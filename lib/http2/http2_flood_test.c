@@ -224,7 +224,6 @@ static void test_a_large_answer_is_acknowledged(void **state) {
   assert_true(f->server != NULL);
 }
 
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_rapid_reset),

@@ -379,7 +379,6 @@ static void test_a_hundred_at_once(void **state) {
   assert_int_equal(http2_session_kept(f->server), 0);
 }
 
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_answer),
