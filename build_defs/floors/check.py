@@ -11,6 +11,7 @@ import floors
 
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*(?:include|include_next|import)\b[ \t]*(.*)$", re.M)
 NAME = re.compile(r'<([^>]+)>|"([^"]+)"')
+BUILD_HEAD = re.compile(r"# [^\n]+\n(?:# [^\n]+\n)*# For: [^\n]+\n(?:# [^\n]+\n)*# Uses: [^\n]+\n(?:# [^\n]+\n)*(\n|$)")
 
 
 def read_tree(root):
@@ -34,6 +35,27 @@ def read_tree(root):
                     line = text.count("\n", 0, m.start()) + 1
                     found.append((line, header and (header[1] or header[2]), bool(header and header[1])))
     return tree
+
+
+def read_builds(root):
+    """path -> text of every BUILD file."""
+    builds = {}
+    for at, folders, names in os.walk(root):
+        folders[:] = [f for f in folders if not f.startswith(".") and not os.path.islink(os.path.join(at, f))]
+        if "BUILD.bazel" in names:
+            path = os.path.join(at, "BUILD.bazel")
+            with open(path, encoding="utf-8") as f:
+                builds[os.path.relpath(path, root)] = f.read()
+    return builds
+
+
+def unsaid(builds):
+    """Complaints of BUILD files that do not open with what is there, who may use it and what it may use."""
+    return [
+        "%s:1: a BUILD file opens with what is there, '# For: ' and '# Uses: '" % path
+        for path, text in sorted(builds.items())
+        if not path.startswith(tuple(floors.BUILD_UNSAID)) and not BUILD_HEAD.match(text)
+    ]
 
 
 def foreign_library(header):
@@ -100,7 +122,7 @@ class Judge:
                 self.complain(path, line, "<%s> is neither libc's nor of a known library" % header)
             return
         if library == "cmocka":
-            if path != floors.TEST_LIBRARY[0] and not path.startswith(tuple(floors.CMOCKA_STILL)):
+            if path != floors.TEST_LIBRARY[0]:
                 self.complain(path, line, "<cmocka.h>: tests include %s" % floors.TEST_LIBRARY[0])
             return
         folder = os.path.dirname(path)
@@ -193,7 +215,9 @@ def main(marker):
     # the walk itself must not be what makes the test pass
     for must in ["lib/base/error.h", "runtime/main.c", "cli/main.c", "services/claims/main.c"]:
         assert must in tree, "%s not found below %s" % (must, root)
-    complaints = Judge(tree).run()
+    builds = read_builds(root)
+    assert "lib/base/BUILD.bazel" in builds, "BUILD files not found below %s" % root
+    complaints = Judge(tree).run() + unsaid(builds)
     for c in complaints:
         print(c)
     print("%d files, %d complaints" % (len(tree), len(complaints)))

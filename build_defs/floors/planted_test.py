@@ -11,6 +11,7 @@ import check
 import floors
 
 CLEAN = {
+    "lib/base/BUILD.bazel": "# Errors.\n# For: all.\n# Uses: libc.\n",
     "lib/base/error.h": "#include <stdint.h>\n",
     "lib/base/error.c": '#include "lib/base/error.h"\n\n#include <stdio.h>\n',
     "lib/loop/loop.h": '#include "lib/base/error.h"\n',
@@ -116,6 +117,24 @@ PLANTED = [
     ("services/claims/claim.c", "#include <services/claims/claim_rpc.h>", "is neither libc's nor of a known library"),
     ("services/claims/claim.c", '#include_next "services/claims/claim_rpc.h"', "which is a rpc file"),
 ]
+
+
+class Builds(unittest.TestCase):
+    GOOD = "# Lists.\n# For: all.\n# Uses: libc; one\n# more.\n\nload()\n"
+
+    def test_heads(self):
+        bad = [
+            "",
+            "load()\n",
+            "# Lists.\n\nload()\n",
+            self.GOOD.replace("# For", "# To"),
+            self.GOOD.replace("# Uses", "#"),
+        ]
+        for text in bad:
+            with self.subTest(text):
+                self.assertEqual(len(check.unsaid({"lib/x/BUILD.bazel": text})), 1)
+        for text in (self.GOOD, self.GOOD.split("\n\n")[0] + "\n"):
+            self.assertEqual(check.unsaid({"lib/x/BUILD.bazel": text}), [])
 
 
 class Planted(unittest.TestCase):

@@ -17,7 +17,7 @@
 
 static void call_free(RpcCall *call) {
   list_remove(&call->live);
-  rpc_call_drop_writes(call);
+  rpc_writes_drop(&call->writes);
   if (call->call)
     grpc_call_unref(call->call);
   grpc_call_details_destroy(&call->details);
@@ -57,7 +57,7 @@ void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *hand
   call->owner = owner;
   call->route = route;
   call->registered = handle != NULL;
-  call->last = &call->first;
+  rpc_writes_init(&call->writes);
   call->request = grpc_empty_slice();
   call->accept_op.fn = on_accept;
   grpc_call_details_init(&call->details);

@@ -8,14 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/list.h"
 #include "lib/rpc/rpc_call.h"
-
-typedef struct Write {
-  struct Write *next;
-  grpc_byte_buffer *message;
-  size_t len;
-  void (*fn)(RpcCall *call, void *arg);
-  void *arg;
-} Write;
+#include "lib/rpc/rpc_writes.h"
 
 typedef void (*ReadFn)(RpcCall *call, void *arg, const uint8_t *data, size_t len);
 
@@ -46,9 +39,7 @@ struct RpcCall {
   void *read_arg;
   grpc_byte_buffer *read_buffer;
 
-  Write *first, **last;
-  Write *in_flight;
-  size_t pending_bytes;
+  RpcWrites writes;
   bool sending;
   bool initial_sent;
   bool status_sent;
@@ -75,6 +66,5 @@ struct RpcCall {
 void rpc_call_release(RpcCall *call);
 /* The operation that watches for the call's end, to be started once. */
 grpc_op rpc_call_close_watch(RpcCall *call);
-void rpc_call_drop_writes(RpcCall *call);
 
 #endif

@@ -14,38 +14,19 @@
 #include "lib/rpc/rpc_call_impl.h"
 #include "lib/rpc/rpc_status.h"
 
-static void write_free(Write *write) {
-  grpc_byte_buffer_destroy(write->message);
-  free(write);
-}
-
-void rpc_call_drop_writes(RpcCall *call) {
-  while (call->first) {
-    Write *write = call->first;
-    call->first = write->next;
-    call->pending_bytes -= write->len;
-    write_free(write);
-  }
-  call->last = &call->first;
-}
-
 static void flush(RpcCall *call);
 
 static void on_sent(RpcOp *op, bool ok) {
   RpcCall *call = RPC_OP_OWNER(op, RpcCall, send_op);
-  Write *write = call->in_flight;
-  call->in_flight = NULL;
+  RpcWrite *write = rpc_writes_sent(&call->writes);
   call->sending = false;
   if (!ok) {
     call->broken = true;
-    rpc_call_drop_writes(call);
+    rpc_writes_drop(&call->writes);
   }
-  if (write) {
-    call->pending_bytes -= write->len;
-    if (ok && write->fn && !call->finished)
-      write->fn(call, write->arg);
-    write_free(write);
-  }
+  if (write && ok && write->fn && !call->finished)
+    write->fn(call, write->arg);
+  rpc_write_free(write);
   flush(call);
   rpc_call_release(call);
 }
@@ -81,7 +62,7 @@ static size_t add_status(RpcCall *call, grpc_op *ops, grpc_metadata *trailer, gr
 static void flush(RpcCall *call) {
   if (call->sending || call->broken || call->status_sent)
     return;
-  Write *write = call->first;
+  const RpcWrite *write = call->writes.first;
   bool last = call->finished && (!write || !write->next);
   if (!write && !last)
     return;
@@ -94,13 +75,8 @@ static void flush(RpcCall *call) {
   if (!call->initial_sent)
     ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
   call->initial_sent = true;
-  if (write) {
-    call->first = write->next;
-    if (!call->first)
-      call->last = &call->first;
-    call->in_flight = write;
-    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = write->message};
-  }
+  if (write)
+    ops[n++] = rpc_writes_start(&call->writes);
   if (last)
     n += add_status(call, ops + n, &trailer, &message);
   call->sending = true;
@@ -110,18 +86,15 @@ static void flush(RpcCall *call) {
 }
 
 static void enqueue(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *, void *), void *arg) {
-  size_t len = GRPC_SLICE_LENGTH(message);
-  if (len > call->owner->max_message_bytes)
+  if (GRPC_SLICE_LENGTH(message) > call->owner->max_message_bytes)
     call->too_large = true;
   if (call->broken || call->too_large || call->finished) {
     grpc_slice_unref(message);
     return;
   }
-  Write *write = new0(Write);
-  *write = (Write){.message = rpc_bytes_wrap(message), .len = len, .fn = fn, .arg = arg};
-  *call->last = write;
-  call->last = &write->next;
-  call->pending_bytes += len;
+  RpcWrite *write = rpc_writes_add(&call->writes, message);
+  write->fn = fn;
+  write->arg = arg;
 }
 
 void rpc_call_write_slice(RpcCall *call, grpc_slice message, void (*fn)(RpcCall *call, void *arg), void *arg) {
@@ -134,7 +107,7 @@ void rpc_call_write(RpcCall *call, const uint8_t *data, size_t len, void (*fn)(R
 }
 
 size_t rpc_call_pending_bytes(const RpcCall *call) {
-  return call->pending_bytes;
+  return call->writes.bytes;
 }
 
 /* ---- Ending ---- */

@@ -18,12 +18,7 @@
 #include "lib/rpc/rpc_bytes.h"
 #include "lib/rpc/rpc_channel.h"
 #include "lib/rpc/rpc_status.h"
-
-typedef struct Write {
-  struct Write *next;
-  grpc_byte_buffer *message;
-  size_t len;
-} Write;
+#include "lib/rpc/rpc_writes.h"
 
 struct RpcClientCall {
   RpcQueue *queue;
@@ -45,9 +40,7 @@ struct RpcClientCall {
   bool half_close;
   bool close_sent;
   bool broken;
-  Write *first, **last;
-  Write *in_flight;
-  size_t pending_bytes;
+  RpcWrites writes;
 
   bool reading;
   grpc_byte_buffer *read_buffer;
@@ -57,23 +50,6 @@ struct RpcClientCall {
   grpc_status_code status;
   grpc_slice status_message;
 };
-
-static void write_free(Write *write) {
-  if (!write)
-    return;
-  grpc_byte_buffer_destroy(write->message);
-  free(write);
-}
-
-static void drop_writes(RpcClientCall *call) {
-  while (call->first) {
-    Write *write = call->first;
-    call->first = write->next;
-    call->pending_bytes -= write->len;
-    write_free(write);
-  }
-  call->last = &call->first;
-}
 
 static void metadata_free(RpcClientCall *call) {
   for (size_t i = 0; i < call->n_metadata; i++) {
@@ -95,7 +71,7 @@ static void call_unlink(RpcClientCall *call) {
 }
 
 static void call_free(RpcClientCall *call) {
-  drop_writes(call);
+  rpc_writes_drop(&call->writes);
   metadata_free(call);
   if (call->read_buffer)
     grpc_byte_buffer_destroy(call->read_buffer);
@@ -179,19 +155,16 @@ static void flush(RpcClientCall *call);
 
 static void on_sent(RpcOp *op, bool ok) {
   RpcClientCall *call = RPC_OP_OWNER(op, RpcClientCall, send_op);
-  Write *write = call->in_flight;
-  call->in_flight = NULL;
+  RpcWrite *write = rpc_writes_sent(&call->writes);
   call->sending = false;
   metadata_free(call);
-  if (write)
-    call->pending_bytes -= write->len;
   if (!ok) {
     call->broken = true;
-    drop_writes(call);
+    rpc_writes_drop(&call->writes);
   } else if (write && call->channel && call->handlers.on_written) {
     call->handlers.on_written(call, call->arg);
   }
-  write_free(write);
+  rpc_write_free(write);
   flush(call);
   release(call);
 }
@@ -199,7 +172,7 @@ static void on_sent(RpcOp *op, bool ok) {
 static void flush(RpcClientCall *call) {
   if (call->sending || call->broken || call->close_sent)
     return;
-  Write *write = call->first;
+  const RpcWrite *write = call->writes.first;
   bool close = call->half_close && (!write || !write->next);
   if (call->initial_sent && !write && !close)
     return;
@@ -212,13 +185,8 @@ static void flush(RpcClientCall *call) {
                          .data.send_initial_metadata = {.count = call->n_metadata, .metadata = call->metadata}};
     call->initial_sent = true;
   }
-  if (write) {
-    call->first = write->next;
-    if (!call->first)
-      call->last = &call->first;
-    call->in_flight = write;
-    ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = write->message};
-  }
+  if (write)
+    ops[n++] = rpc_writes_start(&call->writes);
   if (close) {
     ops[n++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     call->close_sent = true;
@@ -240,12 +208,7 @@ void rpc_client_write_slice(RpcClientCall *call, grpc_slice message) {
     grpc_slice_unref(message);
     return;
   }
-  Write *write = new0(Write);
-  write->len = GRPC_SLICE_LENGTH(message);
-  write->message = rpc_bytes_wrap(message);
-  *call->last = write;
-  call->last = &write->next;
-  call->pending_bytes += write->len;
+  rpc_writes_add(&call->writes, message);
   if (call->initial_sent)
     flush(call);
 }
@@ -255,7 +218,7 @@ void rpc_client_write(RpcClientCall *call, const uint8_t *data, size_t len) {
 }
 
 size_t rpc_client_pending_bytes(const RpcClientCall *call) {
-  return call->pending_bytes;
+  return call->writes.bytes;
 }
 
 void rpc_client_half_close(RpcClientCall *call) {
@@ -314,7 +277,7 @@ static RpcClientCall *call_new(RpcChannel *channel, const char *path, int64_t ti
   if (call->next)
     call->next->link = &call->next;
   channel->calls = call;
-  call->last = &call->first;
+  rpc_writes_init(&call->writes);
   call->status_message = grpc_empty_slice();
   call->status_op.fn = on_status;
   call->send_op.fn = on_sent;
