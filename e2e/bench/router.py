@@ -6,12 +6,14 @@ None writes an access log. The backend is an nginx of one process at an address 
 generous with ports that were just in use; and on a port for each of those that connect to it, so that none uses up another's. Rates and
 times of a cell are medians over the rounds.
 
-Then --requests requests of one kind to one sandbox: the rate of the last tenth by that of the first.
+Beside it the processor time that a small request costs whoever carries it, which wavers less on a machine with other work. Then
+--requests requests of one kind to one sandbox: the rate of the last tenth by that of the first.
 """
 
 import argparse
 import contextlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -32,6 +34,7 @@ BOX = "bench-aaaaa"
 POD = "192.0.2.2"
 # What is not done by then has collapsed, and the rate of its end says so.
 SERIES_SECONDS = 90
+TICKS = os.sysconf("SC_CLK_TCK")
 US = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
 
 HTTP = """
@@ -90,6 +93,13 @@ def until(check, what, process=None):
         time.sleep(0.02)
 
 
+def cpu_us(pid):
+    """Processor time of a process and of its children so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) * 1e6 / TICKS + sum(map(cpu_us, children))
+
+
 def reachable(host, port):
     return lambda: socket.create_connection((host, port), 1).close() is None
 
@@ -98,6 +108,7 @@ class Bench:
     def __init__(self, args, folder):
         self.args, self.folder = args, folder
         self.processes = []
+        self.carriers = {}  # process of each way
 
     def start(self, name, *argv):
         with open(self.folder / f"{name}.log", "wb") as log:
@@ -121,19 +132,20 @@ class Bench:
         path.write_text(common + text.format(http=http, folder=self.folder, pod=POD, **values))
         process = self.start(name, self.args.nginx, "-e", "stderr", "-p", str(self.folder), "-c", str(path))
         until(reachable(host, port), f"{name} listening", process)
+        return process
 
     def start_all(self):
         (self.folder / "big").write_bytes(b"x" * BULK_BYTES)
         # of each way in, and of each cell of the router's, whose connections not all have gone when the next begins
         self.backends = free_ports(4 + len(DEPTHS) + 1)
         listen = " ".join(f"listen {POD}:{p} backlog=4096;" for p in self.backends)
-        self.start_nginx("backend", BACKEND, POD, self.backends[0], listen=listen)
+        backend = self.start_nginx("backend", BACKEND, POD, self.backends[0], listen=listen)
         kept, other, self.http, grpc, self.admin = free_ports(5)
         behind = {"kept_backend": self.backends[1], "other_backend": self.backends[2]}
-        self.start_nginx("proxy", PROXY, "127.0.0.1", kept, kept=kept, other=other, **behind)
+        proxy = self.start_nginx("proxy", PROXY, "127.0.0.1", kept, kept=kept, other=other, **behind)
         at = [f"{POD}:{self.backends[0]}"] + [f"127.0.0.1:{port}" for port in (kept, other, self.http)]
         self.addresses = dict(zip(WAYS, at, strict=True))
-        self.start_router(grpc)
+        self.carriers = dict(zip(WAYS, (backend, proxy, proxy, self.start_router(grpc)), strict=True))
 
     def start_router(self, grpc):
         redis = f"unix:{self.folder}/redis"
@@ -148,6 +160,7 @@ class Bench:
         flags += [f"--redis-address={redis}", "--access-log=false"]
         process = self.start("router", self.args.router, *flags)
         until(lambda: b" 200 " in self.metrics("/readyz")[:20], "the router ready", process)
+        return process
 
     def metrics(self, path="/metrics"):
         with socket.create_connection(("127.0.0.1", self.admin), 10) as s:
@@ -167,6 +180,8 @@ class Bench:
 
     def load(self, way, path, depth, seconds, backend):
         argv = self.wrk(way, path, depth, seconds, backend)
+        pid = self.carriers[way].pid
+        before = cpu_us(pid)
         text = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
         bad = re.search(r"Non-2xx.*|Socket errors: .*", text)
         if bad:
@@ -174,7 +189,7 @@ class Bench:
         return {
             "rate": float(re.search(r"Requests/sec: +([\d.]+)", text).group(1)),
             "p50_us": quantile(text, 50),
-            "p99_us": quantile(text, 99),
+            "cpu_us": (cpu_us(pid) - before) / int(re.search(r"(\d+) requests in", text).group(1)),
         }
 
     def series(self, count):
@@ -222,11 +237,15 @@ class Table:
 
     def print(self):
         cells = [("GET", d) for d in DEPTHS] + [("1 MiB", BULK_DEPTH)]
-        print(f"{'requests a second, p50 ms':<27}" + "".join(f"{f'{what}, {depth}':>19}" for what, depth in cells))
+        head = "".join(f"{f'{what}, {depth}':>19}" for what, depth in cells)
+        print(f"{'requests a second, p50 ms':<27}{head}{'cpu us':>9}")
         for way in WAYS:
             figures = [self.get(way, *cell) for cell in cells]
-            print(f"{way:<27}" + "".join(f"{f['rate']:>10.0f}, {f['p50_us'] / 1000:>7.3f}" for f in figures))
-        print("GET, n: small answers, n in flight; 1 MiB: answers of that size")
+            cells_of_way = "".join(f"{f['rate']:>10.0f}, {f['p50_us'] / 1000:>7.3f}" for f in figures)
+            print(f"{way:<27}{cells_of_way}{self.get(way, 'GET', 32)['cpu_us']:>9.1f}")
+        print(
+            "GET, n: small answers, n in flight; 1 MiB: answers of that size; cpu us: of the one that carries, a GET at 32"
+        )
 
 
 def measure(bench, rounds, seconds, table):
@@ -254,6 +273,8 @@ def summary(table, series):
         "bulk_ratio": ratio("1 MiB", BULK_DEPTH),
         "added_p50_us": round(single["p50_us"] - alone["p50_us"]),
         "collapse": round(last / first, 3),
+        "cpu_us": round(table.get("router", "GET", 32)["cpu_us"], 1),
+        "nginx_cpu_us": round(table.get("nginx, kept", "GET", 32)["cpu_us"], 1),
         "rate_32": round(table.get("router", "GET", 32)["rate"]),
         "series_requests": round(done),
         "series_first_rate": round(first),

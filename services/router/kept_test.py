@@ -27,6 +27,10 @@ class KeptTest(StackTest):
         self.box = self.stack.sandbox("pod:127.0.0.1")
         self.addCleanup(self.end_all)
 
+    def until_waiting(self, app=None):
+        """One more request is at /wait."""
+        self.assertTrue((app or self.app).waiting.acquire(timeout=60), "no request came")
+
     def end_all(self):
         """The next test begins without."""
         self.app.end_all()
@@ -181,7 +185,7 @@ class Ends(KeptTest):
     def test_client_that_leaves(self):
         self.who()
         s = self.send("/wait")
-        self.app.waiting.acquire()
+        self.until_waiting()
         s.close()
         until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 0, "request over")
         self.app.release.release()
@@ -234,7 +238,7 @@ class Claims(KeptTest):
 
     def test_claim_that_ends_during_a_request(self):
         s = self.send("/wait")
-        self.app.waiting.acquire()
+        self.until_waiting()
         self.stack.seed("release", "default", self.box)
         self.app.release.release()
         self.assertEqual(self.receive(s)[0], 200)
@@ -258,7 +262,7 @@ class Limits(KeptTest):
     def at_once(self, app, n):
         sockets = [self.send("/wait", app=app) for _ in range(n)]
         for _ in sockets:
-            app.waiting.acquire()
+            self.until_waiting(app)
         for _ in sockets:
             app.release.release()
         self.assertEqual({self.receive(s)[0] for s in sockets}, {200})
@@ -297,7 +301,7 @@ class OneThread(KeptTest):
         self.app = SerialApp()
         sockets = [self.send("/wait") for _ in range(3)]
         for _ in sockets:
-            self.app.waiting.acquire()
+            self.until_waiting()
             self.app.release.release()
         self.assertEqual([self.receive(s)[0] for s in sockets], [200] * 3)
 
