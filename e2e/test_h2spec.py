@@ -1,4 +1,8 @@
-"""HTTP/2 by the book: h2spec, which speaks it right and wrong in every way that it knows, against lib/http2."""
+"""HTTP/2 by the book: h2spec, which speaks it right and wrong in every way that it knows, against lib/http2.
+
+Not against a router as well: that answers requests early, and what h2spec does wrong behind their heads then meets a stream that
+is over.
+"""
 
 import contextlib
 import re

@@ -274,6 +274,30 @@ static void test_a_socket_that_takes_nothing(void **state) {
   assert_int_equal(r->closes, 1);
 }
 
+/* Nobody reads its goodbye, and it is gone all the same. */
+static void test_a_flood_that_does_not_read(void **state) {
+  static uint8_t piece[STREAM_HIGH];
+  Fixture *f = *state;
+  raw_send(f, HTTP2_PREFACE, HTTP2_PREFACE_LEN);
+  raw_frame(f, NGHTTP2_SETTINGS, 0, 0, "\0\4\x7f\xff\xff\xff", 6);
+  raw_frame(f, NGHTTP2_WINDOW_UPDATE, 0, 0, "\x7f\0\0\0", 4);
+  raw_get(f, 1);
+  fixture_settle(f);
+  f->deaf = true;
+  http2_stream_respond(fixture_request(f, 1)->stream, 200, NULL, 0, false);
+  for (int i = 0; i < 2; i++) {
+    http2_stream_write(fixture_request(f, 1)->stream, piece, sizeof piece);
+    fixture_settle(f);
+  }
+  assert_true(http2_session_kept(f->server) > 0);
+  for (int i = 0; i < 1000; i++)
+    raw_frame(f, NGHTTP2_SETTINGS, 0, 0, NULL, 0);
+  fixture_settle(f);
+  fixture_pass_time(f, HTTP2_DEFAULTS.farewell_ms);
+  assert_int_equal(f->overs, 1);
+  assert_int_equal(f->why, HTTP2_WHY_SETTINGS);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_head_of_many_bytes),
@@ -292,6 +316,7 @@ int main(void) {
       TEST(test_idle),
       TEST(test_a_long_answer_is_not_idle),
       TEST(test_a_socket_that_takes_nothing),
+      TEST(test_a_flood_that_does_not_read),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@ static Http2Life life_of(const Http2Session *s) {
 
 void http2_set_life(Http2Session *s) {
   Http2Life mode = life_of(s);
-  if (mode == HTTP2_LIFE_ENDING && stream_pending(s->stream) == 0)
+  /* whoever broke a rule need not have taken what was left to say, and is not read from for longer */
+  if (mode == HTTP2_LIFE_ENDING && (stream_pending(s->stream) == 0 || s->gave_up))
     loop_timer_start(s->life, s->config.farewell_ms);
   if (mode == s->mode)
     return;

@@ -52,7 +52,7 @@ typedef struct Http2Config {
   /* Of heads of streams under way, theirs and ours, and of answers that wait. While there is more, new streams are
    * refused. */
   size_t max_kept;
-  /* Those of resets are nghttp2's; the others are what no client was seen to need, times some ten. */
+  /* Those of resets are nghttp2's; the others are wide, for all that answers real work is paid for by it. */
   Http2Rate floods[HTTP2_N_FLOODS];
   /* PING and SETTINGS whose answers the peer does not read. */
   uint32_t max_unread_acks;

@@ -17,7 +17,7 @@ void http2_head_begin(Http2Head *head, int32_t id) {
 
 void http2_head_clear(Http2Head *head) {
   for (size_t i = 0; i < head->n_held; i++)
-    nghttp2_rcbuf_decref(head->held[i]);
+    nghttp2_rcbuf_decref(head->held[i].buf);
   free(head->held);
   free(head->fields);
   buf_deinit(&head->cookie);
@@ -30,7 +30,7 @@ static const char *hold(Http2Head *head, nghttp2_rcbuf *buf) {
     head->held = xreallocarray(head->held, head->cap_held, sizeof *head->held);
   }
   nghttp2_rcbuf_incref(buf);
-  head->held[head->n_held++] = buf;
+  head->held[head->n_held++].buf = buf;
   return (const char *)nghttp2_rcbuf_get_buf(buf).base;
 }
 

@@ -8,6 +8,10 @@
 #include "lib/base/buf.h"
 #include "lib/http2/http2_session.h"
 
+typedef struct Http2Held {
+  nghttp2_rcbuf *buf;
+} Http2Held;
+
 typedef struct Http2Head {
   int32_t id; /* of its stream; 0: none is being read */
   bool over;  /* more than may be: what came behind is dropped */
@@ -15,7 +19,7 @@ typedef struct Http2Head {
   const char *method, *scheme, *authority, *path, *host;
   Http2Field *fields;
   size_t n_fields, cap_fields;
-  nghttp2_rcbuf **held; /* of the fields, two each, and of the pseudo fields */
+  Http2Held *held; /* of the fields, two each, and of the pseudo fields */
   size_t n_held, cap_held;
   Buf cookie;
   ssize_t cookie_at; /* its place among fields; -1: none yet */

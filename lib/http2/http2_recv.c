@@ -194,6 +194,8 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     take_data(s, frame);
   else if (frame->hd.type == NGHTTP2_SETTINGS)
     s->settled = true;
+  else if (frame->hd.type == NGHTTP2_GOAWAY)
+    s->peer_leaves = true;
   else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) &&
            memcmp(frame->ping.opaque_data, HTTP2_DRAIN_PING, sizeof HTTP2_DRAIN_PING) == 0)
     http2_say_last(s);

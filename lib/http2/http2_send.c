@@ -211,7 +211,10 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
   Http2Session *s = arg;
   Http2Stream *h = source->ptr;
   /* no padding is ever asked for */
-  if (buf_append(&s->gather, head, FRAME_HEAD) != 0 || buf_append(&s->gather, h->out.data + h->out_at, len) != 0)
+  if (buf_append(&s->gather, head, FRAME_HEAD) != 0)
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  /* the end alone may come of a stream that never had a byte */
+  if (len > 0 && buf_append(&s->gather, h->out.data + h->out_at, len) != 0)
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   h->out_at += len;
   s->out -= len;

@@ -85,7 +85,7 @@ static void say_goodbye(Http2Session *s) {
     return;
   s->mode = HTTP2_LIFE_ENDING;
   s->deaf = true;
-  http2_set_why(s, s->draining ? HTTP2_WHY_DRAINED : HTTP2_WHY_PROTOCOL);
+  http2_set_why(s, s->draining ? HTTP2_WHY_DRAINED : s->peer_leaves ? HTTP2_WHY_CLOSED : HTTP2_WHY_PROTOCOL);
   close_streams(s);
   if (s->dead)
     return;
@@ -95,7 +95,7 @@ static void say_goodbye(Http2Session *s) {
 
 void http2_give_up(Http2Session *s, Http2Why why, uint32_t code) {
   http2_set_why(s, why);
-  s->deaf = true;
+  s->deaf = s->gave_up = true;
   nghttp2_session_terminate_session(s->ng, code);
   http2_kick(s);
 }
@@ -124,9 +124,16 @@ void http2_say_last(Http2Session *s) {
 
 /* ---- Sending ---- */
 
+static bool has_more(const Http2Session *s) {
+  /* the last word goes behind all that waits, however much that is */
+  if (s->gave_up)
+    return nghttp2_session_want_write(s->ng);
+  return stream_pending(s->stream) + s->gather.len < STREAM_HIGH;
+}
+
 /* What nghttp2 wants to say, in one piece; -1: it can say no more. */
 static int gather(Http2Session *s) {
-  while (stream_pending(s->stream) + s->gather.len < STREAM_HIGH) {
+  while (has_more(s)) {
     const uint8_t *data;
     ssize_t n = nghttp2_session_mem_send(s->ng, &data);
     if (n < 0 || s->dead)

@@ -40,10 +40,12 @@ struct Http2Session {
   int32_t last_id;                  /* of the peer's newest stream */
   int32_t skipped_from, skipped_to; /* the last numbers in between that it left out */
   bool settled;                     /* the peer's first SETTINGS were there */
+  bool peer_leaves;                 /* it sent a GOAWAY */
   bool draining, last_said;
   bool refilling, stalling;
-  bool whyed; /* why is known */
-  bool deaf;  /* nothing more is read */
+  bool whyed;   /* why is known */
+  bool deaf;    /* nothing more is read */
+  bool gave_up; /* by http2_give_up */
   bool told;
   Http2Why why;
   uint64_t sent_seen;

@@ -9,6 +9,7 @@
 /huge        a head of 100 KiB         /both       both lengths
 /hints       103, 100 and then 200     /switch     101 that nobody asked for
 /204 /304    no body                   /ws         101, then echoes bytes
+/event       one server-sent event, and no end until the peer leaves
 /hang        a head, and no body until the peer leaves; /left tells how many did
 /nothing     closes before it answers  /reset      resets instead
 /halfhead    closes within its head    /tls        an alert of TLS
@@ -160,6 +161,11 @@ def serve(sock):
         sock.sendall(rest)
         while data := sock.recv(65536):
             sock.sendall(data)
+    elif path == "/event":
+        sock.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"
+        )
+        until_left(sock)
     elif path == "/hang":
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
         while sock.recv(65536):
