@@ -198,11 +198,6 @@ PROGRAM = {
     "third_party/": ["third_party/"],
 }
 
-# ---- BUILD files ----
-
-# Each opens with what is there, who may use it and what it may use; but for these, which do not say so yet.
-BUILD_UNSAID = ["lib/redis/", "services/reconciler/kubernetes/", "services/router/"]
-
 # ---- generated headers ----
 
 # Protobuf messages (*.pb-c.h) stay at the edge: files of kind rpc and test, the programs that speak the API, and these.
