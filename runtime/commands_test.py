@@ -141,6 +141,17 @@ class CommandsTest(RuntimeCase):
         s.sendall(stdin(b"abc") + frame(HALF_CLOSE))
         self.assertIn("abcabc", self.printed(s))
 
+    def test_a_program_that_closes_its_terminal_before_it_ends(self):
+        """As cat and other programs do that look whether their output was written."""
+        os.mkfifo(f"{self.home}/go")
+        s = self.stream("sh", "-c", "exec <&- >&- 2>&-; read line <go; exit 5", terminal=TERMINAL)
+        with open(f"{self.home}/go", "w") as go:  # it has closed them: it reads here
+            for _ in range(3):  # the runtime has seen that
+                self.exec("true")
+            go.write("on\n")
+        messages, code = self.answers(s, ExecStreamResponse)
+        self.assertEqual((messages[-1].exit.exit_code, messages[-1].exit.signal, code), (5, 0, 0))
+
     def test_keys_of_a_terminal(self):
         program = "trap 'echo int' INT; trap 'echo quit; exit 3' QUIT; echo go; while :; do sleep 0.05; done"
         s = self.stream("sh", "-c", program, terminal=TERMINAL)

@@ -151,10 +151,14 @@ static void on_readable(int events, void *arg) {
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
       return;
-    /* the end; a terminal says EIO when its last user has closed it */
+    /* A terminal says EIO when its last user has closed it. Our end is kept till the command has ended: one that closes
+     * its streams on its way out, as cat does, would be hung up instead. */
+    if (p->terminal && !p->reaped) {
+      loop_fd_free(o->watch);
+      o->watch = NULL;
+      return;
+    }
     close_output(o);
-    if (p->terminal)
-      close_stdin(p);
     finish_if_done(p);
     return;
   }
@@ -167,6 +171,8 @@ static void on_reaped(Process *p, int status) {
   close_stdin(p);
   if (drained(p))
     return finish(p);
+  if (p->terminal && !p->out[0].watch)
+    p->out[0].watch = loop_fd_new(p->table->loop, p->out[0].fd, p->paused ? 0 : LOOP_READ, on_readable, &p->out[0]);
   /* the pipes may hold output that was written before the end: the loop reads it first */
   loop_timer_start(p->timer, LINGER_MS);
 }
