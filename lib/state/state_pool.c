@@ -10,26 +10,36 @@
 
 /* ---- a pool that vanished ---- */
 
-/* Index and pool lie in different slots, so no script can change both. A pool made again between the two
- * steps is found by the second look and put back. */
+/* Index and pool lie in different slots, so no script can change both. One that was made again meanwhile keeps its name;
+ * for one that is made between the first look and the next step the second look puts it back. A step that may or may not
+ * have been taken is followed by the second look, and that one by the name: one too many does no harm, one too few hides
+ * what the pool gave. */
+static void look(State *s, const char *ns, const char *pool, StateCallDone done) {
+  char key[STATE_KEY_MAX];
+  state_key_pool(key, ns, pool, "pool");
+  StateCall *call = STATE_CALL(s, ns, pool, done, NULL, NULL);
+  state_call_str(call, "EXISTS");
+  state_call_str(call, key);
+  state_call_command(call);
+}
+
 static void looked_again(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (!err && reply->integer == 1)
-    state_index_change(call->s, STATE_POOL_INDEX, "ZADD", call->ns, call->pool, state_done, NULL, NULL);
+  if (err ? err->kind == ERROR_UNAVAILABLE : reply->integer == 1)
+    state_pool_listed(call->s, call->ns, call->pool);
 }
 
 static void unlisted(StateCall *call, const RedisReply *reply, const Error *err) {
-  if (err)
-    return;
-  char key[STATE_KEY_MAX];
-  state_key_pool(key, call->ns, call->pool, "pool");
-  StateCall *look = STATE_CALL(call->s, call->ns, call->pool, looked_again, NULL, NULL);
-  state_call_str(look, "EXISTS");
-  state_call_str(look, key);
-  state_call_command(look);
+  if (!err || err->kind == ERROR_UNAVAILABLE)
+    look(call->s, call->ns, call->pool, looked_again);
+}
+
+static void looked(StateCall *call, const RedisReply *reply, const Error *err) {
+  if (!err && reply->integer == 0)
+    state_index_change(call->s, STATE_POOL_INDEX, "ZREM", call->ns, call->pool, unlisted, NULL, NULL);
 }
 
 void state_pool_vanished(State *s, const char *ns, const char *pool) {
-  state_index_change(s, STATE_POOL_INDEX, "ZREM", ns, pool, unlisted, NULL, NULL);
+  look(s, ns, pool, looked);
 }
 
 /* Should this step be lost, hints name the pool nonetheless, and its last sandbox takes it away. */

@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/test.h"
+#include "lib/state/state_call.h"
 #include "lib/state/state_claim.h"
 #include "lib/state/state_events.h"
 #include "lib/state/state_fixture.h"
@@ -602,6 +603,18 @@ static void deleting_a_pool(void **state) {
   assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
 }
 
+/* Whoever lists meanwhile would miss what the new one gave, and for as long as the step behind cannot be taken. A key that
+ * is emptied forgets that it expires. */
+static void a_pool_made_again_keeps_its_name(void **state) {
+  Fixture *f = *state;
+  fixture_make_pool(f, 1);
+  assert_int_equal(fixture_number(f, 3, (const char *[]){"PEXPIRE", "sp:pools", "1000000"}), 1);
+  state_pool_vanished(f->state, "default", "p");
+  for (int step = 0; step < 4; step++)
+    get_pool(f);
+  assert_true(fixture_number(f, 2, (const char *[]){"PTTL", "sp:pools"}) > 0);
+}
+
 static void implicit_pools_vanish(void **state) {
   Fixture *f = *state;
   int64_t before = fixture_keys(f);
@@ -917,6 +930,7 @@ int main(void) {
       TEST(illegal_moves_are_refused),
       TEST(nothing_stays_behind),
       TEST(deleting_a_pool),
+      TEST(a_pool_made_again_keeps_its_name),
       TEST(implicit_pools_vanish),
       TEST(implicit_pools_wait_for_their_claim),
       TEST(history),
