@@ -28,7 +28,8 @@ POOLS = {"a": 24, "b": 4}
 DEFINITE = {"RESOURCE_EXHAUSTED", "NOT_FOUND", "FAILED_PRECONDITION", "INVALID_ARGUMENT"}
 CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # how long an attempt may take at least: a busy machine needs more than a pause
+    ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_reconnect_backoff_ms", 300),
     ("grpc.use_local_subchannel_pool", 1),
 ]

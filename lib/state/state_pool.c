@@ -10,10 +10,10 @@
 
 /* ---- a pool that vanished ---- */
 
-/* Index and pool lie in different slots, so no script can change both. One that was made again meanwhile keeps its name;
- * for one that is made between the first look and the next step the second look puts it back. A step that may or may not
- * have been taken is followed by the second look, and that one by the name: one too many does no harm, one too few hides
- * what the pool gave. */
+/* Index and pool lie in different slots, so no script can change both. One that was made again meanwhile keeps its
+ * name; for one that is made between the first look and the next step the second look puts it back. A step that may or
+ * may not have been taken is followed by the second look, and that one by the name: one too many does no harm, one too
+ * few hides what the pool gave. */
 static void look(State *s, const char *ns, const char *pool, StateCallDone done) {
   char key[STATE_KEY_MAX];
   state_key_pool(key, ns, pool, "pool");

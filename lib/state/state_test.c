@@ -603,8 +603,8 @@ static void deleting_a_pool(void **state) {
   assert_int_equal(f->err.kind, ERROR_NOT_FOUND);
 }
 
-/* Whoever lists meanwhile would miss what the new one gave, and for as long as the step behind cannot be taken. A key that
- * is emptied forgets that it expires. */
+/* Whoever lists meanwhile would miss what the new one gave, and for as long as the step behind cannot be taken. A key
+ * that is emptied forgets that it expires. */
 static void a_pool_made_again_keeps_its_name(void **state) {
   Fixture *f = *state;
   fixture_make_pool(f, 1);
