@@ -1,6 +1,7 @@
-/* What ends a session by time alone, and what its peer may do again as time passes. All of it by the loop's timers,
- * whose time tests let pass themselves. */
-#include "lib/http2/http2_state.h"
+/* See http2_clock.h. */
+#include "lib/http2/http2_clock.h"
+
+#include "lib/http2/http2_end.h"
 
 enum { REFILL_MS = 1000 };
 
@@ -36,22 +37,6 @@ void http2_set_life(Http2Session *s) {
     loop_timer_start(s->life, mode == HTTP2_LIFE_IDLE ? s->config.idle_ms : s->config.head_ms);
 }
 
-static void on_life(void *arg) {
-  Http2Session *s = arg;
-  http2_enter(s);
-  Http2Why why = s->mode == HTTP2_LIFE_IDLE ? HTTP2_WHY_IDLE : HTTP2_WHY_HEAD_TIME;
-  if (s->mode == HTTP2_LIFE_ENDING) {
-    http2_tell_over(s);
-  } else if (s->mode != HTTP2_LIFE_HEAD && s->settled) {
-    http2_set_why(s, why);
-    http2_session_drain(s);
-  } else {
-    http2_give_up(s, why, NGHTTP2_ENHANCE_YOUR_CALM);
-  }
-  http2_pump(s);
-  http2_leave(s);
-}
-
 static void on_stall(void *arg) {
   Http2Session *s = arg;
   s->stalling = false;
@@ -63,11 +48,6 @@ static void on_stall(void *arg) {
     return;
   }
   http2_watch_stall(s);
-}
-
-static void on_farewell(void *arg) {
-  http2_say_last(arg);
-  http2_pump_alone(arg);
 }
 
 static void on_refill(void *arg) {
@@ -90,7 +70,7 @@ bool http2_spend(Http2Session *s, Http2Flood flood) {
   return true;
 }
 
-void http2_clock_start(Http2Session *s) {
+void http2_clock_start(Http2Session *s, void (*on_life)(void *arg), void (*on_farewell)(void *arg)) {
   s->life = loop_timer_new(s->loop, on_life, s);
   s->stall = loop_timer_new(s->loop, on_stall, s);
   s->refill = loop_timer_new(s->loop, on_refill, s);

@@ -1,6 +1,9 @@
-/* nghttp2 as a session wants it. */
+/* See http2_engine.h. */
+#include "lib/http2/http2_engine.h"
+
 #include "lib/base/alloc.h"
-#include "lib/http2/http2_state.h"
+#include "lib/http2/http2_recv.h"
+#include "lib/http2/http2_send.h"
 
 enum { FIRST_UNKNOWN_TYPE = NGHTTP2_CONTINUATION + 1 };
 

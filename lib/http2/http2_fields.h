@@ -5,7 +5,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "lib/base/compiler.h"
-#include "lib/http2/http2_session.h"
+#include "lib/http2/http2_request.h"
 
 typedef struct Http2Fields {
   nghttp2_nv *nv;

@@ -6,7 +6,8 @@
 #include <nghttp2/nghttp2.h>
 
 #include "lib/base/buf.h"
-#include "lib/http2/http2_session.h"
+#include "lib/http2/http2_config.h"
+#include "lib/http2/http2_request.h"
 
 typedef struct Http2Held {
   nghttp2_rcbuf *buf;

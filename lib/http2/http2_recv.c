@@ -1,12 +1,11 @@
-/* What the peer sends, frame by frame, as nghttp2 tells it.
- *
- * nghttp2 checks the grammar of frames, the life of streams and most of what RFC 9113 wants of a request; here is what
- * it leaves to its caller: how much of everything, Host beside :authority, and fields with invalid values, which it
- * would drop silently.
- */
+/* See http2_recv.h. */
+#include "lib/http2/http2_recv.h"
+
 #include <string.h>
 
-#include "lib/http2/http2_state.h"
+#include "lib/http2/http2_clock.h"
+#include "lib/http2/http2_end.h"
+#include "lib/http2/http2_send.h"
 
 static int stop(Http2Session *s) {
   return s->dead || s->deaf ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -84,7 +83,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     return 0;
   int32_t id = frame->hd.stream_id;
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-    if (http2_session_kept(s) > s->config.max_kept)
+    if (http2_kept(s) > s->config.max_kept)
       return refuse_stream(s, id, HTTP2_WHY_KEPT);
     /* came in between the last GOAWAY and its leaving */
     if (s->last_said)

@@ -1,51 +1,13 @@
-/* Answers: what an owner says of a stream, kept until nghttp2 asks for it and the peer's windows allow. */
-#include <string.h>
+/* See http2_send.h and http2_stream.h. */
+#include "lib/http2/http2_send.h"
 
-#include "lib/base/alloc.h"
-#include "lib/http2/http2_state.h"
+#include "lib/http2/http2_clock.h"
+#include "lib/http2/http2_end.h"
+#include "lib/http2/http2_stream.h"
 
 /* DATA shorter than this that the peer's window cut short earns nothing: a peer that opens it by bytes makes as many
  * frames as it sends. */
 enum { FRAME_HEAD = 9, DRIBBLE = 256 };
-
-Http2Stream *http2_stream_new(Http2Session *s, int32_t id) {
-  Http2Stream *h = new0(Http2Stream);
-  h->session = s;
-  h->id = id;
-  /* writers stop at their share, give or take the largest message that they have */
-  h->out = BUF_INIT(BUF_MAX_DEFAULT);
-  list_append(&s->streams, &h->link);
-  s->n_streams++;
-  nghttp2_session_set_stream_user_data(s->ng, id, h);
-  return h;
-}
-
-static void drop_out(Http2Stream *h) {
-  h->session->out -= http2_stream_pending(h);
-  buf_deinit(&h->out);
-  h->out_at = 0;
-}
-
-static void set_full(Http2Stream *h, bool full) {
-  if (h->full != full)
-    h->session->n_full += full ? 1 : -1;
-  h->full = full;
-}
-
-void http2_stream_free(Http2Stream *h) {
-  Http2Session *s = h->session;
-  drop_out(h);
-  set_full(h, false);
-  s->heads -= h->heads;
-  s->n_streams--;
-  list_remove(&h->link);
-  http2_fields_clear(&h->trailers);
-  free(h);
-}
-
-Http2Stream *http2_stream_of(Http2Session *s, int32_t id) {
-  return nghttp2_session_get_stream_user_data(s->ng, id);
-}
 
 void http2_stream_set_owner(Http2Stream *h, void *owner) {
   h->owner = owner;
@@ -53,13 +15,6 @@ void http2_stream_set_owner(Http2Stream *h, void *owner) {
 
 int32_t http2_stream_id(const Http2Stream *h) {
   return h->id;
-}
-
-void http2_tell_close(Http2Stream *h, uint32_t code) {
-  if (!h->owned)
-    return;
-  h->owned = false;
-  h->session->handlers.on_close(h->owner, code);
 }
 
 void http2_stream_took(Http2Stream *h, size_t len) {
@@ -164,8 +119,7 @@ void http2_stream_reset(Http2Stream *h, uint32_t code) {
     return;
   h->owned = false;
   h->left = true;
-  drop_out(h);
-  set_full(h, false);
+  http2_stream_drop_answer(h);
   nghttp2_submit_rst_stream(h->session->ng, NGHTTP2_FLAG_NONE, h->id, code);
   http2_kick(h->session);
 }
@@ -183,7 +137,7 @@ static size_t share(const Http2Session *s) {
 
 bool http2_stream_is_full(Http2Stream *h) {
   if (http2_stream_pending(h) >= share(h->session))
-    set_full(h, true);
+    http2_stream_set_full(h, true);
   return h->full;
 }
 
@@ -194,7 +148,7 @@ void http2_tell_drained(Http2Session *s) {
   LIST_EACH(Http2Stream, h, &s->streams, link) {
     if (!h->full || http2_stream_pending(h) > low)
       continue;
-    set_full(h, false);
+    http2_stream_set_full(h, false);
     /* what it writes at once leaves in the next turn, so that one peer's flood does not hold up the others */
     loop_timer_start(s->kick, 0);
     if (h->owned)

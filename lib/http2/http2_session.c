@@ -1,30 +1,15 @@
-/* See http2_session.h. This part owns the connection: when bytes go to nghttp2 and from it, and when it ends. */
-#include <string.h>
+/* See http2_session.h. The top of the parts (http2_state.h): it owns the connection, brings bytes to nghttp2 and from
+ * it, and acts when time is up. */
+#include "lib/http2/http2_session.h"
 
 #include "lib/base/alloc.h"
-#include "lib/http2/http2_state.h"
+#include "lib/http2/http2_clock.h"
+#include "lib/http2/http2_end.h"
+#include "lib/http2/http2_engine.h"
+#include "lib/http2/http2_send.h"
 
 /* One read; all of it is always used. */
 enum { IN_MAX = 64 << 10 };
-
-const uint8_t HTTP2_DRAIN_PING[8] = "draining";
-
-static void release(Http2Session *s) {
-  nghttp2_session_del(s->ng);
-  LIST_EACH(Http2Stream, h, &s->streams, link) http2_stream_free(h);
-  http2_head_clear(&s->head);
-  buf_deinit(&s->gather);
-  free(s);
-}
-
-void http2_enter(Http2Session *s) {
-  s->depth++;
-}
-
-void http2_leave(Http2Session *s) {
-  if (--s->depth == 0 && s->dead)
-    release(s);
-}
 
 void http2_session_free(Http2Session *s) {
   if (!s || s->dead)
@@ -34,8 +19,7 @@ void http2_session_free(Http2Session *s) {
   s->stream = NULL;
   loop_timer_free(s->kick);
   http2_clock_stop(s);
-  if (s->depth == 0)
-    release(s);
+  http2_bury(s);
 }
 
 size_t http2_session_streams(const Http2Session *s) {
@@ -43,40 +27,10 @@ size_t http2_session_streams(const Http2Session *s) {
 }
 
 size_t http2_session_kept(const Http2Session *s) {
-  return s->heads + s->out + (s->stream ? stream_pending(s->stream) : 0);
+  return http2_kept(s);
 }
 
 /* ---- The end ---- */
-
-void http2_tell_over(Http2Session *s) {
-  if (s->told || s->dead)
-    return;
-  s->told = true;
-  s->handlers.on_over(s->arg, s->why);
-}
-
-void http2_set_why(Http2Session *s, Http2Why why) {
-  if (!s->whyed)
-    s->why = why;
-  s->whyed = true;
-}
-
-/* Streams that are still there will not get further. */
-static void close_streams(Http2Session *s) {
-  LIST_EACH(Http2Stream, h, &s->streams, link) {
-    http2_tell_close(h, HTTP2_CANCEL);
-    if (s->dead)
-      return;
-  }
-}
-
-/* The connection is of no more use. */
-void http2_cut(Http2Session *s, Http2Why why) {
-  http2_set_why(s, why);
-  s->deaf = true;
-  close_streams(s);
-  http2_tell_over(s);
-}
 
 /* Everything is said: what waits leaves, then our side is closed, then the peer is waited for; an end of both at once
  * would be a reset, which can overtake the last words. */
@@ -86,18 +40,11 @@ static void say_goodbye(Http2Session *s) {
   s->mode = HTTP2_LIFE_ENDING;
   s->deaf = true;
   http2_set_why(s, s->draining ? HTTP2_WHY_DRAINED : s->peer_leaves ? HTTP2_WHY_CLOSED : HTTP2_WHY_PROTOCOL);
-  close_streams(s);
+  http2_close_streams(s);
   if (s->dead)
     return;
   stream_end(s->stream);
   http2_set_life(s);
-}
-
-void http2_give_up(Http2Session *s, Http2Why why, uint32_t code) {
-  http2_set_why(s, why);
-  s->deaf = s->gave_up = true;
-  nghttp2_session_terminate_session(s->ng, code);
-  http2_kick(s);
 }
 
 void http2_session_end(Http2Session *s, uint32_t code) {
@@ -113,15 +60,6 @@ void http2_session_drain(Http2Session *s) {
   http2_kick(s);
 }
 
-void http2_say_last(Http2Session *s) {
-  if (s->last_said || !s->draining)
-    return;
-  s->last_said = true;
-  loop_timer_stop(s->farewell);
-  nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(s->ng), NGHTTP2_NO_ERROR,
-                        NULL, 0);
-}
-
 /* ---- Sending ---- */
 
 static bool has_more(const Http2Session *s) {
@@ -132,7 +70,7 @@ static bool has_more(const Http2Session *s) {
 }
 
 /* What nghttp2 wants to say, in one piece; -1: it can say no more. */
-static int gather(Http2Session *s) {
+static int collect(Http2Session *s) {
   while (has_more(s)) {
     const uint8_t *data;
     ssize_t n = nghttp2_session_mem_send(s->ng, &data);
@@ -147,10 +85,12 @@ static int gather(Http2Session *s) {
   return 0;
 }
 
-void http2_pump(Http2Session *s) {
+/* Sends what nghttp2 has, as far as the socket should be filled; and ends the session that has nothing left to do. Runs
+ * handlers. */
+static void pump(Http2Session *s) {
   if (s->dead || s->mode == HTTP2_LIFE_ENDING || s->told)
     return;
-  int rc = gather(s);
+  int rc = collect(s);
   if (s->dead)
     return;
   stream_write(s->stream, s->gather.data, s->gather.len);
@@ -171,19 +111,37 @@ void http2_pump(Http2Session *s) {
     http2_set_life(s);
 }
 
-void http2_kick(Http2Session *s) {
-  if (!s->dead && s->depth == 0)
-    loop_timer_start(s->kick, 0);
-}
-
-void http2_pump_alone(Http2Session *s) {
+static void pump_alone(Http2Session *s) {
   http2_enter(s);
-  http2_pump(s);
+  pump(s);
   http2_leave(s);
 }
 
 static void on_kick(void *arg) {
-  http2_pump_alone(arg);
+  pump_alone(arg);
+}
+
+/* ---- When time is up ---- */
+
+static void on_life(void *arg) {
+  Http2Session *s = arg;
+  http2_enter(s);
+  Http2Why why = s->mode == HTTP2_LIFE_IDLE ? HTTP2_WHY_IDLE : HTTP2_WHY_HEAD_TIME;
+  if (s->mode == HTTP2_LIFE_ENDING) {
+    http2_tell_over(s);
+  } else if (s->mode != HTTP2_LIFE_HEAD && s->settled) {
+    http2_set_why(s, why);
+    http2_session_drain(s);
+  } else {
+    http2_give_up(s, why, NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+  pump(s);
+  http2_leave(s);
+}
+
+static void on_farewell(void *arg) {
+  http2_say_last(arg);
+  pump_alone(arg);
 }
 
 /* ---- The connection ---- */
@@ -205,7 +163,7 @@ static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   ssize_t rc = nghttp2_session_mem_recv(s->ng, data, len);
   if (!s->dead && rc < 0)
     give_up_for(s, rc);
-  http2_pump(s);
+  pump(s);
   http2_leave(s);
   return len;
 }
@@ -224,20 +182,20 @@ static void on_error(void *arg, int errnum) {
   on_gone(arg);
 }
 
-static void on_drain(void *arg) {
-  http2_pump_alone(arg);
+static void on_room(void *arg) {
+  pump_alone(arg);
 }
 
 static void on_flushed(void *arg) {
   Http2Session *s = arg;
   http2_set_life(s);
-  http2_pump_alone(s);
+  pump_alone(s);
 }
 
 static const StreamHandlers STREAM_HANDLERS = {
     .on_data = on_data,
     .on_eof = on_eof,
-    .on_drain = on_drain,
+    .on_drain = on_room,
     .on_error = on_error,
     .must_write = true,
     .on_flushed = on_flushed,
@@ -271,7 +229,7 @@ Http2Session *http2_session_new(Loop *loop, Stream *stream, const Http2Config *c
   s->kick = loop_timer_new(loop, on_kick, s);
   s->ng = http2_engine_new(s);
   submit_settings(s);
-  http2_clock_start(s);
+  http2_clock_start(s, on_life, on_farewell);
   stream_hand_over(stream, IN_MAX, &STREAM_HANDLERS, s);
   http2_kick(s);
   return s;

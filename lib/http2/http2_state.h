@@ -1,5 +1,6 @@
-/* The inside of an Http2Session, shared by its parts: http2_session.c owns the connection, http2_clock.c the time,
- * http2_recv.c what the peer sends, http2_send.c the answers. */
+/* The inside of an Http2Session, which its parts share, and what keeps it in order. The parts stand on it as floors,
+ * and each calls those below it alone: http2_end (how it ends), http2_clock (the time), http2_send (the answers),
+ * http2_recv (what the peer sends), http2_engine (nghttp2 with both), http2_session (the connection). */
 #ifndef SANDPLANE_LIB_HTTP2_HTTP2_STATE_H_
 #define SANDPLANE_LIB_HTTP2_HTTP2_STATE_H_
 
@@ -9,8 +10,9 @@
 #include "lib/base/list.h"
 #include "lib/http2/http2_budget.h"
 #include "lib/http2/http2_fields.h"
+#include "lib/http2/http2_handlers.h"
 #include "lib/http2/http2_head.h"
-#include "lib/http2/http2_session.h"
+#include "lib/loop/stream.h"
 
 /* What the life timer waits for. */
 typedef enum Http2Life {
@@ -73,45 +75,20 @@ struct Http2Stream {
 /* Around all that may run a handler: the session is not gone before the last leave. */
 void http2_enter(Http2Session *session);
 void http2_leave(Http2Session *session);
-/* Sends what nghttp2 has, as far as the socket should be filled; and ends the session that has nothing left to do. Runs
- * handlers. */
-void http2_pump(Http2Session *session);
-/* Soon. From anywhere. */
+/* It is dead: what is left of it is freed now, or by the last leave. */
+void http2_bury(Http2Session *session);
+/* What was submitted is sent soon. From anywhere. */
 void http2_kick(Http2Session *session);
-/* The end, for this reason unless there is one already, with a GOAWAY of this code. From anywhere. */
-void http2_give_up(Http2Session *session, Http2Why why, uint32_t code);
-void http2_pump_alone(Http2Session *session); /* between enter and leave */
-/* The connection is of no more use: the end at once. Runs handlers. */
-void http2_cut(Http2Session *session, Http2Why why);
-/* The first one counts. */
-void http2_set_why(Http2Session *session, Http2Why why);
-/* Once. */
-void http2_tell_over(Http2Session *session);
-/* The answer to the PING behind the first GOAWAY, or nobody waits for it any more. */
-void http2_say_last(Http2Session *session);
-void http2_clock_start(Http2Session *session);
-void http2_clock_stop(Http2Session *session);
-/* Something may wait for the socket. */
-void http2_watch_stall(Http2Session *session);
-/* What the life timer waits for has changed. */
-void http2_set_life(Http2Session *session);
-/* false: the frame is one too many, and the session ends. */
-bool http2_spend(Http2Session *session, Http2Flood flood) MUST_CHECK;
-
-nghttp2_session *http2_engine_new(Http2Session *session);
-void http2_recv_callbacks(nghttp2_session_callbacks *callbacks);
-void http2_send_callbacks(nghttp2_session_callbacks *callbacks);
-extern const uint8_t HTTP2_DRAIN_PING[8];
+/* Of heads and of answers, as Http2Config's max_kept counts. */
+size_t http2_kept(const Http2Session *session);
 
 Http2Stream *http2_stream_new(Http2Session *session, int32_t id);
 /* Not told. */
 void http2_stream_free(Http2Stream *stream);
 /* NULL: none that is known. */
 Http2Stream *http2_stream_of(Http2Session *session, int32_t id);
-void http2_tell_close(Http2Stream *stream, uint32_t code);
-/* Owners of streams that were full. Runs handlers. */
-void http2_tell_drained(Http2Session *session);
-/* An answer of the session itself to a stream that has no owner. */
-void http2_refuse(Http2Stream *stream, int status);
+/* Nothing of its answer waits any more. */
+void http2_stream_drop_answer(Http2Stream *stream);
+void http2_stream_set_full(Http2Stream *stream, bool full);
 
 #endif

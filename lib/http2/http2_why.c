@@ -1,5 +1,5 @@
 /* The labels of Http2Why. */
-#include "lib/http2/http2_session.h"
+#include "lib/http2/http2_why.h"
 
 static const char *const NAMES[HTTP2_N_WHYS] = {
     [HTTP2_WHY_CLOSED] = "closed",
