@@ -135,6 +135,7 @@ KIND_OF_FILE = {
     "services/router/http/http2_front": ("loop", "the HTTP connection that speaks HTTP/2"),
     "services/router/http/http_answer": ("loop", "part of the HTTP connection"),
     "services/router/http/http_conn": ("loop", "part of the HTTP connection"),
+    "services/router/http/http_conn_end": ("loop", "part of the HTTP connection"),
     "services/router/http/http_conn_state": ("loop", "part of the HTTP connection"),
     "services/router/http/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http/http_log": ("loop", "part of the HTTP connection"),

@@ -73,7 +73,7 @@ void rpc_channel_free(RpcChannel *channel) {
   if (!channel)
     return;
   while (channel->calls)
-    rpc_client_abandon(channel->calls);
+    channel->calls->abandon(channel->calls);
   grpc_channel_destroy(channel->channel);
   rpc_queue_release(channel->queue);
   free(channel);

@@ -23,7 +23,7 @@
 struct RpcClientCall {
   RpcQueue *queue;
   RpcChannel *channel; /* NULL: abandoned */
-  RpcClientCall *next, **link;
+  RpcChannelCall on_channel;
   grpc_call *call;
   RpcClientHandlers handlers;
   void (*unary_fn)(void *arg, const Error *status, const uint8_t *data, size_t len);
@@ -64,9 +64,10 @@ static void metadata_free(RpcClientCall *call) {
 static void call_unlink(RpcClientCall *call) {
   if (!call->channel)
     return;
-  *call->link = call->next;
-  if (call->next)
-    call->next->link = call->link;
+  RpcChannelCall *on_channel = &call->on_channel;
+  *on_channel->link = on_channel->next;
+  if (on_channel->next)
+    on_channel->next->link = on_channel->link;
   call->channel = NULL;
 }
 
@@ -136,7 +137,9 @@ static void release(RpcClientCall *call) {
   call_free(call);
 }
 
-void rpc_client_abandon(RpcClientCall *call) {
+/* Runs on_done with CANCELLED now; the call's batches end without callbacks. */
+static void abandon(RpcChannelCall *on_channel) {
+  RpcClientCall *call = RPC_OP_OWNER(on_channel, RpcClientCall, on_channel);
   Error status;
   error_set(&status, ERROR_CANCELLED, "the channel was closed");
   call_unlink(call);
@@ -203,18 +206,12 @@ static void on_first(RpcOp *op, bool ok) {
   release(call);
 }
 
-void rpc_client_write_slice(RpcClientCall *call, grpc_slice message) {
-  if (call->broken || call->half_close) {
-    grpc_slice_unref(message);
+void rpc_client_write(RpcClientCall *call, const uint8_t *data, size_t len) {
+  if (call->broken || call->half_close)
     return;
-  }
-  rpc_writes_add(&call->writes, message);
+  rpc_writes_add(&call->writes, grpc_slice_from_copied_buffer((const char *)data, len));
   if (call->initial_sent)
     flush(call);
-}
-
-void rpc_client_write(RpcClientCall *call, const uint8_t *data, size_t len) {
-  rpc_client_write_slice(call, grpc_slice_from_copied_buffer((const char *)data, len));
 }
 
 size_t rpc_client_pending_bytes(const RpcClientCall *call) {
@@ -268,15 +265,18 @@ static gpr_timespec deadline_in(int64_t timeout_ms) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
 }
 
+static void link_to(RpcChannel *channel, RpcChannelCall *on_channel) {
+  *on_channel = (RpcChannelCall){.next = channel->calls, .link = &channel->calls, .abandon = abandon};
+  if (on_channel->next)
+    on_channel->next->link = &on_channel->next;
+  channel->calls = on_channel;
+}
+
 static RpcClientCall *call_new(RpcChannel *channel, const char *path, int64_t timeout_ms) {
   RpcClientCall *call = new0(RpcClientCall);
   call->queue = channel->queue;
   call->channel = channel;
-  call->next = channel->calls;
-  call->link = &channel->calls;
-  if (call->next)
-    call->next->link = &call->next;
-  channel->calls = call;
+  link_to(channel, &call->on_channel);
   rpc_writes_init(&call->writes);
   call->status_message = grpc_empty_slice();
   call->status_op.fn = on_status;

@@ -1,10 +1,8 @@
 /* See state_call.h. */
 #include "lib/state/state_call.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -94,25 +92,4 @@ void state_done(StateCall *call, const RedisReply *reply, const Error *err) {
 
 void state_count_done(StateCall *call, const RedisReply *reply, const Error *err) {
   ((StateCountFn)call->fn)(call->arg, err ? 0 : (int)reply->integer, err);
-}
-
-/* ---- State itself ---- */
-
-State *state_new(RedisClient *redis, const char *replica) {
-  State *s = new0(State);
-  s->redis = redis;
-  s->replica = str_dup(replica);
-  return s;
-}
-
-void state_free(State *s) {
-  if (!s)
-    return;
-  state_hints_free(s);
-  free(s->replica);
-  free(s);
-}
-
-void state_set_now(State *s, int64_t now_ms) {
-  s->now_ms = now_ms;
 }

@@ -155,15 +155,6 @@ void trace_fail(TraceSpan *s, const char *message) {
     s->error = str_dup("");
 }
 
-void trace_span_free(TraceSpan *s) {
-  for (size_t i = 0; i < s->n_attributes; i++)
-    free(s->attributes[i].text);
-  free(s->name);
-  free(s->state);
-  free(s->error);
-  free(s);
-}
-
 void trace_end(TraceSpan *s) {
   if (!s)
     return;

@@ -2,7 +2,6 @@
 #include "services/router/http/http_conn.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,64 +13,8 @@
 
 /* Limits of the Agent Sandbox router. */
 #define HEAD_TIMEOUT_MS 10000
-#define IDLE_TIMEOUT_MS 120000
 /* What a client sends ahead is kept up to here. */
 #define IN_MAX (64 << 10)
-/* A closing client gets the rest of its answer as long as it takes some of it every so often. */
-#define CLOSE_STEP_MS 2000
-#define CLOSE_STEPS 15
-
-static void drop_exchange(HttpConn *c) {
-  if (!c->exchange)
-    return;
-  c->log.ns = exchange_is_found(c->exchange) ? c->log.target.ns : "-";
-  exchange_free(c->exchange);
-  c->exchange = NULL;
-}
-
-static void conn_free(HttpConn *c) {
-  drop_exchange(c);
-  if (c->stream)
-    http_log_end(&c->log, c->router, 499, stream_sent(c->stream) - c->sent_before);
-  stream_free(c->stream);
-  http2_front_free(c->front);
-  http_reader_free(c->reader);
-  loop_timer_free(c->timer);
-  c->closed(c->closed_arg, c);
-  free(c);
-}
-
-void http_conn_reset(HttpConn *c) {
-  http_log_end(&c->log, c->router, c->log.status, stream_sent(c->stream) - c->sent_before);
-  stream_reset_on_close(c->stream);
-  conn_free(c);
-}
-
-static void start_closing(HttpConn *c) {
-  c->phase = PHASE_CLOSING;
-  c->close_sent = stream_sent(c->stream);
-  c->close_steps = 0;
-  stream_end(c->stream);
-  stream_resume(c->stream);
-  loop_timer_start(c->timer, CLOSE_STEP_MS);
-}
-
-static void start_idle(HttpConn *c) {
-  c->phase = PHASE_IDLE;
-  c->sent_before = stream_sent(c->stream);
-  loop_timer_start(c->timer, IDLE_TIMEOUT_MS);
-  stream_resume(c->stream);
-  stream_show_again(c->stream);
-}
-
-void http_conn_over(HttpConn *c, int status) {
-  drop_exchange(c);
-  http_log_end(&c->log, c->router, status, stream_sent(c->stream) + stream_pending(c->stream) - c->sent_before);
-  if (c->keep_alive && c->request_done && !c->draining)
-    start_idle(c);
-  else
-    start_closing(c);
-}
 
 /* Whether the router answers the request itself, and has. */
 static bool answer_here(HttpConn *c, const HttpHead *head) {
@@ -149,7 +92,7 @@ static void malformed(HttpConn *c, const Error *err) {
     http_conn_reset(c);
     return;
   }
-  drop_exchange(c);
+  http_conn_drop_exchange(c);
   c->keep_alive = c->request_done = c->is_head = false;
   if (c->phase != PHASE_ANSWER)
     http_log_start(&c->log, c->router, NULL, c->peer_ip);
@@ -160,7 +103,7 @@ static void malformed(HttpConn *c, const Error *err) {
 }
 
 static void on_front_over(void *arg) {
-  conn_free(arg);
+  http_conn_free(arg);
 }
 
 static void start_http2(HttpConn *c) {
@@ -226,7 +169,7 @@ static void on_eof(void *arg) {
   if (c->phase == PHASE_TUNNEL) {
     exchange_end(c->exchange);
   } else if (c->phase != PHASE_CLOSING || stream_pending(c->stream) == 0) {
-    conn_free(c);
+    http_conn_free(c);
   }
 }
 
@@ -240,32 +183,22 @@ static void on_drain(void *arg) {
 }
 
 static void on_error(void *arg, int errnum) {
-  conn_free(arg);
+  http_conn_free(arg);
 }
 
 static const StreamHandlers STREAM_HANDLERS = {
     .on_data = on_data, .on_eof = on_eof, .on_drain = on_drain, .on_error = on_error};
 
-static void step_closing(HttpConn *c) {
-  bool stuck = stream_sent(c->stream) == c->close_sent;
-  c->close_sent = stream_sent(c->stream);
-  c->close_steps = stuck ? c->close_steps + 1 : 0;
-  if (stream_pending(c->stream) == 0 || c->close_steps >= CLOSE_STEPS)
-    conn_free(c);
-  else
-    loop_timer_start(c->timer, CLOSE_STEP_MS);
-}
-
 static void on_timer(void *arg) {
   HttpConn *c = arg;
   if (c->phase == PHASE_CLOSING) {
-    step_closing(c);
+    http_conn_step_closing(c);
   } else if (c->phase == PHASE_HEAD) {
     http_log_start(&c->log, c->router, NULL, c->peer_ip);
     c->keep_alive = c->is_head = false;
     http_answer_error(c, 408, "Timed out waiting for the request.", NULL);
   } else {
-    conn_free(c);
+    http_conn_free(c);
   }
 }
 
@@ -279,7 +212,7 @@ HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*clos
   c->stream = stream_new(router->loop, fd, IN_MAX, &STREAM_HANDLERS, c);
   c->reader = http_reader_new(HTTP_REQUESTS, &READER_HANDLERS, c);
   c->timer = loop_timer_new(router->loop, on_timer, c);
-  start_idle(c);
+  http_conn_idle(c);
   /* who connects has something to say */
   loop_timer_start(c->timer, HEAD_TIMEOUT_MS);
   return c;
@@ -291,11 +224,11 @@ void http_conn_drain(HttpConn *c) {
   if (c->front)
     http2_front_drain(c->front);
   if (c->phase == PHASE_IDLE)
-    start_closing(c);
+    http_conn_close(c);
 }
 
 void http_conn_abort(HttpConn *c) {
-  conn_free(c);
+  http_conn_free(c);
 }
 
 void http_conn_link(HttpConn *c, HttpConn **head) {

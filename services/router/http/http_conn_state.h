@@ -1,5 +1,5 @@
-/* The inside of an HttpConn, shared by its two halves: http_conn.c reads requests and owns the phases,
- * http_answer.c writes answers. */
+/* The inside of an HttpConn, shared by its parts, each of which uses those behind it: http_conn.c reads requests,
+ * http_answer.c writes answers, http_conn_end.c ends both. */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
 
@@ -44,6 +44,14 @@ struct HttpConn {
 void http_conn_over(HttpConn *conn, int status);
 /* Cuts an answer that cannot be completed, so that nobody takes it for whole. */
 void http_conn_reset(HttpConn *conn);
+/* Waits for the next request. */
+void http_conn_idle(HttpConn *conn);
+/* Nothing more is sent: the client takes the rest, step by step. */
+void http_conn_close(HttpConn *conn);
+void http_conn_step_closing(HttpConn *conn);
+void http_conn_drop_exchange(HttpConn *conn);
+/* At once; closed runs. */
+void http_conn_free(HttpConn *conn);
 
 /* The sandbox's answer, as it comes. arg: the HttpConn. */
 extern const ExchangeHandlers HTTP_ANSWER_HANDLERS;
