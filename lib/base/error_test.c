@@ -1,6 +1,7 @@
 /* Messages are cut, never overrun; names and HTTP statuses are those of google/rpc/code.proto. */
 #include "lib/base/error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/test.h"
@@ -48,8 +49,8 @@ static void cut_between_characters(void **state) {
   static const char *const CHARACTERS[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
   for (size_t i = 0; i < ARRAY_LEN(CHARACTERS); i++) {
     char longer[2000] = "";
-    while (strlen(longer) < sizeof longer - 8)
-      strcat(longer, CHARACTERS[i]);
+    for (size_t n = 0; n < sizeof longer - 8; n = strlen(longer))
+      snprintf(longer + n, sizeof longer - n, "%s", CHARACTERS[i]);
     for (int shift = 0; shift < 4; shift++) {
       Error err;
       error_set(&err, ERROR_INTERNAL, "%.*s%s", shift, "abcd", longer);

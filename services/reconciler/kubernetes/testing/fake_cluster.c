@@ -341,8 +341,11 @@ void fake_cluster_disconnect(FakeCluster *f) {
   Error err = {0};
   error_set(&err, ERROR_CANCELLED, "the client is freed");
   f->dead = false;
-  while (f->requests)
-    answer(f->requests, NULL, &err);
+  while (f->requests) {
+    FakeRequest *first = f->requests;
+    f->requests = first->next;
+    answer(first, NULL, &err);
+  }
 }
 
 void fake_cluster_restart(FakeCluster *f) {

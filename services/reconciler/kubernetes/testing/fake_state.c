@@ -156,8 +156,11 @@ void fake_state_deinit(FakeState *s) {
 void fake_state_disconnect(FakeState *s) {
   Error err = {0};
   error_set(&err, ERROR_CANCELLED, "the client is freed");
-  while (s->answers)
-    give(s->answers, &err);
+  while (s->answers) {
+    Answer *first = s->answers;
+    s->answers = first->next;
+    give(first, &err);
+  }
 }
 
 State *fake_state_of(FakeState *s) {
