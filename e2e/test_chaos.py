@@ -11,9 +11,9 @@ from harness.stack import ROOT
 def test_promises_are_kept_under_faults():
     binaries, redis, skew = built(ROOT / "out")
     command = [sys.executable, "-B", str(ROOT / "e2e/chaos/claims.py"), "--binaries", binaries, "--redis", redis]
-    run = subprocess.run(
-        [*command, "--skew", skew, "--seconds", "20", "--seed", "3"], capture_output=True, text=True, timeout=200
-    )
+    # what a run leaves elsewhere goes with it
+    command += ["--skew", skew, "--seconds", "20", "--seed", "3", "--history", str(ROOT / "out/chaos.jsonl")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     result = json.loads(run.stdout.splitlines()[-1])
     assert result["violations"] == 0
