@@ -23,13 +23,26 @@ plant() { mkdir -p "$(dirname "$copy/tree/$1")" && cat >"$copy/tree/$1"; }
 bazel build --noshow_progress --show_result=0 --ui_event_filters=-info @lint//:bin/shellcheck @toolchain//:bin/clang-tidy @libs//:cmocka
 cp -a --parents .clang-format .clang-tidy .bazelrc .bazelignore WORKSPACE ruff.toml e2e/requirements.txt locks tools/check tools/lib.sh tools/planted.sh \
   build_defs/BUILD.bazel build_defs/cc build_defs/deb build_defs/run build_defs/tidy \
-  third_party/cov third_party/debs third_party/rules_cc third_party/rules_java "$copy/tree"
+  third_party/cov third_party/debs third_party/rules_cc third_party/rules_java lib/base/test.h "$copy/tree"
 {
   echo "startup --output_base=$copy/base --max_idle_secs=60"
   for repository in lint toolchain libs; do echo "build --override_repository=$repository=$external/$repository"; done
 } >>"$copy/tree/.bazelrc"
 plant BUILD.bazel <<'END'
 exports_files([".clang-tidy"])
+END
+
+# what every test program stands on, without what its functions need
+plant lib/base/BUILD.bazel <<'END'
+load("//build_defs/cc:rules.bzl", "sp_library")
+
+sp_library(
+    name = "test",
+    testonly = True,
+    hdrs = ["test.h"],
+    visibility = ["//visibility:public"],
+    deps = ["@libs//:cmocka"],
+)
 END
 
 # the package as it should be
@@ -41,13 +54,9 @@ END
 # test_program NAME: a test whose body comes from stdin
 test_program() {
   plant "part/$1.c" <<END
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "lib/base/test.h"
 
 static void test(void **state) {
 $(cat)

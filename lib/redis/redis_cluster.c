@@ -185,10 +185,11 @@ static void on_reply(void *arg, const RedisReply *r) {
   memset(c->slots, 0, sizeof c->slots);
   redis_slots_each(r, redis_conn_address(c->guide), take_range, c);
   leave_unused(c);
-  loop_timer_stop(c->deadline);
-  /* each once: those that still have no server wait again */
+  /* each once: those that still have no server wait on, and not for longer because a map came */
   for (size_t n = c->n_waiting; n > 0; n--)
     redis_cluster_submit(c, take_waiting(c));
+  if (c->n_waiting == 0)
+    loop_timer_stop(c->deadline);
   tell(c);
 }
 

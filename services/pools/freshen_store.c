@@ -7,6 +7,7 @@
 #include "lib/manifest/manifest.h"
 #include "lib/state/state_pool.h"
 #include "lib/state/state_template.h"
+#include "services/pools/pools_metrics.h"
 
 enum { NAMES_STEP = 100 };
 
@@ -36,6 +37,8 @@ static void end(Freshen *f, const Error *err) {
 
 static void on_told(void *arg, int n_gone, const Error *err) {
   Freshen *f = arg;
+  if (!err)
+    pools_count_retired(f->pools->service->metrics, arena_printf(f->arena, "%s/%s", f->ns, f->name), n_gone, "Stale");
   if (err || !f->names)
     end(f, err);
   else

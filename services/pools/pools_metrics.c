@@ -1,6 +1,8 @@
 /* See pools_metrics.h. */
 #include "services/pools/pools_metrics.h"
 
+#include "lib/base/log.h"
+
 /* 500 us to 10 s: most calls are one round trip to the state, a template check may look at an image. */
 static const double BUCKETS[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
@@ -74,4 +76,11 @@ void pools_metrics_report(Metrics *m, const char *ns, const char *name, const Po
     return;
   metrics_add(m, POOLS_METRIC_CREATED, (double)n->created, ns, name, NULL);
   metrics_add(m, POOLS_METRIC_DESTROYED, (double)n->destroyed, ns, name, NULL);
+}
+
+void pools_count_retired(Metrics *metrics, const char *pool, int n, const char *reason) {
+  if (n <= 0)
+    return;
+  metrics_add(metrics, POOLS_METRIC_RETIRED, n, reason, NULL, NULL);
+  log_event(LOG_INFO, "sandboxes_retired", LOG_STR("pool", pool), LOG_INT("count", n), LOG_STR("reason", reason));
 }

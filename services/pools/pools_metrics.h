@@ -23,6 +23,9 @@ enum {
 extern const MetricDesc POOLS_METRICS[];
 extern const size_t POOLS_N_METRICS;
 
+/* So many sandboxes of the pool "namespace/name" were let go of; 0: nothing is said. */
+void pools_count_retired(Metrics *metrics, const char *pool, int n, const char *reason);
+
 /* A pool at one moment. */
 typedef struct PoolNumbers {
   bool known;

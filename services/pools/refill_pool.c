@@ -242,10 +242,7 @@ static void order(RefillPool *p) {
 /* ---- retiring ---- */
 
 static void count_retired(RefillPool *p, int n, const char *reason) {
-  if (n <= 0)
-    return;
-  metrics_add(metrics_of(p), POOLS_METRIC_RETIRED, n, reason, NULL, NULL);
-  log_event(LOG_INFO, "sandboxes_retired", LOG_STR("pool", p->key), LOG_INT("count", n), LOG_STR("reason", reason));
+  pools_count_retired(metrics_of(p), p->key, n, reason);
 }
 
 static void on_stale_retired(void *arg, int n, const Error *err) {

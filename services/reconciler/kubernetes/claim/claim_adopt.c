@@ -38,9 +38,13 @@ static void on_adopted(void *arg, json_t *object, const Error *err) {
   one_less(p);
 }
 
-/* Should it have failed, the status does not say Ready before it is written (claim_report.c). */
+/* Should it have failed, the status does not say Ready before it is written (claim_report.c). But where all ends, the
+ * pass ends too: what it would go on with is gone. */
 static void on_assigned(void *arg, json_t *object, const Error *err) {
-  one_less(arg);
+  ClaimPass *p = arg;
+  if (err && err->kind == ERROR_CANCELLED)
+    p->adopt_err = *err;
+  one_less(p);
 }
 
 PassNext claim_adopt(ClaimPass *p, const json_t *claim, const json_t *sandbox) {
