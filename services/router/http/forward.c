@@ -21,8 +21,9 @@ static const char *const HOP_BY_HOP[] = {
 
 /* Written anew, meant for the router, or not for a sandbox. */
 static const char *const OF_THE_ROUTER[] = {
-    "Host",         "Authorization",       "Expect",         "Forwarded",        "X-Real-IP",
-    "X-Sandbox-ID", "X-Sandbox-Namespace", "X-Sandbox-Port", "X-Sandbox-Pod-IP", "X-Sandbox-Timeout",
+    "Host",          "Authorization",       "Expect",         "Forwarded",        "X-Real-IP",
+    "X-Sandbox-ID",  "X-Sandbox-Namespace", "X-Sandbox-Port", "X-Sandbox-Pod-IP", "X-Sandbox-Timeout",
+    "X-Sandbox-UID",
 };
 
 static bool listed(const char *const *list, size_t n, const char *name) {

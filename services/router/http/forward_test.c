@@ -83,7 +83,8 @@ static void test_trace(void **state) {
 static void test_what_stays_outside(void **state) {
   expect_request("POST / HTTP/1.1\r\nHost: h:1\r\nContent-Length: 3\r\nAuthorization: Bearer x\r\n"
                  "X-Sandbox-ID: a\r\nX-Sandbox-Namespace: b\r\nX-Sandbox-Port: 1\r\nX-Sandbox-Pod-IP: 10.0.0.1\r\n"
-                 "X-Sandbox-Timeout: 1\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-For: 1.2.3.4\r\nx-forwarded-user: "
+                 "X-Sandbox-Timeout: 1\r\nX-Sandbox-UID: u\r\nForwarded: for=1.2.3.4\r\nX-Forwarded-For: "
+                 "1.2.3.4\r\nx-forwarded-user: "
                  "root\r\n"
                  "Connection: keep-alive, X-Mine, Content-Length\r\nX-Mine: 1\r\nKeep-Alive: 1\r\nProxy-Connection: "
                  "x\r\n"
