@@ -30,7 +30,6 @@ static bool answer_here(HttpConn *c, const HttpHead *head) {
   return a.status != 0;
 }
 
-/* Whether it may share a connection to the program with others. */
 static bool on_request_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   CLEANUP(buf_deinit) Buf out = {0};
