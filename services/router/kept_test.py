@@ -124,6 +124,18 @@ class OneAfterTheOther(KeptTest):
         until(lambda: self.idle() == 0, "who speaks unasked is not kept")
         self.assertEqual(self.who()["nth"], 1)
 
+    def read_late(self):
+        """A long answer whose client takes its time, as seen by the connection's next request."""
+        s = self.send("/long")
+        self.until_waiting()
+        self.assertEqual(len(self.receive(s)[1]), 32 << 20)
+        return self.who()["nth"]
+
+    def test_answer_that_had_to_wait_for_its_client(self):
+        """What the program sends behind it may be held up with it, and would come to the next caller."""
+        self.who()
+        until(lambda: self.read_late() == 1, "a connection that was paused is not kept")
+
     def test_body_that_the_program_takes_for_a_request(self):
         """Callers do not know each other: what one has sent must not be answered to another."""
         inner = b"GET /evil HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -238,8 +238,11 @@ void exchange_end(Exchange *e) {
 }
 
 void exchange_pause(Exchange *e) {
-  if (e->stream)
-    stream_pause(e->stream);
+  if (!e->stream)
+    return;
+  /* what stands behind the answer may still be on its way when the answer ends */
+  e->reusable = false;
+  stream_pause(e->stream);
 }
 
 void exchange_resume(Exchange *e) {

@@ -56,7 +56,7 @@ void exchange_write(Exchange *exchange, const void *data, size_t len);
 size_t exchange_pending(const Exchange *exchange);
 /* After on_switch: the client closed its side. */
 void exchange_end(Exchange *exchange);
-/* The client does not take the answer fast enough, and does again. */
+/* The client does not take the answer fast enough, and does again. A connection that was paused is not kept. */
 void exchange_pause(Exchange *exchange);
 void exchange_resume(Exchange *exchange);
 /* Bytes went to the client: the exchange is not idle. */

@@ -11,6 +11,7 @@ the request asked for an end). All requests are in `seen`. By the path:
 /old              HTTP/1.0, keep-alive       /lf        lines that end in LF
 /both             a length and chunks        /bad       status 400
 /wait             answers when released      /fails     ends without an answer
+/long             an answer of many MiB; tells of it as /wait does when the first of them is sent
 Bodies are not read, as by many a program: they are the next request. HEAD is answered with a body, as by many, too.
 """
 
@@ -113,6 +114,14 @@ class KeptApp:
             self.release.acquire()
         if path == "/fails":
             return False
+        if path == "/long":
+            block = bytes(1 << 20)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (32 * len(block)))
+            for i in range(32):
+                sock.sendall(block)
+                if i == 0:
+                    self.waiting.release()
+            return True
         sock.sendall(answers.get(path, plain))
         if path == "/bye":
             assert sock.recv(65536) == b"", "a request behind the last one"
