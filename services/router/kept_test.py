@@ -20,7 +20,13 @@ OPENED = "sandplane_router_upstream_opened_total"
 
 
 class KeptTest(StackTest):
-    flags = ["--allow-loopback-pod-ip=true", "--upstream-idle-timeout=1h", "--upstream-max-retries=0"]
+    # without a quiet time it is certain which connection the next request has
+    flags = [
+        "--allow-loopback-pod-ip=true",
+        "--upstream-idle-timeout=1h",
+        "--upstream-quiet-time=0s",
+        "--upstream-max-retries=0",
+    ]
 
     def setUp(self):
         self.app = KeptApp()
@@ -159,6 +165,25 @@ class OneAfterTheOther(KeptTest):
         upgraded = self.who("/who?up", fields="Connection: Upgrade\r\nUpgrade: websocket\r\n")
         self.assertNotEqual(upgraded["conn"], first["conn"])
         self.assertEqual(self.who()["conn"], first["conn"])
+
+
+class QuietTime(KeptTest):
+    flags = [*KeptTest.flags, "--upstream-quiet-time=1h"]
+
+    def test_what_comes_late_reaches_nobody(self):
+        first, second = self.who(), self.who()
+        self.assertNotEqual(second["conn"], first["conn"])
+        until(lambda: self.idle() == 2, "both wait")
+        self.app.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        until(lambda: self.idle() == 0, "who speaks late is not kept")
+        self.assertEqual(self.who()["nth"], 1)
+
+
+class QuietTimeAsItIs(KeptTest):
+    flags = [flag for flag in KeptTest.flags if "quiet" not in flag]
+
+    def test_one_is_used_again(self):
+        until(lambda: self.who()["nth"] > 1, "one that was quiet is used")
 
 
 class Ends(KeptTest):

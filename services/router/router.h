@@ -18,7 +18,7 @@ typedef struct RouterConfig {
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
   int64_t upstream_max_retries;
-  int64_t upstream_max_idle, upstream_max_idle_per_port, upstream_idle_timeout_ms;
+  int64_t upstream_max_idle, upstream_max_idle_per_port, upstream_idle_timeout_ms, upstream_quiet_time_ms;
   bool access_log;
   bool allow_loopback_pod_ip;
 } RouterConfig;

@@ -93,18 +93,23 @@ static void drop_of(ConnPool *p, ConnSite *site, uint16_t port) {
   }
 }
 
-PooledConn *conn_pool_take(ConnPool *p, const ConnKey *key) {
+static bool is_quiet(const ConnPool *p, const PooledConn *conn, int64_t now_ms) {
+  return now_ms - conn->since_ms >= p->limits.quiet_ms;
+}
+
+PooledConn *conn_pool_take(ConnPool *p, const ConnKey *key, int64_t now_ms) {
   ConnSite *site = find(p, key->ns, key->id);
   if (!site || !is_of(site, key))
     return NULL;
-  PooledConn *newest = NULL;
   LIST_EACH(PooledConn, conn, &site->conns, of_site) {
-    if (conn->port == key->port)
-      newest = conn;
+    if (conn->port != key->port)
+      continue;
+    if (!is_quiet(p, conn, now_ms))
+      return NULL; /* and those behind it are younger */
+    conn_pool_remove(p, conn);
+    return conn;
   }
-  if (newest)
-    conn_pool_remove(p, newest);
-  return newest;
+  return NULL;
 }
 
 static ConnSite *site_new(ConnPool *p, const ConnKey *key) {
@@ -142,6 +147,10 @@ void conn_pool_put(ConnPool *p, const ConnKey *key, PooledConn *conn, int64_t no
   PooledConn *over = site ? surplus(p, site, key->port) : NULL;
   if (!over && (int64_t)p->count >= p->limits.in_all)
     over = oldest(p);
+  if (over && !is_quiet(p, over, now_ms)) {
+    p->close(p->arg, conn);
+    return;
+  }
   if (over) {
     /* it may be the site's last */
     drop(p, over);

@@ -32,6 +32,7 @@ typedef struct PooledConn {
 typedef struct ConnPoolLimits {
   int64_t per_port, in_all; /* 0: none is kept */
   int64_t idle_ms;
+  int64_t quiet_ms; /* none is handed out before it was idle for so long; 0: at once */
 } ConnPoolLimits;
 
 /* close: has left the pool already, and is to be ended; it must not call the pool. */
@@ -39,11 +40,12 @@ ConnPool *conn_pool_new(ConnPoolLimits limits, void (*close)(void *arg, PooledCo
 /* NULL-safe; closes all. */
 void conn_pool_free(ConnPool *pool);
 
-/* The one that was put last, for those that have been idle longest may end at any moment; it is the caller's again.
- * NULL: none. */
-PooledConn *conn_pool_take(ConnPool *pool, const ConnKey *key);
-/* May close others, the longest idle first, and this one, where the limits are 0 or the sandbox's others are another
- * claim's. */
+/* The one that has been idle longest, if that is quiet_ms or more; it is the caller's again. NULL: none. A program that
+ * announces less than it sends may send the rest a moment later; until then nobody can tell it from the answer to the
+ * next request, and who watches the idle ones removes such a one before it is handed out. */
+PooledConn *conn_pool_take(ConnPool *pool, const ConnKey *key, int64_t now_ms);
+/* May close another, the longest idle, or this one: where the limits are 0, the sandbox's others are another claim's,
+ * or all that are there are younger than quiet_ms, since none would ever grow old enough otherwise. */
 void conn_pool_put(ConnPool *pool, const ConnKey *key, PooledConn *conn, int64_t now_ms);
 /* It has ended by itself. */
 void conn_pool_remove(ConnPool *pool, PooledConn *conn);

@@ -24,11 +24,16 @@ static void on_close(void *arg, PooledConn *conn) {
   r->closed[n + 1] = 0;
 }
 
-static void start(Run *r, int64_t per_port, int64_t in_all) {
+static void start_quiet(Run *r, int64_t per_port, int64_t in_all, int64_t quiet_ms) {
   *r = (Run){0};
   for (int i = 0; i < 26; i++)
     r->conns[i].name = (char)('a' + i);
-  r->pool = conn_pool_new((ConnPoolLimits){.per_port = per_port, .in_all = in_all, .idle_ms = 100}, on_close, r);
+  ConnPoolLimits limits = {.per_port = per_port, .in_all = in_all, .idle_ms = 100, .quiet_ms = quiet_ms};
+  r->pool = conn_pool_new(limits, on_close, r);
+}
+
+static void start(Run *r, int64_t per_port, int64_t in_all) {
+  start_quiet(r, per_port, in_all, 0);
 }
 
 static ConnKey key(const char *id, const char *uid, uint16_t port) {
@@ -40,9 +45,14 @@ static void put(Run *r, char name, ConnKey k, int64_t now_ms) {
 }
 
 /* Its name; 0: none. */
-static char take(Run *r, ConnKey k) {
-  PooledConn *conn = conn_pool_take(r->pool, &k);
+static char take_at(Run *r, ConnKey k, int64_t now_ms) {
+  PooledConn *conn = conn_pool_take(r->pool, &k, now_ms);
   return conn ? CONTAINER_OF(conn, Conn, pooled)->name : 0;
+}
+
+/* Late enough for all. */
+static char take(Run *r, ConnKey k) {
+  return take_at(r, k, 10000);
 }
 
 static void expect_closed(Run *r, const char *names) {
@@ -55,7 +65,7 @@ static void end(Run *r, const char *names) {
   assert_string_equal(r->closed, names);
 }
 
-static void test_last_first(void **state) {
+static void test_longest_idle_first(void **state) {
   Run r;
   start(&r, 9, 9);
   ConnKey k = key("x", "u", 80);
@@ -63,13 +73,76 @@ static void test_last_first(void **state) {
   put(&r, 'a', k, 0);
   put(&r, 'b', k, 1);
   assert_int_equal(conn_pool_count(r.pool), 2);
-  assert_int_equal(take(&r, k), 'b');
-  put(&r, 'b', k, 2);
+  assert_int_equal(take(&r, k), 'a');
+  put(&r, 'a', k, 2);
   assert_int_equal(take(&r, k), 'b');
   assert_int_equal(take(&r, k), 'a');
   assert_int_equal(take(&r, k), 0);
   assert_int_equal(conn_pool_count(r.pool), 0);
   end(&r, "");
+}
+
+static void test_quiet_time(void **state) {
+  Run r;
+  start_quiet(&r, 9, 9, 10);
+  ConnKey k = key("x", "u", 80);
+  put(&r, 'b', key("x", "u", 81), 900);
+  put(&r, 'a', k, 1000);
+  assert_int_equal(take_at(&r, k, 1000), 0);
+  assert_int_equal(take_at(&r, k, 1009), 0);
+  assert_int_equal(conn_pool_count(r.pool), 2);
+  put(&r, 'c', k, 1009);
+  assert_int_equal(take_at(&r, k, 1010), 'a');
+  assert_int_equal(take_at(&r, k, 1010), 0);
+  /* from when it was put the last time; one caller goes on with two in turn */
+  put(&r, 'a', k, 1019);
+  assert_int_equal(take_at(&r, k, 1019), 'c');
+  put(&r, 'c', k, 1029);
+  assert_int_equal(take_at(&r, k, 1029), 'a');
+  end(&r, "bc");
+}
+
+/* Eight are under way, each for 5 ms. */
+static void test_many_at_once_go_on_with_those_that_return(void **state) {
+  Run r;
+  start_quiet(&r, 99, 99, 10);
+  ConnKey k = key("x", "u", 80);
+  char busy[8];
+  int made = 0;
+  for (int64_t now = 0; now < 1000; now += 5) {
+    for (int i = 0; i < 8; i++) {
+      if (now > 0)
+        put(&r, busy[i], k, now);
+    }
+    for (int i = 0; i < 8; i++) {
+      busy[i] = take_at(&r, k, now);
+      if (!busy[i])
+        busy[i] = (char)('a' + made++);
+    }
+  }
+  assert_int_equal(made, 24);
+  for (int i = 0; i < 8; i++)
+    put(&r, busy[i], k, 1000);
+  expect_closed(&r, "");
+  conn_pool_free(r.pool);
+}
+
+static void test_none_is_kept_from_growing_old_enough(void **state) {
+  Run r;
+  start_quiet(&r, 2, 3, 10);
+  ConnKey x = key("x", "u", 80), y = key("y", "u", 80);
+  put(&r, 'a', x, 0);
+  put(&r, 'b', x, 5);
+  put(&r, 'c', x, 9);
+  expect_closed(&r, "c");
+  put(&r, 'd', y, 9);
+  put(&r, 'e', y, 9);
+  expect_closed(&r, "e");
+  put(&r, 'f', x, 10);
+  expect_closed(&r, "a");
+  put(&r, 'g', y, 15);
+  expect_closed(&r, "b");
+  end(&r, "dfg");
 }
 
 static void test_every_part_of_the_key_counts(void **state) {
@@ -212,7 +285,10 @@ static void test_one_that_ends_by_itself(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_last_first),
+      cmocka_unit_test(test_longest_idle_first),
+      cmocka_unit_test(test_quiet_time),
+      cmocka_unit_test(test_many_at_once_go_on_with_those_that_return),
+      cmocka_unit_test(test_none_is_kept_from_growing_old_enough),
       cmocka_unit_test(test_every_part_of_the_key_counts),
       cmocka_unit_test(test_another_claim_ends_what_was_kept),
       cmocka_unit_test(test_forget_and_clear),

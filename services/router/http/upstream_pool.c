@@ -49,7 +49,8 @@ UpstreamPool *upstream_pool_new(Router *router) {
   p->router = router;
   p->conns = conn_pool_new((ConnPoolLimits){.per_port = config->upstream_max_idle_per_port,
                                             .in_all = config->upstream_max_idle,
-                                            .idle_ms = config->upstream_idle_timeout_ms},
+                                            .idle_ms = config->upstream_idle_timeout_ms,
+                                            .quiet_ms = config->upstream_quiet_time_ms},
                            on_dropped, p);
   p->timer = loop_timer_new(router->loop, on_time, p);
   return p;
@@ -101,7 +102,7 @@ static bool is_silent(const Stream *stream) {
 
 static Stream *take_silent(UpstreamPool *p, const ConnKey *key) {
   Stream *stream = NULL;
-  for (PooledConn *conn; !stream && (conn = conn_pool_take(p->conns, key));) {
+  for (PooledConn *conn; !stream && (conn = conn_pool_take(p->conns, key, clock_mono_ms()));) {
     Idle *idle = CONTAINER_OF(conn, Idle, pooled);
     stream = idle->stream;
     free(idle);

@@ -18,8 +18,9 @@ void upstream_pool_free(UpstreamPool *pool); /* NULL-safe */
 /* Ends all, and keeps none from now on. */
 void upstream_pool_shut(UpstreamPool *pool);
 
-/* The state has this claim, route and port for a sandbox: a connection to there that is open and silent, which is then
- * the caller's, or NULL. Those of the sandbox under another claim or route are ended. wanted false: only that. */
+/* The state has this claim, route and port for a sandbox: a connection to there that is open and has been silent for
+ * the quiet time, which is then the caller's, or NULL. Those of the sandbox under another claim or route are ended.
+ * wanted false: only that. */
 Stream *upstream_pool_take(UpstreamPool *pool, const ConnKey *key, bool wanted);
 /* Takes the stream over, which may be in a handler of its own. */
 void upstream_pool_give(UpstreamPool *pool, const ConnKey *key, Stream *stream);
