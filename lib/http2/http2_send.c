@@ -172,6 +172,7 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   h->out_at += len;
   s->out -= len;
+  s->bodies_sent += len;
   if (http2_stream_pending(h) == 0) {
     h->out.len = h->out_at = 0;
     if (h->out.cap > HTTP2_MIN_SHARE)
