@@ -217,6 +217,41 @@ class Plain(Http2Test):
         client.flush()
         self.assertEqual(len(client.answer(streams[0]).data), 16 << 20)
 
+    def fill(self, client, streams):
+        """Sends on all of them, until the windows stay shut for many round trips."""
+        quiet = 0
+        while quiet < 100:
+            open_now = [s for s in streams if client.h2.local_flow_control_window(s) > 0]
+            quiet = 0 if open_now else quiet + 1
+            for s in open_now:
+                room = min(client.h2.local_flow_control_window(s), client.h2.max_outbound_frame_size)
+                if room > 0:
+                    client.h2.send_data(s, b"x" * room)
+                    client.flush()
+                    self.filled[s] = self.filled.get(s, 0) + room
+            self.assertEqual(client.get("/healthz").status, 200)
+
+    def test_uploads_that_nobody_takes(self):
+        """What only waits in the router for the program counts against the connection's window."""
+        client, self.filled = self.client(), {}
+        self.assertEqual(self.get("/echo", client).status, 200)
+        before = self.rss_kib()
+        streams = [client.ask("/slow", method="POST", fields=self.to_box(), end=False) for _ in range(60)]
+        self.fill(client, streams)
+        self.assertLess(self.rss_kib() - before, 8 << 10)
+        self.assertLess(client.h2.outbound_flow_control_window, 512 << 10)
+        client.close()
+        until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 0, "their end")
+
+    def test_upload_that_is_taken_late_arrives(self):
+        client, self.filled = self.client(), {}
+        stream = client.ask("/sumlater", method="POST", fields=self.to_box(), end=False)
+        self.fill(client, [stream])
+        self.assertEqual(self.get("/go").status, 200)
+        client.send(stream, b"x" * (8 << 20))
+        total = self.filled[stream] + (8 << 20)
+        self.assertEqual(client.answer(stream).body.split()[0], str(total).encode())
+
     def test_slow_upload_does_not_stop_the_others(self):
         client = self.client()
         stuck = client.ask("/slow", method="POST", fields=self.to_box(), end=False)

@@ -149,8 +149,18 @@ static void on_stream_drain(void *arg) {
   e->handlers.on_drain(e->arg);
 }
 
-const StreamHandlers EXCHANGE_STREAM_HANDLERS = {
-    .on_data = on_stream_data, .on_eof = on_stream_eof, .on_drain = on_stream_drain, .on_error = on_stream_error};
+/* Also where less than STREAM_HIGH had waited, which on_drain does not tell of. */
+static void on_stream_flushed(void *arg) {
+  Exchange *e = arg;
+  if (e->stage == STAGE_HTTP || e->stage == STAGE_TUNNEL)
+    on_stream_drain(e);
+}
+
+const StreamHandlers EXCHANGE_STREAM_HANDLERS = {.on_data = on_stream_data,
+                                                 .on_eof = on_stream_eof,
+                                                 .on_drain = on_stream_drain,
+                                                 .on_error = on_stream_error,
+                                                 .on_flushed = on_stream_flushed};
 
 bool exchange_may_reuse(const Router *router, const HttpHead *head) {
   const RouterConfig *config = router->config;

@@ -23,7 +23,7 @@ typedef struct Exchange Exchange;
 typedef struct ExchangeHandlers {
   /* The program is connected: the body may flow. */
   void (*on_ready)(void *arg);
-  /* The request's bytes that wait have shrunk. */
+  /* The request's bytes that wait have shrunk, or are gone. */
   void (*on_drain)(void *arg);
   /* The final head; interim ones are dropped. */
   void (*on_head)(void *arg, const HttpHead *head);

@@ -27,7 +27,7 @@ struct Http2Call {
   bool request_done; /* and the last of the body was seen */
   bool answered;
   Buf early;      /* of the body, before it is ready */
-  size_t untaken; /* of the body, while the sandbox is slow */
+  size_t untaken; /* of the body, and not gone to the sandbox */
   uint64_t sent;  /* of the answer's body */
   Buf trailers;   /* name NUL value NUL ... */
   size_t n_trailers;
@@ -111,12 +111,14 @@ static void send_end(Http2Call *c) {
     exchange_write(c->exchange, "0\r\n\r\n", 5);
 }
 
-/* The client may send more as soon as the sandbox takes it. */
+/* The client may send more as soon as the sandbox takes it: what waits here for the sandbox counts against the window,
+ * so that all streams together hold no more than the connection's. */
 static void take(Http2Call *c) {
-  if (exchange_pending(c->exchange) >= STREAM_HIGH)
+  size_t waits = exchange_pending(c->exchange);
+  if (waits >= c->untaken)
     return;
-  http2_stream_took(c->stream, c->untaken);
-  c->untaken = 0;
+  http2_stream_took(c->stream, c->untaken - waits);
+  c->untaken = waits;
 }
 
 static void on_ready(void *arg) {
