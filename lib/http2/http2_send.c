@@ -208,7 +208,16 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
   return 0;
 }
 
+/* Nothing else would ever end its stream. */
+static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int rc, void *arg) {
+  Http2Stream *h = frame->hd.type == NGHTTP2_HEADERS ? http2_stream_of(arg, frame->hd.stream_id) : NULL;
+  if (h && !h->left)
+    nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_INTERNAL_ERROR);
+  return 0;
+}
+
 void http2_send_callbacks(nghttp2_session_callbacks *c) {
   nghttp2_session_callbacks_set_send_data_callback(c, on_send_data);
   nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(c, on_frame_not_send);
 }
