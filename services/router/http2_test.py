@@ -330,6 +330,39 @@ class Bearer(Http2Test):
         self.assertEqual(good.status, 200)
 
 
+class Busy(Http2Test):
+    flags = ["--max-requests=3"]
+
+    def old(self):
+        """By HTTP/1.1, which is counted with the others."""
+        s = socket.create_connection(("127.0.0.1", self.stack.http), timeout=60)
+        self.addCleanup(s.close)
+        s.sendall(
+            f"GET /echo HTTP/1.1\r\nHost: a\r\nX-Sandbox-ID: {self.box}\r\nX-Sandbox-Port: {self.port}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        return read_all(s)
+
+    def test_requests_at_once(self):
+        """Of all connections together; what is refused costs no connection, and a place that is free again serves."""
+        clients = [self.client() for _ in range(3)]
+        streams = [c.ask("/hang", fields=self.to_box()) for c in clients]
+        for client, stream in zip(clients, streams, strict=True):
+            client.until(lambda c=client, s=stream: c.answers[s].head)
+        refused = self.get("/echo/refused", clients[0])
+        self.assert_failure(refused, 503, "busy", "Too many requests")
+        self.assertEqual(refused.head["retry-after"], "1")
+        self.assertEqual(self.logged("/echo/refused")["reason"], "busy")
+        self.assertEqual(self.upload(clients[0], b"x" * 300000).status, 503)
+        head, body = self.old().split(b"\r\n\r\n", 1)
+        self.assertTrue(head.startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(json.loads(body)["reason"], "busy")
+        self.assertEqual(clients[0].get("/healthz").status, 200)
+        clients[1].close()
+        until(lambda: self.get("/echo", clients[0]).status == 200, "a place is free again")
+        self.assertTrue(self.old().startswith(b"HTTP/1.1 200 "))
+
+
 class Drain(Http2Test):
     """By hand: the h2 library takes the first GOAWAY for the end."""
 

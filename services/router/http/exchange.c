@@ -52,6 +52,7 @@ void exchange_drop(Exchange *e) {
 void exchange_free(Exchange *e) {
   if (!e)
     return;
+  e->router->n_exchanges--;
   exchange_drop(e);
   activity_stop(e->activity, clock_wall_ms());
   loop_timer_free(e->timer);
@@ -167,6 +168,10 @@ bool exchange_may_reuse(const Router *router, const HttpHead *head) {
   return config->upstream_max_idle > 0 && config->upstream_max_idle_per_port > 0 && reuse_suits_request(head);
 }
 
+bool exchange_has_room(const Router *router) {
+  return router->n_exchanges < router->config->max_requests;
+}
+
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
                        const ExchangeHandlers *handlers, void *arg) {
   Exchange *e = new0(Exchange);
@@ -178,6 +183,7 @@ Exchange *exchange_new(Router *router, const Target *target, const ExchangeReque
                   .handlers = *handlers,
                   .arg = arg,
                   .early = BUF_INIT(EARLY_MAX)};
+  router->n_exchanges++;
   e->timer = loop_timer_new(router->loop, on_timer, e);
   exchange_write(e, request->head->data, request->head->len);
   exchange_open(e);

@@ -48,6 +48,9 @@ typedef struct ExchangeRequest {
 /* Whether the request may go by a connection that was kept, and leave one. */
 bool exchange_may_reuse(const Router *router, const HttpHead *head);
 
+/* Whether there may be one more. What an HTTP/2 connection may ask at once is no bound for all of them. */
+bool exchange_has_room(const Router *router);
+
 /* No handler runs from inside any of these. */
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
                        const ExchangeHandlers *handlers, void *arg);

@@ -215,11 +215,15 @@ static bool answer_here(Http2Call *c, const HttpHead *head) {
   Admission a = admit(&r->authz, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
   if (a.judged)
     metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
-  if (a.status == 200)
+  if (a.status == 200) {
     answer_health(c);
-  else if (a.status)
+  } else if (a.status) {
     answer_error(c, a.status, a.detail, a.allow);
-  return a.status != 0;
+  } else if (!exchange_has_room(r)) {
+    c->log.reason = BUSY_LABEL;
+    answer_error(c, 503, BUSY_DETAIL, NULL);
+  }
+  return c->answered;
 }
 
 static void begin(Http2Call *c, const HttpHead *head, const char *peer_ip) {
