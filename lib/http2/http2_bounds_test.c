@@ -274,6 +274,58 @@ static void test_a_socket_that_takes_nothing(void **state) {
   assert_int_equal(r->closes, 1);
 }
 
+/* Also of one that answers to PING keep busy. The stream that waits for its sandbox is not touched. */
+static void test_a_window_that_stays_shut(void **state) {
+  Fixture *f = *state;
+  client_start(f, 0);
+  int32_t id = client_ask(f, "GET", "/", -1), other = client_ask(f, "GET", "/", -1);
+  fixture_settle(f);
+  Request *r = fixture_request(f, id);
+  http2_stream_respond(r->stream, 200, NULL, 0, false);
+  http2_stream_write(r->stream, "late", 4);
+  http2_stream_finish(r->stream, NULL, 0);
+  fixture_settle(f);
+  fixture_pass_time(f, HTTP2_DEFAULTS.stall_ms - 1);
+  assert_int_equal(r->closes, 0);
+  nghttp2_submit_ping(f->client, NGHTTP2_FLAG_NONE, NULL);
+  fixture_settle(f);
+  assert_int_equal(f->pings_acked, 1);
+  fixture_pass_time(f, 1);
+  assert_int_equal(r->closes, 1);
+  assert_int_equal(client_answer(f, id)->code, NGHTTP2_CANCEL);
+  assert_int_equal(f->refused[HTTP2_WHY_STALLED], 1);
+  assert_int_equal(f->overs, 0);
+  assert_int_equal(fixture_request(f, other)->closes, 0);
+  /* and is served when it has something to say */
+  nghttp2_submit_window_update(f->client, NGHTTP2_FLAG_NONE, other, 100);
+  fixture_settle(f);
+  http2_stream_respond(fixture_request(f, other)->stream, 200, NULL, 0, false);
+  http2_stream_write(fixture_request(f, other)->stream, "ok", 2);
+  http2_stream_finish(fixture_request(f, other)->stream, NULL, 0);
+  fixture_settle(f);
+  assert_string_equal(buf_str(&client_answer(f, other)->body), "ok");
+}
+
+/* A byte now and then is progress; so is all that a slow reader takes. */
+static void test_a_window_that_opens_slowly(void **state) {
+  Fixture *f = *state;
+  client_start(f, 0);
+  int32_t id = client_ask(f, "GET", "/", -1);
+  fixture_settle(f);
+  Request *r = fixture_request(f, id);
+  http2_stream_respond(r->stream, 200, NULL, 0, false);
+  http2_stream_write(r->stream, "late", 4);
+  http2_stream_finish(r->stream, NULL, 0);
+  for (int i = 0; i < 4; i++) {
+    fixture_settle(f);
+    fixture_pass_time(f, HTTP2_DEFAULTS.stall_ms - 1);
+    nghttp2_submit_window_update(f->client, NGHTTP2_FLAG_NONE, id, 1);
+    fixture_settle(f);
+  }
+  assert_string_equal(buf_str(&client_answer(f, id)->body), "late");
+  assert_int_equal(r->code, NGHTTP2_NO_ERROR);
+}
+
 /* Nobody reads its goodbye, and it is gone all the same. */
 static void test_a_flood_that_does_not_read(void **state) {
   static uint8_t piece[STREAM_HIGH];
@@ -316,6 +368,8 @@ int main(void) {
       TEST(test_idle),
       TEST(test_a_long_answer_is_not_idle),
       TEST(test_a_socket_that_takes_nothing),
+      TEST(test_a_window_that_stays_shut),
+      TEST(test_a_window_that_opens_slowly),
       TEST(test_a_flood_that_does_not_read),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,12 +5,22 @@
 
 enum { REFILL_MS = 1000 };
 
+/* Answers wait for the peer's windows, and nothing for its socket. */
+static bool waits_for_window(const Http2Session *s) {
+  return s->out > 0 && !s->deaf && stream_pending(s->stream) == 0;
+}
+
 void http2_watch_stall(Http2Session *s) {
-  if (s->stalling || stream_pending(s->stream) == 0)
-    return;
-  s->stalling = true;
-  s->sent_seen = stream_sent(s->stream);
-  loop_timer_start(s->stall, s->config.stall_ms);
+  bool waits = waits_for_window(s) || stream_pending(s->stream) > 0;
+  if (s->stalling && !waits)
+    loop_timer_stop(s->stall);
+  if (waits && !s->stalling) {
+    s->sent_seen = stream_sent(s->stream);
+    s->bodies_seen = s->bodies_sent;
+    s->window_seen = waits_for_window(s);
+    loop_timer_start(s->stall, s->config.stall_ms);
+  }
+  s->stalling = waits;
 }
 
 static Http2Life life_of(const Http2Session *s) {
@@ -37,6 +47,21 @@ void http2_set_life(Http2Session *s) {
     loop_timer_start(s->life, mode == HTTP2_LIFE_IDLE ? s->config.idle_ms : s->config.head_ms);
 }
 
+/* Whose windows stay shut: those streams end, for the others may wait for their sandboxes. */
+static void drop_stalled(Http2Session *s) {
+  bool all = nghttp2_session_get_remote_window_size(s->ng) <= 0;
+  LIST_EACH(Http2Stream, h, &s->streams, link) {
+    if (h->out.len == h->out_at || (!all && nghttp2_session_get_stream_remote_window_size(s->ng, h->id) > 0))
+      continue;
+    nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_CANCEL);
+    if (s->handlers.on_refused)
+      s->handlers.on_refused(s->arg, HTTP2_WHY_STALLED);
+    if (s->dead)
+      return;
+  }
+  loop_timer_start(s->kick, 0);
+}
+
 static void on_stall(void *arg) {
   Http2Session *s = arg;
   s->stalling = false;
@@ -44,6 +69,13 @@ static void on_stall(void *arg) {
     http2_enter(s);
     stream_reset_on_close(s->stream);
     http2_cut(s, HTTP2_WHY_STALLED);
+    http2_leave(s);
+    return;
+  }
+  /* by the bytes of answers alone: what else leaves, as answers to PING, the peer can have for ever */
+  if (s->window_seen && waits_for_window(s) && s->bodies_sent == s->bodies_seen) {
+    http2_enter(s);
+    drop_stalled(s);
     http2_leave(s);
     return;
   }

@@ -9,7 +9,7 @@
 /* Each with the session, when that time is up: both have more to send, which is not for the clock to do. */
 void http2_clock_start(Http2Session *session, void (*on_life)(void *arg), void (*on_farewell)(void *arg));
 void http2_clock_stop(Http2Session *session);
-/* Something may wait for the socket. */
+/* Something may wait for the socket or for a window, or does so no more. */
 void http2_watch_stall(Http2Session *session);
 /* What the life timer waits for has changed. */
 void http2_set_life(Http2Session *session);

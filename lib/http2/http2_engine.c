@@ -5,7 +5,9 @@
 #include "lib/http2/http2_recv.h"
 #include "lib/http2/http2_send.h"
 
-enum { FIRST_UNKNOWN_TYPE = NGHTTP2_CONTINUATION + 1 };
+/* Of an answer's head or trailers, as nghttp2 guesses their packed size before it packs them, with 12 for each field:
+ * its default of 64 KiB is less than what HTTP/1.1 allows comes to. */
+enum { FIRST_UNKNOWN_TYPE = NGHTTP2_CONTINUATION + 1, MAX_SENT_HEAD = 256 << 10 };
 
 static void *ng_malloc(size_t size, void *user) {
   return xmalloc(size);
@@ -34,6 +36,7 @@ nghttp2_session *http2_engine_new(Http2Session *s) {
   http2_recv_callbacks(callbacks);
   http2_send_callbacks(callbacks);
   nghttp2_option_set_no_auto_window_update(option, 1);
+  nghttp2_option_set_max_send_header_block_length(option, MAX_SENT_HEAD);
   nghttp2_option_set_max_deflate_dynamic_table_size(option, c->header_table);
   nghttp2_option_set_max_outbound_ack(option, c->max_unread_acks);
   nghttp2_option_set_max_settings(option, c->max_settings);

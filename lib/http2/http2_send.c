@@ -172,6 +172,7 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   h->out_at += len;
   s->out -= len;
+  s->bodies_sent += len;
   if (http2_stream_pending(h) == 0) {
     h->out.len = h->out_at = 0;
     if (h->out.cap > HTTP2_MIN_SHARE)
@@ -207,7 +208,16 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
   return 0;
 }
 
+/* Nothing else would ever end its stream. */
+static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int rc, void *arg) {
+  Http2Stream *h = frame->hd.type == NGHTTP2_HEADERS ? http2_stream_of(arg, frame->hd.stream_id) : NULL;
+  if (h && !h->left)
+    nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_INTERNAL_ERROR);
+  return 0;
+}
+
 void http2_send_callbacks(nghttp2_session_callbacks *c) {
   nghttp2_session_callbacks_set_send_data_callback(c, on_send_data);
   nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(c, on_frame_not_send);
 }

@@ -80,6 +80,49 @@ static void test_head_alone(void **state) {
   assert_true(client_answer(f, trailers)->closed);
 }
 
+/* As large as HTTP/1.1's may be, also behind the body. */
+static void test_large_heads(void **state) {
+  static char value[646];
+  Http2Field fields[100];
+  Fixture *f = *state;
+  client_start(f, WIDE);
+  int32_t head = client_ask(f, "GET", "/", -1), trailers = client_ask(f, "GET", "/", -1);
+  fixture_settle(f);
+  memset(value, 'v', sizeof value - 1);
+  for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+    fields[i] = (Http2Field){"x-a", value};
+  http2_stream_respond(fixture_request(f, head)->stream, 200, fields, ARRAY_LEN(fields), true);
+  http2_stream_respond(fixture_request(f, trailers)->stream, 200, NULL, 0, false);
+  http2_stream_finish(fixture_request(f, trailers)->stream, fields, ARRAY_LEN(fields));
+  fixture_settle(f);
+  assert_in_range(client_answer(f, head)->heads.len, sizeof value * ARRAY_LEN(fields), 64 << 10);
+  assert_in_range(client_answer(f, trailers)->heads.len, sizeof value * ARRAY_LEN(fields), 64 << 10);
+  assert_int_equal(fixture_request(f, head)->closes, 1);
+  assert_int_equal(fixture_request(f, trailers)->closes, 1);
+  assert_int_equal(fixture_request(f, trailers)->code, HTTP2_NO_ERROR);
+}
+
+/* What cannot be said ends the stream, so that nobody waits for it. */
+static void test_heads_too_large_to_send(void **state) {
+  static char value[60000];
+  Fixture *f = *state;
+  client_start(f, WIDE);
+  int32_t head = client_ask(f, "GET", "/", -1), trailers = client_ask(f, "GET", "/", -1);
+  fixture_settle(f);
+  memset(value, 'v', sizeof value - 1);
+  const Http2Field fields[] = {{"x-a", value}, {"x-b", value}, {"x-c", value}, {"x-d", value}, {"x-e", value}};
+  http2_stream_respond(fixture_request(f, head)->stream, 200, fields, ARRAY_LEN(fields), true);
+  http2_stream_respond(fixture_request(f, trailers)->stream, 200, NULL, 0, false);
+  http2_stream_finish(fixture_request(f, trailers)->stream, fields, ARRAY_LEN(fields));
+  fixture_settle(f);
+  assert_int_equal(client_answer(f, head)->code, NGHTTP2_INTERNAL_ERROR);
+  assert_int_equal(client_answer(f, trailers)->code, NGHTTP2_INTERNAL_ERROR);
+  assert_int_equal(fixture_request(f, head)->closes, 1);
+  assert_int_equal(fixture_request(f, trailers)->closes, 1);
+  assert_int_equal(http2_session_kept(f->server), 0);
+  assert_int_equal(f->overs, 0);
+}
+
 static void test_cookies_are_joined_and_trailers_told(void **state) {
   Fixture *f = *state;
   raw_start(f);
@@ -267,6 +310,8 @@ int main(void) {
       TEST(test_answer),
       TEST(test_interim_trailers_and_names),
       TEST(test_head_alone),
+      TEST(test_large_heads),
+      TEST(test_heads_too_large_to_send),
       TEST(test_cookies_are_joined_and_trailers_told),
       TEST(test_malformed),
       TEST(test_paths),

@@ -50,7 +50,10 @@ struct Http2Session {
   bool gave_up; /* by http2_give_up */
   bool told;
   Http2Why why;
-  uint64_t sent_seen;
+  uint64_t bodies_sent; /* bytes of answers, into the gather */
+  /* When the stall timer was started: what had left, and whether windows alone were waited for. */
+  uint64_t sent_seen, bodies_seen;
+  bool window_seen;
   int depth; /* of our functions that call handlers */
   bool dead;
 };

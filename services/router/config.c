@@ -30,6 +30,8 @@ static const ConfigItem ITEMS[] = {
      "longest silence of an upgraded connection"},
     {"max-connections", "SANDPLANE_MAX_CONNECTIONS", CONFIG_INT, offsetof(RouterConfig, max_connections), "10000", 1,
      1000000, false, "HTTP connections at a time; more are refused"},
+    {"max-requests", "SANDPLANE_MAX_REQUESTS", CONFIG_INT, offsetof(RouterConfig, max_requests), "10000", 1, 1000000,
+     false, "HTTP requests to sandboxes at a time, of all connections; more are refused"},
     {"upstream-max-retries", "SANDPLANE_UPSTREAM_MAX_RETRIES", CONFIG_INT, offsetof(RouterConfig, upstream_max_retries),
      "3", 0, 20, false, "further attempts to reach a port in a sandbox"},
     {"upstream-max-idle", "SANDPLANE_UPSTREAM_MAX_IDLE", CONFIG_INT, offsetof(RouterConfig, upstream_max_idle), "1000",

@@ -217,6 +217,41 @@ class Plain(Http2Test):
         client.flush()
         self.assertEqual(len(client.answer(streams[0]).data), 16 << 20)
 
+    def fill(self, client, streams):
+        """Sends on all of them, until the windows stay shut for many round trips."""
+        quiet = 0
+        while quiet < 100:
+            open_now = [s for s in streams if client.h2.local_flow_control_window(s) > 0]
+            quiet = 0 if open_now else quiet + 1
+            for s in open_now:
+                room = min(client.h2.local_flow_control_window(s), client.h2.max_outbound_frame_size)
+                if room > 0:
+                    client.h2.send_data(s, b"x" * room)
+                    client.flush()
+                    self.filled[s] = self.filled.get(s, 0) + room
+            self.assertEqual(client.get("/healthz").status, 200)
+
+    def test_uploads_that_nobody_takes(self):
+        """What only waits in the router for the program counts against the connection's window."""
+        client, self.filled = self.client(), {}
+        self.assertEqual(self.get("/echo", client).status, 200)
+        before = self.rss_kib()
+        streams = [client.ask("/slow", method="POST", fields=self.to_box(), end=False) for _ in range(60)]
+        self.fill(client, streams)
+        self.assertLess(self.rss_kib() - before, 8 << 10)
+        self.assertLess(client.h2.outbound_flow_control_window, 512 << 10)
+        client.close()
+        until(lambda: self.stack.metric("sandbox_router_inflight_requests") == 0, "their end")
+
+    def test_upload_that_is_taken_late_arrives(self):
+        client, self.filled = self.client(), {}
+        stream = client.ask("/sumlater", method="POST", fields=self.to_box(), end=False)
+        self.fill(client, [stream])
+        self.assertEqual(self.get("/go").status, 200)
+        client.send(stream, b"x" * (8 << 20))
+        total = self.filled[stream] + (8 << 20)
+        self.assertEqual(client.answer(stream).body.split()[0], str(total).encode())
+
     def test_slow_upload_does_not_stop_the_others(self):
         client = self.client()
         stuck = client.ask("/slow", method="POST", fields=self.to_box(), end=False)
@@ -293,6 +328,39 @@ class Bearer(Http2Test):
         self.assertEqual((refused.status, refused.head["www-authenticate"]), (401, "Bearer"))
         good = self.get("/echo", client, more=[("authorization", "Bearer secret-of-the-test")])
         self.assertEqual(good.status, 200)
+
+
+class Busy(Http2Test):
+    flags = ["--max-requests=3"]
+
+    def old(self):
+        """By HTTP/1.1, which is counted with the others."""
+        s = socket.create_connection(("127.0.0.1", self.stack.http), timeout=60)
+        self.addCleanup(s.close)
+        s.sendall(
+            f"GET /echo HTTP/1.1\r\nHost: a\r\nX-Sandbox-ID: {self.box}\r\nX-Sandbox-Port: {self.port}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        return read_all(s)
+
+    def test_requests_at_once(self):
+        """Of all connections together; what is refused costs no connection, and a place that is free again serves."""
+        clients = [self.client() for _ in range(3)]
+        streams = [c.ask("/hang", fields=self.to_box()) for c in clients]
+        for client, stream in zip(clients, streams, strict=True):
+            client.until(lambda c=client, s=stream: c.answers[s].head)
+        refused = self.get("/echo/refused", clients[0])
+        self.assert_failure(refused, 503, "busy", "Too many requests")
+        self.assertEqual(refused.head["retry-after"], "1")
+        self.assertEqual(self.logged("/echo/refused")["reason"], "busy")
+        self.assertEqual(self.upload(clients[0], b"x" * 300000).status, 503)
+        head, body = self.old().split(b"\r\n\r\n", 1)
+        self.assertTrue(head.startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(json.loads(body)["reason"], "busy")
+        self.assertEqual(clients[0].get("/healthz").status, 200)
+        clients[1].close()
+        until(lambda: self.get("/echo", clients[0]).status == 200, "a place is free again")
+        self.assertTrue(self.old().startswith(b"HTTP/1.1 200 "))
 
 
 class Drain(Http2Test):

@@ -17,6 +17,7 @@ typedef struct RouterConfig {
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
+  int64_t max_requests;
   int64_t upstream_max_retries;
   int64_t upstream_max_idle, upstream_max_idle_per_port, upstream_idle_timeout_ms, upstream_quiet_time_ms;
   bool access_log;
@@ -57,6 +58,7 @@ typedef struct Router {
   Tenants *tenants; /* NULL: gRPC callers are not told apart */
   struct HttpListener *http;
   struct UpstreamPool *upstreams;
+  int64_t n_exchanges; /* HTTP requests on their way to a sandbox or answered by one */
 } Router;
 
 #endif

@@ -52,6 +52,7 @@ void exchange_drop(Exchange *e) {
 void exchange_free(Exchange *e) {
   if (!e)
     return;
+  e->router->n_exchanges--;
   exchange_drop(e);
   activity_stop(e->activity, clock_wall_ms());
   loop_timer_free(e->timer);
@@ -149,12 +150,26 @@ static void on_stream_drain(void *arg) {
   e->handlers.on_drain(e->arg);
 }
 
-const StreamHandlers EXCHANGE_STREAM_HANDLERS = {
-    .on_data = on_stream_data, .on_eof = on_stream_eof, .on_drain = on_stream_drain, .on_error = on_stream_error};
+/* Also where less than STREAM_HIGH had waited, which on_drain does not tell of. */
+static void on_stream_flushed(void *arg) {
+  Exchange *e = arg;
+  if (e->stage == STAGE_HTTP || e->stage == STAGE_TUNNEL)
+    on_stream_drain(e);
+}
+
+const StreamHandlers EXCHANGE_STREAM_HANDLERS = {.on_data = on_stream_data,
+                                                 .on_eof = on_stream_eof,
+                                                 .on_drain = on_stream_drain,
+                                                 .on_error = on_stream_error,
+                                                 .on_flushed = on_stream_flushed};
 
 bool exchange_may_reuse(const Router *router, const HttpHead *head) {
   const RouterConfig *config = router->config;
   return config->upstream_max_idle > 0 && config->upstream_max_idle_per_port > 0 && reuse_suits_request(head);
+}
+
+bool exchange_has_room(const Router *router) {
+  return router->n_exchanges < router->config->max_requests;
 }
 
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
@@ -168,6 +183,7 @@ Exchange *exchange_new(Router *router, const Target *target, const ExchangeReque
                   .handlers = *handlers,
                   .arg = arg,
                   .early = BUF_INIT(EARLY_MAX)};
+  router->n_exchanges++;
   e->timer = loop_timer_new(router->loop, on_timer, e);
   exchange_write(e, request->head->data, request->head->len);
   exchange_open(e);

@@ -23,7 +23,7 @@ typedef struct Exchange Exchange;
 typedef struct ExchangeHandlers {
   /* The program is connected: the body may flow. */
   void (*on_ready)(void *arg);
-  /* The request's bytes that wait have shrunk. */
+  /* The request's bytes that wait have shrunk, or are gone. */
   void (*on_drain)(void *arg);
   /* The final head; interim ones are dropped. */
   void (*on_head)(void *arg, const HttpHead *head);
@@ -47,6 +47,9 @@ typedef struct ExchangeRequest {
 
 /* Whether the request may go by a connection that was kept, and leave one. */
 bool exchange_may_reuse(const Router *router, const HttpHead *head);
+
+/* Whether there may be one more. What an HTTP/2 connection may ask at once is no bound for all of them. */
+bool exchange_has_room(const Router *router);
 
 /* No handler runs from inside any of these. */
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,

@@ -34,4 +34,8 @@ typedef struct FailureKind {
 
 extern const FailureKind FAILURES[FAILURE_N];
 
+/* Of a request that no exchange was begun for, as there are --max-requests: 503. */
+#define BUSY_LABEL "busy"
+#define BUSY_DETAIL "Too many requests are under way, try again."
+
 #endif

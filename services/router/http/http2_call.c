@@ -27,7 +27,7 @@ struct Http2Call {
   bool request_done; /* and the last of the body was seen */
   bool answered;
   Buf early;      /* of the body, before it is ready */
-  size_t untaken; /* of the body, while the sandbox is slow */
+  size_t untaken; /* of the body, and not gone to the sandbox */
   uint64_t sent;  /* of the answer's body */
   Buf trailers;   /* name NUL value NUL ... */
   size_t n_trailers;
@@ -111,12 +111,14 @@ static void send_end(Http2Call *c) {
     exchange_write(c->exchange, "0\r\n\r\n", 5);
 }
 
-/* The client may send more as soon as the sandbox takes it. */
+/* The client may send more as soon as the sandbox takes it: what waits here for the sandbox counts against the window,
+ * so that all streams together hold no more than the connection's. */
 static void take(Http2Call *c) {
-  if (exchange_pending(c->exchange) >= STREAM_HIGH)
+  size_t waits = exchange_pending(c->exchange);
+  if (waits >= c->untaken)
     return;
-  http2_stream_took(c->stream, c->untaken);
-  c->untaken = 0;
+  http2_stream_took(c->stream, c->untaken - waits);
+  c->untaken = waits;
 }
 
 static void on_ready(void *arg) {
@@ -213,11 +215,15 @@ static bool answer_here(Http2Call *c, const HttpHead *head) {
   Admission a = admit(&r->authz, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
   if (a.judged)
     metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
-  if (a.status == 200)
+  if (a.status == 200) {
     answer_health(c);
-  else if (a.status)
+  } else if (a.status) {
     answer_error(c, a.status, a.detail, a.allow);
-  return a.status != 0;
+  } else if (!exchange_has_room(r)) {
+    c->log.reason = BUSY_LABEL;
+    answer_error(c, 503, BUSY_DETAIL, NULL);
+  }
+  return c->answered;
 }
 
 static void begin(Http2Call *c, const HttpHead *head, const char *peer_ip) {

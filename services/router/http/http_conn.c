@@ -23,11 +23,16 @@ static bool answer_here(HttpConn *c, const HttpHead *head) {
   if (a.judged)
     metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
   c->keep_alive = c->keep_alive && !a.close;
-  if (a.status == 200)
+  bool here = a.status || !exchange_has_room(r);
+  if (a.status == 200) {
     http_answer_health(c);
-  else if (a.status)
+  } else if (a.status) {
     http_answer_error(c, a.status, a.detail, a.allow);
-  return a.status != 0;
+  } else if (here) {
+    c->log.reason = BUSY_LABEL;
+    http_answer_error(c, 503, BUSY_DETAIL, NULL);
+  }
+  return here;
 }
 
 static bool on_request_head(void *arg, const HttpHead *head) {

@@ -2,6 +2,7 @@
 
 /echo        the request's line, fields and body
 /sum         length and SHA-256 of the body
+/sumlater    the same, but reads nothing of the body before somebody asks for /go
 /big?N       N MiB, with a length      /chunked?N  the same in chunks, with a trailer
 /old         HTTP/1.0 without length   /cut        half of what it announces
 /cutchunk    chunks without an end     /garbage    no HTTP
@@ -23,6 +24,7 @@ import struct
 import threading
 
 left = 0
+go = threading.Event()
 
 
 def head(sock):
@@ -100,6 +102,8 @@ def serve(sock):
     method, target = text.split(b" ")[:2]
     path, _, query = target.decode().partition("?")
     mib = b"x" * (1 << 20)
+    if path == "/sumlater":
+        go.wait()
     if path.startswith("/sum"):
         h, n = hashlib.sha256(), 0
         for part in body_of(text, rest, sock):
@@ -171,6 +175,9 @@ def serve(sock):
         while sock.recv(65536):
             pass
         left += 1
+    elif path == "/go":
+        go.set()
+        answer(sock, b"")
     elif path == "/left":
         answer(sock, str(left).encode())
     elif method == b"HEAD":
