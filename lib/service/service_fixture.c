@@ -76,24 +76,26 @@ static void on_health(void *arg, const Error *status, const uint8_t *data, size_
   answered[1] = status->kind == ERROR_NONE && len == 2 && data[0] == 0x08 && data[1] == 1;
 }
 
+/* Whether it serves. */
+static bool ask_health(ServiceProcess *process, Loop *loop, int64_t timeout_ms) {
+  bool answered[2] = {false, false};
+  rpc_client_unary(process->channel, "/grpc.health.v1.Health/Check", timeout_ms, NULL, 0, on_health, answered);
+  service_fixture_wait(loop, &answered[0], "an answer of the health service");
+  return answered[1];
+}
+
 static void wait_serving(ServiceProcess *process, Loop *loop) {
   int64_t end = clock_mono_ms() + LIMIT_MS;
-  bool answered[2] = {false, false};
-  while (!answered[1]) {
+  while (!ask_health(process, loop, 1000)) {
     if (clock_mono_ms() > end) {
       fprintf(stderr, "%s does not serve\n", process->address);
       abort();
     }
-    answered[0] = false;
-    rpc_client_unary(process->channel, "/grpc.health.v1.Health/Check", 1000, NULL, 0, on_health, answered);
-    service_fixture_wait(loop, &answered[0], "an answer of the health service");
   }
 }
 
 void service_process_reached(ServiceProcess *process, Loop *loop) {
-  bool answered[2] = {false, false};
-  rpc_client_unary(process->channel, "/grpc.health.v1.Health/Check", LIMIT_MS, NULL, 0, on_health, answered);
-  service_fixture_wait(loop, &answered[0], "an answer of the health service");
+  ask_health(process, loop, LIMIT_MS);
 }
 
 void service_process_start(ServiceProcess *process, Loop *loop, const char *program, int port,
