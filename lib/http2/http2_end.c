@@ -29,7 +29,7 @@ void http2_tell_close(Http2Stream *h, uint32_t code) {
   if (!h->owned)
     return;
   h->owned = false;
-  h->session->handlers.on_close(h->owner, code);
+  h->handlers->on_close(h->owner, code);
 }
 
 void http2_close_streams(Http2Session *s) {
