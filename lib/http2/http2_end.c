@@ -36,7 +36,7 @@ void http2_tell_close(Http2Stream *h, uint32_t code) {
   h->owned = false;
   if (h->session->client && is_unsent(h))
     code = HTTP2_REFUSED_STREAM;
-  h->session->handlers.on_close(h->owner, code);
+  h->handlers->on_close(h->owner, code);
 }
 
 void http2_close_streams(Http2Session *s) {

@@ -139,7 +139,7 @@ static void take_end(Http2Session *s, Http2Stream *h) {
     return;
   if (s->head.id == h->id && (s->head.over || !http2_head_finish(&s->head, &trailers)))
     trailers = (Http2Request){0};
-  s->handlers.on_end(h->owner, trailers.fields, trailers.n_fields);
+  h->handlers->on_end(h->owner, trailers.fields, trailers.n_fields);
 }
 
 static void take_headers(Http2Session *s, const nghttp2_frame *frame) {
@@ -174,7 +174,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     return 0;
   }
   h->untaken += len;
-  s->handlers.on_body(h->owner, data, len);
+  h->handlers->on_body(h->owner, data, len);
   return stop(s);
 }
 

@@ -13,6 +13,11 @@ void http2_stream_set_owner(Http2Stream *h, void *owner) {
   h->owner = owner;
 }
 
+void http2_stream_give(Http2Stream *h, const Http2Handlers *handlers, void *owner) {
+  h->handlers = handlers;
+  h->owner = owner;
+}
+
 int32_t http2_stream_id(const Http2Stream *h) {
   return h->id;
 }
@@ -167,7 +172,7 @@ void http2_tell_drained(Http2Session *s) {
     /* what it writes at once leaves in the next turn, so that one peer's flood does not hold up the others */
     loop_timer_start(s->kick, 0);
     if (h->owned)
-      s->handlers.on_drain(h->owner);
+      h->handlers->on_drain(h->owner);
     if (s->dead)
       return;
   }

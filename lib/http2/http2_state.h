@@ -69,6 +69,7 @@ struct Http2Stream {
   Http2Session *session;
   ListLink link;
   int32_t id;
+  const Http2Handlers *handlers; /* the session's, or those of http2_stream_give */
   void *owner;
   bool owned;        /* on_request was told, and neither on_close nor http2_stream_reset came */
   bool left;         /* by http2_stream_reset */
