@@ -47,7 +47,8 @@ Http2Stream *http2_stream_new(Http2Session *s, int32_t id) {
   h->out = BUF_INIT(BUF_MAX_DEFAULT);
   list_append(&s->streams, &h->link);
   s->n_streams++;
-  nghttp2_session_set_stream_user_data(s->ng, id, h);
+  if (id)
+    nghttp2_session_set_stream_user_data(s->ng, id, h);
   return h;
 }
 
