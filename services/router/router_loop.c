@@ -33,7 +33,7 @@ static RouterLoops *loops_of(Router *first) {
 
 /* What a container's limit of processor time comes to in cores, rounded up: "QUOTA PERIOD", or "max PERIOD". */
 static int64_t cores_of_limit(void) {
-  char line[64], *end = line;
+  char line[64] = "", *end = line;
   FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
   if (!f)
     return INT64_MAX;
