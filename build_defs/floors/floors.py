@@ -205,6 +205,7 @@ PROGRAM = {
 # Protobuf messages (*.pb-c.h) stay at the edge: files of kind rpc and test, the programs that speak the API, and these.
 PB_FOLDERS = ["cli/", "e2e/", "lib/rpc/", "lib/trace/", "runtime/"]
 PB_FILES = {
+    "lib/resource/resource_pb.h": "fields that messages of several services share",
     "services/reconciler/local/probe.c": "asks a new sandbox's runtime whether it is up",
 }
 GENERATED = {
