@@ -4,6 +4,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "services/router/backend/backend.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
@@ -75,9 +76,9 @@ static int start(Service *service, Error *err) {
   raise_descriptor_limit();
   router->shared = service_state_new(service, &config->redis, "router");
   router->state = service_state_of(router->shared);
-  router->claims = rpc_channel_new(service->loop, config->claims);
-  router->pools = rpc_channel_new(service->loop, config->pools);
-  router->reconciler = rpc_channel_new(service->loop, config->reconciler);
+  router->claims = backend_new(service->loop, config->claims, NULL);
+  router->pools = backend_new(service->loop, config->pools, NULL);
+  router->reconciler = backend_new(service->loop, config->reconciler, NULL);
   router->upstreams = upstream_pool_new(router);
   router->http = http_listener_new(router, err);
   if (!router->http)
@@ -101,9 +102,9 @@ static void stop(Service *service) {
   Router *router = service->state;
   http_listener_free(router->http);
   upstream_pool_free(router->upstreams);
-  rpc_channel_free(router->claims);
-  rpc_channel_free(router->pools);
-  rpc_channel_free(router->reconciler);
+  backend_free(router->claims);
+  backend_free(router->pools);
+  backend_free(router->reconciler);
   service_state_free(router->shared);
   authz_deinit(&router->authz);
   tenants_free(router->tenants);

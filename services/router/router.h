@@ -2,7 +2,6 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 #define SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 
-#include "lib/rpc/rpc_client.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
@@ -53,7 +52,7 @@ typedef struct Router {
   const RouterConfig *config;
   ServiceState *shared;
   State *state;
-  RpcChannel *claims, *pools, *reconciler;
+  struct Backend *claims, *pools, *reconciler;
   Authz authz;
   Tenants *tenants; /* NULL: gRPC callers are not told apart */
   struct HttpListener *http;
