@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "lib/base/str.h"
+#include "services/router/backend/backend.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
@@ -69,9 +70,9 @@ static int start(Service *service, Error *err) {
     if (!router->tenants)
       return -1;
   }
-  router->claims = rpc_channel_new(service->loop, config->claims);
-  router->pools = rpc_channel_new(service->loop, config->pools);
-  router->reconciler = rpc_channel_new(service->loop, config->reconciler);
+  router->claims = backend_new(service->loop, config->claims, NULL);
+  router->pools = backend_new(service->loop, config->pools, NULL);
+  router->reconciler = backend_new(service->loop, config->reconciler, NULL);
   service_state_watch(router->shared, NULL, NULL);
   router_loops_run(router);
   return 0;
@@ -88,9 +89,9 @@ static void drain(Service *service) {
 
 static void stop(Service *service) {
   Router *router = service->state;
-  rpc_channel_free(router->claims);
-  rpc_channel_free(router->pools);
-  rpc_channel_free(router->reconciler);
+  backend_free(router->claims);
+  backend_free(router->pools);
+  backend_free(router->reconciler);
   tenants_free(router->tenants);
   router_loops_free(router);
 }

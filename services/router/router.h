@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "lib/rpc/rpc_client.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
@@ -73,7 +72,7 @@ typedef struct Router {
   struct HttpListener *http;
   struct UpstreamPool *upstreams;
   /* of the first, which serves gRPC; NULL in others */
-  RpcChannel *claims, *pools, *reconciler;
+  struct Backend *claims, *pools, *reconciler;
   Tenants *tenants; /* NULL: gRPC callers are not told apart */
 } Router;
 
