@@ -48,7 +48,7 @@ LIB = {
     "manifest": (["base", "yaml"], ["jansson", "yaml"]),
     "redis": (["base", "crypto", "loop"], ["hiredis", "openssl"]),
     "resource": (["base"], []),
-    "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
+    "rpc": (["base", "http2", "loop"], ["grpc", "protobuf-c"]),
     "service": (["admin", "base", "loop", "redis", "rpc", "state", "trace"], []),
     "state": (["base", "loop", "redis"], ["jansson"]),
     # its context is pure, so that whoever only hands one on needs no connection
