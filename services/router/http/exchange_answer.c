@@ -1,8 +1,9 @@
-/* The answer of an exchange as it is read, and what becomes of its connection behind it. See exchange_state.h. */
+/* See exchange_answer.h. */
+#include "services/router/http/exchange_answer.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "services/router/http/exchange_state.h"
 #include "services/router/http/reuse.h"
 
 static bool on_head(void *arg, const HttpHead *head) {
@@ -126,20 +127,19 @@ static void begin_anew(Exchange *e) {
   e->anew = true;
   e->kept = false;
   e->attempts--;
-  exchange_open(e);
 }
 
 /* The connection ended before the answer did. errnum 0: in order. */
-static void break_off(Exchange *e, int errnum) {
+static ExchangeAnswer break_off(Exchange *e, int errnum) {
   unsigned port = e->target.port;
   if (e->kept && !e->read) {
     begin_anew(e);
-    return;
+    return ANSWER_BEGINS_ANEW;
   }
   const char *how = errnum ? strerror(errnum) : "it was closed";
   if (e->headed) {
     exchange_fail(e, FAILURE_CUT, "the connection of port %u ended in the midst of the answer: %s", port, how);
-    return;
+    return ANSWER_ENDED;
   }
   exchange_note_failure(e, FAILURE_NO_ANSWER, "the connection of port %u ended %s: %s", port,
                         e->read ? "in the midst of the answer's head" : "before there was an answer", how);
@@ -148,14 +148,15 @@ static void break_off(Exchange *e, int errnum) {
   /* the state has the time that the program had; what runs may be the next look at idle connections, which is near */
   exchange_watch(e);
   e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
+  return ANSWER_ENDED;
 }
 
-void exchange_answer_ended(Exchange *e, int errnum) {
+ExchangeAnswer exchange_answer_ended(Exchange *e, int errnum) {
   Error err;
   /* an answer without a length ends here */
   bool over = !errnum && http_reader_eof(e->reader, &err) == 0 && e->whole;
-  if (over)
-    finish(e, false);
-  else
-    break_off(e, errnum);
+  if (!over)
+    return break_off(e, errnum);
+  finish(e, false);
+  return ANSWER_ENDED;
 }
