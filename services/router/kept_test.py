@@ -20,8 +20,9 @@ OPENED = "sandplane_router_upstream_opened_total"
 
 
 class KeptTest(StackTest):
-    # without a quiet time it is certain which connection the next request has
+    # without a quiet time, and with one loop, it is certain which connection the next request has
     flags = [
+        "--loops=1",
         "--allow-loopback-pod-ip=true",
         "--upstream-idle-timeout=1h",
         "--upstream-quiet-time=0s",
@@ -325,7 +326,7 @@ class Off(KeptTest):
 
 
 class IdleTime(KeptTest):
-    flags = ["--allow-loopback-pod-ip=true", "--upstream-idle-timeout=10ms"]
+    flags = ["--loops=1", "--allow-loopback-pod-ip=true", "--upstream-idle-timeout=10ms"]
 
     def test_idle_time(self):
         self.who()

@@ -22,6 +22,7 @@ struct ConnPool {
   Map *sites;
   List all; /* oldest first */
   size_t count;
+  atomic_llong own, *count_of_all;
 };
 
 ConnPool *conn_pool_new(ConnPoolLimits limits, void (*close)(void *arg, PooledConn *conn), void *arg) {
@@ -29,6 +30,7 @@ ConnPool *conn_pool_new(ConnPoolLimits limits, void (*close)(void *arg, PooledCo
   p->limits = limits;
   p->close = close;
   p->arg = arg;
+  p->count_of_all = limits.count ? limits.count : &p->own;
   p->sites = map_new();
   list_init(&p->all);
   return p;
@@ -48,6 +50,7 @@ void conn_pool_remove(ConnPool *p, PooledConn *conn) {
   list_remove(&conn->of_all);
   conn->site = NULL;
   p->count--;
+  atomic_fetch_sub(p->count_of_all, 1);
   if (list_is_empty(&site->conns))
     site_free(p, site);
 }
@@ -145,9 +148,11 @@ void conn_pool_put(ConnPool *p, const ConnKey *key, PooledConn *conn, int64_t no
     return;
   }
   PooledConn *over = site ? surplus(p, site, key->port) : NULL;
-  if (!over && (int64_t)p->count >= p->limits.in_all)
+  bool full = !over && atomic_load(p->count_of_all) >= p->limits.in_all;
+  if (full)
     over = oldest(p);
-  if (over && !is_quiet(p, over, now_ms)) {
+  /* what is full may be so by the connections of other pools alone */
+  if (over ? !is_quiet(p, over, now_ms) : full) {
     p->close(p->arg, conn);
     return;
   }
@@ -162,6 +167,7 @@ void conn_pool_put(ConnPool *p, const ConnKey *key, PooledConn *conn, int64_t no
   list_append(&site->conns, &conn->of_site);
   list_append(&p->all, &conn->of_all);
   p->count++;
+  atomic_fetch_add(p->count_of_all, 1);
 }
 
 void conn_pool_settle(ConnPool *p, const ConnKey *key) {

@@ -2,11 +2,13 @@
  *
  * A connection belongs to one port of one claim: the claim's uid and its route are part of the key, and what the state
  * says last of a sandbox (conn_pool_settle) ends all that were made before under another. The pool owns none of them:
- * what it drops it hands to close(). Times are the caller's, in milliseconds, and never go back. One thread.
+ * what it drops it hands to close(). Times are the caller's, in milliseconds, and never go back. One thread each; pools
+ * of several threads may have one bound together.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_CONN_POOL_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_CONN_POOL_H_
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +33,7 @@ typedef struct PooledConn {
 
 typedef struct ConnPoolLimits {
   int64_t per_port, in_all; /* 0: none is kept */
+  atomic_llong *count;      /* of all pools that in_all is for; NULL: this one alone */
   int64_t idle_ms;
   int64_t quiet_ms; /* none is handed out before it was idle for so long; 0: at once */
 } ConnPoolLimits;

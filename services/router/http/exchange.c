@@ -22,7 +22,7 @@ void exchange_free(Exchange *e) {
   if (!e)
     return;
   exchange_enter(e);
-  e->router->n_exchanges--;
+  atomic_fetch_sub(&e->router->all->n_exchanges, 1);
   exchange_drop(e);
   activity_stop(e->activity, clock_wall_ms());
   loop_timer_free(e->timer);
@@ -90,10 +90,10 @@ static void on_stream_flushed(void *arg) {
 }
 
 static const StreamHandlers STREAM_HANDLERS = {.on_data = on_stream_data,
-                                                 .on_eof = on_stream_eof,
-                                                 .on_drain = on_stream_drain,
-                                                 .on_error = on_stream_error,
-                                                 .on_flushed = on_stream_flushed};
+                                               .on_eof = on_stream_eof,
+                                               .on_drain = on_stream_drain,
+                                               .on_error = on_stream_error,
+                                               .on_flushed = on_stream_flushed};
 
 bool exchange_may_reuse(const Router *router, const HttpHead *head) {
   const RouterConfig *config = router->config;
@@ -101,7 +101,7 @@ bool exchange_may_reuse(const Router *router, const HttpHead *head) {
 }
 
 bool exchange_has_room(const Router *router) {
-  return router->n_exchanges < router->config->max_requests;
+  return atomic_load(&router->all->n_exchanges) < router->config->max_requests;
 }
 
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
@@ -116,7 +116,7 @@ Exchange *exchange_new(Router *router, const Target *target, const ExchangeReque
                   .stream_handlers = &STREAM_HANDLERS,
                   .arg = arg,
                   .early = BUF_INIT(EARLY_MAX)};
-  router->n_exchanges++;
+  atomic_fetch_add(&router->all->n_exchanges, 1);
   e->timer = loop_timer_new(router->loop, on_timer, e);
   exchange_write(e, request->head->data, request->head->len);
   exchange_open(e);

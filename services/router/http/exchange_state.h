@@ -1,6 +1,6 @@
-/* The inside of an Exchange, shared by its parts, each of which uses those behind it: exchange.c carries the request and
- * knows the time, exchange_open.c gets to the port, exchange_answer.c reads the answer, exchange_state.c is what all
- * of them stand on. */
+/* The inside of an Exchange, shared by its parts, each of which uses those behind it: exchange.c carries the request
+ * and knows the time, exchange_open.c gets to the port, exchange_answer.c reads the answer, exchange_state.c is what
+ * all of them stand on. */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_STATE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_STATE_H_
 

@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
 /* Any byte is one too many. */
 #define IN_MAX 1
@@ -22,10 +23,14 @@ struct UpstreamPool {
   ConnPool *conns;
   LoopTimer *timer; /* runs while one waits */
   bool timed, shut;
+  size_t shown;
 };
 
-static void show_count(const UpstreamPool *p) {
-  metrics_set(p->router->service->metrics, ROUTER_UPSTREAM_IDLE, (double)conn_pool_count(p->conns), NULL, NULL, NULL);
+static void show_count(UpstreamPool *p) {
+  size_t count = conn_pool_count(p->conns);
+  if (count != p->shown)
+    metrics_add(p->router->service->metrics, ROUTER_UPSTREAM_IDLE, (double)count - (double)p->shown, NULL, NULL, NULL);
+  p->shown = count;
 }
 
 static void on_dropped(void *arg, PooledConn *conn) {
@@ -47,8 +52,11 @@ UpstreamPool *upstream_pool_new(Router *router) {
   UpstreamPool *p = new0(UpstreamPool);
   const RouterConfig *config = router->config;
   p->router = router;
-  p->conns = conn_pool_new((ConnPoolLimits){.per_port = config->upstream_max_idle_per_port,
+  /* connections of clients are spread evenly, so a port's into a sandbox are as well */
+  int64_t loops = (int64_t)router->all->n_routers;
+  p->conns = conn_pool_new((ConnPoolLimits){.per_port = (config->upstream_max_idle_per_port + loops - 1) / loops,
                                             .in_all = config->upstream_max_idle,
+                                            .count = &router->all->n_idle,
                                             .idle_ms = config->upstream_idle_timeout_ms,
                                             .quiet_ms = config->upstream_quiet_time_ms},
                            on_dropped, p);
@@ -142,7 +150,44 @@ void upstream_pool_forget(UpstreamPool *p, const char *ns, const char *id) {
   show_count(p);
 }
 
-void upstream_pool_yield(UpstreamPool *p, const ConnKey *key) {
+/* What another loop's pool is told. */
+typedef struct Tiding {
+  UpstreamPool *pool;
+  char *ns, *id, *uid, *route;
+  uint16_t port;
+} Tiding;
+
+static void clear(UpstreamPool *p, const ConnKey *key) {
   conn_pool_clear(p->conns, key);
   show_count(p);
+}
+
+static void on_tiding(void *arg) {
+  Tiding *t = arg;
+  ConnKey key = {.ns = t->ns, .id = t->id, .uid = t->uid, .route = t->route, .port = t->port};
+  clear(t->pool, &key);
+  free(t->ns);
+  free(t->id);
+  free(t->uid);
+  free(t->route);
+  free(t);
+}
+
+static void tell(UpstreamPool *p, const ConnKey *key) {
+  Tiding *t = new0(Tiding);
+  *t = (Tiding){.pool = p,
+                .ns = str_dup(key->ns),
+                .id = str_dup(key->id),
+                .uid = str_dup(key->uid),
+                .route = str_dup(key->route),
+                .port = key->port};
+  loop_post(p->router->loop, on_tiding, t);
+}
+
+void upstream_pool_yield(UpstreamPool *p, const ConnKey *key) {
+  const RouterAll *all = p->router->all;
+  clear(p, key);
+  for (size_t i = 0; atomic_load(&all->n_idle) > 0 && i < all->n_routers; i++)
+    if (all->routers[i] != p->router)
+      tell(all->routers[i]->upstreams, key);
 }

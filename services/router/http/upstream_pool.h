@@ -1,4 +1,5 @@
-/* Connections into sandboxes that wait for another request: the sockets of a ConnPool, on the loop.
+/* Connections into sandboxes that wait for another request: the sockets of a ConnPool, on the loop. Each loop has its
+ * own.
  *
  * One that waits is watched: when its peer closes it, or says anything, it is ended. Nothing is ever read for a later
  * exchange.
@@ -27,7 +28,7 @@ void upstream_pool_give(UpstreamPool *pool, const ConnKey *key, Stream *stream);
 /* The state has nobody who may reach the sandbox. */
 void upstream_pool_forget(UpstreamPool *pool, const char *ns, const char *id);
 /* A new connection to this port waits, perhaps for these: a program that serves one connection after the other goes on
- * when they end. */
+ * when they end. So do those of other loops, soon. */
 void upstream_pool_yield(UpstreamPool *pool, const ConnKey *key);
 
 #endif
