@@ -49,7 +49,7 @@ LIB = {
     "redis": (["base", "crypto", "loop"], ["hiredis", "openssl"]),
     "resource": (["base"], []),
     "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
-    "service": (["admin", "base", "loop", "redis", "rpc", "state", "trace"], []),
+    "service": (["admin", "base", "loop", "redis", "rpc", "state", "trace", "yaml"], ["jansson"]),
     "state": (["base", "loop", "redis"], ["jansson"]),
     # its context is pure, so that whoever only hands one on needs no connection
     "trace": (["base", "loop", "rpc"], ["protobuf-c"]),

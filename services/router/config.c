@@ -4,7 +4,7 @@
 #include "services/router/router.h"
 
 static const ConfigItem ITEMS[] = {
-    SERVICE_CONFIG_ITEMS(RouterConfig, "127.0.0.1:7400", "127.0.0.1:7410"),
+    SERVICE_CONFIG_ITEMS(RouterConfig, "127.0.0.1:7400", "127.0.0.1:7410", "SANDBOX_ROUTER_CONFIG"),
     {"http-address", "SANDPLANE_HTTP_ADDRESS", CONFIG_ADDRESS, offsetof(RouterConfig, http_address), "127.0.0.1:8080",
      0, 0, false, "listener of HTTP traffic to sandboxes"},
     REDIS_CONFIG_ITEMS(RouterConfig),
