@@ -140,6 +140,8 @@ KIND_OF_FILE = {
     "services/router/http/http_conn_state": ("loop", "part of the HTTP connection"),
     "services/router/http/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http/http_log": ("loop", "part of the HTTP connection"),
+    "services/router/http/https_shake": ("loop", "connections before they are let in"),
+    "services/router/http/https_tls": ("loop", "files that are looked at on the loop"),
     "services/router/http/upstream_pool": ("loop", "idle connections into sandboxes, on the loop"),
     "services/router/grpc/pod_bind": ("rpc", "the first frames to a runtime, and its first answers"),
     "services/router/grpc/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
