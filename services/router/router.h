@@ -9,6 +9,8 @@
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
 
+#define LOOPS_MAX 256
+
 typedef struct RouterConfig {
   ServiceConfig service;
   const char *http_address, *https_address;

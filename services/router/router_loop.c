@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
@@ -32,13 +33,26 @@ static RouterLoops *loops_of(Router *first) {
   return CONTAINER_OF(first->all, RouterLoops, all);
 }
 
+/* What a container's limit of processor time comes to in cores, rounded up: "QUOTA PERIOD", or "max PERIOD". */
+static int64_t cores_of_limit(void) {
+  char line[64] = "", *end = line;
+  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (!f)
+    return INT64_MAX;
+  int64_t quota = fgets(line, sizeof line, f) ? strtoll(line, &end, 10) : 0;
+  int64_t period = strtoll(end, NULL, 10);
+  fclose(f);
+  return quota > 0 && period > 0 ? (quota + period - 1) / period : INT64_MAX;
+}
+
 /* The cores that this process may use, which may be fewer than the machine has. */
 static size_t cores(void) {
   cpu_set_t set;
   CPU_ZERO(&set);
   /* fails where there are more than the set has room for */
-  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  return n > 0 ? (size_t)n : 1;
+  int64_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, limit = cores_of_limit();
+  n = n < limit ? n : limit;
+  return n < LOOPS_MAX ? (size_t)n : LOOPS_MAX;
 }
 
 static int member_init(Router *r, Router *first, Error *err) {

@@ -1,7 +1,8 @@
 /* Class "process": namespaces, seccomp and no rights at all, by bubblewrap. For templates that name no class.
  *
- * bubblewrap runs as a host user that owns nothing, so even what breaks out of its namespaces is nobody. The
- * runtime inherits the socket that it listens on, so nothing of the host is mounted but the read-only image.
+ * bubblewrap runs as a host user that owns nothing and is this sandbox's alone, so even what breaks out of its
+ * namespaces is nobody. The runtime inherits the socket that it listens on, so nothing of the host is mounted but the
+ * read-only image.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@
 typedef struct ProcessIsolation {
   Isolation base;
   char *bwrap, *runtime;
-  uid_t uid;
+  uid_t uid;                    /* the first of all sandboxes'; their group, too */
   int filters[SECCOMP_FILTERS]; /* the same for all; each sandbox's launcher reads its own copy */
 } ProcessIsolation;
 
@@ -132,7 +133,8 @@ static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree
                          .n_cgroup_fds = n,
                          .pass_fds = pass,
                          .n_pass_fds = N_PASS,
-                         .uid = iso->uid,
+                         .uid = p->host_uid,
+                         .gid = iso->uid,
                          /* the runtime is process 1 of its namespace and of the commands' user: the kernel keeps from
                           * it all signals from inside but those that it handles, which are these two */
                          .deaf = true};
@@ -197,10 +199,11 @@ Isolation *isolation_process_new(const ReconcilerConfig *config, const char *run
   iso->base = (Isolation){.class_name = "process",
                           .extra_memory_bytes = (int64_t)16 << 20,
                           .extra_pids = 8,
+                          .own_user = true,
                           .launch = launch,
                           .free = process_free};
   iso->runtime = str_dup(runtime);
-  iso->uid = (uid_t)config->sandbox_uid;
+  iso->uid = (uid_t)config->sandbox_uid_base;
   iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
   for (size_t i = 0; i < SECCOMP_FILTERS; i++)
     iso->filters[i] = -1;
@@ -210,13 +213,15 @@ Isolation *isolation_process_new(const ReconcilerConfig *config, const char *run
     return NULL;
   }
   if (iso->bwrap && works(iso, site->cgroups)) {
-    iso->base.about = str_printf("%s, as user %lld", iso->bwrap, (long long)iso->uid);
+    iso->base.about = str_printf("%s, as users %lld and up", iso->bwrap, (long long)iso->uid);
     return &iso->base;
   }
   if (!iso->bwrap)
     error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
   else
-    error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here as user %lld (are user namespaces allowed?)",
+    error_set(err, ERROR_FAILED_PRECONDITION,
+              "%s does not work here as user %lld (are user namespaces allowed, and is it this machine's to give? see "
+              "--sandbox-uid-base)",
               iso->bwrap, (long long)iso->uid);
   process_free(&iso->base);
   return NULL;

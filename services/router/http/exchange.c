@@ -130,9 +130,8 @@ static void on_timer(void *arg) {
   bool moving = e->stage == STAGE_HTTP || e->stage == STAGE_TUNNEL;
   int64_t left = moving ? e->last_ms + exchange_idle_limit(e) - clock_mono_ms() : 0;
   exchange_enter(e);
-  exchange_yield(e);
   if (left > 0)
-    loop_timer_start(e->timer, exchange_next_look(e, left));
+    loop_timer_start(e->timer, left);
   else if (moving)
     exchange_fail(e, FAILURE_TIMEOUT, "nothing came for %g s", (double)exchange_idle_limit(e) / 1000);
   else if (e->stage == STAGE_AUTOPSY)

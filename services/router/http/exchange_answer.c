@@ -52,8 +52,11 @@ void exchange_accepted(Exchange *e) {
   if (e->is_head_request)
     http_reader_expect_no_body(e->reader);
   stream_write(e->stream, e->early.data, e->early.len);
-  if (!e->kept)
+  if (!e->kept) {
+    ConnKey key = exchange_key(e);
     buf_deinit(&e->early);
+    upstream_pool_wait(e->router->upstreams, &e->wait, &key);
+  }
   exchange_watch(e);
   e->handlers.on_ready(e->arg);
 }
@@ -88,6 +91,7 @@ size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len) {
   unsigned port = e->target.port;
   bool tls = !e->read && is_tls(data, len);
   e->read = true;
+  upstream_pool_waited(&e->wait, true);
   if (!tls && http_reader_feed(e->reader, data, len, &used, &err) == 0 && !e->refused) {
     if (e->whole)
       finish(e, used == len);
@@ -145,7 +149,7 @@ static ExchangeAnswer break_off(Exchange *e, int errnum) {
                         e->read ? "in the midst of the answer's head" : "before there was an answer", how);
   exchange_drop(e);
   e->stage = STAGE_AUTOPSY;
-  /* the state has the time that the program had; what runs may be the next look at idle connections, which is near */
+  /* the state has the time that the program had */
   exchange_watch(e);
   e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
   return ANSWER_ENDED;

@@ -4,11 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A new connection whose answer does not begin may wait for the idle ones to end: first after so long, and then after
- * twice as long each time, up to the second. */
-#define YIELD_FIRST_MS 100
-#define YIELD_MAX_MS 1000
-
 static void release(Exchange *e) {
   http_reader_free(e->reader);
   free(e->uid);
@@ -32,6 +27,7 @@ void exchange_drop(Exchange *e) {
   e->bind = NULL;
   dial_free(e->dial);
   e->dial = NULL;
+  upstream_pool_waited(&e->wait, false);
   stream_free(e->stream);
   e->stream = NULL;
 }
@@ -81,20 +77,6 @@ int64_t exchange_idle_limit(const Exchange *e) {
   return e->stage == STAGE_TUNNEL ? e->router->config->upgrade_idle_timeout_ms : e->target.timeout_ms;
 }
 
-int64_t exchange_next_look(const Exchange *e, int64_t left) {
-  bool unanswered = e->stage == STAGE_HTTP && !e->kept && !e->read;
-  return unanswered && e->yield_ms < left ? e->yield_ms : left;
-}
-
 void exchange_watch(Exchange *e) {
-  e->yield_ms = YIELD_FIRST_MS;
-  loop_timer_start(e->timer, exchange_next_look(e, exchange_idle_limit(e)));
-}
-
-void exchange_yield(Exchange *e) {
-  if (e->stage != STAGE_HTTP || e->kept || e->read)
-    return;
-  ConnKey key = exchange_key(e);
-  upstream_pool_yield(e->router->upstreams, &key);
-  e->yield_ms = e->yield_ms * 2 < YIELD_MAX_MS ? e->yield_ms * 2 : YIELD_MAX_MS;
+  loop_timer_start(e->timer, exchange_idle_limit(e));
 }

@@ -48,16 +48,16 @@ struct Exchange {
   Buf early;       /* what waits for ACCEPT; by a kept connection, until it is answered */
   int64_t last_ms; /* of the last byte either way */
   bool found;
-  bool interim;     /* the head that is being read is a 1xx */
-  bool headed;      /* the final head was there */
-  bool refused;     /* a 101 nobody asked for */
-  bool read;        /* something of the answer was there */
-  bool kept;        /* the stream has carried others before */
-  bool anew;        /* not by a kept connection again: one has failed */
-  bool reuse_next;  /* the final head allows it */
-  bool whole;       /* the answer is */
-  int64_t yield_ms; /* until idle connections are ended the next time for this one's sake */
-  Failure failure;  /* of the last attempt, or of what is looked into */
+  bool interim;      /* the head that is being read is a 1xx */
+  bool headed;       /* the final head was there */
+  bool refused;      /* a 101 nobody asked for */
+  bool read;         /* something of the answer was there */
+  bool kept;         /* the stream has carried others before */
+  bool anew;         /* not by a kept connection again: one has failed */
+  bool reuse_next;   /* the final head allows it */
+  bool whole;        /* the answer is */
+  UpstreamWait wait; /* for the first byte of the answer, by a new connection */
+  Failure failure;   /* of the last attempt, or of what is looked into */
   char why[320];
   int depth;
   bool dead;
@@ -81,11 +81,7 @@ void exchange_fail(Exchange *e, Failure failure, const char *fmt, ...) PRINTF_LI
 ConnKey exchange_key(const Exchange *e);
 /* The longest silence of what is under way, in milliseconds. */
 int64_t exchange_idle_limit(const Exchange *e);
-/* Until the timer has something to do, at most left. */
-int64_t exchange_next_look(const Exchange *e, int64_t left);
 /* Starts the timer of what is under way. */
 void exchange_watch(Exchange *e);
-/* The timer: idle connections end for this one's sake, if it still waits on a new one. */
-void exchange_yield(Exchange *e);
 
 #endif
