@@ -128,10 +128,18 @@ static void on_gone(void *arg, Sandbox *s) {
   Local *l = arg;
   BackendSandbox v = sandbox_view(s);
   unlink_sandbox(l, s);
+  uid_pool_give_back(l->machine.uids, sandbox_host_uid(s));
   image_store_collect(l->machine.images);
   l->events.on_destroyed(l->arg, v.ns, v.id);
   if (l->stopping && !l->head)
     loop_stop(l->loop);
+}
+
+static int lend_user(Local *l, const Isolation *isolation, SandboxPlan *plan, Error *err) {
+  if (!isolation->own_user || (plan->host_uid = uid_pool_take(l->machine.uids)))
+    return 0;
+  return error_set(err, ERROR_RESOURCE_EXHAUSTED, "all %lld users for sandboxes are in use (--sandbox-uid-count)",
+                   (long long)l->machine.config->sandbox_uid_count);
 }
 
 static void start_one(Local *l, Queued *q) {
@@ -140,12 +148,14 @@ static void start_one(Local *l, Queued *q) {
   Error err = {0};
   BackendSandbox v = sandbox_view(q->sandbox);
   plan.id = v.id;
-  if (sandbox_plan_of(&l->machine, &q->manifest.template_, &plan, &isolation, &err) == 0) {
+  const char *reason = "StartFailed";
+  if (sandbox_plan_of(&l->machine, &q->manifest.template_, &plan, &isolation, &err))
+    reason = strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported";
+  else if (lend_user(l, isolation, &plan, &err) == 0) {
     l->n_starting++;
     return sandbox_start(q->sandbox, isolation, &plan);
   }
-  l->events.on_ended(l->arg, v.ns, v.id, strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported",
-                     err.message);
+  l->events.on_ended(l->arg, v.ns, v.id, reason, err.message);
   sandbox_end(q->sandbox);
 }
 
@@ -256,6 +266,7 @@ static void take_over(Local *l) {
     Sandbox *s = sandbox_load(&l->site, e->d_name);
     if (s) {
       add(l, s);
+      uid_pool_hold(l->machine.uids, sandbox_host_uid(s));
       BackendSandbox v = sandbox_view(s);
       if (!v.ready)
         sandbox_end(s);
