@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import socket
+import subprocess
 
 import grpc
 import pytest
@@ -197,8 +198,34 @@ def test_two_sandboxes_do_not_see_each_other(client):
         )
 
 
+READABLE = """import os, sys
+for path in sys.stdin.buffer.read().split(b"\\0"):
+    if os.access(path, os.R_OK) or os.access(path, os.W_OK):
+        sys.stdout.buffer.write(path + b"\\n")
+"""
+
+
+def test_other_users_of_the_machine_find_programs_only(stack, client, box):
+    """Redis' file has every environment in it, and what an image lets all write would be everybody's to change."""
+    paths = [os.path.join(at, name) for at, dirs, files in os.walk(stack.data) for name in dirs + files]
+    assert any("appendonly" in p for p in paths) and any("/rootfs/" in p for p in paths)
+    found = subprocess.run(
+        ["/usr/bin/python3", "-c", READABLE],
+        input=b"\0".join(os.fsencode(p) for p in paths),
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd="/",
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    kinds = {line.removeprefix(stack.data).split("/")[1] for line in found.splitlines()}
+    assert kinds - {"marker"} == {"bin"}, found  # the marker is this file's own
+    assert f"{stack.data}/bin/sandctl\n" in found
+
+
 # What the kernel counts by user: takes all there is of one kind and holds it, or says what it still gets of each.
-TAKE = """import ctypes, errno, fcntl, os, sys, time
+TAKE = """import ctypes, errno, fcntl, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 kept = []
 def inotify():
@@ -228,7 +255,7 @@ for make in (inotify, timer, pipe):
         print(make.__name__, errno.errorcode[e.errno], n > 0)
 sys.stdout.flush()
 if sys.argv[1] == "all":
-    time.sleep(600)
+    signal.pause()
 """
 
 

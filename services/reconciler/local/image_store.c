@@ -73,9 +73,9 @@ static void load_references(ImageStore *s) {
   s->references = json_object();
 }
 
-ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err) {
-  /* an earlier start may have made it under another umask */
-  if ((mkdir(folder, 0755) && errno != EEXIST) || chmod(folder, 0755)) {
+ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, gid_t group, Error *err) {
+  /* an earlier version had it open to all */
+  if ((mkdir(folder, 0700) && errno != EEXIST) || chown(folder, (uid_t)-1, group) || chmod(folder, 0710)) {
     error_set(err, ERROR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
     return NULL;
   }

@@ -1,4 +1,5 @@
-/* The images of this machine, unpacked once each and shared read-only by all sandboxes.
+/* The images of this machine, unpacked once each and shared read-only by all sandboxes. Other users of the machine
+ * cannot enter their folder: what archives let everybody write, they could write as well.
  *
  *   FOLDER/sha256-HEX/rootfs, image.json    one image
  *   FOLDER/references.json                  {"reference": "sha256:HEX"}
@@ -8,6 +9,7 @@
 #define SANDPLANE_SERVICES_RECONCILER_LOCAL_IMAGE_STORE_H_
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "lib/base/error.h"
 #include "lib/loop/loop.h"
@@ -20,8 +22,9 @@ typedef struct ImageInfo {
   int64_t size_bytes, import_ms;
 } ImageInfo;
 
-/* unpack: path of sandplane-unpack. NULL and err when the folder cannot be used. */
-ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err);
+/* unpack: path of sandplane-unpack. group: the one that may look into the folder, beside root. NULL and err when the
+ * folder cannot be used. */
+ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, gid_t group, Error *err);
 void image_store_free(ImageStore *s);
 
 /* What a sandbox is made of; strings live until the loop's next turn. 0; 1 (IMAGE_MISSING): no such reference. */

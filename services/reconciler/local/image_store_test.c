@@ -22,7 +22,7 @@ static ImageStore *store;
 static void open_store(void) {
   Error err;
   image_store_free(store);
-  store = image_store_new(loop, folder, unpack, &err);
+  store = image_store_new(loop, folder, unpack, getegid(), &err);
   assert_non_null(store);
 }
 

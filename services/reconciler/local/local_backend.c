@@ -13,6 +13,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "services/reconciler/local/mount_points.h"
 #include "services/reconciler/local/sandbox.h"
 #include "services/reconciler/local/uid_pool.h"
 
@@ -114,6 +115,17 @@ static void plan_memory(const ManifestTemplate *t, SandboxPlan *p) {
   p->shm_bytes = at_most(SHM_BYTES, p->memory_bytes / SHM_SHARE);
 }
 
+/* What is in /tmp is made there by whoever mounts it. */
+static int check_mount_points(const SandboxPlan *p, Error *err) {
+  const char *fault = mount_point_fault(p->working_dir);
+  if (fault)
+    return fail_field(err, CONTAINER "workingDir", fault, "");
+  if (mount_points_check(p->image.rootfs, str_starts_with(p->working_dir, "/tmp/") ? "" : p->working_dir, err) == 0)
+    return 0;
+  snprintf(err->field, sizeof err->field, CONTAINER "image");
+  return -1;
+}
+
 static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, const Isolation **isolation, Error *err) {
   if (find_isolation(l, t->runtime_class, isolation, err))
     return -1;
@@ -138,6 +150,8 @@ static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, co
   p->working_dir = *t->working_dir ? t->working_dir : p->image.working_dir;
   if (strcmp(p->working_dir, p->image.working_dir) != 0 && !str_starts_with(p->working_dir, "/tmp/"))
     return fail_field(err, CONTAINER "workingDir", "must be the image's own, ", p->image.working_dir);
+  if (check_mount_points(p, err))
+    return -1;
   plan_memory(t, p);
   p->pids = t->pids ? t->pids : DEFAULT_PIDS;
   p->cpu_milli = t->cpu_milli;
@@ -471,7 +485,8 @@ static char *beside(const char *given, const char *name) {
 /* One reconciler owns a data folder. The lock goes with the process, however it ends. */
 static int lock(Local *l, Error *err) {
   const char *data = l->config->data_dir;
-  if (mkdir(data, 0755) && errno != EEXIST)
+  /* sandboxes' users pass through it, and nobody lists it */
+  if ((mkdir(data, 0711) && errno != EEXIST) || chmod(data, 0711))
     return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", data, strerror(errno));
   CLEANUP(str_freep) char *path = str_printf("%s/reconciler.lock", data);
   l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -502,13 +517,13 @@ static int open_all(Local *l, Error *err) {
   CLEANUP(str_freep) char *images = str_printf("%s/images", data);
   l->folder = str_printf("%s/sandboxes", data);
   /* nobody else has anything to look for in it: a sandbox gets descriptors and mounts, never a path of it */
-  if ((mkdir(l->folder, 0711) && errno != EEXIST) || chmod(l->folder, 0711))
+  if ((mkdir(l->folder, 0700) && errno != EEXIST) || chmod(l->folder, 0700))
     return error_set(err, ERROR_UNAVAILABLE, "%s: %s", l->folder, strerror(errno));
   /* the data folder's own groups, so that several stacks on a machine keep apart */
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
   if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)))
     return -1;
-  if (!(l->images = image_store_new(l->loop, images, unpack, err)))
+  if (!(l->images = image_store_new(l->loop, images, unpack, (gid_t)c->sandbox_uid_base, err)))
     return -1;
   IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
   l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/local/mount_points.h"
 #include "services/reconciler/local/remove_tree.h"
 #include "services/reconciler/local/save_json.h"
 
@@ -191,6 +192,26 @@ static void copy_entry(struct archive *from, struct archive *to, int64_t *total)
     die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(from));
 }
 
+/* As names in an archive begin: what is left is relative to the image. */
+static const char *without_root(const char *name) {
+  while (*name == '/')
+    name++;
+  return str_starts_with(name, "./") ? name + 2 : name;
+}
+
+/* A further name of a file that is there already. libarchive knows no type of it, and would empty the file where the
+ * entry has a size. */
+static void link_entry(struct archive *disk, struct archive_entry *e, const char *name) {
+  CLEANUP(str_freep) char *to = str_dup(without_root(archive_entry_hardlink(e)));
+  struct stat st;
+  if (has_dotdot(to) || lstat(to, &st) || S_ISDIR(st.st_mode))
+    die(EXIT_ARCHIVE, "%s is a link to %s, which the image does not have", name, to);
+  archive_entry_set_hardlink(e, to);
+  archive_entry_set_size(e, 0);
+  if (archive_write_header(disk, e) < ARCHIVE_WARN || archive_write_finish_entry(disk) < ARCHIVE_WARN)
+    die(EXIT_ARCHIVE, "%s: %s", name, archive_error_string(disk));
+}
+
 static void unpack_layer(int fd, int64_t *total, int *n) {
   /* libarchive refuses what would leave the folder: "..", absolute names, and links on the way */
   static const int FLAGS = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
@@ -211,23 +232,25 @@ static void unpack_layer(int fd, int64_t *total, int *n) {
       die(EXIT_ARCHIVE, "too many entries");
     if (!name)
       continue;
-    while (*name == '/')
-      name++;
-    if (str_starts_with(name, "./"))
-      name += 2;
+    name = without_root(name);
     if (!*name || whiteout(name))
       continue;
     CLEANUP(str_freep) char *own = str_dup(name);
     archive_entry_set_pathname(e, own);
     mode_t type = archive_entry_filetype(e);
+    if (archive_entry_hardlink(e)) {
+      link_entry(disk, e, own);
+      continue;
+    }
     /* a sandbox has devices of its own or none */
     if (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
       continue;
-    /* nothing in an image may lend anybody its owner's rights */
-    archive_entry_set_perm(e, archive_entry_perm(e) & 01777);
+    /* nothing in an image may lend anybody its owner's rights; and nobody but its owner writes, were it not read-only
+     */
+    archive_entry_set_perm(e, archive_entry_perm(e) & 01755);
     if (archive_write_header(disk, e) < ARCHIVE_WARN)
       die(EXIT_ARCHIVE, "%s: %s", own, archive_error_string(disk));
-    if (type == AE_IFREG && !archive_entry_hardlink(e))
+    if (type == AE_IFREG)
       copy_entry(a, disk, total);
     if (archive_write_finish_entry(disk) < ARCHIVE_WARN)
       die(EXIT_MACHINE, "%s: %s", own, archive_error_string(disk));
@@ -262,30 +285,40 @@ static int64_t unpack_layers(const int *fds, size_t n) {
   return total;
 }
 
+static int make_mount_point(int root_fd, const char *path) {
+  int fd = mount_point_open(root_fd, path, true);
+  if (fd < 0)
+    die(errno == ENOTDIR || errno == ELOOP ? EXIT_ARCHIVE : EXIT_MACHINE,
+        "/%s in the image is not a real folder: nothing can be mounted there", path + strspn(path, "/"));
+  return fd;
+}
+
 /* Places that sandboxes mount something at must be there: the image is read-only by then. */
 static void make_mount_points(const char *working_dir) {
-  const char *dirs[] = {"proc", "dev",           "sys",        "tmp",
-                        "run",  "run/sandplane", ".sandplane", working_dir + strspn(working_dir, "/")};
-  for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-    CLEANUP(str_freep) char *path = str_dup(dirs[i]);
-    struct stat st;
-    for (char *slash = path; *path; slash++) {
-      slash = strchrnul(slash, '/');
-      char kept = *slash;
-      *slash = 0;
-      if (mkdir(path, 0755) && errno != EEXIST)
-        die(EXIT_MACHINE, "mkdir %s: %s", path, strerror(errno));
-      *slash = kept;
-      if (!kept)
-        break;
-    }
-    if (*path && (stat(path, &st) || !S_ISDIR(st.st_mode)))
-      die(EXIT_ARCHIVE, "/%s in the image is not a folder", path);
-  }
-  int fd = open(".sandplane/runtime", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+  int root_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  close(make_mount_point(root_fd, working_dir));
+  for (size_t i = 0; i < N_MOUNT_POINTS; i++)
+    close(make_mount_point(root_fd, MOUNT_POINTS[i]));
+  int own = make_mount_point(root_fd, MOUNT_POINTS_OWN);
+  unlinkat(own, MOUNT_POINTS_RUNTIME, 0);
+  int fd = openat(own, MOUNT_POINTS_RUNTIME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
   if (fd < 0)
-    die(EXIT_MACHINE, ".sandplane/runtime: %s", strerror(errno));
+    die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "/%s/%s in the image is not a file", MOUNT_POINTS_OWN,
+        MOUNT_POINTS_RUNTIME);
   close(fd);
+  close(own);
+  close(root_fd);
+}
+
+/* Before anything is unpacked. */
+static const char *working_dir_of(const json_t *run) {
+  const char *given = json_string_value(json_object_get(run, "WorkingDir"));
+  if (str_empty(given) || strcmp(given, "/") == 0)
+    return "/workspace";
+  const char *fault = mount_point_fault(given);
+  if (fault)
+    die(EXIT_ARCHIVE, "config.WorkingDir: %.200s cannot be a workspace: %s", given, fault);
+  return given;
 }
 
 /* ---- all of it ---- */
@@ -319,15 +352,13 @@ static void unpack(const char *archive, const char *folder) {
   CLEANUP(str_freep) char *config_path = blob_path(json_object_get(manifest, "config"));
   json_t *config = load(config_path);
   const json_t *run = json_object_get(config, "config");
+  const char *working_dir = working_dir_of(run);
   int layer_fds[LAYERS_MAX];
   open_layers(json_object_get(manifest, "layers"), layer_fds);
   int folder_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd < 0 || mkdir("rootfs", 0755) || chdir("rootfs") || chroot("."))
     die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
   int64_t size = unpack_layers(layer_fds, json_array_size(json_object_get(manifest, "layers")));
-  const char *working_dir = text(run, "WorkingDir", "/");
-  if (strcmp(working_dir, "/") == 0)
-    working_dir = "/workspace";
   make_mount_points(working_dir);
   /* back outside by a descriptor: only relative names of our own are used from here on */
   if (fchdir(folder_fd))

@@ -131,16 +131,17 @@ static int unpack(const Entry *entries, size_t n, const char *working_dir) {
 }
 
 static void test_plain(void **state) {
-  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755},
-                           {"etc/su", AE_IFREG, "x", 06755},
-                           {"etc/dev", AE_IFCHR, "", 0666},
-                           {"a..b", AE_IFREG, "y", 0644},
-                           {".wh.a..b", AE_IFREG, "", 0644}};
+  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755},     {"etc/su", AE_IFREG, "x", 06755},
+                           {"etc/dev", AE_IFCHR, "", 0666}, {"open", AE_IFDIR, "", 01777},
+                           {"a..b", AE_IFREG, "y", 0644},   {".wh.a..b", AE_IFREG, "", 0644}};
   struct stat st;
   assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
   CLEANUP(str_freep) char *su = in_box("image/rootfs/etc/su");
   assert_int_equal(stat(su, &st), 0);
   assert_int_equal(st.st_mode & 07777, 0755);
+  CLEANUP(str_freep) char *open_to_all = in_box("image/rootfs/open");
+  assert_int_equal(stat(open_to_all, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 01755);
   assert_false(exists("image/rootfs/etc/dev"));
   assert_false(exists("image/rootfs/a..b"));
   assert_true(exists("image/image.json"));
@@ -184,6 +185,53 @@ static void test_working_dir_with_dotdot(void **state) {
   assert_contained(NULL, 0, "/../../new");
 }
 
+static void test_mount_points_are_real_folders(void **state) {
+  CLEANUP(str_freep) char *image = in_box("image");
+  const Entry own[] = {{".sandplane", AE_IFLNK, "/x", 0777}, {"x", AE_IFDIR, "", 0755}};
+  const Entry temporary[] = {{"tmp", AE_IFLNK, "var", 0777}, {"var", AE_IFDIR, "", 0755}};
+  const Entry dir[] = {{"w", AE_IFLNK, "/x", 0777}, {"x", AE_IFDIR, "", 0755}};
+  const Entry file[] = {{"w", AE_IFREG, "", 0644}};
+  const Entry runtime[] = {{".sandplane", AE_IFDIR, "", 0755}, {".sandplane/runtime", AE_IFDIR, "", 0755}};
+  const struct {
+    const Entry *entries;
+    size_t n;
+    const char *working_dir;
+  } cases[] = {{own, 2, "/workspace"}, {temporary, 2, "/workspace"}, {dir, 2, "/w/made"},  {dir, 2, "/w"},
+               {file, 1, "/w"},        {runtime, 2, "/workspace"},   {dir, 2, "relative"}, {dir, 2, "//"},
+               {dir, 2, "/x/../x"},    {dir, 2, "/proc/self/root/x"}};
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    if (unpack(cases[i].entries, cases[i].n, cases[i].working_dir) != 3 || exists("image/image.json"))
+      fail_msg("case %zu is taken", i);
+    remove_tree(image);
+    assert_int_equal(mkdir(image, 0755), 0);
+  }
+}
+
+static void test_hard_links(void **state) {
+  const Entry entries[] = {{"a", AE_IFREG, "x", 0644},
+                           {"b", 0, "a", 0644},
+                           {"c", 0, "/a", 0644},
+                           {"l", AE_IFLNK, "gone", 0777},
+                           {"d", 0, "./l", 0644}};
+  assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
+  CLEANUP(str_freep) char *path = in_box("image/rootfs/a");
+  struct stat st;
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_nlink, 3);
+  assert_int_equal(st.st_size, 1);
+  assert_true(exists("image/rootfs/d"));
+}
+
+static void test_hard_link_to_nothing(void **state) {
+  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755}, {"b", 0, "missing", 0644}};
+  const Entry folder[] = {{"etc", AE_IFDIR, "", 0755}, {"b", 0, "etc", 0644}};
+  CLEANUP(str_freep) char *image = in_box("image");
+  assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 3);
+  remove_tree(image);
+  assert_int_equal(mkdir(image, 0755), 0);
+  assert_int_equal(unpack(folder, ARRAY_LEN(folder), "/workspace"), 3);
+}
+
 static void test_names_and_links_that_lead_out(void **state) {
   CLEANUP(str_freep)
   char *victim = in_box("victim"), *keep = in_box("victim/keep"), *fresh = in_box("victim/new"),
@@ -211,6 +259,9 @@ int main(void) {
       TEST(test_opaque_through_symlink),
       TEST(test_mount_points_through_symlink),
       TEST(test_working_dir_with_dotdot),
+      TEST(test_mount_points_are_real_folders),
+      TEST(test_hard_links),
+      TEST(test_hard_link_to_nothing),
       TEST(test_names_and_links_that_lead_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
