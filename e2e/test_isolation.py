@@ -224,6 +224,22 @@ def test_other_users_of_the_machine_find_programs_only(stack, client, box):
     assert f"{stack.data}/bin/sandctl\n" in found
 
 
+def test_proc_tells_of_the_sandbox(client, process_pool):
+    with client.sandbox(pool=process_pool) as b:
+        for name in ("cmdline", "config.gz", "diskstats", "interrupts", "key-users", "keys"):
+            if os.path.exists(f"/proc/{name}"):
+                assert client.sh(b.name, f"cat /proc/{name} | wc -c").stdout.strip() == b"0", name
+        names = b"ls /proc/acpi /proc/asound /proc/scsi 2>/dev/null | grep -v '^/proc/' | grep . || echo none"
+        assert client.sh(b.name, names.decode()).stdout.strip() == b"none"
+        total = client.sh(b.name, "grep MemTotal: /proc/meminfo").stdout.split()
+        assert 256 << 10 <= int(total[1]) < 2 << 20, total  # the template's 256Mi, and its workspace
+        assert client.sh(b.name, "cut -d' ' -f1 /proc/loadavg").stdout == b"0.00\n"
+        assert (
+            client.exec(b.name, "python3", "-c", "import os; print(os.sysconf('SC_PHYS_PAGES') > 0)").stdout
+            == b"True\n"
+        )
+
+
 # What the kernel counts by user: takes all there is of one kind and holds it, or says what it still gets of each.
 TAKE = """import ctypes, errno, fcntl, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
