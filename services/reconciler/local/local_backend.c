@@ -29,6 +29,13 @@
 #define SHM_BYTES ((int64_t)64 << 20)
 #define SHM_SHARE 8
 #define DEFAULT_UID 1000
+/* Of the machine's memory and of its tasks, what all sandboxes together may have: the rest is for the stack and whoever
+ * else is there. At least so much of the memory is left, unless that is more than half. */
+#define LEFT_SHARE 8
+#define LEFT_BYTES ((int64_t)1 << 30)
+/* What a sandbox needs to start: gVisor's is the largest. */
+#define START_BYTES ((int64_t)64 << 20)
+#define START_PIDS 64
 /* At exit with destroy-on-exit. */
 #define KILL_ALL_MS 20000
 
@@ -47,6 +54,7 @@ typedef struct Local {
   int lock_fd;
   CgroupTree *cgroups;
   UidPool *uids;
+  CgroupLimits all; /* of all sandboxes together */
   ImageStore *images;
   Isolation *isolations[2];
   Error missing[2]; /* why isolations[i] is NULL */
@@ -115,6 +123,23 @@ static void plan_memory(const ManifestTemplate *t, SandboxPlan *p) {
   p->shm_bytes = at_most(SHM_BYTES, p->memory_bytes / SHM_SHARE);
 }
 
+static int64_t needed_bytes(const SandboxPlan *p, const Isolation *isolation) {
+  return p->memory_bytes + p->extra_file_bytes + isolation->extra_memory_bytes;
+}
+
+static int check_size(const Local *l, const SandboxPlan *p, const Isolation *isolation, Error *err) {
+  if (needed_bytes(p, isolation) > l->all.memory_bytes) {
+    CLEANUP(str_freep)
+    char *why = str_printf("all sandboxes of this machine together may have %lld MiB (--sandboxes-memory-bytes)",
+                           (long long)(l->all.memory_bytes >> 20));
+    return fail_field(err, CONTAINER "resources.limits.memory", "is more than there is: ", why);
+  }
+  if (p->pids <= l->all.pids)
+    return 0;
+  return fail_field(err, "spec.podTemplate.metadata.annotations[sandplane.dev/pids-limit]",
+                    "is more than all sandboxes of this machine together may have", " (--sandboxes-pids)");
+}
+
 /* What is in /tmp is made there by whoever mounts it. */
 static int check_mount_points(const SandboxPlan *p, Error *err) {
   const char *fault = mount_point_fault(p->working_dir);
@@ -155,6 +180,8 @@ static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, co
   plan_memory(t, p);
   p->pids = t->pids ? t->pids : DEFAULT_PIDS;
   p->cpu_milli = t->cpu_milli;
+  if (check_size(l, p, *isolation, err))
+    return -1;
   p->env = t->env;
   p->n_env = t->n_env;
   return 0;
@@ -265,6 +292,23 @@ static int lend_user(Local *l, const Isolation *isolation, SandboxPlan *plan, Er
                    (long long)l->config->sandbox_uid_count);
 }
 
+/* The limits of single sandboxes are no reservations: what counts is what all of them use. Better one that does not
+ * start than one that is killed for it. */
+static int check_room(const Local *l, Error *err) {
+  int64_t memory = cgroup_all_memory(l->cgroups), pids = cgroup_all_pids(l->cgroups);
+  if (memory + START_BYTES > l->all.memory_bytes)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED,
+                     "all sandboxes of this machine use %lld of the %lld MiB of memory that they may have together "
+                     "(--sandboxes-memory-bytes)",
+                     (long long)(memory >> 20), (long long)(l->all.memory_bytes >> 20));
+  if (pids + START_PIDS > l->all.pids)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED,
+                     "all sandboxes of this machine have %lld of the %lld tasks that they may have together "
+                     "(--sandboxes-pids)",
+                     (long long)pids, (long long)l->all.pids);
+  return 0;
+}
+
 static void start_one(Local *l, Queued *q) {
   SandboxPlan plan = {0};
   const Isolation *isolation;
@@ -274,7 +318,7 @@ static void start_one(Local *l, Queued *q) {
   const char *reason = "StartFailed";
   if (plan_of(l, &q->manifest.template_, &plan, &isolation, &err))
     reason = strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported";
-  else if (lend_user(l, isolation, &plan, &err) == 0) {
+  else if (check_room(l, &err) == 0 && lend_user(l, isolation, &plan, &err) == 0) {
     l->n_starting++;
     return sandbox_start(q->sandbox, isolation, &plan);
   }
@@ -497,6 +541,27 @@ static int lock(Local *l, Error *err) {
   return 0;
 }
 
+static int64_t number_of(const char *path, int64_t fallback) {
+  char text[32] = "";
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0)
+    close(fd);
+  return n > 0 ? str_leading_int64(text, fallback) : fallback;
+}
+
+static int limit_all(Local *l, Error *err) {
+  static const int64_t PIDS = 32768;
+  int64_t total = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+  int64_t left = total / LEFT_SHARE;
+  if (left < LEFT_BYTES)
+    left = LEFT_BYTES < total / 2 ? LEFT_BYTES : total / 2;
+  int64_t threads = number_of("/proc/sys/kernel/threads-max", PIDS), pids = number_of("/proc/sys/kernel/pid_max", PIDS);
+  l->all.memory_bytes = l->config->sandboxes_memory_bytes ? l->config->sandboxes_memory_bytes : total - left;
+  l->all.pids = l->config->sandboxes_pids ? l->config->sandboxes_pids : (threads < pids ? threads : pids) / 2;
+  return cgroup_limit_all(l->cgroups, &l->all, err);
+}
+
 static int open_all(Local *l, Error *err) {
   const ReconcilerConfig *c = l->config;
   if (geteuid() != 0)
@@ -521,9 +586,17 @@ static int open_all(Local *l, Error *err) {
     return error_set(err, ERROR_UNAVAILABLE, "%s: %s", l->folder, strerror(errno));
   /* the data folder's own groups, so that several stacks on a machine keep apart */
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
-  if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)))
+  if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)) || limit_all(l, err))
     return -1;
-  if (!(l->images = image_store_new(l->loop, images, unpack, (gid_t)c->sandbox_uid_base, err)))
+  if (!(l->images = image_store_new(&(ImageStoreSpec){.loop = l->loop,
+                                                      .folder = images,
+                                                      .unpack = unpack,
+                                                      .cgroups = l->cgroups,
+                                                      .group = (gid_t)c->sandbox_uid_base,
+                                                      .unpack_id = (uid_t)(c->sandbox_uid_base + c->sandbox_uid_count),
+                                                      .max_bytes = c->image_store_max_bytes,
+                                                      .min_free_bytes = c->image_store_min_free_bytes},
+                                    err)))
     return -1;
   IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
   l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);

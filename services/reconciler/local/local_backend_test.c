@@ -124,6 +124,8 @@ static int setup(void **state) {
                               .max_starting = 1,
                               .sandbox_uid_base = FIRST_USER,
                               .sandbox_uid_count = 2,
+                              .sandboxes_memory_bytes = (int64_t)8 << 30,
+                              .sandboxes_pids = 1000,
                               .start_timeout_ms = 30000};
   loop = loop_new();
   if (chmod(bwrap, 0755))
@@ -184,6 +186,53 @@ static void test_folders_are_closed_to_others(void **state) {
     assert_int_equal(st.st_mode & 07777, FOLDERS[i].mode);
     assert_int_equal(st.st_gid, FOLDERS[i].group);
   }
+}
+
+static int apply_memory(const char *memory, Error *err) {
+  CLEANUP(str_freep)
+  char *manifest = str_printf(
+      "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+      "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\", resources: {limits: {memory: %s}}}]}}}\n",
+      memory);
+  BackendTemplate ret;
+  Arena *arena = arena_new();
+  int rc = backend->ops->check(backend, manifest, arena, &ret, err);
+  arena_free(arena);
+  return rc;
+}
+
+static void test_one_is_not_larger_than_all(void **state) {
+  if (geteuid() != 0)
+    skip();
+  Error err = {0};
+  assert_ok(apply_memory("1Gi", &err), &err);
+  assert_int_equal(apply_memory("9Ti", &err), -1);
+  assert_contains(err.field, "resources.limits.memory");
+  assert_contains(err.message, "--sandboxes-memory-bytes");
+  CLEANUP(str_freep) char *folder = str_printf("%s/memory/sandplane-%08x", box, str_fnv1a32(box, strlen(box)));
+  CLEANUP(str_freep) char *limit = fixture_read(folder, "memory.limit_in_bytes");
+  assert_string_equal(limit, "8589934592");
+}
+
+static void test_none_starts_where_all_have_too_much(void **state) {
+  if (geteuid() != 0)
+    skip();
+  CLEANUP(str_freep) char *folder = str_printf("%s/memory/sandplane-%08x", box, str_fnv1a32(box, strlen(box)));
+  test_write_file(folder, "memory.usage_in_bytes", "8589934592\n");
+  create("first");
+  assert_int_equal(ended, 1);
+  assert_contains(said, "--sandboxes-memory-bytes");
+  /* what the kernel may take back is not in the way */
+  test_write_file(folder, "memory.stat", "cache 1\ntotal_inactive_file 4294967296\n");
+  make_group("ns.second");
+  create("second");
+  assert_int_equal(ended, 1);
+  CLEANUP(str_freep) char *tasks = str_printf("%s/pids/sandplane-%08x", box, str_fnv1a32(box, strlen(box)));
+  test_write_file(tasks, "pids.current", "1000\n");
+  backend->ops->destroy(backend, "ns", "second");
+  create("third");
+  assert_int_equal(ended, 2);
+  assert_contains(said, "--sandboxes-pids");
 }
 
 static int check(const char *working_dir, Error *err) {
@@ -302,6 +351,8 @@ static void test_each_has_a_user_of_its_own(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_each_has_a_user_of_its_own),
+      TEST(test_one_is_not_larger_than_all),
+      TEST(test_none_starts_where_all_have_too_much),
       TEST(test_a_workspace_stays_in_its_place),
       TEST(test_an_image_with_a_link_for_a_mount_point),
       TEST(test_classes),
