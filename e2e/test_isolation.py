@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import socket
+import subprocess
 
 import grpc
 import pytest
@@ -194,6 +195,48 @@ def test_two_sandboxes_do_not_see_each_other(client):
                 b.name, "cat secret 2>/dev/null; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'"
             ).stdout.strip()
             == b"0"
+        )
+
+
+READABLE = """import os, sys
+for path in sys.stdin.buffer.read().split(b"\\0"):
+    if os.access(path, os.R_OK) or os.access(path, os.W_OK):
+        sys.stdout.buffer.write(path + b"\\n")
+"""
+
+
+def test_other_users_of_the_machine_find_programs_only(stack, client, box):
+    """Redis' file has every environment in it, and what an image lets all write would be everybody's to change."""
+    paths = [os.path.join(at, name) for at, dirs, files in os.walk(stack.data) for name in dirs + files]
+    assert any("appendonly" in p for p in paths) and any("/rootfs/" in p for p in paths)
+    found = subprocess.run(
+        ["/usr/bin/python3", "-c", READABLE],
+        input=b"\0".join(os.fsencode(p) for p in paths),
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd="/",
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    kinds = {line.removeprefix(stack.data).split("/")[1] for line in found.splitlines()}
+    assert kinds - {"marker"} == {"bin"}, found  # the marker is this file's own
+    assert f"{stack.data}/bin/sandctl\n" in found
+
+
+def test_proc_tells_of_the_sandbox(client, process_pool):
+    with client.sandbox(pool=process_pool) as b:
+        for name in ("cmdline", "config.gz", "diskstats", "interrupts", "key-users", "keys"):
+            if os.path.exists(f"/proc/{name}"):
+                assert client.sh(b.name, f"cat /proc/{name} | wc -c").stdout.strip() == b"0", name
+        names = b"ls /proc/acpi /proc/asound /proc/scsi 2>/dev/null | grep -v '^/proc/' | grep . || echo none"
+        assert client.sh(b.name, names.decode()).stdout.strip() == b"none"
+        total = client.sh(b.name, "grep MemTotal: /proc/meminfo").stdout.split()
+        assert 256 << 10 <= int(total[1]) < 2 << 20, total  # the template's 256Mi, and its workspace
+        assert client.sh(b.name, "cut -d' ' -f1 /proc/loadavg").stdout == b"0.00\n"
+        assert (
+            client.exec(b.name, "python3", "-c", "import os; print(os.sysconf('SC_PHYS_PAGES') > 0)").stdout
+            == b"True\n"
         )
 
 

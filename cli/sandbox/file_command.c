@@ -183,8 +183,10 @@ static int on_files(void *arg, const void *message) {
     char mode[16], size[16], age[16];
     if (l->cli->format == FORMAT_JSON)
       json_pb_print(f);
-    if (l->cli->format == FORMAT_NAME)
+    if (l->cli->format == FORMAT_NAME) {
+      table_printable(f->path);
       puts(f->path);
+    }
     if (!l->table)
       continue;
     snprintf(mode, sizeof mode, "%c%04o", "?-dlo"[f->type <= 4 ? f->type : 0], f -> mode);

@@ -1,6 +1,7 @@
 /* See table.h. */
 #include "cli/text/table.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,26 @@ static size_t width_of(const char *cell) {
   return n;
 }
 
+/* Bytes at c of a character that turns the direction of those after it, or ends a line: U+061C, U+200E and F, U+2028 to
+ * U+202E, U+2066 to U+2069. 0: another. */
+static size_t turning(const unsigned char *c) {
+  if (c[0] == 0xd8 && c[1] == 0x9c)
+    return 2;
+  if (c[0] != 0xe2 || (c[1] != 0x80 && c[1] != 0x81))
+    return 0;
+  bool turns =
+      c[1] == 0x80 ? c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae) : c[2] >= 0xa6 && c[2] <= 0xa9;
+  return turns ? 3 : 0;
+}
+
 void table_printable(char *text) {
   for (unsigned char *c = (unsigned char *)text; *c; c++) {
+    size_t n = turning(c);
+    if (n) {
+      memset(c, '?', n);
+      c += n - 1;
+      continue;
+    }
     if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) { /* U+0080 to U+009F */
       *c++ = '?';
       *c = '?';

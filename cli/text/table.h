@@ -16,8 +16,8 @@ void table_row(Table *table, const char *const *cells);
 void table_print(Table *table);
 /* Frees only; NULL-safe. */
 void table_free(Table *table);
-/* Names of files and messages come out of sandboxes: control characters, which a terminal would obey, become
- * question marks. */
+/* Names of files and messages come out of sandboxes: control characters, which a terminal would obey, and those that
+ * turn the direction of writing become question marks. */
 void table_printable(char *text);
 
 /* "12s", "5m", "3h", "2d"; "-" for less than 0. out holds 16 bytes. */

@@ -42,6 +42,16 @@ static void no_control_characters(void **state) {
   expect_table(t, "A\na?[31m?b???c\xc2\xa0\n");
 }
 
+static void no_turned_writing(void **state) {
+  char text[] = "a\xe2\x80\xae"
+                "b\xd8\x9c"
+                "c\xe2\x81\xa6"
+                "d\xe2\x80\xa8"
+                "e\xe2\x82\xac\xd8\xa7\xe2\x80";
+  table_printable(text);
+  assert_string_equal(text, "a???b??c???d???e\xe2\x82\xac\xd8\xa7\xe2\x80");
+}
+
 static void headings_alone(void **state) {
   expect_table(table_new((const char *const[]){"A", "B", NULL}), "A  B\n");
 }
@@ -79,8 +89,9 @@ static void ages_and_sizes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(columns_line_up),       cmocka_unit_test(width_counts_characters),
-      cmocka_unit_test(no_control_characters), cmocka_unit_test(headings_alone),
-      cmocka_unit_test(free_without_print),    cmocka_unit_test(ages_and_sizes),
+      cmocka_unit_test(no_control_characters), cmocka_unit_test(no_turned_writing),
+      cmocka_unit_test(headings_alone),        cmocka_unit_test(free_without_print),
+      cmocka_unit_test(ages_and_sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,8 @@ typedef struct ReconcilerConfig {
   int64_t max_starting;
   int64_t start_timeout_ms;
   int64_t sandbox_uid_base, sandbox_uid_count;
+  int64_t sandboxes_memory_bytes, sandboxes_pids; /* of all together; 0: by the machine */
+  int64_t image_store_max_bytes, image_store_min_free_bytes;
   bool destroy_on_exit;
   /* of the kubernetes backend */
   const char *backend;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 
 #define PATH_MAX_LEN 512
@@ -168,6 +169,41 @@ static int set_limits(CgroupTree *t, const char *name, const CgroupLimits *l, Er
   return 0;
 }
 
+/* Our own folders, as if they were a group's: a name that means the folder itself. */
+#define ALL "."
+
+int cgroup_limit_all(CgroupTree *t, const CgroupLimits *limits, Error *err) {
+  const CgroupLimits some = {.memory_bytes = limits->memory_bytes, .pids = limits->pids};
+  Error none;
+  if (!t->v2) {
+    /* kernels before 5.11 count a child's memory as its parent's only so */
+    write_file(t->dirs[0], "memory.use_hierarchy", "1");
+    /* or a limit that is to be higher than the last one would be above it */
+    set(t, 0, ALL, "memory.memsw.limit_in_bytes", "", "-1", &none);
+  }
+  return set_limits(t, ALL, &some, err);
+}
+
+int64_t cgroup_all_memory(CgroupTree *t) {
+  char text[8192];
+  const char *key = t->v2 ? "\ninactive_file " : "\ntotal_inactive_file ";
+  const char *at = read_file(t->dirs[0], "memory.stat", text, sizeof text) ? strstr(text, key) : NULL;
+  return cgroup_memory_used(t, ALL) - (at ? str_leading_int64(at + strlen(key), 0) : 0);
+}
+
+int64_t cgroup_all_pids(CgroupTree *t) {
+  return cgroup_pids_current(t, ALL);
+}
+
+bool cgroup_met_own_limit(CgroupTree *t, const char *name) {
+  char dir[PATH_MAX_LEN], text[256];
+  group_path(t, 0, name, dir);
+  if (!read_file(dir, t->v2 ? "memory.events.local" : "memory.failcnt", text, sizeof text))
+    return true;
+  const char *at = t->v2 ? strstr(text, "max ") : text;
+  return !at || str_leading_int64(t->v2 ? at + strlen("max ") : at, 1) > 0;
+}
+
 int cgroup_create(CgroupTree *t, const char *name, const CgroupLimits *limits, Error *err) {
   char dir[PATH_MAX_LEN];
   for (size_t i = 0; i < t->n; i++) {
@@ -226,6 +262,11 @@ bool cgroup_remove(CgroupTree *t, const char *name) {
       gone = false;
   }
   return gone;
+}
+
+void cgroup_empty(CgroupTree *t, const char *name, int64_t timeout_ms) {
+  for (int64_t end = clock_mono_ms() + timeout_ms; !cgroup_remove(t, name) && clock_mono_ms() < end; usleep(2000))
+    cgroup_kill(t, name);
 }
 
 int64_t cgroup_oom_kills(CgroupTree *t, const char *name) {

@@ -23,6 +23,11 @@ CgroupTree *cgroup_tree_new(const char *root, const char *parent, Error *err);
 /* Removes our folders when they are empty. */
 void cgroup_tree_free(CgroupTree *t);
 bool cgroup_has_cpu(const CgroupTree *t);
+/* Of all groups together; cpu_milli is not looked at. What is in use already may be more: then -1 and err. */
+int cgroup_limit_all(CgroupTree *t, const CgroupLimits *limits, Error *err) MUST_CHECK;
+/* In use by all groups together: memory without what the kernel may take back at any time, and tasks. */
+int64_t cgroup_all_memory(CgroupTree *t);
+int64_t cgroup_all_pids(CgroupTree *t);
 
 enum { CGROUP_FDS_MAX = 3 };
 
@@ -31,8 +36,12 @@ int cgroup_create(CgroupTree *t, const char *name, const CgroupLimits *limits, E
 int cgroup_open(CgroupTree *t, const char *name, int fds[CGROUP_FDS_MAX], size_t *ret_n, Error *err) MUST_CHECK;
 /* SIGKILL to all in it; those that are born meanwhile may need another. */
 void cgroup_kill(CgroupTree *t, const char *name);
+/* Kills and removes until it is gone, at most so long: blocks. */
+void cgroup_empty(CgroupTree *t, const char *name, int64_t timeout_ms);
 /* false: it is not empty yet. A group that is not there counts as removed. */
 bool cgroup_remove(CgroupTree *t, const char *name);
+/* Whether its own limit of memory was ever reached. If not, what was killed in it was so for the limit of all. */
+bool cgroup_met_own_limit(CgroupTree *t, const char *name);
 /* How many the kernel has killed in it for want of memory, ever. */
 int64_t cgroup_oom_kills(CgroupTree *t, const char *name);
 /* Tasks in it now. */

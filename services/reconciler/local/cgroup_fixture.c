@@ -46,7 +46,9 @@ void cgroup_fixture_group(const char *root, const char *parent, const char *name
     make(base);
     make(ours);
     make(group);
-    for (size_t k = 0; TREE[i].files[k]; k++)
+    for (size_t k = 0; TREE[i].files[k]; k++) {
+      test_write_file(ours, TREE[i].files[k], "");
       test_write_file(group, TREE[i].files[k], "");
+    }
   }
 }

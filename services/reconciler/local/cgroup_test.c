@@ -73,6 +73,50 @@ static void test_v2_without_pids_is_refused(void **state) {
   assert_int_equal(err.kind, ERROR_UNAVAILABLE);
 }
 
+static void test_all_together_v2(void **state) {
+  Error err;
+  CgroupTree *t = tree_v2("memory pids", &err);
+  CLEANUP(str_freep) char *parent = str_printf("%s/sandplane", box);
+  assert_int_equal(cgroup_limit_all(t, &(CgroupLimits){.memory_bytes = 4096, .pids = 7}, &err), -1);
+  static const char *const FILES[] = {"memory.max", "memory.swap.max", "pids.max"};
+  for (size_t i = 0; i < ARRAY_LEN(FILES); i++)
+    test_write_file(parent, FILES[i], "");
+  assert_ok(cgroup_limit_all(t, &(CgroupLimits){.memory_bytes = 4096, .pids = 7}, &err), &err);
+  assert_file("sandplane/memory.max", "4096");
+  assert_file("sandplane/memory.swap.max", "0");
+  assert_file("sandplane/pids.max", "7");
+  test_write_file(parent, "memory.current", "5000\n");
+  test_write_file(parent, "memory.stat", "anon 1\ninactive_file 1000\n");
+  test_write_file(parent, "pids.current", "3\n");
+  assert_int_equal(cgroup_all_memory(t), 4000);
+  assert_int_equal(cgroup_all_pids(t), 3);
+  cgroup_tree_free(t);
+}
+
+static void test_all_together_v1(void **state) {
+  Error err;
+  CgroupTree *t = tree_v1();
+  CLEANUP(str_freep) char *memory = str_printf("%s/memory/sandplane", box);
+  assert_ok(cgroup_limit_all(t, &(CgroupLimits){.memory_bytes = 4096, .pids = 7}, &err), &err);
+  assert_file("memory/sandplane/memory.limit_in_bytes", "4096");
+  assert_file("pids/sandplane/pids.max", "7");
+  test_write_file(memory, "memory.usage_in_bytes", "5000\n");
+  test_write_file(memory, "memory.stat", "inactive_file 1\ntotal_inactive_file 1000\n");
+  assert_int_equal(cgroup_all_memory(t), 4000);
+  cgroup_tree_free(t);
+}
+
+static void test_whose_limit_was_met(void **state) {
+  CgroupTree *t = tree_v1();
+  CLEANUP(str_freep) char *group = str_printf("%s/memory/sandplane/ns.a", box);
+  assert_true(cgroup_met_own_limit(t, "ns.a"));
+  test_write_file(group, "memory.failcnt", "0\n");
+  assert_false(cgroup_met_own_limit(t, "ns.a"));
+  test_write_file(group, "memory.failcnt", "12\n");
+  assert_true(cgroup_met_own_limit(t, "ns.a"));
+  cgroup_tree_free(t);
+}
+
 static void test_v2_limits(void **state) {
   Error err;
   CgroupTree *t = tree_v2("cpu memory pids", &err);
@@ -259,6 +303,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_v2_controllers_are_words),
       TEST(test_v2_without_pids_is_refused),
+      TEST(test_all_together_v1),
+      TEST(test_all_together_v2),
+      TEST(test_whose_limit_was_met),
       TEST(test_v2_limits),
       TEST(test_v2_kills_by_the_kernel),
       TEST(test_v1_kills_each),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,15 +20,28 @@
 #include "services/reconciler/local/save_json.h"
 #include "services/reconciler/local/subprocess.h"
 
-/* Of the archive as it comes in: far above any image that a laptop keeps. */
+/* Of an archive as it comes in, whatever the quota: far above any image that a laptop keeps. */
 #define ARCHIVE_MAX ((int64_t)8 << 30)
 #define UNPACK_ARCHIVE_AT_FAULT 3
+#define UNPACK_NO_ROOM 4
+
+/* Where sandplane-unpack runs; without a dot, so it is no sandbox's. */
+#define GROUP "unpack"
+/* A window of zstd is 128 MiB at most, and each of three documents of 4 MiB may take some forty times that. */
+#define UNPACK_MEMORY_BYTES ((int64_t)1 << 30)
+#define UNPACK_PIDS 8
+#define EMPTY_MS 2000
+/* Between looks at how much the disk has left. */
+#define LOOK_BYTES ((int64_t)16 << 20)
 
 struct ImageStore {
-  Loop *loop;
+  ImageStoreSpec spec;
   char *folder, *unpack;
-  json_t *references; /* reference -> digest */
-  json_t *images;     /* digest -> image.json, with "import_ms" */
+  ImageImport *imports;             /* all that are under way */
+  ImageImport *unpacking;           /* NULL: none */
+  ImageImport *queue, **queue_tail; /* whose archives are complete */
+  json_t *references;               /* reference -> digest */
+  json_t *images;                   /* digest -> image.json, with "import_ms" */
   bool (*in_use)(void *arg, const char *digest);
   void *in_use_arg;
 };
@@ -73,14 +87,32 @@ static void load_references(ImageStore *s) {
   s->references = json_object();
 }
 
-ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err) {
-  /* an earlier start may have made it under another umask */
-  if ((mkdir(folder, 0755) && errno != EEXIST) || chmod(folder, 0755)) {
+static int64_t disk_bytes(const char *folder, bool free) {
+  struct statvfs fs;
+  if (statvfs(folder, &fs))
+    return 0;
+  return (int64_t)(free ? fs.f_bavail : fs.f_blocks) * (int64_t)fs.f_frsize;
+}
+
+/* What a start that was killed left behind. */
+static void empty_group(const ImageStore *s) {
+  if (s->spec.cgroups)
+    cgroup_empty(s->spec.cgroups, GROUP, EMPTY_MS);
+}
+
+ImageStore *image_store_new(const ImageStoreSpec *spec, Error *err) {
+  const char *folder = spec->folder;
+  /* an earlier version had it open to all */
+  if ((mkdir(folder, 0700) && errno != EEXIST) || chown(folder, (uid_t)-1, spec->group) || chmod(folder, 0710)) {
     error_set(err, ERROR_UNAVAILABLE, "%s: %s", folder, strerror(errno));
     return NULL;
   }
   ImageStore *s = new0(ImageStore);
-  *s = (ImageStore){.loop = loop, .folder = str_dup(folder), .unpack = str_dup(unpack), .images = json_object()};
+  *s = (ImageStore){.spec = *spec, .folder = str_dup(folder), .unpack = str_dup(spec->unpack), .images = json_object()};
+  s->queue_tail = &s->queue;
+  if (!s->spec.max_bytes)
+    s->spec.max_bytes = disk_bytes(folder, false) / 2;
+  empty_group(s);
   load_references(s);
   DIR *dir = opendir(folder);
   for (struct dirent *e; dir && (e = readdir(dir));) {
@@ -185,9 +217,10 @@ void image_store_collect(ImageStore *s) {
 
 struct ImageImport {
   ImageStore *store;
+  ImageImport *next, *next_queued;
   char *dir, *archive, *log;
   int fd;
-  int64_t size;
+  int64_t size, looked_at;
   json_t *references;
   PidWatch *watch;
   pid_t pid;
@@ -199,7 +232,8 @@ ImageImport *image_import_new(ImageStore *s, Error *err) {
   char suffix[9];
   random_name_suffix(suffix, 8);
   ImageImport *i = new0(ImageImport);
-  *i = (ImageImport){.store = s, .dir = str_printf("%s/.import-%s", s->folder, suffix), .fd = -1};
+  *i = (ImageImport){.store = s, .next = s->imports, .dir = str_printf("%s/.import-%s", s->folder, suffix), .fd = -1};
+  s->imports = i;
   i->archive = str_printf("%s/archive.tar", i->dir);
   i->log = str_printf("%s/log", i->dir);
   if (mkdir(i->dir, 0700) == 0)
@@ -211,10 +245,42 @@ ImageImport *image_import_new(ImageStore *s, Error *err) {
   return NULL;
 }
 
-int image_import_write(ImageImport *i, const void *data, size_t len, Error *err) {
-  i->size += (int64_t)len;
+/* What is left of the quota, when all archives that are here are counted. */
+static int64_t quota_left(const ImageStore *s) {
+  int64_t left = s->spec.max_bytes;
+  const char *digest;
+  json_t *image;
+  json_object_foreach(s->images, digest, image) {
+    const json_t *disk = json_object_get(image, "disk");
+    left -= json_integer_value(disk ? disk : json_object_get(image, "size"));
+  }
+  for (const ImageImport *i = s->imports; i; i = i->next)
+    left -= i->size;
+  return left;
+}
+
+static int check_room(ImageImport *i, Error *err) {
+  const ImageStore *s = i->store;
   if (i->size > ARCHIVE_MAX)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "the archive is larger than 8 GiB");
+  if (quota_left(s) < 0)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED,
+                     "the images have reached their quota of %lld MiB (--image-store-max-bytes)",
+                     (long long)(s->spec.max_bytes >> 20));
+  if (i->size < i->looked_at)
+    return 0;
+  i->looked_at = i->size + LOOK_BYTES;
+  if (disk_bytes(s->folder, true) < s->spec.min_free_bytes)
+    return error_set(err, ERROR_RESOURCE_EXHAUSTED,
+                     "the disk of %s has less than %lld MiB left (--image-store-min-free-bytes)", s->folder,
+                     (long long)(s->spec.min_free_bytes >> 20));
+  return 0;
+}
+
+int image_import_write(ImageImport *i, const void *data, size_t len, Error *err) {
+  i->size += (int64_t)len;
+  if (check_room(i, err))
+    return -1;
   for (const char *p = data; len > 0;) {
     ssize_t n = write(i->fd, p, len);
     if (n < 0 && errno == EINTR)
@@ -227,23 +293,49 @@ int image_import_write(ImageImport *i, const void *data, size_t len, Error *err)
   return 0;
 }
 
+static void unpack_next(ImageStore *s);
+
+static void leave_lists(ImageImport *i) {
+  ImageStore *s = i->store;
+  for (ImageImport **at = &s->imports; *at; at = &(*at)->next)
+    if (*at == i) {
+      *at = i->next;
+      break;
+    }
+  for (ImageImport **at = &s->queue; *at; at = &(*at)->next_queued)
+    if (*at == i) {
+      *at = i->next_queued;
+      if (!*at)
+        s->queue_tail = at;
+      break;
+    }
+}
+
 void image_import_free(ImageImport *i) {
   if (!i)
     return;
+  ImageStore *s = i->store;
+  bool unpacking = s->unpacking == i;
   if (i->watch) {
     /* reaped before its folder goes, or it would write into what is being removed and stay a zombie */
     kill(i->pid, SIGKILL);
     waitpid(i->pid, NULL, 0);
+    empty_group(s);
   }
   pid_watch_free(i->watch);
   if (i->fd >= 0)
     close(i->fd);
+  leave_lists(i);
   remove_tree(i->dir);
   json_decref(i->references);
   free(i->dir);
   free(i->archive);
   free(i->log);
   free(i);
+  if (!unpacking)
+    return;
+  s->unpacking = NULL;
+  unpack_next(s);
 }
 
 static void read_log(const ImageImport *i, char *out, size_t max) {
@@ -254,6 +346,12 @@ static void read_log(const ImageImport *i, char *out, size_t max) {
   while (n > 0 && out[n - 1] == '\n')
     n--;
   out[n] = 0;
+}
+
+static bool is_digest(const char *text) {
+  static const size_t HEX_LEN = 64;
+  const char *hex = str_starts_with(text, "sha256:") ? text + strlen("sha256:") : "";
+  return strlen(hex) == HEX_LEN && strspn(hex, "0123456789abcdef") == HEX_LEN;
 }
 
 /* Moves what was unpacked to its place. */
@@ -286,7 +384,8 @@ static int adopt(ImageImport *i, Error *err) {
     i->references = json_incref(json_object_get(image, "references"));
   }
   json_decref(image);
-  if (!str_starts_with(digest, "sha256:"))
+  /* it is to be the name of a folder, and was written by who reads what strangers made */
+  if (!is_digest(digest))
     return error_set(err, ERROR_INTERNAL, "%s cannot be read", meta);
   if (json_array_size(i->references) == 0)
     return error_field(err, "start.references", "the archive names no reference, so one must be given");
@@ -311,19 +410,23 @@ static int adopt(ImageImport *i, Error *err) {
   return 0;
 }
 
-static void on_unpacked(void *arg, int status) {
-  ImageImport *i = arg;
-  Error err = {0};
-  i->watch = NULL;
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    char text[400];
-    read_log(i, text, sizeof text);
-    bool archive = WIFEXITED(status) && WEXITSTATUS(status) == UNPACK_ARCHIVE_AT_FAULT;
-    error_set(&err, archive ? ERROR_INVALID_ARGUMENT : ERROR_INTERNAL, "image: %s", *text ? text : "unpacking failed");
-    return i->fn(i->arg, NULL, 0, &err);
-  }
-  if (adopt(i, &err))
-    return i->fn(i->arg, NULL, 0, &err);
+/* Why it did not end well. */
+static void explain(const ImageImport *i, int status, Error *err) {
+  ImageStore *s = i->store;
+  char text[400];
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  read_log(i, text, sizeof text);
+  if (s->spec.cgroups && cgroup_oom_kills(s->spec.cgroups, GROUP) > 0)
+    snprintf(text, sizeof text, "unpacking it takes more than %lld MiB of memory",
+             (long long)(UNPACK_MEMORY_BYTES >> 20));
+  ErrorKind kind = code == UNPACK_ARCHIVE_AT_FAULT ? ERROR_INVALID_ARGUMENT
+                   : code == UNPACK_NO_ROOM        ? ERROR_RESOURCE_EXHAUSTED
+                                                   : ERROR_INTERNAL;
+  error_set(err, kind, "image: %s", *text ? text : "unpacking failed");
+}
+
+/* The last thing that is done with it: who asked may free it. */
+static void tell(ImageImport *i) {
   size_t n = json_array_size(i->references);
   ImageInfo *infos = xcalloc(n, sizeof *infos);
   for (size_t k = 0; k < n; k++)
@@ -332,9 +435,65 @@ static void on_unpacked(void *arg, int status) {
   free(infos);
 }
 
+static void on_unpacked(void *arg, int status) {
+  ImageImport *i = arg;
+  ImageStore *s = i->store;
+  Error err = {0};
+  bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  i->watch = NULL;
+  if (!good)
+    explain(i, status, &err);
+  empty_group(s);
+  s->unpacking = NULL;
+  if (good && adopt(i, &err) == 0)
+    tell(i);
+  else
+    i->fn(i->arg, NULL, 0, &err);
+  unpack_next(s);
+}
+
+static int run_unpack(ImageImport *i, Error *err) {
+  ImageStore *s = i->store;
+  CLEANUP(str_freep) char *id = str_printf("%lld", (long long)s->spec.unpack_id);
+  int64_t left = quota_left(s);
+  CLEANUP(str_freep) char *max = str_printf("%lld", (long long)(left > 0 ? left : 0));
+  CLEANUP(str_freep) char *min_free = str_printf("%lld", (long long)s->spec.min_free_bytes);
+  char *const argv[] = {s->unpack, i->archive, i->dir, id, max, min_free, NULL};
+  const CgroupLimits limits = {.memory_bytes = UNPACK_MEMORY_BYTES, .pids = UNPACK_PIDS};
+  int fds[CGROUP_FDS_MAX];
+  size_t n = 0;
+  if (s->spec.cgroups &&
+      (cgroup_create(s->spec.cgroups, GROUP, &limits, err) || cgroup_open(s->spec.cgroups, GROUP, fds, &n, err)))
+    return -1;
+  i->pid =
+      subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = i->log, .cgroup_fds = fds, .n_cgroup_fds = n}, err);
+  while (n > 0)
+    close(fds[--n]);
+  if (i->pid < 0)
+    return -1;
+  i->watch = pid_watch_new(s->spec.loop, i->pid, on_unpacked, i);
+  return i->watch ? 0 : error_set(err, ERROR_INTERNAL, "cannot watch the unpacking: %s", strerror(errno));
+}
+
+/* One at a time: each may take all the memory that its group has, and the quota is not divided. */
+static void unpack_next(ImageStore *s) {
+  while (s->queue && !s->unpacking) {
+    ImageImport *i = s->queue;
+    Error err = {0};
+    s->queue = i->next_queued;
+    if (!s->queue)
+      s->queue_tail = &s->queue;
+    s->unpacking = i;
+    if (run_unpack(i, &err) == 0)
+      return;
+    s->unpacking = NULL;
+    i->fn(i->arg, NULL, 0, &err);
+  }
+}
+
 void image_import_finish(ImageImport *i, const char *const *references, size_t n,
                          void (*fn)(void *arg, const ImageInfo *infos, size_t n_infos, const Error *err), void *arg) {
-  Error err = {0};
+  ImageStore *s = i->store;
   i->fn = fn;
   i->arg = arg;
   i->references = json_array();
@@ -342,13 +501,8 @@ void image_import_finish(ImageImport *i, const char *const *references, size_t n
     json_array_append_new(i->references, json_string(references[k]));
   close(i->fd);
   i->fd = -1;
-  char *const argv[] = {i->store->unpack, i->archive, i->dir, NULL};
-  i->pid = subprocess_start(&(SubprocessSpec){.argv = argv, .log_path = i->log}, &err);
-  if (i->pid > 0)
-    i->watch = pid_watch_new(i->store->loop, i->pid, on_unpacked, i);
-  if (i->watch)
-    return;
-  if (!err.kind)
-    error_set(&err, ERROR_INTERNAL, "cannot watch the unpacking: %s", strerror(errno));
-  fn(arg, NULL, 0, &err);
+  i->next_queued = NULL;
+  *s->queue_tail = i;
+  s->queue_tail = &i->next_queued;
+  unpack_next(s);
 }

@@ -1,4 +1,5 @@
-/* The images of this machine, unpacked once each and shared read-only by all sandboxes.
+/* The images of this machine, unpacked once each and shared read-only by all sandboxes. Other users of the machine
+ * cannot enter their folder: what archives let everybody write, they could write as well.
  *
  *   FOLDER/sha256-HEX/rootfs, image.json    one image
  *   FOLDER/references.json                  {"reference": "sha256:HEX"}
@@ -8,9 +9,11 @@
 #define SANDPLANE_SERVICES_RECONCILER_LOCAL_IMAGE_STORE_H_
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "lib/base/error.h"
 #include "lib/loop/loop.h"
+#include "services/reconciler/local/cgroup.h"
 
 typedef struct ImageStore ImageStore;
 
@@ -20,8 +23,21 @@ typedef struct ImageInfo {
   int64_t size_bytes, import_ms;
 } ImageInfo;
 
-/* unpack: path of sandplane-unpack. NULL and err when the folder cannot be used. */
-ImageStore *image_store_new(Loop *loop, const char *folder, const char *unpack, Error *err);
+typedef struct ImageStoreSpec {
+  Loop *loop;
+  const char *folder;
+  const char *unpack;  /* path of sandplane-unpack */
+  CgroupTree *cgroups; /* where it runs, with a limit of memory; NULL: in ours */
+  gid_t group;         /* that may look into the folder, beside root */
+  uid_t unpack_id;     /* the first of the users and groups that it runs as */
+  /* Of all images together, with what is on its way in; 0: half of the file system. */
+  int64_t max_bytes;
+  /* That an import leaves free on the file system, which others write to as well. */
+  int64_t min_free_bytes;
+} ImageStoreSpec;
+
+/* spec's strings are copied. NULL and err when the folder cannot be used. */
+ImageStore *image_store_new(const ImageStoreSpec *spec, Error *err);
 void image_store_free(ImageStore *s);
 
 /* What a sandbox is made of; strings live until the loop's next turn. 0; 1 (IMAGE_MISSING): no such reference. */
@@ -34,7 +50,8 @@ typedef struct ImageConfig {
 } ImageConfig;
 int image_store_find(ImageStore *s, const char *reference, ImageConfig *ret_config);
 
-/* One import: bytes are written to a file, then unpacked by a program of its own. */
+/* One import: bytes are written to a file, then unpacked by a program of its own, one archive at a time.
+ * RESOURCE_EXHAUSTED when there is no room for it. */
 typedef struct ImageImport ImageImport;
 ImageImport *image_import_new(ImageStore *s, Error *err);
 int image_import_write(ImageImport *i, const void *data, size_t len, Error *err);

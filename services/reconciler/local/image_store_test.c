@@ -16,13 +16,21 @@
 #define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 static char box[64], folder[80], unpack[80];
+static int64_t quota, min_free;
 static Loop *loop;
 static ImageStore *store;
 
 static void open_store(void) {
   Error err;
   image_store_free(store);
-  store = image_store_new(loop, folder, unpack, &err);
+  store = image_store_new(&(ImageStoreSpec){.loop = loop,
+                                            .folder = folder,
+                                            .unpack = unpack,
+                                            .group = getegid(),
+                                            .unpack_id = 1,
+                                            .max_bytes = quota,
+                                            .min_free_bytes = min_free},
+                          &err);
   assert_non_null(store);
 }
 
@@ -33,12 +41,19 @@ static int setup(void **state) {
   test_write_file(box, "unpack",
                   "#!/bin/sh\n"
                   "digest=$(cat $1)\n"
+                  "mkdir $(dirname $0)/busy || echo $digest >$(dirname $0)/overlap\n"
+                  "i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); done\n"
+                  "rmdir $(dirname $0)/busy\n"
+                  "echo \"$*\" >$(dirname $0)/arguments\n"
+                  "[ $digest != full ] || { echo 'no room'; exit 4; }\n"
                   "[ $digest != bad ] || { echo 'a layer is damaged'; exit 3; }\n"
                   "mkdir $2/rootfs\n"
                   "echo \"{\\\"digest\\\":\\\"sha256:$digest\\\",\\\"references\\\":[\\\"own:1\\\"],\\\"size\\\":5,"
                   "\\\"env\\\":[],\\\"working_dir\\\":\\\"/workspace\\\",\\\"user\\\":\\\"\\\"}\" >$2/image.json\n");
   loop = loop_new();
   store = NULL;
+  quota = 1000000;
+  min_free = 0;
   if (chmod(unpack, 0755))
     return -1;
   open_store();
@@ -112,6 +127,95 @@ static void test_import(void **state) {
   assert_false(found("own:1"));
   assert_int_equal(image_store_find(store, "app:2", &c), IMAGE_MISSING);
   open_store();
+  assert_true(found("app:1"));
+}
+
+static void test_no_room(void **state) {
+  Error err = {0};
+  assert_int_equal(import("full", "app:1").err.kind, ERROR_RESOURCE_EXHAUSTED);
+  ImageImport *i = image_import_new(store, &err);
+  assert_non_null(i);
+  char *large = test_calloc(1, (size_t)quota + 1);
+  assert_int_equal(image_import_write(i, large, (size_t)quota + 1, &err), -1);
+  assert_int_equal(err.kind, ERROR_RESOURCE_EXHAUSTED);
+  assert_contains(err.message, "--image-store-max-bytes");
+  test_free(large);
+  image_import_free(i);
+  /* what is there counts: 5 bytes, by image.json */
+  quota = 5 + 2 * sizeof A;
+  open_store();
+  assert_int_equal(import(A, "app:1").err.kind, ERROR_NONE);
+  CLEANUP(str_freep) char *arguments = fixture_read(box, "arguments");
+  CLEANUP(str_freep) char *left = str_printf(" 1 %zu 0\n", 5 + 2 * sizeof A - strlen(A));
+  assert_contains(arguments, left);
+  quota = 5 + 10;
+  open_store();
+  i = image_import_new(store, &err);
+  assert_int_equal(image_import_write(i, A, strlen(A), &err), -1);
+  image_import_free(i);
+}
+
+static void test_the_disk_keeps_some(void **state) {
+  Error err = {0};
+  min_free = INT64_MAX;
+  open_store();
+  ImageImport *i = image_import_new(store, &err);
+  assert_int_equal(image_import_write(i, "x", 1, &err), -1);
+  assert_int_equal(err.kind, ERROR_RESOURCE_EXHAUSTED);
+  assert_contains(err.message, "--image-store-min-free-bytes");
+  image_import_free(i);
+}
+
+/* Whatever unpacks may have been taken over by what it read. */
+static void test_a_digest_that_is_none(void **state) {
+  const char *const bad[] = {"../../x", "x", A "a"};
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+    assert_int_equal(import(bad[i], "app:1").err.kind, ERROR_INTERNAL);
+    assert_false(found("app:1"));
+  }
+}
+
+static void on_one_of_many(void *arg, const ImageInfo *infos, size_t n, const Error *err) {
+  if (++*(int *)arg == 3)
+    loop_stop(loop);
+}
+
+static void test_one_at_a_time(void **state) {
+  const char *const archives[] = {A, B, "bad", A};
+  ImageImport *imports[ARRAY_LEN(archives)];
+  const char *const reference = "app:1";
+  int ended = 0;
+  Error err;
+  for (size_t i = 0; i < ARRAY_LEN(archives); i++) {
+    imports[i] = image_import_new(store, &err);
+    assert_ok(image_import_write(imports[i], archives[i], strlen(archives[i]), &err), &err);
+    image_import_finish(imports[i], &reference, 1, on_one_of_many, &ended);
+  }
+  /* the first runs, the last waits: either may be given up */
+  image_import_free(imports[3]);
+  imports[3] = NULL;
+  loop_run(loop);
+  for (size_t i = 0; i < ARRAY_LEN(archives); i++)
+    image_import_free(imports[i]);
+  CLEANUP(str_freep) char *overlap = fixture_read(box, "overlap");
+  assert_null(overlap);
+}
+
+static void test_the_next_is_unpacked_when_one_is_given_up(void **state) {
+  const char *const archives[] = {A, B};
+  ImageImport *imports[ARRAY_LEN(archives)];
+  const char *const reference = "app:1";
+  int ended = 1;
+  Error err;
+  for (size_t i = 0; i < ARRAY_LEN(archives); i++) {
+    imports[i] = image_import_new(store, &err);
+    assert_ok(image_import_write(imports[i], archives[i], strlen(archives[i]), &err), &err);
+    image_import_finish(imports[i], &reference, 1, on_one_of_many, &ended);
+  }
+  ended = 2;
+  image_import_free(imports[0]);
+  loop_run(loop);
+  image_import_free(imports[1]);
   assert_true(found("app:1"));
 }
 
@@ -267,6 +371,11 @@ static void test_nothing_is_removed_before_use_is_known(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_import),
+      TEST(test_no_room),
+      TEST(test_the_disk_keeps_some),
+      TEST(test_a_digest_that_is_none),
+      TEST(test_one_at_a_time),
+      TEST(test_the_next_is_unpacked_when_one_is_given_up),
       TEST(test_own_reference),
       TEST(test_same_image_again),
       TEST(test_archive_at_fault),

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/subprocess.h"
 
@@ -33,11 +32,6 @@ char *isolation_find_program(const char *given, const char *name) {
 #define GROUP "try"
 /* For the kernel to end what was killed. */
 #define EMPTY_MS 2000
-
-static void empty_group(CgroupTree *cgroups) {
-  for (int64_t end = clock_mono_ms() + EMPTY_MS; !cgroup_remove(cgroups, GROUP) && clock_mono_ms() < end; usleep(2000))
-    cgroup_kill(cgroups, GROUP);
-}
 
 static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, int64_t timeout_ms, const char *log) {
   Error err;
@@ -72,6 +66,6 @@ bool isolation_try(CgroupTree *cgroups, char *const *argv, uid_t uid, int64_t ti
   bool ok = cgroup_open(cgroups, GROUP, fds, &n, &err) == 0 && run(argv, uid, fds, n, timeout_ms, log);
   while (n > 0)
     close(fds[--n]);
-  empty_group(cgroups);
+  cgroup_empty(cgroups, GROUP, EMPTY_MS);
   return ok;
 }

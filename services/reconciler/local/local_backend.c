@@ -151,7 +151,7 @@ static void start_one(Local *l, Queued *q) {
   const char *reason = "StartFailed";
   if (sandbox_plan_of(&l->machine, &q->manifest.template_, &plan, &isolation, &err))
     reason = strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported";
-  else if (lend_user(l, isolation, &plan, &err) == 0) {
+  else if (machine_has_room(&l->machine, &err) && lend_user(l, isolation, &plan, &err) == 0) {
     l->n_starting++;
     return sandbox_start(q->sandbox, isolation, &plan);
   }

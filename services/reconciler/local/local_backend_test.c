@@ -54,6 +54,12 @@ static void make_image(void) {
   test_write_file(box, "images/sha256-" DIGEST "/image.json",
                   "{\"digest\":\"sha256:" DIGEST
                   "\",\"working_dir\":\"/workspace\",\"user\":\"\",\"env\":[],\"size\":1}");
+  static const char *const FOLDERS[] = {"proc", "dev", "sys", "tmp", "run", "run/sandplane", ".sandplane", "workspace"};
+  for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
+    CLEANUP(str_freep) char *folder = str_printf("images/sha256-" DIGEST "/rootfs/%s", FOLDERS[i]);
+    make(folder);
+  }
+  test_write_file(box, "images/sha256-" DIGEST "/rootfs/.sandplane/runtime", "");
   test_write_file(box, "images/references.json", "{\"app:1\":\"sha256:" DIGEST "\"}");
 }
 
@@ -94,14 +100,18 @@ static int setup(void **state) {
   ready = ended = destroyed = 0;
   test_folder(box);
   snprintf(bwrap, sizeof bwrap, "%s/bwrap", box);
+  CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(box, strlen(box)));
   CLEANUP(str_freep)
-  char *script = str_printf(
-      "#!/bin/sh\ncase \"$*\" in *--version) rm %s/*/*/try/*; exit;; esac\necho $$ >%s/pid\nexec sleep 1000\n", box,
-      box);
+  char *script = str_printf("#!/bin/sh\n"
+                            "case \"$*\" in *--version) rm %s/memory/%s/try/* %s/pids/%s/try/*; exit;; esac\n"
+                            "echo $$ >%s/out/pid\nexec sleep 1000\n",
+                            box, parent, box, parent, box);
   test_write_file(box, "bwrap", script);
   test_write_file(box, "program", "");
   snprintf(program, sizeof program, "%s/program", box);
-  let_write(box);
+  make("out");
+  CLEANUP(str_freep) char *out = str_printf("%s/out", box);
+  let_write(out);
   make_image();
   config = (ReconcilerConfig){.data_dir = box,
                               .cgroup_root = box,
@@ -114,6 +124,8 @@ static int setup(void **state) {
                               .max_starting = 1,
                               .sandbox_uid_base = FIRST_USER,
                               .sandbox_uid_count = 2,
+                              .sandboxes_memory_bytes = (int64_t)8 << 30,
+                              .sandboxes_pids = 1000,
                               .start_timeout_ms = 30000};
   loop = loop_new();
   if (chmod(bwrap, 0755))
@@ -128,7 +140,7 @@ static int teardown(void **state) {
   if (geteuid() != 0)
     return 0;
   backend->ops->free(backend, false);
-  CLEANUP(str_freep) char *text = fixture_read(box, "pid");
+  CLEANUP(str_freep) char *text = fixture_read(box, "out/pid");
   pid_t pid = (pid_t)str_leading_int64(text, 0);
   if (pid > 1)
     kill(pid, SIGKILL);
@@ -160,13 +172,106 @@ static void test_classes(void **state) {
   assert_contains(local_backend_lacks(backend, "gvisor"), "not installed");
 }
 
-static void test_folder_is_closed_to_others(void **state) {
+static void test_folders_are_closed_to_others(void **state) {
+  static const struct {
+    const char *name;
+    int mode, group;
+  } FOLDERS[] = {{".", 0711, 0}, {"sandboxes", 0700, 0}, {"images", 0710, FIRST_USER}};
   if (geteuid() != 0)
     skip();
-  struct stat st;
-  CLEANUP(str_freep) char *path = str_printf("%s/sandboxes", box);
-  assert_int_equal(stat(path, &st), 0);
-  assert_int_equal(st.st_mode & 07777, 0711);
+  for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
+    struct stat st;
+    CLEANUP(str_freep) char *path = str_printf("%s/%s", box, FOLDERS[i].name);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, FOLDERS[i].mode);
+    assert_int_equal(st.st_gid, FOLDERS[i].group);
+  }
+}
+
+static int apply_memory(const char *memory, Error *err) {
+  CLEANUP(str_freep)
+  char *manifest = str_printf(
+      "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+      "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\", resources: {limits: {memory: %s}}}]}}}\n",
+      memory);
+  BackendTemplate ret;
+  Arena *arena = arena_new();
+  int rc = backend->ops->check(backend, manifest, arena, &ret, err);
+  arena_free(arena);
+  return rc;
+}
+
+static void test_one_is_not_larger_than_all(void **state) {
+  if (geteuid() != 0)
+    skip();
+  Error err = {0};
+  assert_ok(apply_memory("1Gi", &err), &err);
+  assert_int_equal(apply_memory("9Ti", &err), -1);
+  assert_contains(err.field, "resources.limits.memory");
+  assert_contains(err.message, "--sandboxes-memory-bytes");
+  CLEANUP(str_freep) char *folder = str_printf("%s/memory/sandplane-%08x", box, str_fnv1a32(box, strlen(box)));
+  CLEANUP(str_freep) char *limit = fixture_read(folder, "memory.limit_in_bytes");
+  assert_string_equal(limit, "8589934592");
+}
+
+static void test_none_starts_where_all_have_too_much(void **state) {
+  if (geteuid() != 0)
+    skip();
+  CLEANUP(str_freep) char *folder = str_printf("%s/memory/sandplane-%08x", box, str_fnv1a32(box, strlen(box)));
+  test_write_file(folder, "memory.usage_in_bytes", "8589934592\n");
+  create("first");
+  assert_int_equal(ended, 1);
+  assert_contains(said, "--sandboxes-memory-bytes");
+  /* what the kernel may take back is not in the way */
+  test_write_file(folder, "memory.stat", "cache 1\ntotal_inactive_file 4294967296\n");
+  make_group("ns.second");
+  create("second");
+  assert_int_equal(ended, 1);
+  CLEANUP(str_freep) char *tasks = str_printf("%s/pids/sandplane-%08x", box, str_fnv1a32(box, strlen(box)));
+  test_write_file(tasks, "pids.current", "1000\n");
+  backend->ops->destroy(backend, "ns", "second");
+  create("third");
+  assert_int_equal(ended, 2);
+  assert_contains(said, "--sandboxes-pids");
+}
+
+static int check(const char *working_dir, Error *err) {
+  CLEANUP(str_freep)
+  char *manifest =
+      str_printf("apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
+                 "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\", workingDir: \"%s\"}]}}}\n",
+                 working_dir);
+  BackendTemplate ret;
+  Arena *arena = arena_new();
+  int rc = backend->ops->check(backend, manifest, arena, &ret, err);
+  arena_free(arena);
+  return rc;
+}
+
+static void test_a_workspace_stays_in_its_place(void **state) {
+  if (geteuid() != 0)
+    skip();
+  Error err = {0};
+  assert_ok(check("/workspace", &err), &err);
+  assert_ok(check("/tmp/a/b", &err), &err);
+  const char *const bad[] = {"/tmp/../../oldroot/tmp/x", "/tmp/..", "/tmp//x", "/tmp/./x", "/elsewhere"};
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+    assert_int_equal(check(bad[i], &err), -1);
+    assert_contains(err.field, "workingDir");
+  }
+}
+
+/* One that was unpacked by who did not look. */
+static void test_an_image_with_a_link_for_a_mount_point(void **state) {
+  if (geteuid() != 0)
+    skip();
+  Error err = {0};
+  CLEANUP(str_freep) char *path = str_printf("%s/images/sha256-" DIGEST "/rootfs/workspace", box);
+  assert_int_equal(rmdir(path), 0);
+  assert_int_equal(symlink("/tmp", path), 0);
+  assert_int_equal(check("/workspace", &err), -1);
+  assert_contains(err.field, "image");
+  assert_contains(err.message, "/workspace");
 }
 
 static void test_default_class(void **state) {
@@ -245,9 +350,17 @@ static void test_each_has_a_user_of_its_own(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_each_has_a_user_of_its_own), TEST(test_classes),
-      cmocka_unit_test(test_default_class),  TEST(test_folder_is_closed_to_others),
-      TEST(test_many_that_fail_at_once),     TEST(test_what_waits_can_be_destroyed),
+      TEST(test_each_has_a_user_of_its_own),
+      TEST(test_one_is_not_larger_than_all),
+      TEST(test_none_starts_where_all_have_too_much),
+      TEST(test_a_workspace_stays_in_its_place),
+      TEST(test_an_image_with_a_link_for_a_mount_point),
+      TEST(test_classes),
+
+      cmocka_unit_test(test_default_class),
+      TEST(test_folders_are_closed_to_others),
+      TEST(test_many_that_fail_at_once),
+      TEST(test_what_waits_can_be_destroyed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,14 @@
 
 #include "lib/base/str.h"
 
+/* Of the machine's memory and of its tasks, what all sandboxes together may have: the rest is for the stack and whoever
+ * else is there. At least so much of the memory is left, unless that is more than half. */
+#define LEFT_SHARE 8
+#define LEFT_BYTES ((int64_t)1 << 30)
+/* What a sandbox needs to start: gVisor's is the largest. */
+#define START_BYTES ((int64_t)64 << 20)
+#define START_PIDS 64
+
 const char *const MACHINE_CLASSES[MACHINE_N_CLASSES] = {"gvisor", "process"};
 
 int machine_class(const char *class_name) {
@@ -37,7 +45,8 @@ static char *beside(const char *given, const char *name) {
 /* One reconciler owns a data folder. The lock goes with the process, however it ends. */
 static int lock(Machine *m, Error *err) {
   const char *data = m->config->data_dir;
-  if (mkdir(data, 0755) && errno != EEXIST)
+  /* sandboxes' users pass through it, and nobody lists it */
+  if ((mkdir(data, 0711) && errno != EEXIST) || chmod(data, 0711))
     return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", data, strerror(errno));
   CLEANUP(str_freep) char *path = str_printf("%s/reconciler.lock", data);
   m->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -46,6 +55,40 @@ static int lock(Machine *m, Error *err) {
   if (flock(m->lock_fd, LOCK_EX | LOCK_NB))
     return error_set(err, ERROR_UNAVAILABLE, "%s is in use by another reconciler", data);
   return 0;
+}
+
+static int64_t number_of(const char *path, int64_t fallback) {
+  char text[32] = "";
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0)
+    close(fd);
+  return n > 0 ? str_leading_int64(text, fallback) : fallback;
+}
+
+static int limit_all(Machine *m, Error *err) {
+  static const int64_t PIDS = 32768;
+  int64_t total = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+  int64_t left = total / LEFT_SHARE;
+  if (left < LEFT_BYTES)
+    left = LEFT_BYTES < total / 2 ? LEFT_BYTES : total / 2;
+  int64_t threads = number_of("/proc/sys/kernel/threads-max", PIDS), pids = number_of("/proc/sys/kernel/pid_max", PIDS);
+  m->all.memory_bytes = m->config->sandboxes_memory_bytes ? m->config->sandboxes_memory_bytes : total - left;
+  m->all.pids = m->config->sandboxes_pids ? m->config->sandboxes_pids : (threads < pids ? threads : pids) / 2;
+  return cgroup_limit_all(m->cgroups, &m->all, err);
+}
+
+static ImageStore *open_images(const Machine *m, Loop *loop, const char *folder, const char *unpack, Error *err) {
+  const ReconcilerConfig *c = m->config;
+  const ImageStoreSpec spec = {.loop = loop,
+                               .folder = folder,
+                               .unpack = unpack,
+                               .cgroups = m->cgroups,
+                               .group = (gid_t)c->sandbox_uid_base,
+                               .unpack_id = (uid_t)(c->sandbox_uid_base + c->sandbox_uid_count),
+                               .max_bytes = c->image_store_max_bytes,
+                               .min_free_bytes = c->image_store_min_free_bytes};
+  return image_store_new(&spec, err);
 }
 
 int machine_init(Machine *m, Loop *loop, const ReconcilerConfig *c, Error *err) {
@@ -69,18 +112,35 @@ int machine_init(Machine *m, Loop *loop, const ReconcilerConfig *c, Error *err) 
   CLEANUP(str_freep) char *images = str_printf("%s/images", data);
   m->folder = str_printf("%s/sandboxes", data);
   /* nobody else has anything to look for in it: a sandbox gets descriptors and mounts, never a path of it */
-  if ((mkdir(m->folder, 0711) && errno != EEXIST) || chmod(m->folder, 0711))
+  if ((mkdir(m->folder, 0700) && errno != EEXIST) || chmod(m->folder, 0700))
     return error_set(err, ERROR_UNAVAILABLE, "%s: %s", m->folder, strerror(errno));
   /* the data folder's own groups, so that several stacks on a machine keep apart */
   CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
-  if (!(m->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)))
+  if (!(m->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)) || limit_all(m, err))
     return -1;
-  if (!(m->images = image_store_new(loop, images, unpack, err)))
+  if (!(m->images = open_images(m, loop, images, unpack, err)))
     return -1;
   IsolationSite site = {.cgroups = m->cgroups, .scratch = data};
   m->isolations[0] = isolation_gvisor_new(c, runtime, &site, &m->missing[0]);
   m->isolations[1] = isolation_process_new(c, runtime, &site, &m->missing[1]);
   return 0;
+}
+
+/* The limits of single sandboxes are no reservations: what counts is what all of them use. Better one that does not
+ * start than one that is killed for it. */
+bool machine_has_room(const Machine *m, Error *err) {
+  int64_t memory = cgroup_all_memory(m->cgroups), pids = cgroup_all_pids(m->cgroups);
+  if (memory + START_BYTES > m->all.memory_bytes)
+    return !error_set(err, ERROR_RESOURCE_EXHAUSTED,
+                      "all sandboxes of this machine use %lld of the %lld MiB of memory that they may have together "
+                      "(--sandboxes-memory-bytes)",
+                      (long long)(memory >> 20), (long long)(m->all.memory_bytes >> 20));
+  if (pids + START_PIDS > m->all.pids)
+    return !error_set(err, ERROR_RESOURCE_EXHAUSTED,
+                      "all sandboxes of this machine have %lld of the %lld tasks that they may have together "
+                      "(--sandboxes-pids)",
+                      (long long)pids, (long long)m->all.pids);
+  return true;
 }
 
 void machine_deinit(Machine *m) {

@@ -15,6 +15,7 @@ typedef struct Machine {
   int lock_fd;
   CgroupTree *cgroups;
   UidPool *uids;
+  CgroupLimits all; /* of all sandboxes together */
   ImageStore *images;
   char *folder; /* of all sandboxes */
   Isolation *isolations[MACHINE_N_CLASSES];
@@ -28,6 +29,8 @@ int machine_class(const char *class_name);
 
 /* UNAVAILABLE: not root, no control groups, a program is missing, the data folder is in use by another reconciler. */
 int machine_init(Machine *m, Loop *loop, const ReconcilerConfig *config, Error *err) MUST_CHECK;
+/* Whether one more sandbox can start beside those that run; RESOURCE_EXHAUSTED. */
+bool machine_has_room(const Machine *m, Error *err);
 /* Also of one that could not be made. */
 void machine_deinit(Machine *m);
 

@@ -194,8 +194,12 @@ static void fail(Sandbox *s, const char *reason, const char *message) {
   char limit[160];
   if (s->out_of_memory || cgroup_oom_kills(s->site.cgroups, s->name) > s->oom_kills) {
     reason = "OutOfMemory";
-    snprintf(limit, sizeof limit, "the sandbox used more memory than its limit of %lld MiB",
-             (long long)(s->memory_bytes >> 20));
+    if (s->out_of_memory || cgroup_met_own_limit(s->site.cgroups, s->name))
+      snprintf(limit, sizeof limit, "the sandbox used more memory than its limit of %lld MiB",
+               (long long)(s->memory_bytes >> 20));
+    else
+      snprintf(limit, sizeof limit,
+               "all sandboxes of the machine used more memory than their limit (--sandboxes-memory-bytes)");
     message = limit;
   } else if (s->ends_as_a_whole && cgroup_pids_refused(s->site.cgroups, s->name) > 0) {
     reason = "OutOfProcesses";

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/local/mount_points.h"
 
 /* What a template gets that sets no limit of its own. */
 #define DEFAULT_MEMORY_BYTES ((int64_t)1 << 30)
@@ -64,6 +65,34 @@ static void plan_memory(const ManifestTemplate *t, SandboxPlan *p) {
   p->shm_bytes = at_most(SHM_BYTES, p->memory_bytes / SHM_SHARE);
 }
 
+static int64_t needed_bytes(const SandboxPlan *p, const Isolation *isolation) {
+  return p->memory_bytes + p->extra_file_bytes + isolation->extra_memory_bytes;
+}
+
+static int check_size(const Machine *m, const SandboxPlan *p, const Isolation *isolation, Error *err) {
+  if (needed_bytes(p, isolation) > m->all.memory_bytes) {
+    CLEANUP(str_freep)
+    char *why = str_printf("all sandboxes of this machine together may have %lld MiB (--sandboxes-memory-bytes)",
+                           (long long)(m->all.memory_bytes >> 20));
+    return fail_field(err, CONTAINER "resources.limits.memory", "is more than there is: ", why);
+  }
+  if (p->pids <= m->all.pids)
+    return 0;
+  return fail_field(err, "spec.podTemplate.metadata.annotations[sandplane.dev/pids-limit]",
+                    "is more than all sandboxes of this machine together may have", " (--sandboxes-pids)");
+}
+
+/* What is in /tmp is made there by whoever mounts it. */
+static int check_mount_points(const SandboxPlan *p, Error *err) {
+  const char *fault = mount_point_fault(p->working_dir);
+  if (fault)
+    return fail_field(err, CONTAINER "workingDir", fault, "");
+  if (mount_points_check(p->image.rootfs, str_starts_with(p->working_dir, "/tmp/") ? "" : p->working_dir, err) == 0)
+    return 0;
+  snprintf(err->field, sizeof err->field, CONTAINER "image");
+  return -1;
+}
+
 int sandbox_plan_of(const Machine *m, const ManifestTemplate *t, SandboxPlan *p, const Isolation **isolation,
                     Error *err) {
   if (sandbox_plan_isolation(m, t->runtime_class, isolation, err))
@@ -89,9 +118,13 @@ int sandbox_plan_of(const Machine *m, const ManifestTemplate *t, SandboxPlan *p,
   p->working_dir = *t->working_dir ? t->working_dir : p->image.working_dir;
   if (strcmp(p->working_dir, p->image.working_dir) != 0 && !str_starts_with(p->working_dir, "/tmp/"))
     return fail_field(err, CONTAINER "workingDir", "must be the image's own, ", p->image.working_dir);
+  if (check_mount_points(p, err))
+    return -1;
   plan_memory(t, p);
   p->pids = t->pids ? t->pids : DEFAULT_PIDS;
   p->cpu_milli = t->cpu_milli;
+  if (check_size(m, p, *isolation, err))
+    return -1;
   p->env = t->env;
   p->n_env = t->n_env;
   return 0;

@@ -1,9 +1,12 @@
-/* sandplane-unpack ARCHIVE FOLDER: checks an OCI image archive and unpacks it into FOLDER.
+/* sandplane-unpack ARCHIVE FOLDER FIRST-ID MAX-BYTES MIN-FREE-BYTES: checks an OCI image archive and unpacks it.
  *
- * A program of its own, because it reads what strangers made and takes its time: a crash or a flood here cannot
- * touch the reconciler. Layers are unpacked inside chroot(2), so that no name, link or whiteout in them can mean
- * anything outside the image. FOLDER gets rootfs/ and image.json {digest, references, size, env, working_dir, user}.
- * Exit 0; else one line on standard error, 3 when the archive is at fault, 1 when the machine is.
+ * A program of its own, because it reads what strangers made and takes its time: a crash or a flood here cannot touch
+ * the reconciler. And it reads as nobody (confine.h), with the image for its root folder, so that no name, link or
+ * whiteout in it can mean anything outside. FOLDER gets rootfs/, whose files are in the end those of the users that the
+ * image says, and image.json {digest, references, size, disk, env, working_dir, user}. It writes at most MAX-BYTES, and
+ * none where the disk has less than MIN-FREE-BYTES left.
+ * Exit 0; else one line on standard error: 3 when the archive is at fault, 4 when there is no room, 1 when the machine
+ * is.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -12,26 +15,35 @@
 #include <ftw.h>
 #include <jansson.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "services/reconciler/local/confine.h"
+#include "services/reconciler/local/mount_points.h"
 #include "services/reconciler/local/remove_tree.h"
 #include "services/reconciler/local/save_json.h"
 
 /* Documents of an image are small; a layer may be large. */
-#define DOCUMENT_MAX ((int64_t)8 << 20)
+#define DOCUMENT_MAX ((int64_t)4 << 20)
 /* Against archives that expand without end: of all that is written, and of all entries. */
 #define UNPACKED_MAX ((int64_t)16 << 30)
 #define ENTRIES_MAX 2000000
 /* What container engines allow (overlayfs in the kernel takes no more). */
 #define LAYERS_MAX 128
 
-enum { EXIT_MACHINE = 1, EXIT_ARCHIVE = 3 };
+/* Leaves room for the folder's own name where all of it is walked. */
+#define NAME_MAX_LEN 3500
+
+enum { EXIT_MACHINE = 1, EXIT_ARCHIVE = 3, EXIT_FULL = 4 };
 
 static void die(int code, const char *fmt, ...) PRINTF_LIKE(2, 3) __attribute__((noreturn));
 static void die(int code, const char *fmt, ...) {
@@ -43,10 +55,44 @@ static void die(int code, const char *fmt, ...) {
   exit(code);
 }
 
-static void count_bytes(int64_t *total, size_t len) {
-  *total += (int64_t)len;
-  if (*total > UNPACKED_MAX)
+/* What an import may use of the disk, counted while it is used: the blobs of the archive, and what is unpacked. */
+typedef struct Budget {
+  int64_t left;     /* of all images' quota */
+  int64_t min_free; /* that the disk keeps for others */
+  int64_t unlooked; /* written since the disk was looked at */
+  int64_t total;    /* of this part: what is unpacked has a limit of its own */
+  int entries;
+} Budget;
+
+/* An entry is at least a block of the disk, or an inode. */
+#define ENTRY_BYTES 4096
+#define LOOK_BYTES ((int64_t)16 << 20)
+
+static void use_disk(Budget *b, int64_t bytes) {
+  struct statvfs fs;
+  b->left -= bytes;
+  b->unlooked += bytes;
+  if (b->left < 0)
+    die(EXIT_FULL, "the images have reached their quota (--image-store-max-bytes)");
+  if (b->unlooked < LOOK_BYTES)
+    return;
+  b->unlooked = 0;
+  if (statvfs(".", &fs) == 0 && (int64_t)fs.f_bavail * (int64_t)fs.f_frsize < b->min_free)
+    die(EXIT_FULL, "the disk has less than %lld MiB left (--image-store-min-free-bytes)",
+        (long long)(b->min_free >> 20));
+}
+
+static void count_bytes(Budget *b, size_t len) {
+  b->total += (int64_t)len;
+  if (b->total > UNPACKED_MAX)
     die(EXIT_ARCHIVE, "the archive unpacks to more than %d GiB", (int)(UNPACKED_MAX >> 30));
+  use_disk(b, (int64_t)len);
+}
+
+static void count_entry(Budget *b) {
+  if (++b->entries > ENTRIES_MAX)
+    die(EXIT_ARCHIVE, "too many entries");
+  use_disk(b, ENTRY_BYTES);
 }
 
 /* ---- the outer archive: its files into blobs/ by name ---- */
@@ -58,7 +104,7 @@ static bool is_digest_name(const char *s) {
 }
 
 /* Copies one file out and returns its sha256. */
-static void copy_out(struct archive *a, const char *to, char hex[65], int64_t *total) {
+static void copy_out(struct archive *a, const char *to, char hex[65], Budget *budget) {
   int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0)
     die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "%s: %s", to, strerror(errno));
@@ -68,7 +114,7 @@ static void copy_out(struct archive *a, const char *to, char hex[65], int64_t *t
   static char chunk[1 << 16];
   ssize_t n;
   while ((n = archive_read_data(a, chunk, sizeof chunk)) > 0) {
-    count_bytes(total, (size_t)n);
+    count_bytes(budget, (size_t)n);
     EVP_DigestUpdate(md, chunk, (size_t)n);
     if (write(fd, chunk, (size_t)n) != n)
       die(EXIT_MACHINE, "write %s: %s", to, strerror(errno));
@@ -82,31 +128,29 @@ static void copy_out(struct archive *a, const char *to, char hex[65], int64_t *t
   str_hex(digest, 32, hex);
 }
 
-static void split_archive(const char *path) {
+static void split_archive(int fd, Budget *budget) {
   struct archive *a = archive_read_new();
   struct archive_entry *e;
   archive_read_support_format_tar(a);
   archive_read_support_filter_gzip(a);
-  if (archive_read_open_filename(a, path, 1 << 16))
+  if (archive_read_open_fd(a, fd, 1 << 16))
     die(EXIT_ARCHIVE, "not an OCI image archive: %s", archive_error_string(a));
   if (mkdir("blobs", 0700))
     die(EXIT_MACHINE, "mkdir: %s", strerror(errno));
-  int rc, n = 0;
-  int64_t total = 0;
+  int rc;
   char hex[65];
   while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
-    if (++n > ENTRIES_MAX)
-      die(EXIT_ARCHIVE, "too many entries");
+    count_entry(budget);
     const char *name = archive_entry_pathname(e);
     if (!name || archive_entry_filetype(e) != AE_IFREG)
       continue;
     if (str_starts_with(name, "./"))
       name += 2;
     if (strcmp(name, "index.json") == 0 || strcmp(name, "oci-layout") == 0)
-      copy_out(a, name, hex, &total);
+      copy_out(a, name, hex, budget);
     else if (str_starts_with(name, "blobs/sha256/") && is_digest_name(name + 13)) {
       CLEANUP(str_freep) char *to = str_printf("blobs/%s", name + 13);
-      copy_out(a, to, hex, &total);
+      copy_out(a, to, hex, budget);
       if (strcmp(hex, name + 13) != 0)
         die(EXIT_ARCHIVE, "blob sha256:%s has another digest: sha256:%s", name + 13, hex);
     }
@@ -177,13 +221,13 @@ static bool whiteout(const char *path) {
   return true;
 }
 
-static void copy_entry(struct archive *from, struct archive *to, int64_t *total) {
+static void copy_entry(struct archive *from, struct archive *to, Budget *budget) {
   const void *block;
   size_t len;
   la_int64_t offset;
   int rc;
   while ((rc = archive_read_data_block(from, &block, &len, &offset)) == ARCHIVE_OK) {
-    count_bytes(total, len);
+    count_bytes(budget, len);
     if (archive_write_data_block(to, block, len, offset) < 0)
       die(EXIT_MACHINE, "unpack: %s", archive_error_string(to));
   }
@@ -191,7 +235,27 @@ static void copy_entry(struct archive *from, struct archive *to, int64_t *total)
     die(EXIT_ARCHIVE, "a layer is damaged: %s", archive_error_string(from));
 }
 
-static void unpack_layer(int fd, int64_t *total, int *n) {
+/* As names in an archive begin: what is left is relative to the image. */
+static const char *without_root(const char *name) {
+  while (*name == '/')
+    name++;
+  return str_starts_with(name, "./") ? name + 2 : name;
+}
+
+/* A further name of a file that is there already. libarchive knows no type of it, and would empty the file where the
+ * entry has a size. */
+static void link_entry(struct archive *disk, struct archive_entry *e, const char *name) {
+  CLEANUP(str_freep) char *to = str_dup(without_root(archive_entry_hardlink(e)));
+  struct stat st;
+  if (has_dotdot(to) || lstat(to, &st) || S_ISDIR(st.st_mode))
+    die(EXIT_ARCHIVE, "%s is a link to %s, which the image does not have", name, to);
+  archive_entry_set_hardlink(e, to);
+  archive_entry_set_size(e, 0);
+  if (archive_write_header(disk, e) < ARCHIVE_WARN || archive_write_finish_entry(disk) < ARCHIVE_WARN)
+    die(EXIT_ARCHIVE, "%s: %s", name, archive_error_string(disk));
+}
+
+static void unpack_layer(int fd, Budget *budget) {
   /* libarchive refuses what would leave the folder: "..", absolute names, and links on the way */
   static const int FLAGS = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
                            ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS |
@@ -207,28 +271,31 @@ static void unpack_layer(int fd, int64_t *total, int *n) {
   int rc;
   while ((rc = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
     const char *name = archive_entry_pathname(e);
-    if (++*n > ENTRIES_MAX)
-      die(EXIT_ARCHIVE, "too many entries");
+    count_entry(budget);
     if (!name)
       continue;
-    while (*name == '/')
-      name++;
-    if (str_starts_with(name, "./"))
-      name += 2;
+    if (strlen(name) > NAME_MAX_LEN)
+      die(EXIT_ARCHIVE, "a name is longer than %d bytes: %.64s", NAME_MAX_LEN, name);
+    name = without_root(name);
     if (!*name || whiteout(name))
       continue;
     CLEANUP(str_freep) char *own = str_dup(name);
     archive_entry_set_pathname(e, own);
     mode_t type = archive_entry_filetype(e);
+    if (archive_entry_hardlink(e)) {
+      link_entry(disk, e, own);
+      continue;
+    }
     /* a sandbox has devices of its own or none */
     if (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
       continue;
-    /* nothing in an image may lend anybody its owner's rights */
-    archive_entry_set_perm(e, archive_entry_perm(e) & 01777);
+    /* nothing in an image may lend anybody its owner's rights; and nobody but its owner writes, were it not read-only
+     */
+    archive_entry_set_perm(e, archive_entry_perm(e) & 01755);
     if (archive_write_header(disk, e) < ARCHIVE_WARN)
       die(EXIT_ARCHIVE, "%s: %s", own, archive_error_string(disk));
-    if (type == AE_IFREG && !archive_entry_hardlink(e))
-      copy_entry(a, disk, total);
+    if (type == AE_IFREG)
+      copy_entry(a, disk, budget);
     if (archive_write_finish_entry(disk) < ARCHIVE_WARN)
       die(EXIT_MACHINE, "%s: %s", own, archive_error_string(disk));
   }
@@ -252,40 +319,48 @@ static void open_layers(const json_t *layers, int fds[LAYERS_MAX]) {
   }
 }
 
-static int64_t unpack_layers(const int *fds, size_t n) {
-  int64_t total = 0;
-  int entries = 0;
+static void unpack_layers(const int *fds, size_t n, Budget *budget) {
+  budget->total = budget->entries = 0;
   for (size_t i = 0; i < n; i++) {
-    unpack_layer(fds[i], &total, &entries);
+    unpack_layer(fds[i], budget);
     close(fds[i]);
   }
-  return total;
+}
+
+static int make_mount_point(int root_fd, const char *path) {
+  int fd = mount_point_open(root_fd, path, true);
+  if (fd < 0)
+    die(errno == ENOTDIR || errno == ELOOP ? EXIT_ARCHIVE : EXIT_MACHINE,
+        "/%s in the image is not a real folder: nothing can be mounted there", path + strspn(path, "/"));
+  return fd;
 }
 
 /* Places that sandboxes mount something at must be there: the image is read-only by then. */
 static void make_mount_points(const char *working_dir) {
-  const char *dirs[] = {"proc", "dev",           "sys",        "tmp",
-                        "run",  "run/sandplane", ".sandplane", working_dir + strspn(working_dir, "/")};
-  for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-    CLEANUP(str_freep) char *path = str_dup(dirs[i]);
-    struct stat st;
-    for (char *slash = path; *path; slash++) {
-      slash = strchrnul(slash, '/');
-      char kept = *slash;
-      *slash = 0;
-      if (mkdir(path, 0755) && errno != EEXIST)
-        die(EXIT_MACHINE, "mkdir %s: %s", path, strerror(errno));
-      *slash = kept;
-      if (!kept)
-        break;
-    }
-    if (*path && (stat(path, &st) || !S_ISDIR(st.st_mode)))
-      die(EXIT_ARCHIVE, "/%s in the image is not a folder", path);
-  }
-  int fd = open(".sandplane/runtime", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+  int root_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  close(make_mount_point(root_fd, working_dir));
+  for (size_t i = 0; i < N_MOUNT_POINTS; i++)
+    close(make_mount_point(root_fd, MOUNT_POINTS[i]));
+  int own = make_mount_point(root_fd, MOUNT_POINTS_OWN);
+  unlinkat(own, MOUNT_POINTS_RUNTIME, 0);
+  int fd = openat(own, MOUNT_POINTS_RUNTIME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
   if (fd < 0)
-    die(EXIT_MACHINE, ".sandplane/runtime: %s", strerror(errno));
+    die(errno == EEXIST ? EXIT_ARCHIVE : EXIT_MACHINE, "/%s/%s in the image is not a file", MOUNT_POINTS_OWN,
+        MOUNT_POINTS_RUNTIME);
   close(fd);
+  close(own);
+  close(root_fd);
+}
+
+/* Before anything is unpacked. */
+static const char *working_dir_of(const json_t *run) {
+  const char *given = json_string_value(json_object_get(run, "WorkingDir"));
+  if (str_empty(given) || strcmp(given, "/") == 0)
+    return "/workspace";
+  const char *fault = mount_point_fault(given);
+  if (fault)
+    die(EXIT_ARCHIVE, "config.WorkingDir: %.200s cannot be a workspace: %s", given, fault);
+  return given;
 }
 
 /* ---- all of it ---- */
@@ -304,14 +379,32 @@ static const char *text(const json_t *object, const char *key, const char *fallb
   return s && *s ? s : fallback;
 }
 
-static void unpack(const char *archive, const char *folder) {
-  CLEANUP(str_freep) char *absolute = realpath(archive, NULL);
-  if (!absolute)
-    die(EXIT_MACHINE, "%s: %s", archive, strerror(errno));
-  if (chdir(folder))
-    die(EXIT_MACHINE, "%s: %s", folder, strerror(errno));
-  umask(022);
-  split_archive(absolute);
+static void save_image(const json_t *descriptor, const json_t *run, const char *working_dir, const Budget *budget) {
+  const char *ref = text(json_object_get(descriptor, "annotations"), "org.opencontainers.image.ref.name", NULL);
+  const json_t *env = json_object_get(run, "Env");
+  json_int_t disk = budget->total + (json_int_t)budget->entries * ENTRY_BYTES;
+  json_t *image = json_pack("{s:s,s:o,s:I,s:I,s:o,s:s,s:s}", "digest", text(descriptor, "digest", ""), "references",
+                            ref ? json_pack("[s]", ref) : json_array(), "size", (json_int_t)budget->total, "disk", disk,
+                            "env", json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir,
+                            "user", text(run, "User", ""));
+  Error err;
+  if (!image)
+    die(EXIT_MACHINE, "image.json cannot be written");
+  if (save_json(".", "image.json", image, &err))
+    die(EXIT_MACHINE, "%s", err.message);
+  json_decref(image);
+}
+
+typedef struct Work {
+  int archive_fd;
+  Budget budget;
+} Work;
+
+/* Confined: the working folder is the one to unpack into, the root folder is rootfs in it. */
+static int unpack(void *arg) {
+  Work *w = arg;
+  int folder_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  split_archive(w->archive_fd, &w->budget);
   json_t *index = load("index.json");
   const json_t *descriptor = pick_manifest(index);
   CLEANUP(str_freep) char *manifest_path = blob_path(descriptor);
@@ -319,46 +412,62 @@ static void unpack(const char *archive, const char *folder) {
   CLEANUP(str_freep) char *config_path = blob_path(json_object_get(manifest, "config"));
   json_t *config = load(config_path);
   const json_t *run = json_object_get(config, "config");
+  const char *working_dir = working_dir_of(run);
   int layer_fds[LAYERS_MAX];
   open_layers(json_object_get(manifest, "layers"), layer_fds);
-  int folder_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder_fd < 0 || mkdir("rootfs", 0755) || chdir("rootfs") || chroot("."))
+  if (folder_fd < 0 || chdir("/"))
     die(EXIT_MACHINE, "rootfs: %s", strerror(errno));
-  int64_t size = unpack_layers(layer_fds, json_array_size(json_object_get(manifest, "layers")));
-  const char *working_dir = text(run, "WorkingDir", "/");
-  if (strcmp(working_dir, "/") == 0)
-    working_dir = "/workspace";
+  unpack_layers(layer_fds, json_array_size(json_object_get(manifest, "layers")), &w->budget);
   make_mount_points(working_dir);
   /* back outside by a descriptor: only relative names of our own are used from here on */
   if (fchdir(folder_fd))
     die(EXIT_MACHINE, "chdir: %s", strerror(errno));
-  remove_tree("blobs");
-  /* image.json says that all the rest is there, also after a power cut */
-  if (syncfs(folder_fd))
-    die(EXIT_MACHINE, "sync: %s", strerror(errno));
   close(folder_fd);
-  const char *ref = text(json_object_get(descriptor, "annotations"), "org.opencontainers.image.ref.name", NULL);
-  const json_t *env = json_object_get(run, "Env");
-  json_t *image = json_pack("{s:s,s:o,s:I,s:o,s:s,s:s}", "digest", text(descriptor, "digest", ""), "references",
-                            ref ? json_pack("[s]", ref) : json_array(), "size", (json_int_t)size, "env",
-                            json_is_array(env) ? json_deep_copy(env) : json_array(), "working_dir", working_dir, "user",
-                            text(run, "User", ""));
-  Error err;
-  if (!image)
-    die(EXIT_MACHINE, "image.json cannot be written");
-  if (save_json(".", "image.json", image, &err))
-    die(EXIT_MACHINE, "%s", err.message);
-  json_decref(image);
+  remove_tree("blobs");
+  save_image(descriptor, run, working_dir, &w->budget);
   json_decref(config);
   json_decref(manifest);
   json_decref(index);
+  return 0;
+}
+
+/* ---- outside ---- */
+
+/* All the rest is there when the image is taken into use, also after a power cut. */
+static void finish(const char *folder, uid_t first_id) {
+  Error err;
+  if (confine_hand_over(folder, first_id, &err))
+    die(EXIT_MACHINE, "%s", err.message);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || syncfs(fd))
+    die(EXIT_MACHINE, "sync: %s", strerror(errno));
+  close(fd);
+}
+
+static int usage(void) {
+  fprintf(stderr, "usage: sandplane-unpack ARCHIVE FOLDER FIRST-ID MAX-BYTES MIN-FREE-BYTES\n");
+  return 2;
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: sandplane-unpack ARCHIVE FOLDER\n");
-    return 2;
-  }
-  unpack(argv[1], argv[2]);
-  return 0;
+  int64_t first_id;
+  Work w = {.budget = {.total = 0}};
+  Error err;
+  if (argc != 6 || str_to_int64(argv[3], 1, UINT32_MAX - CONFINE_IDS, &first_id) ||
+      str_to_int64(argv[4], 0, INT64_MAX, &w.budget.left) || str_to_int64(argv[5], 0, INT64_MAX, &w.budget.min_free))
+    return usage();
+  /* with whoever asked for it */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  w.archive_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+  CLEANUP(str_freep) char *folder = realpath(argv[2], NULL);
+  if (w.archive_fd < 0 || !folder)
+    die(EXIT_MACHINE, "%s: %s", w.archive_fd < 0 ? argv[1] : argv[2], strerror(errno));
+  int status = confine_run(folder, (uid_t)first_id, unpack, &w, &err);
+  if (status < 0)
+    die(EXIT_MACHINE, "%s", err.message);
+  if (!WIFEXITED(status))
+    die(EXIT_MACHINE, "unpacking was ended by signal %d", WTERMSIG(status));
+  if (WEXITSTATUS(status) == 0)
+    finish(folder, (uid_t)first_id);
+  return WEXITSTATUS(status);
 }

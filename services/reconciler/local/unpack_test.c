@@ -18,8 +18,10 @@ typedef struct Entry {
   int type;         /* AE_IF*, 0: a hard link */
   const char *text; /* contents, or where a link leads */
   int mode;
+  int uid;
 } Entry;
 
+static const char *quota = "1000000000";
 static char box[64]; /* the test's folder: victim/keep, image/ */
 
 static char *in_box(const char *name) {
@@ -55,6 +57,8 @@ static size_t tar_of(const Entry *entries, size_t n, char *out, size_t max) {
     archive_entry_set_pathname(e, entries[i].name);
     archive_entry_set_filetype(e, entries[i].type ? (unsigned)entries[i].type : AE_IFREG);
     archive_entry_set_perm(e, (mode_t)entries[i].mode);
+    archive_entry_set_uid(e, entries[i].uid);
+    archive_entry_set_gid(e, entries[i].uid);
     archive_entry_set_size(e, file ? (la_int64_t)strlen(entries[i].text) : 0);
     if (entries[i].type == AE_IFLNK)
       archive_entry_set_symlink(e, entries[i].text);
@@ -121,7 +125,8 @@ static int unpack(const Entry *entries, size_t n, const char *working_dir) {
   pid_t pid = fork();
   if (pid == 0) {
     skip_leak_check();
-    execl("services/reconciler/local/sandplane-unpack", "sandplane-unpack", path, image, (char *)NULL);
+    execl("services/reconciler/local/sandplane-unpack", "sandplane-unpack", path, image, "1900000000", quota, "1",
+          (char *)NULL);
     _exit(127);
   }
   int status = 0;
@@ -131,16 +136,17 @@ static int unpack(const Entry *entries, size_t n, const char *working_dir) {
 }
 
 static void test_plain(void **state) {
-  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755},
-                           {"etc/su", AE_IFREG, "x", 06755},
-                           {"etc/dev", AE_IFCHR, "", 0666},
-                           {"a..b", AE_IFREG, "y", 0644},
-                           {".wh.a..b", AE_IFREG, "", 0644}};
+  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755},     {"etc/su", AE_IFREG, "x", 06755},
+                           {"etc/dev", AE_IFCHR, "", 0666}, {"open", AE_IFDIR, "", 01777},
+                           {"a..b", AE_IFREG, "y", 0644},   {".wh.a..b", AE_IFREG, "", 0644}};
   struct stat st;
   assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
   CLEANUP(str_freep) char *su = in_box("image/rootfs/etc/su");
   assert_int_equal(stat(su, &st), 0);
   assert_int_equal(st.st_mode & 07777, 0755);
+  CLEANUP(str_freep) char *open_to_all = in_box("image/rootfs/open");
+  assert_int_equal(stat(open_to_all, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 01755);
   assert_false(exists("image/rootfs/etc/dev"));
   assert_false(exists("image/rootfs/a..b"));
   assert_true(exists("image/image.json"));
@@ -184,6 +190,100 @@ static void test_working_dir_with_dotdot(void **state) {
   assert_contained(NULL, 0, "/../../new");
 }
 
+static void test_mount_points_are_real_folders(void **state) {
+  CLEANUP(str_freep) char *image = in_box("image");
+  const Entry own[] = {{".sandplane", AE_IFLNK, "/x", 0777}, {"x", AE_IFDIR, "", 0755}};
+  const Entry temporary[] = {{"tmp", AE_IFLNK, "var", 0777}, {"var", AE_IFDIR, "", 0755}};
+  const Entry dir[] = {{"w", AE_IFLNK, "/x", 0777}, {"x", AE_IFDIR, "", 0755}};
+  const Entry file[] = {{"w", AE_IFREG, "", 0644}};
+  const Entry runtime[] = {{".sandplane", AE_IFDIR, "", 0755}, {".sandplane/runtime", AE_IFDIR, "", 0755}};
+  const struct {
+    const Entry *entries;
+    size_t n;
+    const char *working_dir;
+  } cases[] = {{own, 2, "/workspace"}, {temporary, 2, "/workspace"}, {dir, 2, "/w/made"},  {dir, 2, "/w"},
+               {file, 1, "/w"},        {runtime, 2, "/workspace"},   {dir, 2, "relative"}, {dir, 2, "//"},
+               {dir, 2, "/x/../x"},    {dir, 2, "/proc/self/root/x"}};
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    if (unpack(cases[i].entries, cases[i].n, cases[i].working_dir) != 3 || exists("image/image.json"))
+      fail_msg("case %zu is taken", i);
+    remove_tree(image);
+    assert_int_equal(mkdir(image, 0755), 0);
+  }
+}
+
+static void test_hard_links(void **state) {
+  const Entry entries[] = {{"a", AE_IFREG, "x", 0644},
+                           {"b", 0, "a", 0644},
+                           {"c", 0, "/a", 0644},
+                           {"l", AE_IFLNK, "gone", 0777},
+                           {"d", 0, "./l", 0644}};
+  assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
+  CLEANUP(str_freep) char *path = in_box("image/rootfs/a");
+  struct stat st;
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_nlink, 3);
+  assert_int_equal(st.st_size, 1);
+  assert_true(exists("image/rootfs/d"));
+}
+
+static void test_hard_link_to_nothing(void **state) {
+  const Entry entries[] = {{"etc", AE_IFDIR, "", 0755}, {"b", 0, "missing", 0644}};
+  const Entry folder[] = {{"etc", AE_IFDIR, "", 0755}, {"b", 0, "etc", 0644}};
+  CLEANUP(str_freep) char *image = in_box("image");
+  assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 3);
+  remove_tree(image);
+  assert_int_equal(mkdir(image, 0755), 0);
+  assert_int_equal(unpack(folder, ARRAY_LEN(folder), "/workspace"), 3);
+}
+
+static void assert_owner(const char *name, uid_t uid) {
+  CLEANUP(str_freep) char *path = in_box(name);
+  struct stat st;
+  assert_int_equal(lstat(path, &st), 0);
+  assert_int_equal(st.st_uid, uid);
+  assert_int_equal(st.st_gid, uid);
+}
+
+static void test_owners(void **state) {
+  const Entry entries[] = {{"a", AE_IFREG, "x", 0644, 1000},     {"b", 0, "a", 0644, 1000},
+                           {"l", AE_IFLNK, "/victim", 0777, 33}, {"d", AE_IFDIR, "", 0700, 65534},
+                           {"d/r", AE_IFREG, "x", 0600, 0},      {"far", AE_IFREG, "x", 0600, 70000}};
+  assert_int_equal(unpack(entries, ARRAY_LEN(entries), "/workspace"), 0);
+  assert_owner("image/rootfs/a", 1000);
+  assert_owner("image/rootfs/b", 1000);
+  assert_owner("image/rootfs/l", 33);
+  assert_owner("image/rootfs/d", 65534);
+  assert_owner("image/rootfs/d/r", 0);
+  /* beyond what the unpacker has: root's */
+  assert_owner("image/rootfs/far", 0);
+  assert_owner("image/rootfs", 0);
+  assert_owner("image", 0);
+  assert_owner("image/image.json", 0);
+}
+
+static void test_quota(void **state) {
+  static char text[1 << 15];
+  memset(text, 'x', sizeof text - 1);
+  const Entry large[] = {{"a", AE_IFREG, text, 0644}};
+  Entry many[64];
+  static char names[ARRAY_LEN(many)][8];
+  for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+    snprintf(names[i], sizeof names[i], "d%zu", i);
+    many[i] = (Entry){names[i], AE_IFDIR, "", 0755};
+  }
+  CLEANUP(str_freep) char *image = in_box("image");
+  quota = "50000"; /* once for the layer, and once for what is in it */
+  int status = unpack(large, 1, "/workspace");
+  remove_tree(image);
+  assert_int_equal(mkdir(image, 0755), 0);
+  quota = "200000"; /* an entry is a block */
+  int of_many = unpack(many, ARRAY_LEN(many), "/workspace");
+  quota = "1000000000";
+  assert_int_equal(status, 4);
+  assert_int_equal(of_many, 4);
+}
+
 static void test_names_and_links_that_lead_out(void **state) {
   CLEANUP(str_freep)
   char *victim = in_box("victim"), *keep = in_box("victim/keep"), *fresh = in_box("victim/new"),
@@ -211,6 +311,11 @@ int main(void) {
       TEST(test_opaque_through_symlink),
       TEST(test_mount_points_through_symlink),
       TEST(test_working_dir_with_dotdot),
+      TEST(test_mount_points_are_real_folders),
+      TEST(test_hard_links),
+      TEST(test_owners),
+      TEST(test_quota),
+      TEST(test_hard_link_to_nothing),
       TEST(test_names_and_links_that_lead_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
