@@ -200,14 +200,20 @@ class Front(FrontTest):
         s = socket.create_connection(("127.0.0.1", self.stack.http), timeout=60)
         start = ExecStreamRequest.Start(name=name_of(self.box), command=Command(args=["sleep", "1000"]))
         body = packed(ExecStreamRequest(start=start))
-        head = f"POST {PATH}ExecStream HTTP/1.1\r\nHost: a\r\nContent-Type: {WEB}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST {PATH}ExecStream HTTP/1.1\r\nHost: a\r\nContent-Type: {WEB}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         s.sendall(head.encode() + body)
         until(lambda: self.stack.metric("sandplane_router_sandbox_calls") == 1, "the call")
         s.close()
         until(lambda: self.stack.metric("sandplane_router_sandbox_calls") == 0, "its end")
 
     def test_pages(self):
-        ask = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-grpc-web"}
+        ask = {
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "x-grpc-web",
+        }
         for origin, status in [(ORIGIN, 200), ("https://evil.test", 403), ("null", 403)]:
             c = http.client.HTTPConnection("127.0.0.1", self.stack.http, timeout=60)
             self.addCleanup(c.close)
