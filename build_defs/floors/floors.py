@@ -144,6 +144,8 @@ KIND_OF_FILE = {
     "services/router/http/http_conn_end": ("loop", "part of the HTTP connection"),
     "services/router/http/http_conn_state": ("loop", "part of the HTTP connection"),
     "services/router/http/http_listener": ("loop", "part of the HTTP connection"),
+    "services/router/http/http_peer": ("loop", "asks a socket"),
+    "services/router/http/http_rpc": ("loop", "part of the HTTP connection"),
     "services/router/http/http_log": ("loop", "part of the HTTP connection"),
     "services/router/http/https_shake": ("loop", "connections before they are let in"),
     "services/router/http/https_tls": ("loop", "files that are looked at on the loop"),

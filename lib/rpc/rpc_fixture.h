@@ -7,7 +7,8 @@
 #include "lib/rpc/rpc_client.h"
 #include "lib/rpc/rpc_server.h"
 
-/* A server of either carrier, by which of the two targets a test links: as an RpcServer, or by connections of lib/http2.
+/* A server of either carrier, by which of the two targets a test links: as an RpcServer, or by connections of
+ * lib/http2.
  */
 typedef struct FixtureServer FixtureServer;
 FixtureServer *fixture_server_new(Loop *loop, const RpcServerConfig *config, Error *err);

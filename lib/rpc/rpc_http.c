@@ -12,9 +12,6 @@
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_http_impl.h"
 
-/* How long handlers have to end what the grace did not suffice for. */
-enum { END_MS = 500 };
-
 #define PREFLIGHT_SECONDS "7200"
 
 /* ---- What a call does for its handler ---- */
@@ -61,9 +58,9 @@ static void call_free(RpcCall *call) {
   RpcHttpCall *c = rpc_http_of(call);
   list_remove(&c->due);
   rpc_http_owe_no_more(c);
+  buf_deinit(&c->in);
   rpc_http_drop_writes(c);
   loop_timer_free(c->deadline);
-  buf_deinit(&c->in);
   arena_free(c->strings);
   free(c);
 }
@@ -98,11 +95,11 @@ bool rpc_http_takes(const RpcHttp *http, const RpcHttpRequest *request) {
 static void answer_preflight(RpcHttpCall *c, const RpcHttpRequest *request) {
   const char *wanted = field(request, "access-control-request-headers");
   const RpcMetadata fields[] = {
-      {"access-control-allow-origin", c->origin}, {"access-control-allow-methods", "POST"},
+      {"access-control-allow-origin", c->origin},    {"access-control-allow-methods", "POST"},
       {"access-control-max-age", PREFLIGHT_SECONDS}, {"vary", "origin"},
       {"access-control-allow-headers", wanted},
   };
-  rpc_http_answer(c, 204, fields, ARRAY_LEN(fields) - (wanted ? 0 : 1));
+  rpc_http_answer(c, 200, fields, ARRAY_LEN(fields) - (wanted ? 0 : 1));
 }
 
 /* Whether the request is refused, or answered, without a status of gRPC. */
@@ -222,7 +219,7 @@ RpcHttpCall *rpc_http_begin(RpcHttp *http, const RpcHttpRequest *request, const 
   c->request_len = SIZE_MAX;
   c->last = &c->first;
   c->last_written = &c->written;
-  http->table.active++;
+  rpc_table_came(&http->table);
   if (answer_as_http(c, request))
     return c;
   c->strings = arena_new();
@@ -250,7 +247,7 @@ static void on_end(void *arg, RpcCall *call, Route *route, ErrorKind status, int
   if (rpc_http_of(call)->started)
     rpc_table_ended(&http->table, call, route, status, duration_us);
   else
-    http->table.active--;
+    rpc_table_left(&http->table);
   end_if_empty(http);
 }
 
@@ -267,7 +264,7 @@ void rpc_http_close(RpcHttpCall *c, bool answered) {
   RpcHttp *http = c->http;
   c->out = NULL;
   if (c->refused) {
-    http->table.active--;
+    rpc_table_left(&http->table);
     call_free(&c->call);
     end_if_empty(http);
     return;
@@ -289,6 +286,15 @@ void rpc_http_close(RpcHttpCall *c, bool answered) {
 
 /* ---- The server ---- */
 
+/* A message was dropped, and its sender may wait for it to leave. */
+static void tell_room(RpcHttpCall *c) {
+  Error err;
+  if (!c->no_room || c->call.finished)
+    return;
+  rpc_http_say_no_room(c, &err);
+  rpc_http_fail(c, &err);
+}
+
 static void on_kick(void *arg) {
   RpcHttp *http = arg;
   List now = LIST_INIT(now);
@@ -298,6 +304,7 @@ static void on_kick(void *arg) {
   while ((link = list_take_first(&now))) {
     RpcHttpCall *c = CONTAINER_OF(link, RpcHttpCall, due);
     rpc_call_hold(&c->call);
+    tell_room(c);
     rpc_http_tell_written(c);
     rpc_http_advance(c);
     rpc_call_release(&c->call);
@@ -329,7 +336,7 @@ static void on_grace(void *arg) {
   }
   http->ending = true;
   error_set(&http->why, ERROR_UNAVAILABLE, "the server is shutting down");
-  loop_timer_start(http->grace, END_MS);
+  loop_timer_start(http->grace, RPC_HTTP_END_MS);
   end_gathering(http);
   rpc_call_end_all(&http->owner, &http->why);
 }
@@ -343,10 +350,8 @@ RpcHttp *rpc_http_new(Loop *loop, const RpcServerConfig *config, const char *web
   }
   http->loop = loop;
   http->web_origins = str_dup(web_origins);
-  http->owner = (RpcCallOwner){.max_message_bytes = http->table.config.max_message_bytes,
-                               .live = &http->live,
-                               .arg = http,
-                               .on_end = on_end};
+  http->owner = (RpcCallOwner){
+      .max_message_bytes = http->table.config.max_message_bytes, .live = &http->live, .arg = http, .on_end = on_end};
   list_init(&http->live);
   list_init(&http->due);
   list_init(&http->waiting);

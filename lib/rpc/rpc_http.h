@@ -1,6 +1,6 @@
-/* gRPC calls that come as requests of HTTP, by connections that are somebody else's: gRPC over HTTP/2, and gRPC-Web over
- * any version. Handlers are told of them as of those of an RpcServer (rpc_server.h); health, reflection, limits and
- * draining are the same.
+/* gRPC calls that come as requests of HTTP, by connections that are somebody else's: gRPC over HTTP/2, and gRPC-Web
+ * over any version. Handlers are told of them as of those of an RpcServer (rpc_server.h); health, reflection, limits
+ * and draining are the same.
  *
  * A request's body goes in, and its answer leaves by an RpcHttpExit. What a handler does not read waits here, and does
  * not count as taken: so a peer sends no more than its window. One thread, the loop's; each loop has a handler of its
@@ -11,6 +11,9 @@
 
 #include "lib/rpc/rpc_client.h"
 #include "lib/rpc/rpc_server.h"
+
+/* How long handlers have to end what the grace of a drain did not suffice for, in milliseconds. */
+enum { RPC_HTTP_END_MS = 500 };
 
 typedef struct RpcHttp RpcHttp;
 /* A request that was taken, until it is closed. */

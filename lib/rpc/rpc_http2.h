@@ -6,8 +6,8 @@
 #include "lib/http2/http2_session.h"
 #include "lib/rpc/rpc_http.h"
 
-/* What a connection of gRPC's clients may cost. They put all their calls on one, so it has more streams than a browser's,
- * and what they hold is bounded together. */
+/* What a connection of gRPC's clients may cost. They put all their calls on one, so it has more streams than a
+ * browser's, and what they hold is bounded together. */
 extern const Http2Config RPC_HTTP2_CONFIG;
 
 /* If the request is gRPC's the stream is, from then on. calls: the list of such of its session, zero or more. */

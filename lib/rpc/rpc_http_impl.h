@@ -74,6 +74,9 @@ struct RpcHttpCall {
   RpcHttpWrite *written, **last_written; /* whose fn is to be run */
   size_t pending;
   bool headed, ended;
+
+  size_t held;  /* as it was counted last */
+  bool no_room; /* a message was dropped for that */
 };
 
 static inline RpcHttpCall *rpc_http_of(RpcCall *call) {
@@ -82,6 +85,9 @@ static inline RpcHttpCall *rpc_http_of(RpcCall *call) {
 
 /* rpc_http_send.c. None runs a handler. */
 
+/* What the call holds of messages counts. false: all calls hold more than they may, and this one more than a few. */
+bool rpc_http_count(RpcHttpCall *c);
+void rpc_http_say_no_room(const RpcHttpCall *c, Error *err);
 /* The call is told what there is in a turn of its own. */
 void rpc_http_kick(RpcHttpCall *c);
 void rpc_http_write(RpcCall *call, grpc_slice message, bool last, RpcWrittenFn fn, void *arg);

@@ -81,6 +81,8 @@ static void drop_in(RpcHttpCall *c) {
 
 void rpc_http_fail(RpcHttpCall *c, const Error *why) {
   c->deaf = true;
+  if (!c->started)
+    drop_in(c);
   c->wants = false;
   rpc_http_owe_no_more(c);
   if (!c->started) {
@@ -199,6 +201,7 @@ void rpc_http_advance(RpcHttpCall *c) {
     rpc_http_owe_no_more(c);
   }
   take(c);
+  (void)rpc_http_count(c);
 }
 
 void rpc_http_want(RpcCall *call) {
@@ -226,6 +229,9 @@ void rpc_http_body(RpcHttpCall *c, const uint8_t *data, size_t len) {
   } else if (c->form == RPC_FORM_WEB_TEXT ? rpc_http_text_decode(&c->text, &c->in, data, len) != 0
                                           : buf_append(&c->in, data, len) != 0) {
     error_set(&err, ERROR_INTERNAL, "the body is not base64, or more than may wait");
+    rpc_http_fail(c, &err);
+  } else if (!rpc_http_count(c)) {
+    rpc_http_say_no_room(c, &err);
     rpc_http_fail(c, &err);
   } else {
     rpc_http_advance(c);

@@ -5,8 +5,7 @@
  * goes behind the last: in trailers, for gRPC-Web as the last frame of the body, and without a message before it in the
  * head alone.
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,8 @@
 enum {
   /* Handed on at a time; of three bytes each, so that text needs no padding in between. */
   PIECE = 30 << 10,
+  /* So much every call may hold. */
+  FEW = 16 << 10,
   TRAILER_FLAG = 0x80,
   MAX_FIELDS = 8,
 };
@@ -29,6 +30,19 @@ typedef struct Fields {
 
 static void add(Fields *fields, const char *key, const char *value) {
   fields->at[fields->n++] = (RpcMetadata){key, value};
+}
+
+bool rpc_http_count(RpcHttpCall *c) {
+  const RpcServerConfig *config = &c->http->table.config;
+  size_t holds = c->in.cap + c->pending, more = holds - c->held;
+  size_t all = atomic_fetch_add(config->n_held, more) + more;
+  c->held = holds;
+  return all <= config->max_held_bytes || holds <= FEW;
+}
+
+void rpc_http_say_no_room(const RpcHttpCall *c, Error *err) {
+  error_set(err, ERROR_RESOURCE_EXHAUSTED, "the server holds %zu bytes of messages, its maximum",
+            c->http->table.config.max_held_bytes);
 }
 
 void rpc_http_kick(RpcHttpCall *c) {
@@ -177,12 +191,27 @@ void rpc_http_feed(RpcHttpCall *c) {
   }
   if (!c->first && c->call.finished)
     say_end(c);
+  (void)rpc_http_count(c);
+}
+
+/* The last message, which nobody has seen. */
+static void take_back(RpcHttpCall *c) {
+  RpcHttpWrite **at = &c->first;
+  while ((*at)->next)
+    at = &(*at)->next;
+  c->pending -= (*at)->message_len;
+  free(*at);
+  *at = NULL;
+  c->last = at;
+  c->no_room = true;
+  (void)rpc_http_count(c);
+  rpc_http_kick(c);
 }
 
 void rpc_http_write(RpcCall *call, grpc_slice message, bool last, RpcWrittenFn fn, void *arg) {
   RpcHttpCall *c = rpc_http_of(call);
   size_t len = GRPC_SLICE_LENGTH(message);
-  if (c->out) {
+  if (c->out && !c->no_room) {
     RpcHttpWrite *write = xmalloc(sizeof *write + RPC_PREFIX_LEN + len);
     *write = (RpcHttpWrite){.message_len = len, .len = RPC_PREFIX_LEN + len, .fn = fn, .arg = arg};
     prefix(write->data, 0, len);
@@ -191,14 +220,23 @@ void rpc_http_write(RpcCall *call, grpc_slice message, bool last, RpcWrittenFn f
     *c->last = write;
     c->last = &write->next;
     c->pending += len;
-    if (!last)
+    if (!rpc_http_count(c))
+      take_back(c);
+    else if (!last)
       rpc_http_feed(c);
   }
   grpc_slice_unref(message);
 }
 
 void rpc_http_finish(RpcCall *call) {
-  rpc_http_feed(rpc_http_of(call));
+  RpcHttpCall *c = rpc_http_of(call);
+  Error err;
+  if (c->no_room && call->status == ERROR_NONE) {
+    rpc_http_say_no_room(c, &err);
+    call->status = err.kind;
+    call->status_message = str_dup(err.message);
+  }
+  rpc_http_feed(c);
 }
 
 void rpc_http_tell_written(RpcHttpCall *c) {
@@ -228,4 +266,5 @@ void rpc_http_drop_writes(RpcHttpCall *c) {
   c->last = &c->first;
   c->last_written = &c->written;
   c->pending = 0;
+  (void)rpc_http_count(c);
 }

@@ -127,8 +127,8 @@ static void test_bad_descriptors(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_bad_addresses), cmocka_unit_test(test_port_in_use),    cmocka_unit_test(test_listening_forms),
-      cmocka_unit_test(test_unix_socket),   cmocka_unit_test(test_targets),        cmocka_unit_test(test_bad_descriptors),
+      cmocka_unit_test(test_bad_addresses), cmocka_unit_test(test_port_in_use), cmocka_unit_test(test_listening_forms),
+      cmocka_unit_test(test_unix_socket),   cmocka_unit_test(test_targets),     cmocka_unit_test(test_bad_descriptors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

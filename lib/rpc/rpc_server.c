@@ -116,7 +116,7 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
   }
   if (!server->leaving)
     add_slot(server, route);
-  server->table.active++;
+  rpc_table_came(&server->table);
   if (route) {
     rpc_call_set_path(call, route->method->path);
   } else {

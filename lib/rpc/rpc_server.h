@@ -42,6 +42,12 @@ typedef struct RpcServerConfig {
   size_t max_message_bytes;
   /* More calls than this at once are refused with RESOURCE_EXHAUSTED and RetryInfo; 0: 10,000. */
   size_t max_calls;
+  /* Where calls are counted for that; NULL: in the server alone. Servers of several threads may share it. */
+  _Atomic(size_t) *n_calls;
+  /* Of calls over HTTP: bytes of messages that wait, of all calls together, above which those that hold more than a few
+   * are ended with RESOURCE_EXHAUSTED; 0: 128 MiB. n_held: as n_calls. */
+  size_t max_held_bytes;
+  _Atomic(size_t) *n_held;
   const RpcMethod *methods;
   size_t n_methods;
   void *service; /* handed to start */

@@ -37,7 +37,8 @@ static void test_round_robin(void **state) {
   Error err;
   b = (Fixture){.loop = a.loop, .limit = a.limit, .server = fixture_server_new(a.loop, &config, &err)};
   char targets[64];
-  snprintf(targets, sizeof targets, "127.0.0.1:%d,localhost:%d", fixture_server_port(a.server), fixture_server_port(b.server));
+  snprintf(targets, sizeof targets, "127.0.0.1:%d,localhost:%d", fixture_server_port(a.server),
+           fixture_server_port(b.server));
   rpc_channel_free(a.channel);
   a.channel = rpc_channel_new(a.loop, targets);
   bool seen_a = false, seen_b = false;
@@ -309,10 +310,8 @@ static void test_reflection(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_round_robin),
-      cmocka_unit_test(test_wait_for_ready_and_reconnect),
-      cmocka_unit_test(test_health_check),
-      cmocka_unit_test(test_health_watch),
+      cmocka_unit_test(test_round_robin),  cmocka_unit_test(test_wait_for_ready_and_reconnect),
+      cmocka_unit_test(test_health_check), cmocka_unit_test(test_health_watch),
       cmocka_unit_test(test_reflection),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

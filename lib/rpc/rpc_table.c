@@ -4,6 +4,7 @@
  */
 #include "lib/rpc/rpc_table.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 enum {
   DEFAULT_MAX_MESSAGE = 4 << 20,
   DEFAULT_MAX_CALLS = 10000,
+  DEFAULT_MAX_HELD = 128 << 20,
   BUSY_RETRY_MS = 1000,
 };
 
@@ -59,6 +61,12 @@ int rpc_table_init(RpcTable *table, const RpcServerConfig *config, Error *err) {
     table->config.max_message_bytes = DEFAULT_MAX_MESSAGE;
   if (table->config.max_calls == 0)
     table->config.max_calls = DEFAULT_MAX_CALLS;
+  if (table->config.max_held_bytes == 0)
+    table->config.max_held_bytes = DEFAULT_MAX_HELD;
+  if (!table->config.n_held)
+    table->config.n_held = &table->n_held;
+  if (!table->config.n_calls)
+    table->config.n_calls = &table->n_active;
   table->builtin = rpc_builtin_new(&table->config, err);
   if (!table->builtin)
     return -1;
@@ -88,9 +96,19 @@ Route *rpc_table_find(const RpcTable *table, const char *path) {
   return wildcard;
 }
 
+void rpc_table_came(RpcTable *table) {
+  table->active++;
+  atomic_fetch_add(table->config.n_calls, 1);
+}
+
+void rpc_table_left(RpcTable *table) {
+  table->active--;
+  atomic_fetch_sub(table->config.n_calls, 1);
+}
+
 bool rpc_table_is_full(const RpcTable *table, const Route *route) {
   bool exempt = route && route->builtin && route->method->kind == RPC_UNARY;
-  return table->active > table->config.max_calls && !exempt;
+  return atomic_load(table->config.n_calls) > table->config.max_calls && !exempt;
 }
 
 const RpcMethod *rpc_table_choose(RpcTable *table, RpcCall *call, Route *route, bool has_request, void **ret_service) {
@@ -108,7 +126,7 @@ const RpcMethod *rpc_table_choose(RpcTable *table, RpcCall *call, Route *route, 
 }
 
 void rpc_table_ended(RpcTable *table, RpcCall *call, const Route *route, ErrorKind status, int64_t duration_us) {
-  table->active--;
+  rpc_table_left(table);
   if (!table->config.on_done || (route && route->builtin))
     return;
   const char *path = route ? rpc_call_path(call) : UNKNOWN.path;

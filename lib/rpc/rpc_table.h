@@ -19,7 +19,9 @@ typedef struct RpcTable {
   RpcBuiltin *builtin;
   Route *routes;
   size_t n_routes;
-  size_t active; /* calls that came and did not end */
+  size_t active;            /* calls that came and did not end */
+  _Atomic(size_t) n_active; /* the same, without config.n_calls */
+  _Atomic(size_t) n_held;   /* without config.n_held */
 } RpcTable;
 
 /* -1 and err: the descriptors cannot be parsed. */
@@ -28,11 +30,15 @@ void rpc_table_deinit(RpcTable *table);
 bool rpc_table_is_wildcard(const RpcMethod *method);
 /* NULL: no such method. */
 Route *rpc_table_find(const RpcTable *table, const char *path);
+/* A call came. */
+void rpc_table_came(RpcTable *table);
+/* It ended, and no handler ever had it. */
+void rpc_table_left(RpcTable *table);
 /* Whether a call of this route is one too many. */
 bool rpc_table_is_full(const RpcTable *table, const Route *route);
 /* What the call is to be run with, its handler or who refuses it; and on_begin. has_request: of a unary method. */
 const RpcMethod *rpc_table_choose(RpcTable *table, RpcCall *call, Route *route, bool has_request, void **ret_service);
-/* It does not count any more, and on_done. */
+/* rpc_table_left of one that had a handler, and on_done. */
 void rpc_table_ended(RpcTable *table, RpcCall *call, const Route *route, ErrorKind status, int64_t duration_us);
 
 #endif

@@ -20,6 +20,7 @@ typedef struct Host {
   Service service;
   const ServiceSpec *spec;
   const char *unready; /* of the service itself; draining goes before it */
+  bool started;        /* with a set_serving of its own */
   bool draining;
   int holds; /* of the drain: the gRPC server's, and those of service_hold */
   LoopSignal *term, *interrupt;
@@ -35,6 +36,8 @@ static void publish_readiness(Host *host) {
   admin_set_unready(host->service.admin, reason);
   if (host->service.rpc)
     rpc_server_set_serving(host->service.rpc, reason == NULL);
+  else if (host->started)
+    host->spec->set_serving(&host->service, reason == NULL);
 }
 
 void service_set_ready(Service *service, const char *reason) {
@@ -99,7 +102,10 @@ static void on_signal(void *arg) {
   if (host->spec->drain)
     host->spec->drain(&host->service);
   const ServiceConfig *config = host->service.config;
-  rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, &host->service);
+  if (host->service.rpc)
+    rpc_server_drain(host->service.rpc, config->shutdown_grace_ms, on_drained, &host->service);
+  else
+    service_release(&host->service);
 }
 
 static void start_tracer(Host *host) {
@@ -114,6 +120,19 @@ static void start_tracer(Host *host) {
     service->tracer = tracer_new(service->loop, &trace, service->metrics, first);
 }
 
+RpcServerConfig service_rpc_config(Service *service, void *state) {
+  const ServiceSpec *spec = host_of(service)->spec;
+  return (RpcServerConfig){
+      .methods = spec->methods,
+      .n_methods = spec->n_methods,
+      .service = state,
+      .descriptors = SANDPLANE_DESCRIPTORS,
+      .descriptors_len = SANDPLANE_DESCRIPTORS_len,
+      .on_begin = service->tracer ? on_rpc_begin : NULL,
+      .on_done = on_rpc_done,
+  };
+}
+
 static int listen_all(Host *host, Error *err) {
   Service *service = &host->service;
   const ServiceConfig *config = service->config;
@@ -125,16 +144,13 @@ static int listen_all(Host *host, Error *err) {
   publish_readiness(host);
   if (host->spec->start(service, err))
     return -1;
-  const RpcServerConfig rpc = {
-      .address = config->grpc_address,
-      .methods = host->spec->methods,
-      .n_methods = host->spec->n_methods,
-      .service = service->state,
-      .descriptors = SANDPLANE_DESCRIPTORS,
-      .descriptors_len = SANDPLANE_DESCRIPTORS_len,
-      .on_begin = service->tracer ? on_rpc_begin : NULL,
-      .on_done = on_rpc_done,
-  };
+  if (host->spec->set_serving) {
+    host->started = true;
+    publish_readiness(host);
+    return 0;
+  }
+  RpcServerConfig rpc = service_rpc_config(service, service->state);
+  rpc.address = config->grpc_address;
   service->rpc = rpc_server_new(service->loop, &rpc, err);
   if (!service->rpc)
     return -1;

@@ -58,7 +58,7 @@ typedef struct Service {
   Loop *loop;
   Metrics *metrics;
   Admin *admin;
-  RpcServer *rpc;     /* NULL until start has returned */
+  RpcServer *rpc;     /* NULL until start has returned, and where set_serving is */
   Tracer *tracer;     /* NULL: traces are off */
   const void *config; /* the service's own config struct */
   void *state;        /* set by start, handed to the methods and to stop */
@@ -79,6 +79,9 @@ typedef struct ServiceSpec {
   /* Makes service->state. The gRPC listener opens after it; call service_set_ready when the service can do
    * its job (Redis connected, ...). */
   int (*start)(Service *service, Error *err);
+  /* A service that serves gRPC itself, by service_rpc_config, from start on: told after start, and then whenever it
+   * becomes ready or is no more. There is no service->rpc then, and drain ends the calls. NULL: there is one. */
+  void (*set_serving)(Service *service, bool serving);
   /* SIGTERM: calls are drained; stop whatever makes work by itself. What takes time to end on top of the
    * calls says so with service_hold. Optional. */
   void (*drain)(Service *service);
@@ -86,6 +89,8 @@ typedef struct ServiceSpec {
   void (*stop)(Service *service);
 } ServiceSpec;
 
+/* What service->rpc is made by, but for the address. state: handed to the methods. For set_serving; any loop's. */
+RpcServerConfig service_rpc_config(Service *service, void *state);
 /* The span of a call that a service serves; NULL when traces are off. Valid until the call is finished. */
 TraceSpan *service_span(const RpcCall *call);
 /* reason NULL: ready. */

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include "lib/base/str.h"
-#include "services/router/backend/backend.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
@@ -62,40 +61,30 @@ static void raise_descriptor_limit(void) {
 static int start(Service *service, Error *err) {
   raise_descriptor_limit();
   Router *router;
-  const RouterConfig *config = service->config;
   int rc = router_loops_new(service, &router, err);
   service->state = router;
   if (rc != 0)
     return -1;
-  if (!str_empty(config->tenant_tokens_file)) {
-    router->tenants = tenants_read(config->tenant_tokens_file, err);
-    if (!router->tenants)
-      return -1;
-  }
-  router->claims = backend_new(service->loop, config->claims, NULL);
-  router->pools = backend_new(service->loop, config->pools, NULL);
-  router->reconciler = backend_new(service->loop, config->reconciler, NULL);
   service_state_watch(router->shared, NULL, NULL);
   router_loops_run(router);
   return 0;
 }
 
-static void on_http_drained(void *arg) {
+static void set_serving(Service *service, bool serving) {
+  router_loops_set_serving(service->state, serving);
+}
+
+static void on_clients_drained(void *arg) {
   service_release(arg);
 }
 
 static void drain(Service *service) {
   service_hold(service);
-  router_loops_drain(service->state, on_http_drained, service);
+  router_loops_drain(service->state, on_clients_drained, service);
 }
 
 static void stop(Service *service) {
-  Router *router = service->state;
-  backend_free(router->claims);
-  backend_free(router->pools);
-  backend_free(router->reconciler);
-  tenants_free(router->tenants);
-  router_loops_free(router);
+  router_loops_free(service->state);
 }
 
 int main(int argc, char **argv) {
@@ -109,6 +98,7 @@ int main(int argc, char **argv) {
       .rpc_metric = ROUTER_RPC_SECONDS,
       .check = check,
       .start = start,
+      .set_serving = set_serving,
       .drain = drain,
       .stop = stop,
   };

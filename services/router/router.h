@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "lib/rpc/rpc_http.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
@@ -19,6 +20,7 @@ typedef struct RouterConfig {
   const char *claims, *pools, *reconciler;
   const char *authz_mode, *authz_secret_file, *auth_token;
   const char *tenant_tokens_file;
+  const char *grpc_web_origins;
   int64_t loops;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
@@ -58,10 +60,14 @@ extern const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS];
 
 /* What all loops of the process have in common. The counts are those that its bounds are of. */
 typedef struct RouterAll {
-  atomic_llong n_connections; /* of clients, HTTP */
+  atomic_llong n_connections; /* of clients */
+  atomic_size_t n_calls;      /* of gRPC */
+  atomic_size_t n_held;       /* bytes of their messages */
   atomic_llong n_exchanges;   /* HTTP requests on their way to a sandbox or answered by one */
   atomic_llong n_idle;        /* connections into sandboxes that are kept */
   struct HttpsTls *tls;       /* of --https-address; NULL: there is none */
+  bool grpc_by_http;          /* the listeners of HTTP take calls of gRPC, too */
+  Tenants *tenants;           /* NULL: gRPC callers are not told apart */
   struct Router **routers;    /* one a loop, the service's first; what is another's is told by loop_post */
   size_t n_routers;
 } RouterAll;
@@ -76,10 +82,11 @@ typedef struct Router {
   State *state;
   Authz authz;
   struct HttpListener *http, *https; /* NULL: without an address */
+  struct HttpListener *grpc;         /* of --grpc-address */
   struct UpstreamPool *upstreams;
-  /* of the first, which serves gRPC; NULL in others */
   struct Backend *claims, *pools, *reconciler;
-  Tenants *tenants; /* NULL: gRPC callers are not told apart */
+  RpcHttp *rpc;           /* its calls, of any listener */
+  const Tenants *tenants; /* of all; NULL: gRPC callers are not told apart */
 } Router;
 
 #endif

@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
 #include "lib/base/str.h"
+#include "services/router/backend/backend.h"
 #include "services/router/http/http_listener.h"
 #include "services/router/http/https_tls.h"
 #include "services/router/http/upstream_pool.h"
@@ -24,7 +26,7 @@ typedef struct Member {
 typedef struct RouterLoops {
   RouterAll all;
   Member *members;
-  size_t n_busy; /* listeners that the drain waits for */
+  size_t n_busy; /* listeners, and calls of loops, that the drain waits for */
   void (*done)(void *arg);
   void *arg;
 } RouterLoops;
@@ -55,6 +57,32 @@ static size_t cores(void) {
   return n < 1 ? 1 : n < LOOPS_MAX ? (size_t)n : LOOPS_MAX;
 }
 
+/* Its calls count together with those of the other loops. */
+static RpcHttp *rpc_new(Router *r, Error *err) {
+  RpcServerConfig config = service_rpc_config(r->service, r);
+  config.n_calls = &r->all->n_calls;
+  config.n_held = &r->all->n_held;
+  return rpc_http_new(r->loop, &config, r->config->grpc_web_origins, err);
+}
+
+/* first: of another loop, or NULL. *ret is NULL where there is no address. */
+static int listen_at(Router *r, HttpDoor door, const HttpListener *first, HttpListener **ret, Error *err) {
+  if (str_empty(door.address))
+    return 0;
+  *ret = http_listener_new(r, &door, first, err);
+  return *ret ? 0 : -1;
+}
+
+static int listen_all(Router *r, const Router *first, Error *err) {
+  const RouterConfig *c = r->config;
+  const HttpDoor plain = {.flag = "http-address", .address = c->http_address};
+  const HttpDoor tls = {.flag = "https-address", .address = c->https_address, .tls = true};
+  const HttpDoor grpc = {.flag = "grpc-address", .address = c->service.grpc_address, .is_grpc = true};
+  if (listen_at(r, plain, first->http, &r->http, err) != 0 || listen_at(r, tls, first->https, &r->https, err) != 0)
+    return -1;
+  return listen_at(r, grpc, first->grpc, &r->grpc, err);
+}
+
 static int member_init(Router *r, Router *first, Error *err) {
   const RouterConfig *config = r->config;
   if (authz_init(&r->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
@@ -62,17 +90,32 @@ static int member_init(Router *r, Router *first, Error *err) {
   r->shared = r == first ? service_state_new(r->service, &config->redis, "router")
                          : service_state_new_beside(first->shared, r->loop, &config->redis);
   r->state = service_state_of(r->shared);
+  r->tenants = r->all->tenants;
+  r->claims = backend_new(r->loop, config->claims, NULL);
+  r->pools = backend_new(r->loop, config->pools, NULL);
+  r->reconciler = backend_new(r->loop, config->reconciler, NULL);
   r->upstreams = upstream_pool_new(r);
-  const HttpDoor plain = {.flag = "http-address", .address = config->http_address};
-  const HttpDoor tls = {.flag = "https-address", .address = config->https_address, .tls = true};
-  if (!str_empty(plain.address)) {
-    r->http = http_listener_new(r, &plain, first->http, err);
-    if (!r->http)
+  r->rpc = rpc_new(r, err);
+  return r->rpc ? listen_all(r, first, err) : -1;
+}
+
+/* Who has to show who he is to the one listener, is not let in by the other without. */
+static bool grpc_by_http(const RouterConfig *config) {
+  bool http_is_open = strcmp(config->authz_mode, "allow-all") == 0 && str_empty(config->auth_token);
+  return http_is_open || !str_empty(config->tenant_tokens_file);
+}
+
+static int all_init(RouterAll *all, Service *service, Error *err) {
+  const RouterConfig *config = service->config;
+  all->grpc_by_http = grpc_by_http(config);
+  if (!str_empty(config->tenant_tokens_file)) {
+    all->tenants = tenants_read(config->tenant_tokens_file, err);
+    if (!all->tenants)
       return -1;
   }
-  if (!str_empty(tls.address)) {
-    r->https = http_listener_new(r, &tls, first->https, err);
-    if (!r->https)
+  if (!str_empty(config->https_address)) {
+    all->tls = https_tls_new(service, err);
+    if (!all->tls)
       return -1;
   }
   return 0;
@@ -91,11 +134,7 @@ int router_loops_new(Service *service, Router **ret_first, Error *err) {
     l->all.routers[i] = &l->members[i].router;
   }
   Router *first = *ret_first = l->all.routers[0];
-  int rc = 0;
-  if (!str_empty(config->https_address)) {
-    l->all.tls = https_tls_new(service, err);
-    rc = l->all.tls ? 0 : -1;
-  }
+  int rc = all_init(&l->all, service, err);
   for (size_t i = 0; i < n && rc == 0; i++)
     rc = member_init(l->all.routers[i], first, err);
   return rc;
@@ -137,20 +176,39 @@ static void on_drained(void *arg) {
 static void drain(void *arg) {
   Router *r = arg;
   upstream_pool_shut(r->upstreams);
-  HttpListener *const listeners[] = {r->http, r->https};
+  HttpListener *const listeners[] = {r->http, r->https, r->grpc};
+  int64_t grace_ms = r->config->service.shutdown_grace_ms;
+  rpc_http_drain(r->rpc, grace_ms, on_drained, r);
+  /* by then every call has its status, and that has to leave */
   for (size_t i = 0; i < ARRAY_LEN(listeners); i++)
     if (listeners[i])
-      http_listener_drain(listeners[i], r->config->service.shutdown_grace_ms, on_drained, r);
+      http_listener_drain(listeners[i], grace_ms + 2 * RPC_HTTP_END_MS, on_drained, r);
 }
 
 void router_loops_drain(Router *first, void (*done)(void *arg), void *arg) {
   RouterLoops *l = loops_of(first);
-  l->n_busy = l->all.n_routers * (size_t)((first->http != NULL) + (first->https != NULL));
+  size_t calls = 1, listeners = (size_t)((first->http != NULL) + (first->https != NULL) + (first->grpc != NULL));
+  l->n_busy = l->all.n_routers * (calls + listeners);
   l->done = done;
   l->arg = arg;
   for (size_t i = 1; i < l->all.n_routers; i++)
     loop_post(l->all.routers[i]->loop, drain, l->all.routers[i]);
   drain(first);
+}
+
+static void serve(void *arg) {
+  rpc_http_set_serving(((Router *)arg)->rpc, true);
+}
+
+static void serve_not(void *arg) {
+  rpc_http_set_serving(((Router *)arg)->rpc, false);
+}
+
+void router_loops_set_serving(Router *first, bool serving) {
+  void (*fn)(void *) = serving ? serve : serve_not;
+  fn(first);
+  for (size_t i = 1; i < first->all->n_routers; i++)
+    loop_post(first->all->routers[i]->loop, fn, first->all->routers[i]);
 }
 
 static void stop(void *arg) {
@@ -166,8 +224,14 @@ static void member_end(Member *m) {
 }
 
 static void member_deinit(Router *r) {
+  /* first whoever begins calls, then whom they wait for */
   http_listener_free(r->http);
   http_listener_free(r->https);
+  http_listener_free(r->grpc);
+  backend_free(r->claims);
+  backend_free(r->pools);
+  backend_free(r->reconciler);
+  rpc_http_free(r->rpc);
   upstream_pool_free(r->upstreams);
   service_state_free(r->shared);
   authz_deinit(&r->authz);
@@ -184,6 +248,7 @@ void router_loops_free(Router *first) {
       loop_free(r->loop);
   }
   https_tls_free(l->all.tls);
+  tenants_free(l->all.tenants);
   free(l->all.routers);
   free(l->members);
   free(l);

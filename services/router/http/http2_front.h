@@ -1,6 +1,6 @@
 /* A client's connection that speaks HTTP/2: with prior knowledge without TLS, by ALPN with it. Each of its streams is a
  * request as one of HTTP/1.1 is: the same authorization, routes, answers in words, access log, metrics and traces
- * (http2_call.h).
+ * (http2_call.h); or it is a call of gRPC, for a method of the router (rpc_http2.h).
  *
  * Upgrades are HTTP/1.1's alone. On the loop's thread.
  */
@@ -13,10 +13,10 @@
 
 typedef struct Http2Front Http2Front;
 
-/* Owns stream, whose first bytes nobody used; peer is kept by reference. over runs once, when the connection is of no
- * more use; the front is then to be freed. Never from inside. */
-Http2Front *http2_front_new(Router *router, Stream *stream, const ForwardPeer *peer, void (*over)(void *arg),
-                            void *arg);
+/* Owns stream, whose first bytes nobody used; peer is kept by reference. is_grpc: as HttpArrival has it. over runs
+ * once, when the connection is of no more use; the front is then to be freed. Never from inside. */
+Http2Front *http2_front_new(Router *router, bool is_grpc, Stream *stream, const ForwardPeer *peer,
+                            void (*over)(void *arg), void *arg);
 /* Requests under way are cut. NULL-safe. */
 void http2_front_free(Http2Front *front);
 /* In order: what is under way, and on its way, is answered. */

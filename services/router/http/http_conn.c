@@ -11,6 +11,7 @@
 #include "lib/http2/http2_session.h"
 #include "services/router/http/admit.h"
 #include "services/router/http/http_conn_state.h"
+#include "services/router/http/http_rpc.h"
 
 /* Limits of the Agent Sandbox router. */
 #define HEAD_TIMEOUT_MS 10000
@@ -51,6 +52,8 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   /* one that comes with a body is an ordinary request: bytes behind it would be ambiguous */
   c->upgrade = forward_upgrades(head);
   c->answered = c->trailers = false;
+  if (http_rpc_take(c, head))
+    return true;
   http_log_start(&c->log, c->router, head, &c->peer);
   if (answer_here(c, head))
     return c->phase != PHASE_CLOSING;
@@ -70,6 +73,8 @@ static bool on_request_head(void *arg, const HttpHead *head) {
 
 static void on_request_body(void *arg, const uint8_t *data, size_t len) {
   HttpConn *c = arg;
+  if (c->rpc)
+    http_rpc_body(c, data, len);
   if (!c->exchange)
     return;
   if (c->request_body == FORWARD_CHUNKED) {
@@ -88,6 +93,8 @@ static void on_request_end(void *arg) {
   if (c->exchange && c->request_body == FORWARD_CHUNKED)
     exchange_write(c->exchange, "0\r\n\r\n", 5);
   c->request_done = true;
+  if (c->rpc)
+    rpc_http_end(c->rpc);
 }
 
 static const HttpReaderHandlers READER_HANDLERS = {
@@ -118,7 +125,7 @@ static void start_http2(HttpConn *c) {
   loop_timer_stop(c->timer);
   c->stream = NULL;
   c->phase = PHASE_HTTP2;
-  c->front = http2_front_new(c->router, stream, &c->peer, on_front_over, c);
+  c->front = http2_front_new(c->router, c->is_grpc, stream, &c->peer, on_front_over, c);
   if (c->draining)
     http2_front_drain(c->front);
 }
@@ -183,6 +190,8 @@ static void on_eof(void *arg) {
 static void on_drain(void *arg) {
   HttpConn *c = arg;
   stream_show_again(c->stream);
+  if (c->rpc)
+    rpc_http_drained(c->rpc);
   if (!c->exchange)
     return;
   exchange_note(c->exchange);
@@ -198,7 +207,9 @@ static const StreamHandlers STREAM_HANDLERS = {
 
 static void on_timer(void *arg) {
   HttpConn *c = arg;
-  if (c->phase == PHASE_CLOSING) {
+  if (c->rpc) {
+    http_rpc_time(c);
+  } else if (c->phase == PHASE_CLOSING) {
     http_conn_step_closing(c);
   } else if (c->phase == PHASE_HEAD) {
     http_log_start(&c->log, c->router, NULL, &c->peer);
@@ -225,6 +236,7 @@ HttpConn *http_conn_new(Router *router, const HttpArrival *arrival, void (*close
                         void *arg) {
   HttpConn *c = new0(HttpConn);
   c->router = router;
+  c->is_grpc = arrival->is_grpc;
   c->closed = closed;
   c->closed_arg = arg;
   snprintf(c->peer_ip, sizeof c->peer_ip, "%s", arrival->peer_ip);

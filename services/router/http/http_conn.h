@@ -1,4 +1,4 @@
-/* One client connection of the HTTP listener: reads requests, one at a time, and writes their answers.
+/* One client connection of a listener: reads requests, one at a time, and writes their answers.
  *
  * A request is answered before the next one is looked at, so pipelined requests are answered in order, and
  * what a client sends ahead waits in at most 64 KiB. A body is never held: as much is read as the sandbox
@@ -18,6 +18,9 @@ typedef struct HttpArrival {
   int fd;
   TlsHandshake *handshake; /* NULL: plain */
   const char *peer_ip;
+  /* By the listener for clients of gRPC: they put all their calls on one connection, and find new routers as
+   * connections end. What a connection carries is the same by any. */
+  bool is_grpc;
 } HttpArrival;
 
 /* In TLS the protocol is the one that was agreed upon, HTTP/1.1 if none was; else what the first bytes say. closed runs

@@ -10,6 +10,10 @@
 #define CLOSE_STEPS 15
 
 void http_conn_drop_exchange(HttpConn *c) {
+  RpcHttpCall *rpc = c->rpc;
+  c->rpc = NULL;
+  if (rpc)
+    rpc_http_close(rpc, c->rpc_ended);
   if (!c->exchange)
     return;
   c->log.ns = exchange_is_found(c->exchange) ? c->log.target.ns : "-";

@@ -1,5 +1,5 @@
 /* The inside of an HttpConn, shared by its parts, each of which uses those behind it: http_conn.c reads requests,
- * http_answer.c writes answers, http_conn_end.c ends both. */
+ * http_answer.c and http_rpc.c write answers, http_conn_end.c ends both. */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
 
@@ -14,6 +14,7 @@ typedef enum Phase { PHASE_IDLE, PHASE_HEAD, PHASE_ANSWER, PHASE_TUNNEL, PHASE_C
 
 struct HttpConn {
   Router *router;
+  bool is_grpc;
   void (*closed)(void *arg, HttpConn *conn);
   void *closed_arg;
   HttpConn *next, *prev;
@@ -31,6 +32,11 @@ struct HttpConn {
 
   /* The request being answered. */
   Exchange *exchange;
+  RpcHttpCall *rpc; /* instead of an exchange: a call of gRPC-Web */
+  bool rpc_ended, rpc_chunked;
+  int rpc_status;
+  size_t rpc_untaken;
+  uint64_t rpc_sent; /* when the timer was started */
   HttpLog log;
   bool request_done; /* its body was read */
   bool keep_alive, is_head, expects_continue, upgrade;

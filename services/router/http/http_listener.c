@@ -27,6 +27,7 @@
 struct HttpListener {
   Router *router;
   HttpsShakes *shakes; /* NULL: plain */
+  bool is_grpc;
   int fd;
   LoopFd *watch;
   LoopTimer *timer; /* pause of accepting, then end of the drain */
@@ -95,6 +96,18 @@ static bool make_room(const HttpListener *l) {
   return https && https->shakes && https_shakes_drop_oldest(https->shakes);
 }
 
+/* A client that is gone without a word is noticed, as calls that say nothing for hours are not by themselves. */
+static int keep_alive(int fd) {
+  static const struct { int option, seconds; } TIMES[] = {{TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 20}, {TCP_KEEPCNT, 3}};
+  int one = 1;
+  if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0)
+    return -1;
+  for (size_t i = 0; i < ARRAY_LEN(TIMES); i++)
+    if (setsockopt(fd, IPPROTO_TCP, TIMES[i].option, &TIMES[i].seconds, sizeof TIMES[i].seconds) != 0)
+      return -1;
+  return 0;
+}
+
 static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
   char name[INET6_ADDRSTRLEN];
   int one = 1;
@@ -104,7 +117,8 @@ static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
     return;
   }
   /* an answer's last part must not wait for the client's acknowledgement; unix sockets have no such thing */
-  if (peer->ss_family != AF_UNIX && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) {
+  if (peer->ss_family != AF_UNIX &&
+      (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 || keep_alive(fd) != 0)) {
     close(fd);
     return;
   }
@@ -113,7 +127,7 @@ static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
   if (l->shakes)
     https_shakes_begin(l->shakes, fd, name);
   else
-    let_in(l, &(HttpArrival){.fd = fd, .peer_ip = name});
+    let_in(l, &(HttpArrival){.fd = fd, .peer_ip = name, .is_grpc = l->is_grpc});
 }
 
 /* Up to most of those that wait; false, with errno: there was no room for one. */
@@ -214,6 +228,7 @@ HttpListener *http_listener_new(Router *router, const HttpDoor *door, const Http
     return NULL;
   HttpListener *l = new0(HttpListener);
   l->router = router;
+  l->is_grpc = door->is_grpc;
   l->fd = fd;
   if (door->tls)
     l->shakes = https_shakes_new(router, &SHAKE_HANDLERS, l);

@@ -1,5 +1,5 @@
-/* An HTTP listener of one loop, plain or in TLS: accepts up to --max-connections, of all loops and listeners, and lets
- * them go in order at the end. */
+/* A listener of one loop, plain or in TLS: accepts up to --max-connections, of all loops and listeners, and lets them
+ * go in order at the end. */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LISTENER_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LISTENER_H_
 
@@ -9,6 +9,7 @@
 typedef struct HttpDoor {
   const char *flag, *address; /* the flag without dashes */
   bool tls;                   /* that of router->all */
+  bool is_grpc;               /* as HttpArrival has it */
 } HttpDoor;
 
 typedef struct HttpListener HttpListener;
