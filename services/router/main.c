@@ -7,6 +7,7 @@
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
+#include "services/router/http/https_tls.h"
 #include "services/router/router_loop.h"
 
 #define SANDBOXES "/sandplane.v1.SandboxService/"
@@ -36,7 +37,7 @@ static const RpcMethod METHODS[] = {
 
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
-  if (redis_config_check(&config->redis, err))
+  if (redis_config_check(&config->redis, err) || https_tls_check(config, err))
     return -1;
   Authz authz;
   int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
@@ -60,10 +61,11 @@ static void raise_descriptor_limit(void) {
 
 static int start(Service *service, Error *err) {
   raise_descriptor_limit();
-  Router *router = router_loops_new(service, err);
+  Router *router;
   const RouterConfig *config = service->config;
+  int rc = router_loops_new(service, &router, err);
   service->state = router;
-  if (!router->http)
+  if (rc != 0)
     return -1;
   if (!str_empty(config->tenant_tokens_file)) {
     router->tenants = tenants_read(config->tenant_tokens_file, err);

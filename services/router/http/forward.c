@@ -74,7 +74,7 @@ static bool is_forwarded_claim(const char *name) {
   return strncasecmp(name, "X-Forwarded-", 12) == 0;
 }
 
-ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, ForwardThen then,
+ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardPeer *peer, uint16_t port, ForwardThen then,
                             const char *traceparent) {
   bool upgrade = then == FORWARD_THEN_UPGRADE;
   const char *path = forward_path(head);
@@ -90,11 +90,11 @@ ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip,
   }
   if (traceparent)
     put_field(out, "Traceparent", traceparent);
-  put_field(out, "X-Forwarded-For", peer_ip);
+  put_field(out, "X-Forwarded-For", peer->ip);
   const char *host = http_head_get(head, "Host");
   if (!str_empty(host))
     put_field(out, "X-Forwarded-Host", host);
-  put_field(out, "X-Forwarded-Proto", "http");
+  put_field(out, "X-Forwarded-Proto", peer->tls ? "https" : "http");
   if (http_head_has_token(head, "TE", "trailers"))
     put_field(out, "TE", "trailers");
   ForwardBody body = FORWARD_NO_BODY;

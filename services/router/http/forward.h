@@ -26,10 +26,17 @@ const char *forward_path(const HttpHead *head);
 /* What becomes of the connection to the program behind the answer. */
 typedef enum ForwardThen { FORWARD_THEN_CLOSE, FORWARD_THEN_KEEP, FORWARD_THEN_UPGRADE } ForwardThen;
 
-/* peer_ip: of the client. port: inside the sandbox. then: an upgrade is to what the client asks for. traceparent: in
+/* Who is at the other end of a client's connection. */
+typedef struct ForwardPeer {
+  const char *ip;
+  bool tls;
+  const char *subject; /* of its certificate; NULL: it has shown none */
+} ForwardPeer;
+
+/* port: inside the sandbox. then: an upgrade is to what the client asks for. traceparent: in
  * the place of the client's; NULL: that is passed on. The result says how the body is to be written. -1 never comes:
  * out must have room for 2 * HTTP_MAX_HEAD_BYTES. */
-ForwardBody forward_request(Buf *out, const HttpHead *head, const char *peer_ip, uint16_t port, ForwardThen then,
+ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardPeer *peer, uint16_t port, ForwardThen then,
                             const char *traceparent);
 
 typedef struct ForwardClient {

@@ -260,7 +260,7 @@ static bool answer_here(Http2Call *c, const HttpHead *head) {
   return c->answered;
 }
 
-static void begin(Http2Call *c, const HttpHead *head, const char *peer_ip) {
+static void begin(Http2Call *c, const HttpHead *head, const ForwardPeer *peer) {
   bool reusable = c->request_done && exchange_may_reuse(c->router, head);
   ForwardThen then = reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE;
   CLEANUP(buf_deinit) Buf out = {0};
@@ -268,7 +268,7 @@ static void begin(Http2Call *c, const HttpHead *head, const char *peer_ip) {
   if (c->log.span)
     trace_parent(c->log.span, parent);
   c->chunked =
-      forward_request(&out, head, peer_ip, c->log.target.port, then, c->log.span ? parent : NULL) == FORWARD_CHUNKED;
+      forward_request(&out, head, peer, c->log.target.port, then, c->log.span ? parent : NULL) == FORWARD_CHUNKED;
   if (c->is_grpc) {
     c->relay = grpc_relay_new(c->router, &c->log.target, &out, c->request_done, c->stream, &RELAY_HANDLERS, c);
     return;
@@ -277,7 +277,7 @@ static void begin(Http2Call *c, const HttpHead *head, const char *peer_ip) {
   c->exchange = exchange_new(c->router, &c->log.target, &request, &EXCHANGE_HANDLERS, c);
 }
 
-void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const char *peer_ip,
+void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const ForwardPeer *peer,
                     List *calls) {
   Http2Call *c = new0(Http2Call);
   HttpHead head;
@@ -291,11 +291,11 @@ void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *req
   c->request_done = request->ended;
   list_append(calls, &c->link);
   http2_stream_set_owner(stream, c);
-  http_log_start(&c->log, router, known ? &head : NULL, peer_ip);
+  http_log_start(&c->log, router, known ? &head : NULL, peer);
   if (!known)
     answer_error(c, 400, "Malformed HTTP request.", NULL);
   else if (!answer_here(c, &head))
-    begin(c, &head, peer_ip);
+    begin(c, &head, peer);
   free(fields);
 }
 

@@ -32,14 +32,13 @@ class Connection:
 
     def run(self):
         self.h2.initiate_connection()
-        self.s.sendall(self.h2.data_to_send())
-        while data := self.s.recv(1 << 16):
-            for event in self.h2.receive_data(data):
-                if self.see(event) == "cut":
-                    self.s.sendall(self.h2.data_to_send())
-                    self.s.close()
-                    return
+        with self.s:
             self.s.sendall(self.h2.data_to_send())
+            while data := self.s.recv(1 << 16):
+                cut = "cut" in [self.see(event) for event in self.h2.receive_data(data)]
+                self.s.sendall(self.h2.data_to_send())
+                if cut:
+                    return
 
     def see(self, event):
         stream = getattr(event, "stream_id", None)
