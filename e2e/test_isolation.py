@@ -198,7 +198,7 @@ def test_two_sandboxes_do_not_see_each_other(client):
 
 
 # What the kernel counts by user: takes all there is of one kind and holds it, or says what it still gets of each.
-TAKE = """import ctypes, errno, fcntl, os, sys, time
+TAKE = """import ctypes, errno, fcntl, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 kept = []
 def inotify():
@@ -228,7 +228,7 @@ for make in (inotify, timer, pipe):
         print(make.__name__, errno.errorcode[e.errno], n > 0)
 sys.stdout.flush()
 if sys.argv[1] == "all":
-    time.sleep(600)
+    signal.pause()
 """
 
 

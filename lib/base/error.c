@@ -1,4 +1,4 @@
-/* See error.h. The names and the HTTP mapping are those of google/rpc/code.proto. */
+/* See error.h. The names are those of google/rpc/code.proto. */
 #include "lib/base/error.h"
 
 #include <stdarg.h>
@@ -7,27 +7,24 @@
 
 #include "lib/base/str.h"
 
-static const struct {
-  const char *name;
-  int http;
-} KINDS[] = {
-    [ERROR_NONE] = {"OK", 200},
-    [ERROR_CANCELLED] = {"CANCELLED", 499},
-    [ERROR_UNKNOWN] = {"UNKNOWN", 500},
-    [ERROR_INVALID_ARGUMENT] = {"INVALID_ARGUMENT", 400},
-    [ERROR_DEADLINE_EXCEEDED] = {"DEADLINE_EXCEEDED", 504},
-    [ERROR_NOT_FOUND] = {"NOT_FOUND", 404},
-    [ERROR_ALREADY_EXISTS] = {"ALREADY_EXISTS", 409},
-    [ERROR_PERMISSION_DENIED] = {"PERMISSION_DENIED", 403},
-    [ERROR_RESOURCE_EXHAUSTED] = {"RESOURCE_EXHAUSTED", 429},
-    [ERROR_FAILED_PRECONDITION] = {"FAILED_PRECONDITION", 400},
-    [ERROR_ABORTED] = {"ABORTED", 409},
-    [ERROR_OUT_OF_RANGE] = {"OUT_OF_RANGE", 400},
-    [ERROR_UNIMPLEMENTED] = {"UNIMPLEMENTED", 501},
-    [ERROR_INTERNAL] = {"INTERNAL", 500},
-    [ERROR_UNAVAILABLE] = {"UNAVAILABLE", 503},
-    [ERROR_DATA_LOSS] = {"DATA_LOSS", 500},
-    [ERROR_UNAUTHENTICATED] = {"UNAUTHENTICATED", 401},
+static const char *const NAMES[] = {
+    [ERROR_NONE] = "OK",
+    [ERROR_CANCELLED] = "CANCELLED",
+    [ERROR_UNKNOWN] = "UNKNOWN",
+    [ERROR_INVALID_ARGUMENT] = "INVALID_ARGUMENT",
+    [ERROR_DEADLINE_EXCEEDED] = "DEADLINE_EXCEEDED",
+    [ERROR_NOT_FOUND] = "NOT_FOUND",
+    [ERROR_ALREADY_EXISTS] = "ALREADY_EXISTS",
+    [ERROR_PERMISSION_DENIED] = "PERMISSION_DENIED",
+    [ERROR_RESOURCE_EXHAUSTED] = "RESOURCE_EXHAUSTED",
+    [ERROR_FAILED_PRECONDITION] = "FAILED_PRECONDITION",
+    [ERROR_ABORTED] = "ABORTED",
+    [ERROR_OUT_OF_RANGE] = "OUT_OF_RANGE",
+    [ERROR_UNIMPLEMENTED] = "UNIMPLEMENTED",
+    [ERROR_INTERNAL] = "INTERNAL",
+    [ERROR_UNAVAILABLE] = "UNAVAILABLE",
+    [ERROR_DATA_LOSS] = "DATA_LOSS",
+    [ERROR_UNAUTHENTICATED] = "UNAUTHENTICATED",
 };
 
 static void fill(Error *err, ErrorKind kind, const char *field, const char *fmt, va_list ap) {
@@ -72,9 +69,5 @@ int(error_prefix)(Error *err, const char *fmt, ...) {
 }
 
 const char *error_kind_name(ErrorKind kind) {
-  return (size_t)kind < ARRAY_LEN(KINDS) ? KINDS[kind].name : "UNKNOWN";
-}
-
-int error_http_status(ErrorKind kind) {
-  return (size_t)kind < ARRAY_LEN(KINDS) ? KINDS[kind].http : 500;
+  return (size_t)kind < ARRAY_LEN(NAMES) ? NAMES[kind] : "UNKNOWN";
 }

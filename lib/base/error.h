@@ -60,7 +60,5 @@ static inline int error_minus_one(int rc) {
 
 /* "INVALID_ARGUMENT" and so on, never NULL. */
 const char *error_kind_name(ErrorKind kind);
-/* The HTTP status of a kind, by the mapping in google/rpc/code.proto. */
-int error_http_status(ErrorKind kind);
 
 #endif

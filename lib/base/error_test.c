@@ -81,13 +81,8 @@ static void kinds(void **state) {
   assert_string_equal(error_kind_name(ERROR_UNAUTHENTICATED), "UNAUTHENTICATED");
   assert_string_equal(error_kind_name((ErrorKind)17), "UNKNOWN");
   assert_string_equal(error_kind_name((ErrorKind)-1), "UNKNOWN");
-  for (int kind = 0; kind <= ERROR_UNAUTHENTICATED; kind++) {
+  for (int kind = 0; kind <= ERROR_UNAUTHENTICATED; kind++)
     assert_non_null(error_kind_name((ErrorKind)kind));
-    assert_in_range(error_http_status((ErrorKind)kind), 200, 599);
-  }
-  assert_int_equal(error_http_status(ERROR_RESOURCE_EXHAUSTED), 429);
-  assert_int_equal(error_http_status(ERROR_UNAVAILABLE), 503);
-  assert_int_equal(error_http_status((ErrorKind)17), 500);
 }
 
 int main(void) {

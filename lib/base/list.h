@@ -51,12 +51,6 @@ static inline void list_append(List *list, ListLink *link) {
   link->prev->next = link->next->prev = link;
 }
 
-static inline void list_prepend(List *list, ListLink *link) {
-  link->prev = &list->head;
-  link->next = list->head.next;
-  link->prev->next = link->next->prev = link;
-}
-
 /* No-op for one that is in no list. */
 static inline void list_remove(ListLink *link) {
   if (!link->next)

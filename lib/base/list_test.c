@@ -20,9 +20,9 @@ static void members_leave_from_anywhere(void **state) {
   Member m[] = {{1, {0}}, {2, {0}}, {3, {0}}, {4, {0}}};
   assert_true(list_is_empty(&list));
   assert_null(list_first(&list));
+  list_append(&list, &m[3].link);
   for (size_t i = 0; i < 3; i++)
     list_append(&list, &m[i].link);
-  list_prepend(&list, &m[3].link);
   assert_int_equal(in(&list), 4123);
   assert_true(list_is_linked(&m[1].link));
   list_remove(&m[1].link);

@@ -330,10 +330,6 @@ void kube_stream_cancel(KubeCall *c) {
 
 /* ---- life ---- */
 
-const KubeConfig *kube_client_config(const KubeClient *k) {
-  return k->endpoint.config;
-}
-
 bool kube_client_is_idle(const KubeClient *k) {
   return !k->running && !kube_lanes_any(k->lanes);
 }

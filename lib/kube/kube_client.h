@@ -47,7 +47,6 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
 void kube_client_free(KubeClient *client);
 /* No call of it runs or waits for its turn. */
 bool kube_client_is_idle(const KubeClient *client);
-const KubeConfig *kube_client_config(const KubeClient *client);
 /* How far the API server's clock is before ours, by the Date of its last answer: what is certain, so that its whole
  * seconds and the answer's way give 0 for clocks that agree. false: it has said no time yet. */
 bool kube_client_skew(const KubeClient *client, int64_t *ret_ms);

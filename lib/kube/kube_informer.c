@@ -7,7 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "lib/kube/kube_share.h"
+#include "lib/kube/kube_cache.h"
 #include "lib/kube/kube_status.h"
 
 /* What a page says of its objects is several times as large as what is kept of them. */
@@ -22,11 +22,9 @@
 struct KubeInformer {
   Loop *loop;
   KubeClient *client;
-  KubeShare *share;
   KubeInformerSpec spec;
+  KubeCache cache;
   LoopTimer *again;
-  json_t *items;   /* "namespace/name" -> object */
-  json_t *by_key;  /* second key -> object, or {"namespace/name": object} (is_alone) */
   json_t *listing; /* keys that a list under way has named */
   json_t *newer;   /* keys that kube_informer_put has brought since that list was asked for */
   char *version, *next_page;
@@ -44,79 +42,7 @@ typedef struct ListCall {
 static void list(void *arg);
 static void watch(void *arg);
 
-static char *key_of(const json_t *object) {
-  const char *ns = kube_namespace(object), *name = kube_name(object);
-  return str_printf("%s/%s", ns ? ns : "", name ? name : "");
-}
-
-/* ---- the copy ---- */
-
-/* Under a second key there is mostly one object, a Pod of its Sandbox: then that itself, not a set of one, which would
- * be as large as a part of it. The keys of a set have a slash. */
-static bool is_alone(const json_t *entry) {
-  return json_object_get(entry, "metadata") != NULL;
-}
-
-static void unindex(KubeInformer *in, const char *key, const json_t *object) {
-  const char *second = in->spec.index ? in->spec.index(object) : NULL;
-  json_t *entry = second ? json_object_get(in->by_key, second) : NULL;
-  if (!entry)
-    return;
-  if (!is_alone(entry))
-    json_object_del(entry, key);
-  if (is_alone(entry) ? entry == object : json_object_size(entry) == 0)
-    json_object_del(in->by_key, second);
-}
-
-static void index_it(KubeInformer *in, const char *key, json_t *object) {
-  const char *second = in->spec.index ? in->spec.index(object) : NULL;
-  if (!second)
-    return;
-  json_t *entry = json_object_get(in->by_key, second);
-  if (!entry) {
-    json_object_set(in->by_key, second, object);
-    return;
-  }
-  if (is_alone(entry)) {
-    CLEANUP(str_freep) char *other = key_of(entry);
-    json_t *set = json_object();
-    json_object_set(set, other, entry);
-    json_object_set_new(in->by_key, second, set);
-    entry = set;
-  }
-  json_object_set(entry, key, object);
-}
-
-static void drop(KubeInformer *in, const char *key) {
-  KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
-  if (!before)
-    return;
-  unindex(in, key, before);
-  json_object_del(in->items, key);
-  in->spec.on_change(in->spec.arg, before, NULL);
-}
-
-static void keep(KubeInformer *in, json_t *object) {
-  /* what no API server sends: whoever reads these objects counts on a name */
-  if (str_empty(kube_name(object)))
-    return;
-  CLEANUP(str_freep) char *key = key_of(object);
-  /* another object of this name: the end of the first was missed, and whoever keeps something by uid must hear of it */
-  if (!str_equal(kube_uid(json_object_get(in->items, key)), kube_uid(object)))
-    drop(in, key);
-  KUBE_OWNED json_t *before = json_incref(json_object_get(in->items, key));
-  if (before && str_equal(kube_text(before, "metadata.resourceVersion"), kube_text(object, "metadata.resourceVersion")))
-    return;
-  json_object_del(json_object_get(object, "metadata"), "managedFields");
-  if (in->spec.prune)
-    in->spec.prune(object);
-  kube_share(in->share, object);
-  if (before)
-    unindex(in, key, before);
-  json_object_set(in->items, key, object);
-  index_it(in, key, object);
-  in->spec.on_change(in->spec.arg, before, object);
-}
+/* ---- versions ---- */
 
 /* Resource versions of one kind are numbers that grow (KEP-5504); 0 when it is none. */
 static unsigned long long version_of(const char *s) {
@@ -128,8 +54,8 @@ static unsigned long long object_version(const json_t *object) {
 }
 
 void kube_informer_put(KubeInformer *in, json_t *object) {
-  CLEANUP(str_freep) char *key = key_of(object);
-  const json_t *before = json_object_get(in->items, key);
+  CLEANUP(str_freep) char *key = kube_cache_key(object);
+  const json_t *before = json_object_get(in->cache.items, key);
   unsigned long long v = object_version(object);
   /* not kept, and the watch is past it: it has been deleted since */
   if (before ? object_version(before) >= v : !in->synced || version_of(in->version) >= v)
@@ -137,12 +63,12 @@ void kube_informer_put(KubeInformer *in, json_t *object) {
   KUBE_OWNED json_t *copy = json_deep_copy(object);
   if (in->gone)
     json_object_set_new(in->newer, key, json_true());
-  keep(in, copy);
+  kube_cache_keep(&in->cache, copy);
 }
 
 /* Whether what is kept was put while the list was under way, and is newer than what the list says. */
 static bool is_newer(KubeInformer *in, const char *key, unsigned long long than) {
-  return json_object_get(in->newer, key) && object_version(json_object_get(in->items, key)) > than;
+  return json_object_get(in->newer, key) && object_version(json_object_get(in->cache.items, key)) > than;
 }
 
 static void note_version(KubeInformer *in, const char *version) {
@@ -201,16 +127,16 @@ static void on_line(void *arg, json_t *event) {
   note_version(in, kube_text(object, "metadata.resourceVersion"));
   if (str_equal(type, "ADDED") || str_equal(type, "MODIFIED")) {
     /* what one's own write answered may be newer than the event */
-    CLEANUP(str_freep) char *key = key_of(object);
-    const json_t *before = json_object_get(in->items, key);
+    CLEANUP(str_freep) char *key = kube_cache_key(object);
+    const json_t *before = json_object_get(in->cache.items, key);
     if (before && object_version(before) > object_version(object))
       return;
-    keep(in, object);
+    kube_cache_keep(&in->cache, object);
   } else if (str_equal(type, "DELETED")) {
-    CLEANUP(str_freep) char *key = key_of(object);
-    const json_t *before = json_object_get(in->items, key);
+    CLEANUP(str_freep) char *key = kube_cache_key(object);
+    const json_t *before = json_object_get(in->cache.items, key);
     if (before && str_equal(kube_uid(before), kube_uid(object)))
-      drop(in, key);
+      kube_cache_drop(&in->cache, key);
   }
 }
 
@@ -248,9 +174,9 @@ static void drop_unlisted(KubeInformer *in, const char *version) {
   const char *key;
   json_t *v;
   void *next;
-  json_object_foreach_safe(in->items, next, key, v) {
+  json_object_foreach_safe(in->cache.items, next, key, v) {
     if (!json_object_get(in->listing, key) && !is_newer(in, key, version_of(version)))
-      drop(in, key);
+      kube_cache_drop(&in->cache, key);
   }
 }
 
@@ -277,10 +203,10 @@ static void on_page(void *arg, json_t *page, const Error *err) {
   size_t i;
   json_t *object;
   json_array_foreach(json_object_get(page, "items"), i, object) {
-    CLEANUP(str_freep) char *key = key_of(object);
+    CLEANUP(str_freep) char *key = kube_cache_key(object);
     json_object_set_new(in->listing, key, json_true());
     if (!is_newer(in, key, object_version(object)))
-      keep(in, object);
+      kube_cache_keep(&in->cache, object);
   }
   const char *more = kube_text(page, "metadata.continue");
   free(in->next_page);
@@ -321,7 +247,7 @@ bool kube_informer_synced(const KubeInformer *in) {
   return in->synced;
 }
 size_t kube_informer_count(const KubeInformer *in) {
-  return json_object_size(in->items);
+  return json_object_size(in->cache.items);
 }
 
 const json_t *kube_informer_get(const KubeInformer *in, const char *ns, const char *name) {
@@ -330,42 +256,26 @@ const json_t *kube_informer_get(const KubeInformer *in, const char *ns, const ch
   char key[512];
   if (snprintf(key, sizeof key, "%s/%s", ns, name) >= (int)sizeof key)
     return NULL;
-  return json_object_get(in->items, key);
-}
-
-static void each(json_t *set, void (*fn)(void *arg, const json_t *object), void *arg) {
-  const char *key;
-  json_t *v;
-  json_object_foreach(set, key, v) fn(arg, v);
+  return json_object_get(in->cache.items, key);
 }
 
 void kube_informer_each(const KubeInformer *in, void (*fn)(void *arg, const json_t *object), void *arg) {
-  each(in->items, fn, arg);
+  kube_cache_each(&in->cache, fn, arg);
 }
 
 void kube_informer_each_of(const KubeInformer *in, const char *key, void (*fn)(void *arg, const json_t *object),
                            void *arg) {
-  json_t *entry = key ? json_object_get(in->by_key, key) : NULL;
-  if (entry && is_alone(entry))
-    fn(arg, entry);
-  else if (entry)
-    each(entry, fn, arg);
+  kube_cache_each_of(&in->cache, key, fn, arg);
 }
 
 /* ---- life ---- */
 
 KubeInformer *kube_informer_new(Loop *loop, KubeClient *client, const KubeInformerSpec *spec) {
   KubeInformer *in = new0(KubeInformer);
-  *in = (KubeInformer){.loop = loop,
-                       .client = client,
-                       .share = kube_share_new(),
-                       .spec = *spec,
-                       .items = json_object(),
-                       .by_key = json_object(),
-                       .listing = json_object(),
-                       .newer = json_object()};
+  *in = (KubeInformer){.loop = loop, .client = client, .spec = *spec, .listing = json_object(), .newer = json_object()};
   in->spec.path = str_dup(spec->path);
   in->spec.selector = spec->selector ? str_dup(spec->selector) : NULL;
+  kube_cache_init(&in->cache, &in->spec);
   in->again = loop_timer_new(loop, on_again, in);
   in->synced = !client;
   if (client)
@@ -397,12 +307,10 @@ void kube_informer_free(KubeInformer *in) {
     return;
   kube_informer_stop(in);
   loop_timer_free(in->again);
+  kube_cache_deinit(&in->cache);
   free((char *)in->spec.path);
   free((char *)in->spec.selector);
-  json_decref(in->by_key);
-  json_decref(in->items);
   json_decref(in->listing);
-  kube_share_free(in->share);
   json_decref(in->newer);
   free(in->version);
   free(in->next_page);

@@ -1,4 +1,4 @@
-/* What stands between a stream and its socket, for stream.c and what carries its bytes (lib/crypto/tls_stream.c). */
+/* What stands between a stream and its socket, for stream.c and what carries its bytes (lib/crypto/tls_carrier.c). */
 #ifndef SANDPLANE_LIB_LOOP_STREAM_CARRIER_H_
 #define SANDPLANE_LIB_LOOP_STREAM_CARRIER_H_
 

@@ -24,13 +24,11 @@
 #define BYTES_MAX (BUF_MAX_DEFAULT / 2)
 #define IDENTIFY_MS 1000
 
-enum { DIGEST_LEN = 40 };
-
 /* A script that this server was asked for. A list of them: a service uses some twenty, found by comparing pointers. */
 typedef struct Script {
   struct Script *next;
   const char *source;
-  char digest[DIGEST_LEN + 1];
+  char digest[REDIS_DIGEST_LEN + 1];
   uint64_t loaded_at; /* number of the request on this connection that carried the text; 0: none did */
 } Script;
 
@@ -50,71 +48,7 @@ struct RedisNode {
   LoopTimer *identify;
 };
 
-/* ---- requests ---- */
-
-static void set(RedisRequest *r, size_t i, const char *text, size_t len) {
-  r->argv[i] = text;
-  r->lens[i] = len;
-}
-
-/* With places of ours before and behind the arguments; each has a NUL that its length does not count. */
-static RedisRequest *new_request(RedisFn fn, void *arg, size_t before, size_t argc, const char *const *argv,
-                                 const size_t *lens, size_t behind) {
-  size_t n = before + argc + behind, size = 0;
-  for (size_t i = 0; i < argc; i++)
-    size += (lens ? lens[i] : strlen(argv[i])) + 1;
-  RedisRequest *r = xcalloc(1, sizeof *r + n * (sizeof *r->argv + sizeof *r->lens) + size);
-  r->fn = fn;
-  r->arg = arg;
-  r->argc = n;
-  r->argv = (const char **)(r + 1);
-  r->lens = (size_t *)(r->argv + n);
-  char *at = (char *)(r->lens + n);
-  for (size_t i = 0; i < argc; i++) {
-    size_t len = lens ? lens[i] : strlen(argv[i]);
-    set(r, before + i, memcpy(at, argv[i], len), len);
-    at += len + 1;
-  }
-  /* "$123456789\r\n" before each of them and "\r\n" behind it */
-  r->bytes = size + (n + 1) * 16;
-  return r;
-}
-
-RedisRequest *redis_request_new(RedisFn fn, void *arg, size_t argc, const char *const *argv, const size_t *lens) {
-  return new_request(fn, arg, 0, argc, argv, lens, 0);
-}
-
-RedisRequest *redis_request_script(RedisFn fn, void *arg, const RedisScript *script, size_t n_keys, size_t argc,
-                                   const char *const *argv, const size_t *lens) {
-  RedisRequest *r = new_request(fn, arg, 3, argc, argv, lens, script->fenced ? 1 : 0);
-  r->script = *script;
-  snprintf(r->n_keys, sizeof r->n_keys, "%zu", n_keys);
-  set(r, 0, "EVALSHA", strlen("EVALSHA"));
-  set(r, 2, r->n_keys, strlen(r->n_keys));
-  r->bytes += DIGEST_LEN + REDIS_LINEAGE_LEN;
-  return r;
-}
-
-static void free_request(RedisRequest *r) {
-  arena_free(r->kept);
-  free(r);
-}
-
-void redis_request_finish(RedisRequest *r, const RedisReply *reply, const Error *err) {
-  if (r->fn)
-    r->fn(r->arg, reply, err);
-  free_request(r);
-}
-
-void redis_request_fail_later(RedisRequest *r, RedisShared *shared, const Error *err) {
-  redis_shared_owe(shared, r->fn, r->arg, err);
-  free_request(r);
-}
-
-RedisRequest *redis_request_take(List *list) {
-  ListLink *first = list_take_first(list);
-  return first ? CONTAINER_OF(first, RedisRequest, link) : NULL;
-}
+/* ---- lists of requests ---- */
 
 static void push(RedisNode *n, List *list, RedisRequest *r) {
   list_append(list, &r->link);
@@ -143,7 +77,7 @@ static Script *find_script(RedisNode *n, const RedisScript *script) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned len;
   /* SHA-1 is Redis' name for a script, not a protection */
-  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len * 2 != DIGEST_LEN)
+  if (!EVP_Digest(script->source, script->source_len, digest, &len, EVP_sha1(), NULL) || len * 2 != REDIS_DIGEST_LEN)
     abort();
   Script *s = new0(Script);
   *s = (Script){.next = n->scripts, .source = script->source};
@@ -156,15 +90,15 @@ static Script *find_script(RedisNode *n, const RedisScript *script) {
 static void fill_in(RedisNode *n, RedisRequest *r) {
   Script *s = r->known;
   if (s->loaded_at) {
-    set(r, 0, "EVALSHA", strlen("EVALSHA"));
-    set(r, 1, s->digest, DIGEST_LEN);
+    redis_request_set(r, 0, "EVALSHA", strlen("EVALSHA"));
+    redis_request_set(r, 1, s->digest, REDIS_DIGEST_LEN);
   } else {
     s->loaded_at = r->number;
-    set(r, 0, "EVAL", strlen("EVAL"));
-    set(r, 1, s->source, r->script.source_len);
+    redis_request_set(r, 0, "EVAL", strlen("EVAL"));
+    redis_request_set(r, 1, s->source, r->script.source_len);
   }
   if (r->script.fenced)
-    set(r, r->argc - 1, redis_conn_lineage(n->conn), REDIS_LINEAGE_LEN);
+    redis_request_set(r, r->argc - 1, redis_conn_lineage(n->conn), REDIS_LINEAGE_LEN);
 }
 
 /* ---- sending ---- */
@@ -309,7 +243,7 @@ static void on_reply(void *arg, const RedisReply *reply) {
     return; /* no request asked for it: a broken server, whose connection ends soon */
   if (r->wait) {
     uint64_t number = r->number;
-    free_request(r);
+    redis_request_finish(r, NULL, NULL);
     return on_waited(n, number, reply);
   }
   if (reply->type == REDIS_ERROR)

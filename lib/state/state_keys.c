@@ -10,10 +10,6 @@ void state_key_pool(char out[STATE_KEY_MAX], const char *ns, const char *pool, c
   snprintf(out, STATE_KEY_MAX, "sp:{%s}/%s:%s", ns, pool, suffix);
 }
 
-void state_key_sandbox(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *id) {
-  snprintf(out, STATE_KEY_MAX, "sp:{%s}/%s:sb:%s", ns, pool, id);
-}
-
 void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *name) {
   snprintf(out, STATE_KEY_MAX, "sp:template:%s/%s", ns, name);
 }

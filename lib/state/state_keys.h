@@ -63,7 +63,6 @@ enum {
 
 /* Key "sp:{ns}/pool:suffix" into out. */
 void state_key_pool(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *suffix);
-void state_key_sandbox(char out[STATE_KEY_MAX], const char *ns, const char *pool, const char *id);
 void state_key_template(char out[STATE_KEY_MAX], const char *ns, const char *name);
 #define STATE_KEY_ADDRESSES "sp:addresses"
 

@@ -27,8 +27,6 @@
 #include <stdint.h>
 
 enum {
-  /* Unless it is set otherwise: above what one machine starts at a time, below what would flood it. */
-  REFILL_MAX_CREATING = 64,
   /* Longer than from one call of a busy client to its next, shorter than anyone notices. */
   REFILL_QUIET_MS = 100,
   REFILL_HOLD_MS = 5000,

@@ -444,10 +444,6 @@ RefillPool *refill_pool_new(Pools *pools, const bool *leads, const char *ns, con
   return p;
 }
 
-const char *refill_pool_key(const RefillPool *p) {
-  return p->key;
-}
-
 bool refill_pool_is_busy(const RefillPool *p) {
   return p->busy;
 }

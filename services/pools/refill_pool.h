@@ -17,8 +17,6 @@ typedef struct RefillPool RefillPool;
 
 /* leads is read whenever something is about to be done; nothing is while it is false. */
 RefillPool *refill_pool_new(Pools *pools, const bool *leads, const char *ns, const char *name);
-/* "namespace/pool". */
-const char *refill_pool_key(const RefillPool *pool);
 /* Sets the pool's metrics to what the last look saw; none before the first. */
 void refill_pool_report(const RefillPool *pool);
 /* Looks now, or once more when the look under way is over. */

@@ -87,7 +87,7 @@ static void table(void **state) {
   for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
     RefillInput in = rows[i].in;
     if (in.max_creating == 0)
-      in.max_creating = REFILL_MAX_CREATING;
+      in.max_creating = 64;
     RefillDecision d = refill_decide(&in);
     const RefillDecision *want = &rows[i].out;
     if (d.create != want->create || d.retire != want->retire || d.starting != want->starting ||

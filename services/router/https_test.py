@@ -211,6 +211,46 @@ class Https(HttpsTest):
         until(lambda: self.stack.metric("sandplane_router_http_connections") == 0, "none is counted")
 
 
+class Full(HttpsTest):
+    more = ["--max-connections=8", "--loops=1"]
+
+    def setUp(self):
+        until(lambda: self.stack.metric("sandplane_router_http_connections") == 0, "those of the test before have ended")
+        self.refused_before = self.refused()
+
+    def refused(self):
+        return self.stack.metric("sandplane_router_http_connections_refused_total")
+
+    def test_who_stalls_makes_way(self):
+        """To the plain port as well. Who was let in does not."""
+        held = self.connect("http/1.1")
+        held.sendall(self.head("/hang", close=False))
+        read_until(held, b"\r\n\r\n")
+        for _ in range(20):
+            self.raw()
+        self.assertEqual(self.get("/echo")[0], 200)
+        for _ in range(20):
+            self.raw()
+        with socket.create_connection(("127.0.0.1", self.stack.http), timeout=60) as s:
+            s.sendall(self.head("/echo"))
+            self.assertIn(b"HTTP/1.1 200 ", read_all(s))
+        self.assertGreater(self.results("crowded_out"), 20)
+        self.assertEqual(self.refused(), self.refused_before)
+        held.setblocking(False)
+        with self.assertRaises(ssl.SSLWantReadError):
+            held.recv(1)
+
+    def test_who_is_let_in_keeps_others_out(self):
+        held = [self.connect("http/1.1") for _ in range(8)]
+        for s in held:
+            s.sendall(self.head("/echo", close=False))
+            read_until(s, b"\r\n\r\n")
+        s = self.raw()
+        with self.assertRaises((ssl.SSLError, ConnectionResetError)):
+            self.context().wrap_socket(s, server_hostname="router.test")
+        self.assertEqual(self.refused(), self.refused_before + 1)
+
+
 class Rotation(HttpsTest):
     def shown(self):
         """The certificate of a new connection; whose authority it is is not asked."""

@@ -52,7 +52,7 @@ static size_t cores(void) {
   /* fails where there are more than the set has room for */
   int64_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, limit = cores_of_limit();
   n = n < limit ? n : limit;
-  return n < LOOPS_MAX ? (size_t)n : LOOPS_MAX;
+  return n < 1 ? 1 : n < LOOPS_MAX ? (size_t)n : LOOPS_MAX;
 }
 
 static int member_init(Router *r, Router *first, Error *err) {
@@ -83,7 +83,7 @@ int router_loops_new(Service *service, Router **ret_first, Error *err) {
   const RouterConfig *config = service->config;
   size_t n = config->loops ? (size_t)config->loops : cores();
   l->members = xcalloc(n, sizeof *l->members);
-  l->all.routers = xcalloc(n, sizeof *l->all.routers);
+  l->all.routers = xcalloc(n, sizeof(Router *));
   l->all.n_routers = n;
   for (size_t i = 0; i < n; i++) {
     Loop *loop = i == 0 ? service->loop : loop_new();

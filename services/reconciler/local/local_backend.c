@@ -10,7 +10,6 @@
 #include "lib/base/str.h"
 #include "services/reconciler/local/sandbox.h"
 #include "services/reconciler/local/sandbox_plan.h"
-#include "services/reconciler/local/uid_pool.h"
 
 /* At exit with destroy-on-exit. */
 #define KILL_ALL_MS 20000
@@ -27,7 +26,6 @@ typedef struct Local {
   BackendEvents events;
   void *arg;
   Machine machine;
-  UidPool *uids;
   SandboxSite site;
   Sandbox *head;
   size_t n_starting, max_starting;
@@ -130,7 +128,7 @@ static void on_gone(void *arg, Sandbox *s) {
   Local *l = arg;
   BackendSandbox v = sandbox_view(s);
   unlink_sandbox(l, s);
-  uid_pool_give_back(l->uids, sandbox_host_uid(s));
+  uid_pool_give_back(l->machine.uids, sandbox_host_uid(s));
   image_store_collect(l->machine.images);
   l->events.on_destroyed(l->arg, v.ns, v.id);
   if (l->stopping && !l->head)
@@ -138,7 +136,7 @@ static void on_gone(void *arg, Sandbox *s) {
 }
 
 static int lend_user(Local *l, const Isolation *isolation, SandboxPlan *plan, Error *err) {
-  if (!isolation->own_user || (plan->host_uid = uid_pool_take(l->uids)))
+  if (!isolation->own_user || (plan->host_uid = uid_pool_take(l->machine.uids)))
     return 0;
   return error_set(err, ERROR_RESOURCE_EXHAUSTED, "all %lld users for sandboxes are in use (--sandbox-uid-count)",
                    (long long)l->machine.config->sandbox_uid_count);
@@ -268,7 +266,7 @@ static void take_over(Local *l) {
     Sandbox *s = sandbox_load(&l->site, e->d_name);
     if (s) {
       add(l, s);
-      uid_pool_hold(l->uids, sandbox_host_uid(s));
+      uid_pool_hold(l->machine.uids, sandbox_host_uid(s));
       BackendSandbox v = sandbox_view(s);
       if (!v.ready)
         sandbox_end(s);
@@ -322,7 +320,6 @@ static void backend_free(Backend *b, bool kill) {
     sandbox_forget(s);
   }
   machine_deinit(&l->machine);
-  uid_pool_free(l->uids);
   free(l);
 }
 
@@ -345,7 +342,6 @@ Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const Bac
   Local *l = new0(Local);
   *l = (Local){.base = {.ops = &OPS}, .loop = loop, .events = *events, .arg = arg};
   l->queue_tail = &l->queue;
-  l->uids = uid_pool_new((uid_t)config->sandbox_uid_base, (size_t)config->sandbox_uid_count);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   l->max_starting = config->max_starting ? (size_t)config->max_starting : (size_t)(cores > 0 ? cores : 1);
   if (machine_init(&l->machine, loop, config, err)) {

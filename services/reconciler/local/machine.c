@@ -49,7 +49,8 @@ static int lock(Machine *m, Error *err) {
 }
 
 int machine_init(Machine *m, Loop *loop, const ReconcilerConfig *c, Error *err) {
-  *m = (Machine){.config = c, .lock_fd = -1};
+  *m = (Machine){
+      .config = c, .lock_fd = -1, .uids = uid_pool_new((uid_t)c->sandbox_uid_base, (size_t)c->sandbox_uid_count)};
   if (geteuid() != 0)
     return error_set(err, ERROR_UNAVAILABLE, "the local backend needs root, to make control groups and namespaces");
   CLEANUP(str_freep) char *runtime = beside(c->runtime_binary, "sandplane-runtime");
@@ -87,6 +88,7 @@ void machine_deinit(Machine *m) {
     if (m->isolations[i])
       m->isolations[i]->free(m->isolations[i]);
   image_store_free(m->images);
+  uid_pool_free(m->uids);
   cgroup_tree_free(m->cgroups);
   if (m->lock_fd >= 0)
     close(m->lock_fd);

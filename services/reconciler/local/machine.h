@@ -1,11 +1,12 @@
-/* What this machine has for sandboxes: control groups, images, the ways to isolate that work here, and a data folder
- * that one reconciler owns.
+/* What this machine has for sandboxes: control groups, users, images, the ways to isolate that work here, and a data
+ * folder that one reconciler owns.
  */
 #ifndef SANDPLANE_SERVICES_RECONCILER_LOCAL_MACHINE_H_
 #define SANDPLANE_SERVICES_RECONCILER_LOCAL_MACHINE_H_
 
 #include "lib/loop/loop.h"
 #include "services/reconciler/local/isolation.h"
+#include "services/reconciler/local/uid_pool.h"
 
 enum { MACHINE_N_CLASSES = 2 };
 
@@ -13,6 +14,7 @@ typedef struct Machine {
   const ReconcilerConfig *config;
   int lock_fd;
   CgroupTree *cgroups;
+  UidPool *uids;
   ImageStore *images;
   char *folder; /* of all sandboxes */
   Isolation *isolations[MACHINE_N_CLASSES];

@@ -89,11 +89,17 @@ static void peer_name(const struct sockaddr_storage *peer, char *out, size_t len
     inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)len);
 }
 
+/* Who is not let in yet makes way for who may be. */
+static bool make_room(const HttpListener *l) {
+  const HttpListener *https = l->router->https;
+  return https && https->shakes && https_shakes_drop_oldest(https->shakes);
+}
+
 static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
   char name[INET6_ADDRSTRLEN];
   int one = 1;
   /* loops that take one at the same time may pass the bound by one each */
-  if (atomic_load(&l->router->all->n_connections) >= l->router->config->max_connections) {
+  if (atomic_load(&l->router->all->n_connections) >= l->router->config->max_connections && !make_room(l)) {
     refuse(l, fd);
     return;
   }

@@ -90,9 +90,16 @@ void https_shakes_free(HttpsShakes *shakes) {
   free(shakes);
 }
 
+bool https_shakes_drop_oldest(HttpsShakes *shakes) {
+  ListLink *oldest = list_first(&shakes->all);
+  if (oldest)
+    fail(CONTAINER_OF(oldest, Shake, link), "crowded_out");
+  return oldest != NULL;
+}
+
 void https_shakes_begin(HttpsShakes *shakes, int fd, const char *peer_ip) {
   if (shakes->n >= SHAKES_MAX)
-    fail(CONTAINER_OF(list_first(&shakes->all), Shake, link), "crowded_out");
+    https_shakes_drop_oldest(shakes);
   Shake *s = new0(Shake);
   s->of = shakes;
   snprintf(s->peer_ip, sizeof s->peer_ip, "%s", peer_ip);

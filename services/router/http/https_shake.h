@@ -1,7 +1,7 @@
 /* Clients of the HTTPS listener that are not let in yet: their handshakes, bounded in number and in time.
  *
- * Who stalls is given up after a few seconds. Above the bound the one that has waited longest makes way, so that those
- * who stall on purpose cannot keep others out by being there. On the loop's thread.
+ * Who stalls is given up after a few seconds. Above the bound, and where there is no room for one more connection, the
+ * one that has waited longest makes way, so that those who stall on purpose cannot keep others out by being there. On the loop's thread.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTPS_SHAKE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTPS_SHAKE_H_
@@ -21,5 +21,7 @@ HttpsShakes *https_shakes_new(Router *router, const HttpsShakeHandlers *handlers
 void https_shakes_free(HttpsShakes *shakes);
 /* Owns fd. May call failed, for another one. */
 void https_shakes_begin(HttpsShakes *shakes, int fd, const char *peer_ip);
+/* Ends the one that has waited longest, and calls failed for it; false: there is none. */
+bool https_shakes_drop_oldest(HttpsShakes *shakes);
 
 #endif

@@ -100,10 +100,6 @@ bool claim_is_v1alpha1_origin(const json_t *claim, bool pool_exists) {
   return !pool_exists && names_shadow_pool(claim);
 }
 
-bool claim_takes_any_pool(const json_t *claim, bool pool_exists) {
-  return names_shadow_pool(claim) && claim_is_v1alpha1_origin(claim, pool_exists);
-}
-
 char *claim_template_of_origin(const json_t *claim) {
   KUBE_OWNED json_t *origin = origin_of(claim);
   const char *name = kube_text(origin, "spec.sandboxTemplateRef.name");

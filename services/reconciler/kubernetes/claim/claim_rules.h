@@ -71,8 +71,6 @@ const char *claim_state_uid(const json_t *claim);
 /* Written by a v1alpha1 client, which names a template and expects a Sandbox with the claim's name. pool_exists:
  * whether the pool of warmPoolRef does. */
 bool claim_is_v1alpha1_origin(const json_t *claim, bool pool_exists);
-/* Such a claim without a pool of its own ("default"): any pool of its template in the namespace will do. */
-bool claim_takes_any_pool(const json_t *claim, bool pool_exists);
 /* The template that such a claim named, malloc'ed; NULL: it is not to be known. */
 char *claim_template_of_origin(const json_t *claim);
 

@@ -98,9 +98,6 @@ static void test_origin(void **s) {
     CLEANUP(str_freep) char *template = claim_template_of_origin(claim);
     assert_int_equal(claim_is_v1alpha1_origin(claim, true), CASES[i].with_pool);
     assert_int_equal(claim_is_v1alpha1_origin(claim, false), CASES[i].without_pool);
-    bool shadow = str_starts_with(CASES[i].pool, "shadow-pool-");
-    assert_int_equal(claim_takes_any_pool(claim, true), shadow && CASES[i].with_pool);
-    assert_int_equal(claim_takes_any_pool(claim, false), shadow);
     if (!str_equal(template, CASES[i].template))
       fail_msg("%zu: %s", i, template);
   }

@@ -2,7 +2,6 @@
 #include "services/reconciler/kubernetes/pool/member.h"
 
 #include "lib/base/str.h"
-#include "services/reconciler/kubernetes/claim/claim_rules.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 #include "services/reconciler/kubernetes/template/blueprint.h"
 
@@ -55,22 +54,6 @@ json_t *member_build(const json_t *pool, const json_t *template, const char *nam
 bool member_is_adoptable(const json_t *sandbox) {
   return sandbox && !kube_is_deleting(sandbox) && kube_label(sandbox, LABEL_POOL) &&
          kube_label(sandbox, LABEL_TEMPLATE_REF_HASH) && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL);
-}
-
-bool member_is_adoptable_by(const json_t *sandbox, const json_t *claim) {
-  const char *pool = kube_text(claim, "spec.warmPoolRef.name");
-  if (!pool || !member_is_adoptable(sandbox))
-    return false;
-  if (!str_equal(kube_namespace(sandbox), kube_namespace(claim)))
-    return false;
-  if (str_equal(kube_text(kube_controller(sandbox), "name"), pool))
-    return true;
-  if (!claim_takes_any_pool(claim, false))
-    return false;
-  CLEANUP(str_freep) char *template = claim_template_of_origin(claim);
-  char hash[9];
-  kube_name_hash(template ? template : "", hash);
-  return template && str_equal(kube_label(sandbox, LABEL_TEMPLATE_REF_HASH), hash);
 }
 
 bool member_is_ready(const json_t *sandbox) {

@@ -11,9 +11,6 @@
 json_t *member_build(const json_t *pool, const json_t *template, const char *name, bool eviction);
 /* Not deleting, labelled for a pool and a template, controlled by a SandboxWarmPool. */
 bool member_is_adoptable(const json_t *sandbox);
-/* The same, by this claim: in its namespace and of its pool, or of its template when the claim takes any pool
- * (claim_takes_any_pool; that the pool does not exist is taken for granted). */
-bool member_is_adoptable_by(const json_t *sandbox, const json_t *claim);
 /* Ready=True in the status of a Sandbox. */
 bool member_is_ready(const json_t *sandbox);
 

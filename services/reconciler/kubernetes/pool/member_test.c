@@ -72,63 +72,34 @@ static void test_eviction(void **s) {
 static void test_adoptable(void **s) {
   static const struct {
     const char *metadata;
-    bool adoptable, by_claim;
+    bool adoptable;
   } CASES[] = {
-      {"'namespace':'ns','ownerReferences':[" OWNER "]," LABELS, true, true},
-      {"'namespace':'other','ownerReferences':[" OWNER "]," LABELS, true, false},
-      {"'namespace':'ns','ownerReferences':[" OWNER "],'deletionTimestamp':'2026-01-01T00:00:00Z'," LABELS, false,
-       false},
-      {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/warm-pool-sandbox':'x'}", false,
-       false},
+      {"'namespace':'ns','ownerReferences':[" OWNER "]," LABELS, true},
+      {"'namespace':'other','ownerReferences':[" OWNER "]," LABELS, true},
+      {"'namespace':'ns','ownerReferences':[" OWNER "],'deletionTimestamp':'2026-01-01T00:00:00Z'," LABELS, false},
+      {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/warm-pool-sandbox':'x'}", false},
       {"'namespace':'ns','ownerReferences':[" OWNER "],'labels':{'agents.x-k8s.io/sandbox-template-ref-hash':'x'}",
-       false, false},
-      {"'namespace':'ns'," LABELS, false, false},
+       false},
+      {"'namespace':'ns'," LABELS, false},
       /* another version of the group; another pool; another kind */
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1alpha1',"
        "'kind':'SandboxWarmPool',"
        "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS,
-       true, true},
+       true},
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1',"
        "'kind':'SandboxWarmPool',"
        "'name':'other','uid':'pu','controller':true}]," LABELS,
-       true, false},
+       true},
       {"'namespace':'ns','ownerReferences':[{'apiVersion':'extensions.agents.x-k8s.io/v1beta1','kind':'SandboxClaim',"
        "'name':'python-sandbox-warmpool','uid':'pu','controller':true}]," LABELS,
-       false, false},
+       false},
   };
-  KUBE_OWNED json_t *claim = quoted("{'metadata':{'namespace':'ns'},"
-                                    "'spec':{'warmPoolRef':{'name':'python-sandbox-warmpool'}}}");
   for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
     KUBE_OWNED json_t *sandbox = quoted("{'metadata':{%s}}", CASES[i].metadata);
     if (member_is_adoptable(sandbox) != CASES[i].adoptable)
       fail_msg("%s", CASES[i].metadata);
-    if (member_is_adoptable_by(sandbox, claim) != CASES[i].by_claim)
-      fail_msg("by claim: %s", CASES[i].metadata);
   }
   assert_false(member_is_adoptable(NULL));
-}
-
-/* Claims that name a template, not a pool. */
-static void test_adoptable_from_any_pool(void **s) {
-  static const struct {
-    const char *pool_ref;
-    bool adoptable;
-  } CASES[] = {
-      {"shadow-pool-python-runtime-template", true},
-      {"shadow-pool-other", false},
-      {"shadow-pool-", false},
-      {"other", false},
-      {"python-sandbox-warmpool", true},
-  };
-  KUBE_OWNED json_t *pool = quoted(POOL);
-  KUBE_OWNED json_t *template = template_with("");
-  KUBE_OWNED json_t *member = member_build(pool, template, "m", true);
-  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-    KUBE_OWNED json_t *claim =
-        quoted("{'metadata':{'namespace':'ns'},'spec':{'warmPoolRef':{'name':'%s'}}}", CASES[i].pool_ref);
-    if (member_is_adoptable_by(member, claim) != CASES[i].adoptable)
-      fail_msg("%s", CASES[i].pool_ref);
-  }
 }
 
 static void test_ready(void **s) {
@@ -199,16 +170,9 @@ static void test_held_note(void **s) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_member),
-      cmocka_unit_test(test_generated_name),
-      cmocka_unit_test(test_eviction),
-      cmocka_unit_test(test_adoptable),
-      cmocka_unit_test(test_adoptable_from_any_pool),
-      cmocka_unit_test(test_ready),
-      cmocka_unit_test(test_mend),
-      cmocka_unit_test(test_grace),
-      cmocka_unit_test(test_held_note),
-      cmocka_unit_test(test_pool_status),
+      cmocka_unit_test(test_member),    cmocka_unit_test(test_generated_name), cmocka_unit_test(test_eviction),
+      cmocka_unit_test(test_adoptable), cmocka_unit_test(test_ready),          cmocka_unit_test(test_mend),
+      cmocka_unit_test(test_grace),     cmocka_unit_test(test_held_note),      cmocka_unit_test(test_pool_status),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

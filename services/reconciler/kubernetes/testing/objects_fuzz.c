@@ -169,7 +169,6 @@ static void claim_rules(const World *w) {
     abort();
   claim_assigned_name(w->claim);
   claim_is_v1alpha1_origin(w->claim, false);
-  claim_takes_any_pool(w->claim, false);
   free(claim_template_of_origin(w->claim));
   KUBE_OWNED json_t *pod_spec = json_deep_copy(kube_get(w->template, "spec.podTemplate.spec"));
   if (json_is_object(pod_spec)) {
@@ -220,7 +219,6 @@ static void pool_members(const World *w) {
   drop(member_build(w->pool, w->template, NULL, true));
   drop(member_build(w->pool, w->template, "n", false));
   member_is_adoptable(w->sandbox);
-  member_is_adoptable_by(w->sandbox, w->claim);
   member_is_ready(w->sandbox);
   KUBE_OWNED json_t *mend = member_mend_patch(w->sandbox, w->pool);
   KUBE_OWNED json_t *mended = mend ? merge_patch(w->sandbox, mend) : NULL;
