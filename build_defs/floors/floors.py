@@ -137,6 +137,7 @@ KIND_OF_FILE = {
     "services/router/http/exchange_answer": ("loop", "part of the HTTP exchange"),
     "services/router/http/exchange_open": ("loop", "part of the HTTP exchange"),
     "services/router/http/exchange_state": ("loop", "part of the HTTP exchange"),
+    "services/router/http/grpc_relay": ("loop", "a call of gRPC between two HTTP/2 connections"),
     "services/router/http/http2_call": ("loop", "a request of the HTTP/2 connection"),
     "services/router/http/http2_front": ("loop", "the HTTP connection that speaks HTTP/2"),
     "services/router/http/http_answer": ("loop", "part of the HTTP connection"),

@@ -113,7 +113,8 @@ static void test_a_request_waits_for_the_window(void **state) {
   assert_true(http2_client_is_sent(a->stream));
 }
 
-static void test_no_window_for_a_minute(void **state) {
+/* A server that is alive may read when it is ready. */
+static void test_no_window_for_minutes(void **state) {
   Fixture *f = *state;
   char *body = xmalloc((100 << 10) + 1);
   memset(body, 'q', 100 << 10);
@@ -121,13 +122,12 @@ static void test_no_window_for_a_minute(void **state) {
   Ask *a = fixture_ask(f, "/", body);
   free(body);
   fixture_settle(f);
-  for (int i = 0; i < 6 && a->closes == 0; i++) {
-    fixture_pass_time(f, HTTP2_CLIENT_DEFAULTS.ping_ms - 1);
+  for (int64_t passed = 0; passed < 4 * HTTP2_CLIENT_DEFAULTS.stall_ms; passed += HTTP2_CLIENT_DEFAULTS.ping_ms) {
+    fixture_pass_time(f, HTTP2_CLIENT_DEFAULTS.ping_ms);
     raw_frame(f, NGHTTP2_PING, 0, 0, "12345678", 8);
     fixture_settle(f);
   }
-  assert_int_equal(a->closes, 1);
-  assert_int_equal(a->code, HTTP2_CANCEL);
+  assert_int_equal(a->closes, 0);
   assert_int_equal(f->overs, 0);
 }
 
@@ -413,7 +413,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_answer_with_trailers, setup, teardown),
       cmocka_unit_test_setup_teardown(test_an_answer_is_not_shown_beyond_its_window, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_request_waits_for_the_window, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_no_window_for_a_minute, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_no_window_for_minutes, setup, teardown),
       cmocka_unit_test_setup_teardown(test_free_inside, setup, teardown),
       cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
       cmocka_unit_test_setup_teardown(test_leaving, setup, teardown),

@@ -5,9 +5,10 @@
 
 enum { REFILL_MS = 1000 };
 
-/* Answers wait for the peer's windows, and nothing for its socket. */
+/* Answers wait for the peer's windows, and nothing for its socket. A client's requests may: a server that streams
+ * reads when it is ready, and who asks has a time limit of its own. */
 static bool waits_for_window(const Http2Session *s) {
-  return s->out > 0 && !s->deaf && stream_pending(s->stream) == 0;
+  return !s->client && s->out > 0 && !s->deaf && stream_pending(s->stream) == 0;
 }
 
 void http2_watch_stall(Http2Session *s) {

@@ -60,8 +60,8 @@ typedef struct Http2Config {
   int64_t head_ms;
   /* Without a stream, after which the session ends in order; 0: never. */
   int64_t idle_ms;
-  /* For which the peer's socket takes nothing of what waits; or its windows let nothing of any answer through, after
-   * which the streams whose answers wait are reset. */
+  /* For which the peer's socket takes nothing of what waits; or, of a server, its windows let nothing of any answer
+   * through, after which the streams whose answers wait are reset. */
   int64_t stall_ms;
   /* For the answer to the PING behind the first GOAWAY; and, at the end, for the peer to close. */
   int64_t farewell_ms;

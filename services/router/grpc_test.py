@@ -524,9 +524,13 @@ class Replicas(unittest.TestCase):
     CALLERS = 4
 
     def setUp(self):
-        ports = free_ports(4)
-        self.replicas = list(zip(ports[:2], ports[2:], strict=True))
-        claims = ",".join(f"127.0.0.1:{port}" for port, _ in self.replicas)
+        port, *admins = free_ports(3)
+        fd, path = tempfile.mkstemp(dir="/tmp")
+        os.close(fd)
+        os.unlink(path)
+        # either kind of address
+        self.replicas = list(zip([f"127.0.0.1:{port}", f"unix:{path}"], admins, strict=True))
+        claims = ",".join(address for address, _ in self.replicas)
         self.stack = Stack(f"--claims={claims}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1")
         self.addCleanup(self.stack.stop)
         self.programs = [self.start(i) for i in range(2)]
@@ -541,10 +545,10 @@ class Replicas(unittest.TestCase):
             caller.start()
 
     def start(self, i):
-        port, admin = self.replicas[i]
+        address, admin = self.replicas[i]
         return self.stack.start(
             "services/claims/sandplane-claims",
-            f"--grpc-address=127.0.0.1:{port}",
+            f"--grpc-address={address}",
             f"--admin-address=127.0.0.1:{admin}",
             f"--redis-address={self.stack.redis}",
         )

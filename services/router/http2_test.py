@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "testing"))
 
 import app
+import grpc_app
 import hpack
 from harness import StackTest, free_port, read_all, until
 from http2_client import Client
@@ -405,6 +406,76 @@ class Drain(Http2Test):
         s.close()
         idle.close()
         self.assertEqual(self.stack.router.wait(60), 0)
+
+
+class Grpc(Http2Test):
+    """Calls of gRPC to a port of a sandbox, by HTTP/2 all the way."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.port = grpc_app.start()
+
+    def call(self, path, data=b"\0\0\0\0\2hi", *more, port=None, box=None, end=True):
+        client = self.client()
+        fields = [("te", "trailers"), ("content-type", "application/grpc+proto"), *more]
+        stream = client.ask(path, method="POST", fields=self.to_box(*fields, port=port, box=box), end=False)
+        client.send(stream, data, end=end)
+        return client.answer(stream)
+
+    def assert_refused(self, answer, status, *words):
+        """In one head."""
+        self.assertEqual((answer.status, answer.head["grpc-status"], answer.body), (200, str(status), b""), answer.head)
+        self.assertEqual(answer.head["content-type"], "application/grpc")
+        for word in words:
+            self.assertIn(word, answer.head["grpc-message"])
+
+    def test_messages_and_trailers(self):
+        for size in (7, 3 << 20):
+            data = os.urandom(size)
+            answer = self.call("/echo", data)
+            self.assertEqual((answer.status, answer.body), (200, data[:1000]))
+            self.assertEqual(answer.trailers, {"grpc-status": "0", "x-sum": "7", "x-bytes": str(size)})
+
+    def test_head(self):
+        more = [("grpc-timeout", "100S"), ("x-own", "1"), ("authorization", "Bearer x"), ("grpc-encoding", "gzip")]
+        head = json.loads(self.call("/head", b"", *more).body)
+        self.assertEqual((head[":method"], head[":authority"]), ("POST", f"127.0.0.1:{self.port}"))
+        self.assertEqual((head["te"], head["x-own"], head["grpc-encoding"]), ("trailers", "1", "gzip"))
+        self.assertEqual(head["content-type"], "application/grpc+proto")
+        self.assertRegex(head["grpc-timeout"], r"^\d{4,6}m$")
+        self.assertLessEqual(int(head["grpc-timeout"][:-1]), 100_000)
+        for name in ("authorization", "x-sandbox-id", "connection", "transfer-encoding", "host"):
+            self.assertNotIn(name, head)
+        self.assertIn("x-forwarded-for", head)
+
+    def test_the_programs_own_statuses(self):
+        answer = self.call("/fail")
+        self.assertEqual((answer.head["grpc-status"], answer.head["grpc-message"]), ("5", "no%21"))
+        self.assert_refused(self.call("/reset"), 1, "reset")
+
+    def test_deadline(self):
+        self.assert_refused(self.call("/hold", b"", ("grpc-timeout", "50m")), 4, "deadline")
+
+    def test_a_program_that_breaks_off(self):
+        self.assert_refused(self.call("/cut"), 14, "before it answered")
+        answer = self.call("/half")
+        self.assertEqual((answer.status, answer.trailers["grpc-status"]), (200, "14"))
+
+    def test_who_cannot_be_reached(self):
+        self.assert_refused(self.call("/echo", box="nobody-aaaaa"), 14, "nobody-aaaaa")
+        self.assert_refused(self.call("/echo", port=free_port()), 14, "nothing listens")
+        self.assert_refused(self.call("/echo", port=app.start()), 14, "HTTP/2")
+        client = self.client()
+        stream = client.ask("/echo", method="POST", fields=[("content-type", "application/grpc")])
+        self.assert_refused(client.answer(stream), 3, "X-Sandbox-ID")
+
+    def test_a_client_that_leaves(self):
+        client = self.client()
+        fields = self.to_box(("content-type", "application/grpc"))
+        client.ask("/hold", method="POST", fields=fields, end=False)
+        client.close()
+        self.assertEqual(self.logged("/hold")["status"], 499)
 
 
 if __name__ == "__main__":

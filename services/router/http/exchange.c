@@ -112,13 +112,15 @@ Exchange *exchange_new(Router *router, const Target *target, const ExchangeReque
                   .upgrade = request->upgrade,
                   .is_head_request = request->is_head,
                   .reusable = request->reusable,
+                  .raw = request->raw,
                   .handlers = *handlers,
                   .stream_handlers = &STREAM_HANDLERS,
                   .arg = arg,
                   .early = BUF_INIT(EARLY_MAX)};
   atomic_fetch_add(&router->all->n_exchanges, 1);
   e->timer = loop_timer_new(router->loop, on_timer, e);
-  exchange_write(e, request->head->data, request->head->len);
+  if (!request->raw)
+    exchange_write(e, request->head->data, request->head->len);
   exchange_open(e);
   return e;
 }

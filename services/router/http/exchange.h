@@ -13,6 +13,7 @@
 #define SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_H_
 
 #include "lib/http/http_reader.h"
+#include "lib/loop/stream.h"
 #include "services/router/http/failure.h"
 #include "services/router/router.h"
 #include "services/router/target.h"
@@ -32,6 +33,9 @@ typedef struct ExchangeHandlers {
   void (*on_trailer)(void *arg, const HttpHeader *field);
   /* The answer is complete; after on_switch: the program closed its side. */
   void (*on_end)(void *arg);
+  /* Of a raw request: the program is connected, and its stream is the owner's from here on. Nothing but on_fail, of
+   * silence, may follow. */
+  void (*on_stream)(void *arg, Stream *stream);
   /* 101: from here on bytes go both ways as they are. */
   void (*on_switch)(void *arg, const HttpHead *head);
   /* It is over, at any time before on_end. why: what is known of it, for the caller. */
@@ -39,9 +43,10 @@ typedef struct ExchangeHandlers {
 } ExchangeHandlers;
 
 typedef struct ExchangeRequest {
-  const Buf *head; /* its bytes, copied */
+  const Buf *head; /* its bytes, copied; of a raw one NULL */
   bool upgrade;
   bool is_head;
+  bool raw;      /* no HTTP/1.1: head is empty, on_stream follows */
   bool reusable; /* see reuse.h */
 } ExchangeRequest;
 

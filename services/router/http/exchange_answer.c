@@ -46,7 +46,21 @@ static void on_end(void *arg) {
 static const HttpReaderHandlers READER_HANDLERS = {
     .on_head = on_head, .on_body = on_body, .on_trailer = on_trailer, .on_end = on_end};
 
+/* No reader, and no time limit: gRPC has its own. */
+static void give_away(Exchange *e) {
+  Stream *stream = e->stream;
+  e->stream = NULL;
+  e->stage = STAGE_TUNNEL;
+  buf_deinit(&e->early);
+  loop_timer_stop(e->timer);
+  e->handlers.on_stream(e->arg, stream);
+}
+
 void exchange_accepted(Exchange *e) {
+  if (e->raw) {
+    give_away(e);
+    return;
+  }
   e->stage = STAGE_HTTP;
   e->reader = http_reader_new(HTTP_RESPONSES, &READER_HANDLERS, e);
   if (e->is_head_request)

@@ -29,7 +29,7 @@ typedef enum Stage {
 struct Exchange {
   Router *router;
   Target target;
-  bool upgrade, is_head_request, reusable;
+  bool upgrade, is_head_request, reusable, raw;
   ExchangeHandlers handlers;
   const StreamHandlers *stream_handlers; /* of the socket, once there is one */
   void *arg;

@@ -10,9 +10,11 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "services/router/backend/grpc_wire.h"
 #include "services/router/http/admit.h"
 #include "services/router/http/exchange.h"
 #include "services/router/http/forward.h"
+#include "services/router/http/grpc_relay.h"
 #include "services/router/http/http2_head_form.h"
 #include "services/router/http/http_log.h"
 
@@ -22,6 +24,8 @@ struct Http2Call {
   Http2Stream *stream;
   HttpLog log;
   Exchange *exchange;
+  GrpcRelay *relay; /* in its place, of a call of gRPC */
+  bool is_grpc;
   bool expects_continue, chunked, is_head;
   bool ready;        /* the sandbox is reached */
   bool request_done; /* and the last of the body was seen */
@@ -34,6 +38,10 @@ struct Http2Call {
 };
 
 static void drop_exchange(Http2Call *c) {
+  if (c->relay)
+    c->log.ns = grpc_relay_is_found(c->relay) ? c->log.target.ns : "-";
+  grpc_relay_free(c->relay);
+  c->relay = NULL;
   if (!c->exchange)
     return;
   c->log.ns = exchange_is_found(c->exchange) ? c->log.target.ns : "-";
@@ -73,7 +81,17 @@ static void answer_text(Http2Call *c, int status, const Http2Field *fields, size
   over(c, status);
 }
 
+static void answer_grpc(Http2Call *c, int status, const char *detail) {
+  grpc_relay_refuse(c->stream, status, detail);
+  c->answered = true;
+  over(c, status);
+}
+
 static void answer_error(Http2Call *c, int status, const char *detail, const char *allow) {
+  if (c->is_grpc) {
+    answer_grpc(c, status, detail);
+    return;
+  }
   ForwardError error = {.status = status, .detail = detail, .reason = c->log.reason, .allow = allow};
   HttpHeader found[FORWARD_ERROR_FIELDS];
   Http2Field fields[FORWARD_ERROR_FIELDS + 1];
@@ -207,6 +225,22 @@ static const ExchangeHandlers EXCHANGE_HANDLERS = {
     .on_fail = on_exchange_fail,
 };
 
+/* ---- gRPC ---- */
+
+static void on_relay_end(void *arg, int status, uint64_t bytes) {
+  Http2Call *c = arg;
+  c->sent = bytes;
+  over(c, status);
+}
+
+static const GrpcRelayHandlers RELAY_HANDLERS = {.on_end = on_relay_end, .on_fail = on_exchange_fail};
+
+/* gRPC-Web is HTTP/1.1's kin, and another protocol. */
+static bool is_grpc(const Http2Request *request) {
+  const char *type = grpc_wire_field(request->fields, request->n_fields, "content-type");
+  return strcmp(request->method, "POST") == 0 && grpc_wire_is_grpc(type);
+}
+
 /* ---- The client's ---- */
 
 /* Whether the router answers the request itself, and has. */
@@ -235,6 +269,10 @@ static void begin(Http2Call *c, const HttpHead *head, const ForwardPeer *peer) {
     trace_parent(c->log.span, parent);
   c->chunked =
       forward_request(&out, head, peer, c->log.target.port, then, c->log.span ? parent : NULL) == FORWARD_CHUNKED;
+  if (c->is_grpc) {
+    c->relay = grpc_relay_new(c->router, &c->log.target, &out, c->request_done, c->stream, &RELAY_HANDLERS, c);
+    return;
+  }
   ExchangeRequest request = {.head = &out, .is_head = c->is_head, .reusable = reusable};
   c->exchange = exchange_new(c->router, &c->log.target, &request, &EXCHANGE_HANDLERS, c);
 }
@@ -248,6 +286,7 @@ void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *req
   c->router = router;
   c->stream = stream;
   c->is_head = strcmp(head.method, "HEAD") == 0;
+  c->is_grpc = is_grpc(request);
   c->expects_continue = http_head_has_token(&head, "Expect", "100-continue");
   c->request_done = request->ended;
   list_append(calls, &c->link);
@@ -262,6 +301,10 @@ void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *req
 
 void http2_call_body(void *call, const uint8_t *data, size_t len) {
   Http2Call *c = call;
+  if (c->relay) {
+    grpc_relay_body(c->relay, data, len);
+    return;
+  }
   c->untaken += len;
   if (!c->exchange) {
     http2_stream_took(c->stream, c->untaken);
@@ -278,12 +321,16 @@ void http2_call_body(void *call, const uint8_t *data, size_t len) {
 void http2_call_end(void *call, const Http2Field *trailers, size_t n_trailers) {
   Http2Call *c = call;
   c->request_done = true;
-  if (c->exchange && c->ready)
+  if (c->relay)
+    grpc_relay_end(c->relay);
+  else if (c->exchange && c->ready)
     send_end(c);
 }
 
 void http2_call_drain(void *call) {
   Http2Call *c = call;
+  if (c->relay)
+    grpc_relay_drain(c->relay);
   if (!c->exchange)
     return;
   exchange_note(c->exchange);
