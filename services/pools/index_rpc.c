@@ -38,7 +38,19 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
   index_page_next(page);
 }
 
+/* Names in namespaces that the caller may not use. */
+static void pass_over(IndexPage *page) {
+  char ns[STATE_NAME_MAX + 1];
+  for (; page->at_name < page->n_names; page->at_name++) {
+    const char *key = page->names[page->at_name];
+    if (state_name_split(key, ns) && authz_may_use(page->who, ns))
+      return;
+    snprintf(page->after, sizeof page->after, "%s", key);
+  }
+}
+
 void index_page_next(IndexPage *page) {
+  pass_over(page);
   bool at_end = page->at_name == page->n_names;
   if (at_end && page->last_batch) {
     finish(page, false);
@@ -65,12 +77,14 @@ void index_page_start(RpcCall *call, void *pools, const IndexKind *kind, const P
                       const uint8_t *data, size_t len) {
   IndexPage *page = rpc_request_new(call, pools, sizeof *page);
   page->kind = kind;
+  page->who = pools_caller(call, &page->room);
   Arena *arena = page->request.arena;
   Error err = {0};
   const Sandplane__V1__ListPoolsRequest *in =
       rpc_pb_unpack(&sandplane__v1__list_pools_request__descriptor, arena, data, len, &err);
   if (!in || resource_parent_parse(in->parent, true, "parent", page->ns, &err) < 0 ||
-      resource_page_size(in->page_size, &page->size, &err) < 0) {
+      resource_page_size(in->page_size, &page->size, &err) < 0 ||
+      (page->ns[0] && authz_check_namespace(page->who, page->ns, &err) < 0)) {
     index_page_fail(page, &err);
     return;
   }

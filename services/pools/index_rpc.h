@@ -16,7 +16,9 @@ enum { INDEX_BYTES_MAX = 3 << 20 };
 typedef struct IndexPage {
   RpcRequest request;
   const struct IndexKind *kind;
-  char ns[RESOURCE_SEGMENT_MAX + 1]; /* empty: all */
+  AuthzPrincipal room;
+  const AuthzPrincipal *who;         /* as pools_caller */
+  char ns[RESOURCE_SEGMENT_MAX + 1]; /* empty: all that the caller may use */
   const char *query;
   char after[RESOURCE_POSITION_MAX + 1];
   size_t size;

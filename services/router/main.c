@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/str.h"
+#include "services/router/access/reload_loop.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
@@ -36,18 +36,24 @@ static const RpcMethod METHODS[] = {
     {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
 };
 
+static Access *access_of(const RouterConfig *config, Error *err) {
+  const AccessSettings settings = {.keys_file = config->api_keys_file,
+                                   .tokens_file = config->tenant_tokens_file,
+                                   .mode = config->authz_mode,
+                                   .bearer = config->auth_token,
+                                   .secret_file = config->authz_secret_file,
+                                   .http_open = config->http_open,
+                                   .grpc_open = config->grpc_open};
+  return access_new(&settings, err);
+}
+
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
   if (redis_config_check(&config->redis, err))
     return -1;
-  Authz authz;
-  int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
-  authz_deinit(&authz);
-  if (rc != 0 || str_empty(config->tenant_tokens_file))
-    return rc;
-  Tenants *tenants = tenants_read(config->tenant_tokens_file, err);
-  tenants_free(tenants);
-  return tenants ? 0 : -1;
+  Access *access = access_of(config, err);
+  access_free(access);
+  return access ? 0 : -1;
 }
 
 /* A connection takes two descriptors, and the usual soft limit is 1024. */
@@ -65,13 +71,10 @@ static int start(Service *service, Error *err) {
   service->state = router;
   const RouterConfig *config = service->config;
   *router = (Router){.service = service, .loop = service->loop, .config = config};
-  if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
+  router->access = access_of(config, err);
+  if (!router->access)
     return -1;
-  if (!str_empty(config->tenant_tokens_file)) {
-    router->tenants = tenants_read(config->tenant_tokens_file, err);
-    if (!router->tenants)
-      return -1;
-  }
+  router->reload = reload_loop_new(service->loop, router->access);
   raise_descriptor_limit();
   router->shared = service_state_new(service, &config->redis, "router");
   router->state = service_state_of(router->shared);
@@ -105,8 +108,8 @@ static void stop(Service *service) {
   rpc_channel_free(router->pools);
   rpc_channel_free(router->reconciler);
   service_state_free(router->shared);
-  authz_deinit(&router->authz);
-  tenants_free(router->tenants);
+  reload_loop_free(router->reload);
+  access_free(router->access);
   free(router);
 }
 

@@ -4,8 +4,7 @@
 
 #include "lib/rpc/rpc_client.h"
 #include "lib/service/service_state.h"
-#include "services/router/access/authz.h"
-#include "services/router/access/tenants.h"
+#include "services/router/access/access.h"
 
 typedef struct RouterConfig {
   ServiceConfig service;
@@ -13,7 +12,8 @@ typedef struct RouterConfig {
   RedisConfig redis;
   const char *claims, *pools, *reconciler;
   const char *authz_mode, *authz_secret_file, *auth_token;
-  const char *tenant_tokens_file;
+  const char *api_keys_file, *tenant_tokens_file;
+  bool http_open, grpc_open;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
@@ -54,8 +54,8 @@ typedef struct Router {
   ServiceState *shared;
   State *state;
   RpcChannel *claims, *pools, *reconciler;
-  Authz authz;
-  Tenants *tenants; /* NULL: gRPC callers are not told apart */
+  Access *access;
+  struct ReloadLoop *reload;
   struct HttpListener *http;
   struct UpstreamPool *upstreams;
   int64_t n_exchanges; /* HTTP requests on their way to a sandbox or answered by one */

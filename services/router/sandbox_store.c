@@ -23,7 +23,8 @@ struct SandboxLookup {
   State *state;
   LoopTimer *timer;
   char *ns, *id;
-  char *uid; /* NULL: an ordinary lookup */
+  char *owner; /* empty: anybody's will do */
+  char *uid;   /* NULL: an ordinary lookup */
   int64_t until_ms;
   SandboxLookupFn fn; /* NULL: cancelled */
   void *arg;
@@ -34,8 +35,17 @@ static void lookup_free(SandboxLookup *l) {
   loop_timer_free(l->timer);
   free(l->ns);
   free(l->id);
+  free(l->owner);
   free(l->uid);
   free(l);
+}
+
+static bool is_owned(const SandboxLookup *l, const SandboxRecord *r) {
+  return !*l->owner || str_equal(l->owner, r->tenant);
+}
+
+static int no_sandbox(const SandboxLookup *l, Error *err) {
+  return error_set(err, ERROR_NOT_FOUND, "sandbox \"%s\" does not exist", l->id);
 }
 
 static void answer(SandboxLookup *l, const SandboxRecord *record, const Error *err) {
@@ -101,11 +111,15 @@ static void on_address(void *arg, const char *route, const Error *err) {
     return lookup_free(l);
   Error own;
   if (err && err->kind == ERROR_NOT_FOUND)
-    error_set(&own, ERROR_NOT_FOUND, "sandbox \"%s\" does not exist", l->id);
+    no_sandbox(l, &own);
   else if (err)
     own = *err;
-  const SandboxRecord record = {.ns = l->ns, .id = l->id, .state = SANDBOX_CLAIMED, .uid = "", .route = route};
-  answer(l, err ? NULL : &record, err ? &own : NULL);
+  const SandboxRecord record = {
+      .ns = l->ns, .id = l->id, .state = SANDBOX_CLAIMED, .uid = "", .route = route, .tenant = STATE_KUBERNETES_TENANT};
+  bool owned = is_owned(l, &record);
+  if (!err && !owned)
+    no_sandbox(l, &own);
+  answer(l, err || !owned ? NULL : &record, err || !owned ? &own : NULL);
 }
 
 static void read_address(SandboxLookup *l) {
@@ -134,7 +148,8 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
     own = *err;
     answer(l, NULL, &own);
   } else {
-    int rc = judge(r, &own);
+    /* whose it is comes first: to all others it says nothing of itself */
+    int rc = is_owned(l, r) ? judge(r, &own) : no_sandbox(l, &own);
     answer(l, rc == 0 ? r : NULL, rc == 0 ? NULL : &own);
   }
 }
@@ -148,16 +163,18 @@ static void on_timer(void *arg) {
   read_record(arg);
 }
 
-static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
-                                 void *arg) {
+static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const char *id, const char *owner,
+                                 SandboxLookupFn fn, void *arg) {
   SandboxLookup *l = new0(SandboxLookup);
-  *l = (SandboxLookup){.state = state, .ns = str_dup(ns), .id = str_dup(id), .fn = fn, .arg = arg};
+  *l = (SandboxLookup){
+      .state = state, .ns = str_dup(ns), .id = str_dup(id), .owner = str_dup(owner ? owner : ""), .fn = fn, .arg = arg};
   l->timer = loop_timer_new(loop, on_timer, l);
   return l;
 }
 
-SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn, void *arg) {
-  SandboxLookup *l = lookup_new(state, loop, ns, id, fn, arg);
+SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, const char *owner,
+                              SandboxLookupFn fn, void *arg) {
+  SandboxLookup *l = lookup_new(state, loop, ns, id, owner, fn, arg);
   /* a name of another shape has no record, and is found by its address */
   read_record(l);
   return l;
@@ -165,7 +182,7 @@ SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const ch
 
 SandboxLookup *sandbox_lookup_end(State *state, Loop *loop, const char *ns, const char *id, const char *uid,
                                   SandboxLookupFn fn, void *arg) {
-  SandboxLookup *l = lookup_new(state, loop, ns, id, fn, arg);
+  SandboxLookup *l = lookup_new(state, loop, ns, id, NULL, fn, arg);
   l->uid = str_dup(uid);
   l->until_ms = clock_mono_ms() + END_WAIT_MS;
   read_record(l);

@@ -21,6 +21,8 @@ typedef struct Target {
   /* The caller named an address or a uid as well. They are checked and not used: the state alone decides
    * where a sandbox is; but a scoped token does not cover such a request. */
   bool names_address;
+  /* Whose sandbox it must be, as who was let in has found out; empty: anybody's. */
+  char owner[64];
 } Target;
 
 /* Nothing that means "this machine" or "whoever is near": such an address is never that of a sandbox. */

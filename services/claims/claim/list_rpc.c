@@ -36,6 +36,7 @@ typedef struct List {
   size_t size;
   size_t scanned, bytes;
   Selector *selector;
+  AuthzPrincipal room;
   WatchFilter filter;
   const char *query;
   /* Where the list stands. */
@@ -125,8 +126,13 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
 }
 
 static void next_pool(List *list) {
-  if (list->at_name < list->n_names) {
+  bool found = false;
+  char ns[STATE_NAME_MAX + 1];
+  while (!found && list->at_name < list->n_names) {
     snprintf(list->pool, sizeof list->pool, "%s", list->names[list->at_name++]);
+    found = state_name_split(list->pool, ns) && authz_may_use(list->filter.who, ns);
+  }
+  if (found) {
     list->after[0] = '\0';
     list_pool(list);
   } else if (list->one_pool || list->last_batch) {
@@ -168,6 +174,10 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
       return error_field(err, "pool", "must be in the namespace of parent");
     snprintf(list->pool, sizeof list->pool, "%s/%s", pool.ns, pool.id);
   }
+  const AuthzPrincipal *who = claims_caller(list->request.call, &list->room);
+  const char *in_ns = list->one_pool ? pool.ns : list->ns;
+  if (*in_ns && authz_check_namespace(who, in_ns, err) < 0)
+    return -1;
   list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
                              in->show_unclaimed);
   if (start_at(list, in, err) < 0)
@@ -175,7 +185,7 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
   list->selector = selector_parse(in->label_selector, err);
   if (!list->selector)
     return -1;
-  list->filter = (WatchFilter){list->selector, in->show_unclaimed};
+  list->filter = (WatchFilter){list->selector, in->show_unclaimed, who};
   return 0;
 }
 
@@ -190,7 +200,9 @@ void list_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   }
   sandplane__v1__list_sandboxes_response__init(&list->answer);
   list->answer.sandboxes = arena_alloc(list->request.arena, list->size * sizeof(Sandplane__V1__Sandbox *));
-  if (list->pool[0])
+  /* a token is the caller's to write: what it names is looked at as any other pool */
+  char ns[STATE_NAME_MAX + 1];
+  if (list->pool[0] && state_name_split(list->pool, ns) && authz_may_use(list->filter.who, ns))
     list_pool(list);
   else
     next_pool(list);

@@ -108,30 +108,40 @@ static const char *passed_value(const RpcCall *call, const char *key, char paren
   return parent;
 }
 
+/* Those behind believe it. How many there are. */
+static size_t tell(const AuthzPrincipal *who, RpcMetadata out[3]) {
+  if (!who)
+    return 0;
+  out[0] = (RpcMetadata){AUTHZ_METADATA_TENANT, who->tenant};
+  out[1] = (RpcMetadata){AUTHZ_METADATA_ROLE, authz_role_name(who->role)};
+  out[2] = (RpcMetadata){AUTHZ_METADATA_NAMESPACES, who->namespaces};
+  return 3;
+}
+
 /* NULL: the caller may not, and the call is finished. */
 static ForwardCall *begin(RpcCall *call, const Router *router, RpcChannel *channel, bool single) {
-  const char *tenant;
+  Caller caller;
   Error err = {0};
-  if (identity_rpc_check(router, call, &tenant, &err) != 0) {
+  if (identity_rpc_check(router, call, &caller, &err) != 0) {
     rpc_call_finish(call, &err);
     return NULL;
   }
   ForwardCall *f = new0(ForwardCall);
   f->call = call;
   f->single = single;
-  RpcMetadata passed[ARRAY_LEN(PASSED) + 1];
+  RpcMetadata passed[ARRAY_LEN(PASSED) + 3];
   char parent[TRACE_PARENT_SIZE];
   size_t n = 0;
   for (size_t i = 0; i < ARRAY_LEN(PASSED); i++) {
     const char *value = passed_value(call, PASSED[i], parent);
     /* credentials that were the router's own end here */
-    if (value && !(tenant && str_equal(PASSED[i], AUTHORIZATION)))
+    if (value && !(caller.who && str_equal(PASSED[i], AUTHORIZATION)))
       passed[n++] = (RpcMetadata){PASSED[i], value};
   }
-  if (tenant)
-    passed[n++] = (RpcMetadata){IDENTITY_RPC_TENANT, tenant};
+  n += tell(caller.who, passed + n);
   f->behind =
       rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n, &HANDLERS, f);
+  caller_release(&caller);
   rpc_client_read(f->behind);
   return f;
 }

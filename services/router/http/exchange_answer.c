@@ -147,7 +147,8 @@ static void break_off(Exchange *e, int errnum) {
   e->stage = STAGE_AUTOPSY;
   /* the state has the time that the program had; what runs may be the next look at idle connections, which is near */
   exchange_watch(e);
-  e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
+  e->lookup =
+      sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, e->target.owner, on_autopsy, e);
 }
 
 void exchange_answer_ended(Exchange *e, int errnum) {
