@@ -12,16 +12,7 @@ const Option GLOBAL_OPTIONS[] = {
     {NULL, 0, NULL, NULL},
 };
 
-const Command *const COMMAND_TABLES[] = {SANDBOX_COMMANDS,
-                                         LIST_COMMANDS,
-                                         EXEC_COMMANDS,
-                                         FILE_COMMANDS,
-                                         APPLY_COMMANDS,
-                                         POOL_COMMANDS,
-                                         QUOTA_COMMANDS,
-                                         TEMPLATE_COMMANDS,
-                                         IMAGE_COMMANDS,
-                                         LOGS_COMMANDS,
-                                         DOCTOR_COMMANDS,
-                                         COMPLETION_COMMANDS,
-                                         NULL};
+const Command *const COMMAND_TABLES[] = {
+    SANDBOX_COMMANDS,    LIST_COMMANDS, EXEC_COMMANDS,     FILE_COMMANDS,  APPLY_COMMANDS, POOL_COMMANDS,
+    QUOTA_COMMANDS,      KEY_COMMANDS,  TEMPLATE_COMMANDS, IMAGE_COMMANDS, LOGS_COMMANDS,  DOCTOR_COMMANDS,
+    COMPLETION_COMMANDS, NULL};
