@@ -11,7 +11,7 @@ LIBC = """
     netinet/tcp.h poll.h pthread.h pwd.h sched.h search.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h
     stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
     sys/eventfd.h sys/file.h sys/inotify.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h
-    sys/signalfd.h sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
+    sys/signalfd.h sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/uio.h sys/un.h sys/wait.h
 """.split()
 
 # library -> how its headers begin

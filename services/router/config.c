@@ -33,6 +33,8 @@ static const ConfigItem ITEMS[] = {
     {"upgrade-idle-timeout", "SANDPLANE_UPGRADE_IDLE_TIMEOUT", CONFIG_DURATION,
      offsetof(RouterConfig, upgrade_idle_timeout_ms), "1h", 1, 86400000, false,
      "longest silence of an upgraded connection"},
+    {"loops", "SANDPLANE_LOOPS", CONFIG_INT, offsetof(RouterConfig, loops), "0", 0, LOOPS_MAX, false,
+     "event loops that HTTP is spread over, each with a thread; 0: one for each core that the process may use"},
     {"max-connections", "SANDPLANE_MAX_CONNECTIONS", CONFIG_INT, offsetof(RouterConfig, max_connections), "10000", 1,
      1000000, false, "HTTP connections at a time; more are refused"},
     {"max-requests", "SANDPLANE_MAX_REQUESTS", CONFIG_INT, offsetof(RouterConfig, max_requests), "10000", 1, 1000000,

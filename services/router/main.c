@@ -2,14 +2,11 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "lib/base/alloc.h"
 #include "services/router/access/reload_loop.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
-#include "services/router/http/http_listener.h"
-#include "services/router/http/upstream_pool.h"
-#include "services/router/router.h"
+#include "services/router/router_loop.h"
 
 #define SANDBOXES "/sandplane.v1.SandboxService/"
 
@@ -67,25 +64,21 @@ static void raise_descriptor_limit(void) {
 }
 
 static int start(Service *service, Error *err) {
-  Router *router = new0(Router);
-  service->state = router;
   const RouterConfig *config = service->config;
-  *router = (Router){.service = service, .loop = service->loop, .config = config};
-  router->access = access_of(config, err);
-  if (!router->access)
+  Access *access = access_of(config, err);
+  if (!access)
     return -1;
-  router->reload = reload_loop_new(service->loop, router->access);
   raise_descriptor_limit();
-  router->shared = service_state_new(service, &config->redis, "router");
-  router->state = service_state_of(router->shared);
+  Router *router = router_loops_new(service, access, err);
+  service->state = router;
+  if (!router->http)
+    return -1;
+  router->reload = reload_loop_new(service->loop, access);
   router->claims = rpc_channel_new(service->loop, config->claims);
   router->pools = rpc_channel_new(service->loop, config->pools);
   router->reconciler = rpc_channel_new(service->loop, config->reconciler);
-  router->upstreams = upstream_pool_new(router);
-  router->http = http_listener_new(router, err);
-  if (!router->http)
-    return -1;
   service_state_watch(router->shared, NULL, NULL);
+  router_loops_run(router);
   return 0;
 }
 
@@ -94,23 +87,17 @@ static void on_http_drained(void *arg) {
 }
 
 static void drain(Service *service) {
-  Router *router = service->state;
   service_hold(service);
-  upstream_pool_shut(router->upstreams);
-  http_listener_drain(router->http, router->config->service.shutdown_grace_ms, on_http_drained, service);
+  router_loops_drain(service->state, on_http_drained, service);
 }
 
 static void stop(Service *service) {
   Router *router = service->state;
-  http_listener_free(router->http);
-  upstream_pool_free(router->upstreams);
   rpc_channel_free(router->claims);
   rpc_channel_free(router->pools);
   rpc_channel_free(router->reconciler);
-  service_state_free(router->shared);
   reload_loop_free(router->reload);
-  access_free(router->access);
-  free(router);
+  router_loops_free(router);
 }
 
 int main(int argc, char **argv) {

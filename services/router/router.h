@@ -2,9 +2,13 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 #define SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 
+#include <stdatomic.h>
+
 #include "lib/rpc/rpc_client.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/access.h"
+
+#define LOOPS_MAX 256
 
 typedef struct RouterConfig {
   ServiceConfig service;
@@ -14,6 +18,7 @@ typedef struct RouterConfig {
   const char *authz_mode, *authz_secret_file, *auth_token;
   const char *api_keys_file, *tenant_tokens_file;
   bool http_open, grpc_open;
+  int64_t loops;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
@@ -47,18 +52,29 @@ typedef enum RouterMetric {
 
 extern const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS];
 
+/* What all loops of the process have in common. The counts are those that its bounds are of. */
+typedef struct RouterAll {
+  Access *access;
+  atomic_llong n_connections; /* of clients, HTTP */
+  atomic_llong n_exchanges;   /* HTTP requests on their way to a sandbox or answered by one */
+  atomic_llong n_idle;        /* connections into sandboxes that are kept */
+  struct Router **routers;    /* one a loop, the service's first; what is another's is told by loop_post */
+  size_t n_routers;
+} RouterAll;
+
+/* What one loop has, on whose thread all of it is used. The metrics and the tracer of the service are any loop's. */
 typedef struct Router {
   Service *service;
   Loop *loop;
   const RouterConfig *config;
+  RouterAll *all;
   ServiceState *shared;
   State *state;
-  RpcChannel *claims, *pools, *reconciler;
-  Access *access;
-  struct ReloadLoop *reload;
   struct HttpListener *http;
   struct UpstreamPool *upstreams;
-  int64_t n_exchanges; /* HTTP requests on their way to a sandbox or answered by one */
+  /* of the first, which serves gRPC; NULL in others */
+  RpcChannel *claims, *pools, *reconciler;
+  struct ReloadLoop *reload;
 } Router;
 
 #endif

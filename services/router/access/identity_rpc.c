@@ -16,9 +16,9 @@ static int find(const AuthzSources *sources, const RpcCall *call, const AuthzPri
 
 int identity_rpc_check(const Router *router, const RpcCall *call, Caller *ret_caller, Error *err) {
   *ret_caller = (Caller){0};
-  if (access_grpc_is_open(router->access))
+  if (access_grpc_is_open(router->all->access))
     return 0;
-  Caller caller = {.held = authz_store_take(access_store(router->access))};
+  Caller caller = {.held = authz_store_take(access_store(router->all->access))};
   if (find(caller.held, call, &caller.who, err) == 0 && authz_check_method(caller.who, rpc_call_path(call), err) == 0) {
     *ret_caller = caller;
     return 0;
