@@ -39,6 +39,8 @@ static Access *access_of(const RouterConfig *config, Error *err) {
                                    .mode = config->authz_mode,
                                    .bearer = config->auth_token,
                                    .secret_file = config->authz_secret_file,
+                                   .verification_keys_file = config->authz_verification_keys_file,
+                                   .v1_accept_until = config->authz_v1_accept_until,
                                    .http_open = config->http_open,
                                    .grpc_open = config->grpc_open};
   return access_new(&settings, err);

@@ -15,7 +15,7 @@ typedef struct RouterConfig {
   const char *http_address;
   RedisConfig redis;
   const char *claims, *pools, *reconciler;
-  const char *authz_mode, *authz_secret_file, *auth_token;
+  const char *authz_mode, *authz_secret_file, *authz_verification_keys_file, *authz_v1_accept_until, *auth_token;
   const char *api_keys_file, *tenant_tokens_file;
   bool http_open, grpc_open;
   int64_t loops;

@@ -9,8 +9,8 @@
 
 #include "services/router/router.h"
 
-/* As many as --loops says; none runs yet. access becomes theirs. The first's Router, never NULL; its http is NULL, with err, when one could
- * not be made, and then it is only good for router_loops_free. */
+/* As many as --loops says; none runs yet. access becomes theirs. The first's Router, never NULL; its http is NULL, with
+ * err, when one could not be made, and then it is only good for router_loops_free. */
 Router *router_loops_new(Service *service, Access *access, Error *err);
 /* Starts the threads of all others. */
 void router_loops_run(Router *first);

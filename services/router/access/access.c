@@ -9,11 +9,15 @@
 
 #include "lib/authz/authz_file.h"
 #include "lib/base/alloc.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/crypto/crypto.h"
-#include "services/router/access/scoped_token.h"
+#include "services/router/access/scoped_token_v2.h"
+#include "services/router/http/forward.h"
 
 #define SECRET_OPTION "--authz-scoped-token-secret-file"
+#define KEYS_OPTION "--authz-scoped-token-verification-keys-file"
+#define UNTIL_OPTION "--authz-scoped-token-v1-accept-until"
 
 /* The length of an HMAC-SHA256 key that loses nothing. */
 #define MIN_SECRET 32
@@ -23,7 +27,9 @@ struct Access {
   AuthzStore *store; /* NULL: none */
   bool scoped;
   char *bearer; /* NULL: none */
-  Buf secret;
+  Buf secret;   /* empty: tokens v1 are not taken */
+  int64_t v1_until_s;
+  ScopedKeys *scoped_keys; /* NULL: nor v2 */
   bool http_open, grpc_open;
 };
 
@@ -48,6 +54,26 @@ static int read_secret(const char *path, Buf *out, Error *err) {
   return 0;
 }
 
+/* Tokens of one kind or of both. */
+static int read_scoped(Access *a, const AccessSettings *s, Error *err) {
+  bool v2 = !str_empty(s->verification_keys_file), v1 = !v2 || !str_empty(s->secret_file);
+  int64_t until_ms;
+  a->v1_until_s = INT64_MAX;
+  if (v1 && read_secret(s->secret_file, &a->secret, err) != 0)
+    return -1;
+  if (v1 && v2 && str_empty(s->v1_accept_until))
+    return error_set(err, ERROR_INVALID_ARGUMENT, UNTIL_OPTION ": is needed where tokens of both kinds are taken");
+  if (!str_empty(s->v1_accept_until)) {
+    if (clock_parse_rfc3339(s->v1_accept_until, &until_ms) != 0)
+      return error_set(err, ERROR_INVALID_ARGUMENT, UNTIL_OPTION ": \"%s\" is no time such as 2027-01-01T00:00:00Z",
+                       s->v1_accept_until);
+    a->v1_until_s = until_ms / 1000;
+  }
+  if (v2)
+    a->scoped_keys = scoped_keys_read(KEYS_OPTION, s->verification_keys_file, err);
+  return v2 && !a->scoped_keys ? -1 : 0;
+}
+
 static char *trimmed(const char *s) {
   size_t n;
   while (s && isspace((unsigned char)*s))
@@ -68,7 +94,7 @@ static int read_settings(Access *a, const AccessSettings *s, Error *err) {
   /* whoever has it could do without the other */
   if (a->scoped && a->bearer)
     return error_set(err, ERROR_INVALID_ARGUMENT, "ROUTER_AUTH_TOKEN and --authz-mode=scoped-token exclude each other");
-  if (a->scoped && read_secret(s->secret_file, &a->secret, err) != 0)
+  if (a->scoped && read_scoped(a, s, err) != 0)
     return -1;
   return authz_store_new(s->keys_file, s->tokens_file, &a->store, err);
 }
@@ -103,6 +129,7 @@ void access_free(Access *a) {
     explicit_bzero(a->bearer, strlen(a->bearer));
   free(a->bearer);
   authz_file_forget(&a->secret);
+  scoped_keys_free(a->scoped_keys);
   authz_store_free(a->store);
   free(a);
 }
@@ -148,7 +175,7 @@ static AccessDenial judge_principal(const AuthzPrincipal *who, Target *target) {
   if (!authz_may_use(who, target->ns))
     return FORBIDDEN;
   if (who->role != AUTHZ_ADMIN)
-    snprintf(target->owner, sizeof target->owner, "%s", who->tenant);
+    snprintf(target->pass.owner, sizeof target->pass.owner, "%s", who->tenant);
   return (AccessDenial){0};
 }
 
@@ -164,16 +191,32 @@ static bool judge_store(const Access *a, const char *credential, int64_t now_s, 
   return known;
 }
 
-static AccessDenial judge_scoped(const Access *a, const char *credential, int64_t now_s, const Target *target) {
-  ScopedToken token;
-  if (!scoped_token_verify(credential, a->secret.data, a->secret.len, now_s, &token))
+/* Of a token for one request: whether this is the one. */
+static bool is_asked(const ScopedTokenV2 *token, const HttpHead *head, const Target *target) {
+  if (!token->port)
+    return true;
+  const char *path = forward_path(head);
+  size_t len = path ? strcspn(path, "?") : 0;
+  return token->port == target->port && str_equal(token->method, head->method) && strlen(token->path) == len &&
+         memcmp(token->path, path, len) == 0;
+}
+
+static AccessDenial judge_scoped(const Access *a, const char *credential, const HttpHead *head, int64_t now_s,
+                                 Target *target) {
+  ScopedTokenV2 token = {0};
+  bool v1 = a->secret.len > 0 && now_s < a->v1_until_s &&
+            scoped_token_verify(credential, a->secret.data, a->secret.len, now_s, &token.of);
+  if (!v1 && !(a->scoped_keys && scoped_token_v2_verify(a->scoped_keys, credential, now_s, &token)))
     return unauthenticated(a, credential);
-  if (target->names_address || !str_equal(token.ns, target->ns) || !str_equal(token.name, target->id))
+  if (target->names_address || !str_equal(token.of.ns, target->ns) || !str_equal(token.of.name, target->id) ||
+      !is_asked(&token, head, target))
     return FORBIDDEN;
+  snprintf(target->pass.uid, sizeof target->pass.uid, "%s", token.uid);
   return (AccessDenial){0};
 }
 
-AccessDenial access_judge(const Access *a, const char *credential, int64_t now_s, Target *target) {
+AccessDenial access_judge(const Access *a, const char *credential, const HttpHead *head, int64_t now_s,
+                          Target *target) {
   AccessDenial denial = {0};
   if (a->http_open)
     return denial;
@@ -184,14 +227,14 @@ AccessDenial access_judge(const Access *a, const char *credential, int64_t now_s
   if (judge_store(a, credential, now_s, target, &denial))
     return denial;
   if (a->scoped && target)
-    return judge_scoped(a, credential, now_s, target);
+    return judge_scoped(a, credential, head, now_s, target);
   return unauthenticated(a, credential);
 }
 
 AccessDenial access_check_caller(const Access *a, const HttpHead *head, int64_t now_s) {
-  return a->scoped ? (AccessDenial){0} : access_judge(a, credential_of(head), now_s, NULL);
+  return a->scoped ? (AccessDenial){0} : access_judge(a, credential_of(head), head, now_s, NULL);
 }
 
 AccessDenial access_check_target(const Access *a, const HttpHead *head, int64_t now_s, Target *target) {
-  return access_judge(a, credential_of(head), now_s, target);
+  return access_judge(a, credential_of(head), head, now_s, target);
 }

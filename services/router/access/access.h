@@ -20,9 +20,11 @@
 /* "" or NULL: not given. */
 typedef struct AccessSettings {
   const char *keys_file, *tokens_file;
-  const char *mode;   /* allow-all or scoped-token */
-  const char *bearer; /* the router token; surrounding blanks are dropped */
-  const char *secret_file;
+  const char *mode;                   /* allow-all or scoped-token */
+  const char *bearer;                 /* the router token; surrounding blanks are dropped */
+  const char *secret_file;            /* of scoped tokens v1 */
+  const char *verification_keys_file; /* of v2 */
+  const char *v1_accept_until;        /* RFC 3339; needed where both kinds are taken */
   bool http_open, grpc_open;
 } AccessSettings;
 
@@ -49,10 +51,11 @@ typedef struct AccessDenial {
 /* Of HTTP, before the routing headers are looked at: whether the credential is any. With scoped tokens the headers come
  * first, as in the Agent Sandbox router, and this says nothing. */
 AccessDenial access_check_caller(const Access *access, const HttpHead *head, int64_t now_s);
-/* After: whether it is good for this target. What only the sandbox's record can tell is left in the target, as owner.
+/* After: whether it is good for this target. What only the sandbox's record can tell is left in the target, as pass.
  */
 AccessDenial access_check_target(const Access *access, const HttpHead *head, int64_t now_s, Target *target);
 /* The same of a credential that came another way, a cookie's or a query's; NULL: none. */
-AccessDenial access_judge(const Access *access, const char *credential, int64_t now_s, Target *target);
+AccessDenial access_judge(const Access *access, const char *credential, const HttpHead *head, int64_t now_s,
+                          Target *target);
 
 #endif

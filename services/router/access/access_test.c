@@ -17,6 +17,8 @@
 #define TOKEN "v1." PAYLOAD "." MAC
 #define EXP 2000000000
 
+static const HttpHead NO_HEAD = {.method = "GET", .target = "/"};
+
 static bool verify(const char *token, int64_t now_s) {
   ScopedToken t;
   return scoped_token_verify(token, SECRET, strlen(SECRET), now_s, &t);
@@ -94,7 +96,7 @@ static void test_scoped(void **state) {
   HttpHead head = with("Bearer " TOKEN);
   expect(access_check_caller(a, &head, 1), 0, NULL);
   expect(access_check_target(a, &head, 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "");
+  assert_string_equal(t.pass.owner, "");
   expect(access_check_target(a, &head, EXP, &t), 401, "unauthenticated");
   head = with("bearer \t " TOKEN);
   expect(access_check_target(a, &head, 1, &t), 0, NULL);
@@ -156,32 +158,32 @@ static void test_principals(void **state) {
   assert_false(access_http_is_open(a));
   assert_false(access_grpc_is_open(a));
   Target t = {.ns = "default", .id = "x"};
-  expect(access_judge(a, "token-of-research", 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "research");
+  expect(access_judge(a, "token-of-research", &NO_HEAD, 1, &t), 0, NULL);
+  assert_string_equal(t.pass.owner, "research");
   t = (Target){.ns = "default", .id = "x"};
-  expect(access_judge(a, "token-of-operations", 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "");
-  expect(access_judge(a, "token-of-nobody", 1, &t), 401, "Invalid token.");
-  expect(access_judge(a, NULL, 1, &t), 401, "Missing or invalid Authorization header.");
+  expect(access_judge(a, "token-of-operations", &NO_HEAD, 1, &t), 0, NULL);
+  assert_string_equal(t.pass.owner, "");
+  expect(access_judge(a, "token-of-nobody", &NO_HEAD, 1, &t), 401, "Invalid token.");
+  expect(access_judge(a, NULL, &NO_HEAD, 1, &t), 401, "Missing or invalid Authorization header.");
   access_free(a);
   /* with the others beside them */
   a = access_with((AccessSettings){.mode = "allow-all", .tokens_file = path, .bearer = "s3cret"});
   t = (Target){.ns = "default", .id = "x"};
-  expect(access_judge(a, "s3cret", 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "");
-  expect(access_judge(a, "token-of-research", 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "research");
+  expect(access_judge(a, "s3cret", &NO_HEAD, 1, &t), 0, NULL);
+  assert_string_equal(t.pass.owner, "");
+  expect(access_judge(a, "token-of-research", &NO_HEAD, 1, &t), 0, NULL);
+  assert_string_equal(t.pass.owner, "research");
   access_free(a);
   char tokens[64];
   memcpy(tokens, path, sizeof tokens);
   path = secret_file(SECRET);
   a = access_with((AccessSettings){.mode = "scoped-token", .tokens_file = tokens, .secret_file = path});
   t = (Target){.ns = "default", .id = "my-sandbox"};
-  expect(access_judge(a, TOKEN, 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "");
-  expect(access_judge(a, "token-of-research", 1, &t), 0, NULL);
-  assert_string_equal(t.owner, "research");
-  expect(access_judge(a, "token-of-nobody", 1, &t), 401, "unauthenticated");
+  expect(access_judge(a, TOKEN, &NO_HEAD, 1, &t), 0, NULL);
+  assert_string_equal(t.pass.owner, "");
+  expect(access_judge(a, "token-of-research", &NO_HEAD, 1, &t), 0, NULL);
+  assert_string_equal(t.pass.owner, "research");
+  expect(access_judge(a, "token-of-nobody", &NO_HEAD, 1, &t), 401, "unauthenticated");
   access_free(a);
   unlink(path);
   unlink(tokens);

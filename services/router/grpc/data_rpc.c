@@ -6,6 +6,7 @@
 #include "services/router/grpc/data_rpc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -364,8 +365,10 @@ static bool look_up(DataCall *d) {
     finish(d, &err);
     return false;
   }
-  const char *owner = who && who->role != AUTHZ_ADMIN ? who->tenant : NULL;
-  d->lookup = sandbox_lookup(d->router->state, d->router->loop, d->name.ns, d->name.id, owner, on_record, d);
+  TargetPass pass = {0};
+  if (who && who->role != AUTHZ_ADMIN)
+    snprintf(pass.owner, sizeof pass.owner, "%s", who->tenant);
+  d->lookup = sandbox_lookup(d->router->state, d->router->loop, d->name.ns, d->name.id, &pass, on_record, d);
   return true;
 }
 

@@ -152,7 +152,7 @@ static ExchangeAnswer break_off(Exchange *e, int errnum) {
   /* the state has the time that the program had */
   exchange_watch(e);
   e->lookup =
-      sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, e->target.owner, on_autopsy, e);
+      sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, &e->target.pass, on_autopsy, e);
   return ANSWER_ENDED;
 }
 
