@@ -10,6 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
+/* With as many namespaces as a key may have. */
+#define KEY_LINE_MAX (4096 + (size_t)AUTHZ_NAMESPACES_MAX * 70)
+
 static int open_file(const Args *args, bool may_be_new, KeyFile *ret_file) {
   const char *path = args_value(args, "file");
   if (!path)
@@ -79,7 +82,7 @@ static int append(KeyFile *file, const AuthzKey *key, Error *err) {
   Buf *text = &file->text;
   if (text->len > 0 && text->data[text->len - 1] != '\n' && buf_append_str(text, "\n") != 0)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "%s: is full", file->path);
-  if (text->len + 4096 + AUTHZ_NAMESPACES_MAX * 70 > text->max)
+  if (text->len + KEY_LINE_MAX > text->max)
     return error_set(err, ERROR_RESOURCE_EXHAUSTED, "%s: is full", file->path);
   authz_key_write(key, text);
   return 0;

@@ -515,5 +515,38 @@ class Doors(unittest.TestCase):
         self.assertIn("access_open", stack.log())
 
 
+class ScopedTokens(unittest.TestCase):
+    """A signed token for default/box-aaaaa of the claim u1, as in access/scoped_token_v2_test.c."""
+
+    PUBLIC = "TjHTPN4lQTEuCYjIflJYa6QJX_Z9NAWfRSfMPGtPqJc"
+    TOKEN = (
+        "v2.k1.eyJucyI6ImRlZmF1bHQiLCJuYW1lIjoiYm94LWFhYWFhIiwidWlkIjoidTEiLCJleHAiOjIwMDAwMDAwMDB9"
+        ".QMNikHOJiPkfnUl79cSylcSL7pikExUM5umgpqLDw9i924YbkDt1mzOO_A2sJrRBRWh59GZV9F4ae8AS6TAWCA"
+    )
+
+    def test_a_token_ends_with_its_claim(self):
+        fd, path = tempfile.mkstemp(dir="/tmp")
+        self.addCleanup(os.unlink, path)
+        os.write(fd, json.dumps({"keys": [{"kid": "k1", "publicKey": self.PUBLIC}]}).encode())
+        os.close(fd)
+        it = Installation([], "--authz-mode=scoped-token", f"--authz-scoped-token-verification-keys-file={path}")
+        self.addCleanup(it.stop)
+        stack, port = it.stack, app.start()
+        _, route, _ = stack.runtime()
+        stack.seed("make", "default", "box-aaaaa", route)
+        stack.seed("claim-as", "default", "box", "u1")
+        self.assertEqual(it.http("box-aaaaa", port, self.TOKEN)[0], 200)
+        self.assertEqual(it.http("box-aaaaa", port, self.TOKEN[:-4] + "AAAA")[0], 401)
+        self.assertEqual(it.http("box-bbbbb", port, self.TOKEN)[0], 403)
+        # the name comes back for another claim
+        stack.seed("release", "default", "box-aaaaa")
+        stack.seed("gone", "default", "box-aaaaa")
+        _, route, _ = stack.runtime()
+        stack.seed("make", "default", "box-aaaaa", route)
+        stack.seed("claim-as", "default", "box", "u2")
+        status, body = it.http("box-aaaaa", port, self.TOKEN)
+        self.assertEqual((status, json.loads(body)["reason"]), (403, "forbidden"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -155,7 +155,7 @@ static void on_record_of_delete(void *arg, const SandboxRecord *record, const Er
   Error why;
   if ((err && err->kind == ERROR_NOT_FOUND) || (record && !authz_may_see(delete->named.who, record->tenant))) {
     on_gone(&delete->named);
-  } else if (err) {
+  } else if (!record) {
     rpc_request_fail(&delete->named.request, err);
   } else if (*delete->uid && !str_equal(record->uid, delete->uid)) {
     error_set(&why, ERROR_ABORTED, "sandbox \"%s\" is not that of uid \"%.64s\" any more", delete->named.name.id,

@@ -196,7 +196,9 @@ static bool is_asked(const ScopedTokenV2 *token, const HttpHead *head, const Tar
   if (!token->port)
     return true;
   const char *path = forward_path(head);
-  size_t len = path ? strcspn(path, "?") : 0;
+  if (!path)
+    return false;
+  size_t len = strcspn(path, "?");
   return token->port == target->port && str_equal(token->method, head->method) && strlen(token->path) == len &&
          memcmp(token->path, path, len) == 0;
 }

@@ -46,7 +46,7 @@ static bool is_kid(const char *kid, size_t len) {
 static const char *read_key(ScopedKeys *keys, const json_t *object) {
   const char *kid = json_string_value(json_object_get(object, "kid")),
              *text = json_string_value(json_object_get(object, "publicKey"));
-  CLEANUP(buf_deinit) Buf key = BUF_INIT(2 * CRYPTO_ED25519_KEY_LEN);
+  CLEANUP(buf_deinit) Buf key = BUF_INIT(2UL * CRYPTO_ED25519_KEY_LEN);
   if (!kid || !text || json_object_size(object) != 2)
     return "a key has a kid and a publicKey, as text, and nothing else";
   if (!is_kid(kid, strlen(kid)))
@@ -105,7 +105,7 @@ static bool split(const char *token, const char *at[3], size_t len[3]) {
 
 static bool is_signed(const ScopedKeys *keys, const char *const at[3], const size_t len[3]) {
   const Key *key = find(keys, at[0], len[0]);
-  CLEANUP(buf_deinit) Buf signature = BUF_INIT(2 * CRYPTO_ED25519_SIGNATURE_LEN);
+  CLEANUP(buf_deinit) Buf signature = BUF_INIT(2UL * CRYPTO_ED25519_SIGNATURE_LEN);
   CLEANUP(buf_deinit) Buf text = BUF_INIT(MAX_TOKEN + sizeof CONTEXT);
   if (!key || str_base64_decode(&signature, at[2], len[2], true) != 0 || signature.len != CRYPTO_ED25519_SIGNATURE_LEN)
     return false;

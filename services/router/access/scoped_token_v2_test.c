@@ -158,7 +158,9 @@ static void test_bad(void **state) {
     assert_false(scoped_token_v2_verify(keys, NONE[i], 1, &t));
   static char longest[8192];
   memset(longest, 'a', sizeof longest - 1);
-  memcpy(longest, "v2.", 3);
+  longest[0] = 'v';
+  longest[1] = '2';
+  longest[2] = '.';
   assert_false(scoped_token_v2_verify(keys, longest, 1, &t));
   scoped_keys_free(keys);
 }
