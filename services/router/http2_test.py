@@ -311,6 +311,7 @@ class Plain(Http2Test):
 
 
 class Bearer(Http2Test):
+    flags = ["--grpc-open"]
     env = {"ROUTER_AUTH_TOKEN": "secret-of-the-test"}
 
     def test_goodbye_is_no_refusal(self):
