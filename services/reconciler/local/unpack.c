@@ -438,8 +438,13 @@ static void finish(const char *folder, uid_t first_id) {
   Error err;
   if (confine_hand_over(folder, first_id, &err))
     die(EXIT_MACHINE, "%s", err.message);
+  struct stat st;
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || syncfs(fd))
+  /* root reads it from now on, and it was written by who read what strangers made */
+  if (fd < 0 || fstatat(fd, "image.json", &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
+      st.st_size > DOCUMENT_MAX)
+    die(EXIT_MACHINE, "image.json is not what was written");
+  if (syncfs(fd))
     die(EXIT_MACHINE, "sync: %s", strerror(errno));
   close(fd);
 }
