@@ -42,8 +42,8 @@ typedef struct Command {
 
 /* Each file of commands has one table, ended by a command without a name. */
 extern const Command SANDBOX_COMMANDS[], LIST_COMMANDS[], EXEC_COMMANDS[], FILE_COMMANDS[], APPLY_COMMANDS[],
-    POOL_COMMANDS[], QUOTA_COMMANDS[], TEMPLATE_COMMANDS[], IMAGE_COMMANDS[], LOGS_COMMANDS[], DOCTOR_COMMANDS[],
-    COMPLETION_COMMANDS[];
+    POOL_COMMANDS[], QUOTA_COMMANDS[], KEY_COMMANDS[], TEMPLATE_COMMANDS[], IMAGE_COMMANDS[], LOGS_COMMANDS[],
+    DOCTOR_COMMANDS[], COMPLETION_COMMANDS[];
 /* All tables, NULL-terminated. */
 extern const Command *const COMMAND_TABLES[];
 /* Options that every command has. */

@@ -162,6 +162,7 @@ FOREIGN_OF_FOLDER = {
     "build_defs/fuzz": ["jansson"],
     "build_defs/oci": ["jansson", "libarchive", "openssl"],
     "cli": ["jansson", "protobuf-c"],
+    "cli/key": ["jansson"],
     "cli/pool": ["protobuf-c"],
     "cli/sandbox": ["protobuf-c"],
     "cli/text": ["jansson", "protobuf-c"],

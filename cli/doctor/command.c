@@ -28,6 +28,7 @@ static const DoctorCheck CLUSTER[] = {
 
 static const DoctorCheck MACHINE[] = {
     {"router", NULL, doctor_local_router},
+    {"access", "router", doctor_local_access},
     {"claims", "router", doctor_local_claims},
     {"pools", "router", doctor_local_pool_service},
     {"reconciler", "router", doctor_local_reconciler},

@@ -89,6 +89,7 @@ void doctor_leftovers(Doctor *d);
 
 /* of a single machine, over the public API */
 void doctor_local_router(Doctor *d);
+void doctor_local_access(Doctor *d);
 void doctor_local_claims(Doctor *d);
 void doctor_local_pool_service(Doctor *d);
 void doctor_local_reconciler(Doctor *d);

@@ -50,6 +50,26 @@ static void service_failed(Doctor *d, const char *service, const Error *err) {
                 error_kind_name(err->kind));
 }
 
+/* Asked as somebody who has no key. */
+void doctor_local_access(Doctor *d) {
+  Error err = {0};
+  Cli stranger = *d->cli;
+  stranger.token = (RpcMetadata){0};
+  Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;
+  request.parent = (char *)EVERYWHERE;
+  request.page_size = 1;
+  bool open = call_unary(&stranger, SANDBOX_SERVICE "ListSandboxes", &request,
+                         &sandplane__v1__list_sandboxes_response__descriptor, &err) != NULL;
+  if (open)
+    doctor_report(d, DOCTOR_WARNING,
+                  "sandctl keys new makes a key, and the router's --api-keys-file asks for one; docs/security.md",
+                  "everybody who reaches %s may do everything there: it asks for no key", d->cli->server);
+  else if (err.kind == ERROR_UNAUTHENTICATED)
+    doctor_report(d, DOCTOR_OK, NULL, "the router asks for a key");
+  else
+    doctor_report(d, DOCTOR_SKIPPED, NULL, "not known: %s (%s)", err.message, error_kind_name(err.kind));
+}
+
 void doctor_local_claims(Doctor *d) {
   Error err = {0};
   Sandplane__V1__ListSandboxesRequest request = SANDPLANE__V1__LIST_SANDBOXES_REQUEST__INIT;

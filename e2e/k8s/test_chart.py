@@ -439,6 +439,8 @@ def test_commands_of_helm_test_are_those_of_sandctl(programs, helm):
             "router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a,router.authz.bearerTokenSecret=b",
             "router.authz.bearerTokenSecret",
         ),
+        ("router.authz.bearerTokenSecret=b", "router.authz.apiKeysSecret"),
+        ("router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a", "router.authz.grpcOpen"),
         ("router.aliasNamespaces={agent-sandbox-system}", "router.aliasNamespaces"),
     ],
 )

@@ -10,6 +10,7 @@
 #include "lib/crypto/crypto.h"
 
 #define HASH_PREFIX "sha256:"
+#define HEX_LEN ((size_t)2 * AUTHZ_HASH_LEN)
 /* Of Crockford's alphabet, so that no "_" or letter of doubt is in an id. */
 #define ID_ALPHABET "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -25,13 +26,14 @@ static bool is_id(const char *s, size_t len) {
   return len == AUTHZ_KEY_ID_LEN && strspn(s, ID_ALPHABET) >= len;
 }
 
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+/* Of a digit that is one. */
+static unsigned hex_digit(char c) {
+  return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
 static int read_hash(const char *text, uint8_t out[AUTHZ_HASH_LEN], Error *err) {
   const char *hex = text && str_starts_with(text, HASH_PREFIX) ? text + strlen(HASH_PREFIX) : "";
-  if (strlen(hex) != 2 * AUTHZ_HASH_LEN || strspn(hex, "0123456789abcdef") != 2 * AUTHZ_HASH_LEN)
+  if (strlen(hex) != HEX_LEN || strspn(hex, "0123456789abcdef") != HEX_LEN)
     return error_field(err, "hash", "must be sha256: and 64 hexadecimal digits");
   for (size_t i = 0; i < AUTHZ_HASH_LEN; i++)
     out[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));

@@ -23,6 +23,7 @@ static void events_done(StateCall *call, const RedisReply *reply, const Error *e
         .id = e->items[1]->str,
         .uid = e->items[2]->str,
         .deleted = strcmp(e->items[3]->str, "1") == 0,
+        .tenant = e->items[4]->str,
     };
   }
   StateEvents result = {.events = events,

@@ -8,6 +8,7 @@ typedef struct StateEvent {
   const char *stream_id; /* "ms-seq" */
   const char *id;
   const char *uid;
+  const char *tenant; /* who held it; empty: nobody did, or the entry is of an older release */
   bool deleted;
 } StateEvent;
 typedef struct StateEvents {

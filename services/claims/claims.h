@@ -2,6 +2,7 @@
 #ifndef SANDPLANE_SERVICES_CLAIMS_CLAIMS_H_
 #define SANDPLANE_SERVICES_CLAIMS_CLAIMS_H_
 
+#include "lib/authz/authz.h"
 #include "lib/service/service_state.h"
 #include "services/claims/config.h"
 
@@ -18,11 +19,13 @@ typedef struct Claims {
   struct WatchHub *watches;
 } Claims;
 
-/* Metadata in which the router says for whom it calls, after it has authenticated the caller; it passes on none that a
- * caller sent. Whoever reaches claims past the router is trusted as the router is. NULL: nobody in particular. */
-#define CLAIMS_TENANT_METADATA "sandplane-tenant"
-static inline const char *claims_tenant(const RpcCall *call) {
-  return rpc_call_metadata(call, CLAIMS_TENANT_METADATA);
+/* For whom the router calls, after it has authenticated the caller and asked the table of methods; it passes on no such
+ * metadata that a caller sent. Whoever reaches claims past the router is trusted as the router is. In the call's memory
+ * and *room; NULL: nobody in particular, who may do everything. */
+static inline const AuthzPrincipal *claims_caller(const RpcCall *call, AuthzPrincipal *room) {
+  bool told = authz_told(rpc_call_metadata(call, AUTHZ_METADATA_TENANT), rpc_call_metadata(call, AUTHZ_METADATA_ROLE),
+                         rpc_call_metadata(call, AUTHZ_METADATA_NAMESPACES), room);
+  return told ? room : NULL;
 }
 
 /* The service of an RpcRequest. */

@@ -20,7 +20,9 @@ void index_page_add(IndexPage *page, ProtobufCMessage *item) {
 
 static void on_name(void *arg, const char *ns, const char *name, const Error *err) {
   IndexPage *page = arg;
-  if (name)
+  if (name && !authz_may_use(page->who, ns))
+    index_page_next(page);
+  else if (name)
     page->kind->read(page, ns, name);
   else if (err)
     index_page_fail(page, err);
@@ -41,12 +43,14 @@ void index_page_start(RpcCall *call, void *pools, const IndexKind *kind, const P
                       const uint8_t *data, size_t len) {
   IndexPage *page = rpc_request_new(call, pools, sizeof *page);
   page->kind = kind;
+  page->who = pools_caller(call, &page->room);
   Arena *arena = page->request.arena;
   Error err = {0};
   const Sandplane__V1__ListPoolsRequest *in =
       rpc_pb_unpack(&sandplane__v1__list_pools_request__descriptor, arena, data, len, &err);
   if (!in || resource_parent_parse(in->parent, true, "parent", page->ns, &err) < 0 ||
-      resource_page_size(in->page_size, &page->size, &err) < 0) {
+      resource_page_size(in->page_size, &page->size, &err) < 0 ||
+      (page->ns[0] && authz_check_namespace(page->who, page->ns, &err) < 0)) {
     index_page_fail(page, &err);
     return;
   }

@@ -17,7 +17,9 @@ enum { INDEX_BYTES_MAX = 3 << 20 };
 typedef struct IndexPage {
   RpcRequest request;
   const struct IndexKind *kind;
-  char ns[RESOURCE_SEGMENT_MAX + 1]; /* empty: all */
+  AuthzPrincipal room;
+  const AuthzPrincipal *who;         /* as pools_caller */
+  char ns[RESOURCE_SEGMENT_MAX + 1]; /* empty: all that the caller may use */
   const char *query;
   size_t size;
   StateCursor cursor;

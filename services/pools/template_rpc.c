@@ -97,7 +97,9 @@ void template_rpc_get(RpcCall *call, void *pools, const uint8_t *data, size_t le
   Error err = {0};
   const Sandplane__V1__GetTemplateRequest *in =
       rpc_pb_unpack(&sandplane__v1__get_template_request__descriptor, named->request.arena, data, len, &err);
-  if (!in || resource_name_parse(in->name, "templates", "name", &named->name, &err) < 0) {
+  AuthzPrincipal room;
+  if (!in || resource_name_parse(in->name, "templates", "name", &named->name, &err) < 0 ||
+      authz_check_namespace(pools_caller(call, &room), named->name.ns, &err) < 0) {
     rpc_request_fail(&named->request, &err);
     return;
   }

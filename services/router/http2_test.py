@@ -311,6 +311,7 @@ class Plain(Http2Test):
 
 
 class Bearer(Http2Test):
+    flags = ["--grpc-open"]
     env = {"ROUTER_AUTH_TOKEN": "secret-of-the-test"}
 
     def test_goodbye_is_no_refusal(self):
@@ -468,7 +469,7 @@ class Grpc(Http2Test):
         self.assert_refused(self.call("/echo", port=app.start()), 14, "HTTP/2")
         client = self.client()
         stream = client.ask("/echo", method="POST", fields=[("content-type", "application/grpc")])
-        self.assert_refused(client.answer(stream), 3, "X-Sandbox-ID")
+        self.assert_refused(client.answer(stream), 12, "/echo")
 
     def test_a_client_that_leaves(self):
         client = self.client()

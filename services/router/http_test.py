@@ -649,6 +649,7 @@ class Limits(HttpTest):
 
 
 class Auth(HttpTest):
+    flags = ["--grpc-open"]
     env = {"ROUTER_AUTH_TOKEN": " s3cret "}
 
     def test_bearer(self):
@@ -673,6 +674,9 @@ class Lifecycle(unittest.TestCase):
         for flags, word in (
             (["--authz-mode=maybe"], "maybe"),
             (["--authz-mode=scoped-token", "--authz-scoped-token-secret-file=/nonexistent"], "/nonexistent"),
+            (["--auth-token=s3cret"], "--grpc-open"),
+            (["--auth-token=s3cret", "--grpc-open", "--http-open"], "--http-open"),
+            (["--api-keys-file=/nonexistent"], "--api-keys-file"),
             (["--max-connections=0"], "max-connections"),
             (["--loops=257"], "loops"),
             (["--proxy-timeout=soon"], "proxy-timeout"),

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "lib/base/str.h"
+#include "services/router/access/reload_loop.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
@@ -34,18 +34,26 @@ static const RpcMethod METHODS[] = {
     {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
 };
 
+static Access *access_of(const RouterConfig *config, Error *err) {
+  const AccessSettings settings = {.keys_file = config->api_keys_file,
+                                   .tokens_file = config->tenant_tokens_file,
+                                   .mode = config->authz_mode,
+                                   .bearer = config->auth_token,
+                                   .secret_file = config->authz_secret_file,
+                                   .verification_keys_file = config->authz_verification_keys_file,
+                                   .v1_accept_until = config->authz_v1_accept_until,
+                                   .http_open = config->http_open,
+                                   .grpc_open = config->grpc_open};
+  return access_new(&settings, err);
+}
+
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
   if (redis_config_check(&config->redis, err) || https_tls_check(config, err))
     return -1;
-  Authz authz;
-  int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
-  authz_deinit(&authz);
-  if (rc != 0 || str_empty(config->tenant_tokens_file))
-    return rc;
-  Tenants *tenants = tenants_read(config->tenant_tokens_file, err);
-  tenants_free(tenants);
-  return tenants ? 0 : -1;
+  Access *access = access_of(config, err);
+  access_free(access);
+  return access ? 0 : -1;
 }
 
 /* A connection takes two descriptors, and the usual soft limit is 1024. */
@@ -59,12 +67,17 @@ static void raise_descriptor_limit(void) {
 }
 
 static int start(Service *service, Error *err) {
+  const RouterConfig *config = service->config;
+  Access *access = access_of(config, err);
+  if (!access)
+    return -1;
   raise_descriptor_limit();
   Router *router;
-  int rc = router_loops_new(service, &router, err);
+  int rc = router_loops_new(service, access, &router, err);
   service->state = router;
   if (rc != 0)
     return -1;
+  router->reload = reload_loop_new(service->loop, access);
   service_state_watch(router->shared, NULL, NULL);
   router_loops_run(router);
   return 0;
@@ -84,7 +97,11 @@ static void drain(Service *service) {
 }
 
 static void stop(Service *service) {
-  router_loops_free(service->state);
+  Router *router = service->state;
+  if (!router)
+    return;
+  reload_loop_free(router->reload);
+  router_loops_free(router);
 }
 
 int main(int argc, char **argv) {

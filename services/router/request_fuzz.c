@@ -3,7 +3,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/router/access/scoped_token.h"
 #include "services/router/http/admit.h"
@@ -11,21 +13,38 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define SECRET "0123456789abcdef0123456789abcdef"
-enum { NOW_S = 1000 };
+enum { NOW_S = 1000, N_DOORS = 3 };
+
+static const Access *of(AccessSettings settings) {
+  settings.grpc_open = true;
+  return alloc_or_abort(access_new(&settings, NULL));
+}
+
+/* Open, by a router token, by tokens of single sandboxes; made once. */
+static const Access *const *doors(void) {
+  static const Access *all[N_DOORS];
+  if (all[0])
+    return all;
+  char path[] = "/tmp/request-fuzz.XXXXXX";
+  int fd = mkstemp(path);
+  if (fd < 0 || write(fd, SECRET, strlen(SECRET)) != (ssize_t)strlen(SECRET))
+    abort();
+  close(fd);
+  all[0] = of((AccessSettings){.mode = "allow-all"});
+  all[1] = of((AccessSettings){.mode = "allow-all", .bearer = "secret"});
+  all[2] = of((AccessSettings){.mode = "scoped-token", .secret_file = path});
+  unlink(path);
+  return all;
+}
 
 static bool on_head(void *arg, const HttpHead *head) {
-  Authz open = {0}, bearer = {.bearer = "secret"}, scoped = {.scoped = true};
-  if (buf_append_str(&scoped.secret, SECRET))
-    abort();
-  const Authz *const all[] = {&open, &bearer, &scoped};
-  for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+  for (size_t i = 0; i < N_DOORS; i++) {
     Target target = {0};
-    Admission a = admit(all[i], head, 180000, NOW_S, &target);
+    Admission a = admit(doors()[i], head, 180000, NOW_S, &target);
     if (a.status == 0) {
       if (!*target.id || !*target.ns || target.port == 0 || target.timeout_ms <= 0 || target.timeout_ms > 180000)
         abort();
-      if (all[i] == &bearer &&
-          http_head_count(head, "Authorization") + http_head_count(head, "X-Sandbox-Authorization") == 0)
+      if (i > 0 && http_head_count(head, "Authorization") != 1)
         abort();
     } else if (a.status != 200 && !a.detail) {
       abort();
@@ -33,7 +52,6 @@ static bool on_head(void *arg, const HttpHead *head) {
   }
   for (size_t i = 0; i < head->n_headers; i++)
     target_is_routable(head->headers[i].value);
-  buf_deinit(&scoped.secret);
   (void)arg;
   return true;
 }

@@ -6,8 +6,7 @@
 
 #include "lib/rpc/rpc_http.h"
 #include "lib/service/service_state.h"
-#include "services/router/access/authz.h"
-#include "services/router/access/tenants.h"
+#include "services/router/access/access.h"
 
 #define LOOPS_MAX 256
 
@@ -18,9 +17,10 @@ typedef struct RouterConfig {
   const char *mtls_mode, *tls_min_version, *tls_cipher_suites;
   RedisConfig redis;
   const char *claims, *pools, *reconciler;
-  const char *authz_mode, *authz_secret_file, *auth_token;
-  const char *tenant_tokens_file;
+  const char *authz_mode, *authz_secret_file, *authz_verification_keys_file, *authz_v1_accept_until, *auth_token;
+  const char *api_keys_file, *tenant_tokens_file;
   const char *grpc_web_origins;
+  bool http_open, grpc_open;
   int64_t loops;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
@@ -60,6 +60,7 @@ extern const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS];
 
 /* What all loops of the process have in common. The counts are those that its bounds are of. */
 typedef struct RouterAll {
+  Access *access;
   atomic_llong n_connections; /* of clients */
   atomic_size_t n_calls;      /* of gRPC */
   atomic_size_t n_held;       /* bytes of their messages */
@@ -67,7 +68,6 @@ typedef struct RouterAll {
   atomic_llong n_idle;        /* connections into sandboxes that are kept */
   struct HttpsTls *tls;       /* of --https-address; NULL: there is none */
   bool grpc_by_http;          /* the listeners of HTTP take calls of gRPC, too */
-  Tenants *tenants;           /* NULL: gRPC callers are not told apart */
   struct Router **routers;    /* one a loop, the service's first; what is another's is told by loop_post */
   size_t n_routers;
 } RouterAll;
@@ -80,13 +80,12 @@ typedef struct Router {
   RouterAll *all;
   ServiceState *shared;
   State *state;
-  Authz authz;
   struct HttpListener *http, *https; /* NULL: without an address */
   struct HttpListener *grpc;         /* of --grpc-address */
   struct UpstreamPool *upstreams;
   struct Backend *claims, *pools, *reconciler;
-  RpcHttp *rpc;           /* its calls, of any listener */
-  const Tenants *tenants; /* of all; NULL: gRPC callers are not told apart */
+  RpcHttp *rpc; /* its calls, of any listener */
+  struct ReloadLoop *reload; /* the first's */
 } Router;
 
 #endif

@@ -85,12 +85,9 @@ static int listen_all(Router *r, const Router *first, Error *err) {
 
 static int member_init(Router *r, Router *first, Error *err) {
   const RouterConfig *config = r->config;
-  if (authz_init(&r->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
-    return -1;
   r->shared = r == first ? service_state_new(r->service, &config->redis, "router")
                          : service_state_new_beside(first->shared, r->loop, &config->redis);
   r->state = service_state_of(r->shared);
-  r->tenants = r->all->tenants;
   r->claims = backend_new(r->loop, config->claims, NULL);
   r->pools = backend_new(r->loop, config->pools, NULL);
   r->reconciler = backend_new(r->loop, config->reconciler, NULL);
@@ -100,19 +97,13 @@ static int member_init(Router *r, Router *first, Error *err) {
 }
 
 /* Who has to show who he is to the one listener, is not let in by the other without. */
-static bool grpc_by_http(const RouterConfig *config) {
-  bool http_is_open = strcmp(config->authz_mode, "allow-all") == 0 && str_empty(config->auth_token);
-  return http_is_open || !str_empty(config->tenant_tokens_file);
+static bool grpc_by_http(const Access *access) {
+  return access_http_is_open(access) || !access_grpc_is_open(access);
 }
 
 static int all_init(RouterAll *all, Service *service, Error *err) {
   const RouterConfig *config = service->config;
-  all->grpc_by_http = grpc_by_http(config);
-  if (!str_empty(config->tenant_tokens_file)) {
-    all->tenants = tenants_read(config->tenant_tokens_file, err);
-    if (!all->tenants)
-      return -1;
-  }
+  all->grpc_by_http = grpc_by_http(all->access);
   if (!str_empty(config->https_address)) {
     all->tls = https_tls_new(service, err);
     if (!all->tls)
@@ -121,13 +112,14 @@ static int all_init(RouterAll *all, Service *service, Error *err) {
   return 0;
 }
 
-int router_loops_new(Service *service, Router **ret_first, Error *err) {
+int router_loops_new(Service *service, Access *access, Router **ret_first, Error *err) {
   RouterLoops *l = new0(RouterLoops);
   const RouterConfig *config = service->config;
   size_t n = config->loops ? (size_t)config->loops : cores();
   l->members = xcalloc(n, sizeof *l->members);
   l->all.routers = xcalloc(n, sizeof(Router *));
   l->all.n_routers = n;
+  l->all.access = access;
   for (size_t i = 0; i < n; i++) {
     Loop *loop = i == 0 ? service->loop : loop_new();
     l->members[i].router = (Router){.service = service, .loop = loop, .config = config, .all = &l->all};
@@ -234,7 +226,6 @@ static void member_deinit(Router *r) {
   rpc_http_free(r->rpc);
   upstream_pool_free(r->upstreams);
   service_state_free(r->shared);
-  authz_deinit(&r->authz);
 }
 
 void router_loops_free(Router *first) {
@@ -248,7 +239,7 @@ void router_loops_free(Router *first) {
       loop_free(r->loop);
   }
   https_tls_free(l->all.tls);
-  tenants_free(l->all.tenants);
+  access_free(l->all.access);
   free(l->all.routers);
   free(l->members);
   free(l);

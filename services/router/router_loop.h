@@ -9,9 +9,9 @@
 
 #include "services/router/router.h"
 
-/* As many as --loops says; none runs yet. *ret_first: the first's Router, also after -1, when it is only good for
- * router_loops_free. */
-int router_loops_new(Service *service, Router **ret_first, Error *err) MUST_CHECK;
+/* As many as --loops says; none runs yet. access becomes theirs. *ret_first: the first's Router, also after -1, when it
+ * is only good for router_loops_free. */
+int router_loops_new(Service *service, Access *access, Router **ret_first, Error *err) MUST_CHECK;
 /* Starts the threads of all others. */
 void router_loops_run(Router *first);
 /* What health says of all. */

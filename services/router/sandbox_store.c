@@ -23,6 +23,7 @@ struct SandboxLookup {
   State *state;
   LoopTimer *timer;
   char *ns, *id;
+  TargetPass pass;
   char *uid; /* NULL: an ordinary lookup */
   int64_t until_ms;
   SandboxLookupFn fn; /* NULL: cancelled */
@@ -36,6 +37,19 @@ static void lookup_free(SandboxLookup *l) {
   free(l->id);
   free(l->uid);
   free(l);
+}
+
+static int no_sandbox(const SandboxLookup *l, Error *err) {
+  return error_set(err, ERROR_NOT_FOUND, "sandbox \"%s\" does not exist", l->id);
+}
+
+/* Whether the caller may know of it, and then, whether it is the one that the caller may reach. */
+static int let_in(const SandboxLookup *l, const SandboxRecord *r, Error *err) {
+  if (*l->pass.owner && !str_equal(l->pass.owner, r->tenant))
+    return no_sandbox(l, err);
+  if (*l->pass.uid && !str_equal(l->pass.uid, r->uid))
+    return error_set(err, ERROR_PERMISSION_DENIED, "the token is for another sandbox of this name");
+  return 0;
 }
 
 static void answer(SandboxLookup *l, const SandboxRecord *record, const Error *err) {
@@ -101,11 +115,13 @@ static void on_address(void *arg, const char *route, const Error *err) {
     return lookup_free(l);
   Error own;
   if (err && err->kind == ERROR_NOT_FOUND)
-    error_set(&own, ERROR_NOT_FOUND, "sandbox \"%s\" does not exist", l->id);
+    no_sandbox(l, &own);
   else if (err)
     own = *err;
-  const SandboxRecord record = {.ns = l->ns, .id = l->id, .state = SANDBOX_CLAIMED, .uid = "", .route = route};
-  answer(l, err ? NULL : &record, err ? &own : NULL);
+  const SandboxRecord record = {
+      .ns = l->ns, .id = l->id, .state = SANDBOX_CLAIMED, .uid = "", .route = route, .tenant = STATE_KUBERNETES_TENANT};
+  bool ok = !err && let_in(l, &record, &own) == 0;
+  answer(l, ok ? &record : NULL, ok ? NULL : &own);
 }
 
 static void read_address(SandboxLookup *l) {
@@ -134,7 +150,8 @@ static void on_record(void *arg, const SandboxRecord *r, const Error *err) {
     own = *err;
     answer(l, NULL, &own);
   } else {
-    int rc = judge(r, &own);
+    /* whose it is comes first: to all others it says nothing of itself */
+    int rc = let_in(l, r, &own) == 0 ? judge(r, &own) : -1;
     answer(l, rc == 0 ? r : NULL, rc == 0 ? NULL : &own);
   }
 }
@@ -148,16 +165,17 @@ static void on_timer(void *arg) {
   read_record(arg);
 }
 
-static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn,
-                                 void *arg) {
+static SandboxLookup *lookup_new(State *state, Loop *loop, const char *ns, const char *id, const TargetPass *pass,
+                                 SandboxLookupFn fn, void *arg) {
   SandboxLookup *l = new0(SandboxLookup);
-  *l = (SandboxLookup){.state = state, .ns = str_dup(ns), .id = str_dup(id), .fn = fn, .arg = arg};
+  *l = (SandboxLookup){.state = state, .ns = str_dup(ns), .id = str_dup(id), .pass = *pass, .fn = fn, .arg = arg};
   l->timer = loop_timer_new(loop, on_timer, l);
   return l;
 }
 
-SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn, void *arg) {
-  SandboxLookup *l = lookup_new(state, loop, ns, id, fn, arg);
+SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, const TargetPass *pass,
+                              SandboxLookupFn fn, void *arg) {
+  SandboxLookup *l = lookup_new(state, loop, ns, id, pass, fn, arg);
   /* a name of another shape has no record, and is found by its address */
   read_record(l);
   return l;
@@ -165,7 +183,7 @@ SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const ch
 
 SandboxLookup *sandbox_lookup_end(State *state, Loop *loop, const char *ns, const char *id, const char *uid,
                                   SandboxLookupFn fn, void *arg) {
-  SandboxLookup *l = lookup_new(state, loop, ns, id, fn, arg);
+  SandboxLookup *l = lookup_new(state, loop, ns, id, &(TargetPass){0}, fn, arg);
   l->uid = str_dup(uid);
   l->until_ms = clock_mono_ms() + END_WAIT_MS;
   read_record(l);

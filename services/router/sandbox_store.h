@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/loop/loop.h"
 #include "lib/state/state.h"
+#include "services/router/target.h"
 
 typedef struct SandboxLookup SandboxLookup;
 
@@ -20,8 +21,11 @@ typedef void (*SandboxLookupFn)(void *arg, const SandboxRecord *record, const Er
 /* Of a FAILED_PRECONDITION: nobody has claimed it, rather than it has ended. */
 bool sandbox_is_unclaimed(const Error *err);
 
-/* fn runs later, once, never from inside. */
-SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, SandboxLookupFn fn, void *arg);
+/* pass: NOT_FOUND for another owner's, as if there was none; PERMISSION_DENIED for another claim's. A Sandbox object
+ * that no claim of ours holds is the tenant STATE_KUBERNETES_TENANT's, and has no uid. fn runs later, once, never from
+ * inside. */
+SandboxLookup *sandbox_lookup(State *state, Loop *loop, const char *ns, const char *id, const TargetPass *pass,
+                              SandboxLookupFn fn, void *arg);
 /* A sandbox that was CLAIMED by uid did not answer or broke off: waits up to 2 s for the state to say why. fn
  * gets UNAVAILABLE with the reason; record is NULL. */
 SandboxLookup *sandbox_lookup_end(State *state, Loop *loop, const char *ns, const char *id, const char *uid,

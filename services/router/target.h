@@ -13,6 +13,12 @@
  * and tells them by their first byte. */
 enum { TARGET_RUNTIME_PORT = 8888 };
 
+/* Which sandbox of a name a caller may reach; empty: any. */
+typedef struct TargetPass {
+  char owner[64]; /* tenant; another's is as if it was not there */
+  char uid[65];   /* of its claim */
+} TargetPass;
+
 typedef struct Target {
   /* A Sandbox object's name is a DNS subdomain; the Agent Sandbox router takes labels alone. */
   char ns[64], id[254];
@@ -21,6 +27,8 @@ typedef struct Target {
   /* The caller named an address or a uid as well. They are checked and not used: the state alone decides
    * where a sandbox is; but a scoped token does not cover such a request. */
   bool names_address;
+  /* What the one who let the request in leaves to the sandbox's record. */
+  TargetPass pass;
 } Target;
 
 /* Nothing that means "this machine" or "whoever is near": such an address is never that of a sandbox. */

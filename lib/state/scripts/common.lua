@@ -35,10 +35,15 @@ local function number(id, f) return tonumber(field(id, f) or '0') end
 
 local function hint(channel) redis.call('PUBLISH', channel, name) end
 
--- uid: who holds it, where that is known; otherwise it is looked up. Every call of Redis costs a claim about 2 %.
-local function event(id, deleted, uid)
-  redis.call('XADD', key('events'), 'MAXLEN', '~', HISTORY, '*', 'id', id, 'uid', uid or field(id, 'uid') or '',
-             'deleted', deleted and '1' or '0')
+-- uid, tenant: who holds it, where that is known; otherwise they are looked up. Every call of Redis costs a claim about
+-- 2 %.
+local function event(id, deleted, uid, tenant)
+  if not uid or not tenant then
+    local holder = redis.call('HMGET', key('sb:' .. id), 'uid', 'tenant')
+    uid, tenant = uid or holder[1] or '', tenant or holder[2] or ''
+  end
+  redis.call('XADD', key('events'), 'MAXLEN', '~', HISTORY, '*', 'id', id, 'uid', uid, 'deleted', deleted and '1' or '0',
+             'tenant', tenant)
   hint('sp:wake:events')
 end
 
@@ -137,7 +142,7 @@ local function grant(id, uid, w, now, wait_ms, pending)
   else
     set_end(id, expire, w.idle, now)
   end
-  event(id, false, uid)
+  event(id, false, uid, w.tenant)
   hint('sp:wake:pools')
 end
 
@@ -156,7 +161,7 @@ local function release(id, reason, now, from, uid, tenant, shape)
   redis.call('HSET', key('sb:' .. id), 'state', '4', 'reason', reason)
   if tenant then charge(tenant, shape, -1) end
   redis.call('ZADD', key('releasing'), int(now), id)
-  event(id, false, uid)
+  event(id, false, uid, tenant)
   hint('sp:wake:reconciler')
   hint('sp:wake:pools')
 end

@@ -1,5 +1,5 @@
 -- History after a stream id.
--- Reply: {newest id, 1 when entries after `after` may be lost, {{stream id, id, uid, deleted}...}}
+-- Reply: {newest id, 1 when entries after `after` may be lost, {{stream id, id, uid, deleted, tenant}...}}
 --
 -- Lost is what was trimmed, and what happened before history_ms: a pool of this name vanished then, and its
 -- history with it. After '0-0' nothing is lost that way: who stands there has seen nothing.
@@ -23,7 +23,7 @@ for i = 1, #info, 2 do
 end
 local reply = {}
 for i, e in ipairs(redis.call('XRANGE', key('events'), '(' .. after, '+', 'COUNT', 500)) do
-  reply[i] = {e[1], e[2][2], e[2][4], e[2][6]}
+  reply[i] = {e[1], e[2][2], e[2][4], e[2][6], e[2][8] or ''}
 end
 local begun = redis.call('HGET', KEYS[1], 'history_ms')
 local lost = (added > length and before(after, first)) or

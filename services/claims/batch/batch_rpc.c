@@ -82,8 +82,11 @@ void batch_rpc_create(RpcCall *call, void *claims, const uint8_t *data, size_t l
     return;
   }
   ClaimInput in = message_batch_input(create->request.arena, message);
-  in.tenant = claims_tenant(call);
-  if (batch_check(&in, message->count, message->min_count, &create->spec, &err) < 0) {
+  AuthzPrincipal room;
+  const AuthzPrincipal *who = claims_caller(call, &room);
+  in.tenant = who ? who->tenant : NULL;
+  if (batch_check(&in, message->count, message->min_count, &create->spec, &err) < 0 ||
+      authz_check_namespace(who, create->spec.each.ns, &err) < 0) {
     refuse(create, &err);
     return;
   }
@@ -94,8 +97,16 @@ void batch_rpc_create(RpcCall *call, void *claims, const uint8_t *data, size_t l
 
 /* ---- delete ---- */
 
+/* One of them, for a caller whose it must be. */
+typedef struct DeleteOne {
+  struct Delete *delete;
+  const ResourceName *name;
+} DeleteOne;
+
 typedef struct Delete {
   RpcRequest request;
+  AuthzPrincipal room;
+  const AuthzPrincipal *who; /* as claims_caller */
   size_t n_names, n_left;
   ResourceName *names;
   Error err; /* the first one */
@@ -117,6 +128,28 @@ static void on_released(void *arg, const Error *err) {
   rpc_request_reply(&delete->request, &empty.base);
 }
 
+static void on_record_of_delete(void *arg, const SandboxRecord *record, const Error *err) {
+  const DeleteOne *one = arg;
+  Delete *delete = one->delete;
+  bool gone = (err && err->kind == ERROR_NOT_FOUND) || (record && !authz_may_see(delete->who, record->tenant));
+  if (!record || gone)
+    on_released(delete, gone ? NULL : err);
+  else
+    state_release(claims_of(delete->request.service)->state, one->name->ns, one->name->id, record->uid, "Deleted",
+                  on_released, delete);
+}
+
+static void delete_one(Delete *delete, const ResourceName *name) {
+  State *state = claims_of(delete->request.service)->state;
+  if (!delete->who) {
+    state_release(state, name->ns, name->id, "", "Deleted", on_released, delete);
+    return;
+  }
+  DeleteOne *one = arena_alloc(delete->request.arena, sizeof *one);
+  *one = (DeleteOne){delete, name};
+  state_get(state, name->ns, name->id, on_record_of_delete, one);
+}
+
 static int parse_names(Delete *delete, const Sandplane__V1__BatchDeleteSandboxesRequest *in, Error *err) {
   char ns[RESOURCE_SEGMENT_MAX + 1], field[32];
   if (resource_parent_parse(in->parent, true, "parent", ns, err) < 0 || batch_check_names(in->n_names, err) < 0)
@@ -128,6 +161,8 @@ static int parse_names(Delete *delete, const Sandplane__V1__BatchDeleteSandboxes
       return -1;
     if (!str_empty(ns) && !str_equal(ns, delete->names[i].ns))
       return error_field(err, field, "must be in the namespace of parent");
+    if (authz_check_namespace(delete->who, delete->names[i].ns, err) < 0)
+      return -1;
   }
   delete->n_names = delete->n_left = in->n_names;
   return 0;
@@ -136,6 +171,7 @@ static int parse_names(Delete *delete, const Sandplane__V1__BatchDeleteSandboxes
 void batch_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   Delete *delete = rpc_request_new(call, claims, sizeof *delete);
   Error err = {0};
+  delete->who = claims_caller(call, &delete->room);
   const Sandplane__V1__BatchDeleteSandboxesRequest *in =
       rpc_pb_unpack(&sandplane__v1__batch_delete_sandboxes_request__descriptor, delete->request.arena, data, len, &err);
   if (!in || parse_names(delete, in, &err) < 0) {
@@ -143,7 +179,7 @@ void batch_rpc_delete(RpcCall *call, void *claims, const uint8_t *data, size_t l
     return;
   }
   /* all at once on one connection: one wait for the disk */
-  for (size_t i = 0; i < delete->n_names; i++)
-    state_release(claims_of(claims)->state, delete->names[i].ns, delete->names[i].id, "", "Deleted", on_released,
-                  delete);
+  size_t n = delete->n_names;
+  for (size_t i = 0; i < n; i++)
+    delete_one(delete, &delete->names[i]);
 }

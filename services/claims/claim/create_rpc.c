@@ -125,8 +125,10 @@ void create_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
     return;
   }
   ClaimInput in = message_claim_input(create->request.arena, message);
-  in.tenant = claims_tenant(call);
-  if (claim_check(&in, &create->spec, &err) < 0) {
+  AuthzPrincipal room;
+  const AuthzPrincipal *who = claims_caller(call, &room);
+  in.tenant = who ? who->tenant : NULL;
+  if (claim_check(&in, &create->spec, &err) < 0 || authz_check_namespace(who, create->spec.ns, &err) < 0) {
     refuse(create, &err);
     return;
   }

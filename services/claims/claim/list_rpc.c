@@ -31,6 +31,7 @@ typedef struct List {
   size_t size;
   size_t scanned, bytes;
   Selector *selector;
+  AuthzPrincipal room;
   WatchFilter filter;
   const char *query;
   /* Where the list stands. */
@@ -103,7 +104,9 @@ static void list_pool(List *list) {
 static void on_pool(void *arg, const char *ns, const char *pool, const Error *err) {
   List *list = arg;
   list->after[0] = '\0';
-  if (pool)
+  if (pool && !authz_may_use(list->filter.who, ns))
+    next_pool(list);
+  else if (pool)
     list_pool(list);
   else if (err)
     fail(list, err);
@@ -150,6 +153,10 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
       return error_field(err, "pool", "must be in the namespace of parent");
     list->pools.at = arena_printf(list->request.arena, "%s/%s", pool.ns, pool.id);
   }
+  const AuthzPrincipal *who = claims_caller(list->request.call, &list->room);
+  const char *in_ns = list->one_pool ? pool.ns : list->ns;
+  if (*in_ns && authz_check_namespace(who, in_ns, err) < 0)
+    return -1;
   list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
                              in->show_unclaimed);
   if (start_at(list, in, err) < 0)
@@ -157,7 +164,7 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
   list->selector = selector_parse(in->label_selector, err);
   if (!list->selector)
     return -1;
-  list->filter = (WatchFilter){list->selector, in->show_unclaimed};
+  list->filter = (WatchFilter){list->selector, in->show_unclaimed, who};
   return 0;
 }
 
@@ -174,7 +181,9 @@ void list_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   }
   sandplane__v1__list_sandboxes_response__init(&list->answer);
   list->answer.sandboxes = arena_alloc(list->request.arena, list->size * sizeof(Sandplane__V1__Sandbox *));
-  if (!str_empty(list->pools.at))
+  /* a token is the caller's to write: what it names is looked at as any other pool */
+  char ns[STATE_NAME_MAX + 1];
+  if (!str_empty(list->pools.at) && state_name_split(list->pools.at, ns) && authz_may_use(list->filter.who, ns))
     list_pool(list);
   else
     next_pool(list);

@@ -14,6 +14,8 @@ bool watch_sees(const WatchFilter *filter, const SandboxRecord *record) {
     return false;
   if (!filter->show_unclaimed && str_empty(record->uid))
     return false;
+  if (!authz_may_see(filter->who, record->tenant))
+    return false;
   return selector_matches(filter->selector, record->labels, record->n_labels);
 }
 
@@ -24,11 +26,14 @@ WatchChange watch_change(bool saw, bool sees) {
 }
 
 WatchChange watch_change_resumed(const WatchFilter *filter, const SandboxRecord *record, const char *uid,
-                                 int64_t since_ms) {
+                                 const char *tenant, int64_t since_ms) {
   if (watch_sees(filter, record)) {
     int64_t appeared_ms = filter->show_unclaimed ? record->create_ms : record->claim_ms;
     return appeared_ms > since_ms ? WATCH_ADDED : WATCH_MODIFIED;
   }
+  /* never seen: it was another's */
+  if (!authz_may_see(filter->who, record && !str_empty(record->uid) ? record->tenant : tenant))
+    return WATCH_NOTHING;
   return filter->show_unclaimed || !str_empty(uid) ? WATCH_DELETED : WATCH_NOTHING;
 }
 

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/authz/authz.h"
 #include "lib/state/state_record.h"
 #include "services/claims/claim/selector.h"
 
@@ -24,15 +25,16 @@ typedef enum WatchChange { WATCH_NOTHING, WATCH_ADDED, WATCH_MODIFIED, WATCH_DEL
 typedef struct WatchFilter {
   const Selector *selector;
   bool show_unclaimed;
+  const AuthzPrincipal *who; /* sees what authz_may_see says; NULL: everything */
 } WatchFilter;
 
 /* record NULL: gone. Lists use it as well. */
 bool watch_sees(const WatchFilter *filter, const SandboxRecord *record);
 
 WatchChange watch_change(bool saw, bool sees);
-/* since_ms: time of the token. uid: of the event, empty when nobody had claimed it. */
+/* since_ms: time of the token. uid, tenant: of the event, empty when nobody had claimed it. */
 WatchChange watch_change_resumed(const WatchFilter *filter, const SandboxRecord *record, const char *uid,
-                                 int64_t since_ms);
+                                 const char *tenant, int64_t since_ms);
 
 /* The sandboxes of one pool that a watcher has seen. */
 typedef struct WatchSet {

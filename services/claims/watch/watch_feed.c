@@ -26,6 +26,7 @@ enum {
 typedef struct Change {
   char id[STATE_NAME_MAX + 1];
   char uid[33];
+  char tenant[STATE_NAME_MAX + 1];
   char stream_id[RESUME_STREAM_ID_SIZE];
 } Change;
 
@@ -135,8 +136,9 @@ static void tell_change(WatchFeed *f, const Change *change, const SandboxRecord 
   WatchSet *seen = &f->pool->seen;
   const char *saw = watch_set_get(seen, change->id);
   bool sees = watch_sees(f->filter, record);
-  WatchChange what = f->catching_up ? watch_change_resumed(f->filter, record, change->uid, f->pool->token_ms)
-                                    : watch_change(saw != NULL, sees);
+  WatchChange what = f->catching_up
+                         ? watch_change_resumed(f->filter, record, change->uid, change->tenant, f->pool->token_ms)
+                         : watch_change(saw != NULL, sees);
   if (!move_to(f, change->stream_id))
     return;
   tell(f, what, change->id, saw && *saw ? saw : change->uid, record);
@@ -208,6 +210,7 @@ static void note_change(WatchFeed *f, const StateEvent *event) {
   Change *change = &f->changes[f->n_changes++];
   snprintf(change->id, sizeof change->id, "%s", event->id);
   snprintf(change->uid, sizeof change->uid, "%s", event->uid ? event->uid : "");
+  snprintf(change->tenant, sizeof change->tenant, "%s", event->tenant);
   snprintf(change->stream_id, sizeof change->stream_id, "%s", event->stream_id);
 }
 

@@ -27,7 +27,8 @@ WatchPool *watch_pools_find(const WatchPools *pools, const char *ns, const char 
 
 WatchPool *watch_pools_add(WatchPools *pools, const char *ns, const char *name) {
   const WatchScope *scope = &pools->scope;
-  if ((scope->ns[0] && !str_equal(scope->ns, ns)) || (scope->pool[0] && !str_equal(scope->pool, name)))
+  if ((scope->ns[0] && !str_equal(scope->ns, ns)) || (scope->pool[0] && !str_equal(scope->pool, name)) ||
+      !authz_may_use(scope->who, ns))
     return NULL;
   WatchPool *pool = watch_pools_find(pools, ns, name);
   if (pool)

@@ -8,6 +8,7 @@
 typedef struct WatchScope {
   char ns[STATE_NAME_MAX + 1];   /* empty: all */
   char pool[STATE_NAME_MAX + 1]; /* empty: all of ns; else ns is set */
+  const AuthzPrincipal *who;     /* whose namespaces alone; NULL: any */
 } WatchScope;
 
 typedef enum WatchPoolPhase { WATCH_POOL_NEW, WATCH_POOL_FOLLOWED } WatchPoolPhase;

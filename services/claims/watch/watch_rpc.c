@@ -20,6 +20,7 @@ typedef struct Watch {
   RpcCall *call;
   WatchFeed *feed;
   Selector *selector;
+  AuthzPrincipal room;
   WatchFilter filter;
   Arena *request; /* the query */
   Arena *message; /* the one being written */
@@ -123,10 +124,13 @@ static int prepare(Watch *watch, const Sandplane__V1__WatchSandboxesRequest *in,
     snprintf(ret_scope->ns, sizeof ret_scope->ns, "%s", pool.ns);
     snprintf(ret_scope->pool, sizeof ret_scope->pool, "%s", pool.id);
   }
+  ret_scope->who = claims_caller(watch->call, &watch->room);
+  if (ret_scope->ns[0] && authz_check_namespace(ret_scope->who, ret_scope->ns, err) < 0)
+    return -1;
   watch->selector = selector_parse(in->label_selector, err);
   if (!watch->selector)
     return -1;
-  watch->filter = (WatchFilter){watch->selector, in->show_unclaimed};
+  watch->filter = (WatchFilter){watch->selector, in->show_unclaimed, ret_scope->who};
   watch->query = arena_printf(watch->request, "watch\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
                               in->show_unclaimed);
   return str_empty(in->resume_token) ? 0 : resume_parse(in->resume_token, watch->query, ret_from, err);

@@ -37,14 +37,14 @@ static void changes_after_a_resume(void **state) {
   Selector *all = selector_parse("", &err);
   WatchFilter filter = {.selector = all};
   SandboxRecord held = {.uid = "u", .create_ms = 10, .claim_ms = 100};
-  assert_int_equal(watch_change_resumed(&filter, &held, "u", 99), WATCH_ADDED);
-  assert_int_equal(watch_change_resumed(&filter, &held, "u", 100), WATCH_MODIFIED);
-  assert_int_equal(watch_change_resumed(&filter, NULL, "u", 99), WATCH_DELETED);
-  assert_int_equal(watch_change_resumed(&filter, NULL, "", 99), WATCH_NOTHING);
+  assert_int_equal(watch_change_resumed(&filter, &held, "u", "t", 99), WATCH_ADDED);
+  assert_int_equal(watch_change_resumed(&filter, &held, "u", "t", 100), WATCH_MODIFIED);
+  assert_int_equal(watch_change_resumed(&filter, NULL, "u", "t", 99), WATCH_DELETED);
+  assert_int_equal(watch_change_resumed(&filter, NULL, "", "", 99), WATCH_NOTHING);
   filter.show_unclaimed = true;
-  assert_int_equal(watch_change_resumed(&filter, &held, "u", 99), WATCH_MODIFIED);
-  assert_int_equal(watch_change_resumed(&filter, &held, "u", 9), WATCH_ADDED);
-  assert_int_equal(watch_change_resumed(&filter, NULL, "", 99), WATCH_DELETED);
+  assert_int_equal(watch_change_resumed(&filter, &held, "u", "t", 99), WATCH_MODIFIED);
+  assert_int_equal(watch_change_resumed(&filter, &held, "u", "t", 9), WATCH_ADDED);
+  assert_int_equal(watch_change_resumed(&filter, NULL, "", "", 99), WATCH_DELETED);
   selector_free(all);
 }
 

@@ -1,20 +1,33 @@
 /* See identity_rpc.h. */
 #include "services/router/access/identity_rpc.h"
 
+#include "lib/authz/authz_table.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "services/router/access/access.h"
 
-/* Whoever sets quotas decides what the others get. */
-#define ADMIN_PREFIX "/sandplane.v1.QuotaService/"
+static int find(const AuthzSources *sources, const RpcCall *call, const AuthzPrincipal **ret_who, Error *err) {
+  const char *authorization = rpc_call_metadata(call, "authorization");
+  const char *credential = authorization ? access_credential(authorization) : NULL;
+  if (!credential)
+    return error_set(err, ERROR_UNAUTHENTICATED, "the call needs a bearer token");
+  return authz_sources_find(sources, credential, clock_wall_ms() / 1000, ret_who, err);
+}
 
-int identity_rpc_check(const Router *router, RpcCall *call, const char **ret_tenant, Error *err) {
-  *ret_tenant = NULL;
-  if (!router->tenants)
+int identity_rpc_check(const Router *router, const RpcCall *call, Caller *ret_caller, Error *err) {
+  *ret_caller = (Caller){0};
+  if (access_grpc_is_open(router->all->access))
     return 0;
-  Tenant tenant;
-  if (tenants_find(router->tenants, rpc_call_metadata(call, "authorization"), &tenant, err) != 0)
-    return -1;
-  if (!tenant.admin && str_starts_with(rpc_call_path(call), ADMIN_PREFIX))
-    return error_set(err, ERROR_PERMISSION_DENIED, "tenant %s is no administrator", tenant.name);
-  *ret_tenant = tenant.name;
-  return 0;
+  Caller caller = {.held = authz_store_take(access_store(router->all->access))};
+  if (find(caller.held, call, &caller.who, err) == 0 && authz_check_method(caller.who, rpc_call_path(call), err) == 0) {
+    *ret_caller = caller;
+    return 0;
+  }
+  caller_release(&caller);
+  return -1;
+}
+
+void caller_release(Caller *caller) {
+  authz_sources_release(caller->held);
+  *caller = (Caller){0};
 }

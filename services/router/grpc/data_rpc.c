@@ -6,6 +6,7 @@
 #include "services/router/grpc/data_rpc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ DEFINE_CLEANUP(Arena *, arena_freep, arena_free)
 typedef struct DataCall {
   Router *router;
   RpcCall *call;
+  Caller caller;
   bool single;
   ResourceName name;
   char *uid;
@@ -63,6 +65,7 @@ static void finish(DataCall *d, const Error *err) {
   buf_deinit(&d->open);
   stream_free(d->stream);
   activity_stop(d->activity, clock_wall_ms());
+  caller_release(&d->caller);
   free(d->uid);
   free(d->copy);
   free(d);
@@ -356,25 +359,31 @@ static int read_name(const uint8_t *data, size_t len, bool single, ResourceName 
 /* False: the call is finished. */
 static bool look_up(DataCall *d) {
   Error err;
-  if (read_name(d->first, d->first_len, d->single, &d->name, &err) != 0) {
+  const AuthzPrincipal *who = d->caller.who;
+  if (read_name(d->first, d->first_len, d->single, &d->name, &err) != 0 ||
+      authz_check_namespace(who, d->name.ns, &err) != 0) {
     finish(d, &err);
     return false;
   }
-  d->lookup = sandbox_lookup(d->router->state, d->router->loop, d->name.ns, d->name.id, on_record, d);
+  TargetPass pass = {0};
+  if (who && who->role != AUTHZ_ADMIN)
+    snprintf(pass.owner, sizeof pass.owner, "%s", who->tenant);
+  d->lookup = sandbox_lookup(d->router->state, d->router->loop, d->name.ns, d->name.id, &pass, on_record, d);
   return true;
 }
 
 /* NULL: the caller may not, and the call is finished. */
 static DataCall *data_call_new(RpcCall *call, void *router, bool single) {
-  const char *tenant;
+  Caller caller;
   Error err = {0};
-  if (identity_rpc_check(router, call, &tenant, &err) != 0) {
+  if (identity_rpc_check(router, call, &caller, &err) != 0) {
     rpc_call_finish(call, &err);
     return NULL;
   }
   DataCall *d = new0(DataCall);
   d->router = router;
   d->call = call;
+  d->caller = caller;
   d->single = single;
   count(d, 1);
   return d;

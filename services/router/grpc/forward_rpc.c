@@ -109,29 +109,39 @@ static const char *passed_value(const RpcCall *call, const char *key, char paren
   return parent;
 }
 
+/* Those behind believe it. How many there are. */
+static size_t tell(const AuthzPrincipal *who, Http2Field out[3]) {
+  if (!who)
+    return 0;
+  out[0] = (Http2Field){AUTHZ_METADATA_TENANT, who->tenant};
+  out[1] = (Http2Field){AUTHZ_METADATA_ROLE, authz_role_name(who->role)};
+  out[2] = (Http2Field){AUTHZ_METADATA_NAMESPACES, who->namespaces};
+  return 3;
+}
+
 /* NULL: the caller may not, and the call is finished. */
 static ForwardCall *begin(RpcCall *call, const Router *router, Backend *backend, bool single) {
-  const char *tenant;
+  Caller caller;
   Error err = {0};
-  if (identity_rpc_check(router, call, &tenant, &err) != 0) {
+  if (identity_rpc_check(router, call, &caller, &err) != 0) {
     rpc_call_finish(call, &err);
     return NULL;
   }
   ForwardCall *f = new0(ForwardCall);
   f->call = call;
   f->single = single;
-  Http2Field passed[ARRAY_LEN(PASSED) + 1];
+  Http2Field passed[ARRAY_LEN(PASSED) + 3];
   char parent[TRACE_PARENT_SIZE];
   size_t n = 0;
   for (size_t i = 0; i < ARRAY_LEN(PASSED); i++) {
     const char *value = passed_value(call, PASSED[i], parent);
     /* credentials that were the router's own end here */
-    if (value && !(tenant && str_equal(PASSED[i], AUTHORIZATION)))
+    if (value && !(caller.who && str_equal(PASSED[i], AUTHORIZATION)))
       passed[n++] = (Http2Field){PASSED[i], value};
   }
-  if (tenant)
-    passed[n++] = (Http2Field){IDENTITY_RPC_TENANT, tenant};
+  n += tell(caller.who, passed + n);
   f->behind = backend_call(backend, rpc_call_path(call), rpc_call_time_left_ms(call), passed, n, &HANDLERS, f);
+  caller_release(&caller);
   backend_read(f->behind);
   return f;
 }

@@ -12,11 +12,11 @@ static bool is_health(const char *path) {
   return strncmp(path, "/healthz", 8) == 0 && (path[8] == 0 || path[8] == '?');
 }
 
-static Admission judge(AuthzDenial denial) {
+static Admission judge(AccessDenial denial) {
   return (Admission){.status = denial.status, .detail = denial.detail, .judged = true};
 }
 
-Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s, Target *ret_target) {
+Admission admit(const Access *access, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s, Target *ret_target) {
   if (strcmp(head->method, "CONNECT") == 0 || strcmp(head->method, "TRACE") == 0)
     return (Admission){.status = 405, .detail = "Method Not Allowed", .allow = ALLOWED, .close = true};
   if (!forward_path(head))
@@ -25,11 +25,11 @@ Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms
     return (Admission){.status = 400, .detail = "Missing or repeated Host header.", .close = true};
   if (is_health(forward_path(head)))
     return (Admission){.status = 200};
-  AuthzDenial denial = authz_check_bearer(authz, head);
+  AccessDenial denial = access_check_caller(access, head, now_s);
   if (denial.status)
     return judge(denial);
   const char *detail = target_parse(head, max_timeout_ms, ret_target);
   if (detail)
     return (Admission){.status = 400, .detail = detail};
-  return judge(authz_check_target(authz, head, ret_target, now_s));
+  return judge(access_check_target(access, head, now_s, ret_target));
 }

@@ -3,7 +3,7 @@
 #define SANDPLANE_SERVICES_ROUTER_HTTP_ADMIT_H_
 
 #include "lib/http/http_reader.h"
-#include "services/router/access/authz.h"
+#include "services/router/access/access.h"
 #include "services/router/target.h"
 
 typedef struct Admission {
@@ -15,6 +15,6 @@ typedef struct Admission {
   bool judged;       /* authorisation was asked, and status is what it said */
 } Admission;
 
-Admission admit(const Authz *authz, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s, Target *ret_target);
+Admission admit(const Access *access, const HttpHead *head, int64_t max_timeout_ms, int64_t now_s, Target *ret_target);
 
 #endif

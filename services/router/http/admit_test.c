@@ -16,15 +16,16 @@
   { "Authorization", "Bearer secret" }
 
 static void expect(HttpHead head, const char *bearer, int status, bool close, bool judged) {
-  Authz authz;
+  Access *access;
   Error err;
   Target target;
-  assert_ok(authz_init(&authz, "allow-all", bearer, "", &err), &err);
-  Admission a = admit(&authz, &head, 180000, 0, &target);
+  access = access_new(&(AccessSettings){.mode = "allow-all", .bearer = bearer, .grpc_open = *bearer}, &err);
+  assert_non_null(access);
+  Admission a = admit(access, &head, 180000, 0, &target);
   assert_int_equal(a.status, status);
   assert_int_equal(a.close, close);
   assert_int_equal(a.judged, judged);
-  authz_deinit(&authz);
+  access_free(access);
 }
 
 static void test_passes(void **state) {

@@ -165,7 +165,8 @@ static ExchangeAnswer break_off(Exchange *e, int errnum) {
   e->stage = STAGE_AUTOPSY;
   /* the state has the time that the program had */
   exchange_watch(e);
-  e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
+  e->lookup =
+      sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, &e->target.pass, on_autopsy, e);
   return ANSWER_ENDED;
 }
 

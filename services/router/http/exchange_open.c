@@ -190,10 +190,14 @@ static void open_pod(Exchange *e, const SandboxRecord *record) {
 
 /* Why there is no sandbox to go to. */
 static void on_no_record(Exchange *e, const Error *err) {
-  if (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FAILED_PRECONDITION)
+  /* to whom it may only seem so: who may not use a sandbox does not end what others have */
+  bool seems = err->kind == ERROR_NOT_FOUND && *e->target.pass.owner;
+  if (!seems && (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FAILED_PRECONDITION))
     upstream_pool_forget(e->router->upstreams, e->target.ns, e->target.id);
   if (err->kind == ERROR_NOT_FOUND)
     exchange_fail(e, FAILURE_NO_SANDBOX, "there is no sandbox of this name in namespace %s", e->target.ns);
+  else if (err->kind == ERROR_PERMISSION_DENIED)
+    exchange_fail(e, FAILURE_FORBIDDEN, "%s", err->message);
   else if (err->kind != ERROR_FAILED_PRECONDITION)
     exchange_fail(e, FAILURE_NO_STATE, "%s", err->message);
   else
@@ -258,7 +262,8 @@ void exchange_open(Exchange *e) {
   e->stage = STAGE_LOOKUP;
   e->asks_inside = false;
   e->attempts++;
-  e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_record, e);
+  e->lookup =
+      sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, &e->target.pass, on_record, e);
   loop_timer_start(e->timer, e->target.timeout_ms < OPEN_TIMEOUT_MS ? e->target.timeout_ms : OPEN_TIMEOUT_MS);
 }
 

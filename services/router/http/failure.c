@@ -7,6 +7,7 @@
 
 const FailureKind FAILURES[FAILURE_N] = {
     [FAILURE_NO_SANDBOX] = {"no_sandbox", "dial", 502, NOT_REACHED},
+    [FAILURE_FORBIDDEN] = {"forbidden", "other", 403, "forbidden"},
     [FAILURE_NOT_CLAIMED] = {"not_claimed", "dial", 502, NOT_REACHED},
     [FAILURE_ENDED] = {"ended", "dial", 502, NOT_REACHED},
     [FAILURE_UNREACHABLE] = {"unreachable", "dial", 502, NOT_REACHED},

@@ -8,6 +8,7 @@
 
 typedef enum Failure {
   FAILURE_NO_SANDBOX,
+  FAILURE_FORBIDDEN, /* what let the caller in does not cover this one */
   FAILURE_NOT_CLAIMED,
   FAILURE_ENDED,
   FAILURE_UNREACHABLE, /* its runtime, or its Pod's address, does not answer */

@@ -246,7 +246,7 @@ static bool is_grpc(const Http2Request *request) {
 /* Whether the router answers the request itself, and has. */
 static bool answer_here(Http2Call *c, const HttpHead *head) {
   Router *r = c->router;
-  Admission a = admit(&r->authz, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
+  Admission a = admit(r->all->access, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
   if (a.judged)
     metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
   if (a.status == 200) {

@@ -20,7 +20,7 @@ import until as waits
 from api.sandplane.v1.sandbox_pb2 import Command, ExecRequest
 
 from api.sandplane.internal.v1 import router_pb2
-from api.sandplane.v1 import quota_service_pb2, sandbox_service_pb2
+from api.sandplane.v1 import image_service_pb2, pool_service_pb2, quota_service_pb2, sandbox_service_pb2
 
 ROUTER = "services/router/sandplane-router"
 RUNTIME = "runtime/sandplane-runtime"
@@ -31,6 +31,8 @@ SERVICES = [
     router_pb2.DESCRIPTOR.services_by_name["RouterService"],
     quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"],
     sandbox_service_pb2.DESCRIPTOR.services_by_name["SandboxService"],
+    *pool_service_pb2.DESCRIPTOR.services_by_name.values(),
+    *image_service_pb2.DESCRIPTOR.services_by_name.values(),
 ]
 PORTS = iter(random.sample(range(10000, 30000), 20000))
 

@@ -2,6 +2,7 @@
  * reconciler and claims make:
  *   seed REDIS make NS ID ROUTE                   a READY sandbox, with its pool
  *   seed REDIS claim NS POOL IDLE_MS [KEY=VALUE]  claims one; prints its id and uid
+ *   seed REDIS claim-as NS POOL UID               the same under this uid
  *   seed REDIS fail NS ID REASON MESSAGE
  *   seed REDIS release NS ID
  *   seed REDIS gone NS ID                         nothing is left of it
@@ -100,6 +101,11 @@ static void claim(Seed *s) {
   state_claim(s->state, &request, on_claim, s);
 }
 
+static void claim_as(Seed *s) {
+  const ClaimRequest request = {.ns = s->args[0], .pool = s->args[1], .uid = s->args[2], .request_id = ""};
+  state_claim(s->state, &request, on_claim, s);
+}
+
 int main(int argc, char **argv) {
   if (argc < 5)
     return 2;
@@ -111,6 +117,8 @@ int main(int argc, char **argv) {
     make(&s);
   else if (str_equal(command, "claim"))
     claim(&s);
+  else if (str_equal(command, "claim-as") && argc > 5)
+    claim_as(&s);
   else if (str_equal(command, "fail"))
     state_failed(s.state, s.args[0], s.args[1], s.args[2], s.args[3], on_done, &s);
   else if (str_equal(command, "release"))
