@@ -65,7 +65,7 @@ static const StreamHandlers NONE = {.on_data = NULL};
 
 static void on_connection(int events, void *arg) {
   FixtureServer *s = arg;
-  struct sockaddr_in peer;
+  struct sockaddr_in peer = {0};
   socklen_t len = sizeof peer;
   int one = 1, fd = accept4(s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0)
