@@ -432,7 +432,7 @@ void backend_free(Backend *backend) {
     return;
   Error err;
   error_set(&err, ERROR_CANCELLED, "the channel was closed");
-  for (ListLink *link; (link = list_first(&backend->calls));) {
+  for (ListLink *link; (link = list_take_first(&backend->calls));) {
     BackendCall *c = CONTAINER_OF(link, BackendCall, link);
     give_up(c, &err);
     done(c);
