@@ -36,9 +36,21 @@ static const RpcMethod METHODS[] = {
     {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
 };
 
+static int make_rules(const RouterConfig *config, const Authz *authz, AdmitRules *ret, Error *err) {
+  *ret = (AdmitRules){.authz = authz,
+                      .session = config->session,
+                      .trusts_proto = config->trusts_proto,
+                      .max_timeout_ms = config->proxy_timeout_ms};
+  if (routing_init(&ret->routing, config->path_prefix, config->path_rewrites, config->host_domain,
+                   config->allowed_hosts, config->http_address, err) != 0)
+    return -1;
+  return browser_session_check(&ret->session, &ret->routing, str_equal(config->authz_mode, "allow-all"), err);
+}
+
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
-  if (redis_config_check(&config->redis, err))
+  AdmitRules rules;
+  if (redis_config_check(&config->redis, err) || make_rules(config, NULL, &rules, err))
     return -1;
   Authz authz;
   int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
@@ -65,7 +77,8 @@ static int start(Service *service, Error *err) {
   service->state = router;
   const RouterConfig *config = service->config;
   *router = (Router){.service = service, .loop = service->loop, .config = config};
-  if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0)
+  if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0 ||
+      make_rules(config, &router->authz, &router->admission, err) != 0)
     return -1;
   if (!str_empty(config->tenant_tokens_file)) {
     router->tenants = tenants_read(config->tenant_tokens_file, err);

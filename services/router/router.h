@@ -6,6 +6,7 @@
 #include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
+#include "services/router/http/admit.h"
 
 typedef struct RouterConfig {
   ServiceConfig service;
@@ -14,6 +15,10 @@ typedef struct RouterConfig {
   const char *claims, *pools, *reconciler;
   const char *authz_mode, *authz_secret_file, *auth_token;
   const char *tenant_tokens_file;
+  const char *path_prefix, *host_domain, *allowed_hosts;
+  bool path_rewrites;
+  BrowserSession session;
+  bool trusts_proto;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
@@ -55,6 +60,7 @@ typedef struct Router {
   State *state;
   RpcChannel *claims, *pools, *reconciler;
   Authz authz;
+  AdmitRules admission;
   Tenants *tenants; /* NULL: gRPC callers are not told apart */
   struct HttpListener *http;
   struct UpstreamPool *upstreams;

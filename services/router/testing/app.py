@@ -14,6 +14,7 @@
 /hang        a head, and no body until the peer leaves; /left tells how many did
 /nothing     closes before it answers  /reset      resets instead
 /halfhead    closes within its head    /tls        an alert of TLS
+/redirect?TO  302 to TO, with cookies   /cookie?C   one cookie
 /lf          lines that end in LF      /folded     what else small programs write
 """
 
@@ -147,6 +148,12 @@ def serve(sock):
     elif path == "/tls":
         sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
         until_left(sock)
+    elif path == "/redirect":
+        cookies = b"Set-Cookie: a=1; Path=/; Domain=box.example; HttpOnly\r\nSet-Cookie: b=2; path=/x\r\n"
+        to = f"Location: {query}\r\nClear-Site-Data: *\r\n".encode()
+        answer(sock, b"", to + cookies, b"302 Found")
+    elif path == "/cookie":
+        answer(sock, b"", f"Set-Cookie: {query}\r\n".encode())
     elif path == "/lf":
         sock.sendall(b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nX-App: lf\n\n3\nabc\n0\n\n")
     elif path == "/folded":
