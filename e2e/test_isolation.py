@@ -197,6 +197,53 @@ def test_two_sandboxes_do_not_see_each_other(client):
         )
 
 
+# What the kernel counts by user: takes all there is of one kind and holds it, or says what it still gets of each.
+TAKE = """import ctypes, errno, fcntl, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+kept = []
+def inotify():
+    fd = libc.inotify_init()
+    if fd >= 0:
+        return fd
+    raise OSError(ctypes.get_errno(), "inotify")
+def timer():
+    # each takes the place of a signal that waits
+    t = ctypes.c_void_p()
+    if libc.timer_create(0, None, ctypes.byref(t)) != 0:
+        raise OSError(ctypes.get_errno(), "timer")
+    return t
+def pipe():
+    r, w = os.pipe()
+    kept.append(w)
+    fcntl.fcntl(w, 1031, 1 << 20)  # F_SETPIPE_SZ
+    return r
+for make in (inotify, timer, pipe):
+    n = 0
+    try:
+        while n < (1 if sys.argv[1] == "one" else 500000):
+            kept.append(make())
+            n += 1
+        print(make.__name__, "more")
+    except OSError as e:
+        print(make.__name__, errno.errorcode[e.errno], n > 0)
+sys.stdout.flush()
+if sys.argv[1] == "all":
+    time.sleep(600)
+"""
+
+
+def test_one_sandbox_uses_up_nothing_of_another(client, process_pool):
+    with client.sandbox(pool=process_pool) as a, client.sandbox(pool=process_pool) as b:
+        for box in (a, b):
+            client.write(box.name, "take.py", TAKE.encode())
+        client.sh(a.name, "setsid python3 take.py all >out 2>&1 &")
+        until(lambda: client.sh(a.name, "wc -l <out").stdout.strip() == b"3", timeout=60, what="all is taken")
+        # or nothing was held that another could miss
+        assert client.sh(a.name, "cat out").stdout == b"inotify EMFILE True\ntimer EAGAIN True\npipe EPERM True\n"
+        out = client.exec(b.name, "python3", "take.py", "one")
+        assert out.stdout == b"inotify more\ntimer more\npipe more\n", out
+
+
 def settle(client, name):
     """The sandbox answers, or it has failed and says so: nothing in between."""
 

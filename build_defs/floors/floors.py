@@ -11,7 +11,7 @@ LIBC = """
     netinet/tcp.h poll.h pthread.h pwd.h sched.h search.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h
     stddef.h stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
     sys/eventfd.h sys/file.h sys/inotify.h sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/random.h sys/resource.h
-    sys/signalfd.h sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/un.h sys/wait.h
+    sys/signalfd.h sys/socket.h sys/stat.h sys/statfs.h sys/syscall.h sys/time.h sys/types.h sys/uio.h sys/un.h sys/wait.h
 """.split()
 
 # library -> how its headers begin
@@ -38,6 +38,7 @@ FOREIGN = {
 LIB = {
     "base": ([], ["uthash"]),
     "admin": (["base", "loop"], ["libevent"]),
+    "authz": (["base", "crypto"], ["jansson"]),
     "crypto": (["base", "loop"], ["openssl"]),
     "http": (["base"], ["http_parser"]),
     "http2": (["base", "loop"], ["nghttp2"]),
@@ -70,7 +71,7 @@ FOREIGN_IN_HEADER = {
 
 # ---- services/<name>/ ----
 
-DOMAIN = ["base", "crypto", "http", "http2", "manifest", "resource", "state"]
+DOMAIN = ["authz", "base", "crypto", "http", "http2", "manifest", "resource", "state"]
 ALL = sorted(LIB)
 
 # kind -> (floor, libraries of this project). A file includes its own floor and those below.
@@ -190,7 +191,7 @@ PROGRAM = {
     "build_defs/oci/": ["build_defs/oci/", "lib/base/"],
     "build_defs/": ["build_defs/"],
     "cli/": ["cli/"]
-    + ["lib/%s/" % lib for lib in ["base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],
+    + ["lib/%s/" % lib for lib in ["authz", "base", "crypto", "kube", "loop", "manifest", "resource", "rpc", "yaml"]],
     "deploy/": [],
     # measures the scripts of the shared state without a service
     "e2e/bench/state_": ["e2e/bench/"] + ["lib/%s/" % lib for lib in ["base", "loop", "redis", "state"]],
@@ -211,6 +212,7 @@ GENERATED = {
     "api/descriptors.h": ["lib/service/"],
     "cli/doctor_rbac.h": ["cli/"],
     "api/sandplane/v1/descriptors.h": ["e2e/", "lib/rpc/"],
+    "lib/authz/authz_methods.h": ["lib/authz/"],
     "lib/state/state_audit.h": ["lib/state/"],
     "lib/state/state_scripts.h": ["lib/state/"],
     "lib/state/state_script_calls.h": ["lib/state/"],

@@ -17,7 +17,7 @@
 
 struct Admin {
   struct evhttp *http;
-  const Metrics *metrics;
+  Metrics *metrics;
   const char *unready;
   void (*scrape_fn)(void *arg);
   void *scrape_arg;
@@ -94,7 +94,7 @@ int admin_listen(Admin *admin, const char *address, Error *err) {
   return 0;
 }
 
-Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err) {
+Admin *admin_new(Loop *loop, const char *address, Metrics *metrics, Error *err) {
   Admin *admin = new0(Admin);
   admin->metrics = metrics;
   admin->http = evhttp_new(loop_base(loop));

@@ -12,7 +12,7 @@
 typedef struct Admin Admin;
 
 /* address: "host:port". NULL and err when it cannot be bound. metrics may be written to meanwhile. */
-Admin *admin_new(Loop *loop, const char *address, const Metrics *metrics, Error *err);
+Admin *admin_new(Loop *loop, const char *address, Metrics *metrics, Error *err);
 void admin_free(Admin *admin);
 /* A further address, which serves the same. */
 int admin_listen(Admin *admin, const char *address, Error *err) MUST_CHECK;

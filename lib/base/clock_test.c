@@ -24,6 +24,44 @@ static void rfc3339(void **state) {
   }
 }
 
+static void parses(void **state) {
+  static const struct {
+    const char *text;
+    int64_t ms;
+  } ROWS[] = {
+      {"1970-01-01T00:00:00Z", 0},
+      {"2033-05-18T03:33:20Z", 2000000000000},
+      {"2033-05-18T03:33:20.999z", 2000000000000},
+      {"2033-05-18T05:33:20+02:00", 2000000000000},
+      {"2033-05-17T22:03:20-05:30", 2000000000000},
+      {"2024-02-29T00:00:00Z", 1709164800000},
+  };
+  int64_t ms;
+  for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+    assert_int_equal(clock_parse_rfc3339(ROWS[i].text, &ms), 0);
+    assert_int_equal(ms, ROWS[i].ms);
+  }
+  static const char *const BAD[] = {"",
+                                    "2033",
+                                    "2033-05-18",
+                                    "2033-05-18T03:33:20",
+                                    "2033-05-18 03:33:20Z",
+                                    "2033-13-18T03:33:20Z",
+                                    "2023-02-29T00:00:00Z",
+                                    "2033-05-18T24:33:20Z",
+                                    "2033-05-18T03:60:20Z",
+                                    "2033-05-18T03:33:60Z",
+                                    "2033-05-18T03:33:20.Z",
+                                    "2033-05-18T03:33:20+2:00",
+                                    "2033-05-18T03:33:20+02:00 ",
+                                    "2033-05-18T03:33:20+24:00",
+                                    "2033-05-18T03:33:20Zx",
+                                    "x033-05-18T03:33:20Z"};
+  for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
+    if (clock_parse_rfc3339(BAD[i], &ms) == 0)
+      fail_msg("taken: %s", BAD[i]);
+}
+
 static void clocks(void **state) {
   int64_t us = clock_mono_us(), ms = clock_mono_ms();
   assert_true(ms >= us / 1000);
@@ -33,6 +71,6 @@ static void clocks(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(rfc3339), cmocka_unit_test(clocks)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(rfc3339), cmocka_unit_test(parses), cmocka_unit_test(clocks)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

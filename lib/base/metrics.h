@@ -2,7 +2,8 @@
  *
  * A metric has at most METRICS_LABELS_MAX labels, and every value of a label is declared or registered up front or by
  * first use, at most 1024 series a metric: after that all further ones count under "other".
- * Used on the loop thread only.
+ * Any thread may count, and write the text. What is set is set by one thread, and counted by no other; metrics_append
+ * comes before further threads.
  */
 #ifndef SANDPLANE_LIB_BASE_METRICS_H_
 #define SANDPLANE_LIB_BASE_METRICS_H_
@@ -48,6 +49,6 @@ void metrics_set_labels(Metrics *m, size_t metric, double value, const MetricLab
 /* Forgets the series of a metric: before a gauge that is counted at each scrape is set again. */
 void metrics_clear(Metrics *m, size_t metric);
 /* Appends all series as text. */
-int metrics_write(const Metrics *m, Buf *out) MUST_CHECK;
+int metrics_write(Metrics *m, Buf *out) MUST_CHECK;
 
 #endif

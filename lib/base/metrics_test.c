@@ -1,6 +1,7 @@
 /* The text is that of Prometheus' exposition format, to the byte; label values cannot grow it without end. */
 #include "lib/base/metrics.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static int teardown(void **state) {
   return 0;
 }
 
-static void check_text(const Metrics *m, const char *wanted) {
+static void check_text(Metrics *m, const char *wanted) {
   CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
   assert_int_equal(metrics_write(m, &out), 0);
   assert_string_equal(buf_str(&out), wanted);
@@ -138,6 +139,37 @@ static void of_a_library(void **state) {
                                  "by_kind{kind=\"a\"} 3\n");
 }
 
+enum { THREADS = 40, ROUNDS = 2000 }; /* more threads than have a part of their own */
+
+static void *count_much(void *m) {
+  for (int i = 0; i < ROUNDS; i++) {
+    metrics_add(m, CALLS, 1, "Get", i % 2 ? "OK" : "NO", NULL);
+    metrics_add(m, DEPTH, i % 2 ? -1 : 1, NULL, NULL, NULL);
+    metrics_observe(m, SECONDS, i % 2 ? 0.25 : 11, "Get", NULL, NULL);
+  }
+  return NULL;
+}
+
+static void of_several_threads(void **state) {
+  Metrics *m = *state;
+  pthread_t threads[THREADS];
+  for (size_t i = 0; i < THREADS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, count_much, m), 0);
+  for (size_t i = 0; i < 20; i++) {
+    CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+    assert_int_equal(metrics_write(m, &out), 0);
+  }
+  for (size_t i = 0; i < THREADS; i++)
+    pthread_join(threads[i], NULL);
+  CLEANUP(buf_deinit) Buf out = BUF_INIT(0);
+  assert_int_equal(metrics_write(m, &out), 0);
+  assert_contains(buf_str(&out), "calls_total{method=\"Get\",code=\"OK\"} 40000\n");
+  assert_contains(buf_str(&out), "calls_total{method=\"Get\",code=\"NO\"} 40000\n");
+  assert_contains(buf_str(&out), "\ndepth 0\n");
+  assert_contains(buf_str(&out), "seconds_bucket{method=\"Get\",le=\"0.5\"} 40000\n");
+  assert_contains(buf_str(&out), "seconds_count{method=\"Get\"} 80000\n");
+}
+
 static void does_not_fit(void **state) {
   CLEANUP(buf_deinit) Buf out = BUF_INIT(100);
   assert_int_equal(metrics_write(*state, &out), -1);
@@ -158,6 +190,7 @@ int main(void) {
       TEST(series_are_bounded),
       TEST(seven_labels_and_forgetting),
       TEST(of_a_library),
+      TEST(of_several_threads),
       TEST(does_not_fit),
       cmocka_unit_test(latency_buckets),
   };

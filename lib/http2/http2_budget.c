@@ -24,6 +24,10 @@ void http2_budget_earn(Http2Budget *b) {
       b->left[i] += HTTP2_EARNED;
 }
 
+void http2_budget_grant(Http2Budget *b, Http2Flood flood) {
+  b->left[flood]++;
+}
+
 void http2_budget_refill(Http2Budget *b) {
   for (int i = 0; i < HTTP2_N_FLOODS; i++) {
     const Http2Rate *rate = &b->rates[i];

@@ -18,6 +18,8 @@ bool http2_budget_spend(Http2Budget *budget, Http2Flood flood) MUST_CHECK;
 /* Something real was done for the peer. What is earned has no maximum: an answer may be sent long before it is
  * acknowledged. */
 void http2_budget_earn(Http2Budget *budget);
+/* One frame of this kind is due to the peer. */
+void http2_budget_grant(Http2Budget *budget, Http2Flood flood);
 /* A second has passed. */
 void http2_budget_refill(Http2Budget *budget);
 /* Whether refill would do nothing. */

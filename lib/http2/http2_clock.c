@@ -30,7 +30,8 @@ static Http2Life life_of(const Http2Session *s) {
     return HTTP2_LIFE_HEAD;
   if (s->n_streams > 0)
     return HTTP2_LIFE_BUSY;
-  return s->mode == HTTP2_LIFE_NEW ? HTTP2_LIFE_NEW : HTTP2_LIFE_IDLE;
+  bool begun = s->client ? s->settled : s->mode != HTTP2_LIFE_NEW;
+  return begun ? HTTP2_LIFE_IDLE : HTTP2_LIFE_NEW;
 }
 
 void http2_set_life(Http2Session *s) {
@@ -41,7 +42,7 @@ void http2_set_life(Http2Session *s) {
   if (mode == s->mode)
     return;
   s->mode = mode;
-  if (mode == HTTP2_LIFE_BUSY)
+  if (mode == HTTP2_LIFE_BUSY || (mode == HTTP2_LIFE_IDLE && s->config.idle_ms == 0))
     loop_timer_stop(s->life);
   else
     loop_timer_start(s->life, mode == HTTP2_LIFE_IDLE ? s->config.idle_ms : s->config.head_ms);
@@ -102,12 +103,33 @@ bool http2_spend(Http2Session *s, Http2Flood flood) {
   return true;
 }
 
+/* Any byte is a sign of life, so under load nobody is asked. */
+static void on_ping(void *arg) {
+  Http2Session *s = arg;
+  if (s->pinged && !s->heard) {
+    http2_enter(s);
+    http2_cut(s, HTTP2_WHY_SILENT);
+    http2_leave(s);
+    return;
+  }
+  s->pinged = !s->heard && !s->deaf;
+  s->heard = false;
+  loop_timer_start(s->ping, s->pinged ? s->config.ping_wait_ms : s->config.ping_ms);
+  if (!s->pinged)
+    return;
+  nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, NULL);
+  http2_kick(s);
+}
+
 void http2_clock_start(Http2Session *s, void (*on_life)(void *arg), void (*on_farewell)(void *arg)) {
   s->life = loop_timer_new(s->loop, on_life, s);
   s->stall = loop_timer_new(s->loop, on_stall, s);
   s->refill = loop_timer_new(s->loop, on_refill, s);
   s->farewell = loop_timer_new(s->loop, on_farewell, s);
   loop_timer_start(s->life, s->config.head_ms);
+  s->ping = loop_timer_new(s->loop, on_ping, s);
+  if (s->config.ping_ms > 0)
+    loop_timer_start(s->ping, s->config.ping_ms);
 }
 
 void http2_clock_stop(Http2Session *s) {
@@ -115,4 +137,5 @@ void http2_clock_stop(Http2Session *s) {
   loop_timer_free(s->stall);
   loop_timer_free(s->refill);
   loop_timer_free(s->farewell);
+  loop_timer_free(s->ping);
 }

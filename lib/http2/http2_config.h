@@ -58,17 +58,24 @@ typedef struct Http2Config {
   uint32_t max_unread_acks;
   /* From the start to the first head; and from the beginning of any head to its end. */
   int64_t head_ms;
-  /* Without a stream, after which the session ends in order. */
+  /* Without a stream, after which the session ends in order; 0: never. */
   int64_t idle_ms;
   /* For which the peer's socket takes nothing of what waits; or its windows let nothing of any answer through, after
    * which the streams whose answers wait are reset. */
   int64_t stall_ms;
   /* For the answer to the PING behind the first GOAWAY; and, at the end, for the peer to close. */
   int64_t farewell_ms;
+  /* A client's: without a byte from the server, after which it is asked by a PING; and then, after which it is gone.
+   * 0: it is never asked. */
+  int64_t ping_ms, ping_wait_ms;
 } Http2Config;
 
 enum { HTTP2_MIN_SHARE = 16 << 10 };
 
 extern const Http2Config HTTP2_DEFAULTS;
+/* Of a client. Its max_streams are as many as the server allows at most; the window of the session is that of all of
+ * them, so that answers nobody reads hold up no other. Each request may be reset by the server once; what it resets
+ * beyond is bounded as for a server. */
+extern const Http2Config HTTP2_CLIENT_DEFAULTS;
 
 #endif

@@ -25,11 +25,18 @@ void http2_say_last(Http2Session *s) {
                         NULL, 0);
 }
 
+/* The peer has not got its whole head. What the kernel took may have arrived, whatever it says of the connection. */
+static bool is_unsent(const Http2Stream *h) {
+  return h->head_end == 0 || h->head_end > stream_sent(h->session->stream);
+}
+
 void http2_tell_close(Http2Stream *h, uint32_t code) {
   if (!h->owned)
     return;
   h->owned = false;
-  h->session->handlers.on_close(h->owner, code);
+  if (h->session->client && is_unsent(h))
+    code = HTTP2_REFUSED_STREAM;
+  h->handlers->on_close(h->owner, code);
 }
 
 void http2_close_streams(Http2Session *s) {

@@ -46,7 +46,9 @@ nghttp2_session *http2_engine_new(Http2Session *s) {
   /* those nobody knows: nghttp2 shows them then, and they can be counted */
   for (unsigned type = FIRST_UNKNOWN_TYPE; type <= UINT8_MAX; type++)
     nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
-  if (nghttp2_session_server_new3(&ng, callbacks, s, option, &memory) != 0)
+  int rc = s->client ? nghttp2_session_client_new3(&ng, callbacks, s, option, &memory)
+                     : nghttp2_session_server_new3(&ng, callbacks, s, option, &memory);
+  if (rc != 0)
     abort();
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);

@@ -153,7 +153,69 @@ void fixture_pass_time(Fixture *f, int64_t ms) {
   fixture_settle(f);
 }
 
-Fixture *fixture_new(const Http2Config *config) {
+/* ---- The client's owner ---- */
+
+static void on_response(void *owner, const Http2Response *response) {
+  Ask *a = owner;
+  a->status = response->status;
+  a->ended = response->ended;
+  for (size_t i = 0; i < response->n_fields; i++)
+    must(buf_printf(&a->head, "%s: %s\n", response->fields[i].name, response->fields[i].value));
+  if (a->f->free_inside) {
+    http2_session_free(a->f->server);
+    a->f->server = NULL;
+    a->stream = NULL;
+  }
+}
+
+static void on_answer_body(void *owner, const uint8_t *data, size_t len) {
+  Ask *a = owner;
+  must(buf_append(&a->body, data, len));
+  if (a->f->takes)
+    http2_stream_took(a->stream, len);
+}
+
+static void on_answer_end(void *owner, const Http2Field *trailers, size_t n_trailers) {
+  Ask *a = owner;
+  a->ended = true;
+  for (size_t i = 0; i < n_trailers; i++)
+    must(buf_printf(&a->body, "|%s: %s", trailers[i].name, trailers[i].value));
+}
+
+static void on_ask_drain(void *owner) {
+  ((Ask *)owner)->drains++;
+}
+
+static void on_ask_close(void *owner, uint32_t code) {
+  Ask *a = owner;
+  a->closes++;
+  a->code = code;
+  a->lost = http2_client_lost(a->stream);
+  a->stream = NULL;
+}
+
+static void on_change(void *arg) {
+  ((Fixture *)arg)->changes++;
+}
+
+static const Http2ClientHandlers CLIENT_HANDLERS = {on_response,  on_answer_body, on_answer_end, on_ask_drain,
+                                                    on_ask_close, on_change,      on_over};
+
+Ask *fixture_ask(Fixture *f, const char *path, const char *body) {
+  const Http2Field te = {"TE", "trailers"};
+  const Http2Request request = {"POST", "http", "a.test", path, &te, 1, body == NULL};
+  Ask *a = new0(Ask);
+  a->f = f;
+  a->stream = http2_client_request(f->server, &request, a);
+  if (body)
+    http2_stream_write(a->stream, body, strlen(body));
+  list_append(&f->asks, &a->link);
+  return a;
+}
+
+/* ---- Both ---- */
+
+static Fixture *begin(Stream **ret_near) {
   Fixture *f = new0(Fixture);
   int fds[2];
   must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
@@ -163,7 +225,21 @@ Fixture *fixture_new(const Http2Config *config) {
   list_init(&f->requests);
   f->far = fds[1];
   f->takes = true;
-  Stream *stream = stream_new(f->loop, fds[0], 1, &(StreamHandlers){0}, NULL);
+  list_init(&f->asks);
+  *ret_near = stream_new(f->loop, fds[0], 1, &(StreamHandlers){0}, NULL);
+  return f;
+}
+
+Fixture *fixture_new_client(const Http2Config *config) {
+  Stream *stream;
+  Fixture *f = begin(&stream);
+  f->server = http2_client_new(f->loop, stream, config ? config : &HTTP2_CLIENT_DEFAULTS, &CLIENT_HANDLERS, f);
+  return f;
+}
+
+Fixture *fixture_new(const Http2Config *config) {
+  Stream *stream;
+  Fixture *f = begin(&stream);
   f->server = http2_session_new(f->loop, stream, config ? config : &HTTP2_DEFAULTS, &HANDLERS, f);
   return f;
 }
@@ -178,6 +254,11 @@ void fixture_free(Fixture *f) {
     buf_deinit(&r->head);
     buf_deinit(&r->body);
     free(r);
+  }
+  LIST_EACH(Ask, a, &f->asks, link) {
+    buf_deinit(&a->head);
+    buf_deinit(&a->body);
+    free(a);
   }
   for (int i = 0; i < FIXTURE_STREAMS; i++) {
     buf_deinit(&f->answers_of[i].heads);

@@ -1,5 +1,5 @@
-/* A session and its peer over a socket pair, on a loop whose time stands still: an nghttp2 client for what honest peers
- * do, and raw frames for what they do not. */
+/* A session, a server's or a client's, and its peer over a socket pair, on a loop whose time stands still: an nghttp2
+ * client for what honest peers do, and raw frames for what they do not. */
 #ifndef SANDPLANE_LIB_HTTP2_HTTP2_FIXTURE_H_
 #define SANDPLANE_LIB_HTTP2_HTTP2_FIXTURE_H_
 
@@ -7,7 +7,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
-#include "lib/http2/http2_session.h"
+#include "lib/http2/http2_client.h"
 
 /* As the server saw it. */
 typedef struct Request {
@@ -35,12 +35,27 @@ typedef struct Answer {
   uint32_t code;
 } Answer;
 
+/* A request of a session that is a client's, as its owner saw the answer. */
+typedef struct Ask {
+  ListLink link;
+  struct Fixture *f;
+  Http2Stream *stream; /* NULL: reset by the owner, or closed */
+  int status;          /* 0: no head yet */
+  Buf head;            /* "name: value\n..." */
+  Buf body;            /* and behind it "|name: value" of trailers */
+  bool ended;
+  int drains;
+  int closes;
+  uint32_t code;
+  bool lost;
+} Ask;
+
 enum { FIXTURE_STREAMS = 512 };
 
 typedef struct Fixture {
   Loop *loop;
-  LoopTimer *turn; /* ends one turn of the loop */
-  Http2Session *server;
+  LoopTimer *turn;      /* ends one turn of the loop */
+  Http2Session *server; /* the session; a client's, if it was begun so */
   int far;
   /* The server's. */
   List requests;
@@ -51,6 +66,8 @@ typedef struct Fixture {
   int refused[HTTP2_N_WHYS];
   int overs;
   Http2Why why;
+  List asks;
+  int changes;
   /* The client's. */
   nghttp2_session *client;
   Answer answers_of[FIXTURE_STREAMS]; /* by the stream's id / 2 */
@@ -67,11 +84,24 @@ typedef struct Fixture {
 
 /* config NULL: HTTP2_DEFAULTS. */
 Fixture *fixture_new(const Http2Config *config);
+/* The session is a client's; NULL: HTTP2_CLIENT_DEFAULTS. The peer is a raw one. */
+Fixture *fixture_new_client(const Http2Config *config);
 void fixture_free(Fixture *f);
 /* Both say all they have to say, until nothing moves. */
 void fixture_settle(Fixture *f);
 void fixture_pass_time(Fixture *f, int64_t ms);
 Request *fixture_request(Fixture *f, int32_t id);
+
+/* A POST of the session to "a.test/path". body: what is known of it; NULL: there is none. */
+Ask *fixture_ask(Fixture *f, const char *path, const char *body);
+/* The peer's: SETTINGS, and an acknowledgement of the session's. max_streams: -1: none said. */
+void raw_greet(Fixture *f, int64_t max_streams);
+/* An answer's head with this status, and one field unless name is NULL. */
+void raw_answer(Fixture *f, int32_t id, uint8_t flags, const char *status, const char *name, const char *value);
+/* Trailers of one field. */
+void raw_trailer(Fixture *f, int32_t id, const char *name, const char *value);
+void raw_rst(Fixture *f, int32_t id, uint32_t code);
+void raw_leave(Fixture *f, int32_t last_id, uint32_t code);
 
 /* With a client of nghttp2's own. Settled. */
 void client_start(Fixture *f, uint32_t window);

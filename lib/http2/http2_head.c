@@ -54,6 +54,8 @@ static const char **place_of(Http2Head *head, const char *name) {
     return &head->scheme;
   if (strcmp(name, ":path") == 0)
     return &head->path;
+  if (strcmp(name, ":status") == 0)
+    return &head->status;
   return &head->authority;
 }
 

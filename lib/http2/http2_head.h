@@ -17,7 +17,7 @@ typedef struct Http2Head {
   int32_t id; /* of its stream; 0: none is being read */
   bool over;  /* more than may be: what came behind is dropped */
   size_t bytes;
-  const char *method, *scheme, *authority, *path, *host;
+  const char *method, *scheme, *authority, *path, *host, *status;
   Http2Field *fields;
   size_t n_fields, cap_fields;
   Http2Held *held; /* of the fields, two each, and of the pseudo fields */

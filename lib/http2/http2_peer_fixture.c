@@ -184,6 +184,8 @@ void raw_get(Fixture *f, int32_t id) {
 
 ssize_t raw_next(Fixture *f, uint8_t type, uint8_t *ret_payload, size_t room) {
   fixture_settle(f);
+  if (f->in.len >= HTTP2_PREFACE_LEN && memcmp(f->in.data, HTTP2_PREFACE, HTTP2_PREFACE_LEN) == 0)
+    buf_consume(&f->in, HTTP2_PREFACE_LEN);
   while (f->in.len >= 9) {
     const uint8_t *at = f->in.data;
     size_t len = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
@@ -212,4 +214,48 @@ int64_t raw_goaway(Fixture *f) {
 int64_t raw_reset(Fixture *f) {
   uint8_t payload[64] = {0};
   return raw_next(f, NGHTTP2_RST_STREAM, payload, sizeof payload) < 4 ? -1 : code_of(payload);
+}
+
+/* ---- Raw, as a server ---- */
+
+static void put_u32(uint8_t *at, uint32_t value) {
+  at[0] = (uint8_t)(value >> 24);
+  at[1] = (uint8_t)(value >> 16);
+  at[2] = (uint8_t)(value >> 8);
+  at[3] = (uint8_t)value;
+}
+
+void raw_greet(Fixture *f, int64_t max_streams) {
+  uint8_t entry[6] = {0, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS};
+  put_u32(entry + 2, (uint32_t)max_streams);
+  raw_frame(f, NGHTTP2_SETTINGS, 0, 0, entry, max_streams >= 0 ? sizeof entry : 0);
+  raw_frame(f, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, NULL, 0);
+  fixture_settle(f);
+}
+
+void raw_answer(Fixture *f, int32_t id, uint8_t flags, const char *status, const char *name, const char *value) {
+  CLEANUP(buf_deinit) Buf head = {0};
+  raw_field(&head, ":status", status);
+  if (name)
+    raw_field(&head, name, value);
+  raw_frame(f, NGHTTP2_HEADERS, flags | NGHTTP2_FLAG_END_HEADERS, id, head.data, head.len);
+}
+
+void raw_trailer(Fixture *f, int32_t id, const char *name, const char *value) {
+  CLEANUP(buf_deinit) Buf head = {0};
+  raw_field(&head, name, value);
+  raw_frame(f, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, id, head.data, head.len);
+}
+
+void raw_rst(Fixture *f, int32_t id, uint32_t code) {
+  uint8_t payload[4];
+  put_u32(payload, code);
+  raw_frame(f, NGHTTP2_RST_STREAM, 0, id, payload, sizeof payload);
+}
+
+void raw_leave(Fixture *f, int32_t last_id, uint32_t code) {
+  uint8_t payload[8];
+  put_u32(payload, (uint32_t)last_id);
+  put_u32(payload + 4, code);
+  raw_frame(f, NGHTTP2_GOAWAY, 0, 0, payload, sizeof payload);
 }

@@ -5,6 +5,7 @@
 
 #include "lib/http2/http2_clock.h"
 #include "lib/http2/http2_end.h"
+#include "lib/http2/http2_response.h"
 #include "lib/http2/http2_send.h"
 
 static int stop(Http2Session *s) {
@@ -50,7 +51,9 @@ static bool is_of_skipped_stream(Http2Session *s, int32_t id) {
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg) {
   Http2Session *s = arg;
   Http2Flood flood = flood_of(hd);
-  if (hd->type == NGHTTP2_HEADERS && is_of_skipped_stream(s, hd->stream_id))
+  bool wrong = s->client ? hd->type == NGHTTP2_PUSH_PROMISE
+                         : hd->type == NGHTTP2_HEADERS && is_of_skipped_stream(s, hd->stream_id);
+  if (wrong)
     http2_give_up(s, HTTP2_WHY_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
   if (flood != HTTP2_N_FLOODS && !http2_spend(s, flood))
     return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -136,13 +139,15 @@ static void take_end(Http2Session *s, Http2Stream *h) {
     return;
   if (s->head.id == h->id && (s->head.over || !http2_head_finish(&s->head, &trailers)))
     trailers = (Http2Request){0};
-  s->handlers.on_end(h->owner, trailers.fields, trailers.n_fields);
+  h->handlers->on_end(h->owner, trailers.fields, trailers.n_fields);
 }
 
 static void take_headers(Http2Session *s, const nghttp2_frame *frame) {
   Http2Stream *h = http2_stream_of(s, frame->hd.stream_id);
   bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-  if (h && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+  if (h && s->client && !h->answered)
+    http2_take_response(h, ended);
+  else if (h && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
     take_request(s, h, ended);
   else if (h && ended)
     take_end(s, h);
@@ -169,7 +174,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     return 0;
   }
   h->untaken += len;
-  s->handlers.on_body(h->owner, data, len);
+  h->handlers->on_body(h->owner, data, len);
   return stop(s);
 }
 
@@ -183,6 +188,25 @@ static void take_data(Http2Session *s, const nghttp2_frame *frame) {
     take_end(s, h);
 }
 
+/* ---- Sessions ---- */
+
+static void tell_change(Http2Session *s) {
+  if (s->client && !s->dead)
+    s->on_change(s->arg);
+}
+
+static void take_settings(Http2Session *s) {
+  s->settled = true;
+  if (s->client)
+    http2_set_life(s);
+  tell_change(s);
+}
+
+static void take_goaway(Http2Session *s) {
+  s->peer_leaves = true;
+  tell_change(s);
+}
+
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *arg) {
   Http2Session *s = arg;
   if (stop(s))
@@ -192,9 +216,9 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
   else if (frame->hd.type == NGHTTP2_DATA)
     take_data(s, frame);
   else if (frame->hd.type == NGHTTP2_SETTINGS)
-    s->settled = true;
+    take_settings(s);
   else if (frame->hd.type == NGHTTP2_GOAWAY)
-    s->peer_leaves = true;
+    take_goaway(s);
   else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) &&
            memcmp(frame->ping.opaque_data, HTTP2_DRAIN_PING, sizeof HTTP2_DRAIN_PING) == 0)
     http2_say_last(s);
@@ -228,6 +252,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
   if (s->dead)
     return 0;
   http2_stream_free(h);
+  tell_change(s);
   return 0;
 }
 

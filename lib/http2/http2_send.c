@@ -13,6 +13,11 @@ void http2_stream_set_owner(Http2Stream *h, void *owner) {
   h->owner = owner;
 }
 
+void http2_stream_give(Http2Stream *h, const Http2Handlers *handlers, void *owner) {
+  h->handlers = handlers;
+  h->owner = owner;
+}
+
 int32_t http2_stream_id(const Http2Stream *h) {
   return h->id;
 }
@@ -76,6 +81,21 @@ static void respond(Http2Stream *h, int status, const Http2Field *fields, size_t
 void http2_stream_respond(Http2Stream *h, int status, const Http2Field *fields, size_t n_fields, bool ended) {
   if (!h->headed && h->owned)
     respond(h, status, fields, n_fields, ended);
+}
+
+int http2_send_request(Http2Stream *h, const Http2Field *fields, size_t n_fields, bool ended) {
+  nghttp2_data_provider provider = {.source.ptr = h, .read_callback = on_read};
+  Http2Fields all = http2_fields_new(0, fields, n_fields);
+  h->headed = true;
+  h->finished = ended;
+  h->id = nghttp2_submit_request(h->session->ng, NULL, all.nv, all.n, ended ? NULL : &provider, h);
+  http2_fields_clear(&all);
+  if (h->id < 0)
+    return -1;
+  /* who is asked may say once that he does not answer */
+  http2_budget_grant(&h->session->budget, HTTP2_FLOOD_RESETS);
+  http2_kick(h->session);
+  return 0;
 }
 
 void http2_refuse(Http2Stream *h, int status) {
@@ -152,7 +172,7 @@ void http2_tell_drained(Http2Session *s) {
     /* what it writes at once leaves in the next turn, so that one peer's flood does not hold up the others */
     loop_timer_start(s->kick, 0);
     if (h->owned)
-      s->handlers.on_drain(h->owner);
+      h->handlers->on_drain(h->owner);
     if (s->dead)
       return;
   }
@@ -202,16 +222,24 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, HTTP2_DRAIN_PING);
   bool answers = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
   Http2Stream *h = answers ? http2_stream_of(s, frame->hd.stream_id) : NULL;
+  if (!h)
+    return 0;
+  /* nghttp2 tells of a frame when it is asked for the next one, so the gather ends with this one */
+  if (h->head_end == 0)
+    h->head_end = stream_sent(s->stream) + stream_pending(s->stream) + s->gather.len;
+  h->all_sent |= (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   /* RFC 9113, 8.1: the rest of the request is not wanted */
-  if (h && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && !h->request_done)
+  if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && !h->request_done && !s->client)
     nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_NO_ERROR);
   return 0;
 }
 
 /* Nothing else would ever end its stream. */
 static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int rc, void *arg) {
-  Http2Stream *h = frame->hd.type == NGHTTP2_HEADERS ? http2_stream_of(arg, frame->hd.stream_id) : NULL;
-  if (h && !h->left)
+  Http2Session *s = arg;
+  Http2Stream *h = frame->hd.type == NGHTTP2_HEADERS ? http2_stream_of(s, frame->hd.stream_id) : NULL;
+  /* a request's nghttp2 closes itself */
+  if (h && !h->left && !(s->client && h->head_end == 0))
     nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, h->id, NGHTTP2_INTERNAL_ERROR);
   return 0;
 }

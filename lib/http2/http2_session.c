@@ -1,8 +1,9 @@
-/* See http2_session.h. The top of the parts (http2_state.h): it owns the connection, brings bytes to nghttp2 and from
- * it, and acts when time is up. */
+/* See http2_session.h, and http2_client.h for how a client's begins. The top of the parts (http2_state.h): it owns the
+ * connection, brings bytes to nghttp2 and from it, and acts when time is up. */
 #include "lib/http2/http2_session.h"
 
 #include "lib/base/alloc.h"
+#include "lib/http2/http2_client.h"
 #include "lib/http2/http2_clock.h"
 #include "lib/http2/http2_end.h"
 #include "lib/http2/http2_engine.h"
@@ -129,6 +130,8 @@ static void on_life(void *arg) {
   Http2Why why = s->mode == HTTP2_LIFE_IDLE ? HTTP2_WHY_IDLE : HTTP2_WHY_HEAD_TIME;
   if (s->mode == HTTP2_LIFE_ENDING) {
     http2_tell_over(s);
+  } else if (s->mode == HTTP2_LIFE_IDLE && s->client) {
+    http2_give_up(s, why, NGHTTP2_NO_ERROR);
   } else if (s->mode != HTTP2_LIFE_HEAD && s->settled) {
     http2_set_why(s, why);
     http2_session_drain(s);
@@ -157,6 +160,7 @@ static void give_up_for(Http2Session *s, ssize_t rc) {
 
 static size_t on_data(void *arg, const uint8_t *data, size_t len) {
   Http2Session *s = arg;
+  s->heard = true;
   if (s->deaf)
     return len;
   http2_enter(s);
@@ -206,7 +210,8 @@ static const StreamHandlers STREAM_HANDLERS = {
 static void submit_settings(Http2Session *s) {
   const Http2Config *c = &s->config;
   const nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->max_streams},
+      {s->client ? NGHTTP2_SETTINGS_ENABLE_PUSH : NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+       s->client ? 0 : c->max_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, c->stream_window},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, c->max_head_bytes},
       {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, c->header_table},
@@ -215,22 +220,46 @@ static void submit_settings(Http2Session *s) {
   nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0, (int32_t)c->session_window);
 }
 
-Http2Session *http2_session_new(Loop *loop, Stream *stream, const Http2Config *config, const Http2Handlers *handlers,
-                                void *arg) {
+static Http2Session *session_new(Loop *loop, const Http2Config *config, void *arg) {
   Http2Session *s = new0(Http2Session);
   s->loop = loop;
-  s->stream = stream;
   s->config = *config;
-  s->handlers = *handlers;
   s->arg = arg;
   s->last_id = -1;
   list_init(&s->streams);
   http2_budget_init(&s->budget, s->config.floods);
   s->kick = loop_timer_new(loop, on_kick, s);
+  return s;
+}
+
+static void start(Http2Session *s, Stream *stream) {
+  s->stream = stream;
   s->ng = http2_engine_new(s);
   submit_settings(s);
   http2_clock_start(s, on_life, on_farewell);
   stream_hand_over(stream, IN_MAX, &STREAM_HANDLERS, s);
   http2_kick(s);
+}
+
+Http2Session *http2_session_new(Loop *loop, Stream *stream, const Http2Config *config, const Http2Handlers *handlers,
+                                void *arg) {
+  Http2Session *s = session_new(loop, config, arg);
+  s->handlers = *handlers;
+  start(s, stream);
+  return s;
+}
+
+Http2Session *http2_client_new(Loop *loop, Stream *stream, const Http2Config *config,
+                               const Http2ClientHandlers *handlers, void *arg) {
+  Http2Session *s = session_new(loop, config, arg);
+  s->client = true;
+  s->handlers = (Http2Handlers){.on_body = handlers->on_body,
+                                .on_end = handlers->on_end,
+                                .on_drain = handlers->on_drain,
+                                .on_close = handlers->on_close,
+                                .on_over = handlers->on_over};
+  s->on_response = handlers->on_response;
+  s->on_change = handlers->on_change;
+  start(s, stream);
   return s;
 }

@@ -41,12 +41,14 @@ size_t http2_kept(const Http2Session *s) {
 Http2Stream *http2_stream_new(Http2Session *s, int32_t id) {
   Http2Stream *h = new0(Http2Stream);
   h->session = s;
+  h->handlers = &s->handlers;
   h->id = id;
   /* writers stop at their share, give or take the largest message that they have */
   h->out = BUF_INIT(BUF_MAX_DEFAULT);
   list_append(&s->streams, &h->link);
   s->n_streams++;
-  nghttp2_session_set_stream_user_data(s->ng, id, h);
+  if (id)
+    nghttp2_session_set_stream_user_data(s->ng, id, h);
   return h;
 }
 

@@ -1,6 +1,7 @@
 /* The inside of an Http2Session, which its parts share, and what keeps it in order. The parts stand on it as floors,
- * and each calls those below it alone: http2_end (how it ends), http2_clock (the time), http2_send (the answers),
- * http2_recv (what the peer sends), http2_engine (nghttp2 with both), http2_session (the connection). */
+ * and each calls those below it alone: http2_end (how it ends), http2_clock (the time), http2_send (what leaves),
+ * http2_response (answers to a client), http2_recv (what the peer sends), http2_engine (nghttp2 with both),
+ * http2_session (the connection). */
 #ifndef SANDPLANE_LIB_HTTP2_HTTP2_STATE_H_
 #define SANDPLANE_LIB_HTTP2_HTTP2_STATE_H_
 
@@ -9,6 +10,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
 #include "lib/http2/http2_budget.h"
+#include "lib/http2/http2_client_handlers.h"
 #include "lib/http2/http2_fields.h"
 #include "lib/http2/http2_handlers.h"
 #include "lib/http2/http2_head.h"
@@ -16,7 +18,7 @@
 
 /* What the life timer waits for. */
 typedef enum Http2Life {
-  HTTP2_LIFE_NEW,   /* the first head */
+  HTTP2_LIFE_NEW,   /* the first head; a client: the server's SETTINGS */
   HTTP2_LIFE_IDLE,  /* a stream */
   HTTP2_LIFE_HEAD,  /* the end of a head */
   HTTP2_LIFE_BUSY,  /* nothing */
@@ -27,7 +29,10 @@ struct Http2Session {
   Loop *loop;
   Stream *stream;
   Http2Config config;
-  Http2Handlers handlers;
+  Http2Handlers handlers; /* a client's, as far as they are the same */
+  bool client;
+  void (*on_response)(void *owner, const Http2Response *response); /* a client's alone, as on_change */
+  void (*on_change)(void *arg);
   void *arg;
   nghttp2_session *ng;
   Http2Budget budget;
@@ -38,6 +43,8 @@ struct Http2Session {
   Buf gather;        /* what leaves by one write */
   LoopTimer *kick;   /* what was submitted outside of a handler is to be sent */
   LoopTimer *life, *stall, *refill, *farewell;
+  LoopTimer *ping;    /* a client's */
+  bool heard, pinged; /* since that timer was started */
   Http2Life mode;
   int32_t last_id;                  /* of the peer's newest stream */
   int32_t skipped_from, skipped_to; /* the last numbers in between that it left out */
@@ -62,10 +69,14 @@ struct Http2Stream {
   Http2Session *session;
   ListLink link;
   int32_t id;
+  const Http2Handlers *handlers; /* the session's, or those of http2_stream_give */
   void *owner;
   bool owned;        /* on_request was told, and neither on_close nor http2_stream_reset came */
   bool left;         /* by http2_stream_reset */
-  bool request_done; /* its last frame was there */
+  bool request_done; /* the last frame of the peer was there */
+  bool answered;     /* a client's: the final head was there */
+  bool all_sent;     /* our last frame has left nghttp2 */
+  uint64_t head_end; /* a client's: where in all that is sent its head ends; 0: it has not left nghttp2 */
   bool headed, finished;
   bool full;
   size_t heads;   /* bytes of both */
@@ -85,6 +96,7 @@ void http2_kick(Http2Session *session);
 /* Of heads and of answers, as Http2Config's max_kept counts. */
 size_t http2_kept(const Http2Session *session);
 
+/* id 0: a client's, which gets one as it is submitted. */
 Http2Stream *http2_stream_new(Http2Session *session, int32_t id);
 /* Not told. */
 void http2_stream_free(Http2Stream *stream);

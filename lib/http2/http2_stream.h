@@ -10,6 +10,9 @@
 #include "lib/http2/http2_handlers.h"
 
 void http2_stream_set_owner(Http2Stream *stream, void *owner);
+/* To an owner of another kind: what concerns this stream alone is told by these handlers from now on. They outlive it.
+ */
+void http2_stream_give(Http2Stream *stream, const Http2Handlers *handlers, void *owner);
 int32_t http2_stream_id(const Http2Stream *stream);
 /* len bytes of the body have gone where they should: the peer may send as many. */
 void http2_stream_took(Http2Stream *stream, size_t len);

@@ -11,6 +11,7 @@ static const char *const NAMES[HTTP2_N_WHYS] = {
     [HTTP2_WHY_STALLED] = "stalled",
     [HTTP2_WHY_UNREAD_ACKS] = "unread_acks",
     [HTTP2_WHY_CONTINUATIONS] = "continuations",
+    [HTTP2_WHY_SILENT] = "silent",
     [HTTP2_WHY_RESETS] = "resets",
     [HTTP2_WHY_SETTINGS] = "settings",
     [HTTP2_WHY_PINGS] = "pings",

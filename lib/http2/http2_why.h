@@ -22,6 +22,7 @@ typedef enum Http2Why {
   HTTP2_WHY_STALLED,
   HTTP2_WHY_UNREAD_ACKS,
   HTTP2_WHY_CONTINUATIONS,
+  HTTP2_WHY_SILENT, /* a server that does not answer PING */
   HTTP2_WHY_RESETS, /* from here on in the order of Http2Flood */
   HTTP2_WHY_SETTINGS,
   HTTP2_WHY_PINGS,

@@ -83,9 +83,18 @@ void loop_free(Loop *loop) {
   free(loop);
 }
 
+/* The one that this thread runs; NULL: none. */
+static _Thread_local const Loop *running;
+
 void loop_run(Loop *loop) {
   atomic_store(&loop->stop, false);
+  running = loop;
   event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+  running = NULL;
+}
+
+bool loop_is_elsewhere(const Loop *loop) {
+  return running && running != loop;
 }
 
 static void wake(Loop *loop) {

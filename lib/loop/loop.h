@@ -1,6 +1,7 @@
 /* The event loop: one thread owns all state of a service and runs everything on it.
  *
- * Only loop_post and loop_stop may be called from other threads. Callbacks run to their end and never
+ * Only loop_post and loop_stop may be called from other threads; a program may have several loops, each with a thread
+ * and things of its own. Callbacks run to their end and never
  * block. Built on libevent, none of whose types appear here; a lib that needs the base asks loop_base().
  */
 #ifndef SANDPLANE_LIB_LOOP_LOOP_H_
@@ -31,6 +32,9 @@ void **loop_rpc_slot(Loop *loop);
 
 /* From any thread: fn(arg) runs on the loop, in order of posting. No allocation the caller can see fail. */
 void loop_post(Loop *loop, void (*fn)(void *arg), void *arg);
+
+/* Whether this thread runs another loop, so that what is this one's has to be posted. */
+bool loop_is_elsewhere(const Loop *loop);
 
 /* A one-shot timer, not running yet. */
 LoopTimer *loop_timer_new(Loop *loop, void (*fn)(void *arg), void *arg);

@@ -23,6 +23,22 @@ static int teardown(void **state) {
   return 0;
 }
 
+static void on_one_of_two(void *arg) {
+  Loop **two = arg;
+  assert_false(loop_is_elsewhere(two[0]));
+  assert_true(loop_is_elsewhere(two[1]));
+  loop_stop(two[0]);
+}
+
+static void which_loop_a_thread_runs(void **state) {
+  Loop *two[] = {*state, loop_new()};
+  assert_false(loop_is_elsewhere(two[0]));
+  loop_post(two[0], on_one_of_two, two);
+  loop_run(two[0]);
+  assert_false(loop_is_elsewhere(two[1]));
+  loop_free(two[1]);
+}
+
 /* ---- postings ---- */
 
 enum { THREADS = 4, POSTINGS = 5000 };
@@ -428,6 +444,7 @@ static void signals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      TEST(which_loop_a_thread_runs),
       TEST(post_from_threads),
       TEST(post_inside_a_posting),
       TEST(free_with_postings),

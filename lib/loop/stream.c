@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
@@ -137,24 +138,46 @@ static void mute(Stream *s, int errnum) {
     fail(s, errnum);
 }
 
+/* Of one call that sends; whether there may be another. */
+static bool sent_some(Stream *s, ssize_t n, size_t *at) {
+  if (n >= 0) {
+    *at += (size_t)n;
+    s->sent += (size_t)n;
+    return true;
+  }
+  /* ENOTCONN: a TCP route that is still connecting */
+  if (errno != EINTR && errno != EAGAIN && errno != ENOTCONN)
+    mute(s, errno);
+  return errno == EINTR;
+}
+
 /* Sends what it can of data; the number of bytes. */
 static size_t send_some(Stream *s, const uint8_t *data, size_t len) {
   size_t at = 0;
+  ssize_t n;
   s->write_on = LOOP_WRITE;
-  while (at < len) {
-    ssize_t n = s->carrier ? s->carrier->write(s->carrier, data + at, len - at, &s->write_on)
-                           : send(s->fd, data + at, len - at, MSG_NOSIGNAL);
-    if (n >= 0) {
-      at += (size_t)n;
-    } else if (errno != EINTR) {
-      /* ENOTCONN: a TCP route that is still connecting */
-      if (errno != EAGAIN && errno != ENOTCONN)
-        mute(s, errno);
-      break;
-    }
-  }
-  s->sent += at;
+  do
+    n = s->carrier ? s->carrier->write(s->carrier, data + at, len - at, &s->write_on)
+                   : send(s->fd, data + at, len - at, MSG_NOSIGNAL);
+  while (sent_some(s, n, &at) && at < len);
   return at;
+}
+
+/* The same for what is queued and data behind it, in one call. What is left of data is the caller's. */
+static size_t send_both(Stream *s, const uint8_t *data, size_t len) {
+  size_t first = stream_pending(s), at = 0;
+  ssize_t n;
+  do {
+    struct iovec parts[] = {{.iov_base = s->out.data + s->out_at, .iov_len = first}, {(void *)data, len}};
+    n = sendmsg(s->fd, &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}, MSG_NOSIGNAL);
+  } while (sent_some(s, n, &at) && at == 0);
+  s->queued = false;
+  if (at < first && !s->deaf) {
+    s->out_at += at;
+    return 0;
+  }
+  s->out.len = s->out_at = 0;
+  return s->deaf ? 0 : at - first;
 }
 
 static void end_if_due(Stream *s) {
@@ -195,9 +218,13 @@ static void keep(Stream *s, const void *data, size_t len) {
 }
 
 void stream_write(Stream *s, const void *data, size_t len) {
-  if (s->deaf || s->ending)
+  if (s->deaf || s->ending || len == 0)
     return;
-  size_t at = stream_pending(s) ? 0 : send_some(s, data, len);
+  size_t at = 0;
+  if (stream_pending(s) == 0)
+    at = send_some(s, data, len);
+  else if (s->queued && !s->carrier)
+    at = send_both(s, data, len);
   if (s->deaf || at == len)
     return;
   keep(s, (const uint8_t *)data + at, len - at);
@@ -215,6 +242,13 @@ void stream_queue(Stream *s, const void *data, size_t len) {
   s->queued = true;
   if (s->depth == 0)
     loop_timer_start(s->kick, 0);
+}
+
+void stream_flush(Stream *s) {
+  if (!s->queued || !waits(s))
+    return;
+  flush(s);
+  update_events(s);
 }
 
 void stream_printf(Stream *s, const char *fmt, ...) {

@@ -48,11 +48,13 @@ void stream_free(Stream *stream); /* NULL-safe */
 void stream_hand_over(Stream *stream, size_t in_max, const StreamHandlers *handlers, void *arg);
 /* Still the stream's. */
 int stream_fd(const Stream *stream);
-/* Sends len bytes, as far as the socket takes them now, and queues the rest. */
+/* Sends len bytes, with what is queued and in one call, as far as the socket takes them now, and queues the rest. */
 void stream_write(Stream *stream, const void *data, size_t len);
 void stream_printf(Stream *stream, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The same for what is written in pieces: they leave together, when the handler returns or the loop's turn ends. */
 void stream_queue(Stream *stream, const void *data, size_t len);
+/* What is queued leaves now: there is no more to come. */
+void stream_flush(Stream *stream);
 size_t stream_pending(const Stream *stream);
 /* Bytes taken over since the stream began. */
 uint64_t stream_sent(const Stream *stream);

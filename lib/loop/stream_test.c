@@ -94,9 +94,9 @@ static void run_quiet_turn(Peer *p) {
   run(p);
 }
 
-static Peer *start(size_t in_max) {
+static Peer *start_of(int type, size_t in_max) {
   int fds[2];
-  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), 0);
   assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
   /* small, so that little of a large write leaves at once */
   assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){65536}, sizeof(int)), 0);
@@ -105,6 +105,10 @@ static Peer *start(size_t in_max) {
   *p = (Peer){.loop = loop_new(), .far = fds[1], .take = SIZE_MAX, .seen = BUF_INIT(32 << 20)};
   p->stream = stream_new(p->loop, fds[0], in_max, &HANDLERS, p);
   return p;
+}
+
+static Peer *start(size_t in_max) {
+  return start_of(SOCK_STREAM, in_max);
 }
 
 static void end(Peer *p) {
@@ -263,15 +267,57 @@ static void test_pieces_leave_together(void **state) {
   p->answer = NULL;
   stream_queue(p->stream, "a", 1);
   stream_queue(p->stream, "b", 1);
-  stream_write(p->stream, "c", 1);
   assert_int_equal(recv(p->far, got, sizeof got, MSG_DONTWAIT), -1);
-  assert_int_equal(stream_pending(p->stream), 3);
+  assert_int_equal(stream_pending(p->stream), 2);
   run(p);
-  assert_int_equal(recv(p->far, got, sizeof got, 0), 3);
-  assert_memory_equal(got, "abc", 3);
+  assert_int_equal(recv(p->far, got, sizeof got, 0), 2);
+  assert_memory_equal(got, "ab", 2);
   assert_int_equal(stream_pending(p->stream), 0);
   assert_int_equal(p->flushes, 2);
   end(p);
+}
+
+/* Each call of send is one message of this socket. */
+static void test_a_write_takes_along_what_is_queued(void **state) {
+  Peer *p = start_of(SOCK_SEQPACKET, 1024);
+  char got[64];
+  stream_queue(p->stream, "head", 4);
+  stream_write(p->stream, "body", 4);
+  assert_int_equal(recv(p->far, got, sizeof got, MSG_DONTWAIT), 8);
+  assert_memory_equal(got, "headbody", 8);
+  assert_int_equal(stream_pending(p->stream), 0);
+  stream_queue(p->stream, "all", 3);
+  stream_flush(p->stream);
+  assert_int_equal(recv(p->far, got, sizeof got, MSG_DONTWAIT), 3);
+  assert_int_equal(stream_sent(p->stream), 11);
+  run(p);
+  assert_int_equal(p->flushes, 1);
+  end(p);
+}
+
+/* More than the socket takes, of both parts: in order, and each byte once. */
+static void test_a_large_write_behind_what_is_queued(void **state) {
+  enum { HEAD = 100000, BODY = 300000 };
+  uint8_t *sent = malloc(HEAD + BODY), *got = malloc(HEAD + BODY);
+  assert_true(sent && got);
+  for (size_t i = 0; i < HEAD + BODY; i++)
+    sent[i] = (uint8_t)(i * 7 + i / 251);
+  for (size_t head = 1; head <= HEAD; head += HEAD - 1) {
+    Peer *p = start(1024);
+    stream_queue(p->stream, sent, head);
+    stream_write(p->stream, sent + head, BODY);
+    size_t n = 0;
+    for (ssize_t k; n<head + BODY; n += k> 0 ? (size_t)k : 0) {
+      k = recv(p->far, got + n, head + BODY - n, MSG_DONTWAIT);
+      if (k < 0)
+        run_quiet_turn(p);
+    }
+    assert_memory_equal(got, sent, head + BODY);
+    assert_int_equal(stream_sent(p->stream), head + BODY);
+    end(p);
+  }
+  free(sent);
+  free(got);
 }
 
 static void test_a_hangup_is_told_in_a_pause(void **state) {
@@ -385,6 +431,8 @@ int main(void) {
       cmocka_unit_test(test_answer_of_a_peer_that_does_not_read),
       cmocka_unit_test(test_each_side_ends_by_itself),
       cmocka_unit_test(test_pieces_leave_together),
+      cmocka_unit_test(test_a_write_takes_along_what_is_queued),
+      cmocka_unit_test(test_a_large_write_behind_what_is_queued),
       cmocka_unit_test(test_a_hangup_is_told_in_a_pause),
       cmocka_unit_test(test_a_hangup_is_told_before_what_is_kept_is_used),
       cmocka_unit_test(test_a_write_that_fails),

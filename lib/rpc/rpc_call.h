@@ -1,11 +1,11 @@
-/* What the server and its built-in services need of a call beyond rpc_server.h (internal to lib/rpc). */
+/* What a server and its built-in services need of a call beyond rpc_server.h, whatever carries it (internal to
+ * lib/rpc). */
 #ifndef SANDPLANE_LIB_RPC_RPC_CALL_H_
 #define SANDPLANE_LIB_RPC_RPC_CALL_H_
 
-#include <grpc/grpc.h>
+#include <grpc/slice.h>
 
 #include "lib/base/list.h"
-#include "lib/rpc/rpc_queue.h"
 #include "lib/rpc/rpc_server.h"
 
 /* A row of the server's table; NULL: none matches. */
@@ -13,28 +13,19 @@ struct Route;
 
 /* Of the server, handed to every call of it. */
 typedef struct RpcCallOwner {
-  RpcQueue *queue;
   size_t max_message_bytes;
   List *live; /* calls that a handler has */
   void *arg;
-  /* The C core has filled in an empty call; ok: false when the server shut down instead. */
-  void (*on_accept)(void *arg, RpcCall *call, struct Route *route, bool ok);
   /* The call is about to be freed. */
   void (*on_end)(void *arg, RpcCall *call, struct Route *route, ErrorKind status, int64_t duration_us);
 } RpcCallOwner;
 
-/* An empty call, asked for at the C core: a registered method's, or with handle NULL any other. */
-void rpc_call_request(const RpcCallOwner *owner, grpc_server *server, void *handle, struct Route *route);
-/* Whether a unary call came with its message. */
-bool rpc_call_has_request(const RpcCall *call);
-/* on_accept does one of the two; a unary method needs a request. */
-void rpc_call_run(RpcCall *call, const RpcMethod *method, void *service);
-void rpc_call_discard(RpcCall *call);
+/* It is given to a handler: it has an end from now on. Held; the caller releases it. */
+void rpc_call_begin(RpcCall *call);
 /* All live calls whose handlers want to know when their client goes: each is told as if it had, and whatever it
  * finishes the call with, the client is told why. */
 void rpc_call_end_all(const RpcCallOwner *owner, const Error *why);
 void rpc_call_set_observer(RpcCall *call, void *observer);
-/* Of a registered method; others have their path from the client, and their route from the server. */
 void rpc_call_set_path(RpcCall *call, const char *path);
 void rpc_call_set_route(RpcCall *call, struct Route *route);
 /* rpc_call_reply and rpc_call_write with a message that is moved in. */

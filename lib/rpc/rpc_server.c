@@ -2,9 +2,7 @@
  *
  * Unary methods are registered at the C core, which then announces a call together with its request; all
  * other calls come in by path alone. Several empty calls of each kind wait at the core (slots), so that a
- * burst is accepted in one go. A call counts from its acceptance until it is freed; above max_calls it is
- * accepted and refused at once, which costs the client one round trip and the server no state. The
- * health check is exempt, so that a busy server does not look like a dead one.
+ * burst is accepted in one go.
  *
  * From the moment in which the C core is told to shut down it ends with CANCELLED whatever call arrives, though its
  * client had not heard of it yet. So before that, calls are held for a moment: a client that waits for an answer sends
@@ -18,9 +16,9 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/rpc/rpc_address.h"
-#include "lib/rpc/rpc_builtin.h"
-#include "lib/rpc/rpc_call.h"
+#include "lib/rpc/rpc_core_call.h"
 #include "lib/rpc/rpc_queue.h"
+#include "lib/rpc/rpc_table.h"
 
 /* Clients look the name up again when a connection ends: so they find replicas that were added, and one that leads when
  * the name stood for another at first (a pool stays empty as long). A replica that takes no new connections has none
@@ -29,14 +27,11 @@
 #define CONNECTION_AGE_MS 10000
 enum {
   SLOTS = 32, /* empty calls waiting per registered method and for all others together */
-  DEFAULT_MAX_MESSAGE = 4 << 20,
-  DEFAULT_MAX_CALLS = 10000,
   /* Pings of clients more often than this cost them the connection. They send them every 10 s by gRPC's advice, some
    * every 5 s, and never exactly so: far below that, and far above a flood. */
   MIN_CLIENT_PING_MS = 1000,
   KEEPALIVE_MS = 60 * 1000,
   KEEPALIVE_TIMEOUT_MS = 20 * 1000,
-  BUSY_RETRY_MS = 1000,
   /* The end: how long nothing must come, far above a way there and back; how long calls are held at most; how long
    * handlers have to end what the grace did not suffice for. */
   QUIET_MS = 100,
@@ -50,26 +45,14 @@ typedef struct Held {
   struct Route *route;
 } Held;
 
-typedef struct Route Route;
-struct Route {
-  const RpcMethod *method;
-  void *service;
-  void *handle; /* of the C core, for a registered method */
-  bool builtin;
-};
-
 struct RpcServer {
   RpcQueue *queue;
   Loop *loop;
   grpc_server *server;
-  RpcServerConfig config;
-  RpcCallOwner owner;
-  Route *routes;
-  size_t n_routes;
-  RpcBuiltin *builtin;
+  RpcTable table;
+  RpcCoreOwner owner;
   int port;
   size_t slots;
-  size_t active;
   List live;
   bool draining;
   bool leaving; /* the C core was told */
@@ -85,59 +68,13 @@ struct RpcServer {
   void *done_arg;
 };
 
-/* ---- Calls that get no handler ---- */
-
-static void refuse_unknown(RpcCall *call, void *service, const uint8_t *data, size_t len) {
-  Error err;
-  error_set(&err, ERROR_UNIMPLEMENTED, "unknown method %s", rpc_call_path(call));
-  rpc_call_finish(call, &err);
-}
-
-static void refuse_busy(RpcCall *call, void *service, const uint8_t *data, size_t len) {
-  const RpcServer *server = service;
-  Error err;
-  error_set(&err, ERROR_RESOURCE_EXHAUSTED, "the server has %zu calls under way, its maximum",
-            server->config.max_calls);
-  err.retry_after_ms = BUSY_RETRY_MS;
-  rpc_call_finish(call, &err);
-}
-
-static void refuse_empty(RpcCall *call, void *service, const uint8_t *data, size_t len) {
-  Error err;
-  error_set(&err, ERROR_INVALID_ARGUMENT, "the request message is missing");
-  rpc_call_finish(call, &err);
-}
-
-static const RpcMethod EMPTY = {.path = "empty", .kind = RPC_STREAM, .start = refuse_empty};
-static const RpcMethod UNKNOWN = {.path = "unknown", .kind = RPC_STREAM, .start = refuse_unknown};
-static const RpcMethod BUSY = {.path = "busy", .kind = RPC_STREAM, .start = refuse_busy};
-
-/* ---- Dispatch ---- */
-
-static bool is_wildcard(const RpcMethod *method) {
-  return method->path[strlen(method->path) - 1] == '/';
-}
-
-static Route *route_find(RpcServer *server, const char *path) {
-  Route *wildcard = NULL;
-  for (size_t i = 0; i < server->n_routes; i++) {
-    Route *route = &server->routes[i];
-    const char *prefix = route->method->path;
-    if (!strcmp(prefix, path))
-      return route;
-    if (is_wildcard(route->method) && !strncmp(prefix, path, strlen(prefix)))
-      wildcard = route;
-  }
-  return wildcard;
-}
-
 static void add_slot(RpcServer *server, Route *route) {
   server->slots++;
-  rpc_call_request(&server->owner, server->server, route ? route->handle : NULL, route);
+  rpc_core_call_request(&server->owner, server->server, route ? route->handle : NULL, route);
 }
 
 static void end_if_empty(RpcServer *server) {
-  if (!server->shut_down || server->slots > 0 || server->active > 0 || !server->done)
+  if (!server->shut_down || server->slots > 0 || server->table.active > 0 || !server->done)
     return;
   void (*done)(void *) = server->done;
   server->done = NULL;
@@ -147,18 +84,9 @@ static void end_if_empty(RpcServer *server) {
 }
 
 static void serve(RpcServer *server, RpcCall *call, Route *route) {
-  bool exempt = route && route->builtin && route->method->kind == RPC_UNARY;
-  if (server->active > server->config.max_calls && !exempt) {
-    rpc_call_run(call, &BUSY, server);
-  } else if (!route) {
-    rpc_call_run(call, &UNKNOWN, server);
-  } else if (route->method->kind == RPC_UNARY && !rpc_call_has_request(call)) {
-    rpc_call_run(call, &EMPTY, server);
-  } else {
-    if (server->config.on_begin && !route->builtin)
-      rpc_call_set_observer(call, server->config.on_begin(server->config.service, call));
-    rpc_call_run(call, route->method, route->service);
-  }
+  void *service;
+  const RpcMethod *method = rpc_table_choose(&server->table, call, route, rpc_core_call_has_request(call), &service);
+  rpc_core_call_run(call, method, service);
 }
 
 /* The silence begins anew, if there is time for it. */
@@ -182,17 +110,17 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
   RpcServer *server = arg;
   server->slots--;
   if (!ok) {
-    rpc_call_discard(call);
+    rpc_core_call_discard(call);
     end_if_empty(server);
     return;
   }
   if (!server->leaving)
     add_slot(server, route);
-  server->active++;
+  server->table.active++;
   if (route) {
     rpc_call_set_path(call, route->method->path);
   } else {
-    route = route_find(server, rpc_call_path(call));
+    route = rpc_table_find(&server->table, rpc_call_path(call));
     rpc_call_set_route(call, route);
   }
   bool waits = server->draining && !server->leaving && !(route && route->builtin);
@@ -204,11 +132,7 @@ static void on_accept(void *arg, RpcCall *call, Route *route, bool ok) {
 
 static void on_end(void *arg, RpcCall *call, Route *route, ErrorKind status, int64_t duration_us) {
   RpcServer *server = arg;
-  server->active--;
-  if (server->config.on_done && !(route && route->builtin)) {
-    const char *path = route ? rpc_call_path(call) : UNKNOWN.path;
-    server->config.on_done(server->config.service, path, status, duration_us, rpc_call_observer(call));
-  }
+  rpc_table_ended(&server->table, call, route, status, duration_us);
   end_if_empty(server);
 }
 
@@ -251,34 +175,24 @@ static void server_destroy_unstarted(grpc_server *server) {
   grpc_completion_queue_destroy(cq);
 }
 
-static void add_route(RpcServer *server, const RpcMethod *method, void *service, bool builtin) {
-  Route *route = &server->routes[server->n_routes++];
-  *route = (Route){.method = method, .service = service, .builtin = builtin};
-  if (method->kind != RPC_UNARY || is_wildcard(method))
-    return;
-  route->handle =
-      grpc_server_register_method(server->server, method->path, NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
-  if (!route->handle)
-    abort(); /* two rows with one path */
-}
-
-static void routes_init(RpcServer *server) {
-  const RpcServerConfig *config = &server->config;
-  size_t n_builtin;
-  const RpcMethod *builtin = rpc_builtin_methods(&n_builtin);
-  server->routes = xcalloc(1, (config->n_methods + n_builtin) * sizeof *server->routes);
-  for (size_t i = 0; i < config->n_methods; i++)
-    add_route(server, &config->methods[i], config->service, false);
-  for (size_t i = 0; i < n_builtin; i++)
-    add_route(server, &builtin[i], server->builtin, true);
+/* Unary methods are announced together with their requests. */
+static void register_methods(RpcServer *server) {
+  for (size_t i = 0; i < server->table.n_routes; i++) {
+    Route *route = &server->table.routes[i];
+    if (route->method->kind != RPC_UNARY || rpc_table_is_wildcard(route->method))
+      continue;
+    route->handle = grpc_server_register_method(server->server, route->method->path, NULL,
+                                                GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+    if (!route->handle)
+      abort(); /* two rows with one path */
+  }
 }
 
 static void server_free(RpcServer *server) {
   loop_timer_free(server->grace);
   loop_timer_free(server->silence);
   free(server->held);
-  rpc_builtin_free(server->builtin);
-  free(server->routes);
+  rpc_table_deinit(&server->table);
   rpc_queue_release(server->queue);
   free(server);
 }
@@ -308,7 +222,7 @@ static void end_rest(void *arg) {
   error_set(&why, ERROR_UNAVAILABLE, "the server is shutting down");
   server->ending = true;
   loop_timer_start(server->grace, END_MS);
-  rpc_call_end_all(&server->owner, &why);
+  rpc_call_end_all(&server->owner.calls, &why);
 }
 
 RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err) {
@@ -316,27 +230,21 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
   server->loop = loop;
   list_init(&server->live);
   server->queue = rpc_queue_acquire(loop);
-  server->config = *config;
-  if (server->config.max_message_bytes == 0)
-    server->config.max_message_bytes = DEFAULT_MAX_MESSAGE;
-  if (server->config.max_calls == 0)
-    server->config.max_calls = DEFAULT_MAX_CALLS;
-  server->owner = (RpcCallOwner){.queue = server->queue,
-                                 .max_message_bytes = server->config.max_message_bytes,
-                                 .live = &server->live,
-                                 .arg = server,
-                                 .on_accept = on_accept,
-                                 .on_end = on_end};
   server->grace = loop_timer_new(loop, end_rest, server);
   server->silence = loop_timer_new(loop, on_silence, server);
-  server->builtin = rpc_builtin_new(&server->config, err);
-  if (!server->builtin) {
+  if (rpc_table_init(&server->table, config, err) != 0) {
     server_free(server);
     return NULL;
   }
-  server->server = server_create(&server->config);
+  server->owner = (RpcCoreOwner){.calls = {.max_message_bytes = server->table.config.max_message_bytes,
+                                           .live = &server->live,
+                                           .arg = server,
+                                           .on_end = on_end},
+                                 .queue = server->queue,
+                                 .on_accept = on_accept};
+  server->server = server_create(&server->table.config);
   grpc_server_register_completion_queue(server->server, rpc_queue_cq(server->queue), NULL);
-  routes_init(server);
+  register_methods(server);
   server->port = rpc_address_listen(server->server, config->address, err);
   if (server->port < 0) {
     server_destroy_unstarted(server->server);
@@ -346,15 +254,15 @@ RpcServer *rpc_server_new(Loop *loop, const RpcServerConfig *config, Error *err)
   grpc_server_start(server->server);
   for (int i = 0; i < SLOTS; i++)
     add_slot(server, NULL);
-  for (size_t r = 0; r < server->n_routes; r++) {
-    for (int i = 0; server->routes[r].handle && i < SLOTS; i++)
-      add_slot(server, &server->routes[r]);
+  for (size_t r = 0; r < server->table.n_routes; r++) {
+    for (int i = 0; server->table.routes[r].handle && i < SLOTS; i++)
+      add_slot(server, &server->table.routes[r]);
   }
   return server;
 }
 
 void rpc_server_set_serving(RpcServer *server, bool serving) {
-  rpc_builtin_set_serving(server->builtin, serving && !server->draining);
+  rpc_builtin_set_serving(server->table.builtin, serving && !server->draining);
 }
 
 int rpc_server_port(const RpcServer *server) {
@@ -391,7 +299,7 @@ void rpc_server_drain(RpcServer *server, int64_t grace_ms, void (*done)(void *ar
   server->draining = true;
   server->done = done;
   server->done_arg = arg;
-  rpc_builtin_end(server->builtin);
+  rpc_builtin_end(server->table.builtin);
   server->hold_until_ms = clock_mono_ms() + HOLD_MAX_MS;
   listen_on(server);
 }

@@ -12,6 +12,9 @@ typedef struct ServiceState ServiceState;
 
 /* First in start: connects in the background. replica: as of state_new; NULL: a random one. */
 ServiceState *service_state_new(Service *service, const RedisConfig *config, const char *replica);
+/* For another loop of the service, before it runs: a client and a state of its own, counted and logged with the
+ * first's. The service is ready when all have reached Redis. Freed when that loop has ended, and before the first. */
+ServiceState *service_state_new_beside(ServiceState *first, Loop *loop, const RedisConfig *config);
 State *service_state_of(ServiceState *s);
 /* Last in start: from then on the service is not ready while Redis is away. on_connected(arg) runs at each connect and
  * returns whether the service is ready by that; otherwise it says so itself. NULL: it is. */

@@ -26,6 +26,8 @@ void state_free(State *state);
 void state_set_now(State *state, int64_t now_ms);
 /* Counts calls to the store and how long they take in metrics, from then on; NULL: no longer. */
 void state_count(State *state, Metrics *metrics);
+/* In the metrics of another, of the same process. */
+void state_count_with(State *state, const State *other);
 
 typedef struct StateNames {
   const char *const *names; /* "namespace/name" */

@@ -37,6 +37,11 @@ void state_count(State *s, Metrics *metrics) {
     s->first_metric = metrics_append(metrics, METRICS, ARRAY_LEN(METRICS));
 }
 
+void state_count_with(State *s, const State *other) {
+  s->metrics = other->metrics;
+  s->first_metric = other->first_metric;
+}
+
 /* All others write, or may. */
 static bool only_reads(const char *what) {
   static const char *const READS[] = {"get",  "pool_get", "list",   "events", "quota_get",  "quota_list",

@@ -6,7 +6,8 @@
  * further down begins a trace of its own.
  *
  * Nothing here waits: ended spans are a bounded queue that is sent in batches, one at a time; what does not fit, or
- * cannot be delivered, is dropped and counted. Everything happens on the loop.
+ * cannot be delivered, is dropped and counted. Spans may be begun and ended on any loop, each by one thread at a time;
+ * all else happens on the tracer's.
  */
 #ifndef SANDPLANE_LIB_TRACE_TRACE_H_
 #define SANDPLANE_LIB_TRACE_TRACE_H_
@@ -38,7 +39,8 @@ size_t trace_metrics(Metrics *metrics);
 Tracer *tracer_new(Loop *loop, const TraceConfig *config, Metrics *metrics, size_t first);
 /* Sends what is queued; done runs on the loop when that is over, after timeout_ms at the latest. Once. */
 void tracer_flush(Tracer *tracer, int64_t timeout_ms, void (*done)(void *arg), void *arg);
-/* Before the loop; spans that are under way are ended or dropped before. NULL-safe. */
+/* Before the loop; spans that are under way are ended or dropped before, and those that other loops ended have been
+ * taken, which postings behind them show. NULL-safe. */
 void tracer_free(Tracer *tracer);
 
 /* traceparent, tracestate: of the caller; NULL where there is none, or what is there is not sound: then it is a root.

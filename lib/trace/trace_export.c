@@ -1,6 +1,7 @@
 /* See trace_export.h. */
 #include "lib/trace/trace_export.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ static const MetricDesc METRICS[] = {
 };
 
 struct TraceExport {
+  Loop *loop;
   RpcChannel *channel;
   Metrics *metrics;
   size_t first_metric;
@@ -47,6 +49,7 @@ struct TraceExport {
   char *version;
   TraceSpan *head, **tail;
   size_t n;
+  atomic_size_t n_held; /* n, and what is posted */
   LoopTimer *delay, *pause, *flush_end;
   uint8_t *batch; /* under way, or waiting for its next try */
   size_t batch_len, batch_n;
@@ -133,6 +136,7 @@ static void pack(TraceExport *e) {
     e->tail = &e->head;
   const size_t n = of_scope.n_spans;
   e->n -= n;
+  atomic_fetch_sub(&e->n_held, n);
   e->batch_n = n;
   scope.name = "sandplane";
   scope.version = e->version;
@@ -240,12 +244,9 @@ static void send_batch(void *arg) {
   rpc_client_unary(e->channel, EXPORT_PATH, TIMEOUT_MS, e->batch, e->batch_len, on_answer, e);
 }
 
-void trace_export_add(TraceExport *e, TraceSpan *span) {
-  if (e->n >= QUEUE_MAX) {
-    count(e, METRIC_DROPPED, 1, "queue_full");
-    trace_span_free(span);
-    return;
-  }
+static void queue(void *arg) {
+  TraceSpan *span = arg;
+  TraceExport *e = span->tracer->export;
   span->next = NULL;
   *e->tail = span;
   e->tail = &span->next;
@@ -256,6 +257,18 @@ void trace_export_add(TraceExport *e, TraceSpan *span) {
     loop_timer_start(e->delay, DELAY_MS);
   else if (e->n == BATCH_MAX)
     loop_timer_start(e->delay, 0);
+}
+
+void trace_export_add(TraceExport *e, TraceSpan *span) {
+  if (atomic_fetch_add(&e->n_held, 1) >= QUEUE_MAX) {
+    atomic_fetch_sub(&e->n_held, 1);
+    count(e, METRIC_DROPPED, 1, "queue_full");
+    trace_span_free(span);
+  } else if (loop_is_elsewhere(e->loop)) {
+    loop_post(e->loop, queue, span);
+  } else {
+    queue(span);
+  }
 }
 
 void trace_export_flush(TraceExport *e, int64_t timeout_ms, void (*done)(void *arg), void *arg) {
@@ -284,6 +297,7 @@ TraceExport *trace_export_new(Loop *loop, const TraceConfig *config, Metrics *me
   CLEANUP(str_freep) char *target = str_ndup(address, len);
   char instance[33];
   random_uid(instance);
+  e->loop = loop;
   e->channel = rpc_channel_new(loop, target);
   e->metrics = metrics;
   e->first_metric = first;

@@ -2,6 +2,7 @@
  * tells of what does not. */
 #include "lib/trace/trace.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,36 @@ static void more_than_a_batch(void **state) {
   end(&w);
 }
 
+static void end_many(void *arg) {
+  World *w = arg;
+  for (int i = 0; i < 700; i++)
+    trace_end(trace_start(w->tracer, TRACE_SERVER, "root", NULL, NULL));
+}
+
+static void *run_another_loop(void *arg) {
+  Loop *loop = loop_new();
+  loop_post(loop, end_many, arg);
+  loop_post(loop, stop, loop);
+  loop_run(loop);
+  loop_free(loop);
+  return NULL;
+}
+
+/* None is lost, and what does not fit is dropped before the tracer's loop has seen it. */
+static void spans_of_other_loops(void **state) {
+  World w;
+  pthread_t threads[4];
+  begin(&w, 1, NULL);
+  for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, run_another_loop, &w), 0);
+  for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+    pthread_join(threads[i], NULL);
+  assert_true(metric(&w, DROPPED("queue_full")) == 4 * 700 - 2048);
+  flush_all(&w);
+  assert_int_equal(w.n_spans, 2048);
+  end(&w);
+}
+
 static void settings(void **state) {
   static const char *const GOOD[] = {"http://collector:4317", "http://[::1]:4317/", "collector:4317",
                                      "unix:/run/otel.sock"};
@@ -293,6 +324,7 @@ int main(void) {
       cmocka_unit_test(refused_ones_are_counted),
       cmocka_unit_test(away_and_full),
       cmocka_unit_test(more_than_a_batch),
+      cmocka_unit_test(spans_of_other_loops),
       cmocka_unit_test(settings),
       cmocka_unit_test(names_are_text),
   };

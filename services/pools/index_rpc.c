@@ -1,15 +1,11 @@
 /* See index_rpc.h. */
 #include "services/pools/index_rpc.h"
 
-#include <stdio.h>
-
 #include "api/sandplane/v1/pool_service.pb-c.h"
 #include "lib/base/str.h"
 
-enum { NAMES_STEP = 100 };
-
 static void finish(IndexPage *page, bool more) {
-  CLEANUP(str_freep) char *token = more ? resource_token_seal(page->query, page->after) : NULL;
+  CLEANUP(str_freep) char *token = more ? resource_token_seal(page->query, page->cursor.at) : NULL;
   page->kind->reply(page, token);
 }
 
@@ -22,41 +18,21 @@ void index_page_add(IndexPage *page, ProtobufCMessage *item) {
   page->bytes += protobuf_c_message_get_packed_size(item);
 }
 
-static void on_names(void *arg, const StateNames *names, const Error *err) {
+static void on_name(void *arg, const char *ns, const char *name, const Error *err) {
   IndexPage *page = arg;
-  if (err) {
+  if (name)
+    page->kind->read(page, ns, name);
+  else if (err)
     index_page_fail(page, err);
-    return;
-  }
-  Arena *arena = page->request.arena;
-  page->names = arena_alloc(arena, names->n_names * sizeof *page->names);
-  for (size_t i = 0; i < names->n_names; i++)
-    page->names[i] = arena_strdup(arena, names->names[i]);
-  page->n_names = names->n_names;
-  page->at_name = 0;
-  page->last_batch = names->n_names < NAMES_STEP;
-  index_page_next(page);
+  else
+    finish(page, false);
 }
 
 void index_page_next(IndexPage *page) {
-  bool at_end = page->at_name == page->n_names;
-  if (at_end && page->last_batch) {
-    finish(page, false);
-    return;
-  }
-  if (page->n_items == page->size || page->bytes >= INDEX_BYTES_MAX) {
+  if (!state_cursor_ended(&page->cursor) && (page->n_items == page->size || page->bytes >= INDEX_BYTES_MAX))
     finish(page, true);
-    return;
-  }
-  if (at_end) {
-    page->kind->read_names(pools_of(page->request.service)->state, page->ns, page->after, NAMES_STEP, on_names, page);
-    return;
-  }
-  const char *key = page->names[page->at_name++];
-  snprintf(page->after, sizeof page->after, "%s", key);
-  char ns[STATE_NAME_MAX + 1] = "";
-  const char *name = state_name_split(key, ns);
-  page->kind->read(page, ns, name ? name : key);
+  else
+    state_cursor_next(&page->cursor);
 }
 
 /* ListTemplatesRequest and ListPoolsRequest have the same fields at the same numbers, so one is read for
@@ -74,11 +50,14 @@ void index_page_start(RpcCall *call, void *pools, const IndexKind *kind, const P
     index_page_fail(page, &err);
     return;
   }
+  char after[RESOURCE_POSITION_MAX + 1];
   page->query = arena_printf(arena, "%s\n%s", descriptor->short_name, in->parent);
-  if (resource_page_position(in->page_token, page->query, page->after, &err) < 0) {
+  if (resource_page_position(in->page_token, page->query, after, &err) < 0) {
     index_page_fail(page, &err);
     return;
   }
+  page->cursor = (StateCursor){pools_of(pools)->state,    arena, kind->read_names, page->ns, on_name, page,
+                               arena_strdup(arena, after)};
   page->items = arena_alloc(arena, page->size * sizeof(ProtobufCMessage *));
   index_page_next(page);
 }

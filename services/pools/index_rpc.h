@@ -9,6 +9,7 @@
 
 #include "lib/resource/resource.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_cursor.h"
 #include "services/pools/pools.h"
 
 enum { INDEX_BYTES_MAX = 3 << 20 };
@@ -18,19 +19,15 @@ typedef struct IndexPage {
   const struct IndexKind *kind;
   char ns[RESOURCE_SEGMENT_MAX + 1]; /* empty: all */
   const char *query;
-  char after[RESOURCE_POSITION_MAX + 1];
   size_t size;
-  const char **names;
-  size_t n_names, at_name;
-  bool last_batch;
+  StateCursor cursor;
   ProtobufCMessage **items;
   size_t n_items, bytes;
 } IndexPage;
 
 /* What is listed. */
 typedef struct IndexKind {
-  void (*read_names)(State *s, const char *ns, const char *after, size_t limit,
-                     void (*fn)(void *arg, const StateNames *n, const Error *err), void *arg);
+  StateNamesRead read_names;
   /* Reads one; index_page_add or nothing, then index_page_next, or index_page_fail. */
   void (*read)(IndexPage *page, const char *ns, const char *name);
   /* Ends the call with items and token (NULL: the end). */

@@ -17,7 +17,7 @@ typedef struct ReconcilerConfig {
   const char *cgroup_root;
   int64_t max_starting;
   int64_t start_timeout_ms;
-  int64_t sandbox_uid;
+  int64_t sandbox_uid_base, sandbox_uid_count;
   bool destroy_on_exit;
   /* of the kubernetes backend */
   const char *backend;

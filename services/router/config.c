@@ -1,6 +1,7 @@
 /* The one table of the router's settings: it makes --help, validation and the start-up dump. */
 #include <stddef.h>
 
+#include "lib/base/str.h"
 #include "services/router/router.h"
 
 static const ConfigItem ITEMS[] = {
@@ -54,6 +55,8 @@ static const ConfigItem ITEMS[] = {
     {"upgrade-idle-timeout", "SANDPLANE_UPGRADE_IDLE_TIMEOUT", CONFIG_DURATION,
      offsetof(RouterConfig, upgrade_idle_timeout_ms), "1h", 1, 86400000, false,
      "longest silence of an upgraded connection"},
+    {"loops", "SANDPLANE_LOOPS", CONFIG_INT, offsetof(RouterConfig, loops), "0", 0, LOOPS_MAX, false,
+     "event loops that HTTP is spread over, each with a thread; 0: one for each core that the process may use"},
     {"max-connections", "SANDPLANE_MAX_CONNECTIONS", CONFIG_INT, offsetof(RouterConfig, max_connections), "10000", 1,
      1000000, false, "HTTP connections at a time; more are refused"},
     {"max-requests", "SANDPLANE_MAX_REQUESTS", CONFIG_INT, offsetof(RouterConfig, max_requests), "10000", 1, 1000000,
@@ -84,3 +87,14 @@ const ConfigTable ROUTER_CONFIG = {
     .items = ITEMS,
     .n_items = ARRAY_LEN(ITEMS),
 };
+
+int router_rules(const RouterConfig *config, const Authz *authz, AdmitRules *ret, Error *err) {
+  *ret = (AdmitRules){.authz = authz,
+                      .session = config->session,
+                      .trusts_proto = config->trusts_proto,
+                      .max_timeout_ms = config->proxy_timeout_ms};
+  if (routing_init(&ret->routing, config->path_prefix, config->path_rewrites, config->host_domain,
+                   config->allowed_hosts, config->http_address, err) != 0)
+    return -1;
+  return browser_session_check(&ret->session, &ret->routing, str_equal(config->authz_mode, "allow-all"), err);
+}

@@ -20,8 +20,9 @@ OPENED = "sandplane_router_upstream_opened_total"
 
 
 class KeptTest(StackTest):
-    # without a quiet time it is certain which connection the next request has
+    # without a quiet time, and with one loop, it is certain which connection the next request has
     flags = [
+        "--loops=1",
         "--allow-loopback-pod-ip=true",
         "--upstream-idle-timeout=1h",
         "--upstream-quiet-time=0s",
@@ -325,7 +326,7 @@ class Off(KeptTest):
 
 
 class IdleTime(KeptTest):
-    flags = ["--allow-loopback-pod-ip=true", "--upstream-idle-timeout=10ms"]
+    flags = ["--loops=1", "--allow-loopback-pod-ip=true", "--upstream-idle-timeout=10ms"]
 
     def test_idle_time(self):
         self.who()
@@ -341,6 +342,23 @@ class OneThread(KeptTest):
             self.until_waiting()
             self.app.release.release()
         self.assertEqual([self.receive(s)[0] for s in sockets], [200] * 3)
+
+
+class OneThreadAgain(KeptTest):
+    # as it is for who asks at once: each request has a new connection, which waits for the one before it to end
+    flags = ["--loops=1", "--allow-loopback-pod-ip=true", "--upstream-idle-timeout=1h", "--upstream-quiet-time=1h"]
+
+    def test_no_connection_is_kept_once_it_is_known(self):
+        self.app = SerialApp()
+        until(lambda: self.who()["nth"] == 1 and self.idle() == 0, "it is known")
+        opened = self.stack.metric(OPENED)
+        for n in range(20):
+            self.assertEqual(self.who()["nth"], 1)
+            self.assertEqual((self.idle(), self.stack.metric(OPENED)), (0, opened + n + 1))
+        # of another port nothing is known
+        self.app = KeptApp()
+        self.who()
+        self.assertEqual(self.idle(), 1)
 
 
 class Storm(KeptTest):

@@ -2,14 +2,11 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
-#include "services/router/http/http_listener.h"
-#include "services/router/http/upstream_pool.h"
-#include "services/router/router.h"
+#include "services/router/router_loop.h"
 
 #define SANDBOXES "/sandplane.v1.SandboxService/"
 
@@ -36,21 +33,10 @@ static const RpcMethod METHODS[] = {
     {"/sandplane.v1.ImageService/", RPC_STREAM, forward_rpc_reconciler},
 };
 
-static int make_rules(const RouterConfig *config, const Authz *authz, AdmitRules *ret, Error *err) {
-  *ret = (AdmitRules){.authz = authz,
-                      .session = config->session,
-                      .trusts_proto = config->trusts_proto,
-                      .max_timeout_ms = config->proxy_timeout_ms};
-  if (routing_init(&ret->routing, config->path_prefix, config->path_rewrites, config->host_domain,
-                   config->allowed_hosts, config->http_address, err) != 0)
-    return -1;
-  return browser_session_check(&ret->session, &ret->routing, str_equal(config->authz_mode, "allow-all"), err);
-}
-
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
   AdmitRules rules;
-  if (redis_config_check(&config->redis, err) || make_rules(config, NULL, &rules, err))
+  if (redis_config_check(&config->redis, err) || router_rules(config, NULL, &rules, err))
     return -1;
   Authz authz;
   int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
@@ -73,29 +59,22 @@ static void raise_descriptor_limit(void) {
 }
 
 static int start(Service *service, Error *err) {
-  Router *router = new0(Router);
-  service->state = router;
+  raise_descriptor_limit();
+  Router *router = router_loops_new(service, err);
   const RouterConfig *config = service->config;
-  *router = (Router){.service = service, .loop = service->loop, .config = config};
-  if (authz_init(&router->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0 ||
-      make_rules(config, &router->authz, &router->admission, err) != 0)
+  service->state = router;
+  if (!router->http)
     return -1;
   if (!str_empty(config->tenant_tokens_file)) {
     router->tenants = tenants_read(config->tenant_tokens_file, err);
     if (!router->tenants)
       return -1;
   }
-  raise_descriptor_limit();
-  router->shared = service_state_new(service, &config->redis, "router");
-  router->state = service_state_of(router->shared);
   router->claims = rpc_channel_new(service->loop, config->claims);
   router->pools = rpc_channel_new(service->loop, config->pools);
   router->reconciler = rpc_channel_new(service->loop, config->reconciler);
-  router->upstreams = upstream_pool_new(router);
-  router->http = http_listener_new(router, err);
-  if (!router->http)
-    return -1;
   service_state_watch(router->shared, NULL, NULL);
+  router_loops_run(router);
   return 0;
 }
 
@@ -104,23 +83,17 @@ static void on_http_drained(void *arg) {
 }
 
 static void drain(Service *service) {
-  Router *router = service->state;
   service_hold(service);
-  upstream_pool_shut(router->upstreams);
-  http_listener_drain(router->http, router->config->service.shutdown_grace_ms, on_http_drained, service);
+  router_loops_drain(service->state, on_http_drained, service);
 }
 
 static void stop(Service *service) {
   Router *router = service->state;
-  http_listener_free(router->http);
-  upstream_pool_free(router->upstreams);
   rpc_channel_free(router->claims);
   rpc_channel_free(router->pools);
   rpc_channel_free(router->reconciler);
-  service_state_free(router->shared);
-  authz_deinit(&router->authz);
   tenants_free(router->tenants);
-  free(router);
+  router_loops_free(router);
 }
 
 int main(int argc, char **argv) {

@@ -2,11 +2,15 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 #define SANDPLANE_SERVICES_ROUTER_ROUTER_H_
 
+#include <stdatomic.h>
+
 #include "lib/rpc/rpc_client.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
 #include "services/router/http/admit.h"
+
+#define LOOPS_MAX 256
 
 typedef struct RouterConfig {
   ServiceConfig service;
@@ -19,6 +23,7 @@ typedef struct RouterConfig {
   bool path_rewrites;
   BrowserSession session;
   bool trusts_proto;
+  int64_t loops;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
   int64_t max_connections;
@@ -52,19 +57,33 @@ typedef enum RouterMetric {
 
 extern const MetricDesc ROUTER_METRICS[ROUTER_N_METRICS];
 
+/* What all loops of the process have in common. The counts are those that its bounds are of. */
+typedef struct RouterAll {
+  atomic_llong n_connections; /* of clients, HTTP */
+  atomic_llong n_exchanges;   /* HTTP requests on their way to a sandbox or answered by one */
+  atomic_llong n_idle;        /* connections into sandboxes that are kept */
+  struct Router **routers;    /* one a loop, the service's first; what is another's is told by loop_post */
+  size_t n_routers;
+} RouterAll;
+
+/* What one loop has, on whose thread all of it is used. The metrics and the tracer of the service are any loop's. */
 typedef struct Router {
   Service *service;
   Loop *loop;
   const RouterConfig *config;
+  RouterAll *all;
   ServiceState *shared;
   State *state;
-  RpcChannel *claims, *pools, *reconciler;
   Authz authz;
   AdmitRules admission;
-  Tenants *tenants; /* NULL: gRPC callers are not told apart */
   struct HttpListener *http;
   struct UpstreamPool *upstreams;
-  int64_t n_exchanges; /* HTTP requests on their way to a sandbox or answered by one */
+  /* of the first, which serves gRPC; NULL in others */
+  RpcChannel *claims, *pools, *reconciler;
+  Tenants *tenants; /* NULL: gRPC callers are not told apart */
 } Router;
+
+/* What HTTP requests are held to, with strings of config. 0 or -1, err names the flag. */
+int router_rules(const RouterConfig *config, const Authz *authz, AdmitRules *ret, Error *err) MUST_CHECK;
 
 #endif

@@ -14,6 +14,7 @@
 #include "api/sandplane/v1/sandbox.pb-c.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc_request.h"
+#include "lib/state/state_cursor.h"
 #include "lib/state/state_pool.h"
 #include "lib/state/state_sandbox.h"
 #include "services/claims/claim/message_rpc.h"
@@ -21,13 +22,7 @@
 #include "services/claims/claims.h"
 #include "services/claims/watch/watch.h"
 
-enum {
-  SCAN_MAX = 5000,
-  SCAN_STEP = 500,
-  BYTES_MAX = 3 << 20,
-  POOLS_STEP = 100,
-  POOL_KEY_SIZE = 2 * (STATE_NAME_MAX + 1)
-};
+enum { SCAN_MAX = 5000, SCAN_STEP = 500, BYTES_MAX = 3 << 20, POOL_KEY_SIZE = 2 * (STATE_NAME_MAX + 1) };
 
 typedef struct List {
   RpcRequest request;
@@ -39,12 +34,8 @@ typedef struct List {
   WatchFilter filter;
   const char *query;
   /* Where the list stands. */
-  char pool[POOL_KEY_SIZE]; /* "namespace/pool" */
+  StateCursor pools;
   char after[STATE_NAME_MAX + 1];
-  /* Pools still to be listed of the last batch of names. */
-  const char **names;
-  size_t n_names, at_name;
-  bool last_batch;
   Sandplane__V1__ListSandboxesResponse answer;
 } List;
 
@@ -56,7 +47,7 @@ static void finish(List *list, bool more) {
   char *token = NULL;
   if (more) {
     char position[RESOURCE_POSITION_MAX + 1];
-    snprintf(position, sizeof position, "%s %s", list->pool, list->after);
+    snprintf(position, sizeof position, "%s %s", list->pools.at, list->after);
     token = resource_token_seal(list->query, position);
     list->answer.next_page_token = token;
   }
@@ -105,35 +96,26 @@ static void on_page(void *arg, const SandboxPage *page, const Error *err) {
 
 static void list_pool(List *list) {
   char ns[STATE_NAME_MAX + 1];
-  const char *pool = state_name_split(list->pool, ns);
+  const char *pool = state_name_split(list->pools.at, ns);
   state_list(claims_of(list->request.service)->state, ns, pool, list->after, SCAN_STEP, on_page, list);
 }
 
-static void on_names(void *arg, const StateNames *names, const Error *err) {
+static void on_pool(void *arg, const char *ns, const char *pool, const Error *err) {
   List *list = arg;
-  if (err) {
+  list->after[0] = '\0';
+  if (pool)
+    list_pool(list);
+  else if (err)
     fail(list, err);
-    return;
-  }
-  list->names = arena_alloc(list->request.arena, names->n_names * sizeof *list->names);
-  for (size_t i = 0; i < names->n_names; i++)
-    list->names[i] = arena_strdup(list->request.arena, names->names[i]);
-  list->n_names = names->n_names;
-  list->at_name = 0;
-  list->last_batch = names->n_names < POOLS_STEP;
-  next_pool(list);
+  else
+    finish(list, false);
 }
 
 static void next_pool(List *list) {
-  if (list->at_name < list->n_names) {
-    snprintf(list->pool, sizeof list->pool, "%s", list->names[list->at_name++]);
-    list->after[0] = '\0';
-    list_pool(list);
-  } else if (list->one_pool || list->last_batch) {
+  if (list->one_pool)
     finish(list, false);
-  } else {
-    state_pool_names(claims_of(list->request.service)->state, list->ns, list->pool, POOLS_STEP, on_names, list);
-  }
+  else
+    state_cursor_next(&list->pools);
 }
 
 /* Position of the request's token, or the first pool asked for. */
@@ -150,7 +132,7 @@ static int start_at(List *list, const Sandplane__V1__ListSandboxesRequest *in, E
   if (!space || !state_name_split(position, ns) || space - position >= POOL_KEY_SIZE ||
       strlen(space + 1) > STATE_NAME_MAX)
     return error_field(err, "page_token", "is not a token of this service");
-  snprintf(list->pool, sizeof list->pool, "%s", position);
+  list->pools.at = arena_strdup(list->request.arena, position);
   snprintf(list->after, sizeof list->after, "%s", space + 1);
   return 0;
 }
@@ -166,7 +148,7 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
       return -1;
     if (list->ns[0] && !str_equal(list->ns, pool.ns))
       return error_field(err, "pool", "must be in the namespace of parent");
-    snprintf(list->pool, sizeof list->pool, "%s/%s", pool.ns, pool.id);
+    list->pools.at = arena_printf(list->request.arena, "%s/%s", pool.ns, pool.id);
   }
   list->query = arena_printf(list->request.arena, "list\n%s\n%s\n%s\n%d", in->parent, in->pool, in->label_selector,
                              in->show_unclaimed);
@@ -181,6 +163,8 @@ static int prepare(List *list, const Sandplane__V1__ListSandboxesRequest *in, Er
 
 void list_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   List *list = rpc_request_new(call, claims, sizeof *list);
+  list->pools =
+      (StateCursor){claims_of(claims)->state, list->request.arena, state_pool_names, list->ns, on_pool, list, ""};
   Error err = {0};
   const Sandplane__V1__ListSandboxesRequest *in =
       rpc_pb_unpack(&sandplane__v1__list_sandboxes_request__descriptor, list->request.arena, data, len, &err);
@@ -190,7 +174,7 @@ void list_rpc(RpcCall *call, void *claims, const uint8_t *data, size_t len) {
   }
   sandplane__v1__list_sandboxes_response__init(&list->answer);
   list->answer.sandboxes = arena_alloc(list->request.arena, list->size * sizeof(Sandplane__V1__Sandbox *));
-  if (list->pool[0])
+  if (!str_empty(list->pools.at))
     list_pool(list);
   else
     next_pool(list);

@@ -41,10 +41,13 @@ static void empty_group(CgroupTree *cgroups) {
 
 static bool run(char *const *argv, uid_t uid, const int *cgroup_fds, size_t n, int64_t timeout_ms, const char *log) {
   Error err;
-  pid_t pid = subprocess_start(
-      &(SubprocessSpec){
-          .argv = argv, .log_path = log ? log : "/dev/null", .cgroup_fds = cgroup_fds, .n_cgroup_fds = n, .uid = uid},
-      &err);
+  pid_t pid = subprocess_start(&(SubprocessSpec){.argv = argv,
+                                                 .log_path = log ? log : "/dev/null",
+                                                 .cgroup_fds = cgroup_fds,
+                                                 .n_cgroup_fds = n,
+                                                 .uid = uid,
+                                                 .gid = uid},
+                               &err);
   if (pid < 0)
     return false;
   int fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -16,6 +16,8 @@ typedef struct SandboxPlan {
   ImageConfig image;
   const char *working_dir;
   int64_t uid, gid;
+  /* User of the machine that is this sandbox's alone; 0: none, see Isolation.own_user. */
+  uid_t host_uid;
   int64_t memory_bytes, pids, cpu_milli;
   /* Sizes of what is kept in memory: the workspace, /tmp, /dev/shm. */
   int64_t workspace_bytes, tmp_bytes, shm_bytes;
@@ -38,6 +40,8 @@ struct Isolation {
   /* What the kernel of the machine kills in the group is a part of the isolation, and the sandbox ends with it. false:
    * it is a command, and the sandbox goes on. */
   bool ends_as_a_whole;
+  /* What runs inside is a user of the machine: each sandbox needs one of its own. */
+  bool own_user;
   /* The launcher ends when the sandbox runs (its pid is in DIR/pid); false: it is the sandbox. */
   bool detaches;
   /* Starts it. The launcher's pid, or -1 and err. route: where the runtime will listen. */

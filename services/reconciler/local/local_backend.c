@@ -14,6 +14,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/sandbox.h"
+#include "services/reconciler/local/uid_pool.h"
 
 /* What a template gets that sets no limit of its own. */
 #define DEFAULT_MEMORY_BYTES ((int64_t)1 << 30)
@@ -44,6 +45,7 @@ typedef struct Local {
   void *arg;
   int lock_fd;
   CgroupTree *cgroups;
+  UidPool *uids;
   ImageStore *images;
   Isolation *isolations[2];
   Error missing[2]; /* why isolations[i] is NULL */
@@ -235,10 +237,18 @@ static void on_gone(void *arg, Sandbox *s) {
   Local *l = arg;
   BackendSandbox v = sandbox_view(s);
   unlink_sandbox(l, s);
+  uid_pool_give_back(l->uids, sandbox_host_uid(s));
   image_store_collect(l->images);
   l->events.on_destroyed(l->arg, v.ns, v.id);
   if (l->stopping && !l->head)
     loop_stop(l->loop);
+}
+
+static int lend_user(Local *l, const Isolation *isolation, SandboxPlan *plan, Error *err) {
+  if (!isolation->own_user || (plan->host_uid = uid_pool_take(l->uids)))
+    return 0;
+  return error_set(err, ERROR_RESOURCE_EXHAUSTED, "all %lld users for sandboxes are in use (--sandbox-uid-count)",
+                   (long long)l->config->sandbox_uid_count);
 }
 
 static void start_one(Local *l, Queued *q) {
@@ -247,12 +257,14 @@ static void start_one(Local *l, Queued *q) {
   Error err = {0};
   BackendSandbox v = sandbox_view(q->sandbox);
   plan.id = v.id;
-  if (plan_of(l, &q->manifest.template_, &plan, &isolation, &err) == 0) {
+  const char *reason = "StartFailed";
+  if (plan_of(l, &q->manifest.template_, &plan, &isolation, &err))
+    reason = strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported";
+  else if (lend_user(l, isolation, &plan, &err) == 0) {
     l->n_starting++;
     return sandbox_start(q->sandbox, isolation, &plan);
   }
-  l->events.on_ended(l->arg, v.ns, v.id, strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported",
-                     err.message);
+  l->events.on_ended(l->arg, v.ns, v.id, reason, err.message);
   sandbox_end(q->sandbox);
 }
 
@@ -362,6 +374,7 @@ static void take_over(Local *l) {
     Sandbox *s = sandbox_load(&l->site, e->d_name);
     if (s) {
       add(l, s);
+      uid_pool_hold(l->uids, sandbox_host_uid(s));
       BackendSandbox v = sandbox_view(s);
       if (!v.ready)
         sandbox_end(s);
@@ -418,6 +431,7 @@ static void backend_free(Backend *b, bool kill) {
     if (l->isolations[i])
       l->isolations[i]->free(l->isolations[i]);
   image_store_free(l->images);
+  uid_pool_free(l->uids);
   cgroup_tree_free(l->cgroups);
   if (l->lock_fd >= 0)
     close(l->lock_fd);
@@ -507,6 +521,7 @@ Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const Bac
   Local *l = new0(Local);
   *l = (Local){.base = {.ops = &OPS}, .loop = loop, .config = config, .events = *events, .arg = arg, .lock_fd = -1};
   l->queue_tail = &l->queue;
+  l->uids = uid_pool_new((uid_t)config->sandbox_uid_base, (size_t)config->sandbox_uid_count);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   l->max_starting = config->max_starting ? (size_t)config->max_starting : (size_t)(cores > 0 ? cores : 1);
   if (open_all(l, err)) {

@@ -25,6 +25,7 @@ static Loop *loop;
 static ReconcilerConfig config;
 static Backend *backend;
 static int ready, ended, destroyed;
+static char said[256];
 
 static void on_ready(void *arg, const BackendSandbox *s) {
   ready++;
@@ -32,6 +33,7 @@ static void on_ready(void *arg, const BackendSandbox *s) {
 
 static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
   assert_string_equal(reason, "StartFailed");
+  snprintf(said, sizeof said, "%s", message);
   ended++;
 }
 
@@ -59,8 +61,34 @@ static const char TEMPLATE[] =
     "apiVersion: extensions.agents.x-k8s.io/v1beta1\nkind: SandboxTemplate\nmetadata: {name: t}\n"
     "spec: {podTemplate: {spec: {containers: [{name: c, image: \"app:1\"}]}}}\n";
 
-static int setup(void **state) {
+#define FIRST_USER 70000
+
+static void make_group(const char *name) {
+  CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(box, strlen(box)));
+  cgroup_fixture_group(box, parent, name);
+}
+
+/* The launcher, who is somebody else, writes into it. */
+static void let_write(const char *folder) {
+  if (chmod(folder, 0777))
+    abort();
+}
+
+static void open_backend(void) {
+  static const char *const CONTROLLERS[] = {"memory", "pids"};
   Error err;
+  make_group("try");
+  for (size_t i = 0; i < ARRAY_LEN(CONTROLLERS); i++) {
+    CLEANUP(str_freep)
+    char *folder = str_printf("%s/%s/sandplane-%08x/try", box, CONTROLLERS[i], str_fnv1a32(box, strlen(box)));
+    let_write(folder);
+  }
+  backend = local_backend_new(
+      loop, &config, &(BackendEvents){.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed}, NULL,
+      &err);
+}
+
+static int setup(void **state) {
   if (geteuid() != 0)
     return 0;
   ready = ended = destroyed = 0;
@@ -73,8 +101,7 @@ static int setup(void **state) {
   test_write_file(box, "bwrap", script);
   test_write_file(box, "program", "");
   snprintf(program, sizeof program, "%s/program", box);
-  CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(box, strlen(box)));
-  cgroup_fixture_group(box, parent, "try");
+  let_write(box);
   make_image();
   config = (ReconcilerConfig){.data_dir = box,
                               .cgroup_root = box,
@@ -85,16 +112,15 @@ static int setup(void **state) {
                               .unpack_binary = program,
                               .default_runtime_class = "process",
                               .max_starting = 1,
+                              .sandbox_uid_base = FIRST_USER,
+                              .sandbox_uid_count = 2,
                               .start_timeout_ms = 30000};
   loop = loop_new();
-  backend =
-      chmod(bwrap, 0755)
-          ? NULL
-          : local_backend_new(
-                loop, &config,
-                &(BackendEvents){.on_ready = on_ready, .on_ended = on_ended, .on_destroyed = on_destroyed}, NULL, &err);
+  if (chmod(bwrap, 0755))
+    return -1;
+  open_backend();
   /* later, or it would be what an earlier run left */
-  cgroup_fixture_group(box, parent, "ns.first");
+  make_group("ns.first");
   return backend ? 0 : -1;
 }
 
@@ -191,13 +217,37 @@ static void test_what_waits_can_be_destroyed(void **state) {
   assert_int_equal(destroyed, 1);
 }
 
+static int host_user(const char *id) {
+  CLEANUP(str_freep) char *dir = str_printf("%s/sandboxes/ns.%s", box, id);
+  CLEANUP(str_freep) char *text = fixture_read(dir, "sandbox.json");
+  const char *at = text ? strstr(text, "\"host_uid\": ") : NULL;
+  return at ? (int)str_leading_int64(at + strlen("\"host_uid\": "), 0) : -1;
+}
+
+static void test_each_has_a_user_of_its_own(void **state) {
+  if (geteuid() != 0)
+    skip();
+  create("first");
+  assert_int_equal(host_user("first"), FIRST_USER);
+  /* as after a crash: the first is found, and its user is taken until all of it is gone */
+  backend->ops->free(backend, false);
+  open_backend();
+  make_group("ns.second");
+  create("second");
+  assert_int_equal(host_user("second"), FIRST_USER + 1);
+  backend->ops->free(backend, false);
+  open_backend();
+  make_group("ns.third");
+  create("third");
+  assert_int_equal(ended, 1);
+  assert_contains(said, "--sandbox-uid-count");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_classes),
-      cmocka_unit_test(test_default_class),
-      TEST(test_folder_is_closed_to_others),
-      TEST(test_many_that_fail_at_once),
-      TEST(test_what_waits_can_be_destroyed),
+      TEST(test_each_has_a_user_of_its_own), TEST(test_classes),
+      cmocka_unit_test(test_default_class),  TEST(test_folder_is_closed_to_others),
+      TEST(test_many_that_fail_at_once),     TEST(test_what_waits_can_be_destroyed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* Class "process": namespaces, seccomp and no rights at all, by bubblewrap. For templates that name no class.
  *
- * bubblewrap runs as a host user that owns nothing, so even what breaks out of its namespaces is nobody. The
- * runtime inherits the socket that it listens on, so nothing of the host is mounted but the read-only image.
+ * bubblewrap runs as a host user that owns nothing and is this sandbox's alone, so even what breaks out of its
+ * namespaces is nobody. The runtime inherits the socket that it listens on, so nothing of the host is mounted but the
+ * read-only image.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,12 @@
 typedef struct ProcessIsolation {
   Isolation base;
   char *bwrap, *runtime;
-  uid_t uid;
+  uid_t uid;                    /* the first of all sandboxes'; their group, too */
+  int filters[SECCOMP_FILTERS]; /* the same for all; each sandbox's launcher reads its own copy */
 } ProcessIsolation;
+
+/* What the launcher inherits, from descriptor 3 on. */
+enum { PASS_SOCKET, PASS_FILTERS, PASS_ENV = PASS_FILTERS + SECCOMP_FILTERS, N_PASS };
 
 /* Arguments, all owned. */
 typedef struct Args {
@@ -115,8 +120,8 @@ static int listen_at(const char *path, Error *err) {
   return -1;
 }
 
-static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a, const int pass[3],
-                   Error *err) {
+static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree *cgroups, Args *a,
+                   const int pass[N_PASS], Error *err) {
   CLEANUP(str_freep) char *log = str_printf("%s/log", p->dir);
   int fds[CGROUP_FDS_MAX];
   size_t n;
@@ -127,8 +132,9 @@ static pid_t start(const ProcessIsolation *iso, const SandboxPlan *p, CgroupTree
                          .cgroup_fds = fds,
                          .n_cgroup_fds = n,
                          .pass_fds = pass,
-                         .n_pass_fds = 3,
-                         .uid = iso->uid,
+                         .n_pass_fds = N_PASS,
+                         .uid = p->host_uid,
+                         .gid = iso->uid,
                          /* the runtime is process 1 of its namespace and of the commands' user: the kernel keeps from
                           * it all signals from inside but those that it handles, which are these two */
                          .deaf = true};
@@ -142,16 +148,18 @@ static pid_t launch(const Isolation *self, const SandboxPlan *p, CgroupTree *cgr
                     Error *err) {
   const ProcessIsolation *iso = (const ProcessIsolation *)self;
   CLEANUP(str_freep) char *socket_path = str_printf("%s/run/runtime.sock", p->dir);
-  int pass[3] = {listen_at(socket_path, err), -1, -1};
+  int pass[N_PASS] = {-1, -1, -1, -1};
   pid_t pid = -1;
-  if (pass[0] >= 0 && (pass[1] = seccomp_filter_open(err)) >= 0 && (pass[2] = env_open(p, err)) >= 0) {
+  if (seccomp_filter_open(iso->filters, pass + PASS_FILTERS, err))
+    return -1;
+  if ((pass[PASS_SOCKET] = listen_at(socket_path, err)) >= 0 && (pass[PASS_ENV] = env_open(p, err)) >= 0) {
     Args a = {.n = 0};
     add(&a, str_dup(iso->bwrap));
     add_isolation(&a);
     add_files(&a, iso, p);
     CLEANUP(str_freep) char *base = str_printf("--base-dir=%s", p->working_dir);
-    add_all(&a, (const char *const[]){"--args", "5", "--seccomp", "4", "--", "/.sandplane/runtime", "--listen-fd=3",
-                                      base, NULL});
+    add_all(&a, (const char *const[]){"--args", "6", "--add-seccomp-fd", "4", "--add-seccomp-fd", "5", "--",
+                                      "/.sandplane/runtime", "--listen-fd=3", base, NULL});
     pid = start(iso, p, cgroups, &a, pass, err);
     free_args(&a);
   }
@@ -167,6 +175,9 @@ static void process_free(Isolation *self) {
   free(iso->base.about);
   free(iso->bwrap);
   free(iso->runtime);
+  for (size_t i = 0; i < SECCOMP_FILTERS; i++)
+    if (iso->filters[i] >= 0)
+      close(iso->filters[i]);
   free(iso);
 }
 
@@ -188,19 +199,29 @@ Isolation *isolation_process_new(const ReconcilerConfig *config, const char *run
   iso->base = (Isolation){.class_name = "process",
                           .extra_memory_bytes = (int64_t)16 << 20,
                           .extra_pids = 8,
+                          .own_user = true,
                           .launch = launch,
                           .free = process_free};
   iso->runtime = str_dup(runtime);
-  iso->uid = (uid_t)config->sandbox_uid;
+  iso->uid = (uid_t)config->sandbox_uid_base;
   iso->bwrap = isolation_find_program(config->bwrap, "bwrap");
+  for (size_t i = 0; i < SECCOMP_FILTERS; i++)
+    iso->filters[i] = -1;
+  if (seccomp_filter_new(iso->filters, err)) {
+    iso->filters[0] = iso->filters[1] = -1;
+    process_free(&iso->base);
+    return NULL;
+  }
   if (iso->bwrap && works(iso, site->cgroups)) {
-    iso->base.about = str_printf("%s, as user %lld", iso->bwrap, (long long)iso->uid);
+    iso->base.about = str_printf("%s, as users %lld and up", iso->bwrap, (long long)iso->uid);
     return &iso->base;
   }
   if (!iso->bwrap)
     error_set(err, ERROR_FAILED_PRECONDITION, "bubblewrap is not installed (Debian: apt-get install bubblewrap)");
   else
-    error_set(err, ERROR_FAILED_PRECONDITION, "%s does not work here as user %lld (are user namespaces allowed?)",
+    error_set(err, ERROR_FAILED_PRECONDITION,
+              "%s does not work here as user %lld (are user namespaces allowed, and is it this machine's to give? see "
+              "--sandbox-uid-base)",
               iso->bwrap, (long long)iso->uid);
   process_free(&iso->base);
   return NULL;

@@ -27,7 +27,7 @@ static int setup(void **state) {
                             "[ -e %s/run ] || { rm %s/*/sandplane/try/*; exit 0; }\n"
                             "printf '%%s\\n' \"$@\" >%s/argv\n"
                             "env >%s/environ\n"
-                            "tr '\\0' '\\n' <&5 >%s/args\n",
+                            "tr '\\0' '\\n' <&6 >%s/args\n",
                             box, box, box, box, box);
   test_write_file(box, "bwrap", script);
   CLEANUP(str_freep) char *bwrap = str_printf("%s/bwrap", box);
@@ -89,7 +89,7 @@ static void test_isolation_is_complete(void **state) {
                                 "--cap-drop\nALL\n",
                                 "--clearenv\n",
                                 "--perms\n1777\n--size\n8192\n--tmpfs\n/dev/shm\n--remount-ro\n/dev\n",
-                                "--seccomp\n4\n--\n/.sandplane/runtime\n"};
+                                "--add-seccomp-fd\n4\n--add-seccomp-fd\n5\n--\n/.sandplane/runtime\n"};
   for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
     assert_contains(argv, wanted[i]);
 }

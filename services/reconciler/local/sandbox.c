@@ -54,6 +54,7 @@ struct Sandbox {
   int64_t memory_bytes;       /* that may be used inside */
   int64_t group_bytes, tasks; /* that all of it may have on the machine, with as many processes as it may have */
   int64_t base_bytes;         /* of group_bytes, with none */
+  uid_t host_uid;             /* see SandboxPlan */
 };
 
 Sandbox **sandbox_next(Sandbox *s) {
@@ -64,6 +65,10 @@ bool sandbox_starting(const Sandbox *s) {
 }
 bool sandbox_ending(const Sandbox *s) {
   return s->phase == ENDING;
+}
+
+uid_t sandbox_host_uid(const Sandbox *s) {
+  return s->host_uid;
 }
 
 bool sandbox_uses_image(const Sandbox *s, const char *digest) {
@@ -125,11 +130,11 @@ static int save(const Sandbox *s, Error *err) {
   CLEANUP(str_freep) char *path = str_printf("%s/sandbox.json", s->dir);
   CLEANUP(str_freep) char *temp = str_printf("%s/.sandbox.json", s->dir);
   json_t *o =
-      json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:I}", "namespace", s->ns, "pool", s->pool, "id",
+      json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:I,s:I,s:I,s:I}", "namespace", s->ns, "pool", s->pool, "id",
                 s->id, "epoch", s->epoch, "class", s->class_name, "image", s->image ? s->image : "", "route",
                 s->phase == READY ? s->route : "", "pid", (int)s->pid, "pid_start", (json_int_t)s->pid_start,
                 "memory_bytes", (json_int_t)s->memory_bytes, "base_bytes", (json_int_t)s->base_bytes, "group_bytes",
-                (json_int_t)s->group_bytes, "tasks", (json_int_t)s->tasks);
+                (json_int_t)s->group_bytes, "tasks", (json_int_t)s->tasks, "host_uid", (json_int_t)s->host_uid);
   int rc = o && json_dump_file(o, temp, JSON_INDENT(2)) == 0 && rename(temp, path) == 0 ? 0 : -1;
   json_decref(o);
   return rc ? error_set(err, ERROR_INTERNAL, "%s: %s", path, strerror(errno)) : 0;
@@ -367,6 +372,7 @@ static int begin(Sandbox *s, const Isolation *isolation, SandboxPlan *plan, Erro
 void sandbox_start(Sandbox *s, const Isolation *isolation, SandboxPlan *plan) {
   Error err = {0};
   s->phase = STARTING;
+  s->host_uid = plan->host_uid;
   s->image = str_dup(plan->image.digest ? plan->image.digest : "");
   s->deadline_ms = clock_mono_ms() + s->site.start_timeout_ms;
   s->delay_ms = PROBE_FIRST_MS;
@@ -423,6 +429,7 @@ Sandbox *sandbox_load(const SandboxSite *site, const char *folder_name) {
     s->base_bytes = json_integer_value(json_object_get(o, "base_bytes"));
     s->group_bytes = json_integer_value(json_object_get(o, "group_bytes"));
     s->tasks = json_integer_value(json_object_get(o, "tasks"));
+    s->host_uid = (uid_t)json_integer_value(json_object_get(o, "host_uid"));
     /* the number may be another process's by now; with the time it began it is not */
     bool alive = s->pid > 0 && *s->route && pid_start_time(s->pid) == s->pid_start;
     if (site->isolation_of)

@@ -47,6 +47,8 @@ bool sandbox_ending(const Sandbox *s);
 BackendSandbox sandbox_view(const Sandbox *s);
 /* Whether it runs, or may run, on this image. */
 bool sandbox_uses_image(const Sandbox *s, const char *digest);
+/* The user of the machine that it has (SandboxPlan); 0: none. */
+uid_t sandbox_host_uid(const Sandbox *s);
 /* For the list that its owner keeps. */
 Sandbox **sandbox_next(Sandbox *s);
 /* Stops watching; the sandbox itself lives on. */

@@ -84,7 +84,7 @@ static int become(const SubprocessSpec *spec, int null_fd, int log_fd) {
       return errno;
   close_from(FIRST_PASSED + (int)spec->n_pass_fds);
   forget_the_starter(spec->deaf);
-  if (spec->uid && (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, spec->uid, spec->uid, spec->uid) ||
+  if (spec->uid && (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, spec->gid, spec->gid, spec->gid) ||
                     syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid)))
     return errno;
   execve(spec->argv[0], spec->argv, environment);

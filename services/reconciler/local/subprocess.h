@@ -17,7 +17,9 @@ typedef struct SubprocessSpec {
   /* Inherited as descriptors 3 and up, in order. */
   const int *pass_fds;
   size_t n_pass_fds;
-  uid_t uid; /* user and group it becomes; 0: ours */
+  /* User and group it becomes; uid 0: ours. */
+  uid_t uid;
+  gid_t gid;
   /* SIGTERM and SIGINT stay blocked in it, whatever handlers it sets: it ends by SIGKILL of somebody who may. */
   bool deaf;
 } SubprocessSpec;

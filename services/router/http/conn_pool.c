@@ -15,13 +15,24 @@ typedef struct ConnSite {
   List conns; /* oldest first */
 } ConnSite;
 
+/* A port that serves one connection at a time. */
+typedef struct SerialPort {
+  ListLink link;
+  char *name; /* its key in the map */
+  char *uid, *route;
+  int64_t since_ms;
+} SerialPort;
+
 struct ConnPool {
   ConnPoolLimits limits;
   void (*close)(void *arg, PooledConn *conn);
   void *arg;
   Map *sites;
   List all; /* oldest first */
+  Map *serial_ports;
+  List serial; /* the longest known first */
   size_t count;
+  atomic_llong own, *count_of_all;
 };
 
 ConnPool *conn_pool_new(ConnPoolLimits limits, void (*close)(void *arg, PooledConn *conn), void *arg) {
@@ -29,8 +40,11 @@ ConnPool *conn_pool_new(ConnPoolLimits limits, void (*close)(void *arg, PooledCo
   p->limits = limits;
   p->close = close;
   p->arg = arg;
+  p->count_of_all = limits.count ? limits.count : &p->own;
   p->sites = map_new();
+  p->serial_ports = map_new();
   list_init(&p->all);
+  list_init(&p->serial);
   return p;
 }
 
@@ -48,6 +62,7 @@ void conn_pool_remove(ConnPool *p, PooledConn *conn) {
   list_remove(&conn->of_all);
   conn->site = NULL;
   p->count--;
+  atomic_fetch_sub(p->count_of_all, 1);
   if (list_is_empty(&site->conns))
     site_free(p, site);
 }
@@ -62,11 +77,23 @@ static PooledConn *oldest(const ConnPool *p) {
   return link ? CONTAINER_OF(link, PooledConn, of_all) : NULL;
 }
 
+static void serial_free(ConnPool *p, SerialPort *port) {
+  list_remove(&port->link);
+  map_remove(p->serial_ports, port->name);
+  free(port->name);
+  free(port->uid);
+  free(port->route);
+  free(port);
+}
+
 void conn_pool_free(ConnPool *p) {
   if (!p)
     return;
   for (PooledConn *conn; (conn = oldest(p));)
     drop(p, conn);
+  LIST_EACH(SerialPort, port, &p->serial, link)
+  serial_free(p, port);
+  map_free(p->serial_ports);
   map_free(p->sites);
   free(p);
 }
@@ -86,11 +113,46 @@ static bool is_of(const ConnSite *site, const ConnKey *key) {
 }
 
 /* port 0: of any. The last of them may free the site. */
-static void drop_of(ConnPool *p, ConnSite *site, uint16_t port) {
+static size_t drop_of(ConnPool *p, ConnSite *site, uint16_t port) {
+  size_t n = 0;
   LIST_EACH(PooledConn, conn, &site->conns, of_site) {
-    if (port == 0 || conn->port == port)
-      drop(p, conn);
+    if (port != 0 && conn->port != port)
+      continue;
+    drop(p, conn);
+    n++;
   }
+  return n;
+}
+
+static char *port_name(const ConnKey *key) {
+  return str_printf("%s/%s:%u", key->ns, key->id, (unsigned)key->port);
+}
+
+/* NULL: not known, or no longer, or it was another claim's. */
+static SerialPort *find_serial(ConnPool *p, const ConnKey *key, int64_t now_ms) {
+  if (list_is_empty(&p->serial))
+    return NULL;
+  CLEANUP(str_freep) char *name = port_name(key);
+  SerialPort *port = map_get(p->serial_ports, name);
+  bool holds = port && str_equal(port->uid, key->uid) && str_equal(port->route, key->route) &&
+               now_ms - port->since_ms < CONN_POOL_SERIAL_MS;
+  if (port && !holds)
+    serial_free(p, port);
+  return holds ? port : NULL;
+}
+
+void conn_pool_note_serial(ConnPool *p, const ConnKey *key, int64_t now_ms) {
+  conn_pool_clear(p, key);
+  SerialPort *port = find_serial(p, key, now_ms);
+  if (port)
+    serial_free(p, port);
+  if (map_count(p->serial_ports) >= CONN_POOL_SERIAL_MAX)
+    serial_free(p, CONTAINER_OF(list_first(&p->serial), SerialPort, link));
+  port = new0(SerialPort);
+  *port =
+      (SerialPort){.name = port_name(key), .uid = str_dup(key->uid), .route = str_dup(key->route), .since_ms = now_ms};
+  map_put(p->serial_ports, port->name, port);
+  list_append(&p->serial, &port->link);
 }
 
 static bool is_quiet(const ConnPool *p, const PooledConn *conn, int64_t now_ms) {
@@ -138,16 +200,18 @@ static PooledConn *surplus(const ConnPool *p, const ConnSite *site, uint16_t por
 
 void conn_pool_put(ConnPool *p, const ConnKey *key, PooledConn *conn, int64_t now_ms) {
   ConnSite *site = find(p, key->ns, key->id);
-  bool none = p->limits.per_port == 0 || p->limits.in_all == 0;
+  bool none = p->limits.per_port == 0 || p->limits.in_all == 0 || find_serial(p, key, now_ms);
   /* which of two claims is the newer one only the state knows, and the next request asks it */
   if (none || (site && !is_of(site, key))) {
     p->close(p->arg, conn);
     return;
   }
   PooledConn *over = site ? surplus(p, site, key->port) : NULL;
-  if (!over && (int64_t)p->count >= p->limits.in_all)
+  bool full = !over && atomic_load(p->count_of_all) >= p->limits.in_all;
+  if (full)
     over = oldest(p);
-  if (over && !is_quiet(p, over, now_ms)) {
+  /* what is full may be so by the connections of other pools alone */
+  if (over ? !is_quiet(p, over, now_ms) : full) {
     p->close(p->arg, conn);
     return;
   }
@@ -162,6 +226,7 @@ void conn_pool_put(ConnPool *p, const ConnKey *key, PooledConn *conn, int64_t no
   list_append(&site->conns, &conn->of_site);
   list_append(&p->all, &conn->of_all);
   p->count++;
+  atomic_fetch_add(p->count_of_all, 1);
 }
 
 void conn_pool_settle(ConnPool *p, const ConnKey *key) {
@@ -176,10 +241,9 @@ void conn_pool_forget(ConnPool *p, const char *ns, const char *id) {
     drop_of(p, site, 0);
 }
 
-void conn_pool_clear(ConnPool *p, const ConnKey *key) {
+size_t conn_pool_clear(ConnPool *p, const ConnKey *key) {
   ConnSite *site = find(p, key->ns, key->id);
-  if (site)
-    drop_of(p, site, key->port);
+  return site ? drop_of(p, site, key->port) : 0;
 }
 
 int64_t conn_pool_expire(ConnPool *p, int64_t now_ms) {

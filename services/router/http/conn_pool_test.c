@@ -283,6 +283,78 @@ static void test_one_that_ends_by_itself(void **state) {
   end(&r, "");
 }
 
+static void test_none_is_kept_for_a_port_that_serves_one_at_a_time(void **state) {
+  Run r;
+  start(&r, 9, 9);
+  ConnKey k = key("x", "u", 80), other = key("x", "u", 81);
+  put(&r, 'a', k, 0);
+  put(&r, 'b', other, 0);
+  conn_pool_note_serial(r.pool, &k, 1000);
+  expect_closed(&r, "a");
+  put(&r, 'c', k, 1001);
+  expect_closed(&r, "c");
+  put(&r, 'd', other, 1001);
+  /* told again, it is known from then on */
+  conn_pool_note_serial(r.pool, &k, 2000);
+  put(&r, 'c', k, 1999 + CONN_POOL_SERIAL_MS);
+  expect_closed(&r, "c");
+  put(&r, 'c', k, 2000 + CONN_POOL_SERIAL_MS);
+  expect_closed(&r, "");
+  end(&r, "bdc");
+}
+
+static void test_another_claim_is_not_what_its_port_was(void **state) {
+  Run r;
+  start(&r, 9, 9);
+  ConnKey k = key("x", "u", 80), next = key("x", "v", 80);
+  conn_pool_note_serial(r.pool, &k, 0);
+  put(&r, 'a', next, 1);
+  assert_int_equal(take(&r, next), 'a');
+  end(&r, "");
+}
+
+static void test_ports_that_serve_one_at_a_time_are_bounded(void **state) {
+  Run r;
+  start(&r, 9, 9);
+  for (int i = 0; i <= CONN_POOL_SERIAL_MAX; i++) {
+    ConnKey k = key("x", "u", (uint16_t)(i + 1));
+    conn_pool_note_serial(r.pool, &k, 0);
+  }
+  put(&r, 'a', key("x", "u", 2), 0);
+  expect_closed(&r, "a");
+  put(&r, 'b', key("x", "u", 1), 0);
+  expect_closed(&r, "");
+  end(&r, "b");
+}
+
+static void test_one_bound_for_several(void **state) {
+  Run one, two;
+  atomic_llong count = 0;
+  ConnPoolLimits limits = {.per_port = 9, .in_all = 3, .idle_ms = 100, .count = &count};
+  start(&one, 9, 9);
+  start(&two, 9, 9);
+  conn_pool_free(one.pool);
+  conn_pool_free(two.pool);
+  one.pool = conn_pool_new(limits, on_close, &one);
+  two.pool = conn_pool_new(limits, on_close, &two);
+  put(&one, 'a', key("x", "u", 80), 0);
+  put(&one, 'b', key("x", "u", 80), 0);
+  put(&one, 'c', key("x", "u", 80), 0);
+  /* it has none to end */
+  put(&two, 'd', key("x", "u", 80), 0);
+  expect_closed(&two, "d");
+  put(&one, 'e', key("y", "u", 80), 0);
+  expect_closed(&one, "a");
+  assert_int_equal(take(&one, key("x", "u", 80)), 'b');
+  put(&two, 'd', key("x", "u", 80), 0);
+  put(&two, 'f', key("x", "u", 81), 0);
+  expect_closed(&two, "d");
+  assert_int_equal(atomic_load(&count), 3);
+  end(&one, "ce");
+  end(&two, "f");
+  assert_int_equal(atomic_load(&count), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_longest_idle_first),
@@ -297,6 +369,10 @@ int main(void) {
       cmocka_unit_test(test_none),
       cmocka_unit_test(test_idle_time),
       cmocka_unit_test(test_one_that_ends_by_itself),
+      cmocka_unit_test(test_none_is_kept_for_a_port_that_serves_one_at_a_time),
+      cmocka_unit_test(test_another_claim_is_not_what_its_port_was),
+      cmocka_unit_test(test_ports_that_serve_one_at_a_time_are_bounded),
+      cmocka_unit_test(test_one_bound_for_several),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
-#include "services/router/http/exchange_state.h"
+#include "services/router/http/exchange_answer.h"
+#include "services/router/http/exchange_open.h"
 #include "services/router/http/reuse.h"
 
 /* A head, and the part of a body that came with it. */
@@ -17,42 +18,11 @@
 
 static void on_timer(void *arg);
 
-/* A new connection whose answer does not begin may wait for the idle ones to end: first after so long, and then after
- * twice as long each time, up to the second. */
-#define YIELD_FIRST_MS 100
-#define YIELD_MAX_MS 1000
-
-static void release(Exchange *e) {
-  http_reader_free(e->reader);
-  free(e->uid);
-  free(e->route);
-  free(e);
-}
-
-void exchange_enter(Exchange *e) {
-  e->depth++;
-}
-
-void exchange_leave(Exchange *e) {
-  if (--e->depth == 0 && e->dead)
-    release(e);
-}
-
-void exchange_drop(Exchange *e) {
-  sandbox_lookup_cancel(e->lookup);
-  e->lookup = NULL;
-  pod_bind_free(e->bind);
-  e->bind = NULL;
-  dial_free(e->dial);
-  e->dial = NULL;
-  stream_free(e->stream);
-  e->stream = NULL;
-}
-
 void exchange_free(Exchange *e) {
   if (!e)
     return;
-  e->router->n_exchanges--;
+  exchange_enter(e);
+  atomic_fetch_sub(&e->router->all->n_exchanges, 1);
   exchange_drop(e);
   activity_stop(e->activity, clock_wall_ms());
   loop_timer_free(e->timer);
@@ -60,50 +30,11 @@ void exchange_free(Exchange *e) {
   buf_deinit(&e->inside);
   e->dead = true;
   e->stage = STAGE_OVER;
-  if (e->depth == 0)
-    release(e);
+  exchange_leave(e);
 }
 
 bool exchange_is_found(const Exchange *e) {
   return e->found;
-}
-
-const char *exchange_ns_label(const Exchange *e) {
-  return e->found ? e->target.ns : "-";
-}
-
-void exchange_note_args(Exchange *e, Failure failure, const char *fmt, va_list ap) {
-  e->failure = failure;
-  vsnprintf(e->why, sizeof e->why, fmt, ap);
-}
-
-void exchange_note_failure(Exchange *e, Failure failure, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  exchange_note_args(e, failure, fmt, ap);
-  va_end(ap);
-}
-
-/* With what was noted. */
-void exchange_fail_as_noted(Exchange *e) {
-  metrics_add(e->router->service->metrics, ROUTER_UPSTREAM_ERRORS, 1, exchange_ns_label(e),
-              FAILURES[e->failure].upstream, NULL);
-  exchange_drop(e);
-  loop_timer_stop(e->timer);
-  e->stage = STAGE_OVER;
-  e->handlers.on_fail(e->arg, e->failure, e->why);
-}
-
-void exchange_fail(Exchange *e, Failure failure, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  exchange_note_args(e, failure, fmt, ap);
-  va_end(ap);
-  exchange_fail_as_noted(e);
-}
-
-ConnKey exchange_key(const Exchange *e) {
-  return (ConnKey){.ns = e->target.ns, .id = e->target.id, .uid = e->uid, .route = e->route, .port = e->target.port};
 }
 
 static size_t on_stream_data(void *arg, const uint8_t *data, size_t len) {
@@ -131,7 +62,8 @@ static void ended(Exchange *e, int errnum) {
     else
       exchange_fail(e, FAILURE_CUT, "the tunnel broke: %s", strerror(errnum));
   } else if (e->stage == STAGE_HTTP) {
-    exchange_answer_ended(e, errnum);
+    if (exchange_answer_ended(e, errnum) == ANSWER_BEGINS_ANEW)
+      exchange_open(e);
   }
   exchange_leave(e);
 }
@@ -157,11 +89,11 @@ static void on_stream_flushed(void *arg) {
     on_stream_drain(e);
 }
 
-const StreamHandlers EXCHANGE_STREAM_HANDLERS = {.on_data = on_stream_data,
-                                                 .on_eof = on_stream_eof,
-                                                 .on_drain = on_stream_drain,
-                                                 .on_error = on_stream_error,
-                                                 .on_flushed = on_stream_flushed};
+static const StreamHandlers STREAM_HANDLERS = {.on_data = on_stream_data,
+                                               .on_eof = on_stream_eof,
+                                               .on_drain = on_stream_drain,
+                                               .on_error = on_stream_error,
+                                               .on_flushed = on_stream_flushed};
 
 bool exchange_may_reuse(const Router *router, const HttpHead *head) {
   const RouterConfig *config = router->config;
@@ -169,7 +101,7 @@ bool exchange_may_reuse(const Router *router, const HttpHead *head) {
 }
 
 bool exchange_has_room(const Router *router) {
-  return router->n_exchanges < router->config->max_requests;
+  return atomic_load(&router->all->n_exchanges) < router->config->max_requests;
 }
 
 Exchange *exchange_new(Router *router, const Target *target, const ExchangeRequest *request,
@@ -181,9 +113,10 @@ Exchange *exchange_new(Router *router, const Target *target, const ExchangeReque
                   .is_head_request = request->is_head,
                   .reusable = request->reusable,
                   .handlers = *handlers,
+                  .stream_handlers = &STREAM_HANDLERS,
                   .arg = arg,
                   .early = BUF_INIT(EARLY_MAX)};
-  router->n_exchanges++;
+  atomic_fetch_add(&router->all->n_exchanges, 1);
   e->timer = loop_timer_new(router->loop, on_timer, e);
   exchange_write(e, request->head->data, request->head->len);
   exchange_open(e);
@@ -192,39 +125,15 @@ Exchange *exchange_new(Router *router, const Target *target, const ExchangeReque
 
 /* ---- Under way ---- */
 
-static int64_t idle_limit(const Exchange *e) {
-  return e->stage == STAGE_TUNNEL ? e->router->config->upgrade_idle_timeout_ms : e->target.timeout_ms;
-}
-
-/* Until the timer has something to do, at most left. */
-static int64_t next_look(const Exchange *e, int64_t left) {
-  bool unanswered = e->stage == STAGE_HTTP && !e->kept && !e->read;
-  return unanswered && e->yield_ms < left ? e->yield_ms : left;
-}
-
-static void yield(Exchange *e) {
-  if (e->stage != STAGE_HTTP || e->kept || e->read)
-    return;
-  ConnKey key = exchange_key(e);
-  upstream_pool_yield(e->router->upstreams, &key);
-  e->yield_ms = e->yield_ms * 2 < YIELD_MAX_MS ? e->yield_ms * 2 : YIELD_MAX_MS;
-}
-
-void exchange_watch(Exchange *e) {
-  e->yield_ms = YIELD_FIRST_MS;
-  loop_timer_start(e->timer, next_look(e, idle_limit(e)));
-}
-
 static void on_timer(void *arg) {
   Exchange *e = arg;
   bool moving = e->stage == STAGE_HTTP || e->stage == STAGE_TUNNEL;
-  int64_t left = moving ? e->last_ms + idle_limit(e) - clock_mono_ms() : 0;
+  int64_t left = moving ? e->last_ms + exchange_idle_limit(e) - clock_mono_ms() : 0;
   exchange_enter(e);
-  yield(e);
   if (left > 0)
-    loop_timer_start(e->timer, next_look(e, left));
+    loop_timer_start(e->timer, left);
   else if (moving)
-    exchange_fail(e, FAILURE_TIMEOUT, "nothing came for %g s", (double)idle_limit(e) / 1000);
+    exchange_fail(e, FAILURE_TIMEOUT, "nothing came for %g s", (double)exchange_idle_limit(e) / 1000);
   else if (e->stage == STAGE_AUTOPSY)
     exchange_fail_as_noted(e);
   else

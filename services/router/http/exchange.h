@@ -48,7 +48,8 @@ typedef struct ExchangeRequest {
 /* Whether the request may go by a connection that was kept, and leave one. */
 bool exchange_may_reuse(const Router *router, const HttpHead *head);
 
-/* Whether there may be one more. What an HTTP/2 connection may ask at once is no bound for all of them. */
+/* Whether there may be one more; loops that ask at the same time may have one each. What an HTTP/2 connection may ask
+ * at once is no bound for all of them. */
 bool exchange_has_room(const Router *router);
 
 /* No handler runs from inside any of these. */

@@ -1,8 +1,9 @@
-/* The answer of an exchange as it is read, and what becomes of its connection behind it. See exchange_state.h. */
+/* See exchange_answer.h. */
+#include "services/router/http/exchange_answer.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "services/router/http/exchange_state.h"
 #include "services/router/http/reuse.h"
 
 static bool on_head(void *arg, const HttpHead *head) {
@@ -51,8 +52,11 @@ void exchange_accepted(Exchange *e) {
   if (e->is_head_request)
     http_reader_expect_no_body(e->reader);
   stream_write(e->stream, e->early.data, e->early.len);
-  if (!e->kept)
+  if (!e->kept) {
+    ConnKey key = exchange_key(e);
     buf_deinit(&e->early);
+    upstream_pool_wait(e->router->upstreams, &e->wait, &key);
+  }
   exchange_watch(e);
   e->handlers.on_ready(e->arg);
 }
@@ -87,6 +91,7 @@ size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len) {
   unsigned port = e->target.port;
   bool tls = !e->read && is_tls(data, len);
   e->read = true;
+  upstream_pool_waited(&e->wait, true);
   if (!tls && http_reader_feed(e->reader, data, len, &used, &err) == 0 && !e->refused) {
     if (e->whole)
       finish(e, used == len);
@@ -126,36 +131,36 @@ static void begin_anew(Exchange *e) {
   e->anew = true;
   e->kept = false;
   e->attempts--;
-  exchange_open(e);
 }
 
 /* The connection ended before the answer did. errnum 0: in order. */
-static void break_off(Exchange *e, int errnum) {
+static ExchangeAnswer break_off(Exchange *e, int errnum) {
   unsigned port = e->target.port;
   if (e->kept && !e->read) {
     begin_anew(e);
-    return;
+    return ANSWER_BEGINS_ANEW;
   }
   const char *how = errnum ? strerror(errnum) : "it was closed";
   if (e->headed) {
     exchange_fail(e, FAILURE_CUT, "the connection of port %u ended in the midst of the answer: %s", port, how);
-    return;
+    return ANSWER_ENDED;
   }
   exchange_note_failure(e, FAILURE_NO_ANSWER, "the connection of port %u ended %s: %s", port,
                         e->read ? "in the midst of the answer's head" : "before there was an answer", how);
   exchange_drop(e);
   e->stage = STAGE_AUTOPSY;
-  /* the state has the time that the program had; what runs may be the next look at idle connections, which is near */
+  /* the state has the time that the program had */
   exchange_watch(e);
   e->lookup = sandbox_lookup(e->router->state, e->router->loop, e->target.ns, e->target.id, on_autopsy, e);
+  return ANSWER_ENDED;
 }
 
-void exchange_answer_ended(Exchange *e, int errnum) {
+ExchangeAnswer exchange_answer_ended(Exchange *e, int errnum) {
   Error err;
   /* an answer without a length ends here */
   bool over = !errnum && http_reader_eof(e->reader, &err) == 0 && e->whole;
-  if (over)
-    finish(e, false);
-  else
-    break_off(e, errnum);
+  if (!over)
+    return break_off(e, errnum);
+  finish(e, false);
+  return ANSWER_ENDED;
 }

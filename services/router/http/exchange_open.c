@@ -1,5 +1,6 @@
-/* How an exchange gets to the port: the sandbox is looked up, its runtime or its Pod's address is connected to, again
- * and again for a while. See exchange_state.h. */
+/* See exchange_open.h. */
+#include "services/router/http/exchange_open.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/wire/wire_connect.h"
 #include "services/router/grpc/runtime_open.h"
-#include "services/router/http/exchange_state.h"
+#include "services/router/http/exchange_answer.h"
 
 /* Part of the timeout that connecting may take, as in the Agent Sandbox router. */
 #define OPEN_TIMEOUT_MS 5000
@@ -120,7 +121,7 @@ static void on_dialled_inside(void *arg, int fd) {
   if (fd < 0) {
     closed_outside(e);
   } else {
-    e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+    exchange_attach(e, fd);
     stream_write(e->stream, e->inside.data, e->inside.len);
   }
   exchange_leave(e);
@@ -142,7 +143,7 @@ static void on_dialled(void *arg, int fd) {
   e->dial = NULL;
   exchange_enter(e);
   if (fd >= 0) {
-    e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+    exchange_attach(e, fd);
     opened(e);
   } else if (why == ECONNREFUSED && e->inside.len > 0 && !e->has_no_inside) {
     dial_inside(e);
@@ -212,7 +213,7 @@ static void open_local(Exchange *e, const SandboxRecord *record) {
   }
   note_activity(e, record);
   e->stage = STAGE_OPENING;
-  e->stream = stream_new(e->router->loop, fd, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+  exchange_attach(e, fd);
   stream_write(e->stream, open.data, open.len);
 }
 
@@ -223,7 +224,7 @@ static bool open_kept(Exchange *e, const SandboxRecord *record) {
   if (!e->stream)
     return false;
   metrics_add(e->router->service->metrics, ROUTER_UPSTREAM_REUSED, 1, NULL, NULL, NULL);
-  stream_hand_over(e->stream, EXCHANGE_IN_MAX, &EXCHANGE_STREAM_HANDLERS, e);
+  stream_hand_over(e->stream, EXCHANGE_IN_MAX, e->stream_handlers, e);
   note_activity(e, record);
   e->kept = true;
   exchange_accepted(e);

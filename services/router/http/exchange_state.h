@@ -1,5 +1,6 @@
-/* The inside of an Exchange, shared by its parts: exchange_open.c gets to the port, exchange_answer.c reads the answer,
- * exchange.c carries the request and knows the time. */
+/* The inside of an Exchange, shared by its parts, each of which uses those behind it: exchange.c carries the request
+ * and knows the time, exchange_open.c gets to the port, exchange_answer.c reads the answer, exchange_state.c is what
+ * all of them stand on. */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_STATE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_EXCHANGE_STATE_H_
 
@@ -30,6 +31,7 @@ struct Exchange {
   Target target;
   bool upgrade, is_head_request, reusable;
   ExchangeHandlers handlers;
+  const StreamHandlers *stream_handlers; /* of the socket, once there is one */
   void *arg;
   Stage stage;
   int64_t attempts;
@@ -46,16 +48,16 @@ struct Exchange {
   Buf early;       /* what waits for ACCEPT; by a kept connection, until it is answered */
   int64_t last_ms; /* of the last byte either way */
   bool found;
-  bool interim;     /* the head that is being read is a 1xx */
-  bool headed;      /* the final head was there */
-  bool refused;     /* a 101 nobody asked for */
-  bool read;        /* something of the answer was there */
-  bool kept;        /* the stream has carried others before */
-  bool anew;        /* not by a kept connection again: one has failed */
-  bool reuse_next;  /* the final head allows it */
-  bool whole;       /* the answer is */
-  int64_t yield_ms; /* until idle connections are ended the next time for this one's sake */
-  Failure failure;  /* of the last attempt, or of what is looked into */
+  bool interim;      /* the head that is being read is a 1xx */
+  bool headed;       /* the final head was there */
+  bool refused;      /* a 101 nobody asked for */
+  bool read;         /* something of the answer was there */
+  bool kept;         /* the stream has carried others before */
+  bool anew;         /* not by a kept connection again: one has failed */
+  bool reuse_next;   /* the final head allows it */
+  bool whole;        /* the answer is */
+  UpstreamWait wait; /* for the first byte of the answer, by a new connection */
+  Failure failure;   /* of the last attempt, or of what is looked into */
   char why[320];
   int depth;
   bool dead;
@@ -64,7 +66,10 @@ struct Exchange {
 /* Around all that may run a handler: the exchange is not freed before the last leave. */
 void exchange_enter(Exchange *e);
 void exchange_leave(Exchange *e);
+/* Ends what is under way. */
 void exchange_drop(Exchange *e);
+/* e->stream is this socket from now on. */
+void exchange_attach(Exchange *e, int fd);
 /* The namespace as a label: "-" until the sandbox was found. */
 const char *exchange_ns_label(const Exchange *e);
 /* What is known of a failure, and the end with it. */
@@ -74,21 +79,9 @@ void exchange_fail_as_noted(Exchange *e);
 void exchange_fail(Exchange *e, Failure failure, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Of what the state has said last. */
 ConnKey exchange_key(const Exchange *e);
-/* The program is connected by e->stream. */
-void exchange_accepted(Exchange *e);
+/* The longest silence of what is under way, in milliseconds. */
+int64_t exchange_idle_limit(const Exchange *e);
 /* Starts the timer of what is under way. */
 void exchange_watch(Exchange *e);
-/* In STAGE_HTTP: what the program says, and that it says no more; errnum 0: in order. */
-size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len);
-void exchange_answer_ended(Exchange *e, int errnum);
-extern const StreamHandlers EXCHANGE_STREAM_HANDLERS;
-
-/* An attempt; ends with exchange_accepted or a failure. */
-void exchange_open(Exchange *e);
-/* In STAGE_OPENING: what the runtime says, and that it says no more. */
-size_t exchange_open_data(Exchange *e, const uint8_t *data, size_t len);
-void exchange_open_ended(Exchange *e, int errnum);
-/* The timer, before the port is reached. */
-void exchange_open_time(Exchange *e);
 
 #endif

@@ -5,6 +5,9 @@
 #include "services/router/http/http_conn_state.h"
 #include "services/router/route/answer_rewrite.h"
 
+/* Pieces of an answer up to this size are gathered, so that a small one leaves in one call. */
+#define SMALL_PIECE (4 << 10)
+
 static void answer_here(HttpConn *c, const ForwardError *error) {
   CLEANUP(buf_deinit) Buf out = {0};
   c->keep_alive = c->keep_alive && c->request_done && !c->draining;
@@ -55,18 +58,24 @@ static void on_answer_head(void *arg, const HttpHead *head) {
   c->answer_body = forward_response(&out, rewritten(c, head, &rewrite), client, &c->keep_alive);
   c->answered = true;
   c->log.status = head->status;
-  stream_write(c->stream, out.data, out.len);
+  stream_queue(c->stream, out.data, out.len);
+}
+
+static void write_chunk(HttpConn *c, const uint8_t *data, size_t len) {
+  CLEANUP(buf_deinit) Buf chunk = {0};
+  forward_chunk(&chunk, data, len);
+  if (len <= SMALL_PIECE)
+    stream_queue(c->stream, chunk.data, chunk.len);
+  else
+    stream_write(c->stream, chunk.data, chunk.len);
 }
 
 static void on_answer_body(void *arg, const uint8_t *data, size_t len) {
   HttpConn *c = arg;
-  if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED) {
-    CLEANUP(buf_deinit) Buf chunk = {0};
-    forward_chunk(&chunk, data, len);
-    stream_write(c->stream, chunk.data, chunk.len);
-  } else {
+  if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED)
+    write_chunk(c, data, len);
+  else
     stream_write(c->stream, data, len);
-  }
   if (stream_pending(c->stream) >= STREAM_HIGH)
     exchange_pause(c->exchange);
 }
@@ -86,6 +95,7 @@ static void on_answer_end(void *arg) {
   HttpConn *c = arg;
   if (c->phase == PHASE_ANSWER && c->answer_body == FORWARD_CHUNKED)
     stream_printf(c->stream, "%s\r\n", c->trailers ? "" : "0\r\n");
+  stream_flush(c->stream);
   http_conn_over(c, c->log.status);
 }
 

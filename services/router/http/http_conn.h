@@ -15,7 +15,8 @@ typedef struct HttpConn HttpConn;
 /* closed runs once, when the connection is gone; never from inside. */
 HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
                         void *arg);
-/* No further request: ends it now if it is idle, else behind the answer under way. */
+/* No further request: ends it now if it is idle, else behind the answer under way. One that has just come, or whose
+ * request has, is answered once more. */
 void http_conn_drain(HttpConn *conn);
 /* Ends it now; closed runs. */
 void http_conn_abort(HttpConn *conn);

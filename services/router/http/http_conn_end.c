@@ -31,6 +31,7 @@ void http_conn_free(HttpConn *c) {
 
 void http_conn_reset(HttpConn *c) {
   http_log_end(&c->log, c->router, c->log.status, stream_sent(c->stream) - c->sent_before);
+  stream_flush(c->stream);
   stream_reset_on_close(c->stream);
   http_conn_free(c);
 }

@@ -37,7 +37,8 @@ struct HttpListener {
 
 static void count(HttpListener *l, int delta) {
   l->n_conns += delta;
-  metrics_set(l->router->service->metrics, ROUTER_CONNECTIONS, (double)l->n_conns, NULL, NULL, NULL);
+  atomic_fetch_add(&l->router->all->n_connections, delta);
+  metrics_add(l->router->service->metrics, ROUTER_CONNECTIONS, delta, NULL, NULL, NULL);
 }
 
 static void on_closed(void *arg, HttpConn *conn) {
@@ -74,7 +75,8 @@ static void peer_name(const struct sockaddr_storage *peer, char *out, size_t len
 static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
   char name[INET6_ADDRSTRLEN];
   int one = 1;
-  if (l->n_conns >= l->router->config->max_connections) {
+  /* loops that take one at the same time may pass the bound by one each */
+  if (atomic_load(&l->router->all->n_connections) >= l->router->config->max_connections) {
     refuse(l, fd);
     return;
   }
@@ -88,24 +90,31 @@ static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
   count(l, 1);
 }
 
-static void on_connection(int events, void *arg) {
-  HttpListener *l = arg;
-  for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+/* Up to most of those that wait; false, with errno: there was no room for one. */
+static bool accept_some(HttpListener *l, int most) {
+  for (int i = 0; i < most; i++) {
     struct sockaddr_storage peer = {0};
     socklen_t len = sizeof peer;
     int fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       take(l, fd, &peer);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      log_event(LOG_WARN, "accept_paused", LOG_STR("message", strerror(errno)));
-      loop_fd_set(l->watch, 0);
-      loop_timer_start(l->timer, ACCEPT_PAUSE_MS);
-      return;
+      return false;
     } else if (errno == EAGAIN) {
-      return;
+      return true;
     }
     /* anything else is the failure of one connection that is gone */
   }
+  return true;
+}
+
+static void on_connection(int events, void *arg) {
+  HttpListener *l = arg;
+  if (accept_some(l, ACCEPTS_PER_TURN))
+    return;
+  log_event(LOG_WARN, "accept_paused", LOG_STR("message", strerror(errno)));
+  loop_fd_set(l->watch, 0);
+  loop_timer_start(l->timer, ACCEPT_PAUSE_MS);
 }
 
 static void abort_all(HttpListener *l) {
@@ -126,10 +135,13 @@ static void on_timer(void *arg) {
     done(l->done_arg);
 }
 
-static int bind_to(const struct addrinfo *at, const char *text, Error *err) {
+/* A socket that listens alone: another program that has the port, a router of its own as well, is an error here. first:
+ * it is one more, beside a socket that listens already. */
+static int bind_to(const struct addrinfo *at, const HttpListener *first, const char *text, Error *err) {
   int one = 1;
   int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+      (!first || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0) &&
       bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
     return fd;
   error_set(err, ERROR_UNAVAILABLE, "--http-address: %s: %s", text, strerror(errno));
@@ -150,13 +162,27 @@ static int listen_on(const char *text, Error *err) {
   int rc = getaddrinfo(*address.host ? address.host : NULL, port, &hints, &found);
   if (rc != 0)
     return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: %s: %s", address.host, gai_strerror(rc));
-  int fd = bind_to(found, text, err);
+  int fd = bind_to(found, NULL, text, err);
   freeaddrinfo(found);
   return fd;
 }
 
-HttpListener *http_listener_new(Router *router, Error *err) {
-  int fd = listen_on(router->config->http_address, err);
+/* The kernel spreads connections over sockets that share a port (SO_REUSEPORT), also where the first of them allows it
+ * only after it listens: so nobody else could have joined it before. */
+static int listen_beside(const HttpListener *first, const char *text, Error *err) {
+  struct sockaddr_storage at;
+  struct addrinfo same = {.ai_addr = (struct sockaddr *)&at, .ai_addrlen = sizeof at};
+  int one = 1;
+  if (getsockname(first->fd, same.ai_addr, &same.ai_addrlen) != 0 ||
+      setsockopt(first->fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)
+    return error_set(err, ERROR_UNAVAILABLE, "--http-address: %s: %s", text, strerror(errno));
+  same.ai_family = at.ss_family;
+  return bind_to(&same, first, text, err);
+}
+
+HttpListener *http_listener_new(Router *router, const HttpListener *first, Error *err) {
+  const char *text = router->config->http_address;
+  int fd = first ? listen_beside(first, text, err) : listen_on(text, err);
   if (fd < 0)
     return NULL;
   HttpListener *l = new0(HttpListener);
@@ -176,6 +202,8 @@ static void stop_listening(HttpListener *l) {
 }
 
 void http_listener_drain(HttpListener *l, int64_t grace_ms, void (*done)(void *arg), void *arg) {
+  /* whoever waits in the queue has been told that he is connected, and would be reset */
+  accept_some(l, BACKLOG);
   stop_listening(l);
   l->draining = true;
   l->done = done;

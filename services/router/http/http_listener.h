@@ -1,4 +1,5 @@
-/* The HTTP listener: accepts up to --max-connections, and lets them go in order at the end. */
+/* The HTTP listener of one loop: accepts up to --max-connections, of all loops, and lets them go in order at the end.
+ */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LISTENER_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LISTENER_H_
 
@@ -6,10 +7,11 @@
 
 typedef struct HttpListener HttpListener;
 
-/* NULL and err when router->config->http_address cannot be bound. */
-HttpListener *http_listener_new(Router *router, Error *err);
-/* No new connections; the requests under way may end within grace_ms, then they are cut. done runs when
- * nothing is left; never from inside. */
+/* NULL and err when router->config->http_address cannot be bound. first: that of another loop, with which this one
+ * shares the port; NULL: it is the first, and nobody may have the port. */
+HttpListener *http_listener_new(Router *router, const HttpListener *first, Error *err);
+/* No new connections but those that are there already, each for one request; the requests under way may end within
+ * grace_ms, then they are cut. done runs when nothing is left; never from inside. */
 void http_listener_drain(HttpListener *listener, int64_t grace_ms, void (*done)(void *arg), void *arg);
 void http_listener_free(HttpListener *listener); /* NULL-safe */
 

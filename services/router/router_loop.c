@@ -1,0 +1,173 @@
+/* See router_loop.h. What one loop has is made before its thread runs and freed after it has ended, so both happen on
+ * the first loop's thread; in between each loop is told by postings. */
+#include "services/router/router_loop.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/list.h"
+#include "services/router/http/http_listener.h"
+#include "services/router/http/upstream_pool.h"
+
+typedef struct Member {
+  Router router;
+  pthread_t thread;
+  bool runs;
+} Member;
+
+typedef struct RouterLoops {
+  RouterAll all;
+  Member *members;
+  size_t n_busy; /* of the drain */
+  void (*done)(void *arg);
+  void *arg;
+} RouterLoops;
+
+static RouterLoops *loops_of(Router *first) {
+  return CONTAINER_OF(first->all, RouterLoops, all);
+}
+
+/* What a container's limit of processor time comes to in cores, rounded up: "QUOTA PERIOD", or "max PERIOD". */
+static int64_t cores_of_limit(void) {
+  char line[64] = "", *end = line;
+  FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (!f)
+    return INT64_MAX;
+  int64_t quota = fgets(line, sizeof line, f) ? strtoll(line, &end, 10) : 0;
+  int64_t period = strtoll(end, NULL, 10);
+  fclose(f);
+  return quota > 0 && period > 0 ? (quota + period - 1) / period : INT64_MAX;
+}
+
+/* The cores that this process may use, which may be fewer than the machine has. */
+static size_t cores(void) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  /* fails where there are more than the set has room for */
+  int64_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, limit = cores_of_limit();
+  n = n < limit ? n : limit;
+  return n < LOOPS_MAX ? (size_t)n : LOOPS_MAX;
+}
+
+static int member_init(Router *r, Router *first, Error *err) {
+  const RouterConfig *config = r->config;
+  if (authz_init(&r->authz, config->authz_mode, config->auth_token, config->authz_secret_file, err) != 0 ||
+      router_rules(config, &r->authz, &r->admission, err) != 0)
+    return -1;
+  r->shared = r == first ? service_state_new(r->service, &config->redis, "router")
+                         : service_state_new_beside(first->shared, r->loop, &config->redis);
+  r->state = service_state_of(r->shared);
+  r->upstreams = upstream_pool_new(r);
+  r->http = http_listener_new(r, first->http, err);
+  return r->http ? 0 : -1;
+}
+
+Router *router_loops_new(Service *service, Error *err) {
+  RouterLoops *l = new0(RouterLoops);
+  const RouterConfig *config = service->config;
+  size_t n = config->loops ? (size_t)config->loops : cores();
+  l->members = xcalloc(n, sizeof *l->members);
+  l->all.routers = xcalloc(n, sizeof *l->all.routers);
+  l->all.n_routers = n;
+  for (size_t i = 0; i < n; i++) {
+    Loop *loop = i == 0 ? service->loop : loop_new();
+    l->members[i].router = (Router){.service = service, .loop = loop, .config = config, .all = &l->all};
+    l->all.routers[i] = &l->members[i].router;
+  }
+  Router *first = l->all.routers[0];
+  int rc = 0;
+  for (size_t i = 0; i < n && rc == 0; i++)
+    rc = member_init(l->all.routers[i], first, err);
+  if (rc != 0) {
+    http_listener_free(first->http);
+    first->http = NULL;
+  }
+  return first;
+}
+
+static void *run(void *arg) {
+  Router *r = arg;
+  loop_run(r->loop);
+  return NULL;
+}
+
+void router_loops_run(Router *first) {
+  RouterLoops *l = loops_of(first);
+  sigset_t all, before;
+  /* signals are the first's */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (size_t i = 1; i < l->all.n_routers; i++) {
+    Member *m = &l->members[i];
+    if (pthread_create(&m->thread, NULL, run, &m->router) != 0)
+      abort(); /* no memory for a stack */
+    m->runs = true;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void one_drained(void *arg) {
+  RouterLoops *l = arg;
+  if (--l->n_busy == 0)
+    l->done(l->arg);
+}
+
+/* On its loop. What it has posted before is there before this is. */
+static void on_drained(void *arg) {
+  Router *r = arg;
+  loop_post(r->service->loop, one_drained, CONTAINER_OF(r->all, RouterLoops, all));
+}
+
+static void drain(void *arg) {
+  Router *r = arg;
+  upstream_pool_shut(r->upstreams);
+  http_listener_drain(r->http, r->config->service.shutdown_grace_ms, on_drained, r);
+}
+
+void router_loops_drain(Router *first, void (*done)(void *arg), void *arg) {
+  RouterLoops *l = loops_of(first);
+  l->n_busy = l->all.n_routers;
+  l->done = done;
+  l->arg = arg;
+  for (size_t i = 1; i < l->all.n_routers; i++)
+    loop_post(l->all.routers[i]->loop, drain, l->all.routers[i]);
+  drain(first);
+}
+
+static void stop(void *arg) {
+  loop_stop(arg);
+}
+
+static void member_end(Member *m) {
+  if (!m->runs)
+    return;
+  /* a posting, because the thread may not have come to its loop yet */
+  loop_post(m->router.loop, stop, m->router.loop);
+  pthread_join(m->thread, NULL);
+}
+
+static void member_deinit(Router *r) {
+  http_listener_free(r->http);
+  upstream_pool_free(r->upstreams);
+  service_state_free(r->shared);
+  authz_deinit(&r->authz);
+}
+
+void router_loops_free(Router *first) {
+  RouterLoops *l = loops_of(first);
+  for (size_t i = 1; i < l->all.n_routers; i++)
+    member_end(&l->members[i]);
+  for (size_t i = l->all.n_routers; i-- > 0;) {
+    Router *r = l->all.routers[i];
+    member_deinit(r);
+    if (r != first)
+      loop_free(r->loop);
+  }
+  free(l->all.routers);
+  free(l->members);
+  free(l);
+}
