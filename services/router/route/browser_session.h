@@ -27,9 +27,7 @@ typedef struct BrowserSession {
   bool insecure;
 } BrowserSession;
 
-/* Room for who is asked for by several cookies of the name: a page can add some to its neighbour's, none may shut it
- * out.
- */
+/* Cookies of the name that are tried: a page can add one to its neighbour's, which is then another's and not let in. */
 enum { BROWSER_SESSION_COOKIES_MAX = 4 };
 
 /* lets_all: the authorization mode refuses nobody for want of a credential. 0 or -1, err names the flag. */

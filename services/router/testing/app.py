@@ -8,6 +8,7 @@
 /cutchunk    chunks without an end     /garbage    no HTTP
 /slow        no answer                 /early      answers before it reads the body
 /huge        a head of 100 KiB         /both       both lengths
+/interim?N   N times 103 and then 200     /hinting   103 again and again, 200 in the end
 /hints       103, 100 and then 200     /switch     101 that nobody asked for
 /204 /304    no body                   /ws         101, then echoes bytes
 /event       one server-sent event, and no end until the peer leaves
@@ -160,6 +161,17 @@ def serve(sock):
         sock.sendall(b"\r\nhttp/1.1 200 OK\r\nX-Long : a\r\n  b\r\nno colon\r\nTransfer-Encoding: identity\r\n\r\nabc")
     elif path == "/hints":
         sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
+        answer(sock, b"late")
+    elif path == "/interim":
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * int(query))
+        answer(sock, b"late")
+    elif path == "/hinting":
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP)
+        for _ in range(8):
+            sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            if poll.poll(400):
+                break
         answer(sock, b"late")
     elif path == "/switch":
         sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nraw")
