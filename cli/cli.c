@@ -8,6 +8,17 @@
 #include "cli/text/table.h"
 #include "lib/base/str.h"
 
+const Option GLOBAL_OPTIONS[] = {
+    {"server", 's', "HOST:PORT", "router to call (SANDPLANE_SERVER; 127.0.0.1:7400)"},
+    {"namespace", 'n', "NAME", "namespace (SANDPLANE_NAMESPACE; default)"},
+    {"token-file", 0, "FILE", "bearer token for a router that wants one (SANDPLANE_TOKEN: the token itself)"},
+    {"timeout", 0, "DURATION", "longest time of a call, for example 30s (60s; exec, cp and --watch: none)"},
+    {"output", 'o', "FORMAT", "table, json or name"},
+    {"help", 'h', NULL, "this text"},
+    {"version", 0, NULL, "the version of sandctl"},
+    {NULL, 0, NULL, NULL},
+};
+
 char *cli_parent(Cli *cli) {
   return arena_printf(cli->arena, "namespaces/%s", cli->ns);
 }

@@ -26,7 +26,8 @@ typedef struct Cli {
   RpcMetadata token; /* authorization: Bearer TOKEN; value NULL: none */
   Loop *loop;
   RpcChannel *channel;
-  Arena *arena; /* lives as long as the command */
+  Arena *arena;                        /* lives as long as the command */
+  const struct Command *const *tables; /* COMMAND_TABLES, for a command that tells of the others */
 } Cli;
 
 typedef struct Command {

@@ -21,18 +21,20 @@ static size_t first_len(const Command *c) {
   return strcspn(c->name, " ");
 }
 
-/* Calls fn for each command, with whether its first word is a new one. */
-static void each_command(void (*fn)(const Command *c, bool new_word)) {
+/* new_word: its first word is not that of the command before. */
+typedef void (*CommandFn)(const Cli *cli, const Command *c, bool new_word);
+
+static void each_command(const Cli *cli, CommandFn fn) {
   const Command *last = NULL;
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
+  for (const Command *const *table = cli->tables; *table; table++)
     for (const Command *c = *table; c->name; last = c++)
-      fn(c, !last || first_len(last) != first_len(c) || strncmp(last->name, c->name, first_len(c)) != 0);
+      fn(cli, c, !last || first_len(last) != first_len(c) || strncmp(last->name, c->name, first_len(c)) != 0);
 }
 
 /* What can follow the first word of a command of two. */
-static void second_words(const Command *of) {
+static void second_words(const Cli *cli, const Command *of) {
   size_t n = first_len(of) + 1;
-  for (const Command *const *table = COMMAND_TABLES; *table; table++)
+  for (const Command *const *table = cli->tables; *table; table++)
     for (const Command *c = *table; c->name; c++)
       if (strncmp(c->name, of->name, n) == 0)
         printf("%s ", c->name + n);
@@ -67,7 +69,7 @@ static void bash_options(const Option *o) {
     printf("--%s ", o->name);
 }
 
-static void bash_command(const Command *c, bool new_word) {
+static void bash_command(const Cli *cli, const Command *c, bool new_word) {
   printf("    '%s '*) case $prev in\n", c->name);
   bash_values(c->options);
   bash_values(GLOBAL_OPTIONS);
@@ -79,31 +81,31 @@ static void bash_command(const Command *c, bool new_word) {
   printf("; fi ;;\n      esac ;;\n");
 }
 
-static void bash_first(const Command *c, bool new_word) {
+static void bash_first(const Cli *cli, const Command *c, bool new_word) {
   if (new_word)
     printf("%.*s ", (int)first_len(c), c->name);
 }
 
-static void bash_second(const Command *c, bool new_word) {
+static void bash_second(const Cli *cli, const Command *c, bool new_word) {
   if (!new_word || !c->name[first_len(c)])
     return;
   printf("    %.*s) words='", (int)first_len(c), c->name);
-  second_words(c);
+  second_words(cli, c);
   printf("' ;;\n");
 }
 
-static void bash_script(void) {
+static void bash_script(const Cli *cli) {
   printf("_sandctl_names() { sandctl \"$@\" --output name --timeout 2s 2>/dev/null | sed 's|.*/||'; }\n"
          "_sandctl() {\n"
          "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words='' i\n"
          "  COMPREPLY=()\n"
          "  for ((i = 1; i < COMP_CWORD; i++)); do [[ ${COMP_WORDS[i]} == -- ]] && return; done\n"
          "  if ((COMP_CWORD == 1)); then words='");
-  each_command(bash_first);
+  each_command(cli, bash_first);
   printf("'; fi\n  if ((COMP_CWORD == 2)); then case ${COMP_WORDS[1]} in\n");
-  each_command(bash_second);
+  each_command(cli, bash_second);
   printf("  esac; fi\n  [[ $words ]] || case \"${COMP_WORDS[1]} ${COMP_WORDS[2]} \" in\n");
-  each_command(bash_command);
+  each_command(cli, bash_command);
   printf("  esac\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
          "}\n"
@@ -140,14 +142,14 @@ static void fish_option(const Option *o) {
   printf(" -d \"%s\"\n", o->help);
 }
 
-static void fish_command(const Command *c, bool new_word) {
+static void fish_command(const Cli *cli, const Command *c, bool new_word) {
   int n = (int)first_len(c);
   if (c->name[n]) {
     if (new_word)
       printf("complete -c sandctl -n __fish_use_subcommand -a %.*s\n", n, c->name);
     printf("complete -c sandctl -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from ", n,
            c->name);
-    second_words(c);
+    second_words(cli, c);
     printf("' -a %s -d \"%s\"\n", c->name + n + 1, c->help);
   } else {
     printf("complete -c sandctl -n __fish_use_subcommand -a %s -d \"%s\"\n", c->name, c->help);
@@ -167,12 +169,12 @@ static void fish_command(const Command *c, bool new_word) {
   }
 }
 
-static void fish_script(void) {
+static void fish_script(const Cli *cli) {
   printf("function _sandctl_names\n"
          "  sandctl $argv --output name --timeout 2s 2>/dev/null | string replace -r '.*/' ''\n"
          "end\n"
          "complete -c sandctl -f\n");
-  each_command(fish_command);
+  each_command(cli, fish_command);
   for (const Option *o = GLOBAL_OPTIONS; o->name; o++) {
     printf("complete -c sandctl");
     fish_option(o);
@@ -182,12 +184,12 @@ static void fish_script(void) {
 static int completion(Cli *cli, const Args *args) {
   const char *shell = args->n_names == 1 ? args->names[0] : "";
   if (!strcmp(shell, "bash")) {
-    bash_script();
+    bash_script(cli);
   } else if (!strcmp(shell, "zsh")) {
     printf("autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n");
-    bash_script();
+    bash_script(cli);
   } else if (!strcmp(shell, "fish")) {
-    fish_script();
+    fish_script(cli);
   } else {
     return cli_usage("completion needs one of bash, zsh, fish; then: source <(sandctl completion bash)");
   }

@@ -75,7 +75,7 @@ static int run(const Command *command, Args *args, int argc, char **argv) {
     return help_command(command);
   if (args_has(args, "version"))
     return version();
-  Cli cli = {0};
+  Cli cli = {.tables = COMMAND_TABLES};
   cli.arena = arena_new();
   int code = configure(&cli, args);
   if (!code)

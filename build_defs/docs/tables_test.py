@@ -36,6 +36,11 @@ class Real(unittest.TestCase):
         complaints, compared = tables.check_flags("docs/operations.md", read("docs/operations.md"), sources)
         self.assertEqual(complaints, [])
         self.assertGreater(compared, 5, "the tables cannot be read")
+        complaints, compared = tables.check_flags(
+            "docs/router.md", read("docs/router.md"), [read("services/router/config.c")]
+        )
+        self.assertEqual(complaints, [])
+        self.assertGreater(compared, 1, "the tables cannot be read")
 
     def test_calls(self):
         headers = [h for h in glob.glob("lib/state/state_*.h") if not h.endswith(("_call.h", "_calls.h", "_fixture.h"))]

@@ -48,8 +48,8 @@ LIB = {
     "manifest": (["base", "yaml"], ["jansson", "yaml"]),
     "redis": (["base", "crypto", "loop"], ["hiredis", "openssl"]),
     "resource": (["base"], []),
-    "rpc": (["base", "loop"], ["grpc", "protobuf-c"]),
-    "service": (["admin", "base", "loop", "redis", "rpc", "state", "trace"], []),
+    "rpc": (["base", "http2", "loop"], ["grpc", "protobuf-c"]),
+    "service": (["admin", "base", "loop", "redis", "rpc", "state", "trace", "yaml"], ["jansson"]),
     "state": (["base", "loop", "redis"], ["jansson"]),
     # its context is pure, so that whoever only hands one on needs no connection
     "trace": (["base", "loop", "rpc"], ["protobuf-c"]),
@@ -127,6 +127,10 @@ KIND_OF_FILE = {
     "services/claims/watch/watch_feed": ("store", "reads the history of pools for those who watch"),
     "services/pools/refill_pool": ("loop", "one pool's turn of the refill loop"),
     "services/reconciler/start_spans": ("loop", "spans that last from an order to what became of it"),
+    "services/router/backend/backend": ("loop", "calls to a service of ours, on the loop"),
+    "services/router/backend/backend_conn": ("loop", "a connection to a replica, on the loop"),
+    "services/router/backend/backend_lookup": ("loop", "hands what a thread found to the loop"),
+    "services/router/backend/backend_pool": ("loop", "the replicas of a service, on the loop"),
     "services/router/dial": ("loop", "a socket on the loop"),
     "services/router/http/exchange": ("loop", "one HTTP exchange: two sockets on the loop"),
     "services/router/http/exchange_answer": ("loop", "part of the HTTP exchange"),
@@ -140,6 +144,8 @@ KIND_OF_FILE = {
     "services/router/http/http_conn_state": ("loop", "part of the HTTP connection"),
     "services/router/http/http_listener": ("loop", "part of the HTTP connection"),
     "services/router/http/http_log": ("loop", "part of the HTTP connection"),
+    "services/router/http/https_shake": ("loop", "connections before they are let in"),
+    "services/router/http/https_tls": ("loop", "files that are looked at on the loop"),
     "services/router/http/upstream_pool": ("loop", "idle connections into sandboxes, on the loop"),
     "services/router/grpc/pod_bind": ("rpc", "the first frames to a runtime, and its first answers"),
     "services/router/grpc/runtime_open": ("rpc", "the first frame to a runtime carries a protobuf message"),
@@ -206,6 +212,7 @@ PROGRAM = {
 # Protobuf messages (*.pb-c.h) stay at the edge: files of kind rpc and test, the programs that speak the API, and these.
 PB_FOLDERS = ["cli/", "e2e/", "lib/rpc/", "lib/trace/", "runtime/"]
 PB_FILES = {
+    "lib/resource/resource_pb.h": "fields that messages of several services share",
     "services/reconciler/local/probe.c": "asks a new sandbox's runtime whether it is up",
 }
 GENERATED = {

@@ -22,7 +22,7 @@ def sp_fuzz(name, deps = [], json = False):
     native.cc_test(
         name = name + "_test",
         size = "small",
-        srcs = srcs + ["//build_defs/fuzz:replay.c"],
+        srcs = srcs + ["//build_defs/fuzz:mutate.c", "//build_defs/fuzz:mutate.h", "//build_defs/fuzz:replay.c"],
         copts = COPTS,
         args = [native.package_name() + "/corpus/" + name],
         data = native.glob(["corpus/%s/*" % name]),

@@ -14,32 +14,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_INPUTS = 4096, MAX_LEN = 64 << 10, MUTATIONS = 20000, BUDGET_MS = 1000 };
+#include "build_defs/fuzz/mutate.h"
+
+enum { MAX_LEN = 64 << 10, MUTATIONS = 20000, BUDGET_MS = 1000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Only where the target brings one. */
 __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
-typedef struct Input {
-  uint8_t *data;
-  size_t len;
-} Input;
-
-static Input inputs[MAX_INPUTS];
-static size_t n_inputs;
-static uint64_t random_state = 0x9e3779b97f4a7c15;
 /* What is being tried, for the handler. */
 static const uint8_t *current;
 static size_t current_len;
 static char crash_path[4096];
-
-static uint64_t random_below(uint64_t n) {
-  random_state ^= random_state << 13;
-  random_state ^= random_state >> 7;
-  random_state ^= random_state << 17;
-  return n ? random_state % n : 0;
-}
 
 /* Only what a handler may call. */
 static void on_crash(int signo) {
@@ -70,11 +56,11 @@ static void try_input(const uint8_t *data, size_t len) {
 static void read_input(const char *path) {
   FILE *f = fopen(path, "r");
   uint8_t *data = malloc(MAX_LEN);
-  if (!f || !data || n_inputs == MAX_INPUTS) {
+  if (!f || !data || mutate_n_inputs == MUTATE_MAX_INPUTS) {
     fprintf(stderr, "cannot read %s\n", path);
     exit(1);
   }
-  inputs[n_inputs++] = (Input){.data = data, .len = fread(data, 1, MAX_LEN, f)};
+  mutate_inputs[mutate_n_inputs++] = (MutateInput){.data = data, .len = fread(data, 1, MAX_LEN, f)};
   fclose(f);
 }
 
@@ -93,47 +79,6 @@ static void read_corpus(const char *folder) {
     free(entries);
 }
 
-/* One of the usual small changes to bytes. */
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max) {
-  static const uint8_t TELLING[] = {0, 1, 0x7f, 0x80, 0xff, '\r', '\n', '"', '{', '[', ':', ',', '0', '-', '.', ' '};
-  size_t at = size ? random_below(size) : 0, n = 1 + random_below(8);
-  switch (random_below(6)) {
-  case 0:
-    if (size)
-      data[at] ^= (uint8_t)(1u << random_below(8));
-    return size;
-  case 1:
-    if (size)
-      data[at] = TELLING[random_below(sizeof TELLING)];
-    return size;
-  case 2: /* cut out */
-    if (at + n > size)
-      return at;
-    memmove(data + at, data + at + n, size - at - n);
-    return size - n;
-  case 3: /* say again */
-    if (at + n > size || size + n > max)
-      return size;
-    memmove(data + at + n, data + at, size - at);
-    return size + n;
-  case 4: /* put in */
-    if (size + 1 > max)
-      return size;
-    memmove(data + at + 1, data + at, size - at);
-    data[at] = TELLING[random_below(sizeof TELLING)];
-    return size + 1;
-  default: { /* the end of another */
-    const Input *other = &inputs[random_below(n_inputs)];
-    size_t from = other->len ? random_below(other->len) : 0, len = other->len - from;
-    if (at + len > max)
-      len = max - at;
-    if (len)
-      memcpy(data + at, other->data + from, len);
-    return at + len;
-  }
-  }
-}
-
 static int64_t now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -144,13 +89,13 @@ static int mutate_all(void) {
   static uint8_t work[MAX_LEN];
   int n = 0;
   for (int64_t end = now_ms() + BUDGET_MS; n < MUTATIONS && now_ms() < end; n++) {
-    const Input *from = &inputs[random_below(n_inputs)];
+    const MutateInput *from = &mutate_inputs[mutate_below(mutate_n_inputs)];
     size_t len = from->len;
     if (len)
       memcpy(work, from->data, len);
-    for (uint64_t i = 1 + random_below(4); i > 0; i--) {
+    for (uint64_t i = 1 + mutate_below(4); i > 0; i--) {
       len = LLVMFuzzerCustomMutator
-                ? LLVMFuzzerCustomMutator(work, len, sizeof work, (unsigned)random_below(UINT32_MAX))
+                ? LLVMFuzzerCustomMutator(work, len, sizeof work, (unsigned)mutate_below(UINT32_MAX))
                 : LLVMFuzzerMutate(work, len, sizeof work);
     }
     try_input(work, len);
@@ -161,7 +106,7 @@ static int mutate_all(void) {
 int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++)
     read_corpus(argv[i]);
-  if (n_inputs == 0) {
+  if (mutate_n_inputs == 0) {
     fprintf(stderr, "no corpus\n");
     return 1;
   }
@@ -171,10 +116,10 @@ int main(int argc, char **argv) {
   signal(SIGABRT, on_crash);
   signal(SIGBUS, on_crash);
   try_input((const uint8_t *)"", 0);
-  for (size_t i = 0; i < n_inputs; i++)
-    try_input(inputs[i].data, inputs[i].len);
-  printf("%zu inputs, %d mutations\n", n_inputs, mutate_all());
-  for (size_t i = 0; i < n_inputs; i++)
-    free(inputs[i].data);
+  for (size_t i = 0; i < mutate_n_inputs; i++)
+    try_input(mutate_inputs[i].data, mutate_inputs[i].len);
+  printf("%zu inputs, %d mutations\n", mutate_n_inputs, mutate_all());
+  for (size_t i = 0; i < mutate_n_inputs; i++)
+    free(mutate_inputs[i].data);
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/resource/resource_pb.h"
 
 Google__Protobuf__Duration *text_duration(Cli *cli, const Args *args, const char *option, Error *err) {
   const char *text = args_value(args, option);
@@ -14,11 +15,7 @@ Google__Protobuf__Duration *text_duration(Cli *cli, const Args *args, const char
     error_set(err, ERROR_INVALID_ARGUMENT, "--%s: \"%s\" is no duration such as 90s, 10m or 1h", option, text);
     return NULL;
   }
-  Google__Protobuf__Duration *d = arena_alloc(cli->arena, sizeof *d);
-  google__protobuf__duration__init(d);
-  d->seconds = ms / 1000;
-  d->nanos = (int32_t)(ms % 1000) * 1000000;
-  return d;
+  return resource_pb_duration(cli->arena, ms);
 }
 
 int text_pair(Cli *cli, const Args *args, const char *option, size_t n, char **ret_key, char **ret_value, Error *err) {

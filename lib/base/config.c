@@ -87,6 +87,14 @@ static int set(const ConfigItem *item, const char *origin, const char *value, vo
 }
 
 static const ConfigItem *find(const ConfigTable *table, const char *name, size_t len) {
+  for (size_t i = 0; i < table->n_aliases; i++) {
+    const ConfigAlias *a = &table->aliases[i];
+    if (strlen(a->alias) == len && memcmp(a->alias, name, len) == 0) {
+      name = a->flag;
+      len = strlen(name);
+      break;
+    }
+  }
   for (size_t i = 0; i < table->n_items; i++)
     if (strlen(table->items[i].flag) == len && memcmp(table->items[i].flag, name, len) == 0)
       return &table->items[i];
@@ -102,8 +110,9 @@ static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, v
   const ConfigItem *item = find(table, name, eq ? (size_t)(eq - name) : strlen(name));
   if (!item)
     return error_field(err, name, "unknown flag '%s'; see --help", arg);
+  /* as it was written, which may be an alias */
   char origin[80];
-  snprintf(origin, sizeof origin, "--%s", item->flag);
+  snprintf(origin, sizeof origin, "--%.*s", (int)strcspn(name, "="), name);
   if (eq)
     return set(item, origin, eq + 1, config, err);
   if (item->type == CONFIG_BOOL)
@@ -113,17 +122,42 @@ static int parse_flag(const ConfigTable *table, char **argv, int argc, int *i, v
   return set(item, origin, argv[++*i], config, err);
 }
 
+static int set_values(const ConfigTable *table, const char *file, const ConfigValue *values, size_t n, void *config,
+                      Error *err) {
+  for (size_t i = 0; i < n; i++) {
+    const char *name = values[i].name;
+    const ConfigItem *item = find(table, name, strlen(name));
+    CLEANUP(str_freep) char *origin = str_printf("%s: %s", file, name);
+    if (!item)
+      return error_field(err, name, "%s: unknown setting; see --help", origin);
+    for (size_t k = 0; k < i; k++)
+      if (find(table, values[k].name, strlen(values[k].name)) == item)
+        return error_field(err, name, "%s: means the same as %s", origin, values[k].name);
+    if (set(item, origin, values[i].value, config, err))
+      return -1;
+  }
+  return 0;
+}
+
 int config_parse(const ConfigTable *table, int argc, char **argv, void *config, Error *err) {
+  return config_parse_file(table, "", NULL, 0, argc, argv, config, err);
+}
+
+int config_parse_file(const ConfigTable *table, const char *file, const ConfigValue *values, size_t n_values, int argc,
+                      char **argv, void *config, Error *err) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-help") == 0 || strcmp(argv[i], "-h") == 0)
       return CONFIG_HELP;
     if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-version") == 0)
       return CONFIG_VERSION;
   }
+  for (size_t i = 0; i < table->n_items; i++)
+    if (set(&table->items[i], table->items[i].flag, table->items[i].fallback, config, err))
+      return -1;
+  if (set_values(table, file, values, n_values, config, err))
+    return -1;
   for (size_t i = 0; i < table->n_items; i++) {
     const ConfigItem *item = &table->items[i];
-    if (set(item, item->flag, item->fallback, config, err))
-      return -1;
     const char *value = item->env ? getenv(item->env) : NULL;
     if (value && set(item, item->env, value, config, err))
       return -1;
@@ -152,6 +186,9 @@ char *config_help(const ConfigTable *table) {
       bad |= buf_printf(&out, " (default %s)", item->fallback);
     if (item->env)
       bad |= buf_printf(&out, " [%s]", item->env);
+    for (size_t k = 0; k < table->n_aliases; k++)
+      if (strcmp(table->aliases[k].flag, item->flag) == 0)
+        bad |= buf_printf(&out, " (also --%s)", table->aliases[k].alias);
     bad |= buf_append_str(&out, "\n");
   }
   bad |= buf_append_str(&out, "  --help, --version\n\nA flag goes before the environment variable in "

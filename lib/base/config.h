@@ -1,7 +1,8 @@
 /* One table per program: flag, environment name, type, default, help.
  *
  * The table makes --help, validation, the start-up dump and the check of the documentation.
- * Precedence: flag, then environment, then default. A flag is --name=value or --name value, a boolean also
+ * Precedence: flag, then environment, then file (read by lib/service), then default. A flag is --name=value or --name
+ * value, a boolean also
  * --name alone; one dash will do, as programs in Go take it. Anything unknown or malformed is one clear line and
  * exit 2.
  */
@@ -35,11 +36,23 @@ typedef struct ConfigItem {
   const char *help;
 } ConfigItem;
 
+/* A second name of a flag, as other programs have it; the last one that is given counts. */
+typedef struct ConfigAlias {
+  const char *alias, *flag;
+} ConfigAlias;
+
+/* A setting of a file: the flag's name, and its value as text. */
+typedef struct ConfigValue {
+  const char *name, *value;
+} ConfigValue;
+
 typedef struct ConfigTable {
   const char *program;
   const char *summary; /* one or two lines for --help */
   const ConfigItem *items;
   size_t n_items;
+  const ConfigAlias *aliases;
+  size_t n_aliases;
 } ConfigTable;
 
 /* Outcomes of config_parse. */
@@ -48,6 +61,10 @@ enum { CONFIG_HELP = 1, CONFIG_VERSION = 2 };
 /* Fills *config. Strings point into argv, the environment or the table. 0; CONFIG_HELP or CONFIG_VERSION
  * when asked for (nothing is printed); -1 with one line in err. */
 int config_parse(const ConfigTable *table, int argc, char **argv, void *config, Error *err) MUST_CHECK;
+/* The same, with the settings of a file, whose name err begins with; strings point into them as well. A name that is
+ * unknown, or means the same as another, is refused. */
+int config_parse_file(const ConfigTable *table, const char *file, const ConfigValue *values, size_t n_values, int argc,
+                      char **argv, void *config, Error *err) MUST_CHECK;
 /* Text of --help; the caller frees. */
 char *config_help(const ConfigTable *table);
 /* {"flag":"value",...} for the start-up log; the caller frees. */

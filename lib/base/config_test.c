@@ -26,7 +26,10 @@ static const ConfigItem ITEMS[] = {
     {"share", NULL, CONFIG_REAL, offsetof(Settings, share), "0.5", 0, 0, false, "how much of it"},
     {"fast", "TEST_FAST", CONFIG_BOOL, offsetof(Settings, fast), "false", 0, 0, false, "no waiting"},
 };
-static const ConfigTable TABLE = {"test", "A program.", ITEMS, ARRAY_LEN(ITEMS)};
+static const ConfigAlias ALIASES[] = {{"who", "name"}, {"bind-address", "address"}};
+static const ConfigTable TABLE = {
+    "test", "A program.", ITEMS, ARRAY_LEN(ITEMS), ALIASES, ARRAY_LEN(ALIASES),
+};
 
 /* The arguments end with NULL. */
 static int parse(Settings *s, Error *err, const char *const *args) {
@@ -128,6 +131,68 @@ static void bad_flags(void **state) {
   }
 }
 
+static void aliases(void **state) {
+  Settings s;
+  Error err;
+  assert_int_equal(parse(&s, &err, ARGS("--who=a", "-bind-address", ":7")), 0);
+  assert_string_equal(s.name, "a");
+  assert_string_equal(s.address, ":7");
+  /* one setting, so the last one counts */
+  assert_int_equal(parse(&s, &err, ARGS("--who=a", "--name=b")), 0);
+  assert_string_equal(s.name, "b");
+  assert_int_equal(parse(&s, &err, ARGS("--name=b", "--who=a")), 0);
+  assert_string_equal(s.name, "a");
+  assert_int_equal(parse(&s, &err, ARGS("--bind-address=x")), -1);
+  assert_string_equal(err.message, "--bind-address: 'x' is not an address (host:port or unix:/path)");
+  assert_string_equal(err.field, "address");
+  assert_int_equal(parse(&s, &err, ARGS("--whoever=a")), -1);
+  CLEANUP(str_freep) char *help = config_help(&TABLE);
+  assert_contains(help, "who (default nobody) [TEST_NAME] (also --who)\n");
+}
+
+static int parse_file(Settings *s, Error *err, const char *const *args, size_t n, const ConfigValue *values) {
+  char *argv[16] = {"test"};
+  int argc = 1;
+  for (; args && args[argc - 1]; argc++)
+    argv[argc] = (char *)args[argc - 1];
+  *s = (Settings){0};
+  return config_parse_file(&TABLE, "a.yaml", values, n, argc, argv, s, err);
+}
+
+static void a_file_is_below_all_but_the_defaults(void **state) {
+  static const ConfigValue VALUES[] = {{"who", "file"}, {"count", "1"}, {"wait", "2s"}, {"fast", "true"}};
+  Settings s;
+  Error err;
+  setenv("TEST_COUNT", "2", 1);
+  setenv("TEST_WAIT", "3s", 1);
+  assert_ok(parse_file(&s, &err, ARGS("--wait=4s"), ARRAY_LEN(VALUES), VALUES), &err);
+  assert_string_equal(s.name, "file");
+  assert_int_equal(s.count, 2);
+  assert_int_equal(s.wait_ms, 4000);
+  assert_true(s.fast);
+  assert_string_equal(s.address, ":80");
+}
+
+static void what_is_wrong_in_a_file(void **state) {
+  static const struct {
+    ConfigValue values[2];
+    const char *field, *message;
+  } ROWS[] = {
+      {{{"name", "x"}, {"nmae", "x"}}, "nmae", "a.yaml: nmae: unknown setting; see --help"},
+      {{{"name", "x"}, {"--count", "1"}}, "--count", "a.yaml: --count: unknown setting; see --help"},
+      {{{"name", "x"}, {"who", "x"}}, "who", "a.yaml: who: means the same as name"},
+      {{{"name", "x"}, {"count", "11"}}, "count", "a.yaml: count: '11' is not in the range -3 to 10"},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+    Settings s;
+    Error err;
+    /* also when a flag would override it */
+    assert_int_equal(parse_file(&s, &err, ARGS("--count=1", "--name=y"), 2, ROWS[i].values), -1);
+    assert_string_equal(err.message, ROWS[i].message);
+    assert_string_equal(err.field, ROWS[i].field);
+  }
+}
+
 static void bad_environment(void **state) {
   Settings s;
   Error err;
@@ -188,6 +253,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(precedence, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(one_dash, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(bad_flags, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(aliases, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(a_file_is_below_all_but_the_defaults, clear_env, clear_env),
+      cmocka_unit_test_setup_teardown(what_is_wrong_in_a_file, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(bad_environment, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(addresses, clear_env, clear_env),
       cmocka_unit_test_setup_teardown(help_and_version, clear_env, clear_env),

@@ -53,21 +53,13 @@ static STACK_OF(X509) * read_certificates(const char *pem, const char *what, Err
   return pem_certificates(bio, what, err);
 }
 
-static int64_t time_of(const ASN1_TIME *t) {
-  struct tm tm;
-  return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : -1;
-}
-
 int certificate_expiry(const char *cert_pem, int64_t *ret_ms, Error *err) {
   CLEANUP(pem_certificates_freep)
   STACK_OF(X509) *list = read_certificates(cert_pem, "the certificate cannot be read", err);
   if (!list)
     return -1;
-  int64_t s = time_of(X509_get0_notAfter(sk_X509_value(list, 0)));
-  if (s < 0)
-    return pem_fail(err, "the certificate's end is no time");
-  *ret_ms = s * 1000;
-  return 0;
+  *ret_ms = pem_end_ms(sk_X509_value(list, 0));
+  return *ret_ms < 0 ? pem_fail(err, "the certificate's end is no time") : 0;
 }
 
 /* ---- making ---- */
@@ -165,8 +157,9 @@ int certificate_make_ca(const CertificateTerms *terms, Buf *cert_pem, Buf *key_p
   return write_pem(cert, key, cert_pem, key_pem, err);
 }
 
-int certificate_make_server(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
-                            Buf *cert_pem, Buf *key_pem, Error *err) {
+/* usage: "serverAuth" or "clientAuth"; a client's needs no name but its common one. */
+static int make_signed(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
+                       const char *usage, Buf *cert_pem, Buf *key_pem, Error *err) {
   CLEANUP(pem_certificates_freep)
   STACK_OF(X509) *ca = read_certificates(ca_cert_pem, "the CA's certificate cannot be read", err);
   if (!ca)
@@ -178,18 +171,29 @@ int certificate_make_server(const char *ca_cert_pem, const char *ca_key_pem, con
   CLEANUP(pkey_freep) EVP_PKEY *key = EVP_EC_gen("P-256");
   must(key);
   CLEANUP(x509_freep) X509 *cert = draft(terms, key, err);
-  if (!cert || add_names(cert, terms, err))
+  bool is_server = strcmp(usage, "serverAuth") == 0;
+  if (!cert || (is_server && add_names(cert, terms, err)))
     return -1;
   must(X509_set_issuer_name(cert, X509_get_subject_name(issuer)));
   add_extension(cert, issuer, NID_basic_constraints, "critical,CA:FALSE");
   add_extension(cert, issuer, NID_key_usage, "critical,digitalSignature");
-  add_extension(cert, issuer, NID_ext_key_usage, "serverAuth");
+  add_extension(cert, issuer, NID_ext_key_usage, usage);
   add_extension(cert, issuer, NID_subject_key_identifier, "hash");
   if (X509_get0_subject_key_id(issuer))
     add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always");
   if (X509_sign(cert, ca_key, EVP_sha256()) <= 0)
     return pem_fail(err, "the CA's key cannot sign");
   return write_pem(cert, key, cert_pem, key_pem, err);
+}
+
+int certificate_make_server(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
+                            Buf *cert_pem, Buf *key_pem, Error *err) {
+  return make_signed(ca_cert_pem, ca_key_pem, terms, "serverAuth", cert_pem, key_pem, err);
+}
+
+int certificate_make_client(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
+                            Buf *cert_pem, Buf *key_pem, Error *err) {
+  return make_signed(ca_cert_pem, ca_key_pem, terms, "clientAuth", cert_pem, key_pem, err);
 }
 
 /* ---- checking ---- */

@@ -1,9 +1,9 @@
-/* Certificates for a server whose clients are told whom to trust: a CA of our own and what it signs.
+/* Certificates for peers who are told whom to trust: a CA of our own and what it signs.
  *
- * ECDSA on P-256. A CA signs server certificates only (path length 0, key usage), a server certificate is good for
- * TLS servers only, and its names stand in subjectAltName, the one place where clients look. All are valid since an
- * hour before now, for clocks that are late. Text is PEM; a key that needs a pass phrase is refused, never
- * asked for.
+ * ECDSA on P-256. A CA signs no further CA (path length 0, key usage), a server's certificate is good for
+ * TLS servers only, a client's for clients, and a server's names stand in subjectAltName, the one place where clients
+ * look. All are valid since an hour before now, for clocks that are late. Text is PEM; a key that needs a pass phrase
+ * is refused, never asked for.
  */
 #ifndef SANDPLANE_LIB_CRYPTO_CERTIFICATE_H_
 #define SANDPLANE_LIB_CRYPTO_CERTIFICATE_H_
@@ -25,9 +25,12 @@ typedef struct CertificateTerms {
   size_t n_ips;
 } CertificateTerms;
 
-/* Both put PEM behind what is in the buffers. -1: terms that no certificate can have, a CA that cannot be read. */
+/* All put PEM behind what is in the buffers. -1: terms that no certificate can have, a CA that cannot be read. */
 int certificate_make_ca(const CertificateTerms *terms, Buf *cert_pem, Buf *key_pem, Error *err) MUST_CHECK;
 int certificate_make_server(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
+                            Buf *cert_pem, Buf *key_pem, Error *err) MUST_CHECK;
+/* Whose subject is the common name alone. */
+int certificate_make_client(const char *ca_cert_pem, const char *ca_key_pem, const CertificateTerms *terms,
                             Buf *cert_pem, Buf *key_pem, Error *err) MUST_CHECK;
 
 /* When the first certificate in the text ends. */

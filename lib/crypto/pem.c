@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
+#include <time.h>
 
 int pem_fail(Error *err, const char *what) {
   const char *reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -41,4 +42,9 @@ STACK_OF(X509) * pem_certificates(BIO *bio, const char *what, Error *err) {
   pem_certificates_freep(&list);
   pem_fail(err, what);
   return NULL;
+}
+
+int64_t pem_end_ms(const X509 *cert) {
+  struct tm tm;
+  return ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : -1;
 }

@@ -3,6 +3,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +102,7 @@ typedef struct Wire {
   SSL *client, *server;
 } Wire;
 
-static Wire join(const Tls *client, const Tls *server, const char *name) {
+static Wire join(Tls *client, Tls *server, const char *name) {
   Wire w = {tls_connection(client, name, NULL), tls_connection(server, NULL, NULL)};
   BIO *a, *b;
   assert_true(w.client && w.server);
@@ -142,7 +143,7 @@ static void names_and_authorities_are_checked(void **state) {
   const World *w = *state;
   Tls *server = must(TLS_SERVER, text_of(&w->first)), *client = trusting(&w->ca), *stranger = trusting(&w->other_ca);
   const struct {
-    const Tls *client;
+    Tls *client;
     const char *name, *why;
   } CASES[] = {{client, NAME, NULL},
                {client, "10.0.0.7", NULL},
@@ -296,11 +297,202 @@ static void a_client_shows_its_certificate_or_none(void **state) {
   tls_free(without);
 }
 
+/* The handshake to its end as the server sees it; NULL, or why it refused. */
+static const char *serve(Wire w) {
+  for (int i = 0; i < 10; i++) {
+    int client = SSL_do_handshake(w.client), server = SSL_do_handshake(w.server);
+    if (client == 1 && server == 1)
+      return NULL;
+    if (server != 1 && SSL_get_error(w.server, server) != SSL_ERROR_WANT_READ)
+      return tls_trouble(w.server);
+  }
+  fail_msg("no end of the handshake");
+  return NULL;
+}
+
+static void old_versions_are_refused(void **state) {
+  const World *w = *state;
+  TlsSource source = text_of(&w->first);
+  Tls *usual = must(TLS_SERVER, source), *client = trusting(&w->ca);
+  source.min_version = TLS_VERSION_1_3;
+  Tls *strict = must(TLS_SERVER, source);
+  const struct {
+    Tls *server;
+    int version;
+    bool let_in;
+  } CASES[] = {
+      {usual, TLS1_1_VERSION, false},  {usual, TLS1_2_VERSION, true},   {usual, TLS1_3_VERSION, true},
+      {strict, TLS1_1_VERSION, false}, {strict, TLS1_2_VERSION, false}, {strict, TLS1_3_VERSION, true},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    Wire wire = join(client, CASES[i].server, NAME);
+    assert_true(SSL_set_cipher_list(wire.client, "ALL:@SECLEVEL=0"));
+    assert_true(SSL_set_min_proto_version(wire.client, CASES[i].version));
+    assert_true(SSL_set_max_proto_version(wire.client, CASES[i].version));
+    const char *why = serve(wire);
+    if (CASES[i].let_in ? why != NULL : !why || !strstr(why, "unsupported protocol"))
+      fail_msg("case %zu: %s", i, why ? why : "let in");
+    part(wire);
+  }
+  tls_free(usual);
+  tls_free(strict);
+  tls_free(client);
+}
+
+static void suites_are_chosen(void **state) {
+  const World *w = *state;
+  Error err;
+  TlsSource source = text_of(&w->first);
+  source.suites = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+  Tls *server = must(TLS_SERVER, source), *client = trusting(&w->ca);
+  for (int i = 0; i < 2; i++) {
+    Wire wire = join(client, server, NAME);
+    SSL_set_max_proto_version(wire.client, TLS1_2_VERSION);
+    if (i)
+      assert_true(SSL_set_cipher_list(wire.client, "ECDHE-ECDSA-AES128-GCM-SHA256"));
+    const char *why = serve(wire);
+    if (i)
+      assert_contains(why, "no shared cipher");
+    else
+      assert_string_equal(SSL_get_cipher(wire.server), "ECDHE-ECDSA-AES256-GCM-SHA384");
+    part(wire);
+  }
+  source.flags = "--tls-";
+  source.suites = "TLS_AES_128_GCM_SHA256";
+  assert_null(tls_new(TLS_SERVER, &source, &err));
+  assert_string_equal(err.message, "--tls-cipher-suites: none of these is of TLS 1.2, which is allowed");
+  source.suites = "RC9";
+  assert_null(tls_new(TLS_SERVER, &source, &err));
+  assert_string_equal(err.message, "--tls-cipher-suites: 'RC9' is no cipher suite that is known here");
+  source.suites = "TLS_AES_128_GCM_SHA256";
+  source.min_version = TLS_VERSION_1_3;
+  tls_free(must(TLS_SERVER, source));
+  tls_free(server);
+  tls_free(client);
+}
+
+static Pair make_client(const Pair *ca, const char *name) {
+  Pair p = {BUF_INIT(0), BUF_INIT(0)};
+  int64_t now = clock_wall_ms();
+  CertificateTerms terms = {.common_name = name, .now_ms = now, .not_after_ms = now + 3600000};
+  assert_int_equal(certificate_make_client(buf_str(&ca->cert), buf_str(&ca->key), &terms, &p.cert, &p.key, NULL), 0);
+  return p;
+}
+
+static void clients_are_asked_who_they_are(void **state) {
+  const World *w = *state;
+  Pair known = make_client(&w->ca, "Agent, 7"), stranger = make_client(&w->other_ca, "eve");
+  const struct {
+    TlsClients clients;
+    const Pair *shown;
+    const char *subject, *why;
+  } CASES[] = {
+      {TLS_CLIENTS_NOT_ASKED, NULL, NULL, NULL},
+      {TLS_CLIENTS_NOT_ASKED, &stranger, NULL, NULL},
+      {TLS_CLIENTS_OPTIONAL, NULL, NULL, NULL},
+      {TLS_CLIENTS_OPTIONAL, &known, "CN=Agent\\, 7", NULL},
+      {TLS_CLIENTS_OPTIONAL, &stranger, NULL, "unable to get local issuer certificate"},
+      /* a server's is none for a client */
+      {TLS_CLIENTS_OPTIONAL, &w->first, NULL, "unsuitable certificate purpose"},
+      {TLS_CLIENTS_REQUIRED, NULL, NULL, "peer did not return a certificate"},
+      {TLS_CLIENTS_REQUIRED, &known, "CN=Agent\\, 7", NULL},
+      {TLS_CLIENTS_REQUIRED, &stranger, NULL, "unable to get local issuer certificate"},
+  };
+  for (size_t i = 0; i < 2 * ARRAY_LEN(CASES); i++) {
+    TlsSource source = text_of(&w->first), own = {.ca = buf_str(&w->ca.cert)};
+    const Pair *shown = CASES[i / 2].shown;
+    source.ca = buf_str(&w->ca.cert);
+    source.clients = CASES[i / 2].clients;
+    if (shown)
+      own.cert = buf_str(&shown->cert), own.key = buf_str(&shown->key);
+    Tls *server = must(TLS_SERVER, source), *client = must(TLS_CLIENT, own);
+    Wire wire = join(client, server, NAME);
+    SSL_set_max_proto_version(wire.client, i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    const char *why = serve(wire), *wanted = CASES[i / 2].why;
+    if (wanted ? !why || !strstr(why, wanted) : why != NULL)
+      fail_msg("case %zu: %s", i / 2, why ? why : "let in");
+    CLEANUP(str_freep) char *subject = tls_peer_subject(wire.server);
+    if (!str_equal(subject, CASES[i / 2].subject))
+      fail_msg("case %zu: %s", i / 2, subject ? subject : "nobody");
+    part(wire);
+    tls_free(server);
+    tls_free(client);
+  }
+  Pair *const ALL[] = {&known, &stranger};
+  for (size_t i = 0; i < ARRAY_LEN(ALL); i++) {
+    buf_deinit(&ALL[i]->cert);
+    buf_deinit(&ALL[i]->key);
+  }
+}
+
+static void a_server_needs_authorities_to_ask(void **state) {
+  const World *w = *state;
+  Error err;
+  TlsSource source = files_of(w);
+  source.clients = TLS_CLIENTS_REQUIRED;
+  source.ca = w->key_path;
+  assert_null(tls_new(TLS_SERVER, &source, &err));
+  CLEANUP(str_freep) char *begin = str_printf("--x-client-ca-file: %s: the authorities cannot be read", w->key_path);
+  assert_true(str_starts_with(err.message, begin));
+}
+
+static void the_end_of_a_certificate_is_told(void **state) {
+  const World *w = *state;
+  int64_t wanted;
+  Tls *server = must(TLS_SERVER, text_of(&w->first)), *client = trusting(&w->ca);
+  assert_int_equal(certificate_expiry(buf_str(&w->first.cert), &wanted, NULL), 0);
+  assert_int_equal(tls_expiry_ms(server), wanted);
+  assert_int_equal(tls_expiry_ms(client), -1);
+  tls_free(server);
+  tls_free(client);
+}
+
+typedef struct Crowd {
+  Tls *client, *server;
+} Crowd;
+
+static void *connect_often(void *arg) {
+  Crowd *c = arg;
+  for (int i = 0; i < 50; i++) {
+    Wire wire = join(c->client, c->server, NAME);
+    assert_null(shake(wire));
+    part(wire);
+  }
+  return NULL;
+}
+
+/* What is wrong here tsan tells. */
+static void threads_connect_while_one_loads(void **state) {
+  const World *w = *state;
+  Error err;
+  Crowd crowd = {trusting(&w->ca), must(TLS_SERVER, text_of(&w->first))};
+  pthread_t threads[2];
+  for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, connect_often, &crowd), 0);
+  for (int i = 0; i < 50; i++) {
+    TlsSource source = text_of(i % 2 ? &w->first : &w->second);
+    assert_ok(tls_load(crowd.server, &source, &err), &err);
+  }
+  for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+    assert_int_equal(pthread_join(threads[i], NULL), 0);
+  tls_free(crowd.client);
+  tls_free(crowd.server);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(names_and_authorities_are_checked),   TEST(a_server_says_what_it_speaks),
-      TEST(a_changed_certificate_is_loaded),     TEST(what_cannot_be_used_changes_nothing),
-      TEST(a_key_with_a_pass_phrase_is_refused), TEST(a_client_shows_its_certificate_or_none),
+      TEST(names_and_authorities_are_checked),
+      TEST(a_server_says_what_it_speaks),
+      TEST(a_changed_certificate_is_loaded),
+      TEST(what_cannot_be_used_changes_nothing),
+      TEST(a_key_with_a_pass_phrase_is_refused),
+      TEST(a_client_shows_its_certificate_or_none),
+      TEST(old_versions_are_refused),
+      TEST(suites_are_chosen),
+      TEST(clients_are_asked_who_they_are),
+      TEST(a_server_needs_authorities_to_ask),
+      TEST(the_end_of_a_certificate_is_told),
+      TEST(threads_connect_while_one_loads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

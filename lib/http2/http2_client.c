@@ -6,6 +6,10 @@
 #include "lib/base/alloc.h"
 #include "lib/http2/http2_send.h"
 
+bool http2_client_is_greeted(const Http2Session *s) {
+  return s->settled;
+}
+
 bool http2_client_is_leaving(const Http2Session *s) {
   return s->peer_leaves || s->deaf || !nghttp2_session_check_request_allowed(s->ng);
 }

@@ -19,7 +19,9 @@
 /* Owns stream from now on. config: copied. */
 Http2Session *http2_client_new(Loop *loop, Stream *stream, const Http2Config *config,
                                const Http2ClientHandlers *handlers, void *arg);
-/* The server has said its SETTINGS, does not leave, and allows one request more. */
+/* The server has said its SETTINGS: it is one. */
+bool http2_client_is_greeted(const Http2Session *session);
+/* It has, does not leave, and allows one request more. */
 bool http2_client_has_room(const Http2Session *session);
 /* It takes no more requests, ever. */
 bool http2_client_is_leaving(const Http2Session *session);

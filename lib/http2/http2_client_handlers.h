@@ -25,8 +25,8 @@ typedef struct Http2ClientHandlers {
   void (*on_drain)(void *owner);
   /* The stream is gone, and this the last that is told of it; the pointer to it is good until this returns. code:
    * HTTP2_NO_ERROR when both sides ended in order; HTTP2_REFUSED_STREAM: the server has surely done nothing of it, and
-   * it may be sent again; else the server's code, or HTTP2_CANCEL when the connection ended (http2_client_lost). Not
-   * after http2_stream_reset. */
+   * it may be sent again; else the server's code (HTTP2_INTERNAL_ERROR for one of NO_ERROR before the end), or
+   * HTTP2_CANCEL when the connection ended (http2_client_lost). Not after http2_stream_reset. */
   void (*on_close)(void *owner, uint32_t code);
   /* What http2_client_has_room or http2_client_is_leaving says may have changed. */
   void (*on_change)(void *arg);

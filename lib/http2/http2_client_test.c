@@ -146,13 +146,17 @@ static void test_free_inside(void **state) {
 
 static void test_refused(void **state) {
   Fixture *f = *state;
-  Ask *refused = fixture_ask(f, "/", NULL), *cut = fixture_ask(f, "/", NULL);
+  Ask *refused = fixture_ask(f, "/", NULL), *cut = fixture_ask(f, "/", NULL), *ended = fixture_ask(f, "/", NULL);
   fixture_settle(f);
+  raw_answer(f, 5, 0, "200", NULL, NULL);
+  raw_rst(f, 5, HTTP2_NO_ERROR);
   raw_rst(f, 1, HTTP2_REFUSED_STREAM);
   raw_rst(f, 3, HTTP2_INTERNAL_ERROR);
   fixture_settle(f);
   assert_int_equal(refused->code, HTTP2_REFUSED_STREAM);
   assert_int_equal(cut->code, HTTP2_INTERNAL_ERROR);
+  /* half an answer is none */
+  assert_int_equal(ended->code, HTTP2_INTERNAL_ERROR);
   assert_false(cut->lost);
 }
 

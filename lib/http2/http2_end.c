@@ -36,6 +36,9 @@ void http2_tell_close(Http2Stream *h, uint32_t code) {
   h->owned = false;
   if (h->session->client && is_unsent(h))
     code = HTTP2_REFUSED_STREAM;
+  /* a reset that says nothing, in the place of an answer */
+  else if (h->session->client && !h->request_done && code == HTTP2_NO_ERROR)
+    code = HTTP2_INTERNAL_ERROR;
   h->handlers->on_close(h->owner, code);
 }
 

@@ -93,7 +93,7 @@ void https_conns_set_listener(HttpsConns *conns, struct evconnlistener *listener
   conns->listener = listener;
 }
 
-struct bufferevent *https_conns_accept(HttpsConns *conns, const Tls *tls) {
+struct bufferevent *https_conns_accept(HttpsConns *conns, Tls *tls) {
   Conn *conn = new0(Conn);
   SSL *ssl = tls_connection(tls, NULL, NULL);
   if (!SSL_set_ex_data(ssl, conn_index, conn))

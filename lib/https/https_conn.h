@@ -24,7 +24,7 @@ HttpsConns *https_conns_new(Loop *loop, int max, int64_t request_timeout_ms, int
 void https_conns_release(HttpsConns *conns);
 void https_conns_set_listener(HttpsConns *conns, struct evconnlistener *listener);
 /* A connection is accepted: its TLS, for evhttp, which owns it. */
-struct bufferevent *https_conns_accept(HttpsConns *conns, const Tls *tls);
+struct bufferevent *https_conns_accept(HttpsConns *conns, Tls *tls);
 /* A request is there whole, and its answer is about to be sent. */
 void https_conn_answering(struct evhttp_request *req);
 

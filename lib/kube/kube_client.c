@@ -7,28 +7,20 @@
 #include "lib/kube/kube_client.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/kube/kube_endpoint.h"
 #include "lib/kube/kube_json.h"
 #include "lib/kube/kube_lanes.h"
+#include "lib/kube/kube_multi.h"
 #include "lib/kube/kube_status.h"
 
-/* client-go's and the kubelet's habit: a projected token is renewed long before it ends. */
-#define TOKEN_MS 60000
 /* A watch says something (a bookmark at the latest) each minute; twice that without a byte is a dead connection. */
 #define SILENCE_S 130L
-#define CONNECT_MS 5000L
-#define UNACKNOWLEDGED_MS 30000
-/* One, and another when that has as many streams as the server allows, or is ending. */
-#define HOST_CONNECTIONS 2L
 
 struct KubeCall {
   KubeTurn turn;        /* first: a turn is the call that has it */
@@ -49,17 +41,11 @@ struct KubeCall {
 };
 
 struct KubeClient {
-  Loop *loop;
-  const KubeConfig *config;
   KubeOptions options;
-  CURLM *multi;
-  LoopTimer *timer;
+  KubeEndpoint endpoint;
+  KubeMulti multi;
   KubeLanes *lanes;
   KubeCall *running, *fresh;
-  int64_t token_read_ms;
-  char *authorization;           /* the header; NULL: none */
-  char *server;                  /* the config's, with server_name in the host's place */
-  struct curl_slist *connect_to; /* where that is then; NULL: where it says */
   bool has_skew;
   int64_t skew_ms;
 };
@@ -74,7 +60,7 @@ static void call_free(KubeCall *c) {
       c->next->at = c->at;
   }
   if (c->easy) {
-    curl_multi_remove_handle(c->client->multi, c->easy);
+    curl_multi_remove_handle(c->client->multi.curl, c->easy);
     curl_easy_cleanup(c->easy);
     if (!c->is_stream)
       kube_lanes_ended(c->client->lanes, &c->turn);
@@ -125,61 +111,6 @@ static size_t on_body(char *out, size_t one, size_t room, void *arg) {
   return n;
 }
 
-static void pump(KubeClient *k);
-
-typedef struct Socket {
-  KubeClient *k;
-  LoopFd *fd;
-  int number;
-} Socket;
-
-static void on_fd(int events, void *arg) {
-  Socket *s = arg;
-  KubeClient *k = s->k;
-  int flags = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
-  int running;
-  curl_multi_socket_action(k->multi, s->number, flags, &running);
-  pump(k);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of_fd) {
-  KubeClient *k = arg;
-  Socket *s = of_fd;
-  if (what == CURL_POLL_REMOVE) {
-    if (s)
-      loop_fd_free(s->fd);
-    free(s);
-    curl_multi_assign(k->multi, fd, NULL);
-    return 0;
-  }
-  int events = (what != CURL_POLL_OUT ? LOOP_READ : 0) | (what != CURL_POLL_IN ? LOOP_WRITE : 0);
-  if (s) {
-    loop_fd_set(s->fd, events);
-    return 0;
-  }
-  s = xcalloc(1, sizeof *s);
-  *s = (Socket){.k = k, .number = fd};
-  s->fd = loop_fd_new(k->loop, fd, events, on_fd, s);
-  curl_multi_assign(k->multi, fd, s);
-  return 0;
-}
-
-static int on_timer_wanted(CURLM *multi, long ms, void *arg) {
-  KubeClient *k = arg;
-  if (ms < 0)
-    loop_timer_stop(k->timer);
-  else
-    loop_timer_start(k->timer, ms);
-  return 0;
-}
-
-static void on_timer(void *arg) {
-  KubeClient *k = arg;
-  int running;
-  curl_multi_socket_action(k->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  pump(k);
-}
-
 /* ---- handing on ---- */
 
 /* All whole lines of a stream. */
@@ -204,11 +135,6 @@ static void dispatch(KubeCall *c) {
   buf_consume(&c->in, done);
 }
 
-/* What is between us and the API server may not know HTTP/2; a watch has a connection to itself then. */
-static void hold_connections(KubeClient *k, long version) {
-  curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, version == CURL_HTTP_VERSION_2_0 ? HOST_CONNECTIONS : 0L);
-}
-
 /* The Date was written between the request's begin and now, and is cut to seconds. */
 static void note_date(KubeCall *c) {
   struct curl_header *date;
@@ -231,8 +157,9 @@ static void finish(KubeCall *c, CURLcode code) {
   curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
   long version = 0;
   curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
+  /* what is between us and the API server may not know HTTP/2; a watch has a connection to itself then */
   if (status > 0)
-    hold_connections(k, version);
+    kube_multi_share(&k->multi, version == CURL_HTTP_VERSION_2_0);
   note_date(c);
   bool ok = status >= 200 && status < 300;
   KUBE_OWNED json_t *body = c->in.len && (!c->is_stream || !ok) ? kube_json_parse((char *)c->in.data, c->in.len) : NULL;
@@ -263,7 +190,8 @@ static void finish(KubeCall *c, CURLcode code) {
     fn(arg, failed ? NULL : body, failed ? &err : NULL);
 }
 
-static void pump(KubeClient *k) {
+static void pump(void *arg) {
+  KubeClient *k = arg;
   while (k->fresh) {
     KubeCall *c = k->fresh;
     k->fresh = c->fresh_next;
@@ -272,7 +200,7 @@ static void pump(KubeClient *k) {
   }
   int left;
   CURLMsg *m;
-  while ((m = curl_multi_info_read(k->multi, &left))) {
+  while ((m = curl_multi_info_read(k->multi.curl, &left))) {
     if (m->msg != CURLMSG_DONE)
       continue;
     KubeCall *c;
@@ -284,61 +212,14 @@ static void pump(KubeClient *k) {
 
 /* ---- starting ---- */
 
-static void read_token(KubeClient *k) {
-  const KubeConfig *c = k->config;
-  int64_t now = clock_mono_ms();
-  if (k->authorization && (!*c->token_file || now - k->token_read_ms < TOKEN_MS))
-    return;
-  if (!*c->token_file && !*c->token)
-    return;
-  CLEANUP(buf_deinit) Buf b = BUF_INIT(1 << 20);
-  /* a token file that is being replaced may be missing for a moment: the old token still serves */
-  if (*c->token_file && kube_config_read_file(c->token_file, &b, NULL) != 0)
-    return;
-  const char *token = *c->token_file ? buf_str(&b) : c->token;
-  free(k->authorization);
-  k->authorization = str_printf("Authorization: Bearer %.*s", (int)strcspn(token, "\r\n"), token);
-  k->token_read_ms = now;
-}
-
-static void set_tls(KubeClient *k, CURL *e) {
-  const KubeConfig *c = k->config;
-  const struct {
-    CURLoption option;
-    const char *pem;
-  } blobs[] = {
-      {CURLOPT_CAINFO_BLOB, c->ca_pem}, {CURLOPT_SSLCERT_BLOB, c->cert_pem}, {CURLOPT_SSLKEY_BLOB, c->key_pem}};
-  for (size_t i = 0; i < ARRAY_LEN(blobs); i++) {
-    struct curl_blob blob = {.data = (char *)blobs[i].pem, .len = strlen(blobs[i].pem), .flags = CURL_BLOB_NOCOPY};
-    if (blob.len)
-      curl_easy_setopt(e, blobs[i].option, &blob);
-  }
-  if (k->connect_to)
-    curl_easy_setopt(e, CURLOPT_CONNECT_TO, k->connect_to);
-  if (c->insecure) {
-    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
-  }
-}
-
-/* A peer that is silently gone (a node that lost its power) is noticed by what it no longer acknowledges; else each
- * request would wait for its own time limit, on the same dead connection, for a quarter of an hour. */
-static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype what) {
-  unsigned int ms = UNACKNOWLEDGED_MS;
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
-  return CURL_SOCKOPT_OK;
-}
-
 static void start(KubeClient *k, KubeCall *c) {
-  CLEANUP(str_freep) char *url = str_printf("%s%s", k->server, c->path);
-  read_token(k);
-  if (k->authorization)
-    c->headers = curl_slist_append(c->headers, k->authorization);
+  const char *authorization = kube_endpoint_authorization(&k->endpoint);
+  if (authorization)
+    c->headers = curl_slist_append(c->headers, authorization);
   CURL *e = c->easy = curl_easy_init();
   if (!e)
     abort();
-  curl_easy_setopt(e, CURLOPT_URL, url);
-  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  kube_endpoint_set(&k->endpoint, e, c->path);
   if (c->body) {
     curl_easy_setopt(e, CURLOPT_POST, 1L);
     curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body_len);
@@ -348,17 +229,6 @@ static void start(KubeClient *k, KubeCall *c) {
   curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, c->method);
   curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
   curl_easy_setopt(e, CURLOPT_USERAGENT, k->options.user_agent);
-  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
-  /* rather the one connection than a new one; without TLS there is only HTTP/1.1: it would wait for a watch's end */
-  curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)str_starts_with(k->server, "https://"));
-  curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
-  curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
-  curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(e, CURLOPT_PROXY, "");
   curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
   curl_easy_setopt(e, CURLOPT_PRIVATE, c);
@@ -369,12 +239,11 @@ static void start(KubeClient *k, KubeCall *c) {
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
     kube_lanes_began(k->lanes, &c->turn);
   }
-  set_tls(k, e);
   c->begun_us = clock_mono_us();
   if (!c->is_stream && k->options.on_begin)
     k->options.on_begin(k->options.arg, c->method, c->begun_us - c->asked_us);
   link_running(k, c);
-  if (curl_multi_add_handle(k->multi, e) != CURLM_OK)
+  if (curl_multi_add_handle(k->multi.curl, e) != CURLM_OK)
     abort();
 }
 
@@ -462,7 +331,7 @@ void kube_stream_cancel(KubeCall *c) {
 /* ---- life ---- */
 
 const KubeConfig *kube_client_config(const KubeClient *k) {
-  return k->config;
+  return k->endpoint.config;
 }
 
 bool kube_client_is_idle(const KubeClient *k) {
@@ -474,48 +343,14 @@ bool kube_client_skew(const KubeClient *k, int64_t *ret_ms) {
   return k->has_skew;
 }
 
-/* libcurl expects the URL's host in the certificate: so the URL names what is expected, and the connection is made to
- * the host that the config says. */
-static int set_server(KubeClient *k, Error *err) {
-  const KubeConfig *c = k->config;
-  if (!*c->server_name) {
-    k->server = str_dup(c->server);
-    return 0;
-  }
-  CURLU *url = curl_url();
-  char *host = NULL, *port = NULL, *renamed = NULL;
-  if (curl_url_set(url, CURLUPART_URL, c->server, 0) == CURLUE_OK &&
-      curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-      curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-      curl_url_set(url, CURLUPART_HOST, c->server_name, 0) == CURLUE_OK &&
-      curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
-    size_t n = strlen(renamed);
-    while (n > 0 && renamed[n - 1] == '/')
-      n--;
-    k->server = str_ndup(renamed, n);
-    CLEANUP(str_freep) char *to = str_printf("::%s:%s", host, port);
-    k->connect_to = curl_slist_append(NULL, to);
-  }
-  curl_free(host);
-  curl_free(port);
-  curl_free(renamed);
-  curl_url_cleanup(url);
-  if (k->server)
-    return 0;
-  return error_set(err, ERROR_INVALID_ARGUMENT, "%s with tls-server-name %s is no URL", c->server, c->server_name);
-}
-
 KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOptions *options, Error *err) {
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
     error_set(err, ERROR_INTERNAL, "libcurl does not start");
     return NULL;
   }
   KubeClient *k = new0(KubeClient);
-  *k = (KubeClient){.loop = loop, .config = config, .options = *options, .multi = curl_multi_init()};
-  if (!k->multi)
-    abort();
-  if (set_server(k, err) != 0) {
-    curl_multi_cleanup(k->multi);
+  k->options = *options;
+  if (kube_endpoint_init(&k->endpoint, loop, config, err) != 0) {
     free(k);
     curl_global_cleanup();
     return NULL;
@@ -526,17 +361,11 @@ KubeClient *kube_client_new(Loop *loop, const KubeConfig *config, const KubeOpti
     k->options.timeout_ms = KUBE_TIMEOUT_MS;
   if (k->options.burst < 1)
     k->options.burst = 1;
-  k->timer = loop_timer_new(loop, on_timer, k);
-  loop_timer_hold_not(k->timer);
-  k->lanes = kube_lanes_new(loop, &k->options, &LANE_EVENTS, k);
-  curl_multi_setopt(k->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-  curl_multi_setopt(k->multi, CURLMOPT_SOCKETDATA, k);
-  curl_multi_setopt(k->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-  curl_multi_setopt(k->multi, CURLMOPT_TIMERDATA, k);
-  curl_multi_setopt(k->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  kube_multi_init(&k->multi, loop, pump, k);
   /* else all that were under way when a connection broke would come back on one of their own each */
-  if (str_starts_with(k->server, "https://"))
-    curl_multi_setopt(k->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
+  if (kube_endpoint_has_tls(&k->endpoint))
+    kube_multi_share(&k->multi, true);
+  k->lanes = kube_lanes_new(loop, &k->options, &LANE_EVENTS, k);
   return k;
 }
 
@@ -550,14 +379,9 @@ void kube_client_free(KubeClient *k) {
   while ((c = (KubeCall *)kube_lanes_any(k->lanes)) || (c = k->running))
     // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a call that is freed has left the lanes, and `running` by c->at
     call_abandon(c, &going);
-  curl_multi_cleanup(k->multi);
-  loop_timer_free(k->timer);
+  kube_multi_deinit(&k->multi);
   kube_lanes_free(k->lanes);
-  if (k->authorization)
-    explicit_bzero(k->authorization, strlen(k->authorization));
-  free(k->authorization);
-  free(k->server);
-  curl_slist_free_all(k->connect_to);
+  kube_endpoint_deinit(&k->endpoint);
   free(k);
   curl_global_cleanup();
 }

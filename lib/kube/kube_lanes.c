@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 
 typedef struct Lane {
   KubeTurn *first, **end;
@@ -13,6 +12,7 @@ typedef struct Lane {
 enum { WAITED_FOR, PATIENT, REFUSED, N_LANES };
 
 struct KubeLanes {
+  const Loop *loop;
   const KubeOptions *options;
   const KubeLaneEvents *events;
   void *arg;
@@ -21,7 +21,7 @@ struct KubeLanes {
   int n_running, n_patient; /* the patient ones among those that run */
   int64_t others_ms;        /* when one that is not patient last began or ended */
   double tokens;
-  int64_t tokens_us;
+  int64_t tokens_ms;
   bool closed;
 };
 
@@ -61,7 +61,7 @@ static void count(KubeLanes *l, const KubeTurn *t, int by) {
   if (t->is_patient)
     l->n_patient += by;
   else if (!t->is_urgent)
-    l->others_ms = clock_mono_ms();
+    l->others_ms = loop_now_ms(l->loop);
 }
 
 void kube_lanes_began(KubeLanes *l, const KubeTurn *t) {
@@ -75,9 +75,9 @@ void kube_lanes_ended(KubeLanes *l, const KubeTurn *t) {
 static bool take_token(KubeLanes *l) {
   if (l->options->qps <= 0)
     return true;
-  int64_t now = clock_mono_us();
-  l->tokens += (double)(now - l->tokens_us) * l->options->qps / 1e6;
-  l->tokens_us = now;
+  int64_t now = loop_now_ms(l->loop);
+  l->tokens += (double)(now - l->tokens_ms) * l->options->qps / 1e3;
+  l->tokens_ms = now;
   if (l->tokens > l->options->burst)
     l->tokens = l->options->burst;
   if (l->tokens < 1) {
@@ -92,7 +92,7 @@ static bool take_token(KubeLanes *l) {
 static bool may_begin_patient(KubeLanes *l) {
   if (l->n_patient < KUBE_PATIENT_BESIDE)
     return true;
-  int64_t left_ms = l->others_ms + KUBE_PATIENT_MS - clock_mono_ms();
+  int64_t left_ms = l->others_ms + KUBE_PATIENT_MS - loop_now_ms(l->loop);
   /* the end of another looks again by itself */
   if (l->n_running > l->n_patient)
     return false;
@@ -144,8 +144,12 @@ static void on_start_timer(void *arg) {
 
 KubeLanes *kube_lanes_new(Loop *loop, const KubeOptions *options, const KubeLaneEvents *events, void *arg) {
   KubeLanes *l = new0(KubeLanes);
-  *l = (KubeLanes){
-      .options = options, .events = events, .arg = arg, .tokens = options->burst, .tokens_us = clock_mono_us()};
+  *l = (KubeLanes){.loop = loop,
+                   .options = options,
+                   .events = events,
+                   .arg = arg,
+                   .tokens = options->burst,
+                   .tokens_ms = loop_now_ms(loop)};
   for (size_t i = 0; i < N_LANES; i++)
     l->lanes[i].end = &l->lanes[i].first;
   l->start_timer = loop_timer_new(loop, on_start_timer, l);

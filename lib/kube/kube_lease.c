@@ -9,17 +9,17 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/loop/leadership.h"
 
 struct KubeLease {
   Loop *loop;
   KubeClient *client;
   char *path, *list_path, *name, *ns, *identity;
-  void (*fn)(void *arg, bool leads);
-  void *arg;
-  LoopTimer *turn, *over;
+  Leadership leadership;
+  LoopTimer *turn;
   json_t *seen; /* spec as last read */
-  int64_t seen_ms, asked_ms, until_ms;
-  bool leads, released, busy, freed;
+  int64_t seen_ms;
+  bool released, busy, freed;
   void (*done)(void *arg);
   void *done_arg;
 };
@@ -35,19 +35,8 @@ static void ask(KubeLease *l, const char *method, const char *path, const json_t
   kube_request(l->client, &r, fn, l);
 }
 
-static void set(KubeLease *l, bool leads) {
-  if (l->leads == leads)
-    return;
-  l->leads = leads;
-  l->fn(l->arg, leads);
-}
-
-static void on_over(void *arg) {
-  set(arg, false);
-}
-
 bool kube_lease_is_held(const KubeLease *l) {
-  return l->leads && loop_now_ms(l->loop) < l->until_ms;
+  return leadership_is_held(&l->leadership);
 }
 
 static void lease_destroy(KubeLease *l) {
@@ -76,14 +65,8 @@ static void on_written(void *arg, json_t *lease, const Error *err) {
   if (l->released)
     return release_now(l, lease);
   loop_timer_start(l->turn, KUBE_LEASE_RETRY_MS);
-  if (err)
-    return;
-  int64_t left_ms = l->asked_ms + KUBE_LEASE_RENEW_MS - loop_now_ms(l->loop);
-  if (left_ms <= 0)
-    return;
-  l->until_ms = loop_now_ms(l->loop) + left_ms;
-  loop_timer_start(l->over, left_ms);
-  set(l, true);
+  if (!err)
+    leadership_grant(&l->leadership, KUBE_LEASE_RENEW_MS);
 }
 
 /* metav1.MicroTime */
@@ -112,7 +95,7 @@ static void write_lease(KubeLease *l, const json_t *before, const char *holder) 
     kube_set(o, "spec.acquireTime", json_string(now));
     kube_set(o, "spec.leaseTransitions", json_integer(kube_int(before, "spec.leaseTransitions", -1) + 1));
   }
-  l->asked_ms = loop_now_ms(l->loop);
+  leadership_ask(&l->leadership);
   /* PUT with the version read: of two that try, one gets a conflict */
   ask(l, before ? "PUT" : "POST", before ? l->path : l->list_path, o, on_written);
 }
@@ -143,8 +126,7 @@ static void on_read(void *arg, json_t *lease, const Error *err) {
     return;
   if (is_free(l, lease))
     return write_lease(l, lease, l->identity);
-  loop_timer_stop(l->over);
-  set(l, false);
+  leadership_end(&l->leadership);
 }
 
 static void turn(void *arg) {
@@ -177,13 +159,12 @@ static void release_now(KubeLease *l, const json_t *lease) {
 }
 
 void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
-  bool led = l->leads;
+  bool led = l->leadership.leads;
   l->released = true;
   l->done = done;
   l->done_arg = arg;
   loop_timer_stop(l->turn);
-  loop_timer_stop(l->over);
-  set(l, false);
+  leadership_end(&l->leadership);
   if (l->busy)
     return; /* its answer goes on */
   if (!led)
@@ -194,17 +175,12 @@ void kube_lease_release(KubeLease *l, void (*done)(void *arg), void *arg) {
 KubeLease *kube_lease_new(Loop *loop, KubeClient *client, const char *ns, const char *name, const char *identity,
                           void (*fn)(void *arg, bool leads), void *arg) {
   KubeLease *l = new0(KubeLease);
-  *l = (KubeLease){.loop = loop,
-                   .client = client,
-                   .ns = str_dup(ns),
-                   .name = str_dup(name),
-                   .identity = str_dup(identity),
-                   .fn = fn,
-                   .arg = arg};
+  *l = (KubeLease){
+      .loop = loop, .client = client, .ns = str_dup(ns), .name = str_dup(name), .identity = str_dup(identity)};
   l->list_path = str_printf("/apis/coordination.k8s.io/v1/namespaces/%s/leases", ns);
   l->path = str_printf("%s/%s", l->list_path, name);
   l->turn = loop_timer_new(loop, turn, l);
-  l->over = loop_timer_new(loop, on_over, l);
+  leadership_init(&l->leadership, loop, fn, arg);
   turn(l);
   return l;
 }
@@ -213,7 +189,7 @@ void kube_lease_free(KubeLease *l) {
   if (!l)
     return;
   loop_timer_free(l->turn);
-  loop_timer_free(l->over);
+  leadership_deinit(&l->leadership);
   l->freed = true;
   if (!l->busy)
     lease_destroy(l);

@@ -7,24 +7,9 @@
 #include "lib/base/str.h"
 #include "lib/kube/kube_object.h"
 #include "lib/kube/kube_share.h"
+#include "lib/kube/testing/merge_patch_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* RFC 7396, section 2, in its own words. */
-static json_t *merge(const json_t *target, const json_t *patch) {
-  if (!json_is_object(patch))
-    return json_deep_copy(patch);
-  json_t *result = json_is_object(target) ? json_deep_copy(target) : json_object();
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)patch, key, value) {
-    if (json_is_null(value))
-      json_object_del(result, key);
-    else
-      json_object_set_new(result, key, merge(json_object_get(result, key), value));
-  }
-  return result;
-}
 
 /* A merge patch cannot say null: what holds one is not reached, but must not be asked for again and again. */
 static bool has_null(const json_t *v) {
@@ -43,7 +28,7 @@ static void check_patch(const json_t *a, const json_t *b) {
   if (!json_is_object(a) || !json_is_object(b))
     return;
   KUBE_OWNED json_t *patch = kube_merge_patch(a, b);
-  KUBE_OWNED json_t *got = patch ? merge(a, patch) : json_deep_copy(a);
+  KUBE_OWNED json_t *got = patch ? merge_patch(a, patch) : json_deep_copy(a);
   if (patch && kube_merge_patch(got, b))
     abort();
   if (!has_null(a) && !has_null(b) && !json_equal(got, b))

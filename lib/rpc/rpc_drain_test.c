@@ -30,9 +30,9 @@ static void on_drained(void *arg) {
 
 /* With more time than anything takes. */
 static void stop_server(Fixture *f) {
-  rpc_server_drain(f->server, 20000, on_drained, f);
+  fixture_server_drain(f->server, 20000, on_drained, f);
   fixture_wait(f, &f->drained);
-  rpc_server_free(f->server);
+  fixture_server_free(f->server);
   f->server = NULL;
 }
 

@@ -19,11 +19,11 @@ void fixture_start(Fixture *f, RpcServerConfig config) {
   if (!config.address)
     config.address = "127.0.0.1:0";
   Error err = {.kind = ERROR_NONE};
-  f->server = rpc_server_new(f->loop, &config, &err);
+  f->server = fixture_server_new(f->loop, &config, &err);
   if (!f->server)
     fail_msg("%s", err.message);
   char target[32];
-  snprintf(target, sizeof target, "127.0.0.1:%d", rpc_server_port(f->server));
+  snprintf(target, sizeof target, "127.0.0.1:%d", fixture_server_port(f->server));
   f->channel = rpc_channel_new(f->loop, target);
 }
 
@@ -34,9 +34,9 @@ static void on_drained(void *arg) {
 void fixture_stop_server(Fixture *f) {
   if (!f->server)
     return;
-  rpc_server_drain(f->server, 100, on_drained, f);
+  fixture_server_drain(f->server, 100, on_drained, f);
   fixture_wait(f, &f->drained);
-  rpc_server_free(f->server);
+  fixture_server_free(f->server);
   f->server = NULL;
 }
 

@@ -7,10 +7,20 @@
 #include "lib/rpc/rpc_client.h"
 #include "lib/rpc/rpc_server.h"
 
+/* A server of either carrier, by which of the two targets a test links: as an RpcServer, or by connections of
+ * lib/http2.
+ */
+typedef struct FixtureServer FixtureServer;
+FixtureServer *fixture_server_new(Loop *loop, const RpcServerConfig *config, Error *err);
+int fixture_server_port(const FixtureServer *server);
+void fixture_server_set_serving(FixtureServer *server, bool serving);
+void fixture_server_drain(FixtureServer *server, int64_t grace_ms, void (*done)(void *arg), void *arg);
+void fixture_server_free(FixtureServer *server);
+
 typedef struct Fixture {
   Loop *loop;
   LoopTimer *limit;
-  RpcServer *server;
+  FixtureServer *server;
   RpcChannel *channel;
   bool drained;
 } Fixture;

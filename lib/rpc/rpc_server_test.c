@@ -1,15 +1,12 @@
-/* What surrounds the calls: addresses, draining, health, reflection, reconnecting, balancing. */
+/* What surrounds the calls: health, reflection, reconnecting, balancing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "api/sandplane/v1/descriptors.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "lib/base/compiler.h"
-#include "lib/base/str.h"
-#include "lib/rpc/rpc_address.h"
 #include "lib/rpc/rpc_fixture.h"
 #include "lib/rpc/rpc_pb.h"
 
@@ -30,94 +27,6 @@ static RpcServerConfig config_for(const char *name) {
                            .descriptors_len = SANDPLANE_V1_DESCRIPTORS_len};
 }
 
-/* ---- Addresses ---- */
-
-static void expect_no_server(Loop *loop, const char *address, ErrorKind kind, const char *text) {
-  RpcServerConfig config = config_for("x");
-  config.address = address;
-  Error err = {.kind = ERROR_NONE};
-  assert_null(rpc_server_new(loop, &config, &err));
-  assert_int_equal(err.kind, kind);
-  if (!strstr(err.message, text))
-    fail_msg("%s", err.message);
-}
-
-static void test_bad_addresses(void **state) {
-  Loop *loop = loop_new();
-  expect_no_server(loop, "", ERROR_INVALID_ARGUMENT, "is not an address (host:port or unix:/path)");
-  expect_no_server(loop, "127.0.0.1", ERROR_INVALID_ARGUMENT, "is not an address (host:port or unix:/path)");
-  expect_no_server(loop, "127.0.0.1:http", ERROR_INVALID_ARGUMENT, "is not an address (host:port or unix:/path)");
-  expect_no_server(loop, "127.0.0.1:65536", ERROR_INVALID_ARGUMENT, "is not an address (host:port or unix:/path)");
-  expect_no_server(loop, "no host:1", ERROR_INVALID_ARGUMENT, "is not an address");
-  expect_no_server(loop, "a..b:1", ERROR_INVALID_ARGUMENT, "cannot resolve");
-  expect_no_server(loop, "192.0.2.1:1", ERROR_FAILED_PRECONDITION, "Cannot assign requested address");
-  expect_no_server(loop, "unix:", ERROR_INVALID_ARGUMENT, "the path must be absolute");
-  expect_no_server(loop, "unix:/no/such/dir/socket", ERROR_FAILED_PRECONDITION, "No such file or directory");
-  loop_free(loop);
-}
-
-static void test_port_in_use(void **state) {
-  Fixture f;
-  fixture_start(&f, config_for("first"));
-  static const char *const forms[] = {"127.0.0.1:%d", "localhost:%d", ":%d"};
-  for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-    char address[32];
-    snprintf(address, sizeof address, forms[i], rpc_server_port(f.server));
-    expect_no_server(f.loop, address, ERROR_ALREADY_EXISTS, "Address already in use");
-  }
-  fixture_stop(&f);
-}
-
-static void test_listening_forms(void **state) {
-  static const char *const forms[] = {"localhost:0", ":0", "127.0.0.1:0"};
-  for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-    Fixture f;
-    Answer a;
-    RpcServerConfig config = config_for("any");
-    config.address = forms[i];
-    fixture_start(&f, config);
-    fixture_unary(&f, "/test.Who/Who", "", 0, &a);
-    assert_string_equal(a.text, "any");
-    fixture_stop(&f);
-  }
-}
-
-static void test_unix_socket(void **state) {
-  char dir[64];
-  char address[80];
-  test_folder(dir);
-  snprintf(address, sizeof address, "unix:%s/s", dir);
-  Fixture f;
-  Answer a;
-  RpcServerConfig config = config_for("unix");
-  config.address = address;
-  fixture_start(&f, config);
-  assert_int_equal(rpc_server_port(f.server), 0);
-  expect_no_server(f.loop, address, ERROR_ALREADY_EXISTS, "Address already in use");
-  rpc_channel_free(f.channel);
-  f.channel = rpc_channel_new(f.loop, address);
-  fixture_unary(&f, "/test.Who/Who", "", 0, &a);
-  assert_string_equal(a.text, "unix");
-  fixture_stop(&f);
-  unlink(address + 5);
-  rmdir(dir);
-}
-
-static void expect_target(const char *targets, const char *expected) {
-  char *target = rpc_address_target(targets);
-  assert_string_equal(target, expected);
-  free(target);
-}
-
-static void test_targets(void **state) {
-  expect_target("10.0.0.1:7401", "ipv4:10.0.0.1:7401");
-  expect_target("localhost:7401,:7402", "ipv4:127.0.0.1:7401,127.0.0.1:7402");
-  expect_target("[::1]:7401", "ipv6:[::1]:7401");
-  expect_target("10.0.0.1:1,[::1]:2", "ipv6:[::ffff:10.0.0.1]:1,[::1]:2");
-  expect_target("claims.sandplane:7401", "dns:///claims.sandplane:7401");
-  expect_target("unix:/run/x", "unix:/run/x");
-}
-
 /* ---- Channels ---- */
 
 static void test_round_robin(void **state) {
@@ -126,9 +35,10 @@ static void test_round_robin(void **state) {
   RpcServerConfig config = config_for("b");
   config.address = "127.0.0.1:0";
   Error err;
-  b = (Fixture){.loop = a.loop, .limit = a.limit, .server = rpc_server_new(a.loop, &config, &err)};
+  b = (Fixture){.loop = a.loop, .limit = a.limit, .server = fixture_server_new(a.loop, &config, &err)};
   char targets[64];
-  snprintf(targets, sizeof targets, "127.0.0.1:%d,localhost:%d", rpc_server_port(a.server), rpc_server_port(b.server));
+  snprintf(targets, sizeof targets, "127.0.0.1:%d,localhost:%d", fixture_server_port(a.server),
+           fixture_server_port(b.server));
   rpc_channel_free(a.channel);
   a.channel = rpc_channel_new(a.loop, targets);
   bool seen_a = false, seen_b = false;
@@ -169,7 +79,7 @@ static void test_wait_for_ready_and_reconnect(void **state) {
   Fixture f;
   fixture_start(&f, config_for("first"));
   char address[32];
-  snprintf(address, sizeof address, "127.0.0.1:%d", rpc_server_port(f.server));
+  snprintf(address, sizeof address, "127.0.0.1:%d", fixture_server_port(f.server));
   for (int round = 0; round < 2; round++) {
     fixture_stop_server(&f);
     Answer a;
@@ -183,7 +93,7 @@ static void test_wait_for_ready_and_reconnect(void **state) {
     RpcServerConfig config = config_for("again");
     config.address = address;
     Error err = {.kind = ERROR_NONE};
-    f.server = rpc_server_new(f.loop, &config, &err);
+    f.server = fixture_server_new(f.loop, &config, &err);
     if (!f.server)
       fail_msg("%s", err.message);
     f.drained = false;
@@ -217,12 +127,12 @@ static void test_health_check(void **state) {
   Fixture f;
   fixture_start(&f, config_for("x"));
   assert_int_equal(check_health(&f, "", ERROR_NONE), 2);
-  rpc_server_set_serving(f.server, true);
+  fixture_server_set_serving(f.server, true);
   assert_int_equal(check_health(&f, "", ERROR_NONE), 1);
   assert_int_equal(check_health(&f, "test.Who", ERROR_NONE), 1);
   assert_int_equal(check_health(&f, "grpc.health.v1.Health", ERROR_NONE), 1);
   check_health(&f, "test.Nobody", ERROR_NOT_FOUND);
-  rpc_server_set_serving(f.server, false);
+  fixture_server_set_serving(f.server, false);
   assert_int_equal(check_health(&f, "test.Who", ERROR_NONE), 2);
   fixture_stop(&f);
 }
@@ -280,7 +190,7 @@ static void test_health_watch(void **state) {
   watch_expect(&cancelled, &f, 2);
   rpc_client_cancel(cancelled.call);
   fixture_wait(&f, &cancelled.done);
-  rpc_server_set_serving(f.server, true);
+  fixture_server_set_serving(f.server, true);
   watch_expect(&all, &f, 1);
   /* A drain tells watchers and does not wait for them. */
   fixture_stop_server(&f);
@@ -398,30 +308,11 @@ static void test_reflection(void **state) {
   fixture_stop(&f);
 }
 
-static void test_bad_descriptors(void **state) {
-  Loop *loop = loop_new();
-  RpcServerConfig config = config_for("x");
-  config.address = "127.0.0.1:0";
-  config.descriptors_len -= 1;
-  Error err;
-  assert_null(rpc_server_new(loop, &config, &err));
-  assert_int_equal(err.kind, ERROR_INTERNAL);
-  loop_free(loop);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_bad_addresses),
-      cmocka_unit_test(test_port_in_use),
-      cmocka_unit_test(test_listening_forms),
-      cmocka_unit_test(test_unix_socket),
-      cmocka_unit_test(test_targets),
-      cmocka_unit_test(test_round_robin),
-      cmocka_unit_test(test_wait_for_ready_and_reconnect),
-      cmocka_unit_test(test_health_check),
-      cmocka_unit_test(test_health_watch),
+      cmocka_unit_test(test_round_robin),  cmocka_unit_test(test_wait_for_ready_and_reconnect),
+      cmocka_unit_test(test_health_check), cmocka_unit_test(test_health_watch),
       cmocka_unit_test(test_reflection),
-      cmocka_unit_test(test_bad_descriptors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

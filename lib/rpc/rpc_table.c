@@ -88,10 +88,14 @@ Route *rpc_table_find(const RpcTable *table, const char *path) {
   return wildcard;
 }
 
-const RpcMethod *rpc_table_choose(RpcTable *table, RpcCall *call, Route *route, bool has_request, void **ret_service) {
+bool rpc_table_is_full(const RpcTable *table, const Route *route) {
   bool exempt = route && route->builtin && route->method->kind == RPC_UNARY;
+  return table->active > table->config.max_calls && !exempt;
+}
+
+const RpcMethod *rpc_table_choose(RpcTable *table, RpcCall *call, Route *route, bool has_request, void **ret_service) {
   *ret_service = table;
-  if (table->active > table->config.max_calls && !exempt)
+  if (rpc_table_is_full(table, route))
     return &BUSY;
   if (!route)
     return &UNKNOWN;

@@ -28,6 +28,8 @@ void rpc_table_deinit(RpcTable *table);
 bool rpc_table_is_wildcard(const RpcMethod *method);
 /* NULL: no such method. */
 Route *rpc_table_find(const RpcTable *table, const char *path);
+/* Whether a call of this route is one too many. */
+bool rpc_table_is_full(const RpcTable *table, const Route *route);
 /* What the call is to be run with, its handler or who refuses it; and on_begin. has_request: of a unary method. */
 const RpcMethod *rpc_table_choose(RpcTable *table, RpcCall *call, Route *route, bool has_request, void **ret_service);
 /* It does not count any more, and on_done. */

@@ -10,6 +10,7 @@
 #include "api/descriptors.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/service/service_settings.h"
 #include "lib/service/service_trace.h"
 
 /* At the end, for the last spans; a collector that is away has had its chance. */
@@ -188,10 +189,10 @@ static int check_common(const ServiceConfig *config, LogLevel *ret_level, Error 
   return 0;
 }
 
-static int configure(const ServiceSpec *spec, int argc, char **argv, void *config) {
+static int configure(const ServiceSpec *spec, int argc, char **argv, ServiceSettings *settings, void *config) {
   Error err;
   LogLevel level;
-  int rc = config_parse(&spec->config, argc, argv, config, &err);
+  int rc = service_settings_parse(settings, &spec->config, argc, argv, config, &err);
   if (rc == CONFIG_HELP) {
     CLEANUP(str_freep) char *help = config_help(&spec->config);
     fputs(help, stdout);
@@ -215,7 +216,8 @@ static int configure(const ServiceSpec *spec, int argc, char **argv, void *confi
 
 int service_main(const ServiceSpec *spec, int argc, char **argv) {
   void *config = xcalloc(1, spec->config_size);
-  int rc = configure(spec, argc, argv, config);
+  CLEANUP(service_settings_deinit) ServiceSettings settings = {0};
+  int rc = configure(spec, argc, argv, &settings, config);
   if (rc == 0) {
     /* a peer that goes away is an error of the write, not the end of the service */
     signal(SIGPIPE, SIG_IGN);

@@ -20,6 +20,7 @@
 
 /* The head of every service's config struct, filled by SERVICE_CONFIG_ITEMS. */
 typedef struct ServiceConfig {
+  const char *config_file;
   const char *grpc_address;
   const char *admin_address;
   const char *log_level;
@@ -28,25 +29,28 @@ typedef struct ServiceConfig {
 } ServiceConfig;
 
 /* First rows of every config table; `type` is the service's config struct, whose first member is a
- * ServiceConfig named `service`. The settings of traces have the names that OpenTelemetry gives them in the
+ * ServiceConfig named `service`. config_env: of --config, a name for each program, because programs that are started
+ * together share an environment. The settings of traces have the names that OpenTelemetry gives them in the
  * environment. */
 #define SERVICE_CONFIG_ROW(type, flag, env, kind, field, fallback, max, help) \
   { flag, env, kind, offsetof(type, service.field), fallback, 0, max, false, help }
-#define SERVICE_CONFIG_ITEMS(type, default_grpc, default_admin)                                                     \
-  SERVICE_CONFIG_ROW(type, "grpc-address", "SANDPLANE_GRPC_ADDRESS", CONFIG_ADDRESS, grpc_address, default_grpc, 0, \
-                     "gRPC listener"),                                                                              \
-      SERVICE_CONFIG_ROW(type, "admin-address", "SANDPLANE_ADMIN_ADDRESS", CONFIG_ADDRESS, admin_address,           \
-                         default_admin, 0, "listener of /metrics, /healthz and /readyz"),                           \
-      SERVICE_CONFIG_ROW(type, "log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, log_level, "info", 0,             \
-                         "debug, info, warn or error"),                                                             \
-      SERVICE_CONFIG_ROW(type, "shutdown-grace", "SANDPLANE_SHUTDOWN_GRACE", CONFIG_DURATION, shutdown_grace_ms,    \
-                         "10s", 3600000, "how long calls may go on after SIGTERM"),                                 \
-      SERVICE_CONFIG_ROW(type, "otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", CONFIG_STRING, otlp_endpoint, "", 0, \
-                         "http://host:port of a collector that takes traces by OTLP over gRPC; empty: no traces"),  \
-      SERVICE_CONFIG_ROW(type, "otlp-service-name", "OTEL_SERVICE_NAME", CONFIG_STRING, otlp_service_name, "", 0,   \
-                         "service.name of its traces; empty: the program's name"),                                  \
-      SERVICE_CONFIG_ROW(                                                                                           \
-          type, "trace-sample", "OTEL_TRACES_SAMPLER_ARG", CONFIG_STRING, trace_sample, "1", 0,                     \
+#define SERVICE_CONFIG_ITEMS(type, default_grpc, default_admin, config_env)                                          \
+  SERVICE_CONFIG_ROW(type, "config", config_env, CONFIG_STRING, config_file, "", 0,                                  \
+                     "YAML file of settings by the names of these flags"),                                           \
+      SERVICE_CONFIG_ROW(type, "grpc-address", "SANDPLANE_GRPC_ADDRESS", CONFIG_ADDRESS, grpc_address, default_grpc, \
+                         0, "gRPC listener"),                                                                        \
+      SERVICE_CONFIG_ROW(type, "admin-address", "SANDPLANE_ADMIN_ADDRESS", CONFIG_ADDRESS, admin_address,            \
+                         default_admin, 0, "listener of /metrics, /healthz and /readyz"),                            \
+      SERVICE_CONFIG_ROW(type, "log-level", "SANDPLANE_LOG_LEVEL", CONFIG_STRING, log_level, "info", 0,              \
+                         "debug, info, warn or error"),                                                              \
+      SERVICE_CONFIG_ROW(type, "shutdown-grace", "SANDPLANE_SHUTDOWN_GRACE", CONFIG_DURATION, shutdown_grace_ms,     \
+                         "10s", 3600000, "how long calls may go on after SIGTERM"),                                  \
+      SERVICE_CONFIG_ROW(type, "otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", CONFIG_STRING, otlp_endpoint, "", 0,  \
+                         "http://host:port of a collector that takes traces by OTLP over gRPC; empty: no traces"),   \
+      SERVICE_CONFIG_ROW(type, "otlp-service-name", "OTEL_SERVICE_NAME", CONFIG_STRING, otlp_service_name, "", 0,    \
+                         "service.name of its traces; empty: the program's name"),                                   \
+      SERVICE_CONFIG_ROW(                                                                                            \
+          type, "trace-sample", "OTEL_TRACES_SAMPLER_ARG", CONFIG_STRING, trace_sample, "1", 0,                      \
           "share of the traces begun here that is recorded, 0 to 1; callers' own choose for themselves")
 
 typedef struct Service {

@@ -24,7 +24,7 @@ typedef struct Sample {
 } Sample;
 
 static const ConfigItem ITEMS[] = {
-    SERVICE_CONFIG_ITEMS(SampleConfig, "127.0.0.1:7901", "127.0.0.1:7911"),
+    SERVICE_CONFIG_ITEMS(SampleConfig, "127.0.0.1:7901", "127.0.0.1:7911", "SAMPLE_CONFIG"),
     {"token", "SAMPLE_TOKEN", CONFIG_STRING, offsetof(SampleConfig, token), "", 0, 0, true, "a secret"},
     {"refuse", NULL, CONFIG_BOOL, offsetof(SampleConfig, refuse), "false", 0, 0, false, "check refuses"},
     {"fail-start", NULL, CONFIG_BOOL, offsetof(SampleConfig, fail_start), "false", 0, 0, false, "start fails"},

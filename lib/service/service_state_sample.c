@@ -9,8 +9,9 @@ typedef struct SampleConfig {
   RedisConfig redis;
 } SampleConfig;
 
-static const ConfigItem ITEMS[] = {SERVICE_CONFIG_ITEMS(SampleConfig, "127.0.0.1:7901", "127.0.0.1:7911"),
-                                   REDIS_CONFIG_ITEMS(SampleConfig)};
+static const ConfigItem ITEMS[] = {
+    SERVICE_CONFIG_ITEMS(SampleConfig, "127.0.0.1:7901", "127.0.0.1:7911", "SAMPLE_CONFIG"),
+    REDIS_CONFIG_ITEMS(SampleConfig)};
 
 enum { METRIC_RPC };
 static const MetricDesc METRICS[] = {

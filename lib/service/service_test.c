@@ -110,6 +110,74 @@ static void bad_flags(void **state) {
   }
 }
 
+/* The settings that a program would run with, by its own line; the sample's start fails when it has told them. */
+static void run_with_file(const char *text, const char *const *flags, Output *ret) {
+  char folder[64], path[96];
+  const char *args[12] = {"--config", path, "--fail-start"};
+  test_folder(folder);
+  snprintf(path, sizeof path, "%s/a.yaml", folder);
+  if (text)
+    test_write_file(folder, "a.yaml", text);
+  for (size_t i = 0; flags[i]; i++)
+    args[3 + i] = flags[i];
+  run(args, ret);
+  unlink(path);
+  rmdir(folder);
+}
+
+static void settings_of_a_file(void **state) {
+  Output o;
+  /* each has an effect of its own */
+  run_with_file("# the sample's\nlog-level: loud\n", ARGS("--hold=1s"), &o);
+  assert_string_equal(o.err, "sample: --log-level: 'loud' is not debug, info, warn or error\n");
+  run_with_file("# the sample's\nlog-level: loud\n", ARGS("--log-level=info"), &o);
+  assert_int_equal(o.code, 1);
+  run_with_file("refuse: true\n", ARGS("--log-level=info"), &o);
+  assert_int_equal(o.code, 2);
+  assert_string_equal(o.err, "sample: --refuse: refused\n");
+  run_with_file("refuse: true\n", ARGS("--refuse=false"), &o);
+  assert_int_equal(o.code, 1);
+  run_with_file("{\"refuse\": true}", ARGS("--log-level=info"), &o);
+  assert_int_equal(o.code, 2);
+  /* a number that is text to the flag: as it was written */
+  run_with_file("trace-sample: 1.3\n", ARGS("--log-level=info"), &o);
+  assert_string_equal(o.err, "sample: --trace-sample: '1.3' is not a number from 0 to 1\n");
+  run_with_file("trace-sample: [1, 0.1, x]\n", ARGS("--log-level=info"), &o);
+  assert_string_equal(o.err, "sample: --trace-sample: '1,0.1,x' is not a number from 0 to 1\n");
+  setenv("SAMPLE_CONFIG", "/nowhere/b.yaml", 1);
+  run(ARGS("--fail-start"), &o);
+  assert_string_equal(o.err, "sample: --config: /nowhere/b.yaml: No such file or directory\n");
+  /* the flag goes before it */
+  run_with_file("refuse: true\n", ARGS("--log-level=info"), &o);
+  assert_string_equal(o.err, "sample: --refuse: refused\n");
+  unsetenv("SAMPLE_CONFIG");
+}
+
+static void files_that_are_none(void **state) {
+  static const struct {
+    const char *text, *line;
+  } ROWS[] = {
+      {NULL, ": No such file or directory\n"},
+      {"", ": line 1, column 1: there is nothing in it\n"},
+      {"- refuse\n", ": is no mapping of names to values\n"},
+      {"refuse: true\nrefuse: false\n", ": line 2: key \"refuse\" comes twice\n"},
+      {"refsue: true\n", ": refsue: unknown setting; see --help\n"},
+      {"hold: soon\n", ": hold: 'soon' is not a duration (for example 500ms, 10s, 5m)\n"},
+      {"token: {a: b}\n", ": token: a text, a number, true, false or a list of them is wanted\n"},
+      {"token:\n", ": token: a text, a number, true, false or a list of them is wanted\n"},
+      {"config: other.yaml\n", ": config: a file names no other\n"},
+      {"token: &a x\n", ": line 1, column 8: anchors and aliases are not allowed\n"},
+  };
+  for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
+    Output o;
+    run_with_file(ROWS[i].text, ARGS("--log-level=info"), &o);
+    assert_int_equal(o.code, 2);
+    if (strncmp(o.err, "sample: --config: /tmp/", 23) != 0 || !strstr(o.err, ROWS[i].line) ||
+        strchr(o.err, '\n') != o.err + strlen(o.err) - 1)
+      fail_msg("%zu: %s", i, o.err);
+  }
+}
+
 static void check_start_failed(const char *const *args, const char *why) {
   Output o;
   run(args, &o);
@@ -287,6 +355,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(help_and_version),
       cmocka_unit_test(bad_flags),
+      cmocka_unit_test(settings_of_a_file),
+      cmocka_unit_test(files_that_are_none),
       cmocka_unit_test(start_failures),
       TEST(serves_and_stops),
       TEST(readiness),

@@ -165,7 +165,7 @@ static bool expect(Load *l, yaml_event_type_t type, const char *what) {
 static json_t *document(Load *l) {
   yaml_event_t e;
   if (!expect(l, YAML_STREAM_START_EVENT, "not YAML") ||
-      !expect(l, YAML_DOCUMENT_START_EVENT, "the manifest is empty") || !next(l, &e))
+      !expect(l, YAML_DOCUMENT_START_EVENT, "there is nothing in it") || !next(l, &e))
     return NULL;
   json_t *value = node(l, &e, 0);
   if (value && expect(l, YAML_DOCUMENT_END_EVENT, "more than one value") &&

@@ -117,15 +117,38 @@ const CallMethod METHOD_LIST_FILES = {.name = "ListFiles",
                                       .on_drained = list_pump,
                                       .on_end = list_end};
 
-/* ---- Stat ---- */
+/* ---- one place in the workspace ---- */
 
 static void ignore_half_close(Call *call) {
   fail_bad(call);
 }
 
-/* 0: the folder in *ret is the caller's to close. As the user whose files they are. */
-static int resolve(const Runtime *rt, const char *path, PathHit *ret, Error *err) {
-  return *path ? path_resolve(&rt->workspace, path, 0, ret, err) : error_field(err, "path", "is empty");
+/* path: as the caller wrote it. */
+typedef int (*PlaceFn)(const PathHit *hit, const char *path, void *arg, Error *err);
+
+/* fn with what path names, both as the user whose files they are; the name may be of nothing. */
+static int at_place(Call *call, const char *path, PlaceFn fn, void *arg, Error *err) {
+  Runtime *rt = call_runtime(call);
+  PathHit hit;
+  if (!*path)
+    return error_field(err, "path", "is empty");
+  runtime_become_user(rt);
+  int rc = path_resolve(&rt->workspace, path, 0, &hit, err);
+  if (rc == 0) {
+    rc = fn(&hit, path, arg, err);
+    close(hit.dir_fd);
+  }
+  runtime_become_self(rt);
+  return rc;
+}
+
+/* ---- Stat ---- */
+
+static int stat_place(const PathHit *hit, const char *path, void *info, Error *err) {
+  if (!hit->exists)
+    return path_errno(err, ENOENT, path);
+  file_info_init(info, path, &hit->st);
+  return 0;
 }
 
 static void stat_message(Call *call, const uint8_t *data, size_t len) {
@@ -133,21 +156,10 @@ static void stat_message(Call *call, const uint8_t *data, size_t len) {
   if (!q)
     return fail_bad(call);
   Error err;
-  Runtime *rt = call_runtime(call);
-  PathHit hit;
-  runtime_become_user(rt);
-  int rc = resolve(rt, q->path, &hit, &err);
-  runtime_become_self(rt);
-  if (rc == 0) {
-    close(hit.dir_fd);
-    if (!hit.exists)
-      rc = path_errno(&err, ENOENT, q->path);
-  }
-  if (rc == 0) {
-    FileInfo info;
-    file_info_init(&info, q->path, &hit.st);
+  FileInfo info;
+  int rc = at_place(call, q->path, stat_place, &info, &err);
+  if (rc == 0)
     call_send_message(call, &info.message.base);
-  }
   sandplane__v1__stat_request__free_unpacked(q, NULL);
   call_finish(call, rc ? &err : NULL);
 }
@@ -184,18 +196,21 @@ static int empty_dir(int dir_fd, const char *name, const char *path, int depth, 
   return rc;
 }
 
-static int remove_hit(const PathHit *hit, const Sandplane__V1__RemoveFileRequest *q, Error *err) {
+static int remove_place(const PathHit *hit, const char *path, void *arg, Error *err) {
+  bool recursive = *(const bool *)arg;
+  if (strcmp(hit->name, ".") == 0)
+    return error_field(err, "path", "names the workspace itself");
   if (!hit->exists)
-    return path_errno(err, ENOENT, q->path);
+    return path_errno(err, ENOENT, path);
   if (!S_ISDIR(hit->st.st_mode))
-    return unlinkat(hit->dir_fd, hit->name, 0) ? path_errno(err, errno, q->path) : 0;
-  if (q->recursive && empty_dir(hit->dir_fd, hit->name, q->path, 0, err))
+    return unlinkat(hit->dir_fd, hit->name, 0) ? path_errno(err, errno, path) : 0;
+  if (recursive && empty_dir(hit->dir_fd, hit->name, path, 0, err))
     return -1;
   if (unlinkat(hit->dir_fd, hit->name, AT_REMOVEDIR) == 0)
     return 0;
   if (errno == ENOTEMPTY || errno == EEXIST)
-    return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is not empty; set recursive to remove all of it", q->path);
-  return path_errno(err, errno, q->path);
+    return error_set(err, ERROR_FAILED_PRECONDITION, "\"%s\" is not empty; set recursive to remove all of it", path);
+  return path_errno(err, errno, path);
 }
 
 static void remove_message(Call *call, const uint8_t *data, size_t len) {
@@ -203,16 +218,8 @@ static void remove_message(Call *call, const uint8_t *data, size_t len) {
   if (!q)
     return fail_bad(call);
   Error err;
-  Runtime *rt = call_runtime(call);
-  PathHit hit;
-  runtime_become_user(rt);
-  int rc = resolve(rt, q->path, &hit, &err);
-  if (rc == 0) {
-    rc = strcmp(hit.name, ".") == 0 ? error_field(&err, "path", "names the workspace itself")
-                                    : remove_hit(&hit, q, &err);
-    close(hit.dir_fd);
-  }
-  runtime_become_self(rt);
+  bool recursive = q->recursive;
+  int rc = at_place(call, q->path, remove_place, &recursive, &err);
   sandplane__v1__remove_file_request__free_unpacked(q, NULL);
   if (rc == 0) {
     Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;

@@ -40,10 +40,7 @@ static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
 static void on_exit_(void *arg, const ProcessExit *e) {
   Exec *x = arg;
   x->process = NULL;
-  Sandplane__V1__ExitStatus status = SANDPLANE__V1__EXIT_STATUS__INIT;
-  status.exit_code = e->exit_code;
-  status.signal = e->signal;
-  status.timed_out = e->timed_out;
+  Sandplane__V1__ExitStatus status = command_status(e);
   Google__Protobuf__Duration took = GOOGLE__PROTOBUF__DURATION__INIT;
   took.seconds = e->duration_us / 1000000;
   took.nanos = (int32_t)(e->duration_us % 1000000 * 1000);

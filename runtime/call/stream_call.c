@@ -35,10 +35,7 @@ static void on_output(void *arg, int stream, const uint8_t *data, size_t len) {
 static void on_exit_(void *arg, const ProcessExit *e) {
   ExecStream *x = arg;
   x->process = NULL;
-  Sandplane__V1__ExitStatus status = SANDPLANE__V1__EXIT_STATUS__INIT;
-  status.exit_code = e->exit_code;
-  status.signal = e->signal;
-  status.timed_out = e->timed_out;
+  Sandplane__V1__ExitStatus status = command_status(e);
   Sandplane__V1__ExecStreamResponse r = SANDPLANE__V1__EXEC_STREAM_RESPONSE__INIT;
   r.response_case = SANDPLANE__V1__EXEC_STREAM_RESPONSE__RESPONSE_EXIT;
   r.exit = &status;

@@ -88,3 +88,11 @@ void command_deinit(Command *cmd) {
   runtime_environ_free(cmd->envp);
   free(cmd->argv);
 }
+
+Sandplane__V1__ExitStatus command_status(const ProcessExit *e) {
+  Sandplane__V1__ExitStatus status = SANDPLANE__V1__EXIT_STATUS__INIT;
+  status.exit_code = e->exit_code;
+  status.signal = e->signal;
+  status.timed_out = e->timed_out;
+  return status;
+}

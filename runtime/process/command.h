@@ -17,5 +17,7 @@ typedef struct Command {
 int command_init(Command *cmd, const Runtime *rt, const Sandplane__V1__Command *message, const char *traceparent,
                  Error *err) MUST_CHECK;
 void command_deinit(Command *cmd);
+/* How it ended, as the API says it. */
+Sandplane__V1__ExitStatus command_status(const ProcessExit *e);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 static const ConfigItem ITEMS[] = {
-    SERVICE_CONFIG_ITEMS(ClaimsConfig, "127.0.0.1:7401", "127.0.0.1:7411"),
+    SERVICE_CONFIG_ITEMS(ClaimsConfig, "127.0.0.1:7401", "127.0.0.1:7411", "SANDPLANE_CLAIMS_CONFIG"),
     REDIS_CONFIG_ITEMS(ClaimsConfig),
     {"router-url", "SANDPLANE_ROUTER_URL", CONFIG_STRING, offsetof(ClaimsConfig, router_url), "http://127.0.0.1:8080",
      0, 0, false, "the address callers find in a sandbox"},

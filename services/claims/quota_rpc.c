@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/resource/resource.h"
+#include "lib/resource/resource_pb.h"
 #include "lib/rpc/rpc_request.h"
 #include "lib/state/state_quota.h"
 #include "services/claims/claims.h"
@@ -32,11 +33,9 @@ static State *state_of(const Named *named) {
 }
 
 static Sandplane__V1__Quota *message(Arena *arena, const QuotaRecord *q) {
-  char name[RESOURCE_NAME_SIZE];
-  resource_name_format(name, q->ns, "quotas", q->tenant);
   Sandplane__V1__Quota *m = arena_alloc(arena, sizeof *m);
   sandplane__v1__quota__init(m);
-  m->name = arena_strdup(arena, name);
+  m->name = resource_pb_name(arena, q->ns, "quotas", q->tenant);
   m->max_sandboxes = q->max_live;
   m->max_cpu_milli = q->max_cpu_milli;
   m->max_memory_bytes = q->max_memory_bytes;

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 static const ConfigItem ITEMS[] = {
-    SERVICE_CONFIG_ITEMS(PoolsConfig, "127.0.0.1:7402", "127.0.0.1:7412"),
+    SERVICE_CONFIG_ITEMS(PoolsConfig, "127.0.0.1:7402", "127.0.0.1:7412", "SANDPLANE_POOLS_CONFIG"),
     REDIS_CONFIG_ITEMS(PoolsConfig),
     {"reconciler", "SANDPLANE_RECONCILER", CONFIG_STRING, offsetof(PoolsConfig, reconciler), "127.0.0.1:7403", 0, 0,
      false, "where sandboxes are made; several addresses with commas"},

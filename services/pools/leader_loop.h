@@ -1,8 +1,7 @@
 /* Which replica fills the pools: the one that holds the lease "pools".
  *
- * The lease is renewed at a third of its time. A replica that could not renew it stops leading when the time
- * is over by its own clock, counted from before it asked, so that it stops before another may begin. Should
- * two lead at once all the same, nothing breaks: names are registered once, and a surplus is retired.
+ * The lease is renewed at a third of its time. Should two lead at once, whatever lib/loop/leadership.h does against it,
+ * nothing breaks: names are registered once, and a surplus is retired.
  */
 #ifndef SANDPLANE_SERVICES_POOLS_LEADER_LOOP_H_
 #define SANDPLANE_SERVICES_POOLS_LEADER_LOOP_H_

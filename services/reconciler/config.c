@@ -12,7 +12,7 @@
   { flag, NULL, CONFIG_BOOL, AT(unused_bools) + (i) * sizeof(bool), usual, 0, 0, false, UNUSED_HELP }
 
 static const ConfigItem ITEMS[] = {
-    SERVICE_CONFIG_ITEMS(ReconcilerConfig, "127.0.0.1:7403", "127.0.0.1:7413"),
+    SERVICE_CONFIG_ITEMS(ReconcilerConfig, "127.0.0.1:7403", "127.0.0.1:7413", "SANDPLANE_RECONCILER_CONFIG"),
     REDIS_CONFIG_ITEMS(ReconcilerConfig),
     {"backend", "SANDPLANE_BACKEND", CONFIG_STRING, AT(backend), "local", 0, 0, false,
      "where sandboxes live: local (this machine) or kubernetes"},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
+#include "lib/service/service_settings.h"
 #include "services/reconciler/config_folder.h"
 #include "services/reconciler/image_rpc.h"
 #include "services/reconciler/kubernetes/kubernetes_backend.h"
@@ -177,8 +178,9 @@ static void stop(Service *service) {
  * wrong with the command line itself is service_main's to tell. */
 static bool read_folder(int argc, char **argv, ConfigFolder *folder) {
   ReconcilerConfig config;
+  CLEANUP(service_settings_deinit) ServiceSettings settings = {0};
   Error err;
-  if (config_parse(&RECONCILER_CONFIG, argc, argv, &config, &err) != 0 || is_local(&config))
+  if (service_settings_parse(&settings, &RECONCILER_CONFIG, argc, argv, &config, &err) != 0 || is_local(&config))
     return config_folder_read(folder, "", argc, argv), true;
   const char *path = config.config_dir;
   config_folder_read(folder, path, argc, argv);

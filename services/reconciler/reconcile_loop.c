@@ -5,19 +5,16 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/state/state_lease.h"
 #include "lib/state/state_pool.h"
 #include "lib/state/state_sandbox.h"
 #include "services/reconciler/reconciler_metrics.h"
 #include "services/reconciler/router_rpc.h"
-#include "services/reconciler/start_spans.h"
+#include "services/reconciler/tell_loop.h"
 
 /* A hint that was lost costs at most this long. */
 #define LOOK_MS 3000
-/* An event of the world that the state could not take is told again. */
-#define RETELL_MS 500
 #define LIST_PAGE 500
 /* State and world are compared as a whole when either was away, and this often in case something was missed. */
 #define COMPARE_MS 600000
@@ -28,191 +25,42 @@ struct ReconcileLoop {
   char epoch[40];
   bool comparing;
   int64_t compared_ms;
-  bool stopped;
-  struct Told *told; /* all that the state does not have yet */
+  TellLoop tell;
 };
-
-/* Something the world said, until the state has it. */
-typedef struct Told {
-  struct Told *next, **at; /* at: what points to it */
-  ReconcileLoop *rl;
-  enum { TOLD_READY, TOLD_UNREADY, TOLD_FAILED, TOLD_DELETED, TOLD_UNFIT, TOLD_UNWANTED, TOLD_GONE } what;
-  char *ns, *id, *route, *class_name, *reason, *message;
-  LoopTimer *again;
-} Told;
 
 const char *reconcile_loop_epoch(const ReconcileLoop *rl) {
   return *rl->epoch ? rl->epoch : NULL;
 }
 
-/* ---- telling ---- */
-
-static void told_free(Told *t) {
-  *t->at = t->next;
-  if (t->next)
-    t->next->at = t->at;
-  loop_timer_free(t->again);
-  char *texts[] = {t->ns, t->id, t->route, t->class_name, t->reason, t->message};
-  for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-    free(texts[i]);
-  free(t);
-}
-
-static void tell(void *arg);
-
-static void note_end(ReconcileLoop *rl, const char *ns, const char *id, const char *reason, const char *message) {
-  log_event(LOG_WARN, "sandbox_ended", LOG_STR("namespace", ns), LOG_STR("sandbox", id), LOG_STR("reason", reason),
-            LOG_STR("message", message));
-  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_ENDED, 1, reason, NULL, NULL);
-  start_spans_end(rl->r->starts, ns, id, reason);
-}
-
-static void retell(Told *t) {
-  if (t->rl->stopped)
-    return told_free(t);
-  loop_timer_start(t->again, RETELL_MS);
-}
-
-static bool is_away(const Error *err) {
-  return err && (err->kind == ERROR_UNAVAILABLE || err->kind == ERROR_RESOURCE_EXHAUSTED);
-}
-
-static void on_told(void *arg, const Error *err) {
-  Told *t = arg;
-  if (is_away(err))
-    return retell(t);
-  if (err && err->kind != ERROR_CANCELLED)
-    log_event(LOG_ERROR, "state_refused", LOG_STR("sandbox", t->id), LOG_ERR(err));
-  told_free(t);
-}
-
-/* Only what nobody holds is destroyed; who has it has it, whatever its condition. */
-static void on_unfit_told(void *arg, bool held, const Error *err) {
-  Told *t = arg;
-  Reconciler *r = t->rl->r;
-  if (is_away(err))
-    return retell(t);
-  if (!err && held)
-    log_event(LOG_INFO, "sandbox_kept", LOG_STR("namespace", t->ns), LOG_STR("sandbox", t->id),
-              LOG_STR("reason", t->reason), LOG_STR("message", t->message));
-  else if (!err && t->what == TOLD_UNFIT)
-    note_end(t->rl, t->ns, t->id, t->reason, t->message);
-  if (!err && !held)
-    r->backend->ops->destroy(r->backend, t->ns, t->id);
-  told_free(t);
-}
-
-static void on_ready_told(void *arg, bool granted, const Error *err) {
-  Told *t = arg;
-  Reconciler *r = t->rl->r;
-  if (is_away(err))
-    return retell(t);
-  if (err && err->kind != ERROR_CANCELLED) {
-    /* nobody wants it any more */
-    r->backend->ops->destroy(r->backend, t->ns, t->id);
-  } else if (!err) {
-    log_event(LOG_INFO, "sandbox_ready", LOG_STR("namespace", t->ns), LOG_STR("sandbox", t->id),
-              LOG_STR("class", t->class_name), LOG_BOOL("granted", granted));
-  }
-  told_free(t);
-}
-
-static void tell(void *arg) {
-  Told *t = arg;
-  State *s = t->rl->r->state;
-  switch (t->what) {
-  case TOLD_READY:
-    return state_ready(s, t->ns, t->id, t->route, t->class_name, on_ready_told, t);
-  case TOLD_UNREADY:
-    return state_unready(s, t->ns, t->id, on_told, t);
-  case TOLD_FAILED:
-    return state_failed(s, t->ns, t->id, t->reason, t->message, on_told, t);
-  case TOLD_DELETED:
-    return state_deleted(s, t->ns, t->id, t->reason, t->message, on_told, t);
-  case TOLD_UNFIT:
-  case TOLD_UNWANTED:
-    return state_unfit(s, t->ns, t->id, t->what == TOLD_UNFIT, t->reason, t->message, on_unfit_told, t);
-  case TOLD_GONE:
-    return state_gone(s, t->ns, t->id, on_told, t);
-  }
-}
-
-static Told *told_new(ReconcileLoop *rl, int what, const char *ns, const char *id) {
-  Told *t = new0(Told);
-  *t = (Told){.rl = rl, .what = what, .ns = str_dup(ns), .id = str_dup(id), .next = rl->told, .at = &rl->told};
-  if (t->next)
-    t->next->at = &t->next;
-  rl->told = t;
-  t->again = loop_timer_new(rl->r->service->loop, tell, t);
-  return t;
-}
+/* ---- what the world says ---- */
 
 static void on_ready(void *arg, const BackendSandbox *b) {
-  ReconcileLoop *rl = arg;
-  start_spans_end(rl->r->starts, b->ns, b->id, NULL);
-  if (rl->stopped)
-    return;
-  Told *t = told_new(rl, TOLD_READY, b->ns, b->id);
-  t->route = str_dup(b->route);
-  t->class_name = str_dup(b->runtime_class);
-  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_STARTED, 1, b->runtime_class, NULL, NULL);
-  tell(t);
-}
-
-static void tell_end(ReconcileLoop *rl, int what, const char *ns, const char *id, const char *reason,
-                     const char *message) {
-  if (rl->stopped)
-    return;
-  Told *t = told_new(rl, what, ns, id);
-  t->reason = str_dup(reason);
-  t->message = str_dup(message);
-  tell(t);
-}
-
-static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
-  note_end(arg, ns, id, reason, message);
-  tell_end(arg, TOLD_FAILED, ns, id, reason, message);
-}
-
-static void on_deleted(void *arg, const char *ns, const char *id, const char *message) {
-  note_end(arg, ns, id, "Deleted", message);
-  tell_end(arg, TOLD_DELETED, ns, id, "Deleted", message);
-}
-
-/* Said again and again, as one is looked at, and asked once. */
-static void on_unfit(void *arg, const char *ns, const char *id, bool failed, const char *reason, const char *message) {
-  ReconcileLoop *rl = arg;
-  for (const Told *t = rl->told; t; t = t->next)
-    if ((t->what == TOLD_UNFIT || t->what == TOLD_UNWANTED) && str_equal(t->id, id) && str_equal(t->ns, ns))
-      return;
-  tell_end(rl, failed ? TOLD_UNFIT : TOLD_UNWANTED, ns, id, reason, message);
+  tell_loop_ready(&((ReconcileLoop *)arg)->tell, b);
 }
 
 static void on_unready(void *arg, const char *ns, const char *id) {
-  ReconcileLoop *rl = arg;
-  log_event(LOG_INFO, "sandbox_unready", LOG_STR("namespace", ns), LOG_STR("sandbox", id));
-  if (!rl->stopped)
-    tell(told_new(rl, TOLD_UNREADY, ns, id));
+  tell_loop_unready(&((ReconcileLoop *)arg)->tell, ns, id);
 }
 
-static void on_reaped(void *arg, int64_t releasing_ms) {
-  ReconcileLoop *rl = arg;
-  metrics_observe(rl->r->service->metrics, RECONCILER_METRIC_REAP, (double)releasing_ms / 1000, NULL, NULL, NULL);
+static void on_ended(void *arg, const char *ns, const char *id, const char *reason, const char *message) {
+  tell_loop_failed(&((ReconcileLoop *)arg)->tell, ns, id, reason, message);
+}
+
+static void on_deleted(void *arg, const char *ns, const char *id, const char *message) {
+  tell_loop_deleted(&((ReconcileLoop *)arg)->tell, ns, id, "Deleted", message);
+}
+
+static void on_unfit(void *arg, const char *ns, const char *id, bool failed, const char *reason, const char *message) {
+  tell_loop_unfit(&((ReconcileLoop *)arg)->tell, ns, id, failed, reason, message);
 }
 
 static void on_destroyed(void *arg, const char *ns, const char *id) {
-  ReconcileLoop *rl = arg;
-  metrics_add(rl->r->service->metrics, RECONCILER_METRIC_DESTROYED, 1, NULL, NULL, NULL);
-  start_spans_end(rl->r->starts, ns, id, "Destroyed");
-  if (rl->stopped)
-    return;
-  log_event(LOG_INFO, "sandbox_destroyed", LOG_STR("namespace", ns), LOG_STR("sandbox", id));
-  tell(told_new(rl, TOLD_GONE, ns, id));
+  tell_loop_gone(&((ReconcileLoop *)arg)->tell, ns, id);
 }
 
 static void on_lead(void *arg, bool leads) {
   ReconcileLoop *rl = arg;
-  if (rl->stopped)
+  if (rl->tell.stopped)
     return;
   if (leads)
     return reconcile_loop_connected(rl);
@@ -226,7 +74,8 @@ static void bind_runtime(void *arg, const char *ns, const char *id, const char *
   if (rl->r->router)
     return router_rpc_bind(rl->r->router, ns, id, uid, fn, fn_arg);
   Error err;
-  error_set(&err, rl->stopped ? ERROR_CANCELLED : ERROR_FAILED_PRECONDITION, "no router is there to bind runtimes");
+  error_set(&err, rl->tell.stopped ? ERROR_CANCELLED : ERROR_FAILED_PRECONDITION,
+            "no router is there to bind runtimes");
   fn(fn_arg, &err);
 }
 
@@ -297,11 +146,11 @@ static void on_doubt(void *arg, const SandboxRecord *rec, const Error *err) {
     b->ops->destroy(b, d->ns, d->id);
   } else if (!err && is_news(d, rec)) {
     BackendSandbox v = {.ns = d->ns, .id = d->id, .route = d->route, .runtime_class = d->class_name, .ready = true};
-    on_ready(d->rl, &v);
+    tell_loop_ready(&d->rl->tell, &v);
   } else if (!err && d->ended && (rec->state == SANDBOX_CREATING || rec->state == SANDBOX_READY)) {
-    on_unfit(d->rl, d->ns, d->id, true, "Ended", "it ended by itself");
+    tell_loop_unfit(&d->rl->tell, d->ns, d->id, true, "Ended", "it ended by itself");
   } else if (!err && d->unwell && rec->state == SANDBOX_READY) {
-    on_unready(d->rl, d->ns, d->id);
+    tell_loop_unready(&d->rl->tell, d->ns, d->id);
   }
   free(d->ns);
   free(d->id);
@@ -314,7 +163,7 @@ static void doubt(void *arg, const BackendSandbox *v) {
   ReconcileLoop *rl = arg;
   if (strcmp(v->epoch, rl->epoch) != 0) {
     /* the state as a rule has no record of it; if there is one, it must not be offered any more */
-    return on_unfit(rl, v->ns, v->id, false, "Unproven", "its mark is of another data set");
+    return tell_loop_unfit(&rl->tell, v->ns, v->id, false, "Unproven", "its mark is of another data set");
   }
   Doubt *d = new0(Doubt);
   *d = (Doubt){.rl = rl,
@@ -345,8 +194,7 @@ static void search(ReconcileLoop *rl, const SandboxRecord *rec) {
     state_release(rl->r->state, rec->ns, rec->id, rec->uid, "ClaimDeleted", on_let_go, NULL);
   } else {
     /* not by itself, as far as anyone can say: an older data set has come back, or the machine started again */
-    note_end(rl, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
-    tell_end(rl, TOLD_DELETED, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
+    tell_loop_deleted(&rl->tell, rec->ns, rec->id, "Lost", "the sandbox is no longer there");
   }
 }
 
@@ -378,7 +226,7 @@ static void on_names(void *arg, const StateNames *names, const Error *err) {
 
 static void compare(ReconcileLoop *rl) {
   rl->comparing = true;
-  rl->compared_ms = clock_mono_ms();
+  rl->compared_ms = loop_now_ms(rl->r->service->loop);
   rl->r->backend->ops->observe(rl->r->backend, doubt, rl);
 }
 
@@ -394,9 +242,9 @@ static void on_epoch_again(void *arg, bool same, const char *epoch, const Error 
   ReconcileLoop *rl = arg;
   if (!err && !same)
     return on_epoch(rl, false, epoch, NULL);
-  if (err || rl->stopped || !*rl->epoch)
+  if (err || rl->tell.stopped || !*rl->epoch)
     return;
-  if (clock_mono_ms() - rl->compared_ms > COMPARE_MS)
+  if (loop_now_ms(rl->r->service->loop) - rl->compared_ms > COMPARE_MS)
     compare(rl);
   list_pools(rl);
 }
@@ -413,11 +261,11 @@ static void look(void *arg) {
 static void on_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
   Backend *b = rl->r->backend;
-  if (rl->stopped)
+  if (rl->tell.stopped)
     return;
   if (err) {
     if (err->kind != ERROR_CANCELLED)
-      loop_timer_start(rl->timer, RETELL_MS);
+      loop_timer_start(rl->timer, TELL_AGAIN_MS);
     return;
   }
   if (!same)
@@ -453,7 +301,7 @@ static void note_mark(void *arg, const BackendSandbox *v) {
  * cluster, people may write marks, and one of them must not make all others be taken for those of a lost data set. */
 static void on_first_epoch(void *arg, bool same, const char *epoch, const Error *err) {
   ReconcileLoop *rl = arg;
-  if (err || rl->stopped)
+  if (err || rl->tell.stopped)
     return on_epoch(rl, same, epoch, err);
   Marks m = {.epoch = epoch};
   rl->r->backend->ops->observe(rl->r->backend, note_mark, &m);
@@ -479,26 +327,27 @@ static void on_hint(void *arg, const char *ns, const char *pool) {
     list_pools(rl);
 }
 
+static void on_reaped(void *arg, int64_t releasing_ms) {
+  ReconcileLoop *rl = arg;
+  metrics_observe(rl->r->service->metrics, RECONCILER_METRIC_REAP, (double)releasing_ms / 1000, NULL, NULL, NULL);
+}
+
 ReconcileLoop *reconcile_loop_new(Reconciler *r) {
   ReconcileLoop *rl = new0(ReconcileLoop);
-  rl->r = r;
+  rl->r = rl->tell.r = r;
   rl->timer = loop_timer_new(r->service->loop, look, rl);
   state_on_releasing(r->state, on_hint, rl);
   state_on_reaped(r->state, on_reaped, rl);
   return rl;
 }
 
-/* The loop may go on for the backend's sake after the store's client is freed: no timer may reach for it then. */
 void reconcile_loop_stop(ReconcileLoop *rl) {
-  rl->stopped = true;
+  tell_loop_stop(&rl->tell);
   loop_timer_stop(rl->timer);
-  for (Told *t = rl->told; t; t = t->next)
-    loop_timer_stop(t->again);
 }
 
 void reconcile_loop_free(ReconcileLoop *rl) {
   loop_timer_free(rl->timer);
-  while (rl->told)
-    told_free(rl->told);
+  tell_loop_deinit(&rl->tell);
   free(rl);
 }

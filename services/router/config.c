@@ -5,9 +5,24 @@
 #include "services/router/router.h"
 
 static const ConfigItem ITEMS[] = {
-    SERVICE_CONFIG_ITEMS(RouterConfig, "127.0.0.1:7400", "127.0.0.1:7410"),
+    SERVICE_CONFIG_ITEMS(RouterConfig, "127.0.0.1:7400", "127.0.0.1:7410", "SANDBOX_ROUTER_CONFIG"),
     {"http-address", "SANDPLANE_HTTP_ADDRESS", CONFIG_ADDRESS, offsetof(RouterConfig, http_address), "127.0.0.1:8080",
-     0, 0, false, "listener of HTTP traffic to sandboxes"},
+     0, 0, false, "listener of HTTP traffic to sandboxes; empty: none"},
+    {"https-address", "SANDPLANE_HTTPS_ADDRESS", CONFIG_ADDRESS, offsetof(RouterConfig, https_address), "", 0, 0, false,
+     "listener of the same traffic in TLS; empty: none"},
+    {"tls-cert-file", "SANDPLANE_TLS_CERT_FILE", CONFIG_STRING, offsetof(RouterConfig, tls_cert_file), "", 0, 0, false,
+     "its certificate and chain; read again when it changes, as are the other files of TLS"},
+    {"tls-key-file", "SANDPLANE_TLS_KEY_FILE", CONFIG_STRING, offsetof(RouterConfig, tls_key_file), "", 0, 0, false,
+     "the certificate's key"},
+    {"tls-client-ca-file", "SANDPLANE_TLS_CLIENT_CA_FILE", CONFIG_STRING, offsetof(RouterConfig, tls_client_ca_file),
+     "", 0, 0, false, "authorities of its clients' certificates"},
+    {"mtls-mode", "SANDPLANE_MTLS_MODE", CONFIG_STRING, offsetof(RouterConfig, mtls_mode), "off", 0, 0, false,
+     "whether clients are asked for a certificate: off, optional (one that is shown must be good) or required"},
+    {"tls-min-version", "SANDPLANE_TLS_MIN_VERSION", CONFIG_STRING, offsetof(RouterConfig, tls_min_version), "1.2", 0,
+     0, false, "1.2 or 1.3"},
+    {"tls-cipher-suites", "SANDPLANE_TLS_CIPHER_SUITES", CONFIG_STRING, offsetof(RouterConfig, tls_cipher_suites), "",
+     0, 0, false,
+     "of TLS 1.2, separated by commas, by the names of IANA or OpenSSL; empty: ECDHE with AES-GCM or ChaCha20"},
     REDIS_CONFIG_ITEMS(RouterConfig),
     {"claims", "SANDPLANE_CLAIMS", CONFIG_STRING, offsetof(RouterConfig, claims), "127.0.0.1:7401", 0, 0, false,
      "claims replicas, separated by commas"},
@@ -33,7 +48,7 @@ static const ConfigItem ITEMS[] = {
      0, false, "hosts PORT-SANDBOX[--NAMESPACE].DOMAIN name a sandbox as well; empty: none does"},
     {"allowed-hosts", "SANDPLANE_ALLOWED_HOSTS", CONFIG_STRING, offsetof(RouterConfig, allowed_hosts), "", 0, 0, false,
      "hosts that are served beside addresses, local names and the domain: names and *.NAME by commas, * any; empty: "
-     "none when --http-address is loopback, otherwise any"},
+     "none when all listeners are loopback, otherwise any"},
     {"authz-cookie-name", "SANDPLANE_AUTHZ_COOKIE_NAME", CONFIG_STRING, offsetof(RouterConfig, session.cookie), "", 0,
      0, false, "cookie that may carry a browser's credential, by path and by host; empty: none"},
     {"authz-cookie-query-param", "SANDPLANE_AUTHZ_COOKIE_QUERY_PARAM", CONFIG_STRING,
@@ -81,11 +96,19 @@ static const ConfigItem ITEMS[] = {
      "log every HTTP request"},
 };
 
+/* The Agent Sandbox router's names. */
+static const ConfigAlias ALIASES[] = {
+    {"http-bind-address", "http-address"},
+    {"https-bind-address", "https-address"},
+};
+
 const ConfigTable ROUTER_CONFIG = {
     .program = "sandplane-router",
     .summary = "The front door: HTTP, WebSocket and gRPC to the right sandbox.",
     .items = ITEMS,
     .n_items = ARRAY_LEN(ITEMS),
+    .aliases = ALIASES,
+    .n_aliases = ARRAY_LEN(ALIASES),
 };
 
 int router_rules(const RouterConfig *config, const Authz *authz, AdmitRules *ret, Error *err) {
@@ -93,8 +116,13 @@ int router_rules(const RouterConfig *config, const Authz *authz, AdmitRules *ret
                       .session = config->session,
                       .trusts_proto = config->trusts_proto,
                       .max_timeout_ms = config->proxy_timeout_ms};
-  if (routing_init(&ret->routing, config->path_prefix, config->path_rewrites, config->host_domain,
-                   config->allowed_hosts, config->http_address, err) != 0)
+  const RoutingFlags flags = {.prefix = config->path_prefix,
+                              .domain = config->host_domain,
+                              .allowed_hosts = config->allowed_hosts,
+                              .rewrites = config->path_rewrites,
+                              .http_address = config->http_address,
+                              .https_address = config->https_address};
+  if (routing_init(&ret->routing, &flags, err) != 0)
     return -1;
   return browser_session_check(&ret->session, &ret->routing, str_equal(config->authz_mode, "allow-all"), err);
 }

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -515,6 +516,82 @@ class Forwarding(unittest.TestCase):
             self.assertGreater(got[1][2], 0)
         got = self.stack.call("X", b"", service="sandplane.v1.NoService")
         self.assertEqual(got[1][0], "UNIMPLEMENTED", got)
+
+
+class Replicas(unittest.TestCase):
+    """Two claims services behind a router under load, killed and restarted in turn."""
+
+    CALLERS = 4
+
+    def setUp(self):
+        ports = free_ports(4)
+        self.replicas = list(zip(ports[:2], ports[2:], strict=True))
+        claims = ",".join(f"127.0.0.1:{port}" for port, _ in self.replicas)
+        self.stack = Stack(f"--claims={claims}", "--pools=127.0.0.1:1", "--reconciler=127.0.0.1:1")
+        self.addCleanup(self.stack.stop)
+        self.programs = [self.start(i) for i in range(2)]
+        self.ended, self.statuses, self.lock = threading.Event(), [], threading.Lock()
+        callers = [threading.Thread(target=self.call) for _ in range(self.CALLERS)]
+        for caller in callers:
+            self.addCleanup(caller.join)
+        self.addCleanup(self.ended.set)
+        for i in range(2):
+            self.until_it_answers(i)
+        for caller in callers:
+            caller.start()
+
+    def start(self, i):
+        port, admin = self.replicas[i]
+        return self.stack.start(
+            "services/claims/sandplane-claims",
+            f"--grpc-address=127.0.0.1:{port}",
+            f"--admin-address=127.0.0.1:{admin}",
+            f"--redis-address={self.stack.redis}",
+        )
+
+    def list(self):
+        return self.stack.call("ListSandboxes", ListSandboxesRequest(parent=PARENT))[1]
+
+    def call(self):
+        while not self.ended.is_set():
+            status = self.list()
+            with self.lock:
+                self.statuses.append(status)
+
+    def until_it_answers(self, i):
+        """Calls that came through the router: nobody else asks it."""
+
+        def answers():
+            self.list()
+            connection = http.client.HTTPConnection("127.0.0.1", self.replicas[i][1], timeout=60)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+            return re.search(r"^sandplane_rpc_duration_seconds_count\{.*ListSandboxes.*\} [1-9]", text, re.M)
+
+        until(answers, "calls at a replica", needs=[self.programs[i]])
+
+    def restart(self, signum):
+        for i in [0, 1] * 3:
+            self.programs[i].send_signal(signum)
+            self.programs[i].wait(60)
+            self.programs[i] = self.start(i)
+            self.until_it_answers(i)
+        self.ended.set()
+        with self.lock:
+            self.assertGreater(len(self.statuses), 6)
+            return [s for s in self.statuses if s[0] != "OK"]
+
+    def test_that_end_in_order(self):
+        self.assertEqual(self.restart(signal.SIGTERM), [])
+
+    def test_that_are_killed(self):
+        """What is under way at one that is killed may have been done, and is not sent twice."""
+        failed = self.restart(signal.SIGKILL)
+        self.assertLessEqual(len(failed), 6 * self.CALLERS, failed)
+        for code, _, retry, text in failed:
+            self.assertEqual((code, text), ("UNAVAILABLE", "the connection was lost"), failed)
+            self.assertGreater(retry, 0)
 
 
 QUOTAS = "sandplane.v1.QuotaService"

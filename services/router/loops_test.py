@@ -145,6 +145,25 @@ class Lifecycle(LoopsTest):
         redis.wait()
         until(lambda: self.own.admin_get("/readyz").startswith(b"HTTP/1.1 503"), "unready")
 
+    def test_ready_when_each_loop_reaches_the_state(self):
+        self.start()
+        redis = socket.socket(socket.AF_UNIX)
+        self.addCleanup(redis.close)
+        redis.connect(self.own.redis.removeprefix("unix:"))
+        # the router's and this one's, and half of another router's
+        redis.sendall(b"CONFIG SET maxclients %d\r\n" % (LOOPS + 1 + LOOPS // 2))
+        self.assertEqual(redis.recv(100), b"+OK\r\n")
+        http, grpc, admin = free_ports(3)
+        flags = [f"--http-address=127.0.0.1:{http}", f"--grpc-address=127.0.0.1:{grpc}", *FLAGS]
+        flags += [f"--admin-address=127.0.0.1:{admin}", f"--redis-address={self.own.redis}"]
+        second = self.own.start(ROUTER, *flags, log=f"{self.own.dir}/second.log")
+        until(lambda: "redis_away" in second.log(), "one is refused", needs=[second])
+        self.own.admin = admin
+        self.assertIn(b"503 Service Unavailable", self.own.admin_get("/readyz"))
+        redis.sendall(b"CONFIG SET maxclients 100\r\n")
+        self.assertEqual(redis.recv(100), b"+OK\r\n")
+        until(lambda: self.own.admin_get("/readyz").startswith(b"HTTP/1.1 200"), "ready", needs=[second])
+
     def test_a_grace_that_does_not_suffice(self):
         self.start("--shutdown-grace=1ms")
         held = [self.send("/wait", stack=self.own) for _ in range(MANY)]

@@ -3,9 +3,11 @@
 #include <sys/resource.h>
 
 #include "lib/base/str.h"
+#include "services/router/backend/backend.h"
 #include "services/router/grpc/bind_rpc.h"
 #include "services/router/grpc/data_rpc.h"
 #include "services/router/grpc/forward_rpc.h"
+#include "services/router/http/https_tls.h"
 #include "services/router/router_loop.h"
 
 #define SANDBOXES "/sandplane.v1.SandboxService/"
@@ -36,7 +38,8 @@ static const RpcMethod METHODS[] = {
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
   AdmitRules rules;
-  if (redis_config_check(&config->redis, err) || router_rules(config, NULL, &rules, err))
+  if (redis_config_check(&config->redis, err) || https_tls_check(config, err) ||
+      router_rules(config, NULL, &rules, err))
     return -1;
   Authz authz;
   int rc = authz_init(&authz, config->authz_mode, config->auth_token, config->authz_secret_file, err);
@@ -60,19 +63,20 @@ static void raise_descriptor_limit(void) {
 
 static int start(Service *service, Error *err) {
   raise_descriptor_limit();
-  Router *router = router_loops_new(service, err);
+  Router *router;
   const RouterConfig *config = service->config;
+  int rc = router_loops_new(service, &router, err);
   service->state = router;
-  if (!router->http)
+  if (rc != 0)
     return -1;
   if (!str_empty(config->tenant_tokens_file)) {
     router->tenants = tenants_read(config->tenant_tokens_file, err);
     if (!router->tenants)
       return -1;
   }
-  router->claims = rpc_channel_new(service->loop, config->claims);
-  router->pools = rpc_channel_new(service->loop, config->pools);
-  router->reconciler = rpc_channel_new(service->loop, config->reconciler);
+  router->claims = backend_new(service->loop, config->claims, NULL);
+  router->pools = backend_new(service->loop, config->pools, NULL);
+  router->reconciler = backend_new(service->loop, config->reconciler, NULL);
   service_state_watch(router->shared, NULL, NULL);
   router_loops_run(router);
   return 0;
@@ -89,9 +93,9 @@ static void drain(Service *service) {
 
 static void stop(Service *service) {
   Router *router = service->state;
-  rpc_channel_free(router->claims);
-  rpc_channel_free(router->pools);
-  rpc_channel_free(router->reconciler);
+  backend_free(router->claims);
+  backend_free(router->pools);
+  backend_free(router->reconciler);
   tenants_free(router->tenants);
   router_loops_free(router);
 }

@@ -65,7 +65,7 @@ static void forward(const HttpHead *head, const Admission *a) {
   Buf out = {0};
   const ForwardRequest request = {.path = buf_str(&a->path),
                                   .prefix = buf_str(&a->prefix),
-                                  .peer_ip = "192.0.2.1",
+                                  .peer = &(ForwardPeer){.ip = "192.0.2.1"},
                                   .proto = a->proto,
                                   .port = 80,
                                   .cookie = SESSION.cookie};
@@ -76,7 +76,7 @@ static void forward(const HttpHead *head, const Admission *a) {
 
 static void check(const AdmitRules *rules, const HttpHead *head) {
   Target target = {0};
-  Admission a = admit(rules, head, NOW_S, &target);
+  Admission a = admit(rules, head, false, NOW_S, &target);
   if (a.status == 0) {
     check_goes(&a, &target);
     want(!rules->authz->bearer || has_credential(head, &target));

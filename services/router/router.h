@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "lib/rpc/rpc_client.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/authz.h"
 #include "services/router/access/tenants.h"
@@ -14,7 +13,9 @@
 
 typedef struct RouterConfig {
   ServiceConfig service;
-  const char *http_address;
+  const char *http_address, *https_address;
+  const char *tls_cert_file, *tls_key_file, *tls_client_ca_file;
+  const char *mtls_mode, *tls_min_version, *tls_cipher_suites;
   RedisConfig redis;
   const char *claims, *pools, *reconciler;
   const char *authz_mode, *authz_secret_file, *auth_token;
@@ -47,6 +48,9 @@ typedef enum RouterMetric {
   ROUTER_AUTHZ_DECISIONS,
   ROUTER_CONNECTIONS,
   ROUTER_CONNECTIONS_REFUSED,
+  ROUTER_TLS_HANDSHAKES,
+  ROUTER_TLS_LOADS,
+  ROUTER_TLS_EXPIRY,
   ROUTER_HTTP2_REFUSED,
   ROUTER_SANDBOX_CALLS,
   ROUTER_UPSTREAM_OPENED,
@@ -62,6 +66,7 @@ typedef struct RouterAll {
   atomic_llong n_connections; /* of clients, HTTP */
   atomic_llong n_exchanges;   /* HTTP requests on their way to a sandbox or answered by one */
   atomic_llong n_idle;        /* connections into sandboxes that are kept */
+  struct HttpsTls *tls;       /* of --https-address; NULL: there is none */
   struct Router **routers;    /* one a loop, the service's first; what is another's is told by loop_post */
   size_t n_routers;
 } RouterAll;
@@ -76,10 +81,10 @@ typedef struct Router {
   State *state;
   Authz authz;
   AdmitRules admission;
-  struct HttpListener *http;
+  struct HttpListener *http, *https; /* NULL: without an address */
   struct UpstreamPool *upstreams;
   /* of the first, which serves gRPC; NULL in others */
-  RpcChannel *claims, *pools, *reconciler;
+  struct Backend *claims, *pools, *reconciler;
   Tenants *tenants; /* NULL: gRPC callers are not told apart */
 } Router;
 

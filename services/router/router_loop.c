@@ -10,7 +10,9 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
+#include "lib/base/str.h"
 #include "services/router/http/http_listener.h"
+#include "services/router/http/https_tls.h"
 #include "services/router/http/upstream_pool.h"
 
 typedef struct Member {
@@ -22,7 +24,7 @@ typedef struct Member {
 typedef struct RouterLoops {
   RouterAll all;
   Member *members;
-  size_t n_busy; /* of the drain */
+  size_t n_busy; /* listeners that the drain waits for */
   void (*done)(void *arg);
   void *arg;
 } RouterLoops;
@@ -62,11 +64,22 @@ static int member_init(Router *r, Router *first, Error *err) {
                          : service_state_new_beside(first->shared, r->loop, &config->redis);
   r->state = service_state_of(r->shared);
   r->upstreams = upstream_pool_new(r);
-  r->http = http_listener_new(r, first->http, err);
-  return r->http ? 0 : -1;
+  const HttpDoor plain = {.flag = "http-address", .address = config->http_address};
+  const HttpDoor tls = {.flag = "https-address", .address = config->https_address, .tls = true};
+  if (!str_empty(plain.address)) {
+    r->http = http_listener_new(r, &plain, first->http, err);
+    if (!r->http)
+      return -1;
+  }
+  if (!str_empty(tls.address)) {
+    r->https = http_listener_new(r, &tls, first->https, err);
+    if (!r->https)
+      return -1;
+  }
+  return 0;
 }
 
-Router *router_loops_new(Service *service, Error *err) {
+int router_loops_new(Service *service, Router **ret_first, Error *err) {
   RouterLoops *l = new0(RouterLoops);
   const RouterConfig *config = service->config;
   size_t n = config->loops ? (size_t)config->loops : cores();
@@ -78,15 +91,15 @@ Router *router_loops_new(Service *service, Error *err) {
     l->members[i].router = (Router){.service = service, .loop = loop, .config = config, .all = &l->all};
     l->all.routers[i] = &l->members[i].router;
   }
-  Router *first = l->all.routers[0];
+  Router *first = *ret_first = l->all.routers[0];
   int rc = 0;
+  if (!str_empty(config->https_address)) {
+    l->all.tls = https_tls_new(service, err);
+    rc = l->all.tls ? 0 : -1;
+  }
   for (size_t i = 0; i < n && rc == 0; i++)
     rc = member_init(l->all.routers[i], first, err);
-  if (rc != 0) {
-    http_listener_free(first->http);
-    first->http = NULL;
-  }
-  return first;
+  return rc;
 }
 
 static void *run(void *arg) {
@@ -125,12 +138,15 @@ static void on_drained(void *arg) {
 static void drain(void *arg) {
   Router *r = arg;
   upstream_pool_shut(r->upstreams);
-  http_listener_drain(r->http, r->config->service.shutdown_grace_ms, on_drained, r);
+  HttpListener *const listeners[] = {r->http, r->https};
+  for (size_t i = 0; i < ARRAY_LEN(listeners); i++)
+    if (listeners[i])
+      http_listener_drain(listeners[i], r->config->service.shutdown_grace_ms, on_drained, r);
 }
 
 void router_loops_drain(Router *first, void (*done)(void *arg), void *arg) {
   RouterLoops *l = loops_of(first);
-  l->n_busy = l->all.n_routers;
+  l->n_busy = l->all.n_routers * (size_t)((first->http != NULL) + (first->https != NULL));
   l->done = done;
   l->arg = arg;
   for (size_t i = 1; i < l->all.n_routers; i++)
@@ -152,6 +168,7 @@ static void member_end(Member *m) {
 
 static void member_deinit(Router *r) {
   http_listener_free(r->http);
+  http_listener_free(r->https);
   upstream_pool_free(r->upstreams);
   service_state_free(r->shared);
   authz_deinit(&r->authz);
@@ -167,6 +184,7 @@ void router_loops_free(Router *first) {
     if (r != first)
       loop_free(r->loop);
   }
+  https_tls_free(l->all.tls);
   free(l->all.routers);
   free(l->members);
   free(l);

@@ -9,9 +9,9 @@
 
 #include "services/router/router.h"
 
-/* As many as --loops says; none runs yet. The first's Router, never NULL; its http is NULL, with err, when one could
- * not be made, and then it is only good for router_loops_free. */
-Router *router_loops_new(Service *service, Error *err);
+/* As many as --loops says; none runs yet. *ret_first: the first's Router, also after -1, when it is only good for
+ * router_loops_free. */
+int router_loops_new(Service *service, Router **ret_first, Error *err) MUST_CHECK;
 /* Starts the threads of all others. */
 void router_loops_run(Router *first);
 /* Each lets its connections go, as http_listener_drain does; done runs when all have. */

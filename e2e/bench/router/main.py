@@ -7,7 +7,7 @@ kernel is more generous with ports that were just in use; and on a port for each
 another's. Rates and times of a cell are medians over the rounds.
 
 Beside it the processor time that a small request costs whoever carries it, which wavers less on a machine with other work; a message
-over an upgraded connection and back; the memory of idle connections. Then --requests requests of one kind to one sandbox: the rate of
+over an upgraded connection and back; the memory of idle connections; a gRPC call to claims, and through the router. Then --requests requests of one kind to one sandbox: the rate of
 the last tenth by that of the first.
 """
 
@@ -23,6 +23,7 @@ import tempfile
 import time
 
 from echo import echo_p50_us
+from hop import hop
 from idle import idle_mb
 from load import fields_for, h2load, series_command, wrk
 from stand import BACKEND, KEPT, ROUTER, WAYS, Stand
@@ -152,7 +153,7 @@ def main():
         "--quick", action="store_true", help="one round of 2 s a cell, 1,000 idle connections, and 40,000 requests"
     )
     parser.add_argument("--requests", type=int, help="to one sandbox (200,000)")
-    for program in ("router", "seed", "redis", "nginx", "wrk", "h2load"):
+    for program in ("router", "claims", "seed", "load", "state-load", "redis", "nginx", "wrk", "h2load"):
         parser.add_argument(f"--{program}", required=True, help=argparse.SUPPRESS)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -166,9 +167,11 @@ def main():
         measure(stand, *((1, 2) if args.quick else (3, 5)), table)
         measure_idle(stand, 1_000 if args.quick else 10_000, table)
         done, first, last = series(stand, args.requests or (40_000 if args.quick else 200_000))
+        direct, through = hop(stand, 2 if args.quick else 6, 1_000)
     table.print()
+    print(f"CreateSandbox, one in flight: p50 {direct:.0f} us to claims, {through:.0f} us by the router")
     print(f"{done:.0f} requests to one sandbox: the first tenth {first:.0f} a second, the last {last:.0f}")
-    print(json.dumps(summary(table, done, first, last)))
+    print(json.dumps({**summary(table, done, first, last), "hop_us": round(through - direct)}))
 
 
 if __name__ == "__main__":

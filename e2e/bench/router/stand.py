@@ -112,7 +112,7 @@ class Stand:
         self.echo = EchoServer(POD)
         listen = " ".join(f"listen {POD}:{p} backlog=4096;" for p in backends)
         backend = self.start_nginx("backend", BACKEND_CONF, POD, backends[0], listen=listen)
-        kept, kept_h2, other, self.http, grpc, self.admin = free_ports(6)
+        kept, kept_h2, other, self.http, self.grpc, self.admin, self.claims_port, claims_admin = free_ports(8)
         behind = {"kept_backend": backends[1], "other_backend": backends[2], "echo": self.echo.port}
         proxy = self.start_nginx(
             "proxy", PROXY_CONF, "127.0.0.1", kept, kept=kept, kept_h2=kept_h2, other=other, **behind
@@ -120,7 +120,7 @@ class Stand:
         at = [(POD, backends[0])] + [("127.0.0.1", port) for port in (kept, other, self.http)]
         self.addresses = dict(zip(WAYS, at, strict=True))
         self.http2_addresses = {KEPT: ("127.0.0.1", kept_h2), ROUTER: ("127.0.0.1", self.http)}
-        self.carriers = dict(zip(WAYS, (backend, proxy, proxy, self.start_router(grpc)), strict=True))
+        self.carriers = dict(zip(WAYS, (backend, proxy, proxy, self.start_router(claims_admin)), strict=True))
 
     def start(self, name, *argv):
         with open(self.folder / f"{name}.log", "wb") as log:
@@ -146,17 +146,24 @@ class Stand:
         until(reachable(host, port), f"{name} listening", process)
         return process
 
-    def start_router(self, grpc):
-        redis = f"unix:{self.folder}/redis"
+    def start_claims(self, admin):
+        addresses = [f"--grpc-address=127.0.0.1:{self.claims_port}", f"--admin-address=127.0.0.1:{admin}"]
+        process = self.start("claims", self.args.claims, *addresses, f"--redis-address={self.redis}")
+        until(reachable("127.0.0.1", self.claims_port), "claims listening", process)
+
+    def start_router(self, claims_admin):
+        redis = self.redis = f"unix:{self.folder}/redis"
         argv = ["--port", "0", "--unixsocket", f"{self.folder}/redis", "--save", "", "--dir", str(self.folder)]
         process = self.start("redis", self.args.redis, *argv)
         until((self.folder / "redis").exists, "redis listening", process)
         pool = BOX.rpartition("-")[0]
         for words in (("make", "default", BOX, f"pod:{POD}"), ("claim", "default", pool, "0")):
             subprocess.run([self.args.seed, redis, *words], check=True, stdout=subprocess.DEVNULL)
-        addresses = {"http": self.http, "grpc": grpc, "admin": self.admin}
+        self.start_claims(claims_admin)
+        addresses = {"http": self.http, "grpc": self.grpc, "admin": self.admin}
         flags = [f"--{name}-address=127.0.0.1:{port}" for name, port in addresses.items()]
         flags += [f"--redis-address={redis}", "--access-log=false", "--max-connections=18000"]
+        flags.append(f"--claims=127.0.0.1:{self.claims_port}")
         process = self.start("router", self.args.router, *flags)
         until(lambda: b" 200 " in self.metrics("/readyz")[:20], "the router ready", process)
         return process

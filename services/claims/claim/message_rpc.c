@@ -4,45 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/resource/resource.h"
-
-static Google__Protobuf__Timestamp *timestamp(Arena *arena, int64_t ms) {
-  if (ms <= 0)
-    return NULL;
-  Google__Protobuf__Timestamp *t = arena_alloc(arena, sizeof *t);
-  google__protobuf__timestamp__init(t);
-  t->seconds = ms / 1000;
-  t->nanos = (int32_t)(ms % 1000) * 1000000;
-  return t;
-}
-
-static Google__Protobuf__Duration *duration(Arena *arena, int64_t ms) {
-  Google__Protobuf__Duration *d = arena_alloc(arena, sizeof *d);
-  google__protobuf__duration__init(d);
-  d->seconds = ms / 1000;
-  d->nanos = (int32_t)(ms % 1000) * 1000000;
-  return d;
-}
-
-static char *resource(Arena *arena, const char *ns, const char *collection, const char *id) {
-  char name[RESOURCE_NAME_SIZE];
-  resource_name_format(name, ns, collection, id);
-  return arena_strdup(arena, name);
-}
-
-static char *copy(Arena *arena, const char *s) {
-  return arena_strdup(arena, s ? s : "");
-}
+#include "lib/resource/resource_pb.h"
 
 static void add_condition(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxRecord *record) {
   ClaimCondition ready = claim_ready_condition(record);
   Sandplane__V1__Condition *condition = arena_alloc(arena, sizeof *condition);
   sandplane__v1__condition__init(condition);
-  condition->type = copy(arena, "Ready");
-  condition->status = copy(arena, ready.status);
-  condition->reason = copy(arena, ready.reason);
-  condition->message = copy(arena, ready.message);
-  condition->last_transition_time = timestamp(arena, ready.transition_ms);
+  condition->type = resource_pb_text(arena, "Ready");
+  condition->status = resource_pb_text(arena, ready.status);
+  condition->reason = resource_pb_text(arena, ready.reason);
+  condition->message = resource_pb_text(arena, ready.message);
+  condition->last_transition_time = resource_pb_time(arena, ready.transition_ms);
   box->conditions = arena_alloc(arena, sizeof(Sandplane__V1__Condition *));
   box->conditions[0] = condition;
   box->n_conditions = 1;
@@ -54,8 +26,8 @@ static void add_labels(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxR
   for (size_t i = 0; i < record->n_labels; i++) {
     Sandplane__V1__Sandbox__LabelsEntry *entry = arena_alloc(arena, sizeof *entry);
     sandplane__v1__sandbox__labels_entry__init(entry);
-    entry->key = copy(arena, record->labels[i].key);
-    entry->value = copy(arena, record->labels[i].value);
+    entry->key = resource_pb_text(arena, record->labels[i].key);
+    entry->value = resource_pb_text(arena, record->labels[i].value);
     box->labels[i] = entry;
   }
 }
@@ -63,26 +35,26 @@ static void add_labels(Arena *arena, Sandplane__V1__Sandbox *box, const SandboxR
 Sandplane__V1__Sandbox *message_gone(Arena *arena, const char *ns, const char *pool, const char *id, const char *uid) {
   Sandplane__V1__Sandbox *box = arena_alloc(arena, sizeof *box);
   sandplane__v1__sandbox__init(box);
-  box->name = resource(arena, ns, "sandboxes", id);
-  box->pool = resource(arena, ns, "pools", pool);
-  box->uid = copy(arena, uid);
+  box->name = resource_pb_name(arena, ns, "sandboxes", id);
+  box->pool = resource_pb_name(arena, ns, "pools", pool);
+  box->uid = resource_pb_text(arena, uid);
   return box;
 }
 
 Sandplane__V1__Sandbox *message_sandbox(Arena *arena, const SandboxRecord *r, const char *router_url) {
   Sandplane__V1__Sandbox *box = message_gone(arena, r->ns, r->pool, r->id, r->uid);
-  box->template_ = resource(arena, r->ns, "templates", r->template_name);
+  box->template_ = resource_pb_name(arena, r->ns, "templates", r->template_name);
   box->state = (Sandplane__V1__Sandbox__State)r->state;
-  box->address = copy(arena, router_url);
-  box->runtime_class = copy(arena, r->runtime_class);
-  box->tenant = copy(arena, r->tenant);
-  box->create_time = timestamp(arena, r->create_ms);
-  box->claim_time = timestamp(arena, r->claim_ms);
-  box->expire_time = timestamp(arena, r->expire_ms);
+  box->address = resource_pb_text(arena, router_url);
+  box->runtime_class = resource_pb_text(arena, r->runtime_class);
+  box->tenant = resource_pb_text(arena, r->tenant);
+  box->create_time = resource_pb_time(arena, r->create_ms);
+  box->claim_time = resource_pb_time(arena, r->claim_ms);
+  box->expire_time = resource_pb_time(arena, r->expire_ms);
   if (r->idle_timeout_ms > 0)
-    box->idle_timeout = duration(arena, r->idle_timeout_ms);
+    box->idle_timeout = resource_pb_duration(arena, r->idle_timeout_ms);
   if (r->claim_ms > 0)
-    box->wait_duration = duration(arena, r->wait_ms);
+    box->wait_duration = resource_pb_duration(arena, r->wait_ms);
   add_condition(arena, box, r);
   add_labels(arena, box, r);
   return box;

@@ -67,7 +67,7 @@ static void feed_free(WatchFeed *f) {
   free(f);
 }
 
-/* First thing in every answer of the state: false when the feed is no more. */
+/* First thing when answers of the state are in: false when the feed is no more. */
 static bool answered(WatchFeed *f) {
   f->busy = false;
   if (!f->ended)
@@ -92,6 +92,15 @@ static void give_up(WatchFeed *f, const Error *err) {
     f->resting = true;
   else
     f->handlers->failed(f->arg, err);
+}
+
+/* The same, and false when the unit is given up. */
+static bool arrived(WatchFeed *f, const Error *err) {
+  if (!answered(f))
+    return false;
+  if (err)
+    give_up(f, err);
+  return !err;
 }
 
 static void go_on(WatchFeed *f, void (*step)(WatchFeed *f)) {
@@ -204,12 +213,8 @@ static void note_change(WatchFeed *f, const StateEvent *event) {
 
 static void on_history(void *arg, const StateEvents *events, const Error *err) {
   WatchFeed *f = arg;
-  if (!answered(f))
+  if (!arrived(f, err))
     return;
-  if (err) {
-    give_up(f, err);
-    return;
-  }
   if (events->trimmed) {
     fail(f, ERROR_OUT_OF_RANGE, "the history since the resume token is no longer retained; start without one");
     return;
@@ -235,12 +240,8 @@ static void history_step(WatchFeed *f) {
 
 static void on_list(void *arg, const SandboxPage *page, const Error *err) {
   WatchFeed *f = arg;
-  if (!answered(f))
+  if (!arrived(f, err))
     return;
-  if (err) {
-    give_up(f, err);
-    return;
-  }
   for (size_t i = 0; i < page->n_records; i++) {
     const SandboxRecord *record = &page->records[i];
     if (!watch_sees(f->filter, record))
@@ -269,12 +270,8 @@ static void list_step(WatchFeed *f) {
 
 static void on_end_noted(void *arg, const StateEvents *events, const Error *err) {
   WatchFeed *f = arg;
-  if (!answered(f))
+  if (!arrived(f, err))
     return;
-  if (err) {
-    give_up(f, err);
-    return;
-  }
   snprintf(f->pool->noted, sizeof f->pool->noted, "%s", events->last_id);
   go_on(f, list_step);
 }
@@ -320,13 +317,8 @@ static void end_pool(WatchFeed *f) {
 
 static void on_names(void *arg, const StateNames *names, const Error *err) {
   WatchFeed *f = arg;
-  if (!answered(f))
+  if (!arrived(f, err))
     return;
-  if (err) {
-    f->pool = NULL;
-    give_up(f, err);
-    return;
-  }
   f->named = true;
   /* Those of the token that are not listed have gone meanwhile. */
   for (size_t i = 0; i < f->position.n_entries; i++) {

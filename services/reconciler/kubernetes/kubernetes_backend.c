@@ -36,10 +36,10 @@ static void connected(Backend *base, const char *epoch, bool same) {
   KubernetesBackend *b = of(base);
   snprintf(b->c.epoch, sizeof b->c.epoch, "%s", epoch);
   pool_controller_mend(b->pools);
-  controller_again(template_controller_of(b->templates));
-  controller_again(pool_controller_of(b->pools));
-  controller_again(claim_controller_of(b->claims));
-  controller_again(address_book_controller(b->addresses));
+  controller_again(b->templates);
+  controller_again(b->pools);
+  controller_again(b->claims);
+  controller_again(b->addresses);
 }
 
 static void deinit(Backend *base, bool kill) {
@@ -47,11 +47,11 @@ static void deinit(Backend *base, bool kill) {
   cluster_disconnect(&b->c);
   webhook_free(b->webhook);
   claim_mirror_free(b->mirror);
-  address_book_free(b->addresses);
-  claim_controller_free(b->claims);
-  pool_controller_free(b->pools);
-  template_controller_free(b->templates);
-  sandbox_controller_free(b->sandboxes);
+  controller_free(b->addresses);
+  controller_free(b->claims);
+  controller_free(b->pools);
+  controller_free(b->templates);
+  controller_free(b->sandboxes);
   runtime_binder_free(b->binder);
   cluster_deinit(&b->c);
   json_decref(b->creating);
@@ -80,64 +80,37 @@ static const BackendOps OPS = {.check = check,
 
 /* ---- wiring ---- */
 
-static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
-  member_orders_note_moved(c->backend, before, after);
-  sandbox_controller_on_sandbox(c->backend->sandboxes, before, after);
-  pool_controller_on_sandbox(c->backend->pools, before, after);
-  claim_controller_on_sandbox(c->backend->claims, before, after);
-  address_book_on_sandbox(c->backend->addresses, before, after);
-  if (c->synced)
-    member_watch_change(c->backend, before, after);
-}
-
-static void on_child(Cluster *c, const json_t *before, const json_t *after) {
-  sandbox_controller_on_child(c->backend->sandboxes, before, after);
-}
-static void on_pod(Cluster *c, const json_t *before, const json_t *after) {
-  on_child(c, before, after);
-  pool_controller_on_pod(c->backend->pools, before, after);
-  claim_controller_on_pod(c->backend->claims, before, after);
-}
-
-static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
-  claim_controller_on_claim(c->backend->claims, before, after);
-}
-
-static void on_template(Cluster *c, const json_t *before, const json_t *after) {
-  state_names_change(c, CLUSTER_TEMPLATE, before, after);
-  template_controller_on_template(c->backend->templates, before, after);
-  pool_controller_on_template(c->backend->pools, before, after);
-  claim_controller_on_template(c->backend->claims, before, after);
-}
-
-static void on_pool(Cluster *c, const json_t *before, const json_t *after) {
-  state_names_change(c, CLUSTER_POOL, before, after);
-  pool_controller_on_pool(c->backend->pools, before, after);
-  claim_controller_on_pool(c->backend->claims, before, after);
-}
-
-static void on_policy(Cluster *c, const json_t *before, const json_t *after) {
-  template_controller_on_policy(c->backend->templates, before, after);
+static void on_change(Cluster *c, ClusterResource r, const json_t *before, const json_t *after) {
+  KubernetesBackend *b = c->backend;
+  if (r == CLUSTER_SANDBOX)
+    member_orders_note_moved(b, before, after);
+  if (r == CLUSTER_TEMPLATE || r == CLUSTER_POOL)
+    state_names_change(c, r, before, after);
+  Controller *const told[] = {b->sandboxes, b->templates, b->pools, b->claims, b->addresses};
+  for (size_t i = 0; i < ARRAY_LEN(told); i++)
+    controller_change(told[i], r, before, after);
+  if (r == CLUSTER_SANDBOX && c->synced)
+    member_watch_change(b, before, after);
 }
 
 static void on_lead(Cluster *c, bool leads) {
   KubernetesBackend *b = c->backend;
   json_object_clear(b->destroying);
-  controller_lead(template_controller_of(b->templates), leads);
-  controller_lead(pool_controller_of(b->pools), leads);
-  controller_lead(sandbox_controller_of(b->sandboxes), leads);
-  controller_lead(claim_controller_of(b->claims), leads);
+  controller_lead(b->templates, leads);
+  controller_lead(b->pools, leads);
+  controller_lead(b->sandboxes, leads);
+  controller_lead(b->claims, leads);
   claim_mirror_lead(b->mirror, leads);
-  controller_lead(address_book_controller(b->addresses), leads);
+  controller_lead(b->addresses, leads);
   b->events.on_lead(b->arg, leads);
 }
 
 static void on_resync(Cluster *c) {
   KubernetesBackend *b = c->backend;
-  controller_again(sandbox_controller_of(b->sandboxes));
-  controller_again(template_controller_of(b->templates));
-  controller_again(pool_controller_of(b->pools));
-  controller_again(claim_controller_of(b->claims));
+  controller_again(b->sandboxes);
+  controller_again(b->templates);
+  controller_again(b->pools);
+  controller_again(b->claims);
 }
 
 void kubernetes_backend_scrape(void *backend) {
@@ -162,6 +135,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
                  .events_arg = arg,
                  .api = &CLUSTER_API,
                  .backend = b,
+                 .on_change = on_change,
                  .on_lead = on_lead,
                  .on_resync = on_resync};
   if (cluster_connect(c, err) != 0) {
@@ -172,13 +146,7 @@ Backend *kubernetes_backend_new(Loop *loop, const ReconcilerConfig *config, Stat
     free(b);
     return NULL;
   }
-  const ClusterChangeFn fns[CLUSTER_N_RESOURCES] = {
-      [CLUSTER_SANDBOX] = on_sandbox, [CLUSTER_CLAIM] = on_claim, [CLUSTER_TEMPLATE] = on_template,
-      [CLUSTER_POOL] = on_pool,       [CLUSTER_POD] = on_pod,     [CLUSTER_SERVICE] = on_child,
-      [CLUSTER_POLICY] = on_policy,
-  };
-  memcpy(c->on_change, fns, sizeof fns);
-  b->binder = runtime_binder_new(&b->events, arg, *config->router != 0);
+  b->binder = runtime_binder_new(loop, &b->events, arg, *config->router != 0);
   b->sandboxes = sandbox_controller_new(c);
   b->templates = template_controller_new(c);
   b->pools = pool_controller_new(c);

@@ -20,12 +20,8 @@ typedef struct KubernetesBackend {
   json_t *destroying; /* "namespace/id" -> when it was asked for, monotonic ms */
   json_t *moved;      /* "namespace/member" -> name of the Sandbox that took over its Pod (ANNOTATION_MEMBER) */
   RuntimeBinder *binder;
-  SandboxController *sandboxes;
-  ClaimController *claims;
-  PoolController *pools;
-  TemplateController *templates;
+  Controller *sandboxes, *templates, *pools, *claims, *addresses;
   ClaimMirror *mirror;
-  AddressBook *addresses;
   Webhook *webhook; /* NULL: not wanted */
 } KubernetesBackend;
 

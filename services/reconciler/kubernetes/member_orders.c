@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/cluster/handover.h"
@@ -145,7 +144,7 @@ void member_orders_destroy(Backend *base, const char *ns, const char *id) {
     return b->events.on_destroyed(b->arg, ns, id);
   }
   const json_t *asked = json_object_get(b->destroying, key);
-  int64_t now = clock_mono_ms();
+  int64_t now = loop_now_ms(b->c.loop);
   if (asked && now - json_integer_value(asked) < ASK_AGAIN_MS)
     return;
   json_object_set_new(b->destroying, key, json_integer(now));

@@ -2,32 +2,16 @@
 #include "services/reconciler/local/local_backend.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/sandbox.h"
+#include "services/reconciler/local/sandbox_plan.h"
 #include "services/reconciler/local/uid_pool.h"
 
-/* What a template gets that sets no limit of its own. */
-#define DEFAULT_MEMORY_BYTES ((int64_t)1 << 30)
-#define DEFAULT_PIDS 512
-/* Kept in memory; at most this share of the memory's limit, so that files alone never reach it: who writes too much is
- * told so (ENOSPC), and an eighth is left for processes. */
-#define DEFAULT_WORKSPACE_BYTES ((int64_t)512 << 20)
-#define WORKSPACE_SHARE 2
-#define TMP_BYTES ((int64_t)256 << 20)
-#define TMP_SHARE 4
-#define SHM_BYTES ((int64_t)64 << 20)
-#define SHM_SHARE 8
-#define DEFAULT_UID 1000
 /* At exit with destroy-on-exit. */
 #define KILL_ALL_MS 20000
 
@@ -40,16 +24,10 @@ typedef struct Queued {
 typedef struct Local {
   Backend base;
   Loop *loop;
-  const ReconcilerConfig *config;
   BackendEvents events;
   void *arg;
-  int lock_fd;
-  CgroupTree *cgroups;
+  Machine machine;
   UidPool *uids;
-  ImageStore *images;
-  Isolation *isolations[2];
-  Error missing[2]; /* why isolations[i] is NULL */
-  char *folder;
   SandboxSite site;
   Sandbox *head;
   size_t n_starting, max_starting;
@@ -58,93 +36,11 @@ typedef struct Local {
   bool stopping;
 } Local;
 
-static const char *const CLASSES[] = {"gvisor", "process"};
-
 static Local *local_of(Backend *b) {
   return (Local *)b;
 }
 
 /* ---- checking ---- */
-
-static int fail_field(Error *err, const char *field, const char *what, const char *why) {
-  error_set(err, ERROR_FAILED_PRECONDITION, "%s%s", what, why);
-  snprintf(err->field, sizeof err->field, "%s", field);
-  return -1;
-}
-
-#define SPEC "spec.podTemplate.spec."
-#define CONTAINER SPEC "containers[0]."
-
-static int find_isolation(const Local *l, const char *class_name, const Isolation **ret, Error *err) {
-  const char *wanted = *class_name ? class_name : l->config->default_runtime_class;
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++) {
-    if (strcmp(wanted, CLASSES[i]) != 0)
-      continue;
-    *ret = l->isolations[i];
-    return *ret ? 0
-                : fail_field(err, SPEC "runtimeClassName", "this machine cannot isolate it: ", l->missing[i].message);
-  }
-  return fail_field(err, SPEC "runtimeClassName", "the local backend has the classes gvisor and process, not ", wanted);
-}
-
-/* "1000", "1000:1000" or empty, as images have it; names would need the image's passwd. */
-static bool parse_user(const char *user, int64_t *uid, int64_t *gid) {
-  *uid = *gid = DEFAULT_UID;
-  if (str_empty(user))
-    return true;
-  const char *colon = strchr(user, ':');
-  CLEANUP(str_freep) char *head = str_ndup(user, colon ? (size_t)(colon - user) : strlen(user));
-  if (str_to_int64(head, 0, 65533, uid))
-    return false;
-  *gid = *uid;
-  return !colon || str_to_int64(colon + 1, 0, 65533, gid) == 0;
-}
-
-static int64_t at_most(int64_t bytes, int64_t limit) {
-  return bytes < limit ? bytes : limit;
-}
-
-/* A size that the template states is on top of its memory, as it is where it is a disk's; else it is a part of it. */
-static void plan_memory(const ManifestTemplate *t, SandboxPlan *p) {
-  p->memory_bytes = t->memory_bytes ? t->memory_bytes : DEFAULT_MEMORY_BYTES;
-  p->workspace_bytes =
-      t->ephemeral_bytes ? t->ephemeral_bytes : at_most(DEFAULT_WORKSPACE_BYTES, p->memory_bytes / WORKSPACE_SHARE);
-  p->extra_file_bytes = t->ephemeral_bytes;
-  p->tmp_bytes = at_most(TMP_BYTES, p->memory_bytes / TMP_SHARE);
-  p->shm_bytes = at_most(SHM_BYTES, p->memory_bytes / SHM_SHARE);
-}
-
-static int plan_of(const Local *l, const ManifestTemplate *t, SandboxPlan *p, const Isolation **isolation, Error *err) {
-  if (find_isolation(l, t->runtime_class, isolation, err))
-    return -1;
-  if (image_store_find(l->images, t->image, &p->image) == IMAGE_MISSING)
-    return fail_field(err, CONTAINER "image", "no such image; bring it in with: sandctl image import FILE --reference ",
-                      t->image);
-  if (!parse_user(p->image.user, &p->uid, &p->gid))
-    return fail_field(err, CONTAINER "image", "its user is not a number: ", p->image.user);
-  if (t->run_as_user > 0)
-    p->uid = t->run_as_user;
-  if (t->run_as_group >= 0)
-    p->gid = t->run_as_group;
-  else if (t->run_as_user > 0)
-    p->gid = t->run_as_user;
-  if (p->uid == 0)
-    return fail_field(err, CONTAINER "securityContext.runAsUser",
-                      "the image's user is root, and commands never run as root", "; set another");
-  if (t->cpu_milli && !cgroup_has_cpu(l->cgroups))
-    return fail_field(err, CONTAINER "resources.limits.cpu", "there is no cpu controller here", "");
-  if (t->ready_port && (t->ready_port != 8888 || strcmp(t->ready_path, "/") != 0))
-    return fail_field(err, CONTAINER "readinessProbe.httpGet", "only port 8888 and path / answer before a claim", "");
-  p->working_dir = *t->working_dir ? t->working_dir : p->image.working_dir;
-  if (strcmp(p->working_dir, p->image.working_dir) != 0 && !str_starts_with(p->working_dir, "/tmp/"))
-    return fail_field(err, CONTAINER "workingDir", "must be the image's own, ", p->image.working_dir);
-  plan_memory(t, p);
-  p->pids = t->pids ? t->pids : DEFAULT_PIDS;
-  p->cpu_milli = t->cpu_milli;
-  p->env = t->env;
-  p->n_env = t->n_env;
-  return 0;
-}
 
 static int parse(const char *text, Manifest *m, Error *err) {
   if (manifest_parse(text, strlen(text), m, err))
@@ -162,7 +58,7 @@ static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate
   if (parse(manifest, &m, err))
     return -1;
   const ManifestTemplate *t = &m.template_;
-  int result = plan_of(local_of(b), t, &plan, &isolation, err);
+  int result = sandbox_plan_of(&local_of(b)->machine, t, &plan, &isolation, err);
   if (result == 0)
     *ret = (BackendTemplate){.ns = arena_strdup(arena, t->ns),
                              .name = arena_strdup(arena, t->name),
@@ -175,11 +71,8 @@ static int check(Backend *b, const char *manifest, Arena *arena, BackendTemplate
 }
 
 static const Isolation *isolation_of(void *arg, const char *class_name) {
-  const Local *l = arg;
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(CLASSES[i], class_name) == 0)
-      return l->isolations[i];
-  return NULL;
+  int i = machine_class(class_name);
+  return i < 0 ? NULL : ((const Local *)arg)->machine.isolations[i];
 }
 
 /* ---- the list ---- */
@@ -238,7 +131,7 @@ static void on_gone(void *arg, Sandbox *s) {
   BackendSandbox v = sandbox_view(s);
   unlink_sandbox(l, s);
   uid_pool_give_back(l->uids, sandbox_host_uid(s));
-  image_store_collect(l->images);
+  image_store_collect(l->machine.images);
   l->events.on_destroyed(l->arg, v.ns, v.id);
   if (l->stopping && !l->head)
     loop_stop(l->loop);
@@ -248,7 +141,7 @@ static int lend_user(Local *l, const Isolation *isolation, SandboxPlan *plan, Er
   if (!isolation->own_user || (plan->host_uid = uid_pool_take(l->uids)))
     return 0;
   return error_set(err, ERROR_RESOURCE_EXHAUSTED, "all %lld users for sandboxes are in use (--sandbox-uid-count)",
-                   (long long)l->config->sandbox_uid_count);
+                   (long long)l->machine.config->sandbox_uid_count);
 }
 
 static void start_one(Local *l, Queued *q) {
@@ -258,7 +151,7 @@ static void start_one(Local *l, Queued *q) {
   BackendSandbox v = sandbox_view(q->sandbox);
   plan.id = v.id;
   const char *reason = "StartFailed";
-  if (plan_of(l, &q->manifest.template_, &plan, &isolation, &err))
+  if (sandbox_plan_of(&l->machine, &q->manifest.template_, &plan, &isolation, &err))
     reason = strstr(err.field, ".image") ? "ImageNotFound" : "TemplateNotSupported";
   else if (lend_user(l, isolation, &plan, &err) == 0) {
     l->n_starting++;
@@ -296,8 +189,9 @@ static int create(Backend *b, const BackendSandbox *what, const char *manifest, 
     return -1;
   }
   BackendSandbox own = *what;
-  own.runtime_class =
-      find_isolation(l, q->manifest.template_.runtime_class, &isolation, &why) == 0 ? isolation->class_name : "";
+  own.runtime_class = sandbox_plan_isolation(&l->machine, q->manifest.template_.runtime_class, &isolation, &why) == 0
+                          ? isolation->class_name
+                          : "";
   q->sandbox = sandbox_new(&l->site, &own);
   add(l, q->sandbox);
   *l->queue_tail = q;
@@ -360,14 +254,14 @@ static void end_unknown(Local *l, const char *name) {
 
 static void end_stray_group(void *arg, const char *name) {
   Local *l = arg;
-  CLEANUP(str_freep) char *dir = str_printf("%s/%s", l->folder, name);
+  CLEANUP(str_freep) char *dir = str_printf("%s/%s", l->machine.folder, name);
   if (access(dir, F_OK) == 0)
     return; /* its folder says what it is */
   end_unknown(l, name);
 }
 
 static void take_over(Local *l) {
-  DIR *dir = opendir(l->folder);
+  DIR *dir = opendir(l->machine.folder);
   for (struct dirent *e; dir && (e = readdir(dir));) {
     if (*e->d_name == '.')
       continue;
@@ -385,7 +279,7 @@ static void take_over(Local *l) {
   }
   if (dir)
     closedir(dir);
-  cgroup_each(l->cgroups, end_stray_group, l);
+  cgroup_each(l->machine.cgroups, end_stray_group, l);
 }
 
 static bool image_in_use(void *arg, const char *digest) {
@@ -427,15 +321,8 @@ static void backend_free(Backend *b, bool kill) {
     l->head = *sandbox_next(s);
     sandbox_forget(s);
   }
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (l->isolations[i])
-      l->isolations[i]->free(l->isolations[i]);
-  image_store_free(l->images);
+  machine_deinit(&l->machine);
   uid_pool_free(l->uids);
-  cgroup_tree_free(l->cgroups);
-  if (l->lock_fd >= 0)
-    close(l->lock_fd);
-  free(l->folder);
   free(l);
 }
 
@@ -448,126 +335,61 @@ static const BackendOps OPS = {
 
 int local_backend_check_config(const void *config, Error *err) {
   const char *wanted = ((const ReconcilerConfig *)config)->default_runtime_class;
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(wanted, CLASSES[i]) == 0)
-      return 0;
+  if (machine_class(wanted) >= 0)
+    return 0;
   return error_field(err, "default-runtime-class", "--default-runtime-class: '%s' is not process or gvisor", wanted);
-}
-
-/* Beside this program, unless it is configured. */
-static char *beside(const char *given, const char *name) {
-  if (*given)
-    return realpath(given, NULL);
-  char self[512];
-  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (n <= 0)
-    return NULL;
-  self[n] = 0;
-  *strrchr(self, '/') = 0;
-  CLEANUP(str_freep) char *path = str_printf("%s/%s", self, name);
-  return realpath(path, NULL);
-}
-
-/* One reconciler owns a data folder. The lock goes with the process, however it ends. */
-static int lock(Local *l, Error *err) {
-  const char *data = l->config->data_dir;
-  if (mkdir(data, 0755) && errno != EEXIST)
-    return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", data, strerror(errno));
-  CLEANUP(str_freep) char *path = str_printf("%s/reconciler.lock", data);
-  l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (l->lock_fd < 0)
-    return error_set(err, ERROR_UNAVAILABLE, "%s: %s", path, strerror(errno));
-  if (flock(l->lock_fd, LOCK_EX | LOCK_NB))
-    return error_set(err, ERROR_UNAVAILABLE, "%s is in use by another reconciler", data);
-  return 0;
-}
-
-static int open_all(Local *l, Error *err) {
-  const ReconcilerConfig *c = l->config;
-  if (geteuid() != 0)
-    return error_set(err, ERROR_UNAVAILABLE, "the local backend needs root, to make control groups and namespaces");
-  CLEANUP(str_freep) char *runtime = beside(c->runtime_binary, "sandplane-runtime");
-  CLEANUP(str_freep) char *unpack = beside(c->unpack_binary, "sandplane-unpack");
-  if (!runtime)
-    return error_set(err, ERROR_UNAVAILABLE, "sandplane-runtime is not found; see --runtime-binary");
-  if (!unpack)
-    return error_set(err, ERROR_UNAVAILABLE, "sandplane-unpack is not found; see --unpack-binary");
-  /* sandboxes' users and programs of other users read what is made here; what nobody may read is made with its mode */
-  umask(022);
-  if (lock(l, err))
-    return -1;
-  CLEANUP(str_freep) char *data = realpath(c->data_dir, NULL);
-  if (!data)
-    return error_set(err, ERROR_UNAVAILABLE, "--data-dir %s: %s", c->data_dir, strerror(errno));
-  CLEANUP(str_freep) char *images = str_printf("%s/images", data);
-  l->folder = str_printf("%s/sandboxes", data);
-  /* nobody else has anything to look for in it: a sandbox gets descriptors and mounts, never a path of it */
-  if ((mkdir(l->folder, 0711) && errno != EEXIST) || chmod(l->folder, 0711))
-    return error_set(err, ERROR_UNAVAILABLE, "%s: %s", l->folder, strerror(errno));
-  /* the data folder's own groups, so that several stacks on a machine keep apart */
-  CLEANUP(str_freep) char *parent = str_printf("sandplane-%08x", str_fnv1a32(data, strlen(data)));
-  if (!(l->cgroups = cgroup_tree_new(c->cgroup_root, parent, err)))
-    return -1;
-  if (!(l->images = image_store_new(l->loop, images, unpack, err)))
-    return -1;
-  IsolationSite site = {.cgroups = l->cgroups, .scratch = data};
-  l->isolations[0] = isolation_gvisor_new(c, runtime, &site, &l->missing[0]);
-  l->isolations[1] = isolation_process_new(c, runtime, &site, &l->missing[1]);
-  return 0;
 }
 
 Backend *local_backend_new(Loop *loop, const ReconcilerConfig *config, const BackendEvents *events, void *arg,
                            Error *err) {
   Local *l = new0(Local);
-  *l = (Local){.base = {.ops = &OPS}, .loop = loop, .config = config, .events = *events, .arg = arg, .lock_fd = -1};
+  *l = (Local){.base = {.ops = &OPS}, .loop = loop, .events = *events, .arg = arg};
   l->queue_tail = &l->queue;
   l->uids = uid_pool_new((uid_t)config->sandbox_uid_base, (size_t)config->sandbox_uid_count);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   l->max_starting = config->max_starting ? (size_t)config->max_starting : (size_t)(cores > 0 ? cores : 1);
-  if (open_all(l, err)) {
+  if (machine_init(&l->machine, loop, config, err)) {
     backend_free(&l->base, false);
     return NULL;
   }
   l->site = (SandboxSite){.loop = loop,
-                          .cgroups = l->cgroups,
-                          .folder = l->folder,
+                          .cgroups = l->machine.cgroups,
+                          .folder = l->machine.folder,
                           .start_timeout_ms = config->start_timeout_ms,
                           .handlers = {on_ready, on_ended, on_gone},
                           .isolation_of = isolation_of,
                           .arg = l};
   take_over(l);
   /* only now it is known what is in use */
-  image_store_set_in_use(l->images, image_in_use, l);
-  image_store_collect(l->images);
+  image_store_set_in_use(l->machine.images, image_in_use, l);
+  image_store_collect(l->machine.images);
   return &l->base;
 }
 
 ImageStore *local_backend_images(Backend *b) {
-  return local_of(b)->images;
+  return local_of(b)->machine.images;
 }
 
 void local_backend_classes(Backend *b, void (*fn)(void *arg, const char *class_name, size_t n), void *arg) {
   Local *l = local_of(b);
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++) {
+  for (size_t i = 0; i < MACHINE_N_CLASSES; i++) {
     size_t n = 0;
     for (Sandbox *s = l->head; s; s = *sandbox_next(s))
-      n += strcmp(sandbox_view(s).runtime_class, CLASSES[i]) == 0;
-    fn(arg, CLASSES[i], n);
+      n += strcmp(sandbox_view(s).runtime_class, MACHINE_CLASSES[i]) == 0;
+    fn(arg, MACHINE_CLASSES[i], n);
   }
 }
 
 const char *local_backend_about(const Backend *b, const char *class_name) {
   const Local *l = (const Local *)b;
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(CLASSES[i], class_name) == 0 && l->isolations[i])
-      return l->isolations[i]->about;
-  return NULL;
+  int i = machine_class(class_name);
+  return i >= 0 && l->machine.isolations[i] ? l->machine.isolations[i]->about : NULL;
 }
 
 const char *local_backend_lacks(const Backend *b, const char *class_name) {
   const Local *l = (const Local *)b;
-  for (size_t i = 0; i < ARRAY_LEN(CLASSES); i++)
-    if (strcmp(CLASSES[i], class_name) == 0)
-      return l->isolations[i] ? l->isolations[i]->lacks : l->missing[i].message;
-  return NULL;
+  int i = machine_class(class_name);
+  if (i < 0)
+    return NULL;
+  return l->machine.isolations[i] ? l->machine.isolations[i]->lacks : l->machine.missing[i].message;
 }

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "services/reconciler/local/pressure.h"
@@ -295,7 +294,7 @@ static void probe_later(Sandbox *s) {
 static void on_probed(void *arg, bool ok) {
   Sandbox *s = arg;
   s->probe = NULL;
-  if (!ok && clock_mono_ms() > s->deadline_ms)
+  if (!ok && loop_now_ms(s->site.loop) > s->deadline_ms)
     return fail(s, "StartTimeout", "the sandbox did not become ready in time");
   if (!ok) {
     s->delay_ms = s->delay_ms * 2 > PROBE_MAX_MS ? PROBE_MAX_MS : s->delay_ms * 2;
@@ -374,7 +373,7 @@ void sandbox_start(Sandbox *s, const Isolation *isolation, SandboxPlan *plan) {
   s->phase = STARTING;
   s->host_uid = plan->host_uid;
   s->image = str_dup(plan->image.digest ? plan->image.digest : "");
-  s->deadline_ms = clock_mono_ms() + s->site.start_timeout_ms;
+  s->deadline_ms = loop_now_ms(s->site.loop) + s->site.start_timeout_ms;
   s->delay_ms = PROBE_FIRST_MS;
   if (begin(s, isolation, plan, &err))
     return fail(s, "StartFailed", err.message);

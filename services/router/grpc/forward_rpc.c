@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/loop/stream.h"
 #include "services/router/access/identity_rpc.h"
+#include "services/router/backend/backend.h"
 #include "services/router/router.h"
 
 #define AUTHORIZATION "authorization"
@@ -20,7 +21,7 @@ static const char *const PASSED[] = {AUTHORIZATION, "traceparent", "tracestate",
 
 typedef struct ForwardCall {
   RpcCall *call;
-  RpcClientCall *behind;
+  BackendCall *behind;
   bool single;
   Buf answer; /* of a single call, until its status is there */
   bool answered;
@@ -30,18 +31,18 @@ typedef struct ForwardCall {
 static void on_client_message(RpcCall *call, void *arg, const uint8_t *data, size_t len) {
   ForwardCall *f = arg;
   if (!data) {
-    rpc_client_half_close(f->behind);
+    backend_half_close(f->behind);
     return;
   }
-  rpc_client_write(f->behind, data, len);
-  f->client_waits = rpc_client_pending_bytes(f->behind) >= STREAM_HIGH;
+  backend_write(f->behind, data, len);
+  f->client_waits = backend_is_full(f->behind);
   if (!f->client_waits)
     rpc_call_read(call, on_client_message, f);
 }
 
-static void on_behind_written(RpcClientCall *behind, void *arg) {
+static void on_behind_drain(BackendCall *behind, void *arg) {
   ForwardCall *f = arg;
-  if (!f->client_waits || rpc_client_pending_bytes(behind) >= STREAM_LOW)
+  if (!f->client_waits)
     return;
   f->client_waits = false;
   rpc_call_read(f->call, on_client_message, f);
@@ -52,13 +53,13 @@ static void on_client_written(RpcCall *call, void *arg) {
   if (!f->behind_waits || rpc_call_pending_bytes(call) >= STREAM_LOW)
     return;
   f->behind_waits = false;
-  rpc_client_read(f->behind);
+  backend_read(f->behind);
 }
 
-static void on_behind_message(RpcClientCall *behind, void *arg, const uint8_t *data, size_t len) {
+static void on_behind_message(BackendCall *behind, void *arg, const uint8_t *data, size_t len) {
   ForwardCall *f = arg;
   if (f->single) {
-    /* fits: lib/rpc takes no message of that size */
+    /* fits: messages are bounded far below */
     if (buf_append(&f->answer, data, len) != 0)
       abort();
     f->answered = true;
@@ -67,10 +68,10 @@ static void on_behind_message(RpcClientCall *behind, void *arg, const uint8_t *d
   rpc_call_write(f->call, data, len, on_client_written, f);
   f->behind_waits = rpc_call_pending_bytes(f->call) >= STREAM_HIGH;
   if (!f->behind_waits)
-    rpc_client_read(behind);
+    backend_read(behind);
 }
 
-static void on_done(RpcClientCall *behind, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
+static void on_done(BackendCall *behind, void *arg, const Error *status, const uint8_t *details, size_t details_len) {
   ForwardCall *f = arg;
   Error own = *status;
   if (status->kind == ERROR_NONE && f->answered) {
@@ -88,13 +89,13 @@ static void on_done(RpcClientCall *behind, void *arg, const Error *status, const
   free(f);
 }
 
-static const RpcClientHandlers HANDLERS = {
-    .on_message = on_behind_message, .on_written = on_behind_written, .on_done = on_done};
+static const BackendHandlers HANDLERS = {
+    .on_message = on_behind_message, .on_drain = on_behind_drain, .on_done = on_done};
 
 /* on_done follows, and ends the client's call as well. */
 static void on_cancel(RpcCall *call, void *arg) {
   ForwardCall *f = arg;
-  rpc_client_cancel(f->behind);
+  backend_cancel(f->behind);
 }
 
 /* NULL: none. parent: room for what is made here. */
@@ -109,7 +110,7 @@ static const char *passed_value(const RpcCall *call, const char *key, char paren
 }
 
 /* NULL: the caller may not, and the call is finished. */
-static ForwardCall *begin(RpcCall *call, const Router *router, RpcChannel *channel, bool single) {
+static ForwardCall *begin(RpcCall *call, const Router *router, Backend *backend, bool single) {
   const char *tenant;
   Error err = {0};
   if (identity_rpc_check(router, call, &tenant, &err) != 0) {
@@ -119,25 +120,24 @@ static ForwardCall *begin(RpcCall *call, const Router *router, RpcChannel *chann
   ForwardCall *f = new0(ForwardCall);
   f->call = call;
   f->single = single;
-  RpcMetadata passed[ARRAY_LEN(PASSED) + 1];
+  Http2Field passed[ARRAY_LEN(PASSED) + 1];
   char parent[TRACE_PARENT_SIZE];
   size_t n = 0;
   for (size_t i = 0; i < ARRAY_LEN(PASSED); i++) {
     const char *value = passed_value(call, PASSED[i], parent);
     /* credentials that were the router's own end here */
     if (value && !(tenant && str_equal(PASSED[i], AUTHORIZATION)))
-      passed[n++] = (RpcMetadata){PASSED[i], value};
+      passed[n++] = (Http2Field){PASSED[i], value};
   }
   if (tenant)
-    passed[n++] = (RpcMetadata){IDENTITY_RPC_TENANT, tenant};
-  f->behind =
-      rpc_client_call(channel, rpc_call_path(call), rpc_call_time_left_ms(call), false, passed, n, &HANDLERS, f);
-  rpc_client_read(f->behind);
+    passed[n++] = (Http2Field){IDENTITY_RPC_TENANT, tenant};
+  f->behind = backend_call(backend, rpc_call_path(call), rpc_call_time_left_ms(call), passed, n, &HANDLERS, f);
+  backend_read(f->behind);
   return f;
 }
 
-static void forward_stream(RpcCall *call, const Router *router, RpcChannel *channel) {
-  ForwardCall *f = begin(call, router, channel, false);
+static void forward_stream(RpcCall *call, const Router *router, Backend *backend) {
+  ForwardCall *f = begin(call, router, backend, false);
   if (!f)
     return;
   rpc_call_read(call, on_client_message, f);
@@ -148,8 +148,8 @@ void forward_rpc_claims_single(RpcCall *call, void *router, const uint8_t *data,
   ForwardCall *f = begin(call, router, ((Router *)router)->claims, true);
   if (!f)
     return;
-  rpc_client_write(f->behind, data, len);
-  rpc_client_half_close(f->behind);
+  backend_write(f->behind, data, len);
+  backend_half_close(f->behind);
   rpc_call_on_cancel(call, on_cancel, f);
 }
 

@@ -169,6 +169,7 @@ static int take_path(Candidate *c, Admission *a) {
   return n > 1 ? -1 : 0;
 }
 
+/* Of the client's URL, where the router does not end TLS itself. */
 static const char *proto_of(const AdmitRules *rules, const HttpHead *head) {
   const char *said = http_head_get(head, "X-Forwarded-Proto");
   bool secure =
@@ -204,9 +205,9 @@ static void decide(Candidate *c, Admission *a) {
   }
 }
 
-Admission admit(const AdmitRules *rules, const HttpHead *head, int64_t now_s, Target *ret_target) {
+Admission admit(const AdmitRules *rules, const HttpHead *head, bool tls, int64_t now_s, Target *ret_target) {
   Candidate c = {.rules = rules, .head = head, .now_s = now_s, .target = ret_target};
-  Admission a = {.proto = proto_of(rules, head)};
+  Admission a = {.proto = tls ? "https" : proto_of(rules, head)};
   memset(ret_target, 0, sizeof *ret_target);
   if (!settle(&c, &a))
     decide(&c, &a);

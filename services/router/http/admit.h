@@ -32,7 +32,8 @@ typedef struct Admission {
   const char *proto; /* "http" or "https", of the client's URL */
 } Admission;
 
-Admission admit(const AdmitRules *rules, const HttpHead *head, int64_t now_s, Target *ret_target);
+/* tls: the request came by it. */
+Admission admit(const AdmitRules *rules, const HttpHead *head, bool tls, int64_t now_s, Target *ret_target);
 void admission_deinit(Admission *admission);
 
 #endif

@@ -21,7 +21,7 @@ static void expect(HttpHead head, const char *bearer, int status, bool close, bo
   Target target;
   assert_ok(authz_init(&authz, "allow-all", bearer, "", &err), &err);
   const AdmitRules rules = {.authz = &authz, .max_timeout_ms = 180000};
-  Admission a = admit(&rules, &head, 0, &target);
+  Admission a = admit(&rules, &head, false, 0, &target);
   assert_int_equal(a.status, status);
   assert_int_equal(a.close, close);
   assert_int_equal(a.judged, judged);
@@ -77,7 +77,7 @@ static void expect_browser(HttpHead head, bool trusts, Want want) {
   assert_ok(authz_init(&authz, "allow-all", SECRET_TEXT, "", &err), &err);
   AdmitRules rules = {
       .authz = &authz, .routing = BOTH, .session = SESSION, .trusts_proto = trusts, .max_timeout_ms = 180000};
-  Admission a = admit(&rules, &head, 0, &target);
+  Admission a = admit(&rules, &head, false, 0, &target);
   assert_int_equal(a.status, want.status);
   if (!want.status) {
     assert_string_equal(buf_str(&a.path), want.path);
@@ -168,6 +168,24 @@ static void test_origin(void **state) {
   expect_browser(upgrade, false, forbidden);
 }
 
+static void test_proto(void **state) {
+  static const struct {
+    bool trusts, tls;
+    const char *said, *proto;
+  } CASES[] = {{false, false, "https", "http"}, {true, false, "HTTPS", "https"}, {true, false, "http", "http"},
+               {true, false, "ftp", "http"},    {false, true, "http", "https"},  {true, true, "http", "https"}};
+  for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+    Authz authz = {0};
+    Target target;
+    const AdmitRules rules = {.authz = &authz, .trusts_proto = CASES[i].trusts, .max_timeout_ms = 180000};
+    HttpHead head = HEAD("GET", "/", HOST, ID, {"X-Forwarded-Proto", CASES[i].said});
+    Admission a = admit(&rules, &head, CASES[i].tls, 0, &target);
+    assert_int_equal(a.status, 0);
+    assert_string_equal(a.proto, CASES[i].proto);
+    admission_deinit(&a);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_passes),
@@ -178,6 +196,7 @@ int main(void) {
       cmocka_unit_test(test_link_becomes_cookie),
       cmocka_unit_test(test_cookie),
       cmocka_unit_test(test_origin),
+      cmocka_unit_test(test_proto),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,7 +109,7 @@ ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardRequest
     put_request_field(out, head, &head->headers[i], request);
   if (request->traceparent)
     put_field(out, "Traceparent", request->traceparent);
-  put_field(out, "X-Forwarded-For", request->peer_ip);
+  put_field(out, "X-Forwarded-For", request->peer->ip);
   const char *host = http_head_get(head, "Host");
   if (!str_empty(host))
     put_field(out, "X-Forwarded-Host", host);

@@ -26,10 +26,17 @@ const char *forward_path(const HttpHead *head);
 /* What becomes of the connection to the program behind the answer. */
 typedef enum ForwardThen { FORWARD_THEN_CLOSE, FORWARD_THEN_KEEP, FORWARD_THEN_UPGRADE } ForwardThen;
 
+/* Who is at the other end of a client's connection. */
+typedef struct ForwardPeer {
+  const char *ip;
+  bool tls;
+  const char *subject; /* of its certificate; NULL: it has shown none */
+} ForwardPeer;
+
 typedef struct ForwardRequest {
-  const char *path;        /* with its query */
-  const char *prefix;      /* where path begins for the client; NULL or "": at the root */
-  const char *peer_ip;     /* of the client */
+  const char *path;   /* with its query */
+  const char *prefix; /* where path begins for the client; NULL or "": at the root */
+  const ForwardPeer *peer;
   const char *proto;       /* "http" or "https", of the client's URL */
   uint16_t port;           /* inside the sandbox */
   ForwardThen then;        /* an upgrade is to what the client asks for */

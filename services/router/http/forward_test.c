@@ -18,7 +18,7 @@ static bool on_head(void *arg, const HttpHead *head) {
   if (head->method) {
     if (!r->request.path)
       r->request.path = forward_path(head);
-    r->request.peer_ip = "192.0.2.1";
+    r->request.peer = &(ForwardPeer){.ip = "192.0.2.1"};
     r->request.proto = r->request.proto ? r->request.proto : "http";
     r->request.port = 3000;
     r->body = forward_request(&r->out, head, &r->request);
@@ -59,6 +59,20 @@ static void test_request(void **state) {
   /* kept: neither the client's wish nor its values */
   expect_request("GET / HTTP/1.1\r\nHost: h:1\r\nConnection: close, X-A\r\nX-A: 1\r\nKeep-Alive: timeout=9\r\n\r\n",
                  FORWARD_THEN_KEEP, "GET / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n" TAIL "\r\n", FORWARD_NO_BODY);
+}
+
+/* What the client says of its connection counts on neither. */
+static void test_request_in_tls(void **state) {
+  for (int tls = 0; tls < 2; tls++) {
+    Run r = {.request.proto = tls ? "https" : "http"};
+    pass(HTTP_REQUESTS,
+         tls ? "GET / HTTP/1.1\r\nX-Forwarded-Proto: http\r\n\r\n"
+             : "GET / HTTP/1.1\r\nX-Forwarded-Proto: https\r\n\r\n",
+         &r);
+    assert_contains(buf_str(&r.out), tls ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n");
+    assert_lacks(buf_str(&r.out), tls ? "X-Forwarded-Proto: http\r\n" : "X-Forwarded-Proto: https\r\n");
+    buf_deinit(&r.out);
+  }
 }
 
 typedef struct HeadSeen {
@@ -258,6 +272,7 @@ static void test_chunks_and_trailers(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_request),
+      cmocka_unit_test(test_request_in_tls),
       cmocka_unit_test(test_trace),
       cmocka_unit_test(test_what_stays_outside),
       cmocka_unit_test(test_lookalikes_stay_outside),

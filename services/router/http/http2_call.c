@@ -240,7 +240,7 @@ static bool answers(Http2Call *c, const Admission *a) {
   return c->answered;
 }
 
-static void begin(Http2Call *c, const HttpHead *head, const Admission *a, const char *peer_ip) {
+static void begin(Http2Call *c, const HttpHead *head, const Admission *a, const ForwardPeer *peer) {
   bool reusable = c->request_done && exchange_may_reuse(c->router, head);
   CLEANUP(buf_deinit) Buf out = {0};
   char parent[TRACE_PARENT_SIZE];
@@ -249,7 +249,7 @@ static void begin(Http2Call *c, const HttpHead *head, const Admission *a, const 
   const ForwardRequest forward = {
       .path = buf_str(&a->path),
       .prefix = buf_str(&a->prefix),
-      .peer_ip = peer_ip,
+      .peer = peer,
       .proto = a->proto,
       .port = c->log.target.port,
       .then = reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE,
@@ -261,14 +261,14 @@ static void begin(Http2Call *c, const HttpHead *head, const Admission *a, const 
   c->exchange = exchange_new(c->router, &c->log.target, &request, &EXCHANGE_HANDLERS, c);
 }
 
-static void start(Http2Call *c, const HttpHead *head, const char *peer_ip) {
+static void start(Http2Call *c, const HttpHead *head, const ForwardPeer *peer) {
   CLEANUP(admission_deinit)
-  Admission a = admit(&c->router->admission, head, clock_wall_ms() / 1000, &c->log.target);
+  Admission a = admit(&c->router->admission, head, peer->tls, clock_wall_ms() / 1000, &c->log.target);
   if (!answers(c, &a))
-    begin(c, head, &a, peer_ip);
+    begin(c, head, &a, peer);
 }
 
-void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const char *peer_ip,
+void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const ForwardPeer *peer,
                     List *calls) {
   Http2Call *c = new0(Http2Call);
   HttpHead head;
@@ -281,11 +281,11 @@ void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *req
   c->request_done = request->ended;
   list_append(calls, &c->link);
   http2_stream_set_owner(stream, c);
-  http_log_start(&c->log, router, known ? &head : NULL, peer_ip);
+  http_log_start(&c->log, router, known ? &head : NULL, peer);
   if (!known)
     answer_error(c, 400, "Malformed HTTP request.");
   else
-    start(c, &head, peer_ip);
+    start(c, &head, peer);
   free(fields);
 }
 

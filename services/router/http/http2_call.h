@@ -4,12 +4,14 @@
 
 #include "lib/base/list.h"
 #include "lib/http2/http2_session.h"
+#include "services/router/http/forward.h"
 #include "services/router/router.h"
 
 typedef struct Http2Call Http2Call;
 
 /* Answers at once, or begins an exchange. calls: the list that it is in while it lives. */
-void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const char *peer_ip, List *calls);
+void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const ForwardPeer *peer,
+                    List *calls);
 /* The connection is gone. */
 void http2_calls_free(List *calls);
 

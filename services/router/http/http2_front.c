@@ -1,15 +1,13 @@
 /* See http2_front.h. */
 #include "services/router/http/http2_front.h"
 
-#include <stdio.h>
-
 #include "lib/base/alloc.h"
 #include "lib/http2/http2_session.h"
 #include "services/router/http/http2_call.h"
 
 struct Http2Front {
   Router *router;
-  char peer_ip[64];
+  const ForwardPeer *peer;
   Http2Session *session;
   List calls;
   void (*over)(void *arg);
@@ -22,7 +20,7 @@ static void count_refused(Http2Front *f, Http2Why why) {
 
 static void on_request(void *arg, Http2Stream *stream, const Http2Request *request) {
   Http2Front *f = arg;
-  http2_call_new(f->router, stream, request, f->peer_ip, &f->calls);
+  http2_call_new(f->router, stream, request, f->peer, &f->calls);
 }
 
 static void on_refused(void *arg, Http2Why why) {
@@ -38,7 +36,7 @@ static void on_over(void *arg, Http2Why why) {
   Http2Front *f = arg;
   if (is_bound(why)) {
     count_refused(f, why);
-    log_event(LOG_INFO, "http2_refused", LOG_STR("bound", http2_why_name(why)), LOG_STR("client_ip", f->peer_ip));
+    log_event(LOG_INFO, "http2_refused", LOG_STR("bound", http2_why_name(why)), LOG_STR("client_ip", f->peer->ip));
   }
   f->over(f->arg);
 }
@@ -53,13 +51,14 @@ static const Http2Handlers HANDLERS = {
     .on_over = on_over,
 };
 
-Http2Front *http2_front_new(Router *router, Stream *stream, const char *peer_ip, void (*over)(void *arg), void *arg) {
+Http2Front *http2_front_new(Router *router, Stream *stream, const ForwardPeer *peer, void (*over)(void *arg),
+                            void *arg) {
   Http2Front *f = new0(Http2Front);
   f->router = router;
   f->over = over;
   f->arg = arg;
   list_init(&f->calls);
-  snprintf(f->peer_ip, sizeof f->peer_ip, "%s", peer_ip);
+  f->peer = peer;
   f->session = http2_session_new(router->loop, stream, &HTTP2_DEFAULTS, &HANDLERS, f);
   return f;
 }

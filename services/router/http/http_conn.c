@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/crypto/tls.h"
 #include "lib/http2/http2_session.h"
 #include "services/router/http/admit.h"
 #include "services/router/http/http_conn_state.h"
@@ -45,7 +46,7 @@ static void begin(HttpConn *c, const HttpHead *head, const Admission *a) {
   const ForwardRequest forward = {
       .path = buf_str(&a->path),
       .prefix = buf_str(&a->prefix),
-      .peer_ip = c->peer_ip,
+      .peer = &c->peer,
       .proto = a->proto,
       .port = c->log.target.port,
       .then = c->upgrade ? FORWARD_THEN_UPGRADE
@@ -71,9 +72,9 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   /* one that comes with a body is an ordinary request: bytes behind it would be ambiguous */
   c->upgrade = forward_upgrades(head);
   c->answered = c->trailers = false;
-  http_log_start(&c->log, c->router, head, c->peer_ip);
+  http_log_start(&c->log, c->router, head, &c->peer);
   CLEANUP(admission_deinit)
-  Admission a = admit(&c->router->admission, head, clock_wall_ms() / 1000, &c->log.target);
+  Admission a = admit(&c->router->admission, head, c->peer.tls, clock_wall_ms() / 1000, &c->log.target);
   if (answer_here(c, &a))
     return c->phase != PHASE_CLOSING;
   begin(c, head, &a);
@@ -117,7 +118,7 @@ static void malformed(HttpConn *c, const Error *err) {
   http_conn_drop_exchange(c);
   c->keep_alive = c->request_done = c->is_head = false;
   if (c->phase != PHASE_ANSWER)
-    http_log_start(&c->log, c->router, NULL, c->peer_ip);
+    http_log_start(&c->log, c->router, NULL, &c->peer);
   if (err->kind == ERROR_RESOURCE_EXHAUSTED)
     http_answer_error(c, 431, "Request header fields are too large.");
   else
@@ -133,7 +134,7 @@ static void start_http2(HttpConn *c) {
   loop_timer_stop(c->timer);
   c->stream = NULL;
   c->phase = PHASE_HTTP2;
-  c->front = http2_front_new(c->router, stream, c->peer_ip, on_front_over, c);
+  c->front = http2_front_new(c->router, stream, &c->peer, on_front_over, c);
   if (c->draining)
     http2_front_drain(c->front);
 }
@@ -216,7 +217,7 @@ static void on_timer(void *arg) {
   if (c->phase == PHASE_CLOSING) {
     http_conn_step_closing(c);
   } else if (c->phase == PHASE_HEAD) {
-    http_log_start(&c->log, c->router, NULL, c->peer_ip);
+    http_log_start(&c->log, c->router, NULL, &c->peer);
     c->keep_alive = c->is_head = false;
     http_answer_error(c, 408, "Timed out waiting for the request.");
   } else {
@@ -224,16 +225,36 @@ static void on_timer(void *arg) {
   }
 }
 
-HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
+/* What was agreed upon decides, and not what the first bytes look like. */
+static void take_tls(HttpConn *c, TlsHandshake *handshake) {
+  char protocol[16];
+  const struct ssl_st *ssl = tls_handshake_ssl(handshake);
+  tls_protocol(ssl, protocol, sizeof protocol);
+  c->subject = tls_peer_subject(ssl);
+  c->peer.tls = true;
+  c->peer.subject = c->subject;
+  c->is_http1 = strcmp(protocol, "h2") != 0;
+  c->stream = tls_handshake_take(handshake, IN_MAX, &STREAM_HANDLERS, c);
+}
+
+HttpConn *http_conn_new(Router *router, const HttpArrival *arrival, void (*closed)(void *arg, HttpConn *conn),
                         void *arg) {
   HttpConn *c = new0(HttpConn);
   c->router = router;
   c->closed = closed;
   c->closed_arg = arg;
-  snprintf(c->peer_ip, sizeof c->peer_ip, "%s", peer_ip);
-  c->stream = stream_new(router->loop, fd, IN_MAX, &STREAM_HANDLERS, c);
+  snprintf(c->peer_ip, sizeof c->peer_ip, "%s", arrival->peer_ip);
+  c->peer.ip = c->peer_ip;
+  if (arrival->handshake)
+    take_tls(c, arrival->handshake);
+  else
+    c->stream = stream_new(router->loop, arrival->fd, IN_MAX, &STREAM_HANDLERS, c);
   c->reader = http_reader_new(HTTP_REQUESTS, &READER_HANDLERS, c);
   c->timer = loop_timer_new(router->loop, on_timer, c);
+  if (c->peer.tls && !c->is_http1) {
+    start_http2(c);
+    return c;
+  }
   http_conn_idle(c);
   /* who connects has something to say */
   loop_timer_start(c->timer, HEAD_TIMEOUT_MS);

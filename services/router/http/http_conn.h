@@ -8,12 +8,21 @@
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_H_
 
+#include "lib/crypto/tls_handshake.h"
 #include "services/router/router.h"
 
 typedef struct HttpConn HttpConn;
 
-/* closed runs once, when the connection is gone; never from inside. */
-HttpConn *http_conn_new(Router *router, int fd, const char *peer_ip, void (*closed)(void *arg, HttpConn *conn),
+/* A client that has come: fd, or in TLS a handshake that was agreed upon, which is still to be freed. */
+typedef struct HttpArrival {
+  int fd;
+  TlsHandshake *handshake; /* NULL: plain */
+  const char *peer_ip;
+} HttpArrival;
+
+/* In TLS the protocol is the one that was agreed upon, HTTP/1.1 if none was; else what the first bytes say. closed runs
+ * once, when the connection is gone; never from inside. */
+HttpConn *http_conn_new(Router *router, const HttpArrival *arrival, void (*closed)(void *arg, HttpConn *conn),
                         void *arg);
 /* No further request: ends it now if it is idle, else behind the answer under way. One that has just come, or whose
  * request has, is answered once more. */

@@ -25,6 +25,7 @@ void http_conn_free(HttpConn *c) {
   http2_front_free(c->front);
   http_reader_free(c->reader);
   loop_timer_free(c->timer);
+  free(c->subject);
   c->closed(c->closed_arg, c);
   free(c);
 }

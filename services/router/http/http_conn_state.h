@@ -18,7 +18,8 @@ struct HttpConn {
   void (*closed)(void *arg, HttpConn *conn);
   void *closed_arg;
   HttpConn *next, *prev;
-  char peer_ip[64];
+  char peer_ip[64], *subject;
+  ForwardPeer peer;  /* of these two */
   Stream *stream;    /* NULL: it is front's */
   Http2Front *front; /* PHASE_HTTP2 */
   bool is_http1;     /* its first bytes were looked at */

@@ -15,6 +15,7 @@
 #include "lib/base/address.h"
 #include "lib/base/alloc.h"
 #include "services/router/http/http_conn.h"
+#include "services/router/http/https_shake.h"
 
 /* Connections taken per turn of the loop, so that a flood of them does not starve those that are open. */
 #define ACCEPTS_PER_TURN 64
@@ -25,11 +26,12 @@
 
 struct HttpListener {
   Router *router;
+  HttpsShakes *shakes; /* NULL: plain */
   int fd;
   LoopFd *watch;
   LoopTimer *timer; /* pause of accepting, then end of the drain */
   HttpConn *conns;
-  int64_t n_conns;
+  int64_t n_conns; /* and handshakes */
   bool draining;
   void (*done)(void *arg);
   void *done_arg;
@@ -41,13 +43,28 @@ static void count(HttpListener *l, int delta) {
   metrics_add(l->router->service->metrics, ROUTER_CONNECTIONS, delta, NULL, NULL, NULL);
 }
 
-static void on_closed(void *arg, HttpConn *conn) {
+static void one_less(void *arg) {
   HttpListener *l = arg;
-  http_conn_unlink(conn, &l->conns);
   count(l, -1);
   if (l->n_conns == 0 && l->done)
     loop_timer_start(l->timer, 0);
 }
+
+static void on_closed(void *arg, HttpConn *conn) {
+  HttpListener *l = arg;
+  http_conn_unlink(conn, &l->conns);
+  one_less(l);
+}
+
+static void let_in(void *arg, const HttpArrival *arrival) {
+  HttpListener *l = arg;
+  HttpConn *conn = http_conn_new(l->router, arrival, on_closed, l);
+  http_conn_link(conn, &l->conns);
+  if (l->draining)
+    http_conn_drain(conn);
+}
+
+static const HttpsShakeHandlers SHAKE_HANDLERS = {.agreed = let_in, .failed = one_less};
 
 static void refuse(HttpListener *l, int fd) {
   static const char ANSWER[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
@@ -55,7 +72,7 @@ static void refuse(HttpListener *l, int fd) {
                                "{\"detail\":\"Too many connections.\"}\n";
   metrics_add(l->router->service->metrics, ROUTER_CONNECTIONS_REFUSED, 1, NULL, NULL, NULL);
   /* a new socket's buffer is empty: it fits, or the client has gone and does not mind */
-  ssize_t sent = send(fd, ANSWER, sizeof ANSWER - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  ssize_t sent = l->shakes ? 0 : send(fd, ANSWER, sizeof ANSWER - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
   (void)sent;
   close(fd);
 }
@@ -86,8 +103,11 @@ static void take(HttpListener *l, int fd, const struct sockaddr_storage *peer) {
     return;
   }
   peer_name(peer, name, sizeof name);
-  http_conn_link(http_conn_new(l->router, fd, name, on_closed, l), &l->conns);
   count(l, 1);
+  if (l->shakes)
+    https_shakes_begin(l->shakes, fd, name);
+  else
+    let_in(l, &(HttpArrival){.fd = fd, .peer_ip = name});
 }
 
 /* Up to most of those that wait; false, with errno: there was no room for one. */
@@ -118,6 +138,8 @@ static void on_connection(int events, void *arg) {
 }
 
 static void abort_all(HttpListener *l) {
+  https_shakes_free(l->shakes);
+  l->shakes = NULL;
   while (l->conns)
     http_conn_abort(l->conns);
 }
@@ -137,57 +159,58 @@ static void on_timer(void *arg) {
 
 /* A socket that listens alone: another program that has the port, a router of its own as well, is an error here. first:
  * it is one more, beside a socket that listens already. */
-static int bind_to(const struct addrinfo *at, const HttpListener *first, const char *text, Error *err) {
+static int bind_to(const struct addrinfo *at, const HttpListener *first, const HttpDoor *door, Error *err) {
   int one = 1;
   int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
       (!first || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0) &&
       bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
     return fd;
-  error_set(err, ERROR_UNAVAILABLE, "--http-address: %s: %s", text, strerror(errno));
+  error_set(err, ERROR_UNAVAILABLE, "--%s: %s: %s", door->flag, door->address, strerror(errno));
   if (fd >= 0)
     close(fd);
   return -1;
 }
 
-static int listen_on(const char *text, Error *err) {
+static int listen_on(const HttpDoor *door, Error *err) {
   Address address;
   char port[8];
-  if (address_parse(text, &address, err))
-    return error_prefix(err, "--http-address");
+  if (address_parse(door->address, &address, err))
+    return error_prefix(err, "--%s", door->flag);
   if (address.kind != ADDRESS_TCP)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: '%s' is not host:port", text);
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--%s: '%s' is not host:port", door->flag, door->address);
   snprintf(port, sizeof port, "%u", (unsigned)address.port);
   struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found = NULL;
   int rc = getaddrinfo(*address.host ? address.host : NULL, port, &hints, &found);
   if (rc != 0)
-    return error_set(err, ERROR_INVALID_ARGUMENT, "--http-address: %s: %s", address.host, gai_strerror(rc));
-  int fd = bind_to(found, NULL, text, err);
+    return error_set(err, ERROR_INVALID_ARGUMENT, "--%s: %s: %s", door->flag, address.host, gai_strerror(rc));
+  int fd = bind_to(found, NULL, door, err);
   freeaddrinfo(found);
   return fd;
 }
 
 /* The kernel spreads connections over sockets that share a port (SO_REUSEPORT), also where the first of them allows it
  * only after it listens: so nobody else could have joined it before. */
-static int listen_beside(const HttpListener *first, const char *text, Error *err) {
+static int listen_beside(const HttpListener *first, const HttpDoor *door, Error *err) {
   struct sockaddr_storage at;
   struct addrinfo same = {.ai_addr = (struct sockaddr *)&at, .ai_addrlen = sizeof at};
   int one = 1;
   if (getsockname(first->fd, same.ai_addr, &same.ai_addrlen) != 0 ||
       setsockopt(first->fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0)
-    return error_set(err, ERROR_UNAVAILABLE, "--http-address: %s: %s", text, strerror(errno));
+    return error_set(err, ERROR_UNAVAILABLE, "--%s: %s: %s", door->flag, door->address, strerror(errno));
   same.ai_family = at.ss_family;
-  return bind_to(&same, first, text, err);
+  return bind_to(&same, first, door, err);
 }
 
-HttpListener *http_listener_new(Router *router, const HttpListener *first, Error *err) {
-  const char *text = router->config->http_address;
-  int fd = first ? listen_beside(first, text, err) : listen_on(text, err);
+HttpListener *http_listener_new(Router *router, const HttpDoor *door, const HttpListener *first, Error *err) {
+  int fd = first ? listen_beside(first, door, err) : listen_on(door, err);
   if (fd < 0)
     return NULL;
   HttpListener *l = new0(HttpListener);
   l->router = router;
   l->fd = fd;
+  if (door->tls)
+    l->shakes = https_shakes_new(router, &SHAKE_HANDLERS, l);
   l->watch = loop_fd_new(router->loop, fd, LOOP_READ, on_connection, l);
   l->timer = loop_timer_new(router->loop, on_timer, l);
   return l;

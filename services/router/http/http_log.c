@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
-void http_log_start(HttpLog *log, Router *router, const HttpHead *head, const char *client_ip) {
+void http_log_start(HttpLog *log, Router *router, const HttpHead *head, const ForwardPeer *peer) {
   *log = (HttpLog){.active = true, .start_us = clock_mono_us(), .method = "-", .ns = "-", .reason = ""};
-  snprintf(log->client_ip, sizeof log->client_ip, "%s", client_ip);
+  snprintf(log->client_ip, sizeof log->client_ip, "%s", peer->ip);
+  snprintf(log->client_subject, sizeof log->client_subject, "%s", peer->subject ? peer->subject : "");
+  str_cut_utf8(log->client_subject);
   metrics_add(router->service->metrics, ROUTER_INFLIGHT, 1, NULL, NULL, NULL);
   if (!head)
     return;
@@ -55,7 +58,7 @@ void http_log_end(HttpLog *log, Router *router, int status, uint64_t bytes_out) 
     return;
   log_event(LOG_INFO, "request", LOG_STR("method", log->method), LOG_STR("path", log->path), LOG_INT("status", status),
             LOG_DOUBLE("duration_ms", seconds * 1000), LOG_STR("client_ip", log->client_ip),
-            LOG_STR("sandbox_id", log->target.id), LOG_STR("sandbox_namespace", log->target.ns),
-            LOG_INT("bytes_out", (int64_t)bytes_out), LOG_STR("user_agent", log->user_agent),
-            LOG_STR("reason", log->reason));
+            LOG_STR("client_subject", log->client_subject), LOG_STR("sandbox_id", log->target.id),
+            LOG_STR("sandbox_namespace", log->target.ns), LOG_INT("bytes_out", (int64_t)bytes_out),
+            LOG_STR("user_agent", log->user_agent), LOG_STR("reason", log->reason));
 }

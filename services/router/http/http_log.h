@@ -4,6 +4,7 @@
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_LOG_H_
 
 #include "lib/http/http_reader.h"
+#include "services/router/http/forward.h"
 #include "services/router/router.h"
 #include "services/router/target.h"
 
@@ -15,6 +16,7 @@ typedef struct HttpLog {
   char path[512];
   char user_agent[128];
   char client_ip[64];
+  char client_subject[256]; /* cut; empty: none */
   Target target;
   const char *ns; /* label: "-" until the sandbox was found */
   int status;     /* of the answer under way */
@@ -24,7 +26,7 @@ typedef struct HttpLog {
 } HttpLog;
 
 /* head NULL: bytes that were no request. */
-void http_log_start(HttpLog *log, Router *router, const HttpHead *head, const char *client_ip);
+void http_log_start(HttpLog *log, Router *router, const HttpHead *head, const ForwardPeer *peer);
 /* Nothing when none is active. */
 void http_log_end(HttpLog *log, Router *router, int status, uint64_t bytes_out);
 

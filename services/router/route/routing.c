@@ -26,14 +26,16 @@ static bool is_loopback(const char *text) {
          (inet_pton(AF_INET, address.host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
 }
 
-int routing_init(Routing *ret, const char *prefix, bool rewrites, const char *domain, const char *allowed_hosts,
-                 const char *http_address, Error *err) {
-  if (path_route_check_prefix(prefix, err) != 0 || host_route_check_domain(domain, err) != 0 ||
-      host_name_check_list(allowed_hosts, err) != 0)
+int routing_init(Routing *ret, const RoutingFlags *flags, Error *err) {
+  if (path_route_check_prefix(flags->prefix, err) != 0 || host_route_check_domain(flags->domain, err) != 0 ||
+      host_name_check_list(flags->allowed_hosts, err) != 0)
     return -1;
-  bool bound = *allowed_hosts || is_loopback(http_address);
-  *ret = (Routing){
-      .prefix = prefix, .keeps_answers = !rewrites, .domain = domain, .allowed_hosts = bound ? allowed_hosts : NULL};
+  bool local = (!*flags->http_address || is_loopback(flags->http_address)) &&
+               (!*flags->https_address || is_loopback(flags->https_address));
+  *ret = (Routing){.prefix = flags->prefix,
+                   .keeps_answers = !flags->rewrites,
+                   .domain = flags->domain,
+                   .allowed_hosts = *flags->allowed_hosts || local ? flags->allowed_hosts : NULL};
   return 0;
 }
 

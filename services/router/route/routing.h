@@ -31,10 +31,14 @@ typedef struct Routed {
   bool is_allowed;       /* the host is served */
 } Routed;
 
-/* http_address: the listener's; allowed_hosts "" is then no bound unless that is loopback. 0 or -1, err names the flag.
- */
-int routing_init(Routing *ret, const char *prefix, bool rewrites, const char *domain, const char *allowed_hosts,
-                 const char *http_address, Error *err) MUST_CHECK;
+typedef struct RoutingFlags {
+  const char *prefix, *domain, *allowed_hosts;
+  bool rewrites;
+  const char *http_address, *https_address; /* the listeners'; "": there is none */
+} RoutingFlags;
+
+/* allowed_hosts "" is no bound unless all listeners are loopback. 0 or -1, err names the flag. */
+int routing_init(Routing *ret, const RoutingFlags *flags, Error *err) MUST_CHECK;
 
 /* path: forward_path's. NULL, or the detail of a 400; ret_routed is then only good for is_allowed. */
 const char *routing_parse(const Routing *routing, const HttpHead *head, const char *path,

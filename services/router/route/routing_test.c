@@ -12,11 +12,15 @@
 #define PAGE "/p/team/one/3000/a"
 #define BY_HOST "3000-one--team.box.example"
 
-static Routing rules(const char *prefix, const char *domain, const char *hosts, const char *address) {
+static Routing rules_of(RoutingFlags flags) {
   Routing r;
   Error err;
-  assert_ok(routing_init(&r, prefix, true, domain, hosts, address, &err), &err);
+  assert_ok(routing_init(&r, &flags, &err), &err);
   return r;
+}
+
+static Routing rules(const char *prefix, const char *domain, const char *hosts, const char *address) {
+  return rules_of((RoutingFlags){prefix, domain, hosts, true, address, ""});
 }
 
 static Routed parse(HttpHead head, const char *path, const char *want_detail) {
@@ -99,6 +103,10 @@ static void test_allowed_hosts(void **state) {
   Routing r = rules("", "box.example", "", "127.0.0.1:8080");
   assert_true(serves(&r, "3000-one.box.example") && serves(&r, "box.example") && serves(&r, "api.box.example"));
   assert_false(serves(&r, "notbox.example"));
+  r = rules_of((RoutingFlags){"", "", "", true, "127.0.0.1:8080", "0.0.0.0:8443"});
+  assert_true(serves(&r, "any.example"));
+  r = rules_of((RoutingFlags){"", "", "", true, "", "127.0.0.1:8443"});
+  assert_false(serves(&r, "evil.example"));
   r = rules("", "", "*", "127.0.0.1:8080");
   assert_true(serves(&r, "evil.example"));
 }

@@ -1,4 +1,4 @@
-"""A client of HTTP/2 with prior knowledge, by the h2 library: sends what it is told to and reads on one connection."""
+"""A client of HTTP/2, by the h2 library: sends what it is told to and reads on one connection."""
 
 import socket
 
@@ -28,8 +28,10 @@ class Answer:
 
 
 class Client:
-    def __init__(self, port, window=None):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, port=None, window=None, sock=None):
+        """sock: a connection that is there already, in TLS."""
+        self.sock = sock or socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.scheme = "https" if sock else "http"
         config = h2.config.H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
         self.takes = True
@@ -49,7 +51,7 @@ class Client:
 
     def ask(self, path, method="GET", fields=(), authority="front:1", end=True):
         stream = self.h2.get_next_available_stream_id()
-        head = [(":method", method), (":scheme", "http"), (":authority", authority), (":path", path), *fields]
+        head = [(":method", method), (":scheme", self.scheme), (":authority", authority), (":path", path), *fields]
         self.answers[stream] = Answer()
         self.h2.send_headers(stream, head, end_stream=end)
         self.flush()

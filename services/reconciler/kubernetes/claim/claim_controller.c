@@ -85,15 +85,6 @@ static void forget(void *owner) {
   json_object_clear(((ClaimController *)owner)->restored);
 }
 
-static const ControllerSpec SPEC = {.resource = CLUSTER_CLAIM,
-                                    .pass_size = sizeof(ClaimPass),
-                                    .noun = "claim",
-                                    .failure = "claim_pass_failed",
-                                    .looks_max = 30,
-                                    .look = look,
-                                    .end = end,
-                                    .forget = forget};
-
 /* ---- who has which ---- */
 
 static void note_uid(ClaimController *cc, const json_t *before, const json_t *after) {
@@ -108,7 +99,8 @@ static void note_uid(ClaimController *cc, const json_t *before, const json_t *af
     json_object_set_new(cc->by_uid, new, json_string(kube_name(after)));
 }
 
-bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, const char *uid) {
+bool claim_controller_holds(const Controller *claims, const json_t *sandbox, const char *uid) {
+  const ClaimController *cc = controller_owner(claims);
   CLEANUP(str_freep) char *key = cluster_key(kube_namespace(sandbox), uid);
   const char *claim_name = json_string_value(json_object_get(cc->by_uid, key));
   const json_t *owner = kube_controller(sandbox);
@@ -126,7 +118,8 @@ bool claim_controller_holds(const ClaimController *cc, const json_t *sandbox, co
 
 /* ---- waking ---- */
 
-void claim_controller_on_claim(ClaimController *cc, const json_t *before, const json_t *after) {
+static void on_claim(void *owner, const json_t *before, const json_t *after) {
+  ClaimController *cc = owner;
   note_uid(cc, before, after);
   if (after)
     return controller_add_object(cc->k, after);
@@ -148,7 +141,8 @@ static bool same_condition(const json_t *a, const json_t *b, const char *type) {
   return x == y || json_equal(x, y);
 }
 
-void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, const json_t *after) {
+static void on_sandbox(void *owner, const json_t *before, const json_t *after) {
+  ClaimController *cc = owner;
   const json_t *sandbox = after ? after : before;
   if (!cc->c->synced || !kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
     return;
@@ -159,11 +153,12 @@ void claim_controller_on_sandbox(ClaimController *cc, const json_t *before, cons
 }
 
 /* Containers that were started again know nothing of their claim. */
-void claim_controller_on_pod(ClaimController *cc, const json_t *before, const json_t *after) {
+static void on_pod(void *owner, const json_t *before, const json_t *after) {
+  ClaimController *cc = owner;
   if (!cc->c->synced || !before || !after || same(before, after, "status.restarts"))
     return;
-  const json_t *owner = kube_controller(after),
-               *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, kube_namespace(after), kube_text(owner, "name"));
+  const json_t *controller = kube_controller(after),
+               *sandbox = cluster_get(cc->c, CLUSTER_SANDBOX, kube_namespace(after), kube_text(controller, "name"));
   if (kube_controller_is(after, AGENTS_GROUP, KIND_SANDBOX) && kube_annotation(sandbox, ANNOTATION_RUNTIME_ENV) &&
       kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_CLAIM))
     controller_add(cc->k, kube_namespace(after), kube_text(kube_controller(sandbox), "name"));
@@ -183,7 +178,8 @@ static void wake_claim(void *arg, const json_t *claim) {
     controller_add_object(w->cc->k, claim);
 }
 
-void claim_controller_on_pool(ClaimController *cc, const json_t *before, const json_t *after) {
+static void on_pool(void *owner, const json_t *before, const json_t *after) {
+  ClaimController *cc = owner;
   const json_t *pool = after ? after : before;
   if (!cc->c->synced || (before && after && same(before, after, "metadata.generation")))
     return;
@@ -192,15 +188,12 @@ void claim_controller_on_pool(ClaimController *cc, const json_t *before, const j
 }
 
 /* Claims that could not go on without it; which pools are of it does not matter much, for this is rare. */
-void claim_controller_on_template(ClaimController *cc, const json_t *before, const json_t *after) {
+static void on_template(void *owner, const json_t *before, const json_t *after) {
+  ClaimController *cc = owner;
   if (!cc->c->synced || before)
     return;
   Waking w = {cc, kube_namespace(after), NULL, true};
   cluster_each(cc->c, CLUSTER_CLAIM, wake_claim, &w);
-}
-
-Controller *claim_controller_of(ClaimController *cc) {
-  return cc->k;
 }
 
 /* ---- the domains of labels ---- */
@@ -227,7 +220,34 @@ static void read_domains(void *arg) {
     cluster_each(cc->c, CLUSTER_CLAIM, controller_add_object, cc->k);
 }
 
-ClaimController *claim_controller_new(Cluster *c, RuntimeBinder *binder) {
+static void free_owner(void *owner) {
+  ClaimController *cc = owner;
+  loop_timer_free(cc->domains_timer);
+  claim_domains_deinit(&cc->domains);
+  free(cc->domains_text);
+  json_decref(cc->by_uid);
+  json_decref(cc->restored);
+  json_decref(cc->seen);
+  json_decref(cc->bound);
+  free(cc);
+}
+
+static const ControllerSpec SPEC = {.resource = CLUSTER_CLAIM,
+                                    .pass_size = sizeof(ClaimPass),
+                                    .noun = "claim",
+                                    .failure = "claim_pass_failed",
+                                    .looks_max = 30,
+                                    .look = look,
+                                    .end = end,
+                                    .forget = forget,
+                                    .on_change = {[CLUSTER_CLAIM] = on_claim,
+                                                  [CLUSTER_SANDBOX] = on_sandbox,
+                                                  [CLUSTER_POD] = on_pod,
+                                                  [CLUSTER_POOL] = on_pool,
+                                                  [CLUSTER_TEMPLATE] = on_template},
+                                    .free = free_owner};
+
+Controller *claim_controller_new(Cluster *c, RuntimeBinder *binder) {
   ClaimController *cc = new0(ClaimController);
   *cc = (ClaimController){.c = c,
                           .binder = binder,
@@ -238,19 +258,5 @@ ClaimController *claim_controller_new(Cluster *c, RuntimeBinder *binder) {
   cc->domains_timer = loop_timer_new(c->loop, read_domains, cc);
   read_domains(cc);
   cc->k = controller_new(c, &SPEC, (int)c->config->claim_workers, cc);
-  return cc;
-}
-
-void claim_controller_free(ClaimController *cc) {
-  if (!cc)
-    return;
-  controller_free(cc->k);
-  loop_timer_free(cc->domains_timer);
-  claim_domains_deinit(&cc->domains);
-  free(cc->domains_text);
-  json_decref(cc->by_uid);
-  json_decref(cc->restored);
-  json_decref(cc->seen);
-  json_decref(cc->bound);
-  free(cc);
+  return cc->k;
 }

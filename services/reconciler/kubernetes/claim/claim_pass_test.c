@@ -20,7 +20,7 @@ static size_t told(const PassFixture *f, const char *reason) {
 }
 
 static void wake(PassFixture *f, const char *claim) {
-  controller_add(claim_controller_of(f->claims), FAKE_NS, claim);
+  controller_add(f->claims, FAKE_NS, claim);
   pass_fixture_settle(f);
 }
 

@@ -48,8 +48,8 @@ static void on_change(void *arg, const json_t *before, const json_t *after) {
   Kept *k = arg;
   if (before && !after)
     json_object_del(k->c->ending, kube_uid(before));
-  if (k->c->on_change[k->r])
-    k->c->on_change[k->r](k->c, before, after);
+  if (k->c->on_change)
+    k->c->on_change(k->c, k->r, before, after);
 }
 
 static void judge(Cluster *c) {

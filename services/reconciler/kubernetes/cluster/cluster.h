@@ -53,9 +53,6 @@ typedef struct ClusterApi {
   void (*tell)(Cluster *c, const char *ns, const json_t *event, KubeDoneFn fn, void *arg);
 } ClusterApi;
 
-/* What a controller wants to hear; before or after is NULL for what is new or gone. */
-typedef void (*ClusterChangeFn)(Cluster *c, const json_t *before, const json_t *after);
-
 struct Cluster {
   Loop *loop;
   const ReconcilerConfig *config;
@@ -80,8 +77,8 @@ struct Cluster {
   LoopTimer *anchor_again;
   json_t *pool_names, *template_names; /* state_names.h */
   json_t *ending; /* uids of what a DELETE was sent for and the copies still show (cluster_is_ending) */
-  /* Told of each change of a kind, in this order; set before cluster_start. */
-  ClusterChangeFn on_change[CLUSTER_N_RESOURCES];
+  /* Told of each change; before or after is NULL for what is new or gone. Set before cluster_start. */
+  void (*on_change)(Cluster *c, ClusterResource r, const json_t *before, const json_t *after);
   /* Leadership with complete copies begins (true) or ends. */
   void (*on_lead)(Cluster *c, bool leads);
   /* While it leads: look at everything again. */

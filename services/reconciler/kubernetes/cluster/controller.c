@@ -137,6 +137,11 @@ void controller_hold(Controller *k, const char *ns, const char *name, bool held)
     kube_queue_hold(k->queue, ns, name, held);
 }
 
+void controller_change(Controller *k, ClusterResource r, const json_t *before, const json_t *after) {
+  if (k->spec->on_change[r])
+    k->spec->on_change[r](k->owner, before, after);
+}
+
 void controller_again(Controller *k) {
   if (k->spec->forget)
     k->spec->forget(k->owner);
@@ -162,5 +167,11 @@ void controller_free(Controller *k) {
   if (!k)
     return;
   kube_queue_free(k->queue);
+  if (k->spec->free)
+    k->spec->free(k->owner);
   free(k);
+}
+
+void *controller_owner(const Controller *k) {
+  return k->owner;
 }

@@ -56,15 +56,23 @@ typedef struct ControllerSpec {
   PassEnd (*end)(void *pass);
   /* What has been told to others may be lost: forget that it was told. May be NULL. */
   void (*forget)(void *owner);
+  /* Of the kinds that it wakes for; before or after is NULL for what is new or gone. */
+  void (*on_change[CLUSTER_N_RESOURCES])(void *owner, const json_t *before, const json_t *after);
+  /* The owner goes with its controller. May be NULL. */
+  void (*free)(void *owner);
 } ControllerSpec;
 
 /* spec outlives it. workers: passes at a time. */
 Controller *controller_new(Cluster *c, const ControllerSpec *spec, int workers, void *owner);
 void controller_free(Controller *k); /* NULL-safe; after cluster_disconnect */
+void *controller_owner(const Controller *k);
 /* Begins (with a look at everything) or ends. */
 void controller_lead(Controller *k, bool leads);
 /* Everything is looked at again, and told again. */
 void controller_again(Controller *k);
+
+/* An object of a kind changed. */
+void controller_change(Controller *k, ClusterResource r, const json_t *before, const json_t *after);
 
 /* Waking. Before the copies are complete nothing is woken, for all of it will be. */
 void controller_add(Controller *k, const char *ns, const char *name);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "lib/base/alloc.h"
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/object/well_known.h"
 
@@ -13,6 +12,7 @@
 #define SILENT_MS 15000
 
 struct RuntimeBinder {
+  const Loop *loop;
   const BackendEvents *events;
   void *arg;
   bool there;
@@ -34,7 +34,7 @@ RuntimeKnown runtime_binder_known(RuntimeBinder *b, const json_t *member) {
   const json_t *until = json_object_get(b->known, key);
   if (!b->there)
     return RUNTIME_MISSING;
-  if (!until || (json_integer_value(until) > 0 && json_integer_value(until) < clock_mono_ms()))
+  if (!until || (json_integer_value(until) > 0 && json_integer_value(until) < loop_now_ms(b->loop)))
     return RUNTIME_UNKNOWN;
   return json_integer_value(until) == 0 ? RUNTIME_THERE : RUNTIME_MISSING;
 }
@@ -42,14 +42,14 @@ RuntimeKnown runtime_binder_known(RuntimeBinder *b, const json_t *member) {
 void runtime_binder_learn(RuntimeBinder *b, const json_t *member, const Error *err) {
   CLEANUP(str_freep) char *key = key_of(member);
   bool is_other = err && err->kind == ERROR_FAILED_PRECONDITION;
-  int64_t until_ms = !err ? 0 : clock_mono_ms() + (is_other ? MISSING_MS : SILENT_MS);
+  int64_t until_ms = !err ? 0 : loop_now_ms(b->loop) + (is_other ? MISSING_MS : SILENT_MS);
   if (!err || err->kind != ERROR_CANCELLED)
     json_object_set_new(b->known, key, json_integer(until_ms));
 }
 
-RuntimeBinder *runtime_binder_new(const BackendEvents *events, void *arg, bool there) {
+RuntimeBinder *runtime_binder_new(const Loop *loop, const BackendEvents *events, void *arg, bool there) {
   RuntimeBinder *b = new0(RuntimeBinder);
-  *b = (RuntimeBinder){.events = events, .arg = arg, .there = there, .known = json_object()};
+  *b = (RuntimeBinder){.loop = loop, .events = events, .arg = arg, .there = there, .known = json_object()};
   return b;
 }
 

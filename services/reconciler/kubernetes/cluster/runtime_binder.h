@@ -11,7 +11,7 @@
 typedef struct RuntimeBinder RuntimeBinder;
 
 /* events and arg: whose bind_runtime is asked; both outlive it. there: whether it can do anything. */
-RuntimeBinder *runtime_binder_new(const BackendEvents *events, void *arg, bool there);
+RuntimeBinder *runtime_binder_new(const Loop *loop, const BackendEvents *events, void *arg, bool there);
 void runtime_binder_free(RuntimeBinder *b); /* NULL-safe */
 
 /* See BackendEvents.bind_runtime. */

@@ -158,7 +158,8 @@ static PassNext look(void *pass) {
 
 /* ---- waking ---- */
 
-void pool_controller_on_pool(PoolController *pc, const json_t *before, const json_t *after) {
+static void on_pool(void *owner, const json_t *before, const json_t *after) {
+  PoolController *pc = owner;
   if (!after)
     pool_why_forget(&pc->why, before);
   if (pc->c->synced &&
@@ -167,7 +168,8 @@ void pool_controller_on_pool(PoolController *pc, const json_t *before, const jso
     controller_add_object(pc->k, after ? after : before);
 }
 
-void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const json_t *after) {
+static void on_sandbox(void *owner, const json_t *before, const json_t *after) {
+  PoolController *pc = owner;
   const json_t *sides[] = {before, after};
   pool_tally_change(&pc->tally, before, after);
   for (size_t i = 0; pc->c->synced && i < ARRAY_LEN(sides); i++) {
@@ -178,10 +180,11 @@ void pool_controller_on_sandbox(PoolController *pc, const json_t *before, const 
     pool_members_mend(pc->c, after);
 }
 
-void pool_controller_on_pod(PoolController *pc, const json_t *before, const json_t *after) {
+static void on_pod(void *owner, const json_t *before, const json_t *after) {
+  PoolController *pc = owner;
   static const char *const PARTS[] = {"status.conditions", "status.containerStatuses", "status.initContainerStatuses"};
-  const json_t *owner = after ? kube_controller(after) : NULL;
-  if (!pc->c->synced || !owner)
+  const json_t *controller = after ? kube_controller(after) : NULL;
+  if (!pc->c->synced || !controller)
     return;
   bool is_same = before != NULL;
   for (size_t i = 0; is_same && i < ARRAY_LEN(PARTS); i++) {
@@ -189,7 +192,7 @@ void pool_controller_on_pod(PoolController *pc, const json_t *before, const json
     is_same = was == is || json_equal(was, is);
   }
   const json_t *sandbox =
-      is_same ? NULL : cluster_get(pc->c, CLUSTER_SANDBOX, kube_namespace(after), kube_text(owner, "name"));
+      is_same ? NULL : cluster_get(pc->c, CLUSTER_SANDBOX, kube_namespace(after), kube_text(controller, "name"));
   if (sandbox && kube_controller_is(sandbox, EXTENSIONS_GROUP, KIND_POOL))
     controller_add_after(pc->k, kube_namespace(after), kube_text(kube_controller(sandbox), "name"), STATUS_MS);
 }
@@ -207,14 +210,16 @@ static void add_user(void *arg, const json_t *pool) {
 }
 
 /* A pool says that it has no template, and lets go of members of one that was put right since. */
-void pool_controller_on_template(PoolController *pc, const json_t *before, const json_t *after) {
+static void on_template(void *owner, const json_t *before, const json_t *after) {
+  PoolController *pc = owner;
   Users u = {pc, after ? after : before};
   if (pc->c->synced &&
       (!before || !after || kube_int(before, "metadata.generation", 0) != kube_int(after, "metadata.generation", 0)))
     cluster_each(pc->c, CLUSTER_POOL, add_user, &u);
 }
 
-void pool_controller_mend(PoolController *pc) {
+void pool_controller_mend(Controller *pools) {
+  const PoolController *pc = controller_owner(pools);
   if (pc->c->synced)
     cluster_each(pc->c, CLUSTER_SANDBOX, pool_members_mend, pc->c);
 }
@@ -249,6 +254,15 @@ static void forget(void *owner) {
     state_pool_names(pc->c->state, "", "", 0, on_names, pc);
 }
 
+static void free_owner(void *owner) {
+  PoolController *pc = owner;
+  pool_tally_deinit(&pc->tally);
+  pool_why_deinit(&pc->why);
+  json_decref(pc->told);
+  json_decref(pc->held_up);
+  free(pc);
+}
+
 static const ControllerSpec SPEC = {.resource = CLUSTER_POOL,
                                     .pass_size = sizeof(PoolPass),
                                     .noun = "pool",
@@ -256,28 +270,18 @@ static const ControllerSpec SPEC = {.resource = CLUSTER_POOL,
                                     .looks_max = 4,
                                     .look = look,
                                     .end = end,
-                                    .forget = forget};
+                                    .forget = forget,
+                                    .on_change = {[CLUSTER_POOL] = on_pool,
+                                                  [CLUSTER_SANDBOX] = on_sandbox,
+                                                  [CLUSTER_POD] = on_pod,
+                                                  [CLUSTER_TEMPLATE] = on_template},
+                                    .free = free_owner};
 
-Controller *pool_controller_of(PoolController *pc) {
-  return pc->k;
-}
-
-PoolController *pool_controller_new(Cluster *c) {
+Controller *pool_controller_new(Cluster *c) {
   PoolController *pc = new0(PoolController);
   *pc = (PoolController){.c = c, .told = json_object(), .held_up = json_object()};
   pool_tally_init(&pc->tally);
   pool_why_init(&pc->why, c);
   pc->k = controller_new(c, &SPEC, (int)c->config->pool_workers, pc);
-  return pc;
-}
-
-void pool_controller_free(PoolController *pc) {
-  if (!pc)
-    return;
-  controller_free(pc->k);
-  pool_tally_deinit(&pc->tally);
-  pool_why_deinit(&pc->why);
-  json_decref(pc->told);
-  json_decref(pc->held_up);
-  free(pc);
+  return pc->k;
 }

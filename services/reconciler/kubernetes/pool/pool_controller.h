@@ -6,18 +6,8 @@
 
 #include "services/reconciler/kubernetes/cluster/controller.h"
 
-typedef struct PoolController PoolController;
-
-PoolController *pool_controller_new(Cluster *c);
-void pool_controller_free(PoolController *p); /* NULL-safe; after cluster_disconnect */
-/* To lead, and to look and tell again. */
-Controller *pool_controller_of(PoolController *p);
-void pool_controller_on_pool(PoolController *p, const json_t *before, const json_t *after);
-void pool_controller_on_sandbox(PoolController *p, const json_t *before, const json_t *after);
-void pool_controller_on_pod(PoolController *p, const json_t *before, const json_t *after);
-/* A pool may have none, and members that could not be made of it may be replaced. */
-void pool_controller_on_template(PoolController *p, const json_t *before, const json_t *after);
+Controller *pool_controller_new(Cluster *c);
 /* Looks at all members for what somebody took off them: their owner, their launch type. */
-void pool_controller_mend(PoolController *p);
+void pool_controller_mend(Controller *pools);
 
 #endif

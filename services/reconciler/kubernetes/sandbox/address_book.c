@@ -11,11 +11,11 @@
 
 enum { WORKERS = 32, AGAIN_MS = 200 };
 
-struct AddressBook {
+typedef struct AddressBook {
   Controller *k;
   Cluster *c;
   json_t *told; /* "namespace/name" -> route */
-};
+} AddressBook;
 
 typedef struct Entry {
   Pass pass;
@@ -66,7 +66,8 @@ static PassEnd end(void *pass) {
   return (PassEnd){e->pass.err.kind != ERROR_NONE, e->pass.err.kind != ERROR_NONE ? AGAIN_MS : 0};
 }
 
-void address_book_on_sandbox(AddressBook *a, const json_t *before, const json_t *after) {
+static void on_sandbox(void *owner, const json_t *before, const json_t *after) {
+  const AddressBook *a = owner;
   CLEANUP(str_freep) char *was = route_of(before);
   CLEANUP(str_freep) char *is = route_of(after);
   if (!str_equal(was, is))
@@ -93,28 +94,24 @@ static void forget(void *owner) {
     state_address_names(a->c->state, on_names, a);
 }
 
+static void free_owner(void *owner) {
+  AddressBook *a = owner;
+  json_decref(a->told);
+  free(a);
+}
+
 static const ControllerSpec SPEC = {.resource = CLUSTER_SANDBOX,
                                     .pass_size = sizeof(Entry),
                                     .looks_max = 1,
                                     .look = look,
                                     .end = end,
-                                    .forget = forget};
+                                    .forget = forget,
+                                    .on_change = {[CLUSTER_SANDBOX] = on_sandbox},
+                                    .free = free_owner};
 
-Controller *address_book_controller(AddressBook *a) {
-  return a->k;
-}
-
-AddressBook *address_book_new(Cluster *c) {
+Controller *address_book_new(Cluster *c) {
   AddressBook *a = new0(AddressBook);
   *a = (AddressBook){.c = c, .told = json_object()};
   a->k = controller_new(c, &SPEC, WORKERS, a);
-  return a;
-}
-
-void address_book_free(AddressBook *a) {
-  if (!a)
-    return;
-  controller_free(a->k);
-  json_decref(a->told);
-  free(a);
+  return a->k;
 }

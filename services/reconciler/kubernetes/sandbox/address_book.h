@@ -6,12 +6,6 @@
 
 #include "services/reconciler/kubernetes/cluster/controller.h"
 
-typedef struct AddressBook AddressBook;
-
-AddressBook *address_book_new(Cluster *c);
-void address_book_free(AddressBook *a); /* NULL-safe; after cluster_disconnect */
-/* To lead, and to tell again. */
-Controller *address_book_controller(AddressBook *a);
-void address_book_on_sandbox(AddressBook *a, const json_t *before, const json_t *after);
+Controller *address_book_new(Cluster *c);
 
 #endif

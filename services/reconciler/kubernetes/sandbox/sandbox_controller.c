@@ -11,11 +11,11 @@
 #include "services/reconciler/kubernetes/sandbox/sandbox_pass.h"
 #include "services/reconciler/kubernetes/sandbox/sandbox_status.h"
 
-struct SandboxController {
+typedef struct SandboxController {
   Controller *k;
   Cluster *c;
   json_t *refused; /* uid -> what the API server has refused of its spec; sandbox_refusals */
-};
+} SandboxController;
 
 /* ---- expiry ---- */
 
@@ -110,26 +110,11 @@ static PassNext look(void *pass) {
   return act(p, sandbox);
 }
 
-static const ControllerSpec SPEC = {.resource = CLUSTER_SANDBOX,
-                                    .pass_size = sizeof(SandboxPass),
-                                    .looks_max = 40,
-                                    .look = look,
-                                    .end = sandbox_report_end};
-
 /* ---- waking ---- */
 
-void sandbox_controller_on_sandbox(SandboxController *s, const json_t *before, const json_t *after) {
-  if (after)
-    return controller_add_object(s->k, after);
-  json_object_del(s->refused, kube_uid(before));
-  /* a member whose Pod is another's by now: that one was left alone for as long as this was there, and whoever handed
-   * the Pod over may not know that it is gone (handover_is_open) */
-  const json_t *pod = cluster_get(s->c, CLUSTER_POD, kube_namespace(before), kube_name(before));
-  if (pod)
-    sandbox_controller_on_child(s, NULL, pod);
-}
-
-void sandbox_controller_on_child(SandboxController *s, const json_t *before, const json_t *after) {
+/* A Pod or Service: wakes the Sandbox that controls it. */
+static void on_child(void *owner, const json_t *before, const json_t *after) {
+  const SandboxController *s = owner;
   const json_t *sides[] = {before, after};
   for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
     if (sides[i] && kube_controller_is(sides[i], AGENTS_GROUP, KIND_SANDBOX))
@@ -137,22 +122,37 @@ void sandbox_controller_on_child(SandboxController *s, const json_t *before, con
   }
 }
 
-Controller *sandbox_controller_of(SandboxController *s) {
-  return s->k;
+static void on_sandbox(void *owner, const json_t *before, const json_t *after) {
+  SandboxController *s = owner;
+  if (after)
+    return controller_add_object(s->k, after);
+  json_object_del(s->refused, kube_uid(before));
+  /* a member whose Pod is another's by now: that one was left alone for as long as this was there, and whoever handed
+   * the Pod over may not know that it is gone (handover_is_open) */
+  const json_t *pod = cluster_get(s->c, CLUSTER_POD, kube_namespace(before), kube_name(before));
+  if (pod)
+    on_child(s, NULL, pod);
 }
 
-SandboxController *sandbox_controller_new(Cluster *c) {
+static void free_owner(void *owner) {
+  SandboxController *s = owner;
+  json_decref(s->refused);
+  free(s);
+}
+
+static const ControllerSpec SPEC = {
+    .resource = CLUSTER_SANDBOX,
+    .pass_size = sizeof(SandboxPass),
+    .looks_max = 40,
+    .look = look,
+    .end = sandbox_report_end,
+    .on_change = {[CLUSTER_SANDBOX] = on_sandbox, [CLUSTER_POD] = on_child, [CLUSTER_SERVICE] = on_child},
+    .free = free_owner};
+
+Controller *sandbox_controller_new(Cluster *c) {
   SandboxController *s = new0(SandboxController);
   *s = (SandboxController){.c = c, .refused = json_object()};
   s->k = controller_new(c, &SPEC, (int)c->config->sandbox_workers, s);
   c->sandboxes = s->k;
-  return s;
-}
-
-void sandbox_controller_free(SandboxController *s) {
-  if (!s)
-    return;
-  controller_free(s->k);
-  json_decref(s->refused);
-  free(s);
+  return s->k;
 }

@@ -4,14 +4,6 @@
 
 #include "services/reconciler/kubernetes/cluster/controller.h"
 
-typedef struct SandboxController SandboxController;
-
-SandboxController *sandbox_controller_new(Cluster *c);
-void sandbox_controller_free(SandboxController *s); /* NULL-safe; after cluster_disconnect */
-/* To lead, and to look again. */
-Controller *sandbox_controller_of(SandboxController *s);
-void sandbox_controller_on_sandbox(SandboxController *s, const json_t *before, const json_t *after);
-/* A Pod or Service: wakes the Sandbox that controls it. */
-void sandbox_controller_on_child(SandboxController *s, const json_t *before, const json_t *after);
+Controller *sandbox_controller_new(Cluster *c);
 
 #endif

@@ -13,7 +13,7 @@ static void put(PassFixture *f) {
 }
 
 static void wake(PassFixture *f) {
-  controller_add(sandbox_controller_of(f->sandboxes), FAKE_NS, "s");
+  controller_add(f->sandboxes, FAKE_NS, "s");
   pass_fixture_settle(f);
 }
 
@@ -118,11 +118,11 @@ static void test_it_survives_every_failed_write(void **s) {
 static void test_one_that_is_held_waits(void **s) {
   PassFixture f;
   pass_fixture_init(&f);
-  controller_hold(sandbox_controller_of(f.sandboxes), FAKE_NS, "s", true);
+  controller_hold(f.sandboxes, FAKE_NS, "s", true);
   put(&f);
   pass_fixture_settle(&f);
   assert_int_equal(count(&f, CLUSTER_POD), 0);
-  controller_hold(sandbox_controller_of(f.sandboxes), FAKE_NS, "s", false);
+  controller_hold(f.sandboxes, FAKE_NS, "s", false);
   pass_fixture_settle(&f);
   assert_int_equal(count(&f, CLUSTER_POD), 1);
   pass_fixture_deinit(&f);

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "services/reconciler/kubernetes/sandbox/sandbox_pass.h"
 
@@ -31,7 +30,7 @@ static json_int_t generation_of(const json_t *sandbox) {
 void sandbox_refusals_recall(SandboxPass *p, const json_t *sandbox) {
   const json_t *refused = json_object_get(p->refused, kube_uid(sandbox));
   if (!refused || kube_int(refused, "generation", -1) != generation_of(sandbox) ||
-      kube_int(refused, "until", 0) <= clock_mono_ms())
+      kube_int(refused, "until", 0) <= loop_now_ms(p->pass.c->loop))
     return;
   /* the status is tried each time: it may say more than last time */
   for (size_t i = 0; i < STEP_REST; i++) {
@@ -55,7 +54,7 @@ int64_t sandbox_refusals_keep(SandboxPass *p, const json_t *sandbox) {
     return 0;
   }
   json_t *messages = json_array();
-  int64_t now = clock_mono_ms(), until = 0;
+  int64_t now = loop_now_ms(p->pass.c->loop), until = 0;
   for (size_t i = 0; i < N_STEPS; i++) {
     bool refused = is_final(&p->failed[i]);
     if (refused && !(p->recalled & 1u << i))

@@ -14,12 +14,12 @@
 
 #define MANAGER "sandboxtemplate-controller"
 
-struct TemplateController {
+typedef struct TemplateController {
   Controller *k;
   Cluster *c;
   json_t *told;       /* "namespace/name" -> text of what the state was told */
   json_t *complained; /* "namespace/name" -> what its last Event said */
-};
+} TemplateController;
 
 typedef struct TemplatePass {
   Pass pass;
@@ -190,11 +190,13 @@ static PassNext look(void *pass) {
 
 /* ---- waking ---- */
 
-void template_controller_on_template(TemplateController *t, const json_t *before, const json_t *after) {
+static void on_template(void *owner, const json_t *before, const json_t *after) {
+  const TemplateController *t = owner;
   controller_add_object(t->k, after ? after : before);
 }
 
-void template_controller_on_policy(TemplateController *t, const json_t *before, const json_t *after) {
+static void on_policy(void *owner, const json_t *before, const json_t *after) {
+  const TemplateController *t = owner;
   const json_t *policy = after ? after : before;
   if (kube_controller_is(policy, EXTENSIONS_GROUP, KIND_TEMPLATE))
     controller_add(t->k, kube_namespace(policy), kube_text(kube_controller(policy), "name"));
@@ -218,6 +220,13 @@ static void forget(void *owner) {
     state_template_names(t->c->state, "", "", 0, on_names, t);
 }
 
+static void free_owner(void *owner) {
+  TemplateController *t = owner;
+  json_decref(t->told);
+  json_decref(t->complained);
+  free(t);
+}
+
 static const ControllerSpec SPEC = {.resource = CLUSTER_TEMPLATE,
                                     .pass_size = sizeof(TemplatePass),
                                     .noun = "template",
@@ -225,24 +234,13 @@ static const ControllerSpec SPEC = {.resource = CLUSTER_TEMPLATE,
                                     .looks_max = 10,
                                     .look = look,
                                     .end = end,
-                                    .forget = forget};
+                                    .forget = forget,
+                                    .on_change = {[CLUSTER_TEMPLATE] = on_template, [CLUSTER_POLICY] = on_policy},
+                                    .free = free_owner};
 
-Controller *template_controller_of(TemplateController *t) {
-  return t->k;
-}
-
-TemplateController *template_controller_new(Cluster *c) {
+Controller *template_controller_new(Cluster *c) {
   TemplateController *t = new0(TemplateController);
   *t = (TemplateController){.c = c, .told = json_object(), .complained = json_object()};
   t->k = controller_new(c, &SPEC, (int)c->config->template_workers, t);
-  return t;
-}
-
-void template_controller_free(TemplateController *t) {
-  if (!t)
-    return;
-  controller_free(t->k);
-  json_decref(t->told);
-  json_decref(t->complained);
-  free(t);
+  return t->k;
 }

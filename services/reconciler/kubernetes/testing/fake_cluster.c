@@ -353,7 +353,7 @@ void fake_cluster_restart(FakeCluster *f) {
   copies_free(&f->c);
   json_array_clear(f->unseen);
   f->c = (Cluster){.loop = old.loop, .config = old.config, .metrics = old.metrics, .state = old.state};
-  memcpy(f->c.on_change, old.on_change, sizeof old.on_change);
+  f->c.on_change = old.on_change;
   memcpy(f->c.epoch, old.epoch, sizeof old.epoch);
   f->lags = false;
   keep(f);

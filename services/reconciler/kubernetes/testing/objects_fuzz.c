@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/kube/testing/merge_patch_fixture.h"
 #include "services/reconciler/kubernetes/claim/claim_adoption.h"
 #include "services/reconciler/kubernetes/claim/claim_env.h"
 #include "services/reconciler/kubernetes/claim/claim_rules.h"
@@ -33,22 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 typedef struct World {
   const json_t *sandbox, *claim, *template, *pool, *pod, *service, *volume_claim, *policy;
 } World;
-
-/* New reference: what the API server makes of a merge patch (RFC 7396). */
-static json_t *patched(const json_t *object, const json_t *patch) {
-  if (!json_is_object(patch))
-    return json_deep_copy(patch);
-  json_t *result = json_is_object(object) ? json_deep_copy(object) : json_object();
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)patch, key, value) {
-    if (json_is_null(value))
-      json_object_del(result, key);
-    else
-      json_object_set_new(result, key, patched(json_object_get(result, key), value));
-  }
-  return result;
-}
 
 /* Takes the reference. */
 static void drop(json_t *value) {
@@ -77,7 +62,7 @@ static void decide_pod(const World *w) {
   drop(pod_build(w->sandbox));
   if (w->pod) {
     KUBE_OWNED json_t *sync = pod_sync_patch(w->sandbox, w->pod, true);
-    KUBE_OWNED json_t *synced = sync ? patched(w->pod, sync) : NULL;
+    KUBE_OWNED json_t *synced = sync ? merge_patch(w->pod, sync) : NULL;
     if (synced && pod_sync_patch(w->sandbox, synced, true))
       abort();
   }
@@ -92,7 +77,7 @@ static void decide_service(const World *w) {
   ServiceAction action = service_decide(w->sandbox, w->service, &patch, &owned, &err);
   say(action, &err);
   if (action == SERVICE_PATCH) {
-    KUBE_OWNED json_t *next = patched(w->service, patch), *more = NULL;
+    KUBE_OWNED json_t *next = merge_patch(w->service, patch), *more = NULL;
     if (service_decide(w->sandbox, next, &more, &owned, &err) == SERVICE_PATCH)
       abort();
   }
@@ -128,7 +113,7 @@ static void sandbox_state(const World *w) {
     abort();
   KUBE_OWNED json_t *patch = sandbox_status_patch(w->sandbox, status);
   if (patch) {
-    KUBE_OWNED json_t *next = patched(w->sandbox, patch);
+    KUBE_OWNED json_t *next = merge_patch(w->sandbox, patch);
     view.sandbox = next;
     KUBE_OWNED json_t *again = sandbox_status_build(&view);
     if (sandbox_status_patch(next, again))
@@ -200,7 +185,7 @@ static void claim_rules(const World *w) {
   drop(claim_adoption_patch(w->claim, w->sandbox, w->template));
   drop(claim_adoption_patch(w->claim, w->sandbox, NULL));
   KUBE_OWNED json_t *sync = claim_sync_patch(w->claim, w->sandbox, w->template);
-  KUBE_OWNED json_t *synced = sync ? patched(w->sandbox, sync) : NULL;
+  KUBE_OWNED json_t *synced = sync ? merge_patch(w->sandbox, sync) : NULL;
   if (synced && claim_sync_patch(w->claim, synced, w->template))
     abort();
   drop(claim_sync_patch(w->claim, w->sandbox, NULL));
@@ -223,7 +208,7 @@ static void claim_state(const World *w) {
     KUBE_OWNED json_t *patch = claim_status_patch(w->claim, status);
     if (!patch)
       continue;
-    KUBE_OWNED json_t *next = patched(w->claim, patch);
+    KUBE_OWNED json_t *next = merge_patch(w->claim, patch);
     view.claim = next;
     KUBE_OWNED json_t *again = claim_status_build(&view);
     if (claim_status_patch(next, again))
@@ -238,7 +223,7 @@ static void pool_members(const World *w) {
   member_is_adoptable_by(w->sandbox, w->claim);
   member_is_ready(w->sandbox);
   KUBE_OWNED json_t *mend = member_mend_patch(w->sandbox, w->pool);
-  KUBE_OWNED json_t *mended = mend ? patched(w->sandbox, mend) : NULL;
+  KUBE_OWNED json_t *mended = mend ? merge_patch(w->sandbox, mend) : NULL;
   if (mended && member_mend_patch(mended, w->pool))
     abort();
   KUBE_OWNED json_t *status = member_pool_status(w->pool, 2, 1);

@@ -11,40 +11,28 @@
 /* Passes that fail are repeated after 5 ms, 10, 20, ...; whatever else waits looks again within a second. */
 enum { SETTLE_MS = 3000 };
 
-static void on_sandbox(Cluster *c, const json_t *before, const json_t *after) {
+static void on_change(Cluster *c, ClusterResource r, const json_t *before, const json_t *after) {
   PassFixture *f = (PassFixture *)c;
   if (!f->sandboxes)
     return;
-  sandbox_controller_on_sandbox(f->sandboxes, before, after);
-  claim_controller_on_sandbox(f->claims, before, after);
-}
-
-static void on_child(Cluster *c, const json_t *before, const json_t *after) {
-  PassFixture *f = (PassFixture *)c;
-  if (f->sandboxes)
-    sandbox_controller_on_child(f->sandboxes, before, after);
-}
-
-static void on_claim(Cluster *c, const json_t *before, const json_t *after) {
-  PassFixture *f = (PassFixture *)c;
-  if (f->claims)
-    claim_controller_on_claim(f->claims, before, after);
+  controller_change(f->sandboxes, r, before, after);
+  controller_change(f->claims, r, before, after);
 }
 
 static void controllers_begin(PassFixture *f) {
   Cluster *c = &f->cluster.c;
-  f->binder = runtime_binder_new(&f->events, f, false);
+  f->binder = runtime_binder_new(c->loop, &f->events, f, false);
   f->sandboxes = sandbox_controller_new(c);
   f->claims = claim_controller_new(c, f->binder);
-  controller_lead(sandbox_controller_of(f->sandboxes), true);
-  controller_lead(claim_controller_of(f->claims), true);
+  controller_lead(f->sandboxes, true);
+  controller_lead(f->claims, true);
 }
 
 static void controllers_end(PassFixture *f) {
   fake_cluster_disconnect(&f->cluster);
   fake_state_disconnect(&f->state);
-  claim_controller_free(f->claims);
-  sandbox_controller_free(f->sandboxes);
+  controller_free(f->claims);
+  controller_free(f->sandboxes);
   runtime_binder_free(f->binder);
   f->claims = NULL;
   f->sandboxes = NULL;
@@ -57,9 +45,7 @@ void pass_fixture_init(PassFixture *f) {
   Cluster *c = &f->cluster.c;
   c->state = fake_state_of(&f->state);
   snprintf(c->epoch, sizeof c->epoch, "e1");
-  c->on_change[CLUSTER_SANDBOX] = on_sandbox;
-  c->on_change[CLUSTER_CLAIM] = on_claim;
-  c->on_change[CLUSTER_POD] = c->on_change[CLUSTER_SERVICE] = on_child;
+  c->on_change = on_change;
   controllers_begin(f);
   fake_cluster_put(&f->cluster, CLUSTER_TEMPLATE,
                    quoted("{'metadata':{'name':'t'},'spec':{'podTemplate':{'spec':{'containers':"

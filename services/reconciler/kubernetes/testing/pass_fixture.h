@@ -13,8 +13,7 @@ typedef struct PassFixture {
   FakeState state;
   BackendEvents events;
   RuntimeBinder *binder;
-  SandboxController *sandboxes;
-  ClaimController *claims;
+  Controller *sandboxes, *claims;
 } PassFixture;
 
 /* A template "t" and a pool "p" of it, and no member yet. */
