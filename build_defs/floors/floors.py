@@ -191,6 +191,7 @@ FOREIGN_OF_FOLDER = {
     "services/router": [],
     "services/router/access": ["jansson"],
     "services/router/http": ["jansson"],
+    "services/router/route": [],
     "services/router/testing": [],
     "third_party/curl_stubs": [],
 }

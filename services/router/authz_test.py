@@ -509,6 +509,15 @@ class Doors(unittest.TestCase):
             finally:
                 it.stop()
 
+    def test_grpc_is_shut_where_nothing_opens_it(self):
+        """The settings of the Agent Sandbox router alone: it starts, and is no way around."""
+        stack = Stack("--auth-token=s3cret")
+        self.addCleanup(stack.stop)
+        status = stack.call("ListSandboxes", ListSandboxesRequest(parent="namespaces/-"))[1]
+        self.assertEqual(status[0], "UNAUTHENTICATED")
+        self.assertIn("--grpc-open", status[3])
+        self.assertRegex(stack.log(), "access_locked.*shut")
+
     def test_nothing_set_is_said(self):
         stack = Stack()
         self.addCleanup(stack.stop)

@@ -1,6 +1,7 @@
 /* The one table of the router's settings: it makes --help, validation and the start-up dump. */
 #include <stddef.h>
 
+#include "lib/base/str.h"
 #include "services/router/router.h"
 
 static const ConfigItem ITEMS[] = {
@@ -49,6 +50,32 @@ static const ConfigItem ITEMS[] = {
      "let everybody send HTTP to sandboxes although gRPC is locked"},
     {"grpc-open", "SANDPLANE_GRPC_OPEN", CONFIG_BOOL, offsetof(RouterConfig, grpc_open), "false", 0, 0, false,
      "let everybody call gRPC although HTTP is locked"},
+    {"path-routing-prefix", "SANDPLANE_PATH_ROUTING_PREFIX", CONFIG_STRING, offsetof(RouterConfig, path_prefix), "", 0,
+     0, false, "paths PREFIX/NAMESPACE/SANDBOX/PORT/... name a sandbox as well; empty: none does"},
+    {"path-routing-rewrite-responses", "SANDPLANE_PATH_ROUTING_REWRITE_RESPONSES", CONFIG_BOOL,
+     offsetof(RouterConfig, path_rewrites), "true", 0, 0, false,
+     "Location and Set-Cookie of answers by path get that path, and cookies lose their Domain"},
+    {"host-routing-domain", "SANDPLANE_HOST_ROUTING_DOMAIN", CONFIG_STRING, offsetof(RouterConfig, host_domain), "", 0,
+     0, false, "hosts PORT-SANDBOX[--NAMESPACE].DOMAIN name a sandbox as well; empty: none does"},
+    {"allowed-hosts", "SANDPLANE_ALLOWED_HOSTS", CONFIG_STRING, offsetof(RouterConfig, allowed_hosts), "", 0, 0, false,
+     "hosts that are served beside addresses, local names and the domain: names and *.NAME by commas, * any; empty: "
+     "none when all listeners are loopback, otherwise any"},
+    {"authz-cookie-name", "SANDPLANE_AUTHZ_COOKIE_NAME", CONFIG_STRING, offsetof(RouterConfig, session.cookie), "", 0,
+     0, false, "cookie that may carry a browser's credential, by path and by host; empty: none"},
+    {"authz-cookie-query-param", "SANDPLANE_AUTHZ_COOKIE_QUERY_PARAM", CONFIG_STRING,
+     offsetof(RouterConfig, session.query_param), "", 0, 0, false,
+     "parameter of a link whose credential is made that cookie; empty: none"},
+    {"authz-cookie-samesite", "SANDPLANE_AUTHZ_COOKIE_SAMESITE", CONFIG_STRING,
+     offsetof(RouterConfig, session.same_site), "lax", 0, 0, false, "SameSite of that cookie: lax, strict or none"},
+    {"authz-cookie-insecure", "SANDPLANE_AUTHZ_COOKIE_INSECURE", CONFIG_BOOL, offsetof(RouterConfig, session.insecure),
+     "false", 0, 0, false, "that cookie goes over plain HTTP as well, for tests"},
+    {"authz-cookie-allowed-origins", "SANDPLANE_AUTHZ_COOKIE_ALLOWED_ORIGINS", CONFIG_STRING,
+     offsetof(RouterConfig, session.allowed_origins), "", 0, 0, false,
+     "origins by commas, beside the sandbox's own, whose pages may change something or open a WebSocket by that "
+     "cookie"},
+    {"authz-trust-forwarded-proto", "SANDPLANE_AUTHZ_TRUST_FORWARDED_PROTO", CONFIG_BOOL,
+     offsetof(RouterConfig, trusts_proto), "false", 0, 0, false,
+     "X-Forwarded-Proto is that of a proxy before the router, which ends TLS"},
     {"proxy-timeout", "PROXY_TIMEOUT_SECONDS", CONFIG_DURATION, offsetof(RouterConfig, proxy_timeout_ms), "180s", 1,
      86400000, false, "longest silence of an HTTP exchange; X-Sandbox-Timeout can shorten it"},
     {"upgrade-idle-timeout", "SANDPLANE_UPGRADE_IDLE_TIMEOUT", CONFIG_DURATION,
@@ -97,3 +124,19 @@ const ConfigTable ROUTER_CONFIG = {
     .aliases = ALIASES,
     .n_aliases = ARRAY_LEN(ALIASES),
 };
+
+int router_rules(const RouterConfig *config, const Access *access, AdmitRules *ret, Error *err) {
+  *ret = (AdmitRules){.access = access,
+                      .session = config->session,
+                      .trusts_proto = config->trusts_proto,
+                      .max_timeout_ms = config->proxy_timeout_ms};
+  const RoutingFlags flags = {.prefix = config->path_prefix,
+                              .domain = config->host_domain,
+                              .allowed_hosts = config->allowed_hosts,
+                              .rewrites = config->path_rewrites,
+                              .http_address = config->http_address,
+                              .https_address = config->https_address};
+  if (routing_init(&ret->routing, &flags, err) != 0)
+    return -1;
+  return browser_session_check(&ret->session, &ret->routing, access_http_is_open(access), err);
+}

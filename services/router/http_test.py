@@ -249,6 +249,14 @@ class Forwarding(HttpTest):
         self.assertTrue(body.endswith(b"\r\n0\r\nX-Sum: 42\r\n\r\n"), body[-60:])
         self.assertEqual(body.count(b"x"), 1 << 20)
 
+    def test_interim_answers(self):
+        """They are few, and no sign that an answer comes."""
+        self.assertEqual(self.get("/interim?8")[2], b"late")
+        self.assert_failure(self.get("/interim?9"), 502, "not_http", "more than 8 interim answers")
+        got = self.get("/hinting", fields="X-Sandbox-Timeout: 1\r\n")
+        self.assert_failure(got, 504, "timeout", "nothing came for 1 s")
+        self.assertEqual(self.get("/hinting", fields="X-Sandbox-Timeout: 60\r\n")[2], b"late")
+
     def test_answers_that_browsers_take(self):
         status, head, body = self.get("/lf")
         self.assertEqual((status, body), (200, b"3\r\nabc\r\n0\r\n\r\n"))
@@ -674,7 +682,6 @@ class Lifecycle(unittest.TestCase):
         for flags, word in (
             (["--authz-mode=maybe"], "maybe"),
             (["--authz-mode=scoped-token", "--authz-scoped-token-secret-file=/nonexistent"], "/nonexistent"),
-            (["--auth-token=s3cret"], "--grpc-open"),
             (["--auth-token=s3cret", "--grpc-open", "--http-open"], "--http-open"),
             (["--api-keys-file=/nonexistent"], "--api-keys-file"),
             (["--max-connections=0"], "max-connections"),

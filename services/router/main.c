@@ -49,11 +49,13 @@ static Access *access_of(const RouterConfig *config, Error *err) {
 
 static int check(const void *arg, Error *err) {
   const RouterConfig *config = arg;
+  AdmitRules rules;
   if (redis_config_check(&config->redis, err) || https_tls_check(config, err))
     return -1;
   Access *access = access_of(config, err);
+  int rc = access ? router_rules(config, access, &rules, err) : -1;
   access_free(access);
-  return access ? 0 : -1;
+  return rc;
 }
 
 /* A connection takes two descriptors, and the usual soft limit is 1024. */

@@ -1,5 +1,6 @@
-/* A request's bytes up to the router's decision about it: head, routing headers, tokens. Nothing malformed may be let
- * in, and with scoped tokens nothing whose MAC the input cannot have made.
+/* A request's bytes up to the router's decision about it: head, paths, hosts and headers that name a sandbox, tokens,
+ * cookies. Nothing malformed may be let in, with scoped tokens nothing whose MAC the input cannot have made, and nobody
+ * sent to another host.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "lib/base/str.h"
 #include "services/router/access/scoped_token.h"
 #include "services/router/http/admit.h"
+#include "services/router/http/forward.h"
+#include "services/router/route/answer_rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,18 +40,85 @@ static const Access *const *doors(void) {
   return all;
 }
 
+static const Routing ROUTING = {.prefix = "/p", .domain = "d.x", .allowed_hosts = ""};
+static const BrowserSession SESSION = {
+    .cookie = "sb", .query_param = "token", .same_site = "lax", .allowed_origins = ""};
+
+static void want(bool holds) {
+  if (!holds)
+    abort();
+}
+
+static bool has(const Buf *text, const char *word) {
+  return strstr(buf_str(text), word) != NULL;
+}
+
+/* What is let in names one sandbox, and a path is part of a line. */
+static void check_goes(const Admission *a, const Target *target) {
+  want(*target->id && *target->ns && target->port != 0 && target->timeout_ms > 0 && target->timeout_ms <= 180000);
+  want(buf_str(&a->path)[0] == '/' || strcmp(buf_str(&a->path), "*") == 0);
+  want(!has(&a->path, " ") && !has(&a->path, "\r") && !has(&a->path, "\n"));
+  want((a->prefix.len > 0) == (target->way == ROUTING_BY_PATH));
+  want(target->way != ROUTING_BY_PATH || strncmp(buf_str(&a->prefix), "/p/", 3) == 0);
+}
+
+/* A redirect stays on the host it came from. */
+static void check_redirect(const Admission *a) {
+  const char *to = buf_str(&a->location);
+  want(to[0] == '/' && to[1] != '/' && to[1] != '\\');
+  want(!has(&a->location, "\n") && !has(&a->set_cookie, "\n") && (a->status == 302) == (a->set_cookie.len > 0));
+}
+
+static bool has_credential(const HttpHead *head, const Target *target) {
+  return http_head_count(head, "Authorization") > 0 ||
+         (target->way != ROUTING_BY_HEADERS && http_head_count(head, "Cookie") > 0);
+}
+
+/* The head of an answer that is all of the request's fields. */
+static void rewrite(const HttpHead *head, const Target *target) {
+  AnswerRewrite rewrite = {0};
+  HttpHead answer = *head;
+  answer.status = 200;
+  const HttpHead *got = answer_rewrite(&ROUTING, target, SESSION.cookie, &answer, &rewrite);
+  for (size_t i = 0; i < got->n_headers; i++)
+    want(got->headers[i].value != NULL && !strchr(got->headers[i].value, '\n'));
+  answer_rewrite_deinit(&rewrite);
+}
+
+static void forward(const HttpHead *head, const Admission *a) {
+  Buf out = {0};
+  const ForwardRequest request = {.path = buf_str(&a->path),
+                                  .prefix = buf_str(&a->prefix),
+                                  .peer = &(ForwardPeer){.ip = "192.0.2.1"},
+                                  .proto = a->proto,
+                                  .port = 80,
+                                  .cookie = SESSION.cookie};
+  forward_request(&out, head, &request);
+  want(!strcasestr(buf_str(&out), "\nx-sandbox-"));
+  buf_deinit(&out);
+}
+
+static void check(const AdmitRules *rules, const HttpHead *head) {
+  Target target = {0};
+  Admission a = admit(rules, head, false, NOW_S, &target);
+  if (a.status == 0) {
+    check_goes(&a, &target);
+    want(access_http_is_open(rules->access) || has_credential(head, &target));
+    forward(head, &a);
+    rewrite(head, &target);
+  } else if (a.status == 302 || a.status == 308) {
+    check_redirect(&a);
+  } else {
+    want(a.status == 200 || a.detail != NULL);
+  }
+  admission_deinit(&a);
+}
+
 static bool on_head(void *arg, const HttpHead *head) {
   for (size_t i = 0; i < N_DOORS; i++) {
-    Target target = {0};
-    Admission a = admit(doors()[i], head, 180000, NOW_S, &target);
-    if (a.status == 0) {
-      if (!*target.id || !*target.ns || target.port == 0 || target.timeout_ms <= 0 || target.timeout_ms > 180000)
-        abort();
-      if (i > 0 && http_head_count(head, "Authorization") != 1)
-        abort();
-    } else if (a.status != 200 && !a.detail) {
-      abort();
-    }
+    const Access *access = doors()[i];
+    check(&(AdmitRules){.access = access, .max_timeout_ms = 180000}, head);
+    check(&(AdmitRules){.access = access, .routing = ROUTING, .session = SESSION, .max_timeout_ms = 180000}, head);
   }
   for (size_t i = 0; i < head->n_headers; i++)
     target_is_routable(head->headers[i].value);

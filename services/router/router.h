@@ -7,6 +7,7 @@
 #include "lib/rpc/rpc_http.h"
 #include "lib/service/service_state.h"
 #include "services/router/access/access.h"
+#include "services/router/http/admit.h"
 
 #define LOOPS_MAX 256
 
@@ -21,6 +22,10 @@ typedef struct RouterConfig {
   const char *api_keys_file, *tenant_tokens_file;
   const char *grpc_web_origins;
   bool http_open, grpc_open;
+  const char *path_prefix, *host_domain, *allowed_hosts;
+  bool path_rewrites;
+  BrowserSession session;
+  bool trusts_proto;
   int64_t loops;
   int64_t proxy_timeout_ms;
   int64_t upgrade_idle_timeout_ms;
@@ -80,6 +85,7 @@ typedef struct Router {
   RouterAll *all;
   ServiceState *shared;
   State *state;
+  AdmitRules admission;
   struct HttpListener *http, *https; /* NULL: without an address */
   struct HttpListener *grpc;         /* of --grpc-address */
   struct UpstreamPool *upstreams;
@@ -87,5 +93,8 @@ typedef struct Router {
   RpcHttp *rpc; /* its calls, of any listener */
   struct ReloadLoop *reload; /* the first's */
 } Router;
+
+/* What HTTP requests are held to, with strings of config. 0 or -1, err names the flag. */
+int router_rules(const RouterConfig *config, const Access *access, AdmitRules *ret, Error *err) MUST_CHECK;
 
 #endif

@@ -85,6 +85,8 @@ static int listen_all(Router *r, const Router *first, Error *err) {
 
 static int member_init(Router *r, Router *first, Error *err) {
   const RouterConfig *config = r->config;
+  if (router_rules(config, r->all->access, &r->admission, err) != 0)
+    return -1;
   r->shared = r == first ? service_state_new(r->service, &config->redis, "router")
                          : service_state_new_beside(first->shared, r->loop, &config->redis);
   r->state = service_state_of(r->shared);

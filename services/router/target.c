@@ -50,10 +50,9 @@ static int64_t timeout_of(const char *s, int64_t max_ms) {
   return ms > 0 ? ms : 1;
 }
 
-const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *ret_target) {
-  const char *id, *ns, *port, *address, *timeout;
+static const char *parse_name(const HttpHead *head, Target *ret_target) {
+  const char *id, *ns, *port;
   int64_t number = TARGET_RUNTIME_PORT;
-  memset(ret_target, 0, sizeof *ret_target);
   int twice = field(head, "X-Sandbox-ID", &id);
   if (!id)
     return "X-Sandbox-ID header is required.";
@@ -67,16 +66,40 @@ const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *r
   twice = field(head, "X-Sandbox-Port", &port);
   if (twice || (port && str_to_int64(port, 1, 65535, &number) != 0))
     return "Invalid port format.";
-  twice = field(head, "X-Sandbox-Pod-IP", &address);
+  snprintf(ret_target->id, sizeof ret_target->id, "%s", id);
+  snprintf(ret_target->ns, sizeof ret_target->ns, "%s", ns);
+  ret_target->port = (uint16_t)number;
+  return NULL;
+}
+
+static void take_name(const Routed *routed, Target *ret_target) {
+  snprintf(ret_target->id, sizeof ret_target->id, "%s", routed->name.id);
+  snprintf(ret_target->ns, sizeof ret_target->ns, "%s", routed->name.ns);
+  ret_target->port = routed->name.port;
+  if (routed->authority_len <= TARGET_AUTHORITY_MAX)
+    snprintf(ret_target->authority, sizeof ret_target->authority, "%.*s", (int)routed->authority_len,
+             routed->authority);
+}
+
+const char *target_parse(const HttpHead *head, const Routed *routed, int64_t max_timeout_ms, Target *ret_target) {
+  const char *address, *timeout;
+  Target target = {.way = routed->way};
+  memset(ret_target, 0, sizeof *ret_target);
+  const char *detail = NULL;
+  if (routed->way == ROUTING_BY_HEADERS)
+    detail = parse_name(head, &target);
+  else
+    take_name(routed, &target);
+  if (detail)
+    return detail;
+  int twice = field(head, "X-Sandbox-Pod-IP", &address);
   if (twice || (address && !target_is_routable(address)))
     return "Invalid target IP address.";
   /* one that is unclear is no reason to refuse: the default applies */
   if (field(head, "X-Sandbox-Timeout", &timeout) != 0)
     timeout = NULL;
-  snprintf(ret_target->id, sizeof ret_target->id, "%s", id);
-  snprintf(ret_target->ns, sizeof ret_target->ns, "%s", ns);
-  ret_target->port = (uint16_t)number;
-  ret_target->timeout_ms = timeout_of(timeout, max_timeout_ms);
-  ret_target->names_address = address || !str_empty(http_head_get(head, "X-Sandbox-UID"));
+  target.timeout_ms = timeout_of(timeout, max_timeout_ms);
+  target.names_address = address || !str_empty(http_head_get(head, "X-Sandbox-UID"));
+  *ret_target = target;
   return NULL;
 }

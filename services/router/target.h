@@ -1,5 +1,5 @@
-/* Which sandbox an HTTP request is for: the X-Sandbox-* headers, checked in the order and with the words of
- * the Agent Sandbox router, so that its clients understand a refusal. */
+/* Which sandbox an HTTP request is for: its path, its host or the X-Sandbox-* headers, these checked in the order and
+ * with the words of the Agent Sandbox router, so that its clients understand a refusal. */
 #ifndef SANDPLANE_SERVICES_ROUTER_TARGET_H_
 #define SANDPLANE_SERVICES_ROUTER_TARGET_H_
 
@@ -8,10 +8,13 @@
 
 #include "lib/base/compiler.h"
 #include "lib/http/http_reader.h"
+#include "services/router/route/routing.h"
 
 /* Of the runtime in a sandbox: its HTTP port, and the default of X-Sandbox-Port. In a Pod it takes calls there as well,
  * and tells them by their first byte. */
 enum { TARGET_RUNTIME_PORT = 8888 };
+/* A name and ":65535". */
+enum { TARGET_AUTHORITY_MAX = 259 };
 
 /* Which sandbox of a name a caller may reach; empty: any. */
 typedef struct TargetPass {
@@ -29,11 +32,16 @@ typedef struct Target {
   bool names_address;
   /* What the one who let the request in leaves to the sandbox's record. */
   TargetPass pass;
+  RoutingWay way;
+  /* Not by headers: what the client calls the router, as in a URL; empty: it was not said, or is too long for one. */
+  char authority[TARGET_AUTHORITY_MAX + 1];
 } Target;
 
 /* Nothing that means "this machine" or "whoever is near": such an address is never that of a sandbox. */
 bool target_is_routable(const char *address);
-/* max_timeout_ms: the default, and the most X-Sandbox-Timeout can ask for. NULL, or the detail of the 400. */
-const char *target_parse(const HttpHead *head, int64_t max_timeout_ms, Target *ret_target) MUST_CHECK;
+/* routed: what routing_parse took. max_timeout_ms: the default, and the most X-Sandbox-Timeout can ask for. NULL, or
+ * the detail of the 400. */
+const char *target_parse(const HttpHead *head, const Routed *routed, int64_t max_timeout_ms,
+                         Target *ret_target) MUST_CHECK;
 
 #endif

@@ -14,14 +14,14 @@
 
 static void refuse(HttpHead head, const char *detail) {
   Target t;
-  const char *got = target_parse(&head, MAX_MS, &t);
+  const char *got = target_parse(&head, &(Routed){0}, MAX_MS, &t);
   assert_non_null(got);
   assert_string_equal(got, detail);
 }
 
 static Target accept(HttpHead head) {
   Target t;
-  assert_null(target_parse(&head, MAX_MS, &t));
+  assert_null(target_parse(&head, &(Routed){0}, MAX_MS, &t));
   return t;
 }
 
@@ -112,6 +112,24 @@ static void test_timeouts(void **state) {
     assert_int_equal(accept(HEAD(ID, {"X-Sandbox-Timeout", CASES[i].text})).timeout_ms, CASES[i].ms);
 }
 
+/* The path or the host has said it; the rest is asked of the headers all the same. */
+static void test_routed(void **state) {
+  Target t;
+  HttpHead head = HEAD({"X-Sandbox-ID", "!"}, {"X-Sandbox-Timeout", "2"}, {"X-Sandbox-UID", "u"});
+  Routed routed = {
+      .way = ROUTING_BY_PATH, .name = {"team", "box", 80}, .authority = "router.example:8080/", .authority_len = 19};
+  assert_null(target_parse(&head, &routed, MAX_MS, &t));
+  assert_string_equal(t.ns, "team");
+  assert_string_equal(t.id, "box");
+  assert_int_equal(t.port, 80);
+  assert_int_equal(t.timeout_ms, 2000);
+  assert_true(t.names_address);
+  assert_string_equal(t.authority, "router.example:8080");
+  head = HEAD({"X-Sandbox-Pod-IP", "127.0.0.1"});
+  assert_string_equal(target_parse(&head, &routed, MAX_MS, &t), "Invalid target IP address.");
+  assert_string_equal(t.id, "");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults),
@@ -122,6 +140,7 @@ int main(void) {
       cmocka_unit_test(test_addresses),
       cmocka_unit_test(test_addresses_of_pods),
       cmocka_unit_test(test_timeouts),
+      cmocka_unit_test(test_routed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

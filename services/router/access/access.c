@@ -105,11 +105,8 @@ static int lock(Access *a, const AccessSettings *s, Error *err) {
   if (of_http && s->http_open)
     return error_set(err, ERROR_INVALID_ARGUMENT,
                      "--http-open excludes ROUTER_AUTH_TOKEN and --authz-mode=scoped-token");
-  if (of_http && !a->store && !s->grpc_open)
-    return error_set(err, ERROR_INVALID_ARGUMENT,
-                     "HTTP is locked and gRPC lets everybody in: give " AUTHZ_KEYS_OPTION " or say --grpc-open");
   a->http_open = s->http_open || (!of_http && !a->store);
-  a->grpc_open = s->grpc_open || !a->store;
+  a->grpc_open = s->grpc_open || (!of_http && !a->store);
   return 0;
 }
 

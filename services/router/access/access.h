@@ -1,9 +1,9 @@
 /* Who may come in, by which door: the settings of both, and the judgement of the HTTP door.
  *
- * A door is locked when there is something that opens it: API keys and tenants' tokens open both; the router token and
- * scoped tokens open HTTP alone. With nothing set both are open. One door open beside a locked one is refused unless a
- * flag says that it is meant: the lock would be worth nothing, and nobody would know. Never changes but for what its
- * store reads anew, so any thread may ask. Tokens are never logged or passed on.
+ * API keys and tenants' tokens open both doors; the router token and scoped tokens open HTTP alone. With nothing set both
+ * are open. Anything that is set locks both, unless a flag says that one is meant to be open beside the other: half a
+ * lock would be worth nothing, and nobody would know. So gRPC is shut where only HTTP has something that opens it. Never
+ * changes but for what its store reads anew, so any thread may ask. Tokens are never logged or passed on.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_ACCESS_ACCESS_H_
 #define SANDPLANE_SERVICES_ROUTER_ACCESS_ACCESS_H_
@@ -30,7 +30,7 @@ typedef struct AccessSettings {
 
 typedef struct Access Access;
 
-/* NULL and err (INVALID_ARGUMENT, with the flag): a setting that cannot be used, or half a lock. */
+/* NULL and err (INVALID_ARGUMENT, with the flag): a setting that cannot be used, or two that exclude each other. */
 Access *access_new(const AccessSettings *settings, Error *err);
 void access_free(Access *access); /* NULL-safe */
 

@@ -40,7 +40,8 @@ static void say(const Access *access) {
               LOG_STR("http", http ? "open" : "locked"),
               LOG_STR("hint", "whoever reaches an open listener may do everything there; see --api-keys-file"));
   else
-    log_event(LOG_INFO, "access_locked", LOG_INT("keys", store ? count(store) : 0));
+    log_event(store ? LOG_INFO : LOG_WARN, "access_locked", LOG_STR("grpc", store ? "locked" : "shut"),
+              LOG_INT("keys", store ? count(store) : 0));
 }
 
 ReloadLoop *reload_loop_new(Loop *loop, const Access *access) {

@@ -41,7 +41,8 @@ static size_t on_stream_data(void *arg, const uint8_t *data, size_t len) {
   Exchange *e = arg;
   size_t used = len;
   exchange_enter(e);
-  exchange_note(e);
+  if (e->stage != STAGE_HTTP)
+    exchange_note(e);
   if (e->stage == STAGE_OPENING)
     used = exchange_open_data(e, data, len);
   else if (e->stage == STAGE_HTTP)

@@ -4,7 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "services/router/http/reuse.h"
+
+/* Programs send one or two: 100 and 103. */
+#define INTERIM_MAX 8
+
+/* The answer goes on. Its first bytes are no sign of that, and interim heads may come for ever. */
+static void note(Exchange *e) {
+  e->last_ms = clock_mono_ms();
+}
 
 static bool on_head(void *arg, const HttpHead *head) {
   Exchange *e = arg;
@@ -20,11 +29,14 @@ static bool on_head(void *arg, const HttpHead *head) {
     exchange_watch(e);
     return false;
   }
-  if (!e->interim) {
-    e->headed = true;
-    e->reuse_next = reuse_suits_answer(head);
-    e->handlers.on_head(e->arg, head);
+  if (e->interim) {
+    e->n_interim++;
+    return e->n_interim <= INTERIM_MAX;
   }
+  e->headed = true;
+  note(e);
+  e->reuse_next = reuse_suits_answer(head);
+  e->handlers.on_head(e->arg, head);
   return true;
 }
 
@@ -106,7 +118,9 @@ size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len) {
   bool tls = !e->read && is_tls(data, len);
   e->read = true;
   upstream_pool_waited(&e->wait, true);
-  if (!tls && http_reader_feed(e->reader, data, len, &used, &err) == 0 && !e->refused) {
+  if (e->headed)
+    note(e);
+  if (!tls && http_reader_feed(e->reader, data, len, &used, &err) == 0 && !e->refused && e->n_interim <= INTERIM_MAX) {
     if (e->whole)
       finish(e, used == len);
     return used;
@@ -118,6 +132,8 @@ size_t exchange_answer_data(Exchange *e, const uint8_t *data, size_t len) {
   else if (e->refused)
     exchange_fail(e, FAILURE_NOT_HTTP,
                   "port %u answered 101 Switching Protocols to a request that asked for no upgrade", port);
+  else if (e->n_interim > INTERIM_MAX)
+    exchange_fail(e, FAILURE_NOT_HTTP, "port %u sent more than %d interim answers and no other", port, INTERIM_MAX);
   else if (e->headed)
     exchange_fail(e, FAILURE_CUT, "the body that port %u sent is not HTTP: %s", port, err.message);
   else

@@ -49,6 +49,7 @@ struct Exchange {
   int64_t last_ms; /* of the last byte either way */
   bool found;
   bool interim;      /* the head that is being read is a 1xx */
+  int n_interim;     /* how many of them there were */
   bool headed;       /* the final head was there */
   bool refused;      /* a 101 nobody asked for */
   bool read;         /* something of the answer was there */

@@ -1,6 +1,7 @@
 /* See forward.h. */
 #include "services/router/http/forward.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <jansson.h>
 
 #include "lib/base/str.h"
+#include "services/router/route/cookie.h"
 
 /* Of one connection only (RFC 9110, 7.6.1), with those of old that programs still send. */
 static const char *const HOP_BY_HOP[] = {
@@ -20,15 +22,32 @@ static const char *const HOP_BY_HOP[] = {
 #define RETRY_AFTER "1"
 
 /* Written anew, meant for the router, or not for a sandbox. */
-static const char *const OF_THE_ROUTER[] = {
-    "Host",          "Authorization",       "Expect",         "Forwarded",        "X-Real-IP",
-    "X-Sandbox-ID",  "X-Sandbox-Namespace", "X-Sandbox-Port", "X-Sandbox-Pod-IP", "X-Sandbox-Timeout",
-    "X-Sandbox-UID",
-};
+static const char *const OF_THE_ROUTER[] = {"Host", "Authorization", "Expect", "Forwarded", "X-Real-IP"};
+static const char *const PREFIXES_OF_THE_ROUTER[] = {"X-Sandbox-", "X-Forwarded-"};
 
 static bool listed(const char *const *list, size_t n, const char *name) {
   for (size_t i = 0; i < n; i++)
     if (strcasecmp(list[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* Whether the first n characters are those of the field: to gateways of old (CGI) an underscore is a hyphen. */
+static bool is_like(const char *name, const char *field, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    char c = name[i] == '_' ? '-' : name[i];
+    if (tolower((unsigned char)c) != tolower((unsigned char)field[i]))
+      return false;
+  }
+  return true;
+}
+
+static bool is_of_the_router(const char *name) {
+  for (size_t i = 0; i < ARRAY_LEN(OF_THE_ROUTER); i++)
+    if (is_like(name, OF_THE_ROUTER[i], strlen(OF_THE_ROUTER[i]) + 1))
+      return true;
+  for (size_t i = 0; i < ARRAY_LEN(PREFIXES_OF_THE_ROUTER); i++)
+    if (is_like(name, PREFIXES_OF_THE_ROUTER[i], strlen(PREFIXES_OF_THE_ROUTER[i])))
       return true;
   return false;
 }
@@ -70,31 +89,33 @@ bool forward_upgrades(const HttpHead *head) {
   return head->upgrade && head->no_body && head->minor_version >= 1 && !http_head_has_token(head, "Upgrade", "h2c");
 }
 
-static bool is_forwarded_claim(const char *name) {
-  return strncasecmp(name, "X-Forwarded-", 12) == 0;
+static void put_request_field(Buf *out, const HttpHead *head, const HttpHeader *field, const ForwardRequest *request) {
+  if ((request->traceparent && strcasecmp(field->name, "Traceparent") == 0) ||
+      forward_is_hop_by_hop(head, field->name) || is_of_the_router(field->name) ||
+      (request->then == FORWARD_THEN_UPGRADE && strcasecmp(field->name, "Origin") == 0))
+    return;
+  if (str_empty(request->cookie) || strcasecmp(field->name, "Cookie") != 0) {
+    put_field(out, field->name, field->value);
+    return;
+  }
+  CLEANUP(buf_deinit) Buf rest = {0};
+  if (cookie_without(&rest, field->value, request->cookie))
+    put_field(out, field->name, buf_str(&rest));
 }
 
-ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardPeer *peer, uint16_t port, ForwardThen then,
-                            const char *traceparent) {
-  bool upgrade = then == FORWARD_THEN_UPGRADE;
-  const char *path = forward_path(head);
-  put(out, "%s %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", head->method, *path == '?' ? "/" : "", path, port);
-  for (size_t i = 0; i < head->n_headers; i++) {
-    const char *name = head->headers[i].name;
-    if (traceparent && strcasecmp(name, "Traceparent") == 0)
-      continue;
-    if (forward_is_hop_by_hop(head, name) || listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) ||
-        is_forwarded_claim(name) || (upgrade && strcasecmp(name, "Origin") == 0))
-      continue;
-    put_field(out, name, head->headers[i].value);
-  }
-  if (traceparent)
-    put_field(out, "Traceparent", traceparent);
-  put_field(out, "X-Forwarded-For", peer->ip);
+ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardRequest *request) {
+  put(out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", head->method, request->path, request->port);
+  for (size_t i = 0; i < head->n_headers; i++)
+    put_request_field(out, head, &head->headers[i], request);
+  if (request->traceparent)
+    put_field(out, "Traceparent", request->traceparent);
+  put_field(out, "X-Forwarded-For", request->peer->ip);
   const char *host = http_head_get(head, "Host");
   if (!str_empty(host))
     put_field(out, "X-Forwarded-Host", host);
-  put_field(out, "X-Forwarded-Proto", peer->tls ? "https" : "http");
+  put_field(out, "X-Forwarded-Proto", request->proto);
+  if (!str_empty(request->prefix))
+    put_field(out, "X-Forwarded-Prefix", request->prefix);
   if (http_head_has_token(head, "TE", "trailers"))
     put_field(out, "TE", "trailers");
   ForwardBody body = FORWARD_NO_BODY;
@@ -105,10 +126,10 @@ ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardPeer *p
     put(out, "Content-Length: %lld\r\n", (long long)head->content_length);
     body = FORWARD_LENGTH;
   }
-  if (upgrade) {
+  if (request->then == FORWARD_THEN_UPGRADE) {
     put_field(out, "Connection", "Upgrade");
     put_field(out, "Upgrade", http_head_get(head, "Upgrade"));
-  } else if (then == FORWARD_THEN_CLOSE) {
+  } else if (request->then == FORWARD_THEN_CLOSE) {
     put_field(out, "Connection", "close");
   }
   put(out, "\r\n");
@@ -162,7 +183,7 @@ void forward_chunk(Buf *out, const uint8_t *data, size_t len) {
 }
 
 bool forward_allows_trailer(const char *name) {
-  return !listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) && !listed(OF_THE_ROUTER, ARRAY_LEN(OF_THE_ROUTER), name) &&
+  return !listed(HOP_BY_HOP, ARRAY_LEN(HOP_BY_HOP), name) && !is_of_the_router(name) &&
          strncasecmp(name, "Content-", 8) != 0 && strcasecmp(name, "Set-Cookie") != 0;
 }
 
@@ -184,6 +205,12 @@ size_t forward_error_fields(const ForwardError *error, HttpHeader fields[FORWARD
   fields[n++] = (HttpHeader){"Content-Type", "application/json"};
   if (error->allow)
     fields[n++] = (HttpHeader){"Allow", error->allow};
+  if (!str_empty(error->location))
+    fields[n++] = (HttpHeader){"Location", error->location};
+  if (!str_empty(error->set_cookie)) {
+    fields[n++] = (HttpHeader){"Cache-Control", "no-store"};
+    fields[n++] = (HttpHeader){"Set-Cookie", error->set_cookie};
+  }
   if (error->status == 401)
     fields[n++] = (HttpHeader){"WWW-Authenticate", "Bearer"};
   if (error->status == 503)

@@ -33,11 +33,19 @@ typedef struct ForwardPeer {
   const char *subject; /* of its certificate; NULL: it has shown none */
 } ForwardPeer;
 
-/* port: inside the sandbox. then: an upgrade is to what the client asks for. traceparent: in
- * the place of the client's; NULL: that is passed on. The result says how the body is to be written. -1 never comes:
- * out must have room for 2 * HTTP_MAX_HEAD_BYTES. */
-ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardPeer *peer, uint16_t port, ForwardThen then,
-                            const char *traceparent);
+typedef struct ForwardRequest {
+  const char *path;   /* with its query */
+  const char *prefix; /* where path begins for the client; NULL or "": at the root */
+  const ForwardPeer *peer;
+  const char *proto;       /* "http" or "https", of the client's URL */
+  uint16_t port;           /* inside the sandbox */
+  ForwardThen then;        /* an upgrade is to what the client asks for */
+  const char *traceparent; /* in the place of the client's; NULL: that is passed on */
+  const char *cookie;      /* name of the router's own; NULL or "": none */
+} ForwardRequest;
+
+/* The result says how the body is to be written. -1 never comes: out must have room for 2 * HTTP_MAX_HEAD_BYTES. */
+ForwardBody forward_request(Buf *out, const HttpHead *head, const ForwardRequest *request);
 
 typedef struct ForwardClient {
   int minor_version;
@@ -57,14 +65,15 @@ typedef struct ForwardError {
   int status;
   const char *detail;
   const char *reason; /* a label; NULL or empty: none */
-  const char *allow;  /* value of the Allow field, or NULL */
+  /* Values of fields; NULL or "": none. */
+  const char *allow, *location, *set_cookie;
 } ForwardError;
 
 /* Of one connection only, by its name or because Connection names it. */
 bool forward_is_hop_by_hop(const HttpHead *head, const char *name);
 
-/* Type, Allow, WWW-Authenticate, Retry-After. */
-enum { FORWARD_ERROR_FIELDS = 4 };
+/* Type, Allow, Location, Cache-Control, Set-Cookie, WWW-Authenticate, Retry-After. */
+enum { FORWARD_ERROR_FIELDS = 7 };
 /* The body of an answer of the router itself, {"detail": ..., "reason": ...}, and its fields but its length: how many.
  */
 void forward_error_body(Buf *out, const ForwardError *error);

@@ -17,6 +17,7 @@
 #include "services/router/http/grpc_relay.h"
 #include "services/router/http/http2_head_form.h"
 #include "services/router/http/http_log.h"
+#include "services/router/route/answer_rewrite.h"
 
 struct Http2Call {
   ListLink link;
@@ -87,23 +88,34 @@ static void answer_grpc(Http2Call *c, int status, const char *detail) {
   over(c, status);
 }
 
-static void answer_error(Http2Call *c, int status, const char *detail, const char *allow) {
+static void answer_here(Http2Call *c, const ForwardError *error) {
   if (c->is_grpc) {
-    answer_grpc(c, status, detail);
+    answer_grpc(c, error->status, error->detail);
     return;
   }
-  ForwardError error = {.status = status, .detail = detail, .reason = c->log.reason, .allow = allow};
   HttpHeader found[FORWARD_ERROR_FIELDS];
   Http2Field fields[FORWARD_ERROR_FIELDS + 1];
   CLEANUP(buf_deinit) Buf body = {0};
   char length[24];
-  forward_error_body(&body, &error);
-  size_t n = forward_error_fields(&error, found);
+  forward_error_body(&body, error);
+  size_t n = forward_error_fields(error, found);
   for (size_t i = 0; i < n; i++)
     fields[i] = (Http2Field){found[i].name, found[i].value};
   snprintf(length, sizeof length, "%zu", body.len);
   fields[n++] = (Http2Field){"content-length", length};
-  answer_text(c, status, fields, n, buf_str(&body));
+  answer_text(c, error->status, fields, n, buf_str(&body));
+}
+
+static void answer_error(Http2Call *c, int status, const char *detail) {
+  answer_here(c, &(ForwardError){.status = status, .detail = detail, .reason = c->log.reason});
+}
+
+static void answer_admission(Http2Call *c, const Admission *a) {
+  answer_here(c, &(ForwardError){.status = a->status,
+                                 .detail = a->detail,
+                                 .allow = a->allow,
+                                 .location = buf_str(&a->location),
+                                 .set_cookie = buf_str(&a->set_cookie)});
 }
 
 static void answer_health(Http2Call *c) {
@@ -159,7 +171,10 @@ static void on_exchange_drain(void *arg) {
 static void on_answer_head(void *arg, const HttpHead *head) {
   Http2Call *c = arg;
   char length[24];
+  const AdmitRules *rules = &c->router->admission;
+  CLEANUP(answer_rewrite_deinit) AnswerRewrite rewrite = {0};
   Http2Field *fields = xcalloc(head->n_headers + 1, sizeof *fields);
+  head = answer_rewrite(&rules->routing, &c->log.target, rules->session.cookie, head, &rewrite);
   size_t n = http2_answer_fields(head, fields, length);
   c->answered = true;
   c->log.status = head->status;
@@ -211,7 +226,7 @@ static void on_exchange_fail(void *arg, Failure failure, const char *why) {
     return;
   }
   snprintf(detail, sizeof detail, "%s: %s: %s", FAILURES[failure].opening, c->log.target.id, why);
-  answer_error(c, FAILURES[failure].status, detail, NULL);
+  answer_error(c, FAILURES[failure].status, detail);
 }
 
 /* No request asks for an upgrade, so the exchange never switches. */
@@ -244,37 +259,51 @@ static bool is_grpc(const Http2Request *request) {
 /* ---- The client's ---- */
 
 /* Whether the router answers the request itself, and has. */
-static bool answer_here(Http2Call *c, const HttpHead *head) {
+static bool answers(Http2Call *c, const Admission *a) {
   Router *r = c->router;
-  Admission a = admit(r->all->access, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
-  if (a.judged)
-    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
-  if (a.status == 200) {
+  if (a->judged)
+    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a->status >= 400 ? "deny" : "allow", NULL);
+  if (a->status == 200) {
     answer_health(c);
-  } else if (a.status) {
-    answer_error(c, a.status, a.detail, a.allow);
+  } else if (a->status) {
+    answer_admission(c, a);
   } else if (!exchange_has_room(r)) {
     c->log.reason = BUSY_LABEL;
-    answer_error(c, 503, BUSY_DETAIL, NULL);
+    answer_error(c, 503, BUSY_DETAIL);
   }
   return c->answered;
 }
 
-static void begin(Http2Call *c, const HttpHead *head, const ForwardPeer *peer) {
+static void begin(Http2Call *c, const HttpHead *head, const Admission *a, const ForwardPeer *peer) {
   bool reusable = c->request_done && exchange_may_reuse(c->router, head);
-  ForwardThen then = reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE;
   CLEANUP(buf_deinit) Buf out = {0};
   char parent[TRACE_PARENT_SIZE];
   if (c->log.span)
     trace_parent(c->log.span, parent);
-  c->chunked =
-      forward_request(&out, head, peer, c->log.target.port, then, c->log.span ? parent : NULL) == FORWARD_CHUNKED;
+  const ForwardRequest forward = {
+      .path = buf_str(&a->path),
+      .prefix = buf_str(&a->prefix),
+      .peer = peer,
+      .proto = a->proto,
+      .port = c->log.target.port,
+      .then = reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE,
+      .traceparent = c->log.span ? parent : NULL,
+      .cookie = c->router->admission.session.cookie,
+  };
+  c->chunked = forward_request(&out, head, &forward) == FORWARD_CHUNKED;
   if (c->is_grpc) {
     c->relay = grpc_relay_new(c->router, &c->log.target, &out, c->request_done, c->stream, &RELAY_HANDLERS, c);
     return;
   }
   ExchangeRequest request = {.head = &out, .is_head = c->is_head, .reusable = reusable};
   c->exchange = exchange_new(c->router, &c->log.target, &request, &EXCHANGE_HANDLERS, c);
+}
+
+static void start(Http2Call *c, const HttpHead *head, const ForwardPeer *peer) {
+  CLEANUP(admission_deinit)
+  Admission a = admit(&c->router->admission, head, peer->tls, clock_wall_ms() / 1000, &c->log.target);
+  if (!answers(c, &a))
+    begin(c, head, &a, peer);
 }
 
 void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *request, const ForwardPeer *peer,
@@ -293,9 +322,9 @@ void http2_call_new(Router *router, Http2Stream *stream, const Http2Request *req
   http2_stream_set_owner(stream, c);
   http_log_start(&c->log, router, known ? &head : NULL, peer);
   if (!known)
-    answer_error(c, 400, "Malformed HTTP request.", NULL);
-  else if (!answer_here(c, &head))
-    begin(c, &head, peer);
+    answer_error(c, 400, "Malformed HTTP request.");
+  else
+    start(c, &head, peer);
   free(fields);
 }
 

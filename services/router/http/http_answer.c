@@ -3,18 +3,30 @@
 #include <stdio.h>
 
 #include "services/router/http/http_conn_state.h"
+#include "services/router/route/answer_rewrite.h"
 
 /* Pieces of an answer up to this size are gathered, so that a small one leaves in one call. */
 #define SMALL_PIECE (4 << 10)
 
-void http_answer_error(HttpConn *c, int status, const char *detail, const char *allow) {
+static void answer_here(HttpConn *c, const ForwardError *error) {
   CLEANUP(buf_deinit) Buf out = {0};
   c->keep_alive = c->keep_alive && c->request_done && !c->draining;
-  ForwardError error = {.status = status, .detail = detail, .reason = c->log.reason, .allow = allow};
-  forward_error(&out, &error, c->keep_alive, c->is_head);
+  forward_error(&out, error, c->keep_alive, c->is_head);
   stream_write(c->stream, out.data, out.len);
   c->answered = true;
-  http_conn_over(c, status);
+  http_conn_over(c, error->status);
+}
+
+void http_answer_error(HttpConn *c, int status, const char *detail) {
+  answer_here(c, &(ForwardError){.status = status, .detail = detail, .reason = c->log.reason});
+}
+
+void http_answer_admission(HttpConn *c, const Admission *a) {
+  answer_here(c, &(ForwardError){.status = a->status,
+                                 .detail = a->detail,
+                                 .allow = a->allow,
+                                 .location = buf_str(&a->location),
+                                 .set_cookie = buf_str(&a->set_cookie)});
 }
 
 /* ---- The sandbox's side ---- */
@@ -31,12 +43,19 @@ static void on_exchange_drain(void *arg) {
   stream_resume(c->stream);
 }
 
+/* As it fits where the client sees the sandbox. */
+static const HttpHead *rewritten(const HttpConn *c, const HttpHead *head, AnswerRewrite *ret) {
+  const AdmitRules *rules = &c->router->admission;
+  return answer_rewrite(&rules->routing, &c->log.target, rules->session.cookie, head, ret);
+}
+
 static void on_answer_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   CLEANUP(buf_deinit) Buf out = {0};
   /* a body that is still coming when the answer does may never end: not worth a connection */
   ForwardClient client = {c->minor_version, c->keep_alive && c->request_done && !c->draining};
-  c->answer_body = forward_response(&out, head, client, &c->keep_alive);
+  CLEANUP(answer_rewrite_deinit) AnswerRewrite rewrite = {0};
+  c->answer_body = forward_response(&out, rewritten(c, head, &rewrite), client, &c->keep_alive);
   c->answered = true;
   c->log.status = head->status;
   stream_queue(c->stream, out.data, out.len);
@@ -83,7 +102,8 @@ static void on_answer_end(void *arg) {
 static void on_switch(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
   CLEANUP(buf_deinit) Buf out = {0};
-  forward_switch(&out, head);
+  CLEANUP(answer_rewrite_deinit) AnswerRewrite rewrite = {0};
+  forward_switch(&out, rewritten(c, head, &rewrite));
   stream_write(c->stream, out.data, out.len);
   c->phase = PHASE_TUNNEL;
   c->answered = true;
@@ -102,7 +122,7 @@ static void on_exchange_fail(void *arg, Failure failure, const char *why) {
     http_conn_reset(c);
   } else {
     snprintf(detail, sizeof detail, "%s: %s: %s", FAILURES[failure].opening, c->log.target.id, why);
-    http_answer_error(c, FAILURES[failure].status, detail, NULL);
+    http_answer_error(c, FAILURES[failure].status, detail);
   }
 }
 

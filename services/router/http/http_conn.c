@@ -21,27 +21,48 @@
 #define IN_MAX (64 << 10)
 
 /* Whether the router answers the request itself, and has. */
-static bool answer_here(HttpConn *c, const HttpHead *head) {
+static bool answer_here(HttpConn *c, const Admission *a) {
   Router *r = c->router;
-  Admission a = admit(r->all->access, head, r->config->proxy_timeout_ms, clock_wall_ms() / 1000, &c->log.target);
-  if (a.judged)
-    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a.status ? "deny" : "allow", NULL);
-  c->keep_alive = c->keep_alive && !a.close;
-  bool here = a.status || !exchange_has_room(r);
-  if (a.status == 200) {
+  if (a->judged)
+    metrics_add(r->service->metrics, ROUTER_AUTHZ_DECISIONS, 1, "-", a->status >= 400 ? "deny" : "allow", NULL);
+  c->keep_alive = c->keep_alive && !a->close;
+  bool here = a->status || !exchange_has_room(r);
+  if (a->status == 200) {
     http_answer_health(c);
-  } else if (a.status) {
-    http_answer_error(c, a.status, a.detail, a.allow);
+  } else if (a->status) {
+    http_answer_admission(c, a);
   } else if (here) {
     c->log.reason = BUSY_LABEL;
-    http_answer_error(c, 503, BUSY_DETAIL, NULL);
+    http_answer_error(c, 503, BUSY_DETAIL);
   }
   return here;
 }
 
+static void begin(HttpConn *c, const HttpHead *head, const Admission *a) {
+  CLEANUP(buf_deinit) Buf out = {0};
+  char parent[TRACE_PARENT_SIZE];
+  if (c->log.span)
+    trace_parent(c->log.span, parent);
+  bool reusable = !c->upgrade && !c->draining && exchange_may_reuse(c->router, head);
+  const ForwardRequest forward = {
+      .path = buf_str(&a->path),
+      .prefix = buf_str(&a->prefix),
+      .peer = &c->peer,
+      .proto = a->proto,
+      .port = c->log.target.port,
+      .then = c->upgrade ? FORWARD_THEN_UPGRADE
+              : reusable ? FORWARD_THEN_KEEP
+                         : FORWARD_THEN_CLOSE,
+      .traceparent = c->log.span ? parent : NULL,
+      .cookie = c->router->admission.session.cookie,
+  };
+  c->request_body = forward_request(&out, head, &forward);
+  ExchangeRequest request = {.head = &out, .upgrade = c->upgrade, .is_head = c->is_head, .reusable = reusable};
+  c->exchange = exchange_new(c->router, &c->log.target, &request, &HTTP_ANSWER_HANDLERS, c);
+}
+
 static bool on_request_head(void *arg, const HttpHead *head) {
   HttpConn *c = arg;
-  CLEANUP(buf_deinit) Buf out = {0};
   loop_timer_stop(c->timer);
   c->phase = PHASE_ANSWER;
   c->keep_alive = head->keep_alive && !c->draining;
@@ -55,16 +76,11 @@ static bool on_request_head(void *arg, const HttpHead *head) {
   if (http_rpc_take(c, head))
     return true;
   http_log_start(&c->log, c->router, head, &c->peer);
-  if (answer_here(c, head))
+  CLEANUP(admission_deinit)
+  Admission a = admit(&c->router->admission, head, c->peer.tls, clock_wall_ms() / 1000, &c->log.target);
+  if (answer_here(c, &a))
     return c->phase != PHASE_CLOSING;
-  char parent[TRACE_PARENT_SIZE];
-  if (c->log.span)
-    trace_parent(c->log.span, parent);
-  bool reusable = !c->upgrade && !c->draining && exchange_may_reuse(c->router, head);
-  ForwardThen then = c->upgrade ? FORWARD_THEN_UPGRADE : reusable ? FORWARD_THEN_KEEP : FORWARD_THEN_CLOSE;
-  c->request_body = forward_request(&out, head, &c->peer, c->log.target.port, then, c->log.span ? parent : NULL);
-  ExchangeRequest request = {.head = &out, .upgrade = c->upgrade, .is_head = c->is_head, .reusable = reusable};
-  c->exchange = exchange_new(c->router, &c->log.target, &request, &HTTP_ANSWER_HANDLERS, c);
+  begin(c, head, &a);
   /* the body waits for the sandbox; without one the client's leaving should be seen */
   if (!c->request_done)
     stream_pause(c->stream);
@@ -111,9 +127,9 @@ static void malformed(HttpConn *c, const Error *err) {
   if (c->phase != PHASE_ANSWER)
     http_log_start(&c->log, c->router, NULL, &c->peer);
   if (err->kind == ERROR_RESOURCE_EXHAUSTED)
-    http_answer_error(c, 431, "Request header fields are too large.", NULL);
+    http_answer_error(c, 431, "Request header fields are too large.");
   else
-    http_answer_error(c, 400, "Malformed HTTP request.", NULL);
+    http_answer_error(c, 400, "Malformed HTTP request.");
 }
 
 static void on_front_over(void *arg) {
@@ -214,7 +230,7 @@ static void on_timer(void *arg) {
   } else if (c->phase == PHASE_HEAD) {
     http_log_start(&c->log, c->router, NULL, &c->peer);
     c->keep_alive = c->is_head = false;
-    http_answer_error(c, 408, "Timed out waiting for the request.", NULL);
+    http_answer_error(c, 408, "Timed out waiting for the request.");
   } else {
     http_conn_free(c);
   }

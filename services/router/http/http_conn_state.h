@@ -4,6 +4,7 @@
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTP_CONN_STATE_H_
 
 #include "lib/loop/stream.h"
+#include "services/router/http/admit.h"
 #include "services/router/http/exchange.h"
 #include "services/router/http/forward.h"
 #include "services/router/http/http2_front.h"
@@ -63,8 +64,9 @@ void http_conn_free(HttpConn *conn);
 /* The sandbox's answer, as it comes. arg: the HttpConn. */
 extern const ExchangeHandlers HTTP_ANSWER_HANDLERS;
 /* The router's own. */
-/* allow: value of the Allow field, or NULL. */
-void http_answer_error(HttpConn *conn, int status, const char *detail, const char *allow);
+void http_answer_error(HttpConn *conn, int status, const char *detail);
+/* A refusal of admit.h, or where to go instead. */
+void http_answer_admission(HttpConn *conn, const Admission *admission);
 void http_answer_health(HttpConn *conn);
 
 #endif

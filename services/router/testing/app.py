@@ -8,12 +8,14 @@
 /cutchunk    chunks without an end     /garbage    no HTTP
 /slow        no answer                 /early      answers before it reads the body
 /huge        a head of 100 KiB         /both       both lengths
+/interim?N   N times 103 and then 200     /hinting   103 again and again, 200 in the end
 /hints       103, 100 and then 200     /switch     101 that nobody asked for
 /204 /304    no body                   /ws         101, then echoes bytes
 /event       one server-sent event, and no end until the peer leaves
 /hang        a head, and no body until the peer leaves; /left tells how many did
 /nothing     closes before it answers  /reset      resets instead
 /halfhead    closes within its head    /tls        an alert of TLS
+/redirect?TO  302 to TO, with cookies   /cookie?C   one cookie
 /lf          lines that end in LF      /folded     what else small programs write
 """
 
@@ -147,12 +149,29 @@ def serve(sock):
     elif path == "/tls":
         sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
         until_left(sock)
+    elif path == "/redirect":
+        cookies = b"Set-Cookie: a=1; Path=/; Domain=box.example; HttpOnly\r\nSet-Cookie: b=2; path=/x\r\n"
+        to = f"Location: {query}\r\nClear-Site-Data: *\r\n".encode()
+        answer(sock, b"", to + cookies, b"302 Found")
+    elif path == "/cookie":
+        answer(sock, b"", f"Set-Cookie: {query}\r\n".encode())
     elif path == "/lf":
         sock.sendall(b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nX-App: lf\n\n3\nabc\n0\n\n")
     elif path == "/folded":
         sock.sendall(b"\r\nhttp/1.1 200 OK\r\nX-Long : a\r\n  b\r\nno colon\r\nTransfer-Encoding: identity\r\n\r\nabc")
     elif path == "/hints":
         sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
+        answer(sock, b"late")
+    elif path == "/interim":
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * int(query))
+        answer(sock, b"late")
+    elif path == "/hinting":
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP)
+        for _ in range(8):
+            sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            if poll.poll(400):
+                break
         answer(sock, b"late")
     elif path == "/switch":
         sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nraw")
