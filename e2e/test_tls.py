@@ -63,12 +63,15 @@ def door(stack, tmp_path_factory):
         "tls-min-version": 1.3,
     }
     (folder / "router.yaml").write_text(yaml.safe_dump(settings))
-    with open(folder / "log", "wb") as log, subprocess.Popen(
-        [f"{stack.data}/bin/sandplane-router"],
-        env={**stack.env, "SANDBOX_ROUTER_CONFIG": f"{folder}/router.yaml"},
-        stdout=log,
-        stderr=log,
-    ) as router:
+    with (
+        open(folder / "log", "wb") as log,
+        subprocess.Popen(
+            [f"{stack.data}/bin/sandplane-router"],
+            env={**stack.env, "SANDBOX_ROUTER_CONFIG": f"{folder}/router.yaml"},
+            stdout=log,
+            stderr=log,
+        ) as router,
+    ):
 
         def ready():
             assert router.poll() is None, (folder / "log").read_text()

@@ -163,7 +163,7 @@ static void what_comes_with_the_handshake_is_not_lost(void **state) {
     turn(w);
   assert_memory_equal(w->got, "hello", 5);
   /* and the handshake's time counts no more */
-  loop_pass_time(w->loop, LIMIT_MS * 2);
+  loop_pass_time(w->loop, (int64_t)2 * LIMIT_MS);
   assert_int_equal(w->n_done, 1);
   /* the other way as well */
   char text[8] = "";

@@ -131,6 +131,6 @@ bool rpc_http2_take(RpcHttp *http, Http2Stream *stream, const Http2Request *requ
 
 void rpc_http2_close(List *calls) {
   ListLink *link;
-  while ((link = list_first(calls)))
+  while ((link = list_take_first(calls)))
     close_call(CONTAINER_OF(link, Taken, link), false);
 }

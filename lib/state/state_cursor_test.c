@@ -77,7 +77,7 @@ static void each_is_met_once(void **state) {
       {STATE_CURSOR_BATCH - 1, 1},
       {STATE_CURSOR_BATCH, 2},
       {STATE_CURSOR_BATCH + 1, 2},
-      {2 * STATE_CURSOR_BATCH, 3},
+      {(size_t)2 * STATE_CURSOR_BATCH, 3},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     Arena *arena = arena_new();

@@ -215,7 +215,9 @@ class Full(HttpsTest):
     more = ["--max-connections=8", "--loops=1"]
 
     def setUp(self):
-        until(lambda: self.stack.metric("sandplane_router_http_connections") == 0, "those of the test before have ended")
+        until(
+            lambda: self.stack.metric("sandplane_router_http_connections") == 0, "those of the test before have ended"
+        )
         self.refused_before = self.refused()
 
     def refused(self):

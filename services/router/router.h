@@ -90,7 +90,7 @@ typedef struct Router {
   struct HttpListener *grpc;         /* of --grpc-address */
   struct UpstreamPool *upstreams;
   struct Backend *claims, *pools, *reconciler;
-  RpcHttp *rpc; /* its calls, of any listener */
+  RpcHttp *rpc;              /* its calls, of any listener */
   struct ReloadLoop *reload; /* the first's */
 } Router;
 

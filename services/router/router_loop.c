@@ -176,12 +176,15 @@ static void drain(void *arg) {
   /* by then every call has its status, and that has to leave */
   for (size_t i = 0; i < ARRAY_LEN(listeners); i++)
     if (listeners[i])
-      http_listener_drain(listeners[i], grace_ms + 2 * RPC_HTTP_END_MS, on_drained, r);
+      http_listener_drain(listeners[i], grace_ms + (int64_t)2 * RPC_HTTP_END_MS, on_drained, r);
 }
 
 void router_loops_drain(Router *first, void (*done)(void *arg), void *arg) {
   RouterLoops *l = loops_of(first);
-  size_t calls = 1, listeners = (size_t)((first->http != NULL) + (first->https != NULL) + (first->grpc != NULL));
+  size_t calls = 1, listeners = 0;
+  listeners += first->http != NULL;
+  listeners += first->https != NULL;
+  listeners += first->grpc != NULL;
   l->n_busy = l->all.n_routers * (calls + listeners);
   l->done = done;
   l->arg = arg;

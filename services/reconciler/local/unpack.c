@@ -413,7 +413,7 @@ static int unpack(void *arg) {
   json_t *config = load(config_path);
   const json_t *run = json_object_get(config, "config");
   const char *working_dir = working_dir_of(run);
-  int layer_fds[LAYERS_MAX];
+  int layer_fds[LAYERS_MAX] = {0};
   open_layers(json_object_get(manifest, "layers"), layer_fds);
   if (folder_fd < 0 || chdir("/"))
     die(EXIT_MACHINE, "rootfs: %s", strerror(errno));

@@ -1,9 +1,9 @@
 /* Who may come in, by which door: the settings of both, and the judgement of the HTTP door.
  *
- * API keys and tenants' tokens open both doors; the router token and scoped tokens open HTTP alone. With nothing set both
- * are open. Anything that is set locks both, unless a flag says that one is meant to be open beside the other: half a
- * lock would be worth nothing, and nobody would know. So gRPC is shut where only HTTP has something that opens it. Never
- * changes but for what its store reads anew, so any thread may ask. Tokens are never logged or passed on.
+ * API keys and tenants' tokens open both doors; the router token and scoped tokens open HTTP alone. With nothing set
+ * both are open. Anything that is set locks both, unless a flag says that one is meant to be open beside the other:
+ * half a lock would be worth nothing, and nobody would know. So gRPC is shut where only HTTP has something that opens
+ * it. Never changes but for what its store reads anew, so any thread may ask. Tokens are never logged or passed on.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_ACCESS_ACCESS_H_
 #define SANDPLANE_SERVICES_ROUTER_ACCESS_ACCESS_H_

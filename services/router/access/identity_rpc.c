@@ -20,9 +20,10 @@ int identity_rpc_check(const Router *router, const RpcCall *call, Caller *ret_ca
     return 0;
   AuthzStore *store = access_store(router->all->access);
   if (!store)
-    return error_set(err, ERROR_UNAUTHENTICATED,
-                     "gRPC is shut: HTTP is locked, and the router has nothing that opens gRPC (--api-keys-file), and no "
-                     "--grpc-open");
+    return error_set(
+        err, ERROR_UNAUTHENTICATED,
+        "gRPC is shut: HTTP is locked, and the router has nothing that opens gRPC (--api-keys-file), and no "
+        "--grpc-open");
   Caller caller = {.held = authz_store_take(store)};
   if (find(caller.held, call, &caller.who, err) == 0 && authz_check_method(caller.who, rpc_call_path(call), err) == 0) {
     *ret_caller = caller;

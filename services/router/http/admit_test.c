@@ -74,8 +74,7 @@ typedef struct Want {
 static void expect_browser(HttpHead head, bool trusts, Want want) {
   Error err;
   Target target;
-  Access *access =
-      access_new(&(AccessSettings){.mode = "allow-all", .bearer = SECRET_TEXT, .grpc_open = true}, &err);
+  Access *access = access_new(&(AccessSettings){.mode = "allow-all", .bearer = SECRET_TEXT, .grpc_open = true}, &err);
   assert_non_null(access);
   AdmitRules rules = {
       .access = access, .routing = BOTH, .session = SESSION, .trusts_proto = trusts, .max_timeout_ms = 180000};

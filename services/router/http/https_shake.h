@@ -1,7 +1,8 @@
 /* Clients of the HTTPS listener that are not let in yet: their handshakes, bounded in number and in time.
  *
  * Who stalls is given up after a few seconds. Above the bound, and where there is no room for one more connection, the
- * one that has waited longest makes way, so that those who stall on purpose cannot keep others out by being there. On the loop's thread.
+ * one that has waited longest makes way, so that those who stall on purpose cannot keep others out by being there. On
+ * the loop's thread.
  */
 #ifndef SANDPLANE_SERVICES_ROUTER_HTTP_HTTPS_SHAKE_H_
 #define SANDPLANE_SERVICES_ROUTER_HTTP_HTTPS_SHAKE_H_
