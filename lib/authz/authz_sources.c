@@ -121,7 +121,7 @@ static int read_tokens(AuthzSources *s, const char *path, Error *err) {
   CLEANUP(authz_file_forget) Buf text = BUF_INIT(AUTHZ_FILE_MAX);
   if (authz_file_read(AUTHZ_TOKENS_OPTION, path, AUTHZ_FILE_SECRET, &text, err) != 0)
     return -1;
-  char *at = (char *)text.data, *end = at + text.len;
+  char *at = (char *)text.data, *end = at ? at + text.len : NULL;
   for (int line = 1; at < end; line++) {
     char *stop = memchr(at, '\n', (size_t)(end - at));
     if (stop)
