@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.error
@@ -295,8 +296,8 @@ class Sessions(RouteTest):
     @classmethod
     def setUpClass(cls):
         # the router reads it at its start
-        path = f"/tmp/route-test-secret-{os.getpid()}"
-        with open(path, "w") as f:
+        fd, path = tempfile.mkstemp(dir="/tmp")
+        with open(fd, "w") as f:
             f.write(SECRET)
         cls.addClassCleanup(os.unlink, path)
         cls.flags = [*cls.flags, f"--authz-scoped-token-secret-file={path}"]
