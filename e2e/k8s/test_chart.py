@@ -444,7 +444,7 @@ def test_commands_of_helm_test_are_those_of_sandctl(programs, helm):
         ("router.routing.pathPrefix=sandboxes/", "router.routing.pathPrefix"),
         ("router.authz.cookie.name=sb,router.routing.pathPrefix=/p", "router.authz.cookie.name"),
         (
-            "router.authz.cookie.name=sb,router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a",
+            "router.authz.cookie.name=sb,router.authz.mode=scoped-token,router.authz.scopedTokenSecret=a,router.authz.grpcOpen=true",
             "router.authz.cookie.name",
         ),
         ("router.aliasNamespaces={agent-sandbox-system}", "router.aliasNamespaces"),
