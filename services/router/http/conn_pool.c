@@ -226,7 +226,9 @@ void conn_pool_put(ConnPool *p, const ConnKey *key, PooledConn *conn, int64_t no
   list_append(&site->conns, &conn->of_site);
   list_append(&p->all, &conn->of_all);
   p->count++;
-  atomic_fetch_add(p->count_of_all, 1);
+  /* another pool has taken the last place in the same moment */
+  if (atomic_fetch_add(p->count_of_all, 1) >= p->limits.in_all)
+    drop(p, conn);
 }
 
 void conn_pool_settle(ConnPool *p, const ConnKey *key) {
